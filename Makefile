@@ -1,0 +1,49 @@
+# Each target says what it does for those without make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint types imports check bench lock clean
+
+# python3 -m venv .venv && .venv/bin/pip install -r requirements.lock && .venv/bin/pip install --no-deps -e .
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# the same, with requirements-dev.lock
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+# .venv/bin/hub-monitor demo
+run: .venv/installed
+	$(BIN)/hub-monitor demo
+
+# .venv/bin/python -m pytest -n 2
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev
+	$(BIN)/mypy
+
+imports: .venv/installed-dev
+	$(BIN)/lint-imports
+
+check: test lint types imports
+
+# .venv/bin/python -m tests.benchmarks
+bench: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks
+
+# Pins the newest versions that pyproject.toml admits.
+lock: .venv/installed-dev
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade pyproject.toml --group dev -o requirements-dev.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

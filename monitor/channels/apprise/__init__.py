@@ -1,0 +1,74 @@
+"""Any service that Apprise speaks to, by its URL: Discord, Telegram, Matrix, ntfy, Teams and a hundred more."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+import apprise
+
+from monitor.alerts.outbox import Message, SendError
+from monitor.channels.words import describe, flag, foundation, headline
+
+MOST = 20
+"""Releases of one grouped message that are spelled out."""
+TIMEOUT = 20
+"""Seconds for one message to one service."""
+GENERIC = {"json", "jsons", "xml", "xmls", "form", "forms", "http", "https", "apprise", "apprises"}
+"""Schemes whose host is whatever the URL says, as far as it is checked here; the others name a service."""
+
+
+class Apprise:
+    """Sends through Apprise. It cannot say whether a message in doubt arrived, so such a one is sent again."""
+
+    name = "apprise"
+    pace = 1.0
+
+    def __init__(self, *, allow_private: bool = False) -> None:
+        self._allow_private = allow_private
+
+    def send(self, message: Message) -> str:
+        service = apprise.Apprise()
+        if not service.add(message.target):
+            raise SendError("Apprise knows no service for this URL", permanent=True)
+        self._refuse_private(message.target)
+        result = service.notify(
+            title=title(message), body=body(message), body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT
+        )
+        if not result:
+            # Apprise tells no kinds of failure apart.
+            raise SendError("the service did not take the message")
+        return message.key
+
+    def _refuse_private(self, url: str) -> None:
+        parts = urlsplit(url)
+        if self._allow_private or parts.scheme not in GENERIC or parts.hostname is None:
+            return
+        try:
+            found = socket.getaddrinfo(parts.hostname, parts.port, proto=socket.IPPROTO_TCP)
+        except (OSError, ValueError) as error:
+            raise SendError(f"cannot look up {parts.hostname}: {error}") from error
+        if not all(ipaddress.ip_address(item[4][0]).is_global for item in found):
+            raise SendError(f"{parts.hostname} is a private address (MONITOR_ALLOW_PRIVATE_TARGETS)", permanent=True)
+
+
+def title(message: Message) -> str:
+    """One line for what happened."""
+    first = message.items[0]
+    line = f"{flag(first.release.origin)} {headline(first.release, first.event)}"
+    return line if len(message.items) == 1 else f"{len(message.items)} releases"
+
+
+def body(message: Message) -> str:
+    """Plain text: a release in two or three lines each."""
+    blocks = []
+    for item in message.items[:MOST]:
+        lines: list[str | None] = (
+            [] if len(message.items) == 1 else [f"{flag(item.release.origin)} {headline(item.release, item.event)}"]
+        )
+        lines += [describe(item.release), foundation(item.release), f"https://huggingface.co/{item.release.repo_id}"]
+        blocks.append("\n".join(line for line in lines if line))
+    if len(message.items) > MOST:
+        blocks.append(f"… and {len(message.items) - MOST} more")
+    return "\n\n".join(blocks)

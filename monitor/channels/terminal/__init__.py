@@ -1,0 +1,45 @@
+"""The terminal: each alert as a line or two on standard output."""
+
+from __future__ import annotations
+
+import threading
+
+from rich.console import Console
+from rich.text import Text
+
+from monitor.alerts.outbox import Message
+from monitor.channels.words import describe, flag, foundation, headline
+
+MOST = 10
+"""Releases of one grouped message that are spelled out."""
+
+
+class Terminal:
+    """Prints alerts. A name is printed as text, never as markup or as control characters."""
+
+    name = "terminal"
+    pace = 0.0
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._lock = threading.Lock()
+
+    def send(self, message: Message) -> str:
+        with self._lock:
+            for item in message.items[:MOST]:
+                self._print(item.release, item.event)
+            if len(message.items) > MOST:
+                self._console.print(f"  … and {len(message.items) - MOST} more", style="dim")
+            self._console.file.flush()
+        return "printed"
+
+    def _print(self, release, event: str) -> None:  # type: ignore[no-untyped-def]
+        line = Text()
+        line.append(f"{flag(release.origin)} ")
+        line.append(headline(release, event), style="bold")
+        self._console.print(line, soft_wrap=True)
+        self._console.print(Text(f"   {describe(release)}"), soft_wrap=True)
+        built_on = foundation(release)
+        if built_on:
+            self._console.print(Text(f"   {built_on}"), soft_wrap=True)
+        self._console.print(Text(f"   https://huggingface.co/{release.repo_id}", style="cyan"), soft_wrap=True)

@@ -1,0 +1,98 @@
+"""The licence as stated, and its class by the table in ``licenses.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+
+from monitor.classify import wire
+from monitor.classify.result import Evidence, License
+from monitor.vocabulary import LicenseClass
+
+STRICTNESS = (
+    LicenseClass.PERMISSIVE,
+    LicenseClass.COPYLEFT,
+    LicenseClass.USE_RESTRICTED,
+    LicenseClass.COMMUNITY,
+    LicenseClass.NON_COMMERCIAL,
+    LicenseClass.RESEARCH_ONLY,
+)
+"""From the freest to the strictest."""
+
+_STATES_NOTHING = {"none", "n/a", "null", "undefined", ""}
+_SAYS_NOTHING = {"other", "unknown", "cc", "proprietary", "custom", "license", "see-license"}
+_DIVIDER = re.compile(r"[^a-z0-9+.]+")
+
+
+def _load() -> tuple[dict[str, LicenseClass], dict[str, LicenseClass], dict[str, LicenseClass]]:
+    table = tomllib.loads(files(__package__).joinpath("licenses.toml").read_text("utf-8"))
+    ids, names, links = (
+        {item: LicenseClass(name) for name, entry in table.items() for item in entry[key]}
+        for key in ("ids", "names", "links")
+    )
+    return ids, names, links
+
+
+IDS, NAMES, LINKS = _load()
+# Word by word, so that "mrl" is no beginning of "mrlx"; the longest first, so that it decides.
+_NAMES = [(name.rstrip("-"), of) for name, of in sorted(NAMES.items(), key=lambda item: -len(item[0]))]
+
+
+def license_of(model: wire.Model) -> License:
+    """The licence of a model: identifier (or name, for ``other``) and class, with what decided.
+
+    Several licences: the strictest decides the class. None stated: ``undeclared``; stated and not recognised, or
+    stated as ``other`` without a name that is known: ``unknown``.
+    """
+    card = wire.card(model)
+    stated = wire.texts(card, "license") or wire.tagged(model, "license:")
+    stated = tuple(text for text in stated if text.lower() not in _STATES_NOTHING)
+    name, link = wire.text(card, "license_name"), wire.text(card, "license_link")
+    if not stated and name is None:
+        return License(None, LicenseClass.UNDECLARED, (Evidence("license", "none", "no licence is stated"),))
+    found = [_one(text, name, link) for text in stated or ("other",)]
+    known = [item for item in found if item.license_class in STRICTNESS]
+    return max(known, key=lambda item: STRICTNESS.index(item.license_class)) if known else found[0]
+
+
+def _one(text: str, name: str | None, link: str | None) -> License:
+    ident = text.lower()
+    by_id = IDS.get(ident)
+    if by_id is not None:
+        return License(ident, by_id, (Evidence("license", text, f"{by_id} by its identifier"),))
+    if ident in _SAYS_NOTHING:
+        return _named(name, link, ident)
+    by_name = by_words(text)
+    if by_name is not None:
+        return License(ident, by_name, (Evidence("license", text, f"{by_name} by its name"),))
+    return License(ident, LicenseClass.UNKNOWN, (Evidence("license", text, "stated, and not in the table"),))
+
+
+def _named(name: str | None, link: str | None, ident: str) -> License:
+    if name is not None:
+        found = IDS.get(name.lower()) or by_words(name)
+        if found is not None:
+            return License(name, found, (Evidence("license_name", name, f"{found} by its name"),))
+    if link is not None:
+        for piece, of in LINKS.items():
+            if piece in link.lower():
+                return License(name or ident, of, (Evidence("license_link", link[:300], f"{of} by its address"),))
+    shown = name or ident
+    return License(shown, LicenseClass.UNKNOWN, (Evidence("license_name", shown, "stated, and not in the table"),))
+
+
+@lru_cache(maxsize=4096)
+def by_words(name: str) -> LicenseClass | None:
+    """The class of a licence's name as people write it; the longest beginning in the table decides."""
+    words = _DIVIDER.sub("-", name.lower()).strip("-.")
+    # What forbids commerce, or allows research alone, says so, whoever's licence it is.
+    if re.search(r"non-?commercial|(^|-)nc(-|$)", words):
+        return LicenseClass.NON_COMMERCIAL
+    if re.search(r"research(-only|-license|-model)?$|-research-", words) and "fair-ai" not in words:
+        return LicenseClass.RESEARCH_ONLY
+    for start, of in _NAMES:
+        if words == start or (words.startswith(start) and not words[len(start)].isalpha()):
+            return of
+    return None

@@ -1,0 +1,141 @@
+"""What a classification says: each judgement a value with its evidence, unknown as None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from monitor.vocabulary import Kind, LabKind, LicenseClass, Openness, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason: the signal that was looked at, the value found there, and what it says."""
+
+    signal: str
+    value: str
+    says: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"signal": self.signal, "value": self.value, "says": self.says}
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A model that this one was made of, nearest first in a lineage."""
+
+    repo_id: str
+    relation: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """The root that a model was built on (itself for a base), whose it is and from where."""
+
+    repo_id: str
+    lab: str | None
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the history already knows of a repository, for those built on it."""
+
+    repo_id: str
+    kind: Kind
+    lineage: tuple[Parent, ...] = ()
+    foundation: Foundation | None = None
+    params_total: int | None = None
+    params_active: int | None = None
+
+
+Lookup = Callable[[str], Known | None]
+"""Asks the history about a repository id; None where it knows nothing."""
+
+
+def knows_nothing(_repo_id: str) -> Known | None:
+    """The history of one who has none."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Whose a repository is: lab id of the registry, country (ISO 3166-1 alpha-2, EU, INT), confidence 0-1."""
+
+    lab: str | None
+    lab_kind: LabKind | None
+    origin: str | None
+    confidence: float | None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a repository is and what it was made of."""
+
+    kind: Kind
+    parents: tuple[Parent, ...]
+    foundation: Foundation | None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Parameter counts; ``source`` names what decided (registry, safetensors, gguf, config, base_model, name)."""
+
+    total: int | None
+    active: int | None
+    source: str | None
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def size(self) -> Size | None:
+        return size_class(self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """The licence as stated (identifier or name) and its class."""
+
+    identifier: str | None
+    license_class: LicenseClass
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Everything that a Hub model object says, judged; ``evidence`` by the judgement's name."""
+
+    lab: str | None
+    lab_kind: LabKind | None
+    origin: str | None
+    origin_confidence: float | None
+    foundation: Foundation | None
+    lineage: tuple[Parent, ...]
+    kind: Kind
+    params_total: int | None
+    params_active: int | None
+    params_source: str | None
+    size: Size | None
+    license: str | None
+    license_class: LicenseClass
+    openness: Openness
+    gated: str | bool | None
+    task: str | None
+    modality: str | None
+    library: str | None
+    languages: tuple[str, ...]
+    papers: tuple[str, ...]
+    datasets: tuple[str, ...]
+    has_weights: bool | None
+    evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+
+
+_EDGES = ((1e9, Size.TINY), (10e9, Size.SMALL), (50e9, Size.MEDIUM), (250e9, Size.LARGE))
+
+
+def size_class(params: int | None) -> Size | None:
+    """The size class of a total parameter count; None stays None."""
+    if params is None:
+        return None
+    return next((size for edge, size in _EDGES if params < edge), Size.GIANT)

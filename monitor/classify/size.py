@@ -1,0 +1,156 @@
+"""How big: total and active parameters, by the most trusted source that tells.
+
+In the order of trust: the lab's stated count (``families.toml``), the weights' own (safetensors with packing undone,
+gguf), arithmetic from the configuration, the base model's for a copy of it, and the name last. Active parameters are
+never inferred from the total: they are stated, or counted from a configuration; where nothing speaks of experts, a
+model is dense and all are active.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.resources import files
+
+from monitor.classify import wire
+from monitor.classify.result import Evidence, Known, Lineage, Lookup, Parameters, knows_nothing
+from monitor.classify.size_config import experts, from_config
+from monitor.classify.size_names import NameSize, from_name
+from monitor.classify.size_packing import unpacked
+from monitor.vocabulary import Kind
+
+PARTIAL = 0.02
+"""Weights of less than this part of what the name says are an adapter's, or a part of an upload."""
+
+_COPIES = {Kind.QUANTIZED, Kind.CONVERSION}
+_MIXTURE_SIGN = re.compile(
+    r"moe|mixtral|(?:^|[-_.])a\d+(?:\.\d+)?[bm](?:$|[-_.])|\d+x\d+|-\d+e(?:$|[-_.])", re.IGNORECASE
+)
+
+
+def _families() -> dict[str, list[tuple[re.Pattern[str], int, int]]]:
+    table: dict[str, list[tuple[re.Pattern[str], int, int]]] = {}
+    for entry in tomllib.loads(files(__package__).joinpath("families.toml").read_text("utf-8"))["family"]:
+        row = (re.compile(entry["name"], re.IGNORECASE), round(entry["total"] * 1e9), round(entry["active"] * 1e9))
+        for namespace in entry["in"]:
+            table.setdefault(namespace, []).append(row)
+    return table
+
+
+FAMILIES = _families()
+
+
+def stated(repo_id: str) -> tuple[int, int] | None:
+    """(total, active) as the lab states them for one of its own models, else None."""
+    namespace, _, name = repo_id.partition("/")
+    for pattern, total, active in FAMILIES.get(namespace, ()):
+        if pattern.fullmatch(name):
+            return total, active
+    return None
+
+
+def parameters(model: wire.Model, lineage: Lineage, known: Lookup = knows_nothing) -> Parameters:
+    """Total and active parameters of a model, what decided, and why. An adapter's own are not its base's."""
+    name = wire.name(model)
+    by_name = from_name(name)
+    if lineage.kind is Kind.ADAPTER:
+        return _adapter(model)
+    registered = stated(wire.repo_id(model))
+    if registered is not None:
+        evidence = Evidence("registry", name, f"{registered[0]} in all, {registered[1]} active, as its lab states")
+        return Parameters(*registered, "registry", (evidence,))
+    base = _base(lineage, known)
+    counted = _counted(model, by_name, base)
+    if counted is not None:
+        return counted
+    if lineage.kind in _COPIES and base is not None and base[0] is not None:
+        evidence = Evidence("base_model", lineage.parents[0].repo_id, f"{base[0]} in all, as the model it is a copy of")
+        return Parameters(base[0], base[1], "base_model", (evidence,))
+    return _named(by_name, lineage, base)
+
+
+def _adapter(model: wire.Model) -> Parameters:
+    own = unpacked(model)
+    if own is None:
+        return Parameters(None, None, None, (Evidence("kind", "adapter", "its base's size is not its own"),))
+    evidence = Evidence("safetensors", str(own.total), "the adapter's own parameters")
+    return Parameters(own.total, own.total, "safetensors", (evidence,))
+
+
+def _base(lineage: Lineage, known: Lookup) -> tuple[int | None, int | None] | None:
+    """(total, active) of the nearest parent, as its lab states or the history knows."""
+    if not lineage.parents:
+        return None
+    parent = lineage.parents[0].repo_id
+    by_lab = stated(parent)
+    if by_lab is not None:
+        return by_lab
+    found: Known | None = known(parent)
+    if found is not None and found.kind is not Kind.ADAPTER and found.params_total is not None:
+        return found.params_total, found.params_active
+    return None
+
+
+def _counted(
+    model: wire.Model, by_name: NameSize | None, base: tuple[int | None, int | None] | None
+) -> Parameters | None:
+    """From the weights, else from the configuration."""
+    config = wire.config(model)
+    arithmetic = from_config(config)
+    own = unpacked(model)
+    source = "safetensors"
+    total = own.total if own else None
+    how = (own.how if own else None) or "elements of all tensors"
+    if total is None:
+        total, source, how = wire.count(wire.mapping(model, "gguf"), "total"), "gguf", "as the GGUF header counts"
+    told = by_name.total if by_name else None
+    if total is not None and told is not None and total < PARTIAL * told:
+        total = None  # a part of an upload, or an adapter that says so nowhere
+    if total is None:
+        if arithmetic is None:
+            return None
+        why = (Evidence("config", str(arithmetic.total), "counted from its dimensions"),)
+        return Parameters(arithmetic.total, arithmetic.active, "config", why)
+    evidence = [Evidence(source, str(total), how)]
+    active = by_name.active if by_name and by_name.active and by_name.active != by_name.total else None
+    if active is None and arithmetic is not None and arithmetic.active < arithmetic.total:
+        active = max(0, total - (arithmetic.total - arithmetic.active)) or None
+    if active is None and base is not None and base[0] and base[1] and abs(base[0] - total) < 0.15 * total:
+        active = total if base[0] == base[1] else base[1]
+    if active is None and _dense(model, by_name):
+        active = total
+    if told is not None and not 0.7 < total / told < 1.5:
+        evidence.append(Evidence("name", by_name.piece if by_name else "", "disagrees"))
+    return Parameters(total, active if active is None or active <= total else None, source, tuple(evidence))
+
+
+def _dense(model: wire.Model, by_name: NameSize | None) -> bool:
+    """Whether nothing speaks of experts, and something would."""
+    config = wire.config(model)
+    if experts(config) is not None or _MIXTURE_SIGN.search(wire.name(model)) or "moe" in wire.tags(model):
+        return False
+    kind = (wire.text(config, "model_type") or "").lower()
+    if (
+        "moe" in kind
+        or "mixtral" in kind
+        or kind.startswith(("deepseek_v", "kimi", "glm4_moe", "gpt_oss", "minimax", "llama4"))
+    ):
+        return False
+    return bool(config) or (by_name is not None and by_name.total == by_name.active)
+
+
+def _named(by_name: NameSize | None, lineage: Lineage, base: tuple[int | None, int | None] | None) -> Parameters:
+    if by_name is not None:
+        evidence = Evidence("name", by_name.piece, "as its name says")
+        return Parameters(by_name.total, by_name.active, "name", (evidence,))
+    if (
+        lineage.kind is Kind.FINETUNE
+        and len({parent.repo_id for parent in lineage.parents if parent.relation is Kind.FINETUNE}) <= 1
+        and base is not None
+        and base[0] is not None
+    ):
+        evidence = Evidence(
+            "base_model", lineage.parents[0].repo_id, f"{base[0]} in all, as the model it was tuned from"
+        )
+        return Parameters(base[0], base[1], "base_model", (evidence,))
+    return Parameters(None, None, None, (Evidence("name", "none", "nothing tells its size"),))

@@ -1,0 +1,88 @@
+"""Commands that ask the history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from monitor import db
+from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
+from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
+from monitor.history.query import parse
+from monitor.history.search import search, stream
+from monitor.history.stats import DIMENSIONS, dimensions, stats
+from monitor.service import Service
+from monitor.settings import load
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command(epilog="Example: hub-monitor releases 'origin:CN params:>=30B kind:base' --limit 20")(releases)
+    app.command("stats", epilog="Example: hub-monitor stats 'kind:base' --by month,origin")(stats_command)
+    app.command(epilog="Example: hub-monitor export 'origin:CN' -o cn.csv")(export)
+
+
+def releases(
+    query: str = typer.Argument("", help="What to find, in the query language; everything without it."),
+    sort: str = typer.Option(
+        "released", help="released, seen, created, params, active, downloads, likes, repo; - reverses."
+    ),
+    limit: int = typer.Option(50, min=1, help="How many at the most."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Queries the history of releases."""
+    wanted = parse(query)
+    engine = Service(load()).engine
+    db.upgrade(engine)
+    rows: list[dict[str, Any]] = []
+    cursor = None
+    with db.reading(engine) as session:
+        while len(rows) < limit:
+            page = search(session, wanted, sort=sort, limit=min(1_000, limit - len(rows)), cursor=cursor)
+            rows += [row.as_json() for row in page.items]
+            cursor = page.next
+            if cursor is None:
+                break
+    write(rows, form, RELEASE, RELEASE_HEADS)
+
+
+def stats_command(
+    query: str = typer.Argument("", help="What to count, in the query language; everything without it."),
+    by: str = typer.Option(..., help=f"One or two of {', '.join(DIMENSIONS)}."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Counts releases and sums their parameters."""
+    wanted, names = parse(query), dimensions(by)
+    engine = Service(load()).engine
+    db.upgrade(engine)
+    with db.reading(engine) as session:
+        rows = stats(session, wanted, names)
+    write(rows, form, (*names, "count", "params_total", "params_known"))
+
+
+def export(
+    query: str = typer.Argument("", help="What to export, in the query language; everything without it."),
+    output: Path = typer.Option(..., "-o", "--output", help="A .csv, .jsonl or .parquet file."),
+) -> None:
+    """Writes releases to a file; it appears whole, or not at all."""
+    wanted = parse(query)
+    kind = output.suffix.removeprefix(".")
+    if kind not in FORMATS:
+        raise typer.BadParameter(f"{output.name}: a name that ends in .csv, .jsonl or .parquet expected")
+    engine = Service(load()).engine
+    db.upgrade(engine)
+    unfinished = output.with_name(output.name + ".part")
+    try:
+        with unfinished.open("wb") as file, db.reading(engine) as session:
+            rows = stream(session, wanted)
+            if kind == "parquet":
+                write_parquet(rows, file)
+            else:
+                file.writelines(as_csv(rows) if kind == "csv" else as_jsonl(rows))
+        unfinished.replace(output)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {output}: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)

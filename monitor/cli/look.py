@@ -1,0 +1,189 @@
+"""Commands that look: ``poll`` asks the sources once, ``classify`` judges without keeping."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TextIO
+
+import typer
+from rich.console import Console
+
+from monitor import db, detection
+from monitor.backfill import Progress
+from monitor.backfill import backfill as learn
+from monitor.classify import classify as judge
+from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
+from monitor.history.record import Recorded
+from monitor.history.release import unrecorded
+from monitor.labs import load
+from monitor.service import Service
+from monitor.settings import load as load_settings
+from monitor.sources.budget import AllowanceSpent
+from monitor.sources.hub import Hub
+from monitor.sources.transport import HubError
+from monitor.vocabulary import Via
+
+
+class Source(StrEnum):
+    """What ``poll`` asks."""
+
+    HUB = "hub"
+    FEEDS = "feeds"
+    ALL = "all"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command(epilog="Example: hub-monitor poll --source hub")(poll)
+    app.command(epilog="Example: hub-monitor backfill --namespace Qwen --namespace google")(backfill)
+    app.command(epilog="Example: hub-monitor classify Qwen/Qwen3-8B")(classify)
+
+
+def poll(
+    source: Source = typer.Option(Source.ALL, help="Which sources to ask."),
+    form: Format | None = FormatOption,
+) -> None:
+    """One pass over the sources in the foreground; prints what is new."""
+    service = Service(load_settings())
+    db.upgrade(service.engine)
+    failed: list[str] = []
+    new: list[dict[str, Any]] = []
+    for what, done in _passes(service, source):
+        if isinstance(done, Exception):
+            failed.append(f"{what}: {done}")
+        elif done is not None:
+            new += [row.as_json() for row in done.new if not row.history and not row.pending]
+            history = sum(row.history for row in done.new)
+            if history:
+                print(f"{what}: learnt {history} that were there before", file=sys.stderr)
+    write(new, form, RELEASE, RELEASE_HEADS)
+    for line in failed:
+        print(f"hub-monitor: {line}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | Exception | None]]:
+    watcher = service.watcher
+    if source is Source.FEEDS:
+        return
+    detection.watch(watcher, service.followed())
+    for via in (Via.CREATED, Via.MODIFIED, Via.TRENDING):
+        try:
+            yield str(via), detection.poll(watcher, via)
+        except (HubError, AllowanceSpent) as error:
+            yield str(via), error
+            return  # the Hub does not answer now; asking it three hundred times more helps nobody
+    while names := detection.due(watcher):
+        for name in names:
+            try:
+                yield name, detection.sweep(watcher, name)
+            except HubError as error:
+                yield name, error
+            except AllowanceSpent as error:
+                yield "the rest of the namespaces", error
+                return
+
+
+def backfill(
+    since: datetime = typer.Option(None, formats=["%Y-%m-%d"], help="Only what was made since this day."),
+    namespace: list[str] = typer.Option([], help="Only these namespaces (repeat the option); else the whole Hub."),
+    limit: int = typer.Option(None, min=1, help="How many repositories at the most."),
+) -> None:
+    """Learns history; tells nobody; goes on where it was cut off."""
+    service = Service(load_settings())
+    db.upgrade(service.engine)
+    console = Console(stderr=True)
+    with console.status("asking the Hub") as status:
+
+        def report(progress: Progress) -> None:
+            waiting = f", waiting {progress.waiting:.0f} s for the Hub's allowance" if progress.waiting else ""
+            status.update(f"{progress.met} repositories, {progress.learnt} new, back to {progress.reached}{waiting}")
+
+        day = since.date() if since else None
+        try:
+            done = learn(service.watcher, since=day, namespaces=namespace, limit=limit, report=report)
+        except (HubError, KeyboardInterrupt) as error:
+            print(f"hub-monitor: {error or 'stopped'}; the same command goes on from here", file=sys.stderr)
+            raise typer.Exit(1) from None
+    write([{"met": done.met, "learnt": done.learnt, "reached": done.reached}], None, ("met", "learnt", "reached"))
+
+
+def classify(
+    repo_ids: list[str] = typer.Argument(None, metavar="[REPO_ID …]", help="Repositories to ask the Hub for."),
+    source: str = typer.Option(None, "--input", metavar="FILE|-", help="Hub model objects, one JSON object a line."),
+    explain: bool = typer.Option(False, "--explain", help="Say why, judgement by judgement."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Classifies repositories from the Hub, or Hub model objects without network or database."""
+    if bool(repo_ids) == bool(source):
+        raise typer.BadParameter("either repositories or --input FILE")
+    registry = load(load_settings().labs_file)
+    failures: list[str] = []
+    objects = _from_file(source, failures) if source else _from_hub(repo_ids, failures)
+    rows = (unrecorded(facts, judge(facts, registry), db.now(), "classify").as_json() for facts in objects)
+    if explain:
+        write(
+            _reasons(rows),
+            form,
+            ("repo_id", "judgement", "signal", "value", "says"),
+            ("release", "about", "signal", "value", "what it says"),
+        )
+    else:
+        write(rows, form, RELEASE, RELEASE_HEADS)
+    for line in failures:
+        print(f"hub-monitor: {line}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        for judgement, items in {"origin": row["origin_evidence"], **row["evidence"]}.items():
+            for item in items:
+                yield {"repo_id": row["repo_id"], "judgement": judgement, **item}
+
+
+def _from_hub(repo_ids: list[str], failures: list[str]) -> Iterator[dict[str, Any]]:
+    hub: Hub = Service(load_settings()).watcher.hub
+    for repo_id in repo_ids:
+        try:
+            facts = hub.detail(repo_id)
+        except (HubError, AllowanceSpent, ValueError) as error:
+            failures.append(f"{repo_id}: {error}")
+            continue
+        if facts is None:
+            failures.append(f"{repo_id}: not on the Hub, or private")
+        else:
+            yield facts
+
+
+def _from_file(source: str, failures: list[str]) -> Iterator[dict[str, Any]]:
+    if source == "-":
+        yield from _objects(sys.stdin, "standard input", failures)
+        return
+    try:
+        with Path(source).open(encoding="utf-8", errors="replace") as file:
+            yield from _objects(file, source, failures)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {source}: {error.strerror}") from None
+
+
+def _objects(file: TextIO, name: str, failures: list[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            failures.append(f"{name}, line {number}: no JSON ({error})")
+            continue
+        if isinstance(value, dict) and isinstance(value.get("id") or value.get("modelId"), str):
+            yield value
+        else:
+            failures.append(f"{name}, line {number}: no Hub model object (an object with an id expected)")

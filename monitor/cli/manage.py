@@ -1,0 +1,313 @@
+"""Commands that keep house: subscriptions, labs, the database, and ``doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+import typer
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from monitor import db
+from monitor.alerts.outbox import SendError, trial
+from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
+from monitor.alerts.subscriptions import remove as drop
+from monitor.cli.output import Format, FormatOption, write
+from monitor.labs import load as load_labs
+from monitor.models import Subscription, iso
+from monitor.service import Service
+from monitor.settings import Settings, SettingsError, load
+from monitor.sources.budget import AllowanceSpent
+from monitor.sources.hub_webhook import sync
+from monitor.sources.transport import HubError
+from monitor.vocabulary import Digest
+
+subscriptions = typer.Typer(
+    help="Lists, pauses and removes subscriptions.", no_args_is_help=True, rich_markup_mode=None
+)
+webhooks = typer.Typer(help="The Hub's webhooks to this service.", no_args_is_help=True, rich_markup_mode=None)
+labs = typer.Typer(help="The registry of labs.", no_args_is_help=True, rich_markup_mode=None)
+database = typer.Typer(help="The database's migrations.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command("subscribe", epilog="Example: hub-monitor subscribe terminal screen --filter 'origin:CN kind:base'")(
+        subscribe_command
+    )
+    app.command(epilog="Example: hub-monitor doctor")(doctor)
+    app.add_typer(webhooks, name="hub-webhooks", epilog="Example: hub-monitor hub-webhooks sync --dry-run")
+    app.add_typer(subscriptions, name="subscriptions", epilog="Example: hub-monitor subscriptions list")
+    app.add_typer(labs, name="labs", epilog="Example: hub-monitor labs show qwen")
+    app.add_typer(database, name="db", epilog="Example: hub-monitor db upgrade")
+
+
+def _ready() -> Service:
+    service = Service(load())
+    db.upgrade(service.engine)
+    return service
+
+
+# --- subscriptions ----------------------------------------------------------------------------------------
+
+
+def subscribe_command(
+    channel: str = typer.Argument(..., help="The channel."),
+    target: str = typer.Argument(..., help="A Slack channel, an address, a URL."),
+    query: str = typer.Option("", "--filter", help="What to tell, in the query language; everything without it."),
+    digest: Digest = typer.Option(Digest.IMMEDIATE, help="At once, or gathered."),
+    timezone: str = typer.Option("UTC", help="The zone of daily and weekly digests, like Europe/Paris."),
+    hour: int = typer.Option(8, help="The hour of daily and weekly digests."),
+) -> None:
+    """Subscribes a target; prints the subscription's id."""
+    service = _ready()
+    if channel not in service.channels:
+        raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
+    with db.transaction(service.engine) as session:
+        wish = Wish(channel, target, query, digest, timezone, hour)
+        typer.echo(subscribe(session, wish).id)
+
+
+COLUMNS = ("id", "channel", "target", "filter", "digest", "paused", "paused_because", "created_at")
+
+
+def _row(subscription: Subscription) -> dict[str, object]:
+    return {
+        **{name: getattr(subscription, name) for name in COLUMNS[:-1]},
+        "timezone": subscription.timezone,
+        "hour": subscription.hour,
+        "created_by": subscription.created_by,
+        "created_at": iso(subscription.created_at),
+    }
+
+
+@subscriptions.command("list")
+def list_subscriptions(form: Format | None = FormatOption) -> None:
+    """All subscriptions."""
+    with db.reading(_ready().engine) as session:
+        rows = [_row(item) for item in session.scalars(select(Subscription).order_by(col(Subscription.created_at)))]
+    write(rows, form, COLUMNS)
+
+
+@subscriptions.command()
+def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = FormatOption) -> None:
+    """One subscription."""
+    rows: list[dict[str, object]] = []
+    _with(ident, lambda found: rows.append(_row(found)))
+    write(rows, form, COLUMNS)
+
+
+@subscriptions.command("pause")
+def pause_command(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Stops telling a subscription."""
+    _with(ident, lambda found: pause(found, "by the operator"))
+
+
+@subscriptions.command("resume")
+def resume_command(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Tells a paused subscription again, from now on."""
+    _with(ident, resume)
+
+
+@subscriptions.command()
+def remove(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Removes a subscription and what is still to be told to it."""
+    with db.transaction(_ready().engine) as session:
+        drop(session, _found(session, ident))
+
+
+@subscriptions.command()
+def test(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Sends one marked test alert, at once."""
+    service = _ready()
+    with db.reading(service.engine) as session:
+        found = _found(session, ident)
+    if found.channel not in service.channels:
+        raise SettingsError(f"channel {found.channel!r} is not set up: see hub-monitor doctor")
+    try:
+        typer.echo(service.channels[found.channel].send(trial(found)))
+    except SendError as error:
+        typer.echo(f"hub-monitor: {found.channel} {found.target}: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _found(session: Session, ident: str) -> Subscription:
+    found = session.get(Subscription, ident)
+    if found is None:
+        raise SettingsError(f"there is no subscription {ident!r}: see hub-monitor subscriptions list")
+    return found
+
+
+def _with(ident: str, change: Callable[[Subscription], object]) -> None:
+    with db.transaction(_ready().engine) as session:
+        found = _found(session, ident)
+        change(found)
+        session.add(found)
+
+
+# --- labs -------------------------------------------------------------------------------------------------
+
+
+@labs.command("list")
+def list_labs(form: Format | None = FormatOption) -> None:
+    """All labs."""
+    registry = load_labs(load().labs_file)
+    rows = [
+        {
+            "id": lab.id,
+            "name": lab.name,
+            "origin": lab.origin,
+            "kind": str(lab.kind),
+            "namespaces": list(lab.namespaces),
+            "parent": lab.parent,
+            "feeds": list(lab.feeds),
+            "repackager": lab.repackager,
+        }
+        for lab in registry.labs
+    ]
+    write(rows, form, ("id", "name", "origin", "kind", "namespaces", "parent"))
+
+
+@labs.command("show")
+def show_lab(lab: str, form: Format | None = FormatOption) -> None:
+    """One lab, by its id or by a namespace."""
+    registry = load_labs(load().labs_file)
+    found = registry.get(lab) or registry.of(lab)
+    if found is None:
+        raise SettingsError(f"there is no lab {lab!r}: see hub-monitor labs list")
+    row = {
+        "id": found.id, "name": found.name, "origin": found.origin, "kind": str(found.kind),
+        "namespaces": list(found.namespaces), "legacy": list(found.legacy), "parent": found.parent,
+        "feeds": list(found.feeds), "repackager": found.repackager, "because": found.because,
+    }  # fmt: skip
+    write([row], form, ("id", "name", "origin", "kind", "namespaces", "legacy", "parent", "because"))
+
+
+@labs.command()
+def check(file: Path = typer.Argument(..., help="A labs file, to be merged over the registry.")) -> None:
+    """Validates a labs file."""
+    registry = load_labs(file)
+    typer.echo(f"ok: {len(registry.labs)} labs, {len(registry.watched)} namespaces to watch")
+
+
+# --- the Hub's webhooks -----------------------------------------------------------------------------------
+
+
+@webhooks.callback()
+def _webhooks() -> None:
+    pass  # keeps `sync` a command of its own, though it is the only one
+
+
+@webhooks.command("sync")
+def sync_webhooks(
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be done, and do nothing."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Makes the Hub's webhooks watch the registry's namespaces (needs HF_TOKEN)."""
+    settings = load()
+    if settings.hf_token is None or settings.hub_webhook_secret is None:
+        raise SettingsError("HF_TOKEN and MONITOR_HUB_WEBHOOK_SECRET must be set")
+    service = Service(settings)
+    url = f"{settings.public_url}/hooks/hub"
+    secret = settings.hub_webhook_secret.get_secret_value()
+    try:
+        steps = list(sync(service.watcher.hub.api, service.registry, url, secret, dry_run=dry_run))
+    except HubError as error:
+        typer.echo(f"hub-monitor: {error}", err=True)
+        raise typer.Exit(1) from None
+    rows = [
+        {"action": step.action, "id": step.webhook_id, "namespaces": list(step.namespaces), "error": step.error}
+        for step in steps
+    ]
+    write(rows, form, ("action", "id", "namespaces", "error"))
+    if any(step.error for step in steps):
+        raise typer.Exit(1)
+
+
+# --- the database -----------------------------------------------------------------------------------------
+
+
+@database.command()
+def upgrade() -> None:
+    """Brings the database to this version."""
+    engine = db.make_engine(load().database_url)
+    db.upgrade(engine)
+    typer.echo(f"at {db.revision(engine)}")
+
+
+@database.command()
+def current() -> None:
+    """The revision that the database is at."""
+    typer.echo(db.revision(db.make_engine(load().database_url)) or "empty: run hub-monitor db upgrade")
+
+
+@database.command("check")
+def check_database() -> None:
+    """Whether the tables are what this version expects."""
+    db.check(db.make_engine(load().database_url))
+
+
+# --- doctor -----------------------------------------------------------------------------------------------
+
+
+def doctor() -> None:
+    """What is in force and what is wrong: a line each, ok or what to do."""
+    settings = load()
+    for name, value, differs in settings.described():
+        typer.echo(f"{name}={value}{'' if differs else '  (default)'}")
+    typer.echo("")
+    results = [_checked(name, check_one, settings) for name, check_one in CHECKS.items()]
+    if not all(results):
+        raise typer.Exit(1)
+
+
+def _checked(name: str, check_one: Callable[[Settings], str], settings: Settings) -> bool:
+    try:
+        typer.echo(f"{name}: {check_one(settings)}")
+    except (db.DatabaseError, HubError, AllowanceSpent, SettingsError, ValueError, redis.RedisError) as error:
+        typer.echo(f"{name}: FAILED, {error}")
+        return False
+    return True
+
+
+def _database(settings: Settings) -> str:
+    engine = db.make_engine(settings.database_url)
+    at = db.revision(engine)
+    return f"ok, {db.masked(engine)}, at {at or 'nothing yet'}"
+
+
+def _migrations(settings: Settings) -> str:
+    engine = db.make_engine(settings.database_url)
+    db.refuse_newer(engine)
+    at, newest = db.revision(engine), db.head()
+    return "ok" if at == newest else f"at {at or 'nothing'}, {newest} is newest: run hub-monitor db upgrade"
+
+
+def _broker(settings: Settings) -> str:
+    if settings.embedded:
+        return "ok, memory:// (everything in one process)"
+    redis.Redis.from_url(settings.broker_url, socket_connect_timeout=5, socket_timeout=5).ping()
+    return "ok"
+
+
+def _labs(settings: Settings) -> str:
+    registry = load_labs(settings.labs_file)
+    return f"ok, {len(registry.labs)} labs, {len(registry.watched)} namespaces to watch"
+
+
+def _hub(settings: Settings) -> str:
+    hub = Service(settings).watcher.hub
+    who = hub.whoami()
+    hub.ping()
+    return f"ok, {settings.hf_endpoint}, {'as ' + who if who else 'anonymous'}"
+
+
+CHECKS: dict[str, Callable[[Settings], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "broker": _broker,
+    "labs": _labs,
+    "Hub": _hub,
+}

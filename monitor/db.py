@@ -1,0 +1,173 @@
+"""Engine, session and the differences between the two dialects, and nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Session
+
+from alembic import command
+
+
+class DatabaseError(RuntimeError):
+    """The database cannot be used: one line that says why and what to do."""
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, with its zone, on both dialects (SQLite keeps none of its own).
+
+    Takes aware datetimes only: a naive one raises ValueError rather than be read as some zone.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment without a zone: {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for ``url``, set up so that threads and processes can share it."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        event.listen(engine, "connect", _sqlite_connection)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args={"connect_timeout": 10})
+
+
+def _sqlite_connection(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own implicit BEGIN is deferred: two writers that read first would then fail with
+    # "database is locked" however long they wait. We begin ourselves, see _sqlite_begin.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "cache_size=-32768",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Any) -> None:
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session whose work is committed as one at the end, or not at all. Never hold it across a network call."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only reads: on SQLite it takes no write lock."""
+    with Session(engine.execution_options(reading=True), expire_on_commit=False) as session:
+        yield session
+
+
+def migrations() -> Path:
+    """The folder of the migrations: in the wheel as package data, in a checkout at the top."""
+    shipped = Path(__file__).parent / "_alembic"
+    return shipped if shipped.is_dir() else Path(__file__).parent.parent / "alembic"
+
+
+def _config(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    config.attributes["engine"] = engine
+    return config
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision that the database is at, None for an empty one; raises DatabaseError where it cannot be opened."""
+    with explained(engine), engine.execution_options(reading=True).connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def upgrade(engine: Engine, target: str = "head") -> None:
+    """Brings the database to ``target``. Raises DatabaseError: cannot be opened, or ahead of this code."""
+    with explained(engine):
+        refuse_newer(engine)
+        command.upgrade(_config(engine), target)
+
+
+def downgrade(engine: Engine, target: str) -> None:
+    """Takes migrations back to ``target`` (``base``: all of them)."""
+    with explained(engine):
+        command.downgrade(_config(engine), target)
+
+
+def check(engine: Engine) -> None:
+    """Raises DatabaseError where the tables and the models differ."""
+    with explained(engine):
+        command.check(_config(engine))
+
+
+def refuse_newer(engine: Engine) -> None:
+    """Raises DatabaseError where a newer version of the program has migrated this database."""
+    current = revision(engine)
+    config = _config(engine)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise DatabaseError(
+            f"the database is at revision {current}, which this version does not know: "
+            "it was migrated by a newer hub-monitor; install that version, or restore a backup"
+        )
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """Turns a driver's error into one DatabaseError that names the database and the fix."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(f"cannot use the database {where}: {reason}; see MONITOR_DATABASE_URL") from None
+    except CommandError as error:
+        raise DatabaseError(f"database migrations: {error}; run hub-monitor db upgrade") from None
+
+
+def masked(engine: Engine) -> str:
+    """The database's URL without its password."""
+    return engine.url.render_as_string(hide_password=True)

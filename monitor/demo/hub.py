@@ -1,0 +1,305 @@
+"""A stand-in for the Hugging Face Hub: a real HTTP server on loopback, over a world that one can change.
+
+It answers as the Hub does where this project asks it something: model lists with their cursors, details, overviews,
+whoami, webhooks, the allowance in the headers; and it fails on demand. The `demo` command replays the recorded
+timeline through it, the tests make their own worlds.
+"""
+
+import re
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from urllib.parse import unquote, urlencode
+
+from monitor.demo import webhooks, wire
+from monitor.demo.faults import Allowance, Faults, Kind, Windows
+from monitor.demo.server import Answer, Request, Server
+from monitor.demo.wire import HubError
+from monitor.demo.world import World, made_id, utc_now
+
+BAD_CREDENTIALS = "Invalid username or password."
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that came in: `params` as a query string has them."""
+
+    method: str
+    path: str
+    params: Mapping[str, list[str]] = field(hash=False)
+
+
+class ReplayHub(World):
+    """A Hub at `endpoint`, once started.
+
+    quota, window: requests a client may make in each fixed window of so many seconds; a client is an IP address,
+        or a token, which has `user_quota` (twice the quota unless given, as 500 and 1,000 on the real Hub).
+    clock: returns an aware datetime; dates what is added and drives the windows.
+    tokens: token to user name. A bearer token that is not among them gets a 401 everywhere. None: any will do.
+    repo_error_code: send `X-Error-Code: RepoNotFound` with the 401 for a repository that is not there. The real Hub
+        need not: huggingface_hub 2.4 knows this 401 by its https URL, which loopback has not, and raises
+        RepositoryNotFoundError. With False it raises a bare HfHubHTTPError over http.
+
+    `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest 10,000) say what came in.
+    `shift_pages`, where set, is called with the hub before every page of a walk but the first.
+    """
+
+    def __init__(
+        self,
+        *,
+        quota: int = 500,
+        window: int = 300,
+        user_quota: int | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        tokens: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        repo_error_code: bool = True,
+    ) -> None:
+        super().__init__(clock)
+        self.quota = quota
+        self.user_quota = 2 * quota if user_quota is None else user_quota
+        self.tokens = tokens
+        self.repo_error_code = repo_error_code
+        self.webhooks = webhooks.Webhooks()
+        self.shift_pages: Callable[[ReplayHub], None] | None = None
+        self.requests = 0
+        self.refused = 0
+        self.requests_by_path: Counter[str] = Counter()
+        self.calls: deque[Call] = deque(maxlen=10_000)
+        self._faults = Faults()
+        self._windows = Windows(window, clock)
+        self._counting = threading.Lock()
+        self._server = Server(self._answer, host, port)
+
+    # Running
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL, for `HfApi(endpoint=…)` and HF_ENDPOINT; stays the same after a stop and a new start."""
+        return self._server.url
+
+    def start(self) -> Self:
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection, as in an outage; the world stays and `start()` reopens it."""
+        self._server.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # Failing
+
+    def fail(self, kind: Kind, times: int | None = 1, path_prefix: str | None = None, reset: int | None = None) -> None:
+        """Answer the next `times` requests (None: until `heal`) under a path with a fault (`faults.Kind`).
+
+        A 429 says that nothing is left for `reset` seconds, or what is left of the window.
+        """
+        self._faults.add(kind, times, path_prefix, reset)
+
+    def fail_share(self, p: float, kinds: Sequence[Kind], seed: int = 0) -> None:
+        """Answer a share of all requests (0–1) with one of these faults, in a repeatable sequence."""
+        self._faults.share(p, kinds, seed)
+
+    def heal(self) -> None:
+        """No more faults; held connections are let go."""
+        self._faults.clear()
+        self.release()
+
+    def release(self) -> None:
+        """Close the connections that the `timeout` fault holds."""
+        self._server.release()
+
+    @property
+    def held(self) -> int:
+        """Connections that the `timeout` fault holds now."""
+        return self._server.held
+
+    # Telling
+
+    def send_webhook(
+        self,
+        url: str,
+        *,
+        action: str = "update",
+        scope: str = "repo.content",
+        repo_id: str,
+        secret: str | None = None,
+        moved_to: str | None = None,
+        updated_refs: Sequence[Mapping[str, Any]] | None = None,
+        timeout: float = 10.0,
+    ) -> int:
+        """POST the Hub's message on a repository to `url`; returns the status answered.
+
+        After a rename or a deletion `repo_id` may be the old name, which is what the Hub's message says.
+
+        For `repo.content` the moved refs are those of its last commit unless given. `timeout` is in seconds.
+        """
+        facts, parent = self.last_known(repo_id)
+        if updated_refs is None and scope == "repo.content":
+            updated_refs = [{"ref": "refs/heads/main", "oldSha": parent, "newSha": facts["sha"]}]
+        message = webhooks.payload(
+            self.endpoint, facts, action=action, scope=scope, moved_to=moved_to, updated_refs=updated_refs
+        )
+        return webhooks.post(url, message, secret=secret, timeout=timeout)
+
+    # Answering
+
+    def _answer(self, request: Request) -> Answer:
+        """Everything that happens to one request: counted, charged, perhaps failed, then answered."""
+        with self._counting:
+            self.requests += 1
+            self.requests_by_path[request.path] += 1
+            self.calls.append(Call(request.method, request.path, request.params))
+        client, quota = request.token or request.client, self.user_quota if request.token else self.quota
+        allowance = self._windows.spend(client, quota)
+        kind, reset = self._faults.next(request.path)
+        if kind == 429 or allowance.exceeded:
+            return self._refuse(allowance, reset)
+        if isinstance(kind, int):
+            return Answer(
+                kind,
+                {"error": "Internal Error - We're working hard to fix this as soon as possible!"},
+                allowance.headers(),
+            )
+        try:
+            answer = self._route(request)
+        except HubError as error:
+            answer = _refusal(error)
+        answer.headers.update(allowance.headers())
+        answer.trouble = kind
+        return answer
+
+    def _refuse(self, allowance: Allowance, reset: int | None) -> Answer:
+        with self._counting:
+            self.refused += 1
+        nothing_left = Allowance(
+            0, allowance.reset if reset is None else reset, allowance.quota, allowance.window, exceeded=True
+        )
+        return Answer(429, {"error": "You have reached your 'api' rate limit."}, nothing_left.headers())
+
+    def _route(self, request: Request) -> Answer:
+        if request.token is not None and self.tokens is not None and request.token not in self.tokens:
+            # On a repository it cannot be told from "not there", for the client neither.
+            on_repository = self.repo_error_code and request.path.startswith("/api/models/")
+            raise HubError(401, BAD_CREDENTIALS, "RepoNotFound" if on_repository else None)
+        for method, pattern, answer in _ROUTES:
+            found = pattern.fullmatch(request.path)
+            if method == request.method and found:
+                return answer(self, request, *map(unquote, found.groups()))
+        raise HubError(404, "Sorry, we can't find the page you are looking for.")
+
+    def _list(self, request: Request) -> Answer:
+        query = wire.Query(request.params)
+        sort, limit, fields = wire.sort_of(query), wire.limit_of(query), wire.fields_of_list(query)
+        cursor = query.one("cursor")
+        after = None if cursor is None else wire.key_of_cursor(sort, cursor)
+        if after is not None and self.shift_pages is not None:
+            self.shift_pages(self)
+        match = wire.matcher(query)
+        rows, more = self.page(sort, limit, author=query.one("author") or None, after=after, match=match)
+        headers = {}
+        if more:
+            params = {**request.params, "cursor": [wire.cursor_after(sort, rows[-1])]}
+            link = f"{request.base}{request.path}?{urlencode(params, doseq=True)}"
+            headers["Link"] = f'<{link}>; rel="next"'
+        return Answer(200, [wire.written(facts, fields) for facts in rows], headers)
+
+    def _detail(self, request: Request, repo_id: str) -> Answer:
+        query = wire.Query(request.params)
+        fields = wire.fields_of_expand(query) or wire.DETAIL
+        facts = self.find(repo_id)
+        if facts is None:
+            code = "RepoNotFound" if self.repo_error_code or request.token else None
+            if request.token:
+                raise HubError(404, "Repository not found", code)
+            raise HubError(401, BAD_CREDENTIALS, code)
+        if facts["id"] != repo_id:
+            target = f"/api/models/{facts['id']}" + (f"?{request.query}" if request.query else "")
+            return Answer(307, f"Temporary Redirect. Redirecting to {target}", {"Location": target})
+        if facts["disabled"]:
+            raise HubError(403, "Access to this resource is disabled.")
+        return Answer(200, wire.written(facts, fields, blobs=bool(query.flag("blobs"))))
+
+    def _organization(self, _: Request, name: str) -> Answer:
+        return self._overview(name, "org")
+
+    def _user(self, _: Request, name: str) -> Answer:
+        return self._overview(name, "user")
+
+    def _overview(self, name: str, kind: str) -> Answer:
+        owner = self.owner(name)
+        if owner is None or owner["type"] != kind:
+            raise HubError(404, "This organization does not exist" if kind == "org" else "This user does not exist")
+        return Answer(200, wire.overview(name, owner))
+
+    def _whoami(self, request: Request) -> Answer:
+        user = self._signed_in(request)
+        auth = {"type": "access_token", "accessToken": {"displayName": "monitor", "role": "read"}}
+        about = {"type": "user", "id": made_id("owner", user), "name": user, "fullname": user}
+        return Answer(200, {**about, "isPro": False, "orgs": [], "auth": auth})
+
+    def _signed_in(self, request: Request) -> str:
+        """The user whose token came with the request (a wrong one has been refused by now)."""
+        if request.token is None:
+            raise HubError(401, BAD_CREDENTIALS)
+        return "user" if self.tokens is None else self.tokens[request.token]
+
+    def _list_webhooks(self, request: Request) -> Answer:
+        self._signed_in(request)
+        return Answer(200, self.webhooks.all())
+
+    def _create_webhook(self, request: Request) -> Answer:
+        self._signed_in(request)
+        return Answer(200, {"webhook": self.webhooks.create(request.body)})
+
+    def _get_webhook(self, request: Request, hook_id: str) -> Answer:
+        self._signed_in(request)
+        return Answer(200, {"webhook": self.webhooks.get(hook_id)})
+
+    def _update_webhook(self, request: Request, hook_id: str) -> Answer:
+        self._signed_in(request)
+        return Answer(200, {"webhook": self.webhooks.update(hook_id, request.body)})
+
+    def _switch_webhook(self, request: Request, hook_id: str, switch: str) -> Answer:
+        self._signed_in(request)
+        return Answer(200, {"webhook": self.webhooks.disable(hook_id, switch == "disable")})
+
+    def _delete_webhook(self, request: Request, hook_id: str) -> Answer:
+        self._signed_in(request)
+        self.webhooks.delete(hook_id)
+        return Answer(200, {"success": True})
+
+
+def _refusal(error: HubError) -> Answer:
+    headers = {"X-Error-Message": error.message}
+    if error.code is not None:
+        headers["X-Error-Code"] = error.code
+    return Answer(error.status, {"error": error.message}, headers)
+
+
+_HOOKS = "/api/settings/webhooks"
+_ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Answer]]] = [
+    (method, re.compile(pattern), answer)
+    for method, pattern, answer in (
+        ("GET", "/api/models", ReplayHub._list),
+        ("GET", "/api/models/([^/]+(?:/[^/]+)?)(?:/revision/main)?", ReplayHub._detail),
+        ("GET", "/api/organizations/([^/]+)/overview", ReplayHub._organization),
+        ("GET", "/api/users/([^/]+)/overview", ReplayHub._user),
+        ("GET", "/api/whoami-v2", ReplayHub._whoami),
+        ("GET", _HOOKS, ReplayHub._list_webhooks),
+        ("POST", _HOOKS, ReplayHub._create_webhook),
+        ("GET", f"{_HOOKS}/([^/]+)", ReplayHub._get_webhook),
+        ("POST", f"{_HOOKS}/([^/]+)", ReplayHub._update_webhook),
+        ("POST", f"{_HOOKS}/([^/]+)/(enable|disable)", ReplayHub._switch_webhook),
+        ("DELETE", f"{_HOOKS}/([^/]+)", ReplayHub._delete_webhook),
+    )
+]

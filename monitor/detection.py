@@ -1,0 +1,389 @@
+"""From the sources to the history: polls and sweeps that look, record, and tell.
+
+Each function asks the Hub first and then writes all that it learnt in one transaction, with the cursor that says
+so; where the Hub fails half way, nothing is written and the next run begins where this one did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, delete, or_, select
+from sqlmodel import Session, col
+
+from monitor.alerts.match import enqueue
+from monitor.db import now, reading, transaction
+from monitor.history.announce import announced
+from monitor.history.record import Recorded, ignoring, record, vanished
+from monitor.history.release import moment as hub_moment
+from monitor.labs import Registry
+from monitor.models import Hint, Namespace, Poll, Release, iso
+from monitor.sources.budget import Allowance, AllowanceSpent
+from monitor.sources.feeds import NewEntry
+from monitor.sources.hub import Facts, Hub
+from monitor.sources.rhythm import interval, jittered
+from monitor.sources.transport import HubError
+from monitor.vocabulary import Sighting, Status, Via
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=120)
+SORTS = {Via.CREATED: "createdAt", Via.MODIFIED: "lastModified"}
+TRENDING_EVERY = 15
+"""Polls of what is new for one poll of what trends: trends move by the hour."""
+DETAILS = 5
+"""Repositories of one namespace that are asked for one by one; for more, its whole listing costs less."""
+CONFIRMED = 20
+"""Vanished repositories of one namespace that one sweep asks after; the rest is left to the next."""
+SHARE = 0.2
+"""The part of the allowance that is kept for what is new: routine sweeps stop when no more than this is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """What detection needs: the database, the Hub, what may be asked of it, and whose namespaces to watch."""
+
+    engine: Engine
+    hub: Hub
+    allowance: Allowance
+    registry: Registry
+    hub_interval: float
+    ring: Callable[[str], None] = field(default=lambda _task: None)
+    """Rung with ``deliver`` when deliveries were written, so that they go out at once."""
+
+
+# --- hub-wide polls ---------------------------------------------------------------------------------------
+
+
+def poll(watcher: Watcher, via: Via) -> Recorded | None:
+    """One hub-wide poll; None where another worker is at it, or the allowance is spent.
+
+    Raises HubError after having noted the failure; the next poll begins at the same mark.
+    """
+    state = _begin(watcher, via)
+    if state is None:
+        return None
+    with _noted(watcher, Poll, str(via)):
+        if via is Via.TRENDING:
+            items, after = watcher.hub.trending(), {}
+        else:
+            began = now()
+            walk = watcher.hub.newest(SORTS[via], state.get("mark"))
+            items = list(walk.items)
+            after = _walked(state, walk.newest, began, complete=walk.complete)
+        sightings = [_sighting(item, via) for item in items if item.get("private") is not True]
+        with transaction(watcher.engine) as session:
+            done = record(session, sightings, watcher.registry, enqueue)
+            row = session.get_one(Poll, str(via))
+            row.state, row.succeeded_at, row.failures, row.error = after or row.state, now(), 0, None
+            row.leased_until = None
+            session.add(row)
+    _told(watcher, done, str(via))
+    return done
+
+
+def _begin(watcher: Watcher, via: Via) -> dict[str, Any] | None:
+    with transaction(watcher.engine) as session:
+        session.execute(ignoring(session, Poll), {"name": str(via), "state": {}, "failures": 0})
+        row = session.get_one(Poll, str(via), with_for_update=True)
+        moment = now()
+        if row.leased_until is not None and row.leased_until > moment:
+            return None
+        row.leased_until = moment + LEASE
+        session.add(row)
+        return row.state
+
+
+def _walked(state: dict[str, Any], newest: str | None, began: datetime, *, complete: bool) -> dict[str, Any]:
+    """The cursor after a walk: the mark, since when we watch (Hub's time), and when we last looked (ours)."""
+    mark = max(filter(None, (state.get("mark"), newest)), default=None)
+    return {"mark": mark, "since": state.get("since") or mark, "walked_at": iso(began), "complete": complete}
+
+
+def _sighting(facts: Facts, via: Via) -> Sighting:
+    return Sighting(hub_id=facts["_id"], repo_id=facts["id"], facts=facts, via=via, seen_at=now())
+
+
+# --- namespaces -------------------------------------------------------------------------------------------
+
+
+def watch(watcher: Watcher, followed: Sequence[str] = ()) -> None:
+    """Makes the registry's namespaces, and those that subscriptions follow, be swept."""
+    moment = now()
+    wanted = dict.fromkeys(watcher.registry.watched, "registry") | dict.fromkeys(followed, "subscription")
+    with transaction(watcher.engine) as session:
+        there = {row.name: row for row in session.scalars(select(Namespace))}
+        for name, why in wanted.items():
+            row = there.pop(name, None)
+            lab = watcher.registry.of(name)
+            if row is None:
+                row = Namespace(name=name, why=why, added_at=moment, due_at=moment)
+            row.why, row.lab = why, lab.id if lab else None
+            session.add(row)
+        for row in there.values():
+            session.delete(row)
+
+
+def due(watcher: Watcher, most: int = 10) -> list[str]:
+    """Leases the namespaces whose turn it is, those with a hint first, then the longest overdue."""
+    moment = now()
+    ready = (
+        select(Namespace)
+        .where(
+            col(Namespace.due_at) <= moment,
+            or_(col(Namespace.leased_until).is_(None), col(Namespace.leased_until) <= moment),
+        )
+        .order_by(col(Namespace.hinted_at).is_(None), col(Namespace.due_at))
+        .limit(most)
+    )
+    with reading(watcher.engine) as session:
+        if session.scalars(ready.limit(1)).first() is None:
+            return []
+    with transaction(watcher.engine) as session:
+        rows = list(session.scalars(ready.with_for_update(skip_locked=True)))
+        for row in rows:
+            row.leased_until = moment + LEASE
+            session.add(row)
+        return [row.name for row in rows]
+
+
+def sweep_due(watcher: Watcher) -> Recorded:
+    """Sweeps the namespaces whose turn it is, as far as the allowance goes; a failing one stops no other."""
+    total = Recorded()
+    for name in due(watcher):
+        if watcher.allowance.left() <= SHARE * watcher.allowance.per_window and not _hinted(watcher, name):
+            _put_back(watcher, name)
+            continue
+        try:
+            done = sweep(watcher, name)
+        except AllowanceSpent:
+            continue
+        except HubError as error:
+            log.warning("sweep failed", namespace=name, error=str(error))
+            continue
+        total.add(done)
+    return total
+
+
+def sweep(watcher: Watcher, name: str) -> Recorded:
+    """Compares the namespace's repositories with those known: new, changed, renamed, vanished, returned.
+
+    Raises HubError after having noted the failure.
+    """
+    with _noted(watcher, Namespace, name):
+        began = now()
+        listed = {item["_id"]: item for item in watcher.hub.brief(name) if item.get("private") is not True}
+        known = _known(watcher.engine, name)
+        looked = _look_closer(watcher.hub, name, [i for key, i in listed.items() if _differs(i, known.get(key))])
+        moved, gone, alive = _ask_after(watcher.hub, [row for key, row in known.items() if key not in listed])
+        if not listed and alive:
+            raise HubError(f"{name} lists nothing, though {alive[0]} is public: is its name written right?")
+        with transaction(watcher.engine) as session:
+            done = record(
+                session, [_sighting(item, Via.SWEEP) for item in (*looked, *moved)], watcher.registry, enqueue
+            )
+            for hub_id in gone:
+                row = session.scalars(select(Release).where(col(Release.hub_id) == hub_id)).one()
+                vanished(session, row, Status.GONE, now(), "sweep")
+                done.changed.append(row)
+            _swept(session, watcher, name, began, len(listed))
+    _told(watcher, done, name)
+    return done
+
+
+_PUBLIC = {Status.LIVE, Status.RENAMED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Brief:
+    hub_id: str
+    repo_id: str
+    modified_at: datetime | None
+    gated: str | None
+    live: bool
+
+
+def _known(engine: Engine, namespace: str) -> dict[str, _Brief]:
+    columns = (Release.hub_id, Release.repo_id, Release.modified_at, Release.gated, Release.status)
+    with reading(engine) as session:
+        rows = session.execute(select(*columns).where(col(Release.namespace) == namespace))  # type: ignore[call-overload]
+        return {row[0]: _Brief(row[0], row[1], row[2], row[3], row[4] in _PUBLIC) for row in rows}
+
+
+def _differs(item: Facts, known: _Brief | None) -> bool:
+    if known is None or not known.live or known.repo_id != item["id"]:
+        return True
+    gated = "no" if item.get("gated") is False else item.get("gated")
+    return gated != known.gated or hub_moment(item.get("lastModified")) != known.modified_at
+
+
+def _look_closer(hub: Hub, namespace: str, items: list[Facts]) -> list[Facts]:
+    """All facts of these repositories, one by one or, where that would cost more, by the namespace's listing."""
+    if len(items) <= DETAILS:
+        found = (hub.detail(item["id"]) for item in items)
+        return [facts for facts in found if facts is not None and facts.get("private") is not True]
+    wanted = {item["_id"] for item in items}
+    looked = []
+    for facts in hub.full(namespace):
+        if facts["_id"] in wanted:
+            wanted.discard(facts["_id"])
+            looked.append(facts)
+        if not wanted:
+            break
+    return looked
+
+
+def _ask_after(hub: Hub, missing: list[_Brief]) -> tuple[list[Facts], list[str], list[str]]:
+    """(facts of those that moved, hub ids of those that are gone, names of those that are still there).
+
+    A repository that one listing left out may only have slipped past a page's edge: each is asked for.
+    """
+    moved, gone, alive = [], [], []
+    for row in [row for row in missing if row.live][:CONFIRMED]:
+        facts = hub.detail(row.repo_id)
+        if facts is None or facts["_id"] != row.hub_id or facts.get("private") is True:
+            gone.append(row.hub_id)
+        elif facts["id"] != row.repo_id:
+            moved.append(facts)
+        else:
+            alive.append(row.repo_id)
+    return moved, gone, alive
+
+
+def _swept(session: Session, watcher: Watcher, name: str, began: datetime, repositories: int) -> None:
+    row = session.get_one(Namespace, name)
+    newest = session.scalars(
+        select(col(Release.created_at))
+        .where(col(Release.namespace) == name)
+        .order_by(col(Release.created_at).desc().nulls_last())
+        .limit(1)
+    ).first()
+    row.interval = interval(watcher.hub_interval, newest, began, followed=row.why == "subscription")
+    row.swept_at, row.due_at = began, now() + jittered(row.interval)
+    row.repositories, row.failures, row.leased_until, row.hinted_at = repositories, 0, None, None
+    # A watched namespace that lists nothing is an alarm, not a success: its name may be written wrong.
+    row.error = None if repositories else "lists nothing: is its name written right (case matters)?"
+    session.add(row)
+
+
+def hint(watcher: Watcher, namespaces: Sequence[str]) -> None:
+    """Brings the sweeps of these namespaces forward to now."""
+    with transaction(watcher.engine) as session:
+        for row in session.scalars(select(Namespace).where(col(Namespace.name).in_(namespaces))):
+            row.due_at = row.hinted_at = now()
+            session.add(row)
+
+
+def _hinted(watcher: Watcher, name: str) -> bool:
+    with reading(watcher.engine) as session:
+        row = session.get(Namespace, name)
+        return row is not None and row.hinted_at is not None
+
+
+def _put_back(watcher: Watcher, name: str) -> None:
+    """Gives a lease back: the turn stays, and comes before those that fell due later."""
+    with transaction(watcher.engine) as session:
+        row = session.get_one(Namespace, name)
+        row.leased_until = None
+        session.add(row)
+
+
+# --- hints ------------------------------------------------------------------------------------------------
+
+
+def take_hints(watcher: Watcher, most: int = 50) -> Recorded:
+    """Looks at what the Hub's webhook spoke of: the newest word of each repository, asked of the Hub itself."""
+    total = Recorded()
+    for hints in _leased_hints(watcher, most):
+        try:
+            _follow(watcher, hints, total)
+        except (HubError, AllowanceSpent) as error:
+            log.warning("hint not followed, it is tried again", repo_id=hints[-1].repo_id, error=str(error))
+    _told(watcher, total, "webhook")
+    return total
+
+
+def _leased_hints(watcher: Watcher, most: int) -> list[list[Hint]]:
+    """Hints that are due, by repository, oldest first; leased by being put off."""
+    moment = now()
+    waiting = select(Hint).where(col(Hint.due_at) <= moment).order_by(col(Hint.id)).limit(most)
+    with reading(watcher.engine) as session:
+        if session.scalars(waiting.limit(1)).first() is None:
+            return []
+    by_repo: dict[str, list[Hint]] = {}
+    with transaction(watcher.engine) as session:
+        for row in session.scalars(waiting.with_for_update(skip_locked=True)):
+            row.attempts += 1
+            row.due_at = moment + timedelta(seconds=15 * 2 ** min(row.attempts, 8))
+            session.add(row)
+            by_repo.setdefault(row.repo_id, []).append(row)
+    return list(by_repo.values())
+
+
+def _follow(watcher: Watcher, hints: list[Hint], total: Recorded) -> None:
+    last = hints[-1]
+    facts = watcher.hub.detail(last.repo_id)
+    public = facts is not None and facts.get("private") is not True
+    with transaction(watcher.engine) as session:
+        if facts is not None and public:
+            exact = next((row.exact_at for row in hints if row.exact_at is not None), None)
+            seen = replace(_sighting(facts, Via.WEBHOOK), exact_at=exact)
+            done = record(session, [seen], watcher.registry, enqueue)
+            total.add(done)
+        else:
+            _withdrawn(session, last)
+        session.execute(delete(Hint).where(col(Hint.id).in_([row.id for row in hints])))
+
+
+def _withdrawn(session: Session, last: Hint) -> None:
+    """The Hub shows nothing under this name: deleted or private, as the webhook said."""
+    same = col(Release.hub_id) == last.hub_id if last.hub_id else col(Release.repo_id) == last.repo_id
+    for row in session.scalars(select(Release).where(same)):
+        if row.repo_id == last.repo_id:
+            status = Status.GONE if last.action == "delete" or last.private is False else Status.PRIVATE
+            vanished(session, row, status, last.received_at, str(Via.WEBHOOK))
+
+
+# --- feeds ------------------------------------------------------------------------------------------------
+
+
+def heed_feeds(watcher: Watcher, entries: Sequence[NewEntry]) -> None:
+    """Keeps what new entries announce, and brings the sweeps of their labs' namespaces forward."""
+    links = [(repo_id, entry.url) for entry in entries for repo_id in entry.repo_ids if entry.url]
+    with transaction(watcher.engine) as session:
+        announced(session, links)
+    labs = {lab.id: lab for entry in entries for lab in watcher.registry.labs_of_feed(entry.feed_url)}
+    hint(watcher, sorted({name for lab in labs.values() for name in lab.namespaces}))
+
+
+# --- common -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _noted(watcher: Watcher, table: type[Poll] | type[Namespace], name: str) -> Iterator[None]:
+    """Notes a failure with the row (its lease given back, its next turn later the more it fails), and raises it."""
+    try:
+        yield
+    except (HubError, AllowanceSpent) as error:
+        with transaction(watcher.engine) as session:
+            row: Any = session.get_one(table, name)
+            row.leased_until = None
+            if isinstance(error, HubError):
+                row.failures, row.error = row.failures + 1, str(error)[:500]
+            if isinstance(row, Namespace) and isinstance(error, HubError):
+                row.due_at = now() + jittered(min(3_600.0, watcher.hub_interval * 2 ** min(row.failures, 6)))
+            session.add(row)
+        raise
+
+
+def _told(watcher: Watcher, done: Recorded, what: str) -> None:
+    if done.new or done.changed:
+        history = sum(row.history for row in done.new)
+        log.info("recorded", by=what, new=len(done.new) - history, history=history, changed=len(done.changed))
+    if done.deliveries:
+        watcher.ring("deliver")

@@ -1,0 +1,97 @@
+"""The history as a file: CSV, JSON lines, Parquet; streamed, so that memory does not grow with the rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, BinaryIO
+
+from monitor.history.search import SearchError
+from monitor.models import Release
+
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+COLUMNS = (
+    "repo_id", "url", "namespace", "name", "lab", "lab_kind", "origin", "origin_confidence", "foundation_repo_id",
+    "foundation_lab", "foundation_origin", "lineage", "kind", "params_total", "params_active", "params_source", "size",
+    "license", "license_class", "openness", "gated", "task", "modality", "library", "languages", "papers", "datasets",
+    "created_at", "released_at", "released_after", "released_precision", "first_seen_at", "detected_via",
+    "announcement_url", "downloads", "likes", "status",
+)  # fmt: skip
+"""The columns of CSV and Parquet: the release object, its foundation spread over three."""
+CHUNK = 1_000
+
+
+def cell(value: Any) -> str:
+    """A value as a CSV cell: lists and objects as JSON, and nothing that a spreadsheet would run as a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)):
+        return str(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
+    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def flat(row: Release) -> dict[str, Any]:
+    """The release object with its foundation spread over three columns."""
+    found = row.as_json()
+    foundation = found["foundation"] or {}
+    return {
+        name: foundation.get(name.removeprefix("foundation_")) if name.startswith("foundation_") else found[name]
+        for name in COLUMNS
+    }
+
+
+def as_csv(rows: Iterable[Release]) -> Iterator[bytes]:
+    """CSV (RFC 4180, UTF-8), a chunk of lines at a time."""
+    yield (",".join(COLUMNS) + "\r\n").encode()
+    source = iter(rows)
+    while some := list(islice(source, CHUNK)):
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerows([cell(value) for value in flat(row).values()] for row in some)
+        yield text.getvalue().encode()
+
+
+def as_jsonl(rows: Iterable[Release]) -> Iterator[bytes]:
+    """The release objects as JSON lines, a chunk of lines at a time."""
+    source = iter(rows)
+    while some := list(islice(source, CHUNK)):
+        yield "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in some).encode()
+
+
+def write_parquet(rows: Iterable[Release], file: BinaryIO) -> int:
+    """Writes Parquet into ``file``, a row group at a time; returns the rows. Raises SearchError without pyarrow."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise SearchError("format", "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'") from None
+    integers, lists = {"params_total", "params_active", "downloads", "likes"}, {"languages", "papers", "datasets"}
+    kinds = {name: pa.int64() for name in integers} | {name: pa.list_(pa.string()) for name in lists}
+    kinds["origin_confidence"] = pa.float64()
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    number = 0
+    source = iter(rows)
+    with parquet.ParquetWriter(file, schema) as writer:
+        while some := list(islice(source, 20 * CHUNK)):
+            number += len(some)
+            writer.write_table(pa.Table.from_pylist([_plain(flat(row), kinds) for row in some], schema))
+    return number
+
+
+def _plain(row: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        if name in kinds or value is None
+        else json.dumps(value)
+        if isinstance(value, (list, dict))
+        else str(value)
+        for name, value in row.items()
+    }

@@ -1,0 +1,8 @@
+"""The query language: one text, one tree, two meanings (SQL, and a predicate). See docs/query.md."""
+
+from monitor.history.query.parse import parse
+from monitor.history.query.predicate import explain, to_predicate
+from monitor.history.query.sql import to_sql
+from monitor.history.query.tree import Query, QueryError
+
+__all__ = ["Query", "QueryError", "explain", "parse", "to_predicate", "to_sql"]

@@ -1,0 +1,110 @@
+"""The meaning of a query in Python: a predicate over releases, for matching what has just come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any as Anything
+
+from monitor.db import now as this_moment
+from monitor.history.query.tree import All, Any, Node, Not, Query, Term, written
+from monitor.history.query.values import COUNTS, DATES, NONE, bounds, fold
+from monitor.models import Release
+
+Predicate = Callable[[Release], bool]
+
+_ATTRIBUTES = {
+    "origin": "origin", "lab": "lab", "kind": "kind", "size": "size", "openness": "openness", "via": "detected_via",
+    "status": "status", "namespace": "namespace", "task": "task", "modality": "modality", "library": "library",
+    "params": "params_total", "active": "params_active", "downloads": "downloads", "likes": "likes",
+    "released": "released_at", "seen": "first_seen_at", "language": "languages", "tag": "tags",
+}  # fmt: skip
+_FOLDED = {"namespace", "task", "modality", "library"}
+
+
+def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
+    """The same meaning as :func:`to_sql`; dates that count back do so from each call, or from ``now``."""
+    return _node(query.root, now)
+
+
+def explain(query: Query, release: Release, now: datetime | None = None) -> list[tuple[str, bool]]:
+    """The parts that must all hold, as text, and whether each does."""
+    parts = query.root.items if isinstance(query.root, All) else (query.root,)
+    return [(written(part, inside=True), _node(part, now)(release)) for part in parts]
+
+
+def _node(node: Node, now: datetime | None) -> Predicate:
+    match node:
+        case All(items):
+            every = [_node(item, now) for item in items]
+            return lambda release: all(holds(release) for holds in every)
+        case Any(items):
+            some = [_node(item, now) for item in items]
+            return lambda release: any(holds(release) for holds in some)
+        case Not(item):
+            inner = _node(item, now)
+            return lambda release: not inner(release)
+        case Term(field, operator, values):
+            choices = [_value(field, operator, value, now) for value in values]
+            return choices[0] if len(choices) == 1 else lambda release: any(holds(release) for holds in choices)
+
+
+def _value(field: str, operator: str, value: str, now: datetime | None) -> Predicate:  # noqa: PLR0911
+    if field == "":
+        return lambda release: _has_word(release, value)
+    if field == "license":
+        if value == NONE:
+            return lambda release: release.license is None
+        return lambda release: release.license_class == value or fold(release.license or "") == value
+    if field == "gated":
+        wanted = {"true": ("auto", "manual"), "false": ("no",), NONE: (None,)}.get(value, (value,))
+        return lambda release: release.gated in wanted
+    if field == "foundation":
+        return _foundation(value)
+    if field == "repo":
+        pattern = re.compile(".*".join(re.escape(part) for part in value.split("*")), re.DOTALL)
+        return lambda release: pattern.fullmatch(fold(release.repo_id)) is not None
+    name = _ATTRIBUTES[field]
+    if field in {"language", "tag"}:
+        if value == NONE:
+            return lambda release: not getattr(release, name)
+        return lambda release: any(fold(item) == value for item in getattr(release, name))
+    if value == NONE:
+        return lambda release: getattr(release, name) is None
+    if field in COUNTS or field in DATES:
+        return _between(field, operator, value, name, now)
+    if field in _FOLDED:
+        return lambda release: fold(getattr(release, name) or "") == value
+    return lambda release: getattr(release, name) == value
+
+
+def _between(field: str, operator: str, value: str, name: str, now: datetime | None) -> Predicate:
+    fixed = None if field in DATES and now is None else bounds(field, operator, value, now or this_moment())
+
+    def holds(release: Release) -> bool:
+        lower, with_lower, upper, with_upper = fixed or bounds(field, operator, value, this_moment())
+        found: Anything = getattr(release, name)
+        if found is None:
+            return False
+        if lower is not None and not (found >= lower if with_lower else found > lower):
+            return False
+        return upper is None or bool(found <= upper if with_upper else found < upper)
+
+    return holds
+
+
+def _foundation(value: str) -> Predicate:
+    if value == NONE:
+        return lambda release: release.foundation_repo_id is None
+    if "/" in value:
+        return lambda release: fold(release.foundation_repo_id or "") == value
+    if value.isupper():
+        return lambda release: release.foundation_origin == value
+    return lambda release: release.foundation_lab == value
+
+
+def _has_word(release: Release, word: str) -> bool:
+    if word in fold(release.repo_id) or word in fold(release.lab or ""):
+        return True
+    return any(word in fold(tag) for tag in release.tags)

@@ -1,0 +1,193 @@
+"""The meaning of a query in SQL, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any as Anything
+
+from sqlalchemy import ColumnElement, String, and_, bindparam, exists, false, func, not_, or_, select, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement, GenericFunction
+from sqlmodel import col
+
+from monitor.db import now as this_moment
+from monitor.history.query.tree import All, Any, Node, Not, Query, Term
+from monitor.history.query.values import COUNTS, DATES, NONE, bounds
+from monitor.models import Release
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+
+COLUMNS: dict[str, Anything] = {
+    "origin": Release.origin,
+    "lab": Release.lab,
+    "kind": Release.kind,
+    "size": Release.size,
+    "openness": Release.openness,
+    "via": Release.detected_via,
+    "status": Release.status,
+    "namespace": Release.namespace,
+    "task": Release.task,
+    "modality": Release.modality,
+    "library": Release.library,
+    "params": Release.params_total,
+    "active": Release.params_active,
+    "downloads": Release.downloads,
+    "likes": Release.likes,
+    "released": Release.released_at,
+    "seen": Release.first_seen_at,
+}
+_EXACT = {"origin", "lab", "kind", "size", "openness", "via", "status"}
+"""Columns whose values are canonical themselves, so that their indexes serve."""
+_LISTS: dict[str, Anything] = {"language": Release.languages, "tag": Release.tags}
+
+
+class folded(GenericFunction[str]):  # noqa: N801
+    """Lower case for ASCII alone, whatever the database's locale."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(folded, "sqlite")
+def _folded_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"lower({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(folded, "postgresql")
+def _folded_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"translate({compiler.process(element.clauses, **kw)}, '{_UPPER}', '{_LOWER}')"
+
+
+class holds(GenericFunction[int]):  # noqa: N801
+    """Where a text begins in another, from 1; 0: nowhere."""
+
+    inherit_cache = True
+
+
+@compiles(holds, "sqlite")
+def _holds_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"instr({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(holds, "postgresql")
+def _holds_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"strpos({compiler.process(element.clauses, **kw)})"
+
+
+class elements(FunctionElement[Anything]):  # noqa: N801
+    """The texts of a JSON list, as rows with the column ``value``."""
+
+    inherit_cache = True
+    name = "elements"
+
+
+@compiles(elements, "sqlite")
+def _elements_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(elements, "postgresql")
+def _elements_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"jsonb_array_elements_text({compiler.process(element.clauses, **kw)})"
+
+
+def to_sql(query: Query, now: datetime | None = None) -> ColumnElement[bool]:
+    """The condition on ``release``. What is unknown fulfils no comparison, and so every negated one."""
+    return _node(query.root, now or this_moment())
+
+
+def _node(node: Node, now: datetime) -> ColumnElement[bool]:
+    match node:
+        case All(items):
+            return and_(true(), *(_node(item, now) for item in items))
+        case Any(items):
+            return or_(false(), *(_node(item, now) for item in items))
+        case Not(item):
+            # SQL's third truth value ends here: unknown is false, and its negation true.
+            return not_(func.coalesce(_node(item, now), false()))
+        case Term(field, operator, values):
+            return _term(field, operator, values, now)
+
+
+def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> ColumnElement[bool]:
+    if field in _EXACT:
+        column = col(COLUMNS[field])
+        known = [value for value in values if value != NONE]
+        parts = [column.in_(known)] if known else []
+        return or_(*parts, *([column.is_(None)] if NONE in values else []))
+    return or_(*(_value(field, operator, value, now) for value in values))
+
+
+def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElement[bool]:  # noqa: PLR0911
+    if field == "":
+        return _word(value)
+    if field in COUNTS or field in DATES:
+        return col(COLUMNS[field]).is_(None) if value == NONE else _between(field, operator, value, now)
+    if field in _LISTS:
+        return _in_list(field, value)
+    match field:
+        case "license":
+            column = col(Release.license)
+            return (
+                column.is_(None) if value == NONE else or_(folded(column) == value, col(Release.license_class) == value)
+            )
+        case "gated":
+            return _gated(value)
+        case "foundation":
+            return _foundation(value)
+        case "repo":
+            return (
+                folded(col(Release.repo_id)).like(_pattern(value), escape="\\")
+                if "*" in value
+                else _same(Release.repo_id, value)
+            )
+    return _same(COLUMNS[field], value)
+
+
+def _same(column: Anything, value: str) -> ColumnElement[bool]:
+    return col(column).is_(None) if value == NONE else folded(col(column)) == value
+
+
+def _pattern(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%")
+
+
+def _between(field: str, operator: str, value: str, now: datetime) -> ColumnElement[bool]:
+    column = col(COLUMNS[field])
+    lower, with_lower, upper, with_upper = bounds(field, operator, value, now)
+    parts = []
+    if lower is not None:
+        parts.append(column >= lower if with_lower else column > lower)
+    if upper is not None:
+        parts.append(column <= upper if with_upper else column < upper)
+    return and_(*parts)
+
+
+def _in_list(field: str, value: str) -> ColumnElement[bool]:
+    source = elements(col(_LISTS[field])).table_valued("value", name="item")
+    if value == NONE:
+        return not_(exists(select(1).select_from(source)))
+    return exists(select(1).select_from(source).where(folded(source.c.value) == value))
+
+
+def _gated(value: str) -> ColumnElement[bool]:
+    column = col(Release.gated)
+    if value == NONE:
+        return column.is_(None)
+    return column.in_({"true": ["auto", "manual"], "false": ["no"]}.get(value, [value]))
+
+
+def _foundation(value: str) -> ColumnElement[bool]:
+    if value == NONE:
+        return col(Release.foundation_repo_id).is_(None)
+    if "/" in value:
+        return folded(col(Release.foundation_repo_id)) == value
+    return col(Release.foundation_origin) == value if value.isupper() else col(Release.foundation_lab) == value
+
+
+def _word(word: str) -> ColumnElement[bool]:
+    needle = bindparam(None, word, String())
+    source = elements(col(Release.tags)).table_valued("value", name="item")
+    in_tags = exists(select(1).select_from(source).where(holds(folded(source.c.value), needle) > 0))
+    return or_(holds(folded(col(Release.repo_id)), needle) > 0, holds(folded(col(Release.lab)), needle) > 0, in_tags)

@@ -1,0 +1,124 @@
+"""The parse tree of a query, and its normal form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+class QueryError(ValueError):
+    """A query that cannot be read: ``column`` (from 1), and what was expected there."""
+
+    def __init__(self, column: int, expected: str) -> None:
+        super().__init__(f"column {column}: {expected}")
+        self.column = column
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """``field operator values``: any of the canonical values. The field ``""`` is that of bare words."""
+
+    field: str
+    operator: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """What does not hold."""
+
+    item: Node
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """All of these hold; of none: always."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """At least one of these holds."""
+
+    items: tuple[Node, ...]
+
+
+Node: TypeAlias = Term | Not | All | Any
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query as a normalised tree; ``normal`` is its text, the same for whatever means the same."""
+
+    root: Node
+
+    @property
+    def normal(self) -> str:
+        return "" if self.root == All(()) else written(self.root, inside=False)
+
+
+_PLAIN_WORD = re.compile(r'[^\s()",:\-<>][^\s()",:]*')
+_PLAIN_VALUE = re.compile(r'[^\s(),"<>][^\s(),"]*')
+
+
+def written(node: Node, *, inside: bool) -> str:
+    """A node as text that reads back as the same node; in parentheses where it stands beside others."""
+    match node:
+        case Term("", _, (word,)):
+            return word if _PLAIN_WORD.fullmatch(word) and word not in {"OR", "AND", "NOT"} else _quoted(word)
+        case Term(field, operator, values):
+            shown = (value if _PLAIN_VALUE.fullmatch(value) else _quoted(value) for value in values)
+            return f"{field}:{'' if operator == ':' else operator}{','.join(shown)}"
+        case Not(item):
+            return f"-{written(item, inside=True)}"
+        case All(items):
+            text = " ".join(written(item, inside=True) for item in items)
+        case Any(items):
+            text = " OR ".join(written(item, inside=True) for item in items)
+    return f"({text})" if inside else text
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def normalised(node: Node) -> Node:
+    """The same meaning in its one form: flat, sorted, without doubles; any-of the same field as one term."""
+    match node:
+        case Term(field, operator, values):
+            return Term(field, operator, tuple(sorted(set(values))))
+        case Not(item):
+            inner = normalised(item)
+            return inner.item if isinstance(inner, Not) else Not(inner)
+        case All(items):
+            return _grouped(All, _flat(All, items))
+        case Any(items):
+            return _grouped(Any, _joined(_flat(Any, items)))
+
+
+def _flat(kind: type[All] | type[Any], items: tuple[Node, ...]) -> list[Node]:
+    flat: list[Node] = []
+    for item in map(normalised, items):
+        flat += item.items if isinstance(item, kind) else (item,)
+    return flat
+
+
+def _joined(items: list[Node]) -> list[Node]:
+    values: dict[str, set[str]] = {}
+    rest: list[Node] = []
+    for item in items:
+        if isinstance(item, Term) and item.operator == ":" and item.field:
+            values.setdefault(item.field, set()).update(item.values)
+        else:
+            rest.append(item)
+    return [*rest, *(Term(field, ":", tuple(sorted(some))) for field, some in values.items())]
+
+
+def _grouped(kind: type[All] | type[Any], items: list[Node]) -> Node:
+    by_text = {written(item, inside=True): item for item in items}
+    unique = tuple(by_text[text] for text in sorted(by_text))
+    return unique[0] if len(unique) == 1 else kind(unique)

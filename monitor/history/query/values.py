@@ -1,0 +1,174 @@
+"""What may stand after a field: each value read, checked, and brought into its canonical form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from monitor.labs.countries import CONSORTIA, COUNTRIES
+from monitor.vocabulary import Kind, Openness, Size, Status, Via
+
+FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+"""Case is folded for ASCII alone: SQLite folds no more, and both databases and Python must agree."""
+
+NONE = "none"
+"""The value that means: unknown."""
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+_COUNT = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
+_BACK = re.compile(r"(\d{1,5})([hdw])")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+COUNTS = ("params", "active", "downloads", "likes")
+DATES = ("released", "seen")
+WORDS = {
+    "kind": tuple(Kind),
+    "size": tuple(Size),
+    "openness": tuple(Openness),
+    "via": tuple(Via),
+    "status": tuple(Status),
+    "gated": ("true", "false", "auto", "manual"),
+}
+TEXTS = ("foundation", "lab", "namespace", "repo", "license", "task", "modality", "library", "language", "tag")
+FIELDS = ("origin", *TEXTS, *WORDS, *COUNTS, *DATES)
+
+
+class ValueProblem(ValueError):  # noqa: N818
+    """A value that its field does not take; the message says what was expected."""
+
+
+def fold(text: str) -> str:
+    """Lower case, for ASCII alone."""
+    return text.translate(FOLD)
+
+
+def slug(text: str) -> str:
+    """A lab's name in the form of its id: lower case, with - for whatever is no letter or digit."""
+    return re.sub(r"[^a-z0-9]+", "-", fold(text)).strip("-")
+
+
+def canonical(field: str, operator: str, text: str) -> tuple[str, str]:
+    """(operator, value) in canonical form. Raises ValueProblem."""
+    if field in COUNTS:
+        return operator, _range(text, _count)
+    if field in DATES:
+        if operator == ":" and _BACK.fullmatch(text.lower()):
+            operator = ">="  # released:7d means in the last 7 days
+        return operator, _range(text, _date)
+    if operator != ":":
+        raise ValueProblem(f"{field} takes no {operator}; only counts and dates can be compared")
+    return operator, _text(field, text)
+
+
+def _text(field: str, text: str) -> str:
+    if fold(text) == NONE:
+        return NONE
+    if field == "origin":
+        if text.upper() not in COUNTRIES | CONSORTIA:
+            raise ValueProblem(f"origin {text!r}: a country's two letters (ISO 3166-1), EU, INT or none expected")
+        return text.upper()
+    if field in WORDS:
+        if fold(text) not in WORDS[field]:
+            raise ValueProblem(f"{field} {text!r}: one of {', '.join(WORDS[field])} or none expected")
+        return fold(text)
+    if field == "lab":
+        return slug(text)
+    if field == "foundation":
+        return _foundation(text)
+    return fold(text)
+
+
+def _foundation(text: str) -> str:
+    """A country, a repository (with a slash), or else a lab."""
+    if "/" in text:
+        return fold(text)
+    return text.upper() if text.upper() in COUNTRIES | CONSORTIA else slug(text)
+
+
+def _range(text: str, read: Callable[[str], str]) -> str:
+    if fold(text) == NONE:
+        return NONE
+    low, dots, high = text.partition("..")
+    if not dots:
+        return read(text)
+    if not low and not high:
+        raise ValueProblem("'..': a value before or after it expected")
+    return f"{read(low) if low else ''}..{read(high) if high else ''}"
+
+
+def _count(text: str) -> str:
+    found = _COUNT.fullmatch(text)
+    try:
+        value = Decimal(found[1]) * _UNITS[found[2].upper()] if found else Decimal("NaN")
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if found is None or not value.is_finite() or value != value.to_integral_value() or value >= 2**63:
+        raise ValueProblem(f"{text!r}: a count expected, like 7B, 1.5B, 135M or 1000")
+    whole = int(value)
+    unit = next((name for name in "TBMK" if whole and whole % _UNITS[name] == 0), "")
+    return f"{whole // _UNITS[unit]}{unit}"
+
+
+def number(text: str) -> int:
+    """A canonical count as a number."""
+    unit = text[-1:] if text[-1:] in "KMBT" else ""
+    return int(text.removesuffix(unit)) * _UNITS[unit]
+
+
+def _date(text: str) -> str:
+    back = _BACK.fullmatch(text.lower())
+    if back is not None:
+        hours = int(back[1]) * {"h": 1, "d": 24, "w": 168}[back[2]]
+        if hours > 24 * 36_500:
+            raise ValueProblem(f"{text!r}: at most a hundred years back")
+        return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
+    try:
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise ValueProblem(f"{text!r}: a date expected, like 2026-01-31, 7d or 24h") from None
+    if not 1970 <= moment.year <= 9000:
+        raise ValueProblem(f"{text!r}: a year between 1970 and 9000 expected")
+    if _DAY.fullmatch(text):
+        return text
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def span(text: str, now: datetime) -> tuple[datetime, datetime]:
+    """The first moment of a canonical date, and the first one after it; the same twice for a single moment."""
+    back = _BACK.fullmatch(text)
+    if back is not None:
+        moment = now - timedelta(hours=int(back[1]) * (24 if back[2] == "d" else 1))
+        return moment, moment
+    moment = datetime.fromisoformat(text)
+    if _DAY.fullmatch(text):
+        moment = moment.replace(tzinfo=UTC)
+        return moment, moment + timedelta(days=1)
+    return moment, moment
+
+
+Bounds = tuple[datetime | int | None, bool, datetime | int | None, bool]
+
+
+def bounds(field: str, operator: str, text: str, now: datetime) -> Bounds:
+    """(lower, with it, upper, with it) of what a canonical comparison admits; None: no bound."""
+    if ".." in text:
+        low, _, high = text.partition("..")
+        lower = bounds(field, ">=", low, now)[:2] if low else (None, False)
+        upper = bounds(field, "<=", high, now)[2:] if high else (None, False)
+        return (*lower, *upper)
+    first, after = (number(text), number(text)) if field in COUNTS else span(text, now)
+    single = first == after
+    match operator:
+        case ">":
+            return (after, not single, None, False)
+        case ">=":
+            return (first, True, None, False)
+        case "<":
+            return (None, False, first, False)
+        case "<=":
+            return (None, False, after, single)
+        case _:
+            return (first, True, after, single)

@@ -1,0 +1,310 @@
+"""The one writer of the history: sightings go in, releases and their deliveries are written, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col
+
+from monitor.classify import Classification, classify
+from monitor.classify.result import Known
+from monitor.classify.wire import tagged
+from monitor.history.announce import expected
+from monitor.history.release import POPULARITY, bounded, digest, judged, known, moment, trimmed
+from monitor.labs import Registry
+from monitor.models import Change, Namespace, Poll, Release, Sighted, iso
+from monitor.vocabulary import Precision, Sighting, Status, Via
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something to tell: a release, and what happened to it (``release``, or the name of a change)."""
+
+    release: Release
+    event: str
+
+
+Tell = Callable[[Session, Sequence[News]], int]
+"""Writes the deliveries of some news into the same transaction; returns how many."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What recording some sightings did: nothing at all for those in ``same``."""
+
+    new: list[Release] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
+    changed: list[Release] = field(default_factory=list)
+    same: int = 0
+    deliveries: int = 0
+
+    def add(self, other: Recorded) -> None:
+        """Adds what another recording did."""
+        self.new += other.new
+        self.news += other.news
+        self.changed += other.changed
+        self.same += other.same
+        self.deliveries += other.deliveries
+
+
+TOLD = ("license_class", "license", "gated")
+"""Changes that those who were told of the release want to hear of."""
+KEPT = (*TOLD, "repo_id", "kind", "foundation_repo_id", "params_total", "params_active", "openness", "origin", "lab")
+"""Columns of which every change is kept."""
+
+
+def record(session: Session, sightings: Iterable[Sighting], registry: Registry, tell: Tell) -> Recorded:
+    """Writes what the sightings say and what has to be told of it. The same sighting again changes nothing.
+
+    The caller owns the transaction: either all of it is written or none.
+    """
+    batch = {sighting.hub_id: sighting for sighting in sightings}
+    done = Recorded()
+    rows = _rows(session, batch)
+    _record_new(session, [batch[key] for key in batch if key not in rows], registry, done)
+    for hub_id, row in rows.items():
+        _record_again(session, row, batch[hub_id], registry, done)
+    session.flush()
+    expected(session, [item.release for item in done.news if item.event == "release"])
+    if done.news:
+        done.deliveries = tell(session, done.news)
+    return done
+
+
+def vanished(session: Session, row: Release, status: Status, at: datetime, because: str) -> None:
+    """Marks a release whose repository is no longer public; its history stays."""
+    if row.status == status:
+        return
+    _change(session, row, "status", row.status, str(status), at, because)
+    row.status = str(status)
+    session.add(row)
+
+
+class History:
+    """What the history knows of repository ids; asks the database once for each, or once for many."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._cache: dict[str, Known | None] = {}
+
+    def __call__(self, repo_id: str) -> Known | None:
+        if repo_id not in self._cache:
+            self.learn([repo_id])
+        return self._cache[repo_id]
+
+    def learn(self, repo_ids: Iterable[str]) -> None:
+        """Asks for all of these at once."""
+        wanted = [repo_id for repo_id in set(repo_ids) if repo_id not in self._cache]
+        self._cache.update(dict.fromkeys(wanted))
+        for some in _chunks(wanted):
+            query = select(Release).where(col(Release.repo_id).in_(some)).order_by(col(Release.id))
+            self._cache.update({row.repo_id: known(row) for row in self._session.scalars(query)})
+
+    def add(self, row: Release) -> None:
+        """Adds what has just been judged."""
+        self._cache[row.repo_id] = known(row)
+
+
+def _rows(session: Session, hub_ids: Iterable[str]) -> dict[str, Release]:
+    found: dict[str, Release] = {}
+    for some in _chunks(list(hub_ids)):
+        found |= {row.hub_id: row for row in session.scalars(select(Release).where(col(Release.hub_id).in_(some)))}
+    return found
+
+
+def _chunks(items: list[str], size: int = 500) -> Iterable[list[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+# --- what was not known -----------------------------------------------------------------------------------
+
+
+def _record_new(session: Session, sightings: list[Sighting], registry: Registry, done: Recorded) -> None:
+    if not sightings:
+        return
+    history = History(session)
+    history.learn(base for sighting in sightings for base in tagged(sighting.facts, "base_model:"))
+    watch = _Watch(session, {sighting.repo_id.partition("/")[0] for sighting in sightings})
+    # Parents before children, as far as one batch goes: a base is made before what is built on it.
+    rows = []
+    for sighting in sorted(sightings, key=lambda item: str(item.facts.get("createdAt"))):
+        facts = trimmed(sighting.facts)
+        row = Release(**_first(sighting, facts, classify(facts, registry, history), watch))
+        history.add(row)
+        rows.append(row)
+    _supersede(session, rows)
+    inserted = _insert(session, rows)
+    for row in rows:
+        if row.hub_id not in inserted:
+            continue  # another worker was faster; what it wrote is the same
+        row.id = inserted[row.hub_id]
+        done.new.append(row)
+        if not row.pending and not row.history:
+            done.news.append(News(row, "release"))
+    _sighted(session, [(row.id, row.detected_via, row.first_seen_at) for row in done.new if row.id is not None])
+
+
+def _first(sighting: Sighting, facts: dict[str, Any], judgement: Classification, watch: _Watch) -> dict[str, Any]:
+    columns = judged(facts, judgement)
+    created = columns["created_at"]
+    news, after = watch.judge(sighting, created)
+    pending = judgement.has_weights is False
+    when = (None, None, None) if pending else _released(sighting, created, after, news=news)
+    return columns | {
+        "hub_id": sighting.hub_id,
+        "released_at": when[0],
+        "released_after": when[1],
+        "released_precision": when[2],
+        "first_seen_at": sighting.seen_at,
+        "detected_via": str(sighting.via),
+        "status": str(Status.LIVE),
+        "pending": pending,
+        "history": not news,
+        "facts": facts,
+        "facts_digest": digest(facts),
+    }
+
+
+def _released(
+    sighting: Sighting, created: datetime | None, after: datetime | None, *, news: bool
+) -> tuple[datetime | None, datetime | None, str | None]:
+    """When it was released: (moment, not before, precision)."""
+    if sighting.exact_at is not None:
+        return sighting.exact_at, sighting.exact_at, str(Precision.EXACT)
+    if news and after is not None:
+        return sighting.seen_at, min(after, sighting.seen_at), str(Precision.WINDOW)
+    return created, None, str(Precision.CREATED) if created else None
+
+
+class _Watch:
+    """Since when whom has been watched: what decides between news and history."""
+
+    def __init__(self, session: Session, namespaces: set[str]) -> None:
+        self._swept: dict[str, datetime | None] = {}
+        for some in _chunks(sorted(namespaces)):
+            query = select(col(Namespace.name), col(Namespace.swept_at)).where(col(Namespace.name).in_(some))
+            self._swept |= {row.name: row.swept_at for row in session.execute(query)}
+        poll = session.get(Poll, "created")
+        self._since = moment(poll.state.get("since")) if poll else None
+        self._walked = moment(poll.state.get("walked_at")) if poll else None
+
+    def judge(self, sighting: Sighting, created: datetime | None) -> tuple[bool, datetime | None]:
+        """(whether it is news, the last moment at which it was not public).
+
+        News is what we would have known, had it been public before: it is in a namespace that has been swept,
+        or it was made since we walk all that is made.
+        """
+        if sighting.history:
+            return False, None
+        swept_at = self._swept.get(sighting.repo_id.partition("/")[0])
+        made_since = self._since is not None and created is not None and created > self._since
+        bounds = [created] if created is not None else []
+        if swept_at is not None:
+            bounds.append(swept_at)
+        if made_since and self._walked is not None:
+            bounds.append(self._walked)
+        news = swept_at is not None or made_since or sighting.exact_at is not None
+        return news, max(bounds, default=None)
+
+
+def _supersede(session: Session, rows: list[Release]) -> None:
+    """A repository deleted and made again under its name is another release: the first one is gone."""
+    names = {row.repo_id: row for row in rows}
+    for some in _chunks(sorted(names)):
+        query = select(Release).where(col(Release.repo_id).in_(some), col(Release.status) != str(Status.GONE))
+        for old in session.scalars(query):
+            new = names[old.repo_id]
+            if old.hub_id != new.hub_id:
+                vanished(session, old, Status.GONE, new.first_seen_at, "its name now belongs to another repository")
+
+
+def _insert(session: Session, rows: list[Release]) -> dict[str, int]:
+    statement = ignoring(session, Release).returning(col(Release.hub_id), col(Release.id))
+    values = [{key: value for key, value in row.__dict__.items() if key[0] != "_" and key != "id"} for row in rows]
+    return {hub_id: key for hub_id, key in session.execute(statement, values) if key is not None}
+
+
+def ignoring(session: Session, table: type[Any]) -> Any:
+    """An insert into ``table`` that leaves out the rows that are already there, on both dialects."""
+    make: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement: Insert = make(table).on_conflict_do_nothing()
+    return statement
+
+
+def _sighted(session: Session, seen: Iterable[tuple[int, str, datetime]]) -> None:
+    values = [{"release_id": release, "via": via, "seen_at": at} for release, via, at in seen]
+    if values:
+        session.execute(ignoring(session, Sighted), values)
+
+
+# --- what was known ---------------------------------------------------------------------------------------
+
+
+def _record_again(session: Session, row: Release, sighting: Sighting, registry: Registry, done: Recorded) -> None:
+    assert row.id is not None
+    facts = trimmed({**row.facts, **sighting.facts})
+    if sighting.via in {Via.WEBHOOK, Via.TRENDING} or row.detected_via != sighting.via:
+        _sighted(session, [(row.id, str(sighting.via), sighting.seen_at)])
+    returned = row.status in {Status.GONE, Status.PRIVATE} and facts.get("private") is not True
+    if digest(facts) == row.facts_digest and not returned:
+        done.same += 1
+        if sighting.via is Via.TRENDING:
+            _count(row, facts)
+        return
+    _rejudge(session, row, facts, sighting, registry, done)
+    if returned:
+        back = Status.LIVE if row.status != Status.RENAMED else row.status
+        _change(session, row, "status", row.status, str(back), sighting.seen_at, str(sighting.via))
+        row.status = str(back)
+    session.add(row)
+    done.changed.append(row)
+
+
+def _count(row: Release, facts: dict[str, Any]) -> None:
+    row.downloads, row.likes = bounded(facts.get("downloads")), bounded(facts.get("likes"))
+    row.facts = {**row.facts, **{key: facts[key] for key in POPULARITY if key in facts}}
+
+
+def _rejudge(
+    session: Session, row: Release, facts: dict[str, Any], sighting: Sighting, registry: Registry, done: Recorded
+) -> None:
+    judgement = classify(facts, registry, History(session))
+    before = {name: getattr(row, name) for name in KEPT}
+    for name, value in judged(facts, judgement).items():
+        setattr(row, name, value)
+    row.facts, row.facts_digest = facts, digest(facts)
+    changes = {name: old for name, old in before.items() if getattr(row, name) != old}
+    for name, old in changes.items():
+        change = _change(session, row, name, old, getattr(row, name), sighting.seen_at, str(sighting.via))
+        if name in TOLD and not row.pending and not sighting.history:
+            session.flush()
+            done.news.append(News(row, f"{name}:{change.id}"))
+    if "repo_id" in changes:
+        row.status = str(Status.RENAMED)
+    if row.pending and judgement.has_weights:
+        _arrived(session, row, sighting, done)
+
+
+def _arrived(session: Session, row: Release, sighting: Sighting, done: Recorded) -> None:
+    """A placeholder's weights are there: now it is a release."""
+    row.pending = False
+    row.released_at = sighting.exact_at or sighting.seen_at
+    row.released_after = row.first_seen_at
+    row.released_precision = str(Precision.WINDOW)
+    _change(session, row, "weights", False, True, sighting.seen_at, str(sighting.via))
+    if not sighting.history:
+        row.history = False
+        done.news.append(News(row, "release"))
+
+
+def _change(session: Session, row: Release, name: str, before: Any, after: Any, at: datetime, because: str) -> Change:
+    assert row.id is not None
+    plain = [iso(value) if isinstance(value, datetime) else value for value in (before, after)]
+    change = Change(release_id=row.id, at=at, field=name, before=plain[0], after=plain[1], because=because)
+    session.add(change)
+    return change

@@ -1,0 +1,158 @@
+"""From the Hub's facts and their classification to the columns of a release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.classify import Classification
+from monitor.classify.result import Foundation, Known, Parent
+from monitor.models import Release
+from monitor.vocabulary import Kind
+
+LARGEST_COUNT = 2**63 - 1
+POPULARITY = ("downloads", "likes", "trendingScore")
+"""Facts that move all the time and change no judgement."""
+
+_UNREAD = {"widget", "widgetData", "model-index", "model_index", "extra_gated_fields", "extra_gated_prompt"}
+_TEMPLATES = {"chat_template", "chat_template_jinja", "tokenizer_config"}
+_MOST = 500
+"""Files and tags of one repository that are kept; no judgement needs more."""
+
+
+def trimmed(facts: dict[str, Any]) -> dict[str, Any]:
+    """``facts`` without what no judgement reads, and without what a database refuses (NUL, lone surrogates, NaN)."""
+    kept = dict(facts)
+    if isinstance(kept.get("siblings"), list):
+        files = [item.get("rfilename") for item in kept["siblings"] if isinstance(item, dict)]
+        kept["siblings"] = [{"rfilename": file} for file in sorted(map(str, files), key=_depth)[:_MOST]]
+    if isinstance(kept.get("tags"), list):
+        kept["tags"] = kept["tags"][:_MOST]
+    for key, unread in (("cardData", _UNREAD), ("config", _TEMPLATES), ("gguf", _TEMPLATES)):
+        if isinstance(kept.get(key), dict):
+            kept[key] = {name: value for name, value in kept[key].items() if name not in unread}
+    text = json.dumps(kept, ensure_ascii=True)
+    if any(sign in text for sign in ("\\u0000", "\\ud", "NaN", "Infinity")):
+        kept = _storable(kept)
+    return kept
+
+
+def _depth(file: str) -> tuple[int, str]:
+    return file.count("/"), file
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
+
+
+def digest(facts: dict[str, Any]) -> str:
+    """A fingerprint of the facts that a judgement may rest on: equal facts, equal digest."""
+    steady = {key: value for key, value in facts.items() if key not in POPULARITY}
+    return hashlib.blake2b(json.dumps(steady, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def judged(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
+    """The columns of a release that follow from its facts: names, times, counts and judgements."""
+    repo_id = str(facts.get("id") or facts.get("modelId") or "")
+    namespace, slash, name = repo_id.partition("/")
+    found = classification.foundation
+    return {
+        "repo_id": repo_id,
+        "namespace": namespace if slash else "",
+        "name": name if slash else repo_id,
+        "lab": classification.lab,
+        "lab_kind": classification.lab_kind,
+        "origin": classification.origin,
+        "origin_confidence": classification.origin_confidence,
+        "foundation_repo_id": found.repo_id if found else None,
+        "foundation_lab": found.lab if found else None,
+        "foundation_origin": found.origin if found else None,
+        "lineage": [{"repo_id": parent.repo_id, "relation": str(parent.relation)} for parent in classification.lineage],
+        "kind": str(classification.kind),
+        "params_total": bounded(classification.params_total),
+        "params_active": bounded(classification.params_active),
+        "params_source": classification.params_source,
+        "size": classification.size,
+        "license": classification.license,
+        "license_class": str(classification.license_class),
+        "openness": str(classification.openness),
+        "gated": "no" if classification.gated is False else classification.gated,
+        "task": classification.task,
+        "modality": classification.modality,
+        "library": classification.library,
+        "languages": list(classification.languages),
+        "papers": list(classification.papers),
+        "datasets": list(classification.datasets),
+        "tags": [tag for tag in facts.get("tags") or () if isinstance(tag, str)]
+        if isinstance(facts.get("tags"), list)
+        else [],
+        "created_at": moment(facts.get("createdAt")),
+        "modified_at": moment(facts.get("lastModified")),
+        "downloads": bounded(facts.get("downloads")),
+        "likes": bounded(facts.get("likes")),
+        "evidence": {key: [item.as_json() for item in items] for key, items in classification.evidence.items()},
+    }
+
+
+def bounded(value: Any) -> int | None:
+    """A whole number that a database column holds, not negative; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
+        return None
+    return value
+
+
+def moment(value: Any) -> datetime | None:
+    """A time of the Hub (ISO 8601, ``Z``) as an aware datetime in UTC; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    try:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def known(row: Release) -> Known:
+    """What a release tells those that were built on it."""
+    foundation = None
+    if row.foundation_repo_id is not None:
+        foundation = Foundation(row.foundation_repo_id, row.foundation_lab, row.foundation_origin)
+    return Known(
+        repo_id=row.repo_id,
+        kind=Kind(row.kind),
+        lineage=tuple(Parent(item["repo_id"], Kind(item["relation"])) for item in row.lineage),
+        foundation=foundation,
+        params_total=row.params_total,
+        params_active=row.params_active,
+    )
+
+
+def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: datetime, via: str) -> Release:
+    """A release that is not in any history: what ``classify`` prints."""
+    facts = trimmed(facts)
+    columns = judged(facts, classification)
+    created = columns["created_at"]
+    return Release(
+        hub_id=str(facts.get("_id") or ""),
+        released_at=created,
+        released_precision="created" if created else None,
+        first_seen_at=seen_at,
+        detected_via=via,
+        status="private" if facts.get("private") is True else "live",
+        facts_digest="",
+        **columns,
+    )

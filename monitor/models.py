@@ -1,0 +1,434 @@
+"""The tables. Times are UTC with their zone; lists and raw facts are JSON (JSONB on PostgreSQL)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from monitor.db import UTCDateTime
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Id = BigInteger().with_variant(Integer, "sqlite")
+Moment = UTCDateTime()
+
+# Alembic names what it drops: every constraint needs a name that both dialects agree on.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _key() -> Any:
+    return Field(default=None, sa_column=Column(Id, primary_key=True, autoincrement=True))
+
+
+def _moment(*, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Moment, nullable=True, index=index))
+
+
+def _when(*, index: bool = False) -> Any:
+    return Field(sa_column=Column(Moment, nullable=False, index=index))
+
+
+def _text(*, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Text, nullable=True, index=index))
+
+
+def _words(*, index: bool = False, unique: bool = False) -> Any:
+    return Field(sa_column=Column(Text, nullable=False, index=index, unique=unique))
+
+
+def _count(*, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(BigInteger, nullable=True, index=index))
+
+
+def _list() -> Any:
+    return Field(default_factory=list, sa_column=Column(Json, nullable=False))
+
+
+def _object() -> Any:
+    return Field(default_factory=dict, sa_column=Column(Json, nullable=False))
+
+
+class Release(SQLModel, table=True):
+    """One repository of the Hub, by its permanent id, with every judgement and the facts it rests on.
+
+    ``pending``: a placeholder without weights, not told yet. ``facts``: the Hub's own object, merged from
+    every look. ``released_after``: the last moment at which it was known not to be public.
+    """
+
+    __tablename__: ClassVar[str] = "release"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_release_namespace_status", "namespace", "status"),
+        Index("ix_release_first_seen_at_id", "first_seen_at", "id"),
+        Index("ix_release_released_at_id", "released_at", "id"),
+    )
+
+    id: int | None = _key()
+    hub_id: str = _words(unique=True)
+    repo_id: str = _words(index=True)
+    namespace: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = _words()
+    lab: str | None = _text(index=True)
+    lab_kind: str | None = _text()
+    origin: str | None = _text(index=True)
+    origin_confidence: float | None = Field(default=None, sa_column=Column(Float, nullable=True))
+    foundation_repo_id: str | None = _text(index=True)
+    foundation_lab: str | None = _text()
+    foundation_origin: str | None = _text(index=True)
+    lineage: list[dict[str, str]] = _list()
+    kind: str = _words(index=True)
+    params_total: int | None = _count(index=True)
+    params_active: int | None = _count()
+    params_source: str | None = _text()
+    size: str | None = _text()
+    license: str | None = _text()
+    license_class: str = _words()
+    openness: str = _words()
+    gated: str | None = _text()
+    task: str | None = _text()
+    modality: str | None = _text()
+    library: str | None = _text()
+    languages: list[str] = _list()
+    papers: list[str] = _list()
+    datasets: list[str] = _list()
+    tags: list[str] = _list()
+    created_at: datetime | None = _moment(index=True)
+    modified_at: datetime | None = _moment()
+    released_at: datetime | None = Field(default=None, sa_column=Column(Moment, nullable=True))
+    released_after: datetime | None = _moment()
+    released_precision: str | None = _text()
+    first_seen_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    detected_via: str = _words()
+    announcement_url: str | None = _text()
+    downloads: int | None = _count()
+    likes: int | None = _count()
+    status: str = _words()
+    pending: bool = Field(default=False)
+    history: bool = Field(default=False)
+    evidence: dict[str, Any] = _object()
+    facts: dict[str, Any] = _object()
+    facts_digest: str = _words()
+
+    def as_json(self) -> dict[str, Any]:
+        """The release object that every surface serves (see docs/release.md)."""
+        return {
+            "repo_id": self.repo_id,
+            "url": f"https://huggingface.co/{self.repo_id}",
+            "namespace": self.namespace,
+            "name": self.name,
+            "lab": self.lab,
+            "lab_kind": self.lab_kind,
+            "origin": self.origin,
+            "origin_confidence": self.origin_confidence,
+            "origin_evidence": self.evidence.get("origin", []),
+            "foundation": self._foundation(),
+            "lineage": self.lineage,
+            "kind": self.kind,
+            "params_total": self.params_total,
+            "params_active": self.params_active,
+            "params_source": self.params_source,
+            "size": self.size,
+            "license": self.license,
+            "license_class": self.license_class,
+            "openness": self.openness,
+            "gated": {None: None, "no": False}.get(self.gated, self.gated),
+            "task": self.task,
+            "modality": self.modality,
+            "library": self.library,
+            "languages": self.languages,
+            "papers": self.papers,
+            "datasets": self.datasets,
+            "tags": self.tags,
+            "created_at": iso(self.created_at),
+            "released_at": iso(self.released_at),
+            "released_after": iso(self.released_after),
+            "released_precision": self.released_precision,
+            "first_seen_at": iso(self.first_seen_at),
+            "detected_via": self.detected_via,
+            "announcement_url": self.announcement_url,
+            "downloads": self.downloads,
+            "likes": self.likes,
+            "status": self.status,
+            "evidence": {key: value for key, value in self.evidence.items() if key != "origin"},
+        }
+
+    def _foundation(self) -> dict[str, str | None] | None:
+        if self.foundation_repo_id is None:
+            return None
+        return {
+            "repo_id": self.foundation_repo_id,
+            "lab": self.foundation_lab,
+            "origin": self.foundation_origin,
+        }
+
+
+class Sighted(SQLModel, table=True):
+    """The first time that each way of looking saw a release."""
+
+    __tablename__: ClassVar[str] = "sighting"
+    __table_args__: ClassVar[Any] = (UniqueConstraint("release_id", "via"),)
+
+    id: int | None = _key()
+    release_id: int = Field(sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False))
+    via: str = _words()
+    seen_at: datetime = _when()
+
+
+class Change(SQLModel, table=True):
+    """Something about a release that changed: appended, never rewritten."""
+
+    __tablename__: ClassVar[str] = "change"
+
+    id: int | None = _key()
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    at: datetime = _when(index=True)
+    field: str = _words()
+    before: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+    after: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+    because: str = _words()
+
+
+class Namespace(SQLModel, table=True):
+    """A namespace of the Hub that is swept: its rhythm, and how the last sweep went.
+
+    ``swept_at`` is when its last complete sweep began; None: never, so what it holds is history.
+    """
+
+    __tablename__: ClassVar[str] = "namespace"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    lab: str | None = _text()
+    why: str = _words()
+    added_at: datetime = _when()
+    swept_at: datetime | None = _moment()
+    due_at: datetime = _when(index=True)
+    hinted_at: datetime | None = _moment()
+    leased_until: datetime | None = _moment()
+    interval: float = Field(default=0.0)
+    repositories: int = Field(default=0)
+    failures: int = Field(default=0)
+    error: str | None = _text()
+
+
+class Poll(SQLModel, table=True):
+    """A hub-wide poll: how far it has walked, and how it goes."""
+
+    __tablename__: ClassVar[str] = "poll"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    state: dict[str, Any] = _object()
+    due_at: datetime | None = _moment()
+    leased_until: datetime | None = _moment()
+    succeeded_at: datetime | None = _moment()
+    failures: int = Field(default=0)
+    error: str | None = _text()
+
+
+class Hint(SQLModel, table=True):
+    """Word of something that happened on the Hub (from its webhook), kept until it has been looked at."""
+
+    __tablename__: ClassVar[str] = "hint"
+
+    id: int | None = _key()
+    received_at: datetime = _when()
+    due_at: datetime = _when(index=True)
+    action: str = _words()
+    repo_id: str = _words()
+    hub_id: str | None = _text()
+    private: bool | None = Field(default=None)
+    exact_at: datetime | None = _moment()
+    attempts: int = Field(default=0)
+
+
+class Feed(SQLModel, table=True):
+    """A feed of a lab: where it is now, what the server asked of its readers, and how reading goes."""
+
+    __tablename__: ClassVar[str] = "feed"
+
+    url: str = Field(sa_column=Column(Text, primary_key=True))
+    location: str = _words()
+    title: str | None = _text()
+    etag: str | None = _text()
+    last_modified: str | None = _text()
+    body_digest: str | None = _text()
+    interval: float = Field(default=0.0)
+    due_at: datetime = _when(index=True)
+    leased_until: datetime | None = _moment()
+    read_at: datetime | None = _moment()
+    changed_at: datetime | None = _moment()
+    failures: int = Field(default=0)
+    error: str | None = _text()
+
+
+class FeedEntry(SQLModel, table=True):
+    """One entry of a feed; ``repo_ids`` are the Hub repositories that it links to."""
+
+    __tablename__: ClassVar[str] = "feed_entry"
+    __table_args__: ClassVar[Any] = (UniqueConstraint("feed_url", "entry_id"),)
+
+    id: int | None = _key()
+    feed_url: str = Field(sa_column=Column(Text, ForeignKey("feed.url", ondelete="CASCADE"), nullable=False))
+    entry_id: str = _words()
+    url: str | None = _text()
+    title: str | None = _text()
+    summary: str | None = _text()
+    published_at: datetime | None = _moment()
+    seen_at: datetime = _when(index=True)
+    repo_ids: list[str] = _list()
+
+
+class Target(SQLModel, table=True):
+    """Where messages go: one Slack channel, one address, one URL. A worker that sends to it holds its lease.
+
+    ``open_at``: not before then (the channel's pace, or its own wish after a 429).
+    """
+
+    __tablename__: ClassVar[str] = "target"
+    __table_args__: ClassVar[Any] = (UniqueConstraint("channel", "address"),)
+
+    id: int | None = _key()
+    channel: str = _words()
+    address: str = _words()
+    open_at: datetime = _when()
+    lease: str | None = _text()
+    leased_until: datetime | None = _moment()
+
+
+class Subscription(SQLModel, table=True):
+    """Who wants to be told what, where and how often. ``filter`` is a query in its normal form.
+
+    ``digest_due_at``: when the next digest goes out; None for one who is told at once.
+    """
+
+    __tablename__: ClassVar[str] = "subscription"
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    target_id: int = Field(sa_column=Column(Id, ForeignKey("target.id"), nullable=False, index=True))
+    channel: str = _words(index=True)
+    target: str = _words(index=True)
+    filter: str = _words(index=True)
+    digest: str = _words()
+    timezone: str = Field(default="UTC", sa_column=Column(Text, nullable=False))
+    hour: int = Field(default=8)
+    digest_due_at: datetime | None = _moment(index=True)
+    confirmed: bool = Field(default=True)
+    paused: bool = Field(default=False)
+    paused_because: str | None = _text()
+    options: dict[str, Any] = _object()
+    created_by: str = _words()
+    created_at: datetime = _when()
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class Delivery(SQLModel, table=True):
+    """One subscription told of one event of one release: unique, sent, marked.
+
+    ``message`` names the message that carries it, from the first attempt on, so that a second attempt sends
+    the same one. ``attempted_at`` is set while a send is under way or its end is in doubt. ``receipt`` is what
+    the channel answered (Slack: channel and ts; email: the Message-ID).
+    """
+
+    __tablename__: ClassVar[str] = "delivery"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("subscription_id", "release_id", "event"),
+        Index("ix_delivery_state_due_at", "state", "due_at"),
+        Index("ix_delivery_target_id_state", "target_id", "state"),
+    )
+
+    id: int | None = _key()
+    subscription_id: str = Field(
+        sa_column=Column(Text, ForeignKey("subscription.id", ondelete="CASCADE"), nullable=False)
+    )
+    target_id: int = Field(sa_column=Column(Id, ForeignKey("target.id"), nullable=False))
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    event: str = _words()
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = _when()
+    due_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    message: str | None = _text()
+    attempted_at: datetime | None = _moment()
+    attempts: int = Field(default=0)
+    sent_at: datetime | None = _moment()
+    receipt: str | None = _text()
+    error: str | None = _text()
+
+
+class Suppression(SQLModel, table=True):
+    """A mail address that is not written to: why (``hard``, ``soft``, ``complaint``), since when, in whose words.
+
+    Only the confirmation of a letter that is newer lifts it.
+    """
+
+    __tablename__: ClassVar[str] = "suppression"
+
+    address: str = Field(sa_column=Column(Text, primary_key=True))
+    why: str = _words()
+    since: datetime = _when()
+    says: str | None = _text()
+
+
+class EmailConfirmation(SQLModel, table=True):
+    """One confirmation letter that was asked for: what the limits count, and an outbox of its own.
+
+    ``due_at``: None once it went out or never will. ``client``: a keyed digest of who asked.
+    """
+
+    __tablename__: ClassVar[str] = "email_confirmation"
+
+    id: int | None = _key()
+    subscription_id: str = _words()
+    address: str = _words(index=True)
+    client: str = _words(index=True)
+    created_at: datetime = _when()
+    due_at: datetime | None = _moment(index=True)
+    attempts: int = Field(default=0)
+    sent_at: datetime | None = _moment()
+    error: str | None = _text()
+
+
+class EmailBounce(SQLModel, table=True):
+    """One report that a letter did not arrive or was not welcome. ``digest``: of the report, so it counts once."""
+
+    __tablename__: ClassVar[str] = "email_bounce"
+
+    id: int | None = _key()
+    digest: str = _words(unique=True)
+    address: str = _words(index=True)
+    kind: str = _words()
+    status: str | None = _text()
+    says: str | None = _text()
+    at: datetime = _when()
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, ``2026-01-27T05:00:00Z`` (microseconds only where there are any)."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,92 @@
+"""The house as one object: built once from the settings, handed to the CLI, the web and the workers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import Engine, select
+from sqlmodel import col
+
+from monitor import __version__, db, detection
+from monitor.alerts import outbox
+from monitor.alerts.outbox import Channel
+from monitor.channels import available
+from monitor.detection import Watcher
+from monitor.labs import Registry, load
+from monitor.models import Subscription
+from monitor.settings import Settings
+from monitor.sources import feeds, transport
+from monitor.sources.budget import Allowance
+from monitor.sources.hub import Hub
+
+_FOLLOWED = re.compile(r"(?:^|[\s(])(?:namespace:|repo:)\"?([A-Za-z0-9][\w.,-]*)")
+
+
+@dataclass
+class Service:
+    """Settings and what follows from them. Raises LabsError, SettingsError or DatabaseError where these cannot be."""
+
+    settings: Settings
+    ring: Callable[[str], None] = lambda _task: None
+
+    def __post_init__(self) -> None:
+        transport.use(self.allowance)
+
+    @cached_property
+    def engine(self) -> Engine:
+        return db.make_engine(self.settings.database_url)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return load(self.settings.labs_file)
+
+    @cached_property
+    def allowance(self) -> Allowance:
+        storage = "memory://" if self.settings.embedded else self.settings.broker_url
+        return Allowance(self.settings.hub_requests_per_window, storage)
+
+    @cached_property
+    def channels(self) -> dict[str, Channel]:
+        return available(self.settings)
+
+    @cached_property
+    def watcher(self) -> Watcher:
+        return Watcher(
+            engine=self.engine,
+            hub=Hub(self.settings),
+            allowance=self.allowance,
+            registry=self.registry,
+            hub_interval=self.settings.hub_interval,
+            ring=self.ring,
+        )
+
+    def followed(self) -> list[str]:
+        """Namespaces that subscriptions name: they are swept as often as the allowance lasts."""
+        with db.reading(self.engine) as session:
+            active = select(col(Subscription.filter)).where(col(Subscription.paused).is_(False)).distinct()
+            filters = list(session.scalars(active))
+        return sorted(
+            {name for text in filters for found in _FOLLOWED.findall(text) for name in found.split(",") if name}
+        )
+
+    def read_feeds(self) -> int:
+        """Reads the feeds that are due; returns how many entries are new."""
+        settings = self.settings
+        chosen = settings.feeds if settings.feeds is not None else self.registry.feeds
+        agent = f"hub-release-monitor/{__version__} (+{settings.public_url})"
+        entries = feeds.read_due(
+            self.engine,
+            chosen,
+            shortest=settings.feed_interval,
+            allow_private=settings.allow_private_targets,
+            user_agent=agent,
+        )
+        detection.heed_feeds(self.watcher, entries)
+        return len(entries)
+
+    def deliver(self) -> int:
+        """Sends what is due; returns how many messages went."""
+        return outbox.work(self.engine, self.channels)

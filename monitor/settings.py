@@ -1,0 +1,225 @@
+"""Every knob: one class, read from the environment (prefix ``MONITOR_``) and a ``.env`` file."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+HUB = "https://huggingface.co"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used: one line that names the variable and the fix."""
+
+
+class Settings(BaseSettings):
+    """The settings in force. Raises pydantic's ValidationError; use :func:`load` for one clear line instead."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MONITOR_",
+        env_file=".env",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: str = Field("sqlite:///hub-monitor.db", description="SQLite file or postgresql+psycopg://…")
+    broker_url: str = Field("memory://", description="redis://… for many workers; memory:// is one process")
+    hf_endpoint: str = Field(
+        HUB, validation_alias=AliasChoices("HF_ENDPOINT", "hf_endpoint"), description="the Hub to watch"
+    )
+    hf_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("HF_TOKEN", "hf_token"),
+        description="a Hub token, for its larger allowance",
+    )
+    hub_interval: float = Field(
+        60,
+        gt=0,
+        le=86_400,
+        description="seconds between polls, and between two sweeps of one namespace at the least",
+    )
+    feed_interval: float = Field(300, gt=0, le=86_400, description="the shortest seconds between two reads of one feed")
+    hub_requests_per_window: int = Field(
+        400, ge=1, le=100_000, description="requests to the Hub in any 5 minutes at the most"
+    )
+    labs_file: Path | None = Field(None, description="your own labs, merged over the registry that ships")
+    feeds: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="comma-separated feed URLs instead of the registry's; set but empty: none"
+    )
+    hub_webhook_secret: SecretStr | None = Field(
+        None, description="secret of the Hub's webhook; without it POST /hooks/hub answers 403"
+    )
+    slack_bot_token: SecretStr | None = Field(None, description="xoxb-…, to post with")
+    slack_signing_secret: SecretStr | None = Field(None, description="checks what Slack sends")
+    slack_client_id: str | None = Field(None, description="for “Add to Slack”")
+    slack_client_secret: SecretStr | None = Field(None, description="for “Add to Slack”")
+    slack_api_url: str = Field("https://slack.com/api/", description="where Slack's Web API is")
+    smtp_url: SecretStr | None = Field(None, description="smtp://user:pass@host:587?starttls=true or smtps://…")
+    email_from: str | None = Field(None, description="the sender of letters")
+    public_url: str = Field("http://127.0.0.1:8000", description="the base of links in letters and messages")
+    secret_key: SecretStr | None = Field(
+        None, description="signs links; made on first start and kept beside the embedded database"
+    )
+    admin_token: SecretStr | None = Field(
+        None, description="bearer token of the administration API; without it that API answers 403"
+    )
+    allow_private_targets: bool = Field(
+        False, description="may feeds and outgoing webhooks reach private and loopback addresses"
+    )
+
+    @field_validator("feeds", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator(
+        "hf_token",
+        "hub_webhook_secret",
+        "slack_bot_token",
+        "slack_signing_secret",
+        "slack_client_id",
+        "slack_client_secret",
+        "smtp_url",
+        "email_from",
+        "secret_key",
+        "admin_token",
+        "labs_file",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("hf_endpoint", "public_url", "slack_api_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http:// or https:// URL")
+        return value if value.endswith("/api/") else value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker(cls, value: str) -> str:
+        if not value.startswith(("memory://", "redis://", "rediss://")):
+            raise ValueError("must be memory:// or redis://…")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"smtp", "smtps"}:
+            raise ValueError("must begin with smtp:// or smtps://")
+        return value
+
+    @field_validator("feeds")
+    @classmethod
+    def _feed_urls(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for url in value or ():
+            if urlsplit(url).scheme not in {"http", "https"}:
+                raise ValueError(f"{url!r} is not an http:// or https:// URL")
+        return value
+
+    @model_validator(mode="after")
+    def _memory_needs_one_process(self) -> Self:
+        if self.smtp_url is not None and self.email_from is None:
+            raise ValueError("MONITOR_EMAIL_FROM must be set with MONITOR_SMTP_URL")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """True where everything runs in one process (the memory broker)."""
+        return self.broker_url.startswith("memory://")
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The SQLite file, or None on PostgreSQL and for an in-memory database."""
+        if not self.database_url.startswith("sqlite:///"):
+            return None
+        path = self.database_url.removeprefix("sqlite:///").partition("?")[0]
+        return Path(path) if path and path != ":memory:" else None
+
+    def signing_key(self) -> str:
+        """The key that signs links: the setting, else the one kept beside the embedded database (made if missing).
+
+        Raises SettingsError where there is no place to keep one (PostgreSQL without ``MONITOR_SECRET_KEY``).
+        """
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        if self.sqlite_path is None:
+            raise SettingsError("MONITOR_SECRET_KEY: must be set where the database is not an SQLite file")
+        return _kept_key(self.sqlite_path.with_suffix(".key"))
+
+    def described(self) -> list[tuple[str, str, bool]]:
+        """(variable, value in force with secrets masked, whether it differs from the default), in order."""
+        rows = []
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            shown = "********" if isinstance(value, SecretStr) else "" if value is None else str(value)
+            if name == "database_url":
+                shown = masked_url(shown)
+            rows.append((variable(name), shown, value != info.default))
+        return rows
+
+
+def masked_url(url: str) -> str:
+    """``url`` with the password of its user part hidden."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":********@", 1)
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field of :class:`Settings`."""
+    return field.upper() if field.startswith("hf_") else f"MONITOR_{field.upper()}"
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings from the environment; raises SettingsError, one line that names the variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_line(item) for item in error.errors())) from None
+
+
+def _line(item: Any) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not item["loc"]:
+        return message
+    field = str(item["loc"][0])
+    return f"{variable(field.lower().removeprefix('monitor_'))}: {message[0].lower()}{message[1:]}"
+
+
+def _kept_key(path: Path) -> str:
+    """The key in ``path``, made there on first use, readable by its owner alone."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise SettingsError(f"MONITOR_SECRET_KEY: cannot keep a key in {path}: {error.strerror}") from None
+    return path.read_text().strip()

@@ -1,0 +1,1 @@
+"""Where sightings come from: polls of the Hub, its webhook, and the labs' feeds."""

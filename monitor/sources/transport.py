@@ -1,0 +1,99 @@
+"""How we speak to the Hub: within the allowance, bounded in time and size, and never asleep inside a call.
+
+huggingface_hub sleeps and retries on its own where a request fails (up to five times, minutes after a 429).
+A worker must not be held like that, so what it would retry is raised here as our own errors, which it lets
+pass.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+from huggingface_hub import set_client_factory
+from huggingface_hub.utils import parse_ratelimit_headers
+from huggingface_hub.utils._http import hf_request_event_hook
+
+from monitor.sources.budget import WINDOW, Allowance
+
+TIMEOUT = {"connect": 10.0, "read": 20.0, "write": 10.0, "pool": 10.0}
+LONGEST = 60.0
+"""Seconds that one answer may take as a whole, however steadily it drips."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes that one answer may hold; a page of 1,000 models with their cards holds about 6 MB."""
+
+
+class HubError(Exception):
+    """The Hub did not answer as it should: one line, worth another try later."""
+
+
+class HubBusyError(HubError):
+    """The Hub answered 429; the allowance is shut until its window resets."""
+
+
+class _Bounded(httpx2.SyncByteStream):
+    """A body that ends in a HubError when it grows too large or takes too long."""
+
+    def __init__(self, stream: Any, url: httpx2.URL) -> None:
+        self._stream = stream
+        self._url = url
+
+    def __iter__(self) -> Iterator[bytes]:
+        size, deadline = 0, time.monotonic() + LONGEST
+        try:
+            for chunk in self._stream:
+                size += len(chunk)
+                if size > LARGEST:
+                    raise HubError(f"the answer to {self._url.path} is larger than {LARGEST} bytes")
+                if time.monotonic() > deadline:
+                    raise HubError(f"the answer to {self._url.path} took longer than {LONGEST:.0f} s")
+                yield chunk
+        except httpx2.TransportError as error:
+            raise HubError(f"the answer to {self._url.path} broke off: {error}") from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class PoliteTransport(httpx2.BaseTransport):
+    """A transport that takes each request from ``allowance`` and turns failures into HubError."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._inner = httpx2.HTTPTransport()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._allowance.take()
+        request.extensions = {**request.extensions, "timeout": TIMEOUT}
+        try:
+            response = self._inner.handle_request(request)
+        except httpx2.TransportError as error:
+            raise HubError(f"cannot reach {request.url.host}: {error or type(error).__name__}") from error
+        self._allowance.read(response.headers)
+        if response.status_code == 429:
+            response.close()
+            info = parse_ratelimit_headers(response.headers)
+            self._allowance.shut(info.reset_in_seconds + 1 if info else WINDOW)
+            raise HubBusyError(f"{request.url.host} answered 429: asked too often")
+        if response.status_code >= 500 or response.status_code == 408:
+            response.close()
+            raise HubError(f"{request.url.host} answered {response.status_code} to {request.url.path}")
+        response.stream = _Bounded(response.stream, request.url)
+        return response
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def use(allowance: Allowance) -> None:
+    """Makes huggingface_hub speak through ``allowance`` from now on, in this process."""
+    set_client_factory(
+        lambda: httpx2.Client(
+            transport=PoliteTransport(allowance),
+            event_hooks={"request": [hf_request_event_hook]},
+            follow_redirects=True,
+            max_redirects=3,
+        )
+    )

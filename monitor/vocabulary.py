@@ -1,0 +1,118 @@
+"""The words of the field: the closed vocabularies that every room speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class LabKind(StrEnum):
+    """What sort of publisher a lab is."""
+
+    COMPANY = "company"
+    ACADEMIC = "academic"
+    NONPROFIT = "nonprofit"
+    GOVERNMENT = "government"
+    COMMUNITY = "community"
+    INDIVIDUAL = "individual"
+
+
+class Kind(StrEnum):
+    """What a repository is, seen from the model it was made of."""
+
+    BASE = "base"
+    FINETUNE = "finetune"
+    ADAPTER = "adapter"
+    MERGE = "merge"
+    QUANTIZED = "quantized"
+    CONVERSION = "conversion"
+    UNKNOWN = "unknown"
+
+
+class Size(StrEnum):
+    """Size classes by total parameters: tiny < 1B <= small < 10B <= medium < 50B <= large < 250B <= giant."""
+
+    TINY = "tiny"
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+    GIANT = "giant"
+
+
+class LicenseClass(StrEnum):
+    """What a licence lets one do; ``undeclared``: none stated, ``unknown``: stated but not recognised."""
+
+    PERMISSIVE = "permissive"
+    COPYLEFT = "copyleft"
+    USE_RESTRICTED = "use-restricted"
+    COMMUNITY = "community"
+    NON_COMMERCIAL = "non-commercial"
+    RESEARCH_ONLY = "research-only"
+    UNDECLARED = "undeclared"
+    UNKNOWN = "unknown"
+
+
+class Openness(StrEnum):
+    """How open a release is: weights under which terms, and what came with them."""
+
+    OPEN_SCIENCE = "open-science"
+    OPEN_WEIGHTS = "open-weights"
+    RESTRICTED_WEIGHTS = "restricted-weights"
+    UNKNOWN = "unknown"
+
+
+class Precision(StrEnum):
+    """How well the moment of a release is known."""
+
+    EXACT = "exact"
+    WINDOW = "window"
+    CREATED = "created"
+
+
+class Status(StrEnum):
+    """What became of a release's repository."""
+
+    LIVE = "live"
+    GONE = "gone"
+    PRIVATE = "private"
+    RENAMED = "renamed"
+
+
+class Via(StrEnum):
+    """What saw a release."""
+
+    SWEEP = "sweep"
+    CREATED = "created"
+    MODIFIED = "modified"
+    TRENDING = "trending"
+    WEBHOOK = "webhook"
+    BACKFILL = "backfill"
+
+
+class Digest(StrEnum):
+    """How often a subscriber is told."""
+
+    IMMEDIATE = "immediate"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One look at one repository: what a source saw, and when.
+
+    ``facts`` is the Hub's own object (wire form, any field may be absent). ``exact_at`` is the moment of the
+    flip from private to public, where a webhook told it. ``history`` marks what nobody is to be told of,
+    whenever it was made (backfill).
+    """
+
+    hub_id: str
+    repo_id: str
+    facts: dict[str, Any]
+    via: Via
+    seen_at: datetime
+    exact_at: datetime | None = None
+    history: bool = False

@@ -1,0 +1,1 @@
+"""The web: pages for people, an API for programs."""

@@ -1,0 +1,115 @@
+"""The administration API: subscriptions, with the admin token."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from monitor.alerts.subscriptions import Wish, change, pause, resume, subscribe
+from monitor.alerts.subscriptions import remove as drop
+from monitor.db import reading, transaction
+from monitor.models import Subscription, iso
+from monitor.service import Service
+from monitor.vocabulary import Digest
+
+
+def authorized(request: Request, authorization: Annotated[str, Header()] = "") -> Service:
+    """The service, for one who bears the admin token; 403 where none is set, 401 for a wrong one."""
+    service: Service = request.app.state.service
+    token = service.settings.admin_token
+    if token is None:
+        raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so there is no administration")
+    if not hmac.compare_digest(f"Bearer {token.get_secret_value()}".encode(), authorization.encode()):
+        raise HTTPException(401, "a bearer token is needed, the one of MONITOR_ADMIN_TOKEN")
+    return service
+
+
+router = APIRouter(prefix="/api/v1/subscriptions", tags=["administration"])
+Admin = Annotated[Service, Depends(authorized)]
+
+
+class NewSubscription(BaseModel):
+    """What is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+    channel: str = Field(max_length=40)
+    target: str = Field(min_length=1, max_length=2_000)
+    filter: str = Field("", max_length=2_000)
+    digest: Digest = Digest.IMMEDIATE
+    timezone: str = Field("UTC", max_length=64)
+    hour: int = Field(8, ge=0, le=23)
+
+
+class ChangedSubscription(BaseModel):
+    """What is to be different; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    filter: str | None = Field(None, max_length=2_000)
+    digest: Digest | None = None
+    timezone: str | None = Field(None, max_length=64)
+    hour: int | None = Field(None, ge=0, le=23)
+    paused: bool | None = None
+
+
+def as_json(subscription: Subscription) -> dict[str, Any]:
+    """A subscription as the API shows it."""
+    keys = ("id", "channel", "target", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because")
+    return {key: getattr(subscription, key) for key in keys} | {
+        "created_by": subscription.created_by,
+        "created_at": iso(subscription.created_at),
+    }
+
+
+@router.get("")
+def all_subscriptions(service: Admin) -> dict[str, Any]:
+    """Every subscription, oldest first."""
+    with reading(service.engine) as session:
+        rows = session.scalars(select(Subscription).order_by(col(Subscription.created_at), col(Subscription.id)))
+        return {"items": [as_json(row) for row in rows]}
+
+
+@router.post("", status_code=201)
+def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
+    """A new subscription; the same wish again gives the one that is there."""
+    if wish.channel not in service.channels:
+        raise HTTPException(422, f"channel {wish.channel!r}: one of {', '.join(service.channels)} expected")
+    with transaction(service.engine) as session:
+        return as_json(subscribe(session, Wish(**wish.model_dump(), created_by="api")))
+
+
+@router.get("/{ident}")
+def one(service: Admin, ident: str) -> dict[str, Any]:
+    """One subscription."""
+    with reading(service.engine) as session:
+        return as_json(_found(session, ident))
+
+
+@router.patch("/{ident}")
+def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, Any]:
+    """Changes a subscription."""
+    with transaction(service.engine) as session:
+        found = _found(session, ident)
+        change(found, **wish.model_dump(exclude={"paused"}, exclude_none=True))
+        if wish.paused is not None:
+            pause(found, "by the operator") if wish.paused else resume(found)
+        session.add(found)
+        return as_json(found)
+
+
+@router.delete("/{ident}", status_code=204)
+def remove(service: Admin, ident: str) -> None:
+    """Removes a subscription and what is still to be told to it."""
+    with transaction(service.engine) as session:
+        drop(session, _found(session, ident))
+
+
+def _found(session: Session, ident: str) -> Subscription:
+    found = session.get(Subscription, ident)
+    if found is None:
+        raise HTTPException(404, f"there is no subscription {ident}")
+    return found

@@ -1,0 +1,111 @@
+"""The FastAPI application: ``uvicorn monitor.web.app:app``, or in the embedded process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from monitor import __version__
+from monitor.alerts.subscriptions import SubscriptionError
+from monitor.db import DatabaseError
+from monitor.history.query import QueryError
+from monitor.history.search import SearchError
+from monitor.labs import LabsError
+from monitor.service import Service
+from monitor.settings import SettingsError, load
+from monitor.web import admin, api, hooks, pages, syndication
+
+STATIC = Path(__file__).parent / "static"
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline, nothing from elsewhere."""
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application over one service."""
+    web = FastAPI(
+        title="Hub Release Monitor",
+        version=__version__,
+        description="Open-weight model releases on the Hugging Face Hub: whose, from where, how big, on which terms.",
+        redoc_url=None,
+        docs_url=None,
+    )
+    web.state.service = service
+    web.include_router(api.router)
+    web.include_router(admin.router)
+    web.include_router(hooks.router)
+    web.include_router(syndication.router)
+    web.include_router(pages.router)
+    web.mount("/static", StaticFiles(directory=STATIC), name="static")
+    web.middleware("http")(_headers)
+    for kind, status, code in (
+        (QueryError, 422, "bad_query"),
+        (SearchError, 422, "bad_parameter"),
+        (SubscriptionError, 422, "bad_parameter"),
+        (RequestValidationError, 422, "bad_parameter"),
+        (HTTPException, None, "error"),
+        (DBAPIError, 503, "database_unavailable"),
+        (DatabaseError, 503, "database_unavailable"),
+    ):
+        web.add_exception_handler(kind, _answer(status, code))
+    return web
+
+
+async def _headers(request: Request, call_next: Any) -> Response:
+    response: Response = await call_next(request)
+    response.headers.setdefault("Content-Security-Policy", CSP)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    return response
+
+
+def _answer(status: int | None, code: str) -> Any:
+    async def answer(request: Request, error: Exception) -> Response:
+        message, field, number = _explained(error, status)
+        name = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 403: "forbidden"}.get(number, code)
+        if request.url.path.startswith(("/api/", "/hooks/", "/export", "/feed", "/healthz", "/readyz")):
+            return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number)
+        return pages.error(request, number, message)
+
+    return answer
+
+
+def _explained(error: Exception, status: int | None) -> tuple[str, str | None, int]:
+    if isinstance(error, HTTPException):
+        return str(error.detail), None, error.status_code
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        return str(first["msg"]), str(first["loc"][-1]) if first["loc"] else None, status or 422
+    if isinstance(error, QueryError):
+        return str(error), "q", status or 422
+    if isinstance(error, DBAPIError):
+        return "the database does not answer; try again in a moment", None, status or 503
+    return str(error), getattr(error, "field", None), status or 400
+
+
+def _app() -> FastAPI:
+    try:
+        service = Service(load())
+        service.registry  # noqa: B018  (a broken labs file is told now, not at the first request)
+        return create_app(service)
+    except (SettingsError, LabsError) as error:
+        sys.exit(f"hub-monitor: {error}")
+
+
+def __getattr__(name: str) -> Any:
+    # Made when uvicorn asks for it, so that importing create_app reads no settings.
+    if name == "app":
+        globals()["app"] = _app()
+        return globals()["app"]
+    raise AttributeError(name)

@@ -1,0 +1,60 @@
+"""``POST /hooks/hub``: the Hub's webhook. Keeps the hint, answers, and only then is it looked at."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from monitor.db import now, transaction
+from monitor.service import Service
+from monitor.sources.hub_webhook import PayloadError, hint
+
+router = APIRouter()
+LARGEST = 1_000_000
+"""Bytes of a payload; the Hub's own hold a few thousand."""
+
+
+@router.post("/hooks/hub", status_code=202, tags=["hooks"])
+async def hub(
+    request: Request, background: BackgroundTasks, x_webhook_secret: Annotated[str, Header()] = ""
+) -> JSONResponse:
+    """Takes the Hub's webhook: 202 at once, 401 for a wrong secret, 403 when none is set."""
+    service: Service = request.app.state.service
+    secret = service.settings.hub_webhook_secret
+    if secret is None:
+        raise HTTPException(403, "MONITOR_HUB_WEBHOOK_SECRET is not set, so no webhook is taken")
+    if not hmac.compare_digest(secret.get_secret_value().encode(), x_webhook_secret.encode()):
+        raise HTTPException(401, "X-Webhook-Secret is not the one that was set")
+    kept = await run_in_threadpool(_keep, service, await _payload(request))
+    if kept:
+        background.add_task(service.ring, "hints")
+    return JSONResponse({"status": "accepted" if kept else "ignored"}, 202)
+
+
+async def _payload(request: Request) -> object:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise HTTPException(413, f"a payload of more than {LARGEST} bytes is not taken")
+    try:
+        return json.loads(bytes(body))
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "the body is no JSON") from None
+
+
+def _keep(service: Service, payload: object) -> bool:
+    try:
+        found = hint(payload, now())
+    except PayloadError as error:
+        raise HTTPException(422, str(error)) from None
+    if found is None:
+        return False
+    with transaction(service.engine) as session:
+        session.add(found)
+    return True

@@ -1,0 +1,112 @@
+"""A small house for tests: a database, a Hub, a registry of three labs, and a channel that keeps what it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine, func, select
+from sqlmodel import col
+
+from monitor import db, detection
+from monitor.alerts import outbox
+from monitor.alerts.outbox import Message
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.detection import Watcher
+from monitor.labs import Registry, load
+from monitor.models import Change, Release
+from monitor.settings import Settings
+from monitor.sources import transport
+from monitor.sources.budget import Allowance
+from monitor.sources.hub import Hub
+from monitor.vocabulary import Via
+from tests.fakes.hub import ReplayHub
+
+WATCHED = ("Qwen", "google", "meta-llama")
+
+
+class Kept:
+    """A channel that keeps messages."""
+
+    name = "kept"
+    pace = 0.0
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def send(self, message: Message) -> str:
+        self.messages.append(message)
+        return f"kept-{len(self.messages)}"
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """(event without its number, repository) of every item, in the order of sending."""
+        return [(item.event.partition(":")[0], item.release.repo_id) for one in self.messages for item in one.items]
+
+
+@dataclass
+class House:
+    """Everything that a test of detection needs."""
+
+    engine: Engine
+    hub: ReplayHub
+    registry: Registry = field(default_factory=load)
+    channel: Kept = field(default_factory=Kept)
+    allowance: Allowance = field(default_factory=lambda: Allowance(400))
+
+    def __post_init__(self) -> None:
+        transport.use(self.allowance)
+        self.watcher = Watcher(
+            engine=self.engine,
+            hub=Hub(Settings(hf_endpoint=self.hub.endpoint)),
+            allowance=self.allowance,
+            registry=self.registry,
+            hub_interval=60,
+        )
+
+    def subscribe(self, query: str = "", **wish: object) -> str:
+        """A subscription of the kept channel; its id."""
+        with db.transaction(self.engine) as session:
+            return subscribe(session, Wish("kept", "me", query, **wish)).id  # type: ignore[arg-type]
+
+    def begin(self, *namespaces: str) -> None:
+        """The first look at everything: what is there is history."""
+        detection.watch(self.watcher, namespaces)
+        self.look(*namespaces)
+
+    def look(self, *namespaces: str) -> None:
+        """One pass of the hub-wide polls, and a sweep of each of these namespaces."""
+        for via in (Via.CREATED, Via.MODIFIED):
+            detection.poll(self.watcher, via)
+        for name in namespaces:
+            detection.sweep(self.watcher, name)
+
+    def deliver(self) -> int:
+        """Sends what is due."""
+        return outbox.work(self.engine, {"kept": self.channel})
+
+    def releases(self) -> dict[str, Release]:
+        """Every release by its name."""
+        with db.reading(self.engine) as session:
+            return {row.repo_id: row for row in session.scalars(select(Release))}
+
+    def release(self, repo_id: str) -> Release:
+        return self.releases()[repo_id]
+
+    def changes(self, repo_id: str) -> list[tuple[str, object, object]]:
+        """(field, before, after) of everything that changed, in order."""
+        with db.reading(self.engine) as session:
+            query = select(Change).join(Release, col(Release.id) == col(Change.release_id)).order_by(col(Change.id))
+            return [(c.field, c.before, c.after) for c in session.scalars(query.where(col(Release.repo_id) == repo_id))]
+
+    def count(self, table: type) -> int:
+        """Rows of a table."""
+        with db.reading(self.engine) as session:
+            return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def labs_file(folder: Path, text: str) -> Path:
+    """A labs file with this text."""
+    path = folder / "labs.toml"
+    path.write_text(text)
+    return path

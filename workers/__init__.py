@@ -1,0 +1,1 @@
+"""Celery: moves the work along and knows nothing of it."""

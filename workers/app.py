@@ -1,0 +1,77 @@
+"""The Celery application: ``celery -A workers.app worker``, ``celery -A workers.app beat``.
+
+The broker is only a doorbell: every task finds its work in the database, so a lost message costs one interval and
+a doubled one nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from celery import Celery
+
+from monitor.settings import Settings, SettingsError, load
+
+QUEUES = {"poll": "polls", "sweep": "polls", "hints": "hints", "feeds": "feeds", "deliver": "deliveries"}
+
+
+def make_app(settings: Settings) -> Celery:
+    """An application for these settings, its beat schedule at their intervals."""
+    app = Celery("hub-monitor", broker=settings.broker_url, include=["workers.tasks"])
+    app.conf.update(
+        enable_utc=True,
+        timezone="UTC",
+        accept_content=["json"],
+        task_serializer="json",
+        result_backend=None,
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        # A task is over in LONGEST at the most, so a message that was not acknowledged by then is a lost one.
+        task_time_limit=LONGEST if not settings.embedded else None,
+        task_soft_time_limit=LONGEST - 30 if not settings.embedded else None,
+        broker_transport_options=(
+            {"polling_interval": 0.02} if settings.embedded else {"visibility_timeout": 2 * LONGEST}
+        ),
+        task_routes={f"hub.{task}": {"queue": queue} for task, queue in QUEUES.items()},
+        task_create_missing_queues=True,
+        beat_schedule=schedule(settings),
+    )
+    return app
+
+
+LONGEST = 300
+"""Seconds that a task may take."""
+
+
+def schedule(settings: Settings) -> dict[str, dict[str, object]]:
+    """The beat schedule. A tick that finds nothing to do costs one query; one that comes late is dropped."""
+
+    def every(seconds: float, task: str, *args: object) -> dict[str, object]:
+        options = {"expires": max(1.0, seconds)}
+        return {"task": f"hub.{task}", "schedule": seconds, "args": args, "options": options}
+
+    hub = settings.hub_interval
+    return {
+        "newest created": every(hub, "poll", "created"),
+        "newest modified": every(hub, "poll", "modified"),
+        "trending": every(15 * hub, "poll", "trending"),
+        "sweeps": every(min(5.0, hub), "sweep"),
+        "hints": every(1.0, "hints"),
+        "feeds": every(min(15.0, settings.feed_interval), "feeds"),
+        "deliveries": every(1.0, "deliver"),
+    }
+
+
+def _app() -> Celery:
+    try:
+        return make_app(load())
+    except SettingsError as error:
+        sys.exit(f"hub-monitor: {error}")
+
+
+app = _app()

@@ -1,0 +1,133 @@
+"""Everything in one process: Celery's worker (threads) and beat (a thread) on the memory broker, and the web."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+import uvicorn
+from celery.beat import EmbeddedService, Scheduler
+from celery.worker import state as worker_state
+
+from monitor.settings import Settings, SettingsError
+
+log = structlog.get_logger(__name__)
+
+THREADS = 6
+PATIENCE = 4.0
+"""Seconds that a stop waits for what is under way. What it cuts off is found again in the tables."""
+
+
+class Embedded:
+    """Worker and beat as threads of this process."""
+
+    def __init__(self) -> None:
+        from workers import tasks
+
+        self.app = tasks.app
+        self._worker = self.app.WorkController(
+            pool="threads",
+            concurrency=THREADS,
+            loglevel="WARNING",
+            hostname=f"embedded@{socket.gethostname()}",
+            queues=["celery", *set(_queues())],
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+        )
+        self._worker_thread = threading.Thread(target=self._worker.start, name="worker", daemon=True)
+        self._beat = EmbeddedService(self.app, thread=True, scheduler_cls=Scheduler)
+
+    def start(self) -> None:
+        """Starts both; beat's first round of tasks is sent at once, not after an interval."""
+        worker_state.should_stop = None
+        self._worker_thread.start()
+        for entry in self.app.conf.beat_schedule.values():
+            self.app.send_task(entry["task"], args=entry["args"])
+        self._beat.start()
+
+    def stop(self) -> None:
+        """Stops both, waiting for running tasks as long as patience lasts."""
+        self._beat.service._is_shutdown.set()
+        worker_state.should_stop = 0
+        self._worker_thread.join(PATIENCE)
+        worker_state.should_stop = None
+
+
+def _queues() -> list[str]:
+    from workers.app import QUEUES
+
+    return list(QUEUES.values())
+
+
+class WebThread:
+    """uvicorn in a thread of this process."""
+
+    def __init__(self, app: Any, host: str, port: int) -> None:
+        try:
+            self._socket = socket.create_server((host, port), reuse_port=False)
+        except OSError as error:
+            raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(2.0)
+
+
+@contextmanager
+def only_one(database: Path | None) -> Iterator[None]:
+    """Holds the lock of an SQLite file while everything runs; raises SettingsError where another holds it."""
+    if database is None:
+        yield
+        return
+    path = database.with_name(database.name + ".lock")
+    try:
+        lock: IO[str] = path.open("w")
+    except OSError as error:
+        raise SettingsError(f"MONITOR_DATABASE_URL: cannot write {path}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(
+                f"another hub-monitor already runs on {database}; stop it, or use another file"
+            ) from None
+        yield
+
+
+def run(settings: Settings, web: WebThread | None, started: Callable[[], None]) -> None:
+    """Runs until SIGINT or SIGTERM; then stops in under 5 s."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    embedded = Embedded()
+    if web is not None:
+        web.start()
+    embedded.start()
+    started()
+    while not stop.wait(3_600):
+        pass
+    log.info("stopping", database=settings.database_url.rpartition("@")[2])
+    embedded.stop()
+    if web is not None:
+        web.stop()
+
+
+def leave() -> None:
+    """Ends the process without waiting for threads that hang in a call; all that matters is in the database."""
+    os._exit(0)

@@ -1,0 +1,56 @@
+"""The tasks: each a few lines over a plain function that can be called without Celery."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import structlog
+
+from monitor import detection
+from monitor.service import Service
+from monitor.settings import load
+from monitor.sources.budget import AllowanceSpent
+from monitor.sources.transport import HubError
+from monitor.vocabulary import Via
+from workers.app import app
+
+log = structlog.get_logger(__name__)
+
+
+@lru_cache(maxsize=1)
+def service() -> Service:
+    """This process's service; made at its first task, so that no connection is shared across a fork."""
+    return Service(load(), ring=lambda task: app.send_task(f"hub.{task}"))
+
+
+@app.task(name="hub.poll")
+def poll(via: str) -> None:
+    """One hub-wide poll."""
+    try:
+        detection.poll(service().watcher, Via(via))
+    except (HubError, AllowanceSpent) as error:
+        log.warning("poll failed, the next one tries again", poll=via, error=str(error))
+
+
+@app.task(name="hub.sweep")
+def sweep() -> None:
+    """The namespaces whose turn it is."""
+    detection.sweep_due(service().watcher)
+
+
+@app.task(name="hub.hints")
+def hints() -> None:
+    """What the Hub's webhook spoke of."""
+    detection.take_hints(service().watcher)
+
+
+@app.task(name="hub.feeds")
+def feeds() -> None:
+    """The feeds that are due."""
+    service().read_feeds()
+
+
+@app.task(name="hub.deliver")
+def deliver() -> None:
+    """What is due in the outbox."""
+    service().deliver()
