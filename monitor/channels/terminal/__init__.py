@@ -9,9 +9,10 @@ from rich.text import Text
 
 from monitor.alerts.outbox import Message
 from monitor.channels.words import describe, flag, foundation, headline
+from monitor.models import Release
 
 MOST = 10
-"""Releases of one grouped message that are spelled out."""
+"""Releases of one grouped message that are spelled out; of the rest, a line each."""
 
 
 class Terminal:
@@ -28,8 +29,9 @@ class Terminal:
         with self._lock:
             for item in message.items[:MOST]:
                 self._print(item.release, item.event)
-            if len(message.items) > MOST:
-                self._console.print(f"  … and {len(message.items) - MOST} more", style="dim")
+            for item in message.items[MOST:]:
+                line = f"{flag(item.release.origin)} {headline(item.release, item.event)}"
+                self._console.print(Text(line), soft_wrap=True)
             self._console.file.flush()
         return "printed"
 

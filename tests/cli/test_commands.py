@@ -1,0 +1,189 @@
+"""The command line as a user meets it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from monitor import db
+from tests.fakes.hub import ReplayHub, model
+
+COMMAND = [str(Path(sys.executable).parent / "hub-monitor")]
+
+
+def run(*args: str, stdin: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs hub-monitor with these settings in the environment."""
+    return subprocess.run(
+        [*COMMAND, *args],
+        env={**os.environ, **settings},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """It failed with this code and one clear line."""
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MONITOR_HUB_INTERVAL": "soon"}, ["MONITOR_HUB_INTERVAL"]),
+        ({"MONITOR_DATABASE_URL": "sqlite:////nowhere/at/all.db"}, ["MONITOR_DATABASE_URL", "/nowhere/at"]),
+        ({"MONITOR_LABS_FILE": "missing.toml"}, ["missing.toml", "MONITOR_LABS_FILE"]),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_2(settings: dict[str, str], words: list[str]) -> None:
+    one_line(run("up", "--no-web", **settings), 2, *words)
+
+
+def test_a_database_ahead_of_the_code_is_refused(sqlite_url: str) -> None:
+    engine = db.make_engine(sqlite_url)
+    db.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+    one_line(run("up", "--no-web", MONITOR_DATABASE_URL=sqlite_url), 2, "later", "newer hub-monitor")
+
+
+def test_a_broken_labs_file_names_the_place_and_the_fix(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[[lab]]\nid = "mine"\nname = "Mine"\nkind = "company"\norigin = "Mars"\nnamespaces = ["mine"]\n')
+    one_line(run("labs", "check", str(path)), 2, "mine.toml", "'mine'", "origin", "ISO 3166")
+
+
+def test_a_wrong_query_names_its_column() -> None:
+    one_line(run("releases", "orign:CN"), 2, "column 1", "did you mean origin?")
+
+
+def test_an_unreachable_hub_is_one_line_and_exit_code_1() -> None:
+    one_line(run("poll", "--source", "hub", HF_ENDPOINT="http://127.0.0.1:1"), 1, "cannot reach 127.0.0.1")
+
+
+def test_a_wrong_token_is_told_by_doctor() -> None:
+    with ReplayHub(tokens={"hf_right": "me"}) as hub:
+        done = run("doctor", HF_ENDPOINT=hub.endpoint, HF_TOKEN="hf_wrong")
+    assert done.returncode == 1
+    assert "Hub: FAILED, the Hub refuses HF_TOKEN" in done.stdout
+    assert "hf_wrong" not in done.stdout + done.stderr
+
+
+def test_doctor_says_what_is_in_force_and_ok() -> None:
+    with ReplayHub() as hub:
+        run("db", "upgrade")
+        done = run("doctor", HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0, done.stdout
+    assert f"HF_ENDPOINT={hub.endpoint}" in done.stdout
+    assert "MONITOR_HUB_INTERVAL=60.0  (default)" in done.stdout
+    for name in ("database", "migrations", "broker", "labs", "Hub"):
+        assert f"\n{name}: ok" in done.stdout
+
+
+def test_poll_learns_history_and_then_prints_what_is_new() -> None:
+    with ReplayHub() as hub:
+        hub.add(model("Qwen/Qwen3-8B"))
+        first = run("poll", "--source", "hub", HF_ENDPOINT=hub.endpoint, MONITOR_HUB_REQUESTS_PER_WINDOW="100")
+        assert first.stdout == ""
+        assert "learnt 1 that were there before" in first.stderr
+        hub.add(model("google/gemma-9-9b"))
+        second = run("poll", "--source", "hub", "--format", "jsonl", HF_ENDPOINT=hub.endpoint)
+    rows = [json.loads(line) for line in second.stdout.splitlines()]
+    assert [(row["repo_id"], row["origin"]) for row in rows] == [("google/gemma-9-9b", "US")]
+    asked = run("releases", "origin:CN", "--format", "json")
+    assert [row["repo_id"] for row in json.loads(asked.stdout)] == ["Qwen/Qwen3-8B"]
+
+
+def test_classify_reads_lines_without_network_and_names_the_bad_ones() -> None:
+    lines = '{"id": "Qwen/Qwen3-8B"}\n\nnot json\n[1]\n{"id": "x/y", "tags": ["base_model:Qwen/Qwen3-8B"]}\n'
+    done = run("classify", "--input", "-", stdin=lines, HF_ENDPOINT="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "line 3: no JSON" in done.stderr
+    assert "line 4: no Hub model object" in done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert rows[0]["lab"] == "qwen"
+    assert rows[1]["foundation"] == {"repo_id": "Qwen/Qwen3-8B", "lab": "qwen", "origin": "CN"}
+    assert not Path("hub-monitor.db").exists()
+
+
+def test_classify_explains(tmp_path: Path) -> None:
+    done = run("classify", "--input", "-", "--explain", "--format", "csv", stdin='{"id": "Qwen/Qwen3-8B"}\n')
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {"origin", "kind", "params", "license"} <= {row["judgement"] for row in rows}
+
+
+def test_classify_of_a_repository_that_is_not_there_fails_for_that_one() -> None:
+    with ReplayHub() as hub:
+        hub.add(model("Qwen/Qwen3-8B"))
+        done = run("classify", "Qwen/Qwen3-8B", "x/missing", HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["params_total"] == 7_615_616_512
+    assert "x/missing: not on the Hub, or private" in done.stderr
+
+
+def test_every_recorded_model_is_classified(shared: Path) -> None:
+    done = run("classify", "--input", str(shared / "hub" / "models.jsonl"))
+    assert done.returncode == 0
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == 975
+    for row in rows:
+        if any(tag.startswith("base_model:") for tag in row["tags"]):
+            assert row["foundation"], row["repo_id"]
+            assert row["lineage"], row["repo_id"]
+
+
+def test_backfill_is_resumable_and_alerts_nobody() -> None:
+    with ReplayHub(quota=10_000) as hub:
+        hub.add_many(model(f"x/m{n}", createdAt=f"2026-01-{1 + n % 28:02}T00:00:00.000Z") for n in range(2_500))
+        first = run("backfill", "--limit", "1000", HF_ENDPOINT=hub.endpoint)
+        assert json.loads(first.stdout)["learnt"] == 1_000
+        second = run("backfill", HF_ENDPOINT=hub.endpoint)
+        assert json.loads(second.stdout)["learnt"] == 1_500
+    counted = run("stats", "--by", "month")
+    assert json.loads(counted.stdout)["count"] == 2_500
+
+
+def test_subscriptions_are_made_listed_paused_and_removed() -> None:
+    made = run("subscribe", "terminal", "screen", "--filter", "params:>=30000M origin:cn")
+    ident = made.stdout.strip()
+    listed = json.loads(run("subscriptions", "list").stdout)
+    assert (listed["id"], listed["filter"]) == (ident, "origin:CN params:>=30B")
+    run("subscriptions", "pause", ident)
+    assert json.loads(run("subscriptions", "show", ident).stdout)["paused"] is True
+    tested = run("subscriptions", "test", ident)
+    assert "This-is-a-test" in tested.stdout
+    run("subscriptions", "remove", ident)
+    assert run("subscriptions", "list").stdout == ""
+    one_line(run("subscriptions", "show", ident), 2, "there is no subscription")
+
+
+@pytest.mark.parametrize("command", ["", "up", "demo", "poll", "classify", "releases", "stats", "export", "backfill",
+                                     "doctor", "subscribe", "subscriptions list", "labs show", "db upgrade",
+                                     "hub-webhooks sync"])  # fmt: skip
+def test_every_command_has_help(command: str) -> None:
+    done = run(*command.split(), "--help")
+    assert done.returncode == 0
+    assert "Usage: hub-monitor" in done.stdout
+
+
+def test_a_csv_cell_is_no_formula() -> None:
+    from monitor.history.export import cell
+
+    assert cell("=1+1") == "'=1+1"
+    assert cell(-5) == "-5"
+    assert cell("@x").startswith("'")

@@ -1,0 +1,140 @@
+"""Everything in one process, as a process: it starts, tells, is killed at any moment, and goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+from sqlalchemy import select
+
+from monitor import db
+from monitor.models import Poll, Release
+from tests.fakes.hub import ReplayHub, model, until
+
+COMMAND = str(Path(sys.executable).parent / "hub-monitor")
+
+
+class Running:
+    """``hub-monitor up`` against a Hub of ours, its output kept in a file."""
+
+    def __init__(self, folder: Path, hub: ReplayHub, *options: str) -> None:
+        self.output = folder / "out.txt"
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": hub.endpoint,
+            "MONITOR_DATABASE_URL": f"sqlite:///{folder}/up.db",
+            "MONITOR_HUB_INTERVAL": "0.3",
+            "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
+            "MONITOR_FEEDS": "",
+        }
+        with self.output.open("a") as out, (folder / "err.txt").open("a") as err:
+            self.process = subprocess.Popen([COMMAND, "up", *options], env=environment, stdout=out, stderr=err)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10)
+
+
+def _told(path: Path) -> Counter[str]:
+    return Counter(re.findall(r"released (\S+)", path.read_text()))
+
+
+def _known(folder: Path) -> Counter[str]:
+    engine = db.make_engine(f"sqlite:///{folder}/up.db")
+    with db.reading(engine) as session:
+        found = Counter(session.scalars(select(Release.repo_id)))
+    engine.dispose()
+    return found
+
+
+def _walked(folder: Path) -> bool:
+    engine = db.make_engine(f"sqlite:///{folder}/up.db")
+    with db.reading(engine) as session:
+        row = session.get(Poll, "created")
+    engine.dispose()
+    return row is not None and row.succeeded_at is not None
+
+
+def test_killed_at_any_moment_it_loses_nothing_and_repeats_at_most_the_one_in_doubt(tmp_path: Path) -> None:
+    chance = random.Random(20_261_124)
+    kills, number = 4, 0
+    with ReplayHub(quota=1_000_000) as hub:
+        hub.add(model("x/before"))
+        running = Running(tmp_path, hub, "--no-web")
+        until(lambda: "Watching" in (tmp_path / "err.txt").read_text(), 20, "its start")
+        # What comes before the first walk has ended is history: nobody knows whether it was there before.
+        until(lambda: _walked(tmp_path), 20, "the first walk")
+        for _ in range(kills):
+            for _ in range(12):
+                hub.add(model(f"x/new-{number}"))
+                number += 1
+            until(
+                lambda seen=number: len(_told(tmp_path / "out.txt")) >= seen - chance.randint(0, 11), 30, "some alerts"
+            )
+            running.kill()
+            running = Running(tmp_path, hub, "--no-web")
+        wanted = {f"x/new-{n}" for n in range(number)}
+        until(lambda: wanted <= set(_told(tmp_path / "out.txt")), 30, "every alert")
+        assert running.stop() == 0
+    told, known = _told(tmp_path / "out.txt"), _known(tmp_path)
+    assert set(told) == wanted
+    assert set(known) == {*wanted, "x/before"}
+    assert max(known.values()) == 1
+    # A grouped message is in doubt as one, so what counts is how many sends were repeated, not how many lines.
+    assert max(told.values()) <= 2
+
+
+def test_it_stops_cleanly_when_asked_and_serves_its_page_meanwhile(tmp_path: Path) -> None:
+    with ReplayHub(quota=1_000_000) as hub:
+        hub.add(model("Qwen/Qwen3-8B"))
+        running = Running(tmp_path, hub, "--port", "0")
+        found = until(
+            lambda: re.search(r"http://127\.0\.0\.1:\d+", (tmp_path / "err.txt").read_text()), 20, "its address"
+        )
+
+        def items() -> list[str]:
+            with urllib.request.urlopen(found[0] + "/api/v1/releases") as answer:
+                return [item["repo_id"] for item in json.load(answer)["items"]]
+
+        until(lambda: items() == ["Qwen/Qwen3-8B"], 20, "the release in the API")
+        with urllib.request.urlopen(found[0] + "/") as page:
+            assert "Qwen/Qwen3-8B" in page.read().decode()
+        assert running.stop() == 0
+
+
+def test_only_one_runs_on_a_database(tmp_path: Path) -> None:
+    with ReplayHub(quota=1_000_000) as hub:
+        first = Running(tmp_path, hub, "--no-web")
+        until(lambda: "Watching" in (tmp_path / "err.txt").read_text(), 20, "its start")
+        second = Running(tmp_path, hub, "--no-web")
+        assert second.process.wait(20) == 2
+        assert "another hub-monitor already runs" in (tmp_path / "err.txt").read_text()
+        assert first.stop() == 0
+
+
+def test_an_unreachable_hub_is_tried_again_until_it_answers(tmp_path: Path) -> None:
+    hub = ReplayHub(quota=1_000_000)
+    hub.start()
+    hub.stop()
+    running = Running(tmp_path, hub, "--no-web")
+    until(lambda: "cannot reach 127.0.0.1" in (tmp_path / "err.txt").read_text(), 20, "a failure told")
+    assert "Traceback" not in (tmp_path / "err.txt").read_text()
+    hub.add(model("x/one"))
+    hub.start()
+    try:
+        until(lambda: "x/one" in _known(tmp_path), 20, "the release after the outage")
+        assert running.stop() == 0
+    finally:
+        hub.stop()
