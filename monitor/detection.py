@@ -22,12 +22,12 @@ from monitor.history.announce import announced
 from monitor.history.record import Recorded, ignoring, record, vanished
 from monitor.history.release import moment as hub_moment
 from monitor.labs import Registry
-from monitor.models import Hint, Namespace, Poll, Release, iso
+from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso
 from monitor.sources.budget import Allowance, AllowanceSpent
 from monitor.sources.feeds import NewEntry
 from monitor.sources.hub import Facts, Hub
 from monitor.sources.rhythm import interval, jittered
-from monitor.sources.transport import HubError
+from monitor.sources.transport import HubError, HubUnreachableError
 from monitor.vocabulary import Sighting, Status, Via
 
 log = structlog.get_logger(__name__)
@@ -155,13 +155,21 @@ def due(watcher: Watcher, most: int = 10) -> list[str]:
 def sweep_due(watcher: Watcher) -> Recorded:
     """Sweeps the namespaces whose turn it is, as far as the allowance goes; a failing one stops no other."""
     total = Recorded()
+    unreachable = False
     for name in due(watcher):
+        if unreachable:
+            _put_back(watcher, name)
+            continue
         if watcher.allowance.left() <= SHARE * watcher.allowance.per_window and not _hinted(watcher, name):
             _put_back(watcher, name)
             continue
         try:
             done = sweep(watcher, name)
         except AllowanceSpent:
+            continue
+        except HubUnreachableError as error:
+            log.warning("sweeps put off", error=str(error))
+            unreachable = True
             continue
         except HubError as error:
             log.warning("sweep failed", namespace=name, error=str(error))
@@ -354,9 +362,12 @@ def _withdrawn(session: Session, last: Hint) -> None:
 
 def heed_feeds(watcher: Watcher, entries: Sequence[NewEntry]) -> None:
     """Keeps what new entries announce, and brings the sweeps of their labs' namespaces forward."""
-    links = [(repo_id, entry.url) for entry in entries for repo_id in entry.repo_ids if entry.url]
     with transaction(watcher.engine) as session:
-        announced(session, links)
+        # From the table, not from ``entries``: what a first read brought announces too, and so does what was read
+        # just before a crash.
+        recent = select(FeedEntry).where(col(FeedEntry.seen_at) >= now() - timedelta(hours=1))
+        rows = list(session.scalars(recent.order_by(col(FeedEntry.id))))
+        announced(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
     labs = {lab.id: lab for entry in entries for lab in watcher.registry.labs_of_feed(entry.feed_url)}
     hint(watcher, sorted({name for lab in labs.values() for name in lab.namespaces}))
 

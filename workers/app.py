@@ -17,7 +17,9 @@ QUEUES = {"poll": "polls", "sweep": "polls", "hints": "hints", "feeds": "feeds",
 
 def make_app(settings: Settings) -> Celery:
     """An application for these settings, its beat schedule at their intervals."""
-    app = Celery("hub-monitor", broker=settings.broker_url, include=["workers.tasks"])
+    # The memory transport warns of a URL that names no host, though it needs none.
+    broker = "memory://localhost/" if settings.embedded else settings.broker_url
+    app = Celery("hub-monitor", broker=broker, include=["workers.tasks"])
     app.conf.update(
         enable_utc=True,
         timezone="UTC",

@@ -22,8 +22,10 @@ from monitor.settings import Settings, SettingsError
 log = structlog.get_logger(__name__)
 
 THREADS = 6
-PATIENCE = 4.0
+PATIENCE = 3.0
 """Seconds that a stop waits for what is under way. What it cuts off is found again in the tables."""
+LONGEST_STOP = 4.5
+"""Seconds after which a stop ends the process whatever still hangs."""
 
 
 class Embedded:
@@ -84,9 +86,12 @@ class WebThread:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(2.0)
+
+    def stop(self) -> None:
+        self.ask_to_stop()
+        self._thread.join(1.0)
 
 
 @contextmanager
@@ -123,6 +128,11 @@ def run(settings: Settings, web: WebThread | None, started: Callable[[], None]) 
     while not stop.wait(3_600):
         pass
     log.info("stopping", database=settings.database_url.rpartition("@")[2])
+    last = threading.Timer(LONGEST_STOP, leave)
+    last.daemon = True
+    last.start()
+    if web is not None:
+        web.ask_to_stop()
     embedded.stop()
     if web is not None:
         web.stop()

@@ -12,7 +12,7 @@ from monitor.settings import load
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.transport import HubError
 from monitor.vocabulary import Via
-from workers.app import app as app
+from workers.app import app as app  # noqa: PLC0414 - `workers.tasks.app` is exported
 
 log = structlog.get_logger(__name__)
 

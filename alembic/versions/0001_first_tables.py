@@ -12,6 +12,38 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table(
+        "email_bounce",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("says", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_email_bounce")),
+        sa.UniqueConstraint("digest", name=op.f("uq_email_bounce_digest")),
+    )
+    with op.batch_alter_table("email_bounce", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_email_bounce_address"), ["address"], unique=False)
+
+    op.create_table(
+        "email_confirmation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("subscription_id", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("client", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_email_confirmation")),
+    )
+    with op.batch_alter_table("email_confirmation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_email_confirmation_address"), ["address"], unique=False)
+        batch_op.create_index(batch_op.f("ix_email_confirmation_client"), ["client"], unique=False)
+        batch_op.create_index(batch_op.f("ix_email_confirmation_due_at"), ["due_at"], unique=False)
 
     op.create_table(
         "feed",
@@ -175,6 +207,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_release_repo_id"), ["repo_id"], unique=False)
 
     op.create_table(
+        "suppression",
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("says", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("address", name=op.f("pk_suppression")),
+    )
+    op.create_table(
         "target",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
@@ -316,7 +356,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_target_id_state")
         batch_op.drop_index("ix_delivery_state_due_at")
@@ -342,6 +381,7 @@ def downgrade() -> None:
 
     op.drop_table("change")
     op.drop_table("target")
+    op.drop_table("suppression")
     with op.batch_alter_table("release", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_release_repo_id"))
         batch_op.drop_index("ix_release_released_at_id")
@@ -369,3 +409,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_feed_due_at"))
 
     op.drop_table("feed")
+    with op.batch_alter_table("email_confirmation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_email_confirmation_due_at"))
+        batch_op.drop_index(batch_op.f("ix_email_confirmation_client"))
+        batch_op.drop_index(batch_op.f("ix_email_confirmation_address"))
+
+    op.drop_table("email_confirmation")
+    with op.batch_alter_table("email_bounce", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_email_bounce_address"))
+
+    op.drop_table("email_bounce")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from monitor.alerts.outbox import Channel
+from monitor.channels.apprise import Apprise
 from monitor.channels.terminal import Terminal
+from monitor.channels.webhook import Webhook
 from monitor.settings import Settings
 
 
-def available(_settings: Settings) -> dict[str, Channel]:
+def available(settings: Settings) -> dict[str, Channel]:
     """The channels that these settings allow, by name."""
-    channels: list[Channel] = [Terminal()]
+    channels: list[Channel] = [Terminal(), Webhook(settings), Apprise(allow_private=settings.allow_private_targets)]
     return {channel.name: channel for channel in channels}

@@ -53,6 +53,7 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
         evidence={
             "origin": whose.evidence,
             "kind": line.evidence,
+            "foundation": line.foundation_evidence,
             "params": size.evidence,
             "license": terms.evidence,
             "openness": shown,

@@ -77,6 +77,7 @@ class Lineage:
     parents: tuple[Parent, ...]
     foundation: Foundation | None
     evidence: tuple[Evidence, ...] = ()
+    foundation_evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

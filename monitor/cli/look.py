@@ -12,6 +12,8 @@ from typing import Any, TextIO
 
 import typer
 from rich.console import Console
+from sqlalchemy import select
+from sqlmodel import col
 
 from monitor import db, detection
 from monitor.backfill import Progress
@@ -21,9 +23,11 @@ from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, wri
 from monitor.history.record import Recorded
 from monitor.history.release import unrecorded
 from monitor.labs import load
+from monitor.models import Feed
 from monitor.service import Service
 from monitor.settings import load as load_settings
 from monitor.sources.budget import AllowanceSpent
+from monitor.sources.fetch import FetchError
 from monitor.sources.hub import Hub
 from monitor.sources.transport import HubError
 from monitor.vocabulary import Via
@@ -70,6 +74,8 @@ def poll(
 
 def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | Exception | None]]:
     watcher = service.watcher
+    if source is not Source.HUB:
+        yield from _feeds(service)
     if source is Source.FEEDS:
         return
     detection.watch(watcher, service.followed())
@@ -88,6 +94,15 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
             except AllowanceSpent as error:
                 yield "the rest of the namespaces", error
                 return
+
+
+def _feeds(service: Service) -> Iterator[tuple[str, Exception]]:
+    began = db.now()
+    service.read_feeds()
+    with db.reading(service.engine) as session:
+        failed = select(Feed).where(col(Feed.failures) > 0, col(Feed.read_at).is_(None) | (col(Feed.read_at) >= began))
+        for row in session.scalars(failed):
+            yield row.url, FetchError(row.error or "failed")
 
 
 def backfill(

@@ -14,22 +14,18 @@ from urllib.parse import urlsplit
 
 import feedparser
 
+from monitor.sources.feed_guard import FeedError, guarded
 from monitor.sources.feed_text import decoded, fit, plain, repositories
 
 SUMMARY, TITLE, URL, ID = 500, 300, 2_000, 500
 """Characters that are kept of a summary, a title, a URL and an entry's id."""
-MOST, KEPT = 10_000, 1_000
-"""Entries that a body may hold at the most, and those of them that are kept, the newest."""
+KEPT = 1_000
+"""Entries of one body that are kept, the newest."""
 EARLIEST = 631_152_000
 """1990 in seconds since 1970: what is dated before is not dated."""
 PERIODS = {"hourly": 3_600.0, "daily": 86_400.0, "weekly": 604_800.0, "monthly": 2_592_000.0, "yearly": 31_536_000.0}
 
 _DECLARATION = re.compile(r"^<\?xml[^>]*>")
-_ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s>/]", re.I)
-
-
-class FeedError(ValueError):
-    """A body that is no feed that can be read: one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +59,7 @@ def parse(body: bytes, content_type: str | None, url: str) -> Parsed:
     """The feed in ``body``, which came from ``url`` with this Content-Type. Raises FeedError, and nothing else."""
     text, readable = decoded(body, content_type)
     text = _DECLARATION.sub("", fit(text).lstrip("\ufeff \t\r\n"), count=1)
-    _refuse(text)
-    found = _found(text, url)
+    found = _found(guarded(text), url)
     entries: dict[str, Entry] = {}
     for entry in _entries(found.get("entries", [])):
         entries.setdefault(entry.entry_id, entry)
@@ -73,38 +68,6 @@ def parse(body: bytes, content_type: str | None, url: str) -> Parsed:
         warning = f"malformed, {len(entries)} entries came out: {_why(found)}"
     feed = found.get("feed", {})
     return Parsed(_words(feed.get("title"), TITLE), _newest(list(entries.values())), _every(feed), warning)
-
-
-def _refuse(text: str) -> None:
-    """Raises FeedError for what must not come near a parser, or cannot be a feed."""
-    if not text:
-        raise FeedError("it is empty")
-    start = text[_prolog(text) :][:100].lower()
-    if start.startswith(("<!doctype html", "<html")):
-        raise FeedError("it is an HTML page, not a feed")
-    if start.startswith(("{", "[")):
-        raise FeedError("it is JSON, not RSS or Atom")
-    # Two readings of where the document begins, ours and feedparser's, which replaces a DOCTYPE before it parses:
-    # where either sees one, no declaration that multiplies text may follow anywhere.
-    first = re.search(r"<\w", text)
-    head = text[: first.start()] if first else text
-    if (start.startswith("<!doctype") or "<!doctype" in head.lower()) and re.search(r"<!(ENTITY|ATTLIST)", text, re.I):
-        raise FeedError("it declares entities, which can grow without bound")
-    if sum(1 for _ in _ENTRY.finditer(text)) > MOST:
-        raise FeedError(f"it holds more than {MOST} entries")
-
-
-def _prolog(text: str) -> int:
-    """Where the first thing begins that is neither space nor comment nor processing instruction."""
-    at = 0
-    while True:
-        while at < len(text) and text[at] in " \t\r\n":
-            at += 1
-        ending = "?>" if text.startswith("<?", at) else "-->" if text.startswith("<!--", at) else None
-        end = -1 if ending is None else text.find(ending, at)
-        if ending is None or end < 0:
-            return at
-        at = end + len(ending)
 
 
 def _found(text: str, url: str) -> Any:

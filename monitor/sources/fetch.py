@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,12 +86,17 @@ def get(
     allow_private: bool = False,
     headers: Mapping[str, str] | None = None,
     limits: Limits = LIMITS,
+    admits: Callable[[str], bool] | None = None,
 ) -> Fetched:
-    """GETs ``url``, following redirects. Raises FetchError, and nothing else."""
+    """GETs ``url``, following redirects. Raises FetchError, and nothing else.
+
+    ``admits`` says of an IP address whether it may be connected to; without it the public ones may, and with
+    ``allow_private`` all.
+    """
     here, moved, lasting = _checked(url), None, True
     sent = _headers({"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}, headers)
     visited = {str(here)}
-    with _Exchange(allow_private, limits) as exchange:
+    with _Exchange(admits or _admitting(allow_private), limits) as exchange:
         while True:
             status, received, body = exchange.ask("GET", here, sent)
             if status not in MOVED:
@@ -126,7 +131,7 @@ def post(
     """
     here = _checked(url)
     sent = _headers({"User-Agent": user_agent, "Accept": "*/*"}, headers)
-    with _Exchange(allow_private, limits) as exchange:
+    with _Exchange(_admitting(allow_private), limits) as exchange:
         status, received, _ = exchange.ask("POST", here, sent, content)
     if status in MOVED:
         raise FetchError(f"{here.host} answers {status}, a redirect, which is not followed", status=status)
@@ -182,11 +187,11 @@ def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:
 class _Exchange:
     """The hops of one exchange: one deadline and one set of checked connections for all of them."""
 
-    def __init__(self, allow_private: bool, limits: Limits) -> None:
+    def __init__(self, admits: Callable[[str], bool], limits: Limits) -> None:
         self._limits = limits
         self._deadline = time.monotonic() + limits.seconds
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_tls(), network_backend=_CheckedBackend(self._deadline, allow_private)
+            ssl_context=_tls(), network_backend=_CheckedBackend(self._deadline, admits)
         )
 
     def __enter__(self) -> _Exchange:
@@ -339,13 +344,17 @@ def is_public(address: str) -> bool:
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
+def _admitting(allow_private: bool) -> Callable[[str], bool]:
+    return (lambda _address: True) if allow_private else is_public
+
+
 def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if ip in ipaddress.ip_network("64:ff9b::/96"):
         return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
     return None
 
 
-def _addresses(host: str, port: int, allow_private: bool) -> list[str]:
+def _addresses(host: str, port: int, admits: Callable[[str], bool]) -> list[str]:
     """The addresses of ``host``. Raises FetchError: it has none, or one of them is not public."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -353,7 +362,7 @@ def _addresses(host: str, port: int, allow_private: bool) -> list[str]:
         raise FetchError(f"{host} is not found") from None
     addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
     # One private address among public ones is enough: nobody needs that, but for getting past this check.
-    if not allow_private and not all(is_public(address) for address in addresses):
+    if not all(admits(address) for address in addresses):
         raise FetchError(f"{host} has a private address, refused (see MONITOR_ALLOW_PRIVATE_TARGETS)", permanent=True)
     return addresses
 
@@ -361,9 +370,9 @@ def _addresses(host: str, port: int, allow_private: bool) -> list[str]:
 class _CheckedBackend(httpcore.NetworkBackend):
     """Connects to checked addresses only. Host and server name stay those of the URL: httpcore keeps them."""
 
-    def __init__(self, deadline: float, allow_private: bool) -> None:
+    def __init__(self, deadline: float, admits: Callable[[str], bool]) -> None:
         self._deadline = deadline
-        self._allow_private = allow_private
+        self._admits = admits
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -375,7 +384,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in _addresses(host, port, self._allow_private):
+        for address in _addresses(host, port, self._admits):
             try:
                 left = _left(self._deadline, timeout)
                 stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)

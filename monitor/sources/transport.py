@@ -29,6 +29,10 @@ class HubError(Exception):
     """The Hub did not answer as it should: one line, worth another try later."""
 
 
+class HubUnreachableError(HubError):
+    """No connection to the Hub: asking it for something else now would fail as well."""
+
+
 class HubBusyError(HubError):
     """The Hub answered 429; the allowance is shut until its window resets."""
 
@@ -70,7 +74,7 @@ class PoliteTransport(httpx2.BaseTransport):
         try:
             response = self._inner.handle_request(request)
         except httpx2.TransportError as error:
-            raise HubError(f"cannot reach {request.url.host}: {error or type(error).__name__}") from error
+            raise HubUnreachableError(f"cannot reach {request.url.host}: {error or type(error).__name__}") from error
         self._allowance.read(response.headers)
         if response.status_code == 429:
             response.close()

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from monitor.alerts.outbox import Message
 from monitor.channels.words import describe, flag, foundation, headline
-from monitor.models import Release
 
 MOST = 10
 """Releases of one grouped message that are spelled out; of the rest, a line each."""

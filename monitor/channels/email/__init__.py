@@ -1,0 +1,12 @@
+"""Email: letters over SMTP, signing up with double opt-in, and what comes back."""
+
+from __future__ import annotations
+
+from monitor.channels.email.addresses import canonical
+from monitor.channels.email.confirmations import send_confirmations
+from monitor.channels.email.dns import check as check_dns
+from monitor.channels.email.routes import router
+from monitor.channels.email.signup import tidy
+from monitor.channels.email.transport import Email
+
+__all__ = ["Email", "canonical", "check_dns", "router", "send_confirmations", "tidy"]

@@ -1,0 +1,130 @@
+"""Confirmation letters: limited, kept in a table until they went out, and sent from there by any worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Engine, func, select
+from sqlmodel import Session, col
+
+from monitor.alerts.outbox import SendError, backoff
+from monitor.channels.email.suppression import suppressed
+from monitor.channels.email.tokens import LASTS, Purpose
+from monitor.channels.email.transport import Email
+from monitor.db import now, reading, transaction
+from monitor.models import EmailConfirmation, Subscription
+from monitor.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+APART = timedelta(minutes=10)
+A_DAY = 5
+"""Letters to one address in 24 hours; one where the address is suppressed."""
+A_CLIENT = 20
+"""Letters that one client address may ask for in an hour."""
+LEASE = timedelta(seconds=60)
+ATTEMPTS = 20
+MOST = 1_000
+
+
+class TooManyError(Exception):
+    """One client asks for too many letters. ``wait``: seconds."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("too many sign-ups from here: try again in an hour")
+        self.wait = wait
+
+
+def may_ask(session: Session, address: str, client: str) -> bool:
+    """Whether another letter to an address is within its limits. Raises TooManyError for a client beyond its own."""
+    moment = now()
+    asked = col(EmailConfirmation.created_at)
+    recent = select(func.count()).where(col(EmailConfirmation.client) == client, asked > moment - timedelta(hours=1))
+    if (session.scalar(recent) or 0) >= A_CLIENT:
+        raise TooManyError(3_600)
+    day = select(asked).where(col(EmailConfirmation.address) == address, asked > moment - timedelta(days=1))
+    times = list(session.scalars(day))
+    if any(time > moment - APART for time in times):
+        return False
+    return len(times) < (A_DAY if suppressed(session, address) is None else 1)
+
+
+def ask(session: Session, subscription: Subscription, address: str, client: str) -> None:
+    """Keeps a letter to be sent, in the transaction that keeps the subscription."""
+    moment = now()
+    session.add(
+        EmailConfirmation(
+            subscription_id=subscription.id, address=address, client=client, created_at=moment, due_at=moment
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    number: int
+    attempt: int
+    subscription: Subscription | None
+
+
+def send_confirmations(engine: Engine, email: Email | Settings) -> int:
+    """Sends the confirmation letters that are due; returns how many went. Without a mail server: none."""
+    if isinstance(email, Settings):
+        if email.smtp_url is None:
+            return 0
+        email = Email(email, engine)
+    sent = 0
+    while sent < MOST:
+        due = _lease(engine)
+        if due is None:
+            return sent
+        sent += _send(engine, email, due)
+    return sent
+
+
+def _lease(engine: Engine) -> _Due | None:
+    """The letter that has waited longest. Its due time moves on, so a worker that dies leaves it to another."""
+    moment = now()
+    waiting = select(EmailConfirmation).where(col(EmailConfirmation.due_at) <= moment)
+    waiting = waiting.order_by(col(EmailConfirmation.due_at)).limit(1)
+    with reading(engine) as session:
+        if session.scalars(waiting).first() is None:
+            return None
+    with transaction(engine) as session:
+        row = session.scalars(waiting.with_for_update(skip_locked=True)).first()
+        if row is None or row.id is None:
+            return None
+        row.due_at, row.attempts = moment + LEASE, row.attempts + 1
+        session.add(row)
+        return _Due(row.id, row.attempts, session.get(Subscription, row.subscription_id))
+
+
+def _send(engine: Engine, email: Email, due: _Due) -> int:
+    if due.subscription is None:
+        _mark(engine, due, error="the subscription is gone")
+        return 0
+    try:
+        email.send_confirmation(due.subscription, due.number)
+    except SendError as error:
+        lasting = error.permanent or due.attempt >= ATTEMPTS
+        again = None if lasting else now() + timedelta(seconds=backoff(due.attempt))
+        log.warning("confirmation letter not sent", reason=str(error), again=again)
+        _mark(engine, due, error=str(error)[:500], again=again)
+        return 0
+    _mark(engine, due)
+    return 1
+
+
+def _mark(engine: Engine, due: _Due, error: str | None = None, again: datetime | None = None) -> None:
+    with transaction(engine) as session:
+        row = session.get(EmailConfirmation, due.number)
+        if row is not None:
+            row.due_at, row.error = again, error
+            row.sent_at = now() if error is None else None
+            session.add(row)
+
+
+def kept_for() -> timedelta:
+    """How long a letter is remembered: as long as its link lasts."""
+    return LASTS[Purpose.CONFIRM] or timedelta(days=2)

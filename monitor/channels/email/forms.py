@@ -1,0 +1,106 @@
+"""What clients send: bodies of bounded size, form fields, and a filter that was clicked together."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import Depends, HTTPException, Request
+
+from monitor.alerts.subscriptions import SubscriptionError
+from monitor.channels.email.signup import Terms
+from monitor.vocabulary import Digest
+
+LARGEST = 64 * 1024
+LARGEST_REPORT = 8 * 1024 * 1024
+"""Bytes of a mail that came back, which may carry the whole letter."""
+
+Fields = Mapping[str, Sequence[str]]
+
+ORIGINS = ("CN", "US", "FR", "KR", "JP", "DE", "GB", "IL", "AE", "CA", "IN", "SG", "EU", "INT")
+KINDS = ("base", "finetune", "adapter", "merge", "quantized", "conversion")
+LICENSES = ("permissive", "copyleft", "community", "use-restricted", "non-commercial", "research-only")
+SIZES = ("1B", "10B", "30B", "50B", "100B", "250B")
+CHOICES: dict[str, tuple[str, ...]] = {"origin": ORIGINS, "kind": KINDS, "license": LICENSES}
+"""The fields of the query language that can be clicked, with what can be chosen."""
+
+
+async def small_body(request: Request) -> bytes:
+    """The body, up to 64 KiB; 413 beyond, without reading the rest."""
+    return await _body(request, LARGEST)
+
+
+async def report_body(request: Request) -> bytes:
+    """The body of a mail that came back; 413 beyond 8 MiB."""
+    return await _body(request, LARGEST_REPORT)
+
+
+async def _body(request: Request, most: int) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most:
+        raise HTTPException(413, f"a body has {most} bytes at the most")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise HTTPException(413, f"a body has {most} bytes at the most")
+    return bytes(body)
+
+
+def _fields(body: Annotated[bytes, Depends(small_body)]) -> Fields:
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
+    except ValueError:
+        raise HTTPException(422, "too many fields") from None
+
+
+Body = Annotated[bytes, Depends(small_body)]
+ReportBody = Annotated[bytes, Depends(report_body)]
+Form = Annotated[Fields, Depends(_fields)]
+
+
+def one(form: Fields, name: str, default: str = "") -> str:
+    """The last value of a field."""
+    return (form.get(name) or [default])[-1]
+
+
+def clicked(form: Fields) -> str:
+    """The filter of a form: what was written, and what was clicked beside it."""
+    written = one(form, "filter").strip()
+    parts = []
+    for name, choices in CHOICES.items():
+        chosen = [choice for choice in choices if choice in form.get(name, [])]
+        if chosen:
+            parts.append(f"{name}:{','.join(chosen)}")
+    least = one(form, "params")
+    if least in SIZES:
+        parts.append(f"params:>={least}")
+    if not written or not parts:
+        return written or " ".join(parts)
+    # In parentheses, lest what was clicked bind to the last part of an OR alone.
+    return f"({written}) {' '.join(parts)}"
+
+
+def terms(form: Fields) -> Terms:
+    """What a form asks for; raises SubscriptionError."""
+    digest, hour = one(form, "digest", "immediate"), one(form, "hour", "8")
+    if digest not in list(Digest):
+        raise SubscriptionError("digest", f"one of {', '.join(Digest)} expected")
+    if not (hour.isdecimal() and len(hour) <= 2):
+        raise SubscriptionError("hour", "0 to 23 expected")
+    return Terms(clicked(form), Digest(digest), one(form, "timezone", "UTC").strip() or "UTC", int(hour)).checked()
+
+
+def client_of(request: Request) -> str:
+    """Who asks: an IPv4 address, or the /64 that one subscriber of IPv6 has."""
+    host = request.client.host if request.client else "unknown"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.version == 4:
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((address, 64), strict=False))

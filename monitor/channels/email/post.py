@@ -1,0 +1,240 @@
+"""The SMTP side: one connection a thread, kept open, and a dialogue that knows how far it came."""
+
+from __future__ import annotations
+
+import os
+import re
+import smtplib
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from monitor.alerts.outbox import SendError
+from monitor.channels.words import plain
+from monitor.settings import SettingsError
+
+PATIENCE = 25.0
+"""Seconds for one letter, connection and all: less than what a worker's lease leaves it."""
+IDLE = 60.0
+"""Seconds after which a connection is taken to be gone."""
+_MAILBOX = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1)")
+_STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+
+Tls = Literal["none", "starttls", "implicit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The server that takes our letters."""
+
+    host: str
+    port: int
+    tls: Tls
+    user: str | None
+    password: str | None
+
+    @classmethod
+    def of(cls, url: str) -> Relay:
+        """From ``smtp://user:pass@host:587?starttls=true`` or ``smtps://…``; raises SettingsError."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise SettingsError("MONITOR_SMTP_URL: the port must be a number up to 65535") from None
+        if not host:
+            raise SettingsError("MONITOR_SMTP_URL: names no server")
+        wish = parse_qs(parts.query).get("starttls", ["false"])[-1].lower()
+        if wish not in {"true", "1", "yes", "false", "0", "no"}:
+            raise SettingsError("MONITOR_SMTP_URL: starttls must be true or false")
+        tls: Tls = "implicit" if parts.scheme == "smtps" else "starttls" if wish in {"true", "1", "yes"} else "none"
+        default = {"implicit": 465, "starttls": 587, "none": 25}[tls]
+        user = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password or "") if user else None
+        return cls(host, port or default, tls, user, password)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class RefusedError(SendError):
+    """The server said no. ``mailbox``: because there is nobody at the address."""
+
+    def __init__(self, stage: str, code: int, text: str) -> None:
+        # Up to MAIL FROM it is about us (our login, our sender), which says nothing about the reader.
+        permanent = code >= 500 and stage in {"RCPT TO", "DATA", "letter"}
+        super().__init__(f"{stage} refused: {code} {text}"[:400], permanent=permanent)
+        self.code = code
+        status = _STATUS.search(text)
+        spoken = _MAILBOX.fullmatch(status[1]) is not None if status else code in {550, 551, 553}
+        self.mailbox = permanent and stage == "RCPT TO" and spoken
+
+
+class _StaleError(Exception):
+    """The connection was gone before the server had taken anything."""
+
+
+class Post:
+    """Hands letters to a relay. Threads share it, each with a connection of its own."""
+
+    def __init__(self, relay: Relay, context: ssl.SSLContext | None = None) -> None:
+        self.relay = relay
+        self._context = context
+        self._local = threading.local()
+
+    def send(self, sender: str, recipient: str, letter: bytes) -> None:
+        """Delivers one letter (CRLF lines) to the relay, or raises SendError; see :mod:`monitor.alerts.outbox`."""
+        deadline = time.monotonic() + PATIENCE
+        kept = self._kept()
+        if kept is not None:
+            try:
+                self._converse(kept, sender, recipient, letter, deadline)
+                return
+            except _StaleError:
+                pass  # it was open for long, and nothing was taken: a new one, at once
+        try:
+            self._converse(self._open(deadline), sender, recipient, letter, deadline)
+        except _StaleError as error:
+            raise SendError(f"{self.relay}: connection lost before the letter was taken: {error}") from error
+
+    def probe(self) -> str:
+        """Connects, logs in and hangs up; returns what was agreed, or raises SendError."""
+        smtp = self._open(time.monotonic() + PATIENCE)
+        version = getattr(smtp.sock, "version", lambda: None)()
+        self.close()
+        login = f", as {self.relay.user}" if self.relay.user else ""
+        return f"{self.relay}, {version or 'no encryption'}{login}"
+
+    def close(self) -> None:
+        """Hangs up this thread's connection."""
+        smtp = getattr(self._local, "smtp", None)
+        self._local.smtp = None
+        if smtp is not None:
+            try:
+                smtp.close()
+            except OSError:
+                return
+
+    def _kept(self) -> smtplib.SMTP | None:
+        """This thread's connection, if it may still be good."""
+        smtp: smtplib.SMTP | None = getattr(self._local, "smtp", None)
+        if smtp is None:
+            return None
+        if self._local.pid != os.getpid():
+            self._local.smtp = None  # a forked child must not speak on its parent's line
+            return None
+        if time.monotonic() - self._local.used > IDLE:
+            self.close()
+            return None
+        return smtp
+
+    def _open(self, deadline: float) -> smtplib.SMTP:
+        self.close()
+        relay = self.relay
+        try:
+            smtp = self._connect(deadline)
+        except (OSError, UnicodeError) as error:
+            # OSError: also everything of smtplib and of ssl.
+            raise SendError(f"{relay}: {_why(error)}") from error
+        self._local.smtp, self._local.pid, self._local.used = smtp, os.getpid(), time.monotonic()
+        return smtp
+
+    def _connect(self, deadline: float) -> smtplib.SMTP:
+        relay, timeout = self.relay, max(1.0, deadline - time.monotonic())
+        context = self._context or ssl.create_default_context()
+        smtp: smtplib.SMTP
+        if relay.tls == "implicit":
+            smtp = smtplib.SMTP_SSL(relay.host, relay.port, timeout=timeout, context=context)
+        else:
+            smtp = smtplib.SMTP(relay.host, relay.port, timeout=timeout)
+        try:
+            smtp.ehlo_or_helo_if_needed()
+            if relay.tls == "starttls":
+                code, text = smtp.starttls(context=context)
+                if code != 220:
+                    raise smtplib.SMTPResponseException(code, text)
+                smtp.ehlo_or_helo_if_needed()
+            if relay.user is not None:
+                smtp.login(relay.user, relay.password or "")
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+    def _converse(self, smtp: smtplib.SMTP, sender: str, recipient: str, letter: bytes, deadline: float) -> None:
+        try:
+            _dialogue(smtp, sender, recipient, letter, deadline)
+        except RefusedError as error:
+            self._tidy(smtp, error)
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self._local.used = time.monotonic()
+
+    def _tidy(self, smtp: smtplib.SMTP, error: RefusedError) -> None:
+        """Makes the connection fit for the next letter, or drops it."""
+        try:
+            if error.code == 421 or smtp.rset()[0] != 250:
+                self.close()
+        except OSError:
+            self.close()
+
+
+def _dialogue(smtp: smtplib.SMTP, sender: str, recipient: str, letter: bytes, deadline: float) -> None:
+    commands: tuple[tuple[str, Callable[[], tuple[int, bytes]], tuple[int, ...]], ...] = (
+        ("MAIL FROM", lambda: smtp.mail(sender), (250,)),
+        ("RCPT TO", lambda: smtp.rcpt(recipient), (250, 251)),
+        ("DATA", lambda: smtp.docmd("DATA"), (354,)),
+    )
+    for stage, say, wanted in commands:
+        try:
+            _hurry(smtp, deadline)
+            code, answer = say()
+        except OSError as error:
+            raise _StaleError(_why(error)) from error
+        if code == 421 and stage == "MAIL FROM":
+            raise _StaleError("the server closes the connection")
+        if code not in wanted:
+            raise RefusedError(stage, code, _text(answer))
+    try:
+        _hurry(smtp, deadline)
+        smtp.send(_dotted(letter))
+        code, answer = smtp.getreply()
+    except OSError as error:
+        # The final dot may have gone out: only a second letter with the same Message-ID is sure to arrive.
+        raise SendError(f"no answer to the letter: {_why(error)}", in_doubt=True) from error
+    if not 200 <= code < 300:
+        raise RefusedError("letter", code, _text(answer))
+
+
+def _hurry(smtp: smtplib.SMTP, deadline: float) -> None:
+    if smtp.sock is None:
+        raise smtplib.SMTPServerDisconnected("not connected")
+    smtp.sock.settimeout(max(0.1, deadline - time.monotonic()))
+
+
+def _dotted(letter: bytes) -> bytes:
+    """The letter as DATA wants it: no line begins with a lone dot, and a dot ends it."""
+    stuffed = re.sub(rb"(?m)^\.", b"..", letter)
+    return stuffed + (b"" if stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n"
+
+
+def _text(answer: bytes | str) -> str:
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    return plain(" ".join(text.split()))
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return f"login refused: {error.smtp_code} {_text(error.smtp_error)}; see MONITOR_SMTP_URL"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_text(error.smtp_error)}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not trusted: {error.verify_message}"
+    if isinstance(error, UnicodeError):
+        return "user or password has characters that SMTP login does not take"
+    return plain(error) or type(error).__name__

@@ -1,0 +1,165 @@
+"""Signing up and confirming: the API and the pages. No GET changes anything: link scanners follow them all."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from monitor.alerts.subscriptions import SubscriptionError
+from monitor.channels.email import bounces, links, preferences, signup
+from monitor.channels.email.confirmations import TooManyError
+from monitor.channels.email.forms import Body, Fields, Form, ReportBody, clicked, client_of, one, terms
+from monitor.channels.email.links import House, house_of
+from monitor.channels.email.preview import preview
+from monitor.channels.email.show import HERE, notice, page
+from monitor.channels.email.signup import LONGEST_FILTER, Terms
+from monitor.channels.email.tokens import Purpose
+from monitor.db import reading, transaction
+from monitor.models import Subscription
+from monitor.vocabulary import Digest
+
+router = APIRouter()
+pages = APIRouter(include_in_schema=False)
+
+ANSWER = (
+    "If this address can take letters, one is on its way. It holds a link: nothing more comes until it was followed "
+    "and confirmed. At most one such letter goes out in 10 minutes."
+)
+"""The same for every address, known or not."""
+
+
+class NewEmailSubscription(BaseModel):
+    """What is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: str = Field(max_length=254)
+    filter: str = Field("", max_length=LONGEST_FILTER)
+    digest: Digest = Digest.IMMEDIATE
+    timezone: str = Field("UTC", max_length=64)
+    hour: int = Field(8, ge=0, le=23)
+
+
+_SCHEMA = {"content": {"application/json": {"schema": NewEmailSubscription.model_json_schema()}}, "required": True}
+
+
+@router.post("/api/v1/email/subscriptions", status_code=202, tags=["email"], openapi_extra={"requestBody": _SCHEMA})
+def subscribe(request: Request, body: Body) -> dict[str, str]:
+    """Asks for letters: a confirmation is sent, and the answer is the same for every address."""
+    try:
+        wish = NewEmailSubscription.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else "body"
+        raise SubscriptionError(field, str(first["msg"])) from None
+    _sign_up(request, wish.email, Terms(wish.filter, wish.digest, wish.timezone, wish.hour))
+    return {"status": "accepted", "message": ANSWER}
+
+
+def _sign_up(request: Request, email: str, wish: Terms) -> None:
+    house = house_of(request)
+    if house.settings.smtp_url is None:
+        raise HTTPException(503, "this monitor sends no letters: MONITOR_SMTP_URL is not set")
+    try:
+        signup.sign_up(house.engine, email, wish, house.tokens.digest(client_of(request)))
+    except TooManyError as error:
+        raise HTTPException(429, str(error), headers={"Retry-After": str(error.wait)}) from None
+
+
+@pages.get("/subscribe", response_class=HTMLResponse)
+def form(request: Request, filter: str = "") -> Response:  # noqa: A002 - the name in the address
+    """The page to sign up on."""
+    return _form(request, {"filter": [filter[:LONGEST_FILTER]]})
+
+
+def _form(request: Request, fields: Fields, problem: str | None = None, field: str | None = None) -> Response:
+    house = house_of(request)
+    context: dict[str, Any] = {
+        "form": {name: list(values) for name, values in fields.items()},
+        "problem": problem,
+        "wrong": field,
+        "sends": house.settings.smtp_url is not None,
+        "found": preview(house.engine, clicked(fields)),
+    }
+    return page(request, "subscribe", 200 if problem is None else 422, **context)
+
+
+@pages.get("/subscribe/preview", response_class=HTMLResponse)
+def shown(request: Request, filter: Annotated[str, Query()] = "") -> Response:  # noqa: A002
+    """What a filter would have brought, as a part of the page."""
+    fields: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        fields.setdefault(name, []).append(value)
+    found = preview(house_of(request).engine, clicked(fields))
+    too_long = len(filter) > LONGEST_FILTER
+    return page(request, "preview", 422 if too_long else 200, found=found)
+
+
+@pages.get("/subscribe/form.css")
+def style() -> FileResponse:
+    """The style of these pages' forms."""
+    return FileResponse(HERE / "static" / "form.css", media_type="text/css")
+
+
+@pages.post("/subscribe", response_class=HTMLResponse)
+def submit(request: Request, form: Form) -> Response:
+    """Signs up from the page; whoever fills in the field that nobody sees is answered and forgotten."""
+    if not one(form, "website"):
+        try:
+            _sign_up(request, one(form, "email"), terms(form))
+        except SubscriptionError as error:
+            return _form(request, form, str(error), error.field)
+    return notice(request, "Look into your mailbox", ANSWER, status=202)
+
+
+@pages.get("/confirm/{token}", response_class=HTMLResponse)
+@links.guarded
+def ask(request: Request, token: str) -> Response:
+    """What there is to confirm, and one button."""
+    house = house_of(request)
+    claim = house.tokens.read(Purpose.CONFIRM, token)
+    with reading(house.engine) as session:
+        found = session.get(Subscription, claim.subscription_id)
+        if found is None:
+            return links.gone(request)
+        return notice(
+            request,
+            "Do you want these letters?",
+            f"To {found.target}, {links.how_often(found)}, about:",
+            quote=found.filter or "every release",
+            action=f"/confirm/{token}",
+            label="Yes, write to me",
+        )
+
+
+@pages.post("/confirm/{token}", response_class=HTMLResponse)
+@links.guarded
+def confirm(request: Request, token: str) -> Response:
+    """Confirms. A second time changes nothing and says the same."""
+    house = house_of(request)
+    claim = house.tokens.read(Purpose.CONFIRM, token)
+    with transaction(house.engine) as session:
+        found = signup.confirm(session, claim)
+    if found is None:
+        return links.gone(request)
+    manage = house.tokens.make(Purpose.PREFERENCES, found.id)
+    return notice(
+        request,
+        "You will be told",
+        f"Letters go to {found.target}, {links.how_often(found)}. Each has a link to change or end this.",
+        link=(f"/preferences/{manage}", "Change what you are told"),
+    )
+
+
+@router.post("/hooks/email/bounce", tags=["email"])
+def bounced(request: Request, body: ReportBody) -> JSONResponse:
+    """A mail that came back, raw: delivery reports, complaints and letters to unsubscribe (with the admin token)."""
+    house: House = house_of(request)
+    links.administrator(request, house)
+    return JSONResponse({"status": bounces.take(house.engine, house.tokens, body)})
+
+
+router.include_router(pages)
+router.include_router(preferences.router)

@@ -1,0 +1,232 @@
+"""Signing up, confirming, unsubscribing, and the undoing of that."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, delete, select
+from sqlmodel import Session, col
+
+from monitor.alerts.subscriptions import SubscriptionError, Wish, next_digest, resume, subscribe, target_of, zone
+from monitor.alerts.subscriptions import pause as pause_it
+from monitor.alerts.subscriptions import remove as remove_it
+from monitor.channels.email.addresses import AddressError, canonical
+from monitor.channels.email.confirmations import ask, kept_for, may_ask
+from monitor.channels.email.suppression import hold, let_go, lift, of_address
+from monitor.channels.email.tokens import Claim
+from monitor.db import now, reading, transaction
+from monitor.history.query import QueryError, parse
+from monitor.models import (
+    EmailBounce,
+    EmailConfirmation,
+    Subscription,
+    Suppression,
+    Target,
+    iso,
+)
+from monitor.vocabulary import Digest
+
+UNSUBSCRIBED = "unsubscribed"
+OPERATOR = "by the operator"
+"""A pause that readers cannot end."""
+LONGEST_FILTER = 2_000
+MOST_SUBSCRIPTIONS = 50
+"""Subscriptions of one address."""
+UNDONE_WITHIN = timedelta(hours=24)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a reader wants to be told, and when."""
+
+    filter: str = ""
+    digest: Digest = Digest.IMMEDIATE
+    timezone: str = "UTC"
+    hour: int = 8
+
+    def checked(self) -> Terms:
+        """These terms, the filter in its normal form; raises SubscriptionError, which names the field."""
+        if len(self.filter) > LONGEST_FILTER:
+            raise SubscriptionError("filter", f"a filter has {LONGEST_FILTER} characters at the most")
+        if _CONTROL.search(self.filter):
+            raise SubscriptionError("filter", "a filter has no control characters")
+        if not 0 <= self.hour <= 23:
+            raise SubscriptionError("hour", f"hour {self.hour}: 0 to 23 expected")
+        zone(self.timezone)
+        try:
+            return replace(self, filter=parse(self.filter).normal)
+        except QueryError as error:
+            raise SubscriptionError("filter", str(error)) from None
+
+
+def sign_up(engine: Engine, email: str, terms: Terms, client: str) -> None:
+    """Keeps an unconfirmed subscription and the letter that asks for its confirmation.
+
+    Beyond the limits of an address nothing is kept and nothing is said: the answer must not tell what we know of
+    an address. Raises SubscriptionError for what cannot be, TooManyError for a client that asks too often.
+    """
+    try:
+        address = canonical(email)
+    except AddressError as error:
+        raise SubscriptionError("email", str(error)) from None
+    terms = terms.checked()
+    with reading(engine) as session:
+        # A look without a lock: a flood of sign-ups must not hold up those who write.
+        if not may_ask(session, address, client):
+            return
+    with transaction(engine) as session:
+        target = target_of(session, "email", address)
+        session.scalars(select(Target).where(col(Target.id) == target.id).with_for_update()).one()
+        if may_ask(session, address, client) and len(of_address(session, address)) < MOST_SUBSCRIPTIONS:
+            ask(session, keep(session, address, terms, confirmed=False), address, client)
+
+
+def keep(session: Session, address: str, terms: Terms, *, confirmed: bool) -> Subscription:
+    """Keeps a subscription of an address; one with the same filter and digest is that one."""
+    wish = Wish(
+        "email",
+        address,
+        terms.filter,
+        terms.digest,
+        terms.timezone,
+        terms.hour,
+        created_by="email",
+        confirmed=confirmed,
+    )
+    found = subscribe(session, wish)
+    if not found.confirmed:
+        # Of two wishes that differ in their hour alone, the later one counts until it is confirmed.
+        found.timezone, found.hour = terms.timezone, terms.hour
+        session.add(found)
+    return found
+
+
+def confirm(session: Session, claim: Claim) -> Subscription | None:
+    """Begins to tell; None where the subscription is gone. A second time changes nothing."""
+    found = session.get(Subscription, claim.subscription_id)
+    if found is None:
+        return None
+    if _left_after(found, claim.signed_at):
+        return None
+    lift(session, found.target.lower(), claim.signed_at)
+    if found.paused and found.paused_because != OPERATOR:
+        _again(session, found)
+    if not found.confirmed:
+        found.confirmed, found.digest_due_at = True, next_digest(found, now())
+    session.add(found)
+    return found
+
+
+def _left_after(subscription: Subscription, signed_at: datetime) -> bool:
+    """Whether its reader left after the letter was written: an old letter does not bring them back."""
+    left = left_at(subscription)
+    return left is not None and left >= signed_at + timedelta(seconds=1)
+
+
+def unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
+    """Stops telling, at once and for what was waiting too; None where the subscription is gone already."""
+    found = session.get(Subscription, subscription_id)
+    if found is None:
+        return None
+    if left_at(found) is None:
+        pause_it(found, UNSUBSCRIBED)
+        found.options = {**found.options, UNSUBSCRIBED: iso(now())}
+        session.add(found)
+        hold(session, found.id, UNSUBSCRIBED)
+    return found
+
+
+def undo(session: Session, subscription_id: str) -> Subscription | None:
+    """Takes an unsubscription back, with what was kept back since; None where it is too late."""
+    found = session.get(Subscription, subscription_id)
+    if found is None:
+        return None
+    if left_at(found) is not None:
+        _again(session, found)
+        let_go(session, found.id, UNSUBSCRIBED)
+    return found
+
+
+def _again(session: Session, subscription: Subscription) -> None:
+    resume(subscription)
+    subscription.options = {key: value for key, value in subscription.options.items() if key != UNSUBSCRIBED}
+    session.add(subscription)
+
+
+def left_at(subscription: Subscription) -> datetime | None:
+    """When its reader unsubscribed."""
+    text = subscription.options.get(UNSUBSCRIBED)
+    return datetime.fromisoformat(text) if isinstance(text, str) else None
+
+
+def forget(session: Session, address: str) -> int:
+    """Deletes everything about an address, but that it must not be written to; returns how many subscriptions."""
+    found = of_address(session, address)
+    for subscription in found:
+        remove_it(session, subscription)
+    session.flush()
+    session.execute(delete(EmailConfirmation).where(col(EmailConfirmation.address) == address))
+    session.execute(delete(EmailBounce).where(col(EmailBounce.address) == address))
+    _drop_targets(session, {subscription.target_id for subscription in found})
+    return len(found)
+
+
+def _drop_targets(session: Session, ids: set[int]) -> None:
+    used = select(col(Subscription.target_id))
+    session.execute(delete(Target).where(col(Target.id).in_(ids), col(Target.id).not_in(used)))
+
+
+def tidy(engine: Engine) -> int:
+    """Deletes what is no longer needed; returns how many subscriptions.
+
+    That is: what was never confirmed, what was left more than a day ago, letters and reports that no limit counts
+    any more.
+    """
+    moment = now()
+    with transaction(engine) as session:
+        session.execute(delete(EmailConfirmation).where(col(EmailConfirmation.created_at) < moment - kept_for()))
+        session.execute(delete(EmailBounce).where(col(EmailBounce.at) < moment - timedelta(days=30)))
+        asked = set(session.scalars(select(col(EmailConfirmation.subscription_id))))
+        query = select(Subscription).where(
+            col(Subscription.channel) == "email",
+            (col(Subscription.confirmed).is_(False)) | (col(Subscription.paused_because) == UNSUBSCRIBED),
+        )
+        over = [row for row in session.scalars(query) if _over(row, asked, moment)]
+        for row in over:
+            remove_it(session, row)
+        session.flush()
+        _drop_targets(session, {row.target_id for row in over})
+        return len(over)
+
+
+def _over(subscription: Subscription, asked: set[str], moment: datetime) -> bool:
+    if subscription.id in asked:
+        return False  # a letter that would bring it back may still be answered
+    left = left_at(subscription)
+    return not subscription.confirmed if left is None else left < moment - UNDONE_WITHIN
+
+
+def exported(session: Session, address: str) -> dict[str, object]:
+    """Everything that is kept about an address."""
+    keys = ("id", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because", "created_by")
+    letters = select(EmailConfirmation).where(col(EmailConfirmation.address) == address)
+    bounces = select(EmailBounce).where(col(EmailBounce.address) == address)
+    found = session.get(Suppression, address)
+    return {
+        "address": address,
+        "subscriptions": [
+            {key: getattr(row, key) for key in keys} | {"created_at": iso(row.created_at)}
+            for row in of_address(session, address)
+        ],
+        "confirmation_letters": [
+            {"asked_at": iso(row.created_at), "sent_at": iso(row.sent_at)} for row in session.scalars(letters)
+        ],
+        "bounces": [
+            {"kind": row.kind, "status": row.status, "says": row.says, "at": iso(row.at)}
+            for row in session.scalars(bounces)
+        ],
+        "suppressed": None if found is None else {"why": found.why, "since": iso(found.since), "says": found.says},
+    }

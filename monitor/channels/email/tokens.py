@@ -1,0 +1,93 @@
+"""Signed links: each made for one purpose, and useless for any other."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+
+class Purpose(StrEnum):
+    """What a link may do."""
+
+    CONFIRM = "confirm"
+    PREFERENCES = "preferences"
+    UNSUBSCRIBE = "unsubscribe"
+    UNDO = "undo"
+
+
+LASTS: dict[Purpose, timedelta | None] = {
+    Purpose.CONFIRM: timedelta(hours=48),
+    Purpose.PREFERENCES: timedelta(days=180),
+    Purpose.UNSUBSCRIBE: None,
+    Purpose.UNDO: timedelta(hours=24),
+}
+"""How long each lasts; None: for ever."""
+
+_TAG = re.compile(r"([0-9a-f]{1,32})-([0-9a-f]{20})")
+_LONGEST = 500
+
+
+class TokenError(ValueError):
+    """A link that does not count; ``expired``: it did once."""
+
+    def __init__(self, message: str, *, expired: bool = False) -> None:
+        super().__init__(message)
+        self.expired = expired
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a token says: which subscription, and when it was signed (to the second)."""
+
+    subscription_id: str
+    signed_at: datetime
+
+
+class Tokens:
+    """Makes and reads tokens under one key."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+        self._signers = {purpose: URLSafeTimedSerializer(key, salt=f"email.{purpose}") for purpose in Purpose}
+
+    def make(self, purpose: Purpose, subscription_id: str) -> str:
+        """A token for one purpose and one subscription."""
+        return self._signers[purpose].dumps(subscription_id)
+
+    def read(self, purpose: Purpose, token: str) -> Claim:
+        """What a token says; raises TokenError where it is forged, expired, or made for something else."""
+        lasts = LASTS[purpose]
+        age = None if lasts is None else int(lasts.total_seconds())
+        if len(token) > _LONGEST:
+            raise TokenError("no token of ours is as long")
+        try:
+            subscription_id, signed_at = self._signers[purpose].loads(token, max_age=age, return_timestamp=True)
+        except SignatureExpired:
+            raise TokenError("this link has expired", expired=True) from None
+        except BadSignature:
+            raise TokenError("this link is not one of ours, or part of it is missing") from None
+        return Claim(str(subscription_id), signed_at)
+
+    def tag(self, what: str, subscription_id: str) -> str:
+        """A short mark for the local part of an address, where 64 characters must do and case may be lost."""
+        return f"{subscription_id}-{self._mark(what, subscription_id)}"
+
+    def read_tag(self, what: str, tag: str) -> str:
+        """The subscription of a tag; raises TokenError."""
+        found = _TAG.fullmatch(tag.lower())
+        if found is None or not hmac.compare_digest(self._mark(what, found[1]), found[2]):
+            raise TokenError("this address is not one of ours")
+        return found[1]
+
+    def digest(self, text: str) -> str:
+        """A keyed digest: tells equal from unequal, and nothing else."""
+        return hmac.new(self._key, f"digest\0{text}".encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _mark(self, what: str, subscription_id: str) -> str:
+        return hmac.new(self._key, f"tag\0{what}\0{subscription_id}".encode(), hashlib.sha256).hexdigest()[:20]

@@ -1,0 +1,244 @@
+"""What a repository is: base, fine-tune, adapter, merge, quantised copy or conversion.
+
+Order of trust: what the author states in the card (``base_model_relation``), the files, the Hub's tags, the name;
+where no base is stated, the publisher. The one that decided stands in the evidence.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from monitor.classify import wire
+from monitor.classify.originals import NAME_LENGTH, QUANTS, family_of, lab_of, named_after
+from monitor.classify.result import Evidence
+from monitor.labs import Lab, Registry
+from monitor.vocabulary import Kind
+
+RELATIONS = {
+    "finetune": Kind.FINETUNE,
+    "adapter": Kind.ADAPTER,
+    "merge": Kind.MERGE,
+    "quantized": Kind.QUANTIZED,
+}
+"""The Hub's words for ``base_model_relation``."""
+
+
+def _word(pattern: str, end: str = r"$|[-_.]") -> re.Pattern[str]:
+    """``pattern`` as a word of a repository's name."""
+    return re.compile(rf"(?:^|[-_.])(?:{pattern})(?={end})", re.IGNORECASE)
+
+
+_QUANTIZED = _word(QUANTS)
+_NOT_QUANTIZED = _word("(?:un|de)quantized|unquant")
+_CONVERTED = _word(
+    "MLX|ONNX|CoreML|OpenVINO|ov|litert|litertlm|tflite|diffusers|hf|ct2|llamafile|ncnn|comfyui|repackaged"
+)
+_OWN_FORMAT = frozenset({"hf", "diffusers"})
+"""Formats that a lab's own release comes in: no sign of a conversion there."""
+_ADAPTER = _word("Q?LoRA|LoKr|LoHa|DoRA|(?:ip-?|t2i-?)?adapter|controlnets?", r"$|[-_.\ds]")
+_MERGE = _word("merge[ds]?|mergekit|slerp|dare-?ties|frankenmerge|passthrough")
+_TUNED = _word("abliterated|uncensored|heretic|decensored|derestricted|distill(?:ed)?|fine-?tuned?|sft|dpo|grpo|orpo")
+_DISTILLED_INTO = re.compile(r"distill-(?:qwen|llama)", re.IGNORECASE)
+_PRETRAINED = _word("base|pretrained|from-scratch")
+_BORN_PACKED = re.compile(r"gpt-oss|deepseek-(?:v[3-9]|r1|math-v2|ocr)|kimi-k2|minimax-m\d|mimo-v2", re.IGNORECASE)
+"""Models whose own release is in FP8, MXFP4 or INT4: a fine-tune of one that keeps its precision is no quantisation."""
+_NATIVE_METHODS = frozenset({"fp8", "mxfp4", "compressed-tensors"})
+_QUANTIZED_TAGS = frozenset({"gptq", "awq", "exl2", "exl3", "bitsandbytes", "quantized", "aqlm", "hqq", "nvfp4"})
+_BIT_TAGS = frozenset(f"{bits}-bit" for bits in range(1, 9))
+_MERGE_TAGS = ("mergekit", "merge", "evolutionary-merge")
+_TUNED_TAGS = frozenset(
+    {"abliterated", "uncensored", "heretic", "decensored", "finetune", "finetuned", "fine-tuned", "finetuning",
+     "generated_from_trainer", "distillation", "sft", "dpo", "trl", "grpo"}
+)  # fmt: skip
+_FORMAT_TAGS = ("mlx", "onnx", "coreml", "openvino", "tflite", "litert", "ctranslate2")
+_OTHER_WEIGHTS = frozenset({"safetensors", "pytorch", "tf", "jax", "onnx"})
+_TEXT_TASKS = frozenset({"text-generation", "image-text-to-text", "any-to-any"})
+
+
+class Decision(NamedTuple):
+    kind: Kind
+    evidence: Evidence
+
+
+def kind_of(model: wire.Model, registry: Registry, parents: tuple[str, ...], stated: str | None) -> Decision:
+    """The kind, and what decided: card, files, tags, name; then the number of bases, or the publisher.
+
+    ``parents`` are the bases that it states, ``stated`` the relation that the Hub's tags give (one of RELATIONS).
+    """
+    own = lab_of(registry.of(wire.namespace(model)))
+    return (
+        _as_its_author_says(model)
+        or _by_files(model, registry, parents)
+        or _as_tagged(model, stated)
+        or _by_name(model, None if parents else own)
+        or _by_bases(parents)
+        or _by_another_name(model, registry, own)
+        or _by_publisher(model, registry, own)
+        or _tuned(model)
+        or _of_its_own(model)
+    )
+
+
+def _as_its_author_says(model: wire.Model) -> Decision | None:
+    explicit = wire.text(wire.card(model), "base_model_relation")
+    if explicit is None or explicit.lower() not in RELATIONS:
+        return None
+    says = Evidence("card", f"base_model_relation: {explicit}", "as its author says")
+    return Decision(RELATIONS[explicit.lower()], says)
+
+
+def _by_bases(parents: tuple[str, ...]) -> Decision | None:
+    if len(parents) > 1:
+        return Decision(Kind.MERGE, Evidence("base_model", f"{len(parents)} stated", "built on several models"))
+    if parents:
+        says = Evidence("base_model", parents[0], "built on another model, and nothing says how")
+        return Decision(Kind.FINETUNE, says)
+    return None
+
+
+def _as_tagged(model: wire.Model, stated: str | None) -> Decision | None:
+    if stated is None:
+        return None
+    if stated == "finetune":
+        exl = next((tag for tag in ("exl2", "exl3") if tag in wire.tags(model)), None)
+        named = re.search(r"exl[23]", wire.name(model)[:NAME_LENGTH], re.IGNORECASE)
+        if exl or named:
+            says = Evidence("name", named[0] if named else str(exl), "EXL is a quantisation; the Hub infers finetune")
+            return Decision(Kind.QUANTIZED, says)
+    return Decision(RELATIONS[stated], Evidence("tag", f"base_model:{stated}", "as the Hub tags it"))
+
+
+def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -> Decision | None:
+    """What the files show, where the Hub served them."""
+    listed = wire.files(model)
+    if "adapter_config.json" in listed:
+        return Decision(Kind.ADAPTER, Evidence("files", "adapter_config.json", "weights of an adapter"))
+    if wire.text(model, "library_name") == "peft":
+        return Decision(Kind.ADAPTER, Evidence("library", "peft", "weights of an adapter"))
+    if listed:
+        gguf = min((file for file in listed if file.lower().endswith(".gguf")), default=None)
+        others = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
+        if gguf is not None and not any(file.endswith(others) for file in listed):
+            return Decision(Kind.QUANTIZED, Evidence("files", gguf[:NAME_LENGTH], "weights in GGUF alone"))
+    packing = wire.mapping(wire.config(model), "quantization_config")
+    if not packing:
+        return None
+    method = (wire.text(packing, "quant_method") or "stated")[:NAME_LENGTH]
+    if _native(model, method.lower(), registry, parents):
+        return None
+    return Decision(Kind.QUANTIZED, Evidence("config", f"quantization_config: {method}", "quantised weights"))
+
+
+def _native(model: wire.Model, method: str, registry: Registry, parents: tuple[str, ...]) -> bool:
+    """Whether a model came into the world in this precision, as DeepSeek-V3 did in FP8 and gpt-oss in MXFP4."""
+    if method not in _NATIVE_METHODS or _QUANTIZED.search(wire.name(model)[:NAME_LENGTH]):
+        return False
+    own = lab_of(registry.of(wire.namespace(model)))
+    if own is not None and all(registry.of(parent.partition("/")[0]) is own for parent in parents):
+        return True
+    return bool(parents) and all(_BORN_PACKED.search(parent) for parent in parents)
+
+
+def _by_name(model: wire.Model, own: Lab | None) -> Decision | None:
+    """What the name says, then the tags of format and making. ``own``: the lab whose release it may be itself."""
+    name, tags = wire.name(model)[:NAME_LENGTH], wire.tags(model)
+    for kind, pattern in (
+        (Kind.ADAPTER, _ADAPTER),
+        (Kind.QUANTIZED, _QUANTIZED),
+        (Kind.MERGE, _MERGE),
+        (Kind.CONVERSION, _CONVERTED),
+    ):
+        found = pattern.search(name)
+        if found is None or (kind is Kind.QUANTIZED and _NOT_QUANTIZED.search(name)):
+            continue
+        word = found[0].strip("-_.")
+        if kind is Kind.CONVERSION and own is not None and word.lower() in _OWN_FORMAT:
+            continue
+        return Decision(kind, Evidence("name", word, f"says {kind}"))
+    return _by_format(model, tags) if own is None else _merged(tags)
+
+
+def _by_format(model: wire.Model, tags: tuple[str, ...]) -> Decision | None:
+    present = set(tags)
+    if "lora" in present and "gguf" not in present and wire.text(model, "pipeline_tag") not in _TEXT_TASKS:
+        return Decision(Kind.ADAPTER, Evidence("tag", "lora", f"says {Kind.ADAPTER}"))
+    merged = _merged(tags)
+    if merged is not None:
+        return merged
+    packed = min(present & _QUANTIZED_TAGS, default=None)
+    if packed is None and "mlx" in present:
+        packed = min(present & _BIT_TAGS, default=None)
+    if packed is None and "gguf" in present and not present & _OTHER_WEIGHTS:
+        packed = "gguf"
+    if packed is not None:
+        return Decision(Kind.QUANTIZED, Evidence("tag", packed, f"says {Kind.QUANTIZED}"))
+    converted = next((tag for tag in _FORMAT_TAGS if wire.text(model, "library_name") == tag), None)
+    if converted is not None:
+        return Decision(Kind.CONVERSION, Evidence("library", converted, f"says {Kind.CONVERSION}"))
+    return None
+
+
+def _merged(tags: tuple[str, ...]) -> Decision | None:
+    tag = next((tag for tag in _MERGE_TAGS if tag in tags), None)
+    return None if tag is None else Decision(Kind.MERGE, Evidence("tag", tag, f"says {Kind.MERGE}"))
+
+
+def _by_another_name(model: wire.Model, registry: Registry, own: Lab | None) -> Decision | None:
+    """Named after a release of another house, it was made of it."""
+    name = wire.name(model)[:NAME_LENGTH]
+    distilled = _DISTILLED_INTO.search(name)
+    if distilled is not None:
+        return Decision(Kind.FINETUNE, Evidence("name", distilled[0], "a smaller model of another, taught further"))
+    original = named_after(name, registry, own)
+    if original is None:
+        return None
+    return Decision(Kind.FINETUNE, Evidence("name", name, f"begins with the name of {original}"))
+
+
+def _by_publisher(model: wire.Model, registry: Registry, own: Lab | None) -> Decision | None:
+    """A lab's own is a base; a re-packager's a conversion. An individual's may be a fine-tune of anything."""
+    if own is not None:
+        return Decision(Kind.BASE, Evidence("publisher", own.id, "a lab's own release, and no base is stated"))
+    lab = registry.of(wire.namespace(model))
+    if lab is None or not lab.repackager or not _holds_something(model):
+        return None
+    return Decision(Kind.CONVERSION, Evidence("publisher", lab.id, "publishes others' models in other forms"))
+
+
+def _tuned(model: wire.Model) -> Decision | None:
+    word = _TUNED.search(wire.name(model)[:NAME_LENGTH])
+    if word is not None:
+        return Decision(Kind.FINETUNE, Evidence("name", word[0].strip("-_."), "says that it was tuned"))
+    tag = min(_TUNED_TAGS.intersection(wire.tags(model)), default=None)
+    return None if tag is None else Decision(Kind.FINETUNE, Evidence("tag", tag, "says that it was tuned"))
+
+
+def _of_its_own(model: wire.Model) -> Decision:
+    name = wire.name(model)[:NAME_LENGTH]
+    pretrained = _PRETRAINED.search(name)
+    if pretrained is not None:
+        return Decision(Kind.BASE, Evidence("name", pretrained[0].strip("-_."), "says that it is a base"))
+    kinds = (wire.text(wire.config(model), "model_type"), wire.text(model, "library_name"))
+    squashed = _squash(name)
+    for kind in kinds:
+        if kind is not None and len(short := _squash(kind)) >= 5 and squashed.startswith(short) and not family_of(kind):
+            return Decision(Kind.BASE, Evidence("architecture", kind[:NAME_LENGTH], "its own, of its own name"))
+    says = "no base is stated, the publisher is no known lab, and nothing tells"
+    return Decision(Kind.UNKNOWN, Evidence("base_model", "none", says))
+
+
+def _squash(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text[:NAME_LENGTH].lower())
+
+
+def _holds_something(model: wire.Model) -> bool:
+    """Whether a repository shows any sign of a model (some hold templates, requests, notes)."""
+    return any(wire.text(model, key) for key in ("library_name", "pipeline_tag")) or bool(
+        {"comfyui", "gguf", "safetensors", "onnx", "mlx"}.intersection(wire.tags(model))
+    )
+
+
+def says_quantized(name: str) -> bool:
+    """Whether a repository's name has the word of a quantisation."""
+    return _QUANTIZED.search(name[:NAME_LENGTH]) is not None

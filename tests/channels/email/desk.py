@@ -1,0 +1,163 @@
+"""A desk at which letters are written: a database, a sender, a sink, and the web routes over them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, func, select
+from sqlmodel import col
+
+from monitor.alerts import match, outbox
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.channels.email import Email, router, send_confirmations
+from monitor.channels.email.tokens import Purpose, Tokens
+from monitor.db import now, reading, transaction
+from monitor.history.record import News
+from monitor.models import Delivery, Release, Subscription
+from monitor.settings import Settings
+from monitor.vocabulary import Digest
+from monitor.web.app import create_app
+from tests.fakes.smtp import SmtpSink
+
+READER = "reader@example.org"
+_numbers = count(1)
+
+
+def release(name: str = "Qwen3-Next-80B-A3B", **columns: Any) -> Release:
+    """A release that is not in any database yet."""
+    namespace = columns.pop("namespace", "Qwen")
+    moment = columns.pop("at", None) or now()
+    facts = {
+        "hub_id": f"hub-{next(_numbers)}",
+        "repo_id": f"{namespace}/{name}",
+        "namespace": namespace,
+        "name": name,
+        "lab": "qwen",
+        "origin": "CN",
+        "kind": "base",
+        "params_total": 80_000_000_000,
+        "params_active": 3_000_000_000,
+        "size": "large",
+        "license": "apache-2.0",
+        "license_class": "permissive",
+        "openness": "open-weights",
+        "task": "text-generation",
+        "created_at": moment,
+        "released_at": moment,
+        "first_seen_at": moment,
+        "detected_via": "sweep",
+        "status": "live",
+        "facts_digest": "",
+    }
+    return Release(**{**facts, **columns})
+
+
+@dataclass
+class Desk:
+    """Everything that a test of letters needs."""
+
+    engine: Engine
+    settings: Settings
+    sink: SmtpSink
+    email: Email
+    client: TestClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.visitor("192.0.2.1")
+
+    def visitor(self, host: str) -> TestClient:
+        """A browser at an address."""
+        app = create_app(SimpleNamespace(engine=self.engine, settings=self.settings))  # type: ignore[arg-type]
+        app.include_router(router)
+        return TestClient(app, base_url="https://monitor.example", client=(host, 50_000))
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.settings.signing_key())
+
+    def token(self, purpose: Purpose, subscription: str) -> str:
+        return self.tokens.make(purpose, subscription)
+
+    # --- readers ------------------------------------------------------------------------------------------
+
+    def subscriber(self, query: str = "", address: str = READER, **wish: Any) -> str:
+        """A confirmed subscription; its id."""
+        with transaction(self.engine) as session:
+            return subscribe(session, Wish("email", address, query, **wish)).id
+
+    def subscription(self, ident: str) -> Subscription:
+        with reading(self.engine) as session:
+            return session.get_one(Subscription, ident)
+
+    def subscriptions(self) -> list[Subscription]:
+        with reading(self.engine) as session:
+            return list(session.scalars(select(Subscription).order_by(col(Subscription.created_at))))
+
+    def sign_up(self, email: str = READER, **terms: Any) -> Any:
+        return self.client.post("/api/v1/email/subscriptions", json={"email": email, **terms})
+
+    def confirmations(self) -> int:
+        """Sends the confirmation letters that are due."""
+        return send_confirmations(self.engine, self.email)
+
+    # --- news ---------------------------------------------------------------------------------------------
+
+    def news(self, *releases: Release, event: str = "release") -> None:
+        """Tells of releases, all in one transaction."""
+        with transaction(self.engine) as session:
+            session.add_all(releases)
+            session.flush()
+            match.enqueue(session, [News(row, event) for row in releases])
+
+    def deliver(self) -> int:
+        return outbox.work(self.engine, {"email": self.email})
+
+    def make_due(self) -> None:
+        """Lets every waiting delivery and target be due now."""
+        with transaction(self.engine) as session:
+            for row in session.scalars(select(Delivery).where(col(Delivery.state) == "pending")):
+                row.due_at = now()
+                session.add(row)
+
+    def deliveries(self) -> list[Delivery]:
+        with reading(self.engine) as session:
+            return list(session.scalars(select(Delivery).order_by(col(Delivery.id))))
+
+    def rows(self, table: type) -> int:
+        with reading(self.engine) as session:
+            return session.scalar(select(func.count()).select_from(table)) or 0
+
+    def everything(self) -> dict[str, list[Any]]:
+        """The whole database, to see that nothing changed."""
+        with self.engine.execution_options(reading=True).connect() as connection:
+            from sqlmodel import SQLModel
+
+            tables = SQLModel.metadata.sorted_tables
+            return {table.name: [tuple(map(str, row)) for row in connection.execute(select(table))] for table in tables}
+
+
+def outbox_message(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> outbox.Message:
+    """A message about releases."""
+    items = tuple(outbox.Item("release", row) for row in releases)
+    return outbox.Message(key, subscription, items, **more)
+
+
+def path_in(text: str, what: str) -> str:
+    """The path of the first link of a sort in a letter: ``/confirm/…``."""
+    found = re.search(rf"https://monitor\.example(/{what}/[\w.-]+)", text)
+    assert found is not None, text
+    return found[1]
+
+
+def texts(message: Any) -> tuple[str, str]:
+    """The text and the HTML of a letter."""
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    return plain.get_content(), html.get_content()
+
+
+DIGESTS = list(Digest)

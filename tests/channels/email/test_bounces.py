@@ -1,0 +1,187 @@
+"""What comes back: reports that are believed, reports that are forged, and what they do."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.alerts.outbox import SendError
+from monitor.channels.email.reports import Kind, read
+from monitor.db import reading
+from monitor.models import EmailBounce, Subscription, Suppression
+from tests.channels.email.desk import READER, Desk, outbox_message, release
+from tests.fakes.smtp import Received
+
+ADMIN = {"authorization": "Bearer admin"}
+
+
+def dsn(to: str, status: str = "5.1.1", action: str = "failed", original: bytes = b"", who: str = READER) -> bytes:
+    """A delivery report as Postfix writes it."""
+    return (
+        f"Return-Path: <>\r\nDelivered-To: {to}\r\nFrom: MAILER-DAEMON@mx.example.org\r\nTo: {to}\r\n"
+        "Subject: Undelivered Mail Returned to Sender\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\r\n\r\n'
+        "--B\r\nContent-Type: text/plain\r\n\r\nThis is the mail system.\r\n\r\n"
+        "--B\r\nContent-Type: message/delivery-status\r\n\r\n"
+        "Reporting-MTA: dns; mx.example.org\r\nArrival-Date: Tue, 24 Nov 2026 04:00:00 +0000\r\n\r\n"
+        f"Final-Recipient: rfc822; {who}\r\nOriginal-Recipient: rfc822;{who}\r\nAction: {action}\r\n"
+        f"Status: {status}\r\nDiagnostic-Code: smtp; 550 {status} no such user\r\n\r\n"
+    ).encode() + (b"--B\r\nContent-Type: message/rfc822\r\n\r\n" + original + b"\r\n--B--\r\n")
+
+
+def arf(original: bytes, kind: str = "abuse") -> bytes:
+    """A complaint, with the letter that it is about."""
+    return (
+        "From: fbl@provider.example\r\nTo: fbl@letters.example\r\nSubject: FW: letter\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type="feedback-report"; boundary="B"\r\n\r\n'
+        "--B\r\nContent-Type: text/plain\r\n\r\nThis is an abuse report.\r\n\r\n"
+        "--B\r\nContent-Type: message/feedback-report\r\n\r\n"
+        f"Feedback-Type: {kind}\r\nUser-Agent: Provider/1\r\nVersion: 1\r\n\r\n"
+        "--B\r\nContent-Type: message/rfc822\r\n\r\n"
+    ).encode() + (original + b"\r\n--B--\r\n")
+
+
+def letter(desk: Desk) -> Received:
+    """A letter that went out, to a subscriber made for it."""
+    ident = desk.subscriber()
+    desk.email.send(outbox_message(desk.subscription(ident), release()))
+    return desk.sink.letters[-1]
+
+
+def report(desk: Desk, raw: bytes) -> str:
+    answer = desk.client.post("/hooks/email/bounce", content=raw, headers=ADMIN)
+    assert answer.status_code == 200, answer.text
+    status: str = answer.json()["status"]
+    return status
+
+
+def suppression(desk: Desk) -> Suppression | None:
+    with reading(desk.engine) as session:
+        return session.get(Suppression, READER)
+
+
+def test_a_hard_bounce_ends_the_letters_at_once(desk: Desk) -> None:
+    sent = letter(desk)
+    desk.news(release("waiting"))
+    assert report(desk, dsn(sent.sender)) == "suppressed"
+    found = suppression(desk)
+    assert found is not None and found.why == "hard" and "no such user" in (found.says or "")
+    assert desk.deliver() == 0 and len(desk.sink.letters) == 1
+    row = desk.subscriptions()[0]
+    assert row.paused and "cannot be delivered" in (row.paused_because or "")
+    with pytest.raises(SendError) as caught:
+        desk.email.send(outbox_message(row, release()))
+    assert caught.value.permanent
+
+
+def test_capitals_in_the_return_path_do_not_matter(desk: Desk) -> None:
+    assert report(desk, dsn(letter(desk).sender.upper())) == "suppressed"
+
+
+@pytest.mark.parametrize("status", ["4.2.1", "5.2.2", "5.7.1", "4.4.7"])
+def test_the_fifth_soft_bounce_ends_them(status: str, desk: Desk) -> None:
+    sent = letter(desk)
+    done = [report(desk, dsn(sent.sender, status, original=f"X-Number: {number}".encode())) for number in range(5)]
+    assert done == ["counted"] * 4 + ["suppressed"]
+    found = suppression(desk)
+    assert found is not None and found.why == "soft"
+
+
+def test_the_same_report_counts_once(desk: Desk) -> None:
+    raw = dsn(letter(desk).sender, "4.2.2")
+    assert report(desk, raw) == "counted"
+    assert [report(desk, raw) for _ in range(9)] == ["ignored"] * 9
+    assert desk.rows(EmailBounce) == 1 and suppression(desk) is None
+
+
+@pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
+def test_what_did_not_fail_is_no_bounce(action: str, desk: Desk) -> None:
+    assert report(desk, dsn(letter(desk).sender, "4.0.0", action)) == "ignored"
+
+
+def test_a_complaint_ends_them_by_the_letter_that_it_returns(desk: Desk) -> None:
+    sent = letter(desk)
+    returned = b"Return-Path: <" + sent.sender.encode() + b">\r\n" + sent.raw
+    assert report(desk, arf(returned)) == "suppressed"
+    found = suppression(desk)
+    assert found is not None and found.why == "complaint"
+
+
+def test_a_complaint_without_a_return_path_is_known_by_its_unsubscribe_link(desk: Desk) -> None:
+    assert report(desk, arf(letter(desk).raw)) == "suppressed"
+
+
+def test_not_spam_is_no_complaint(desk: Desk) -> None:
+    assert report(desk, arf(letter(desk).raw, "not-spam")) == "ignored"
+
+
+def test_a_letter_to_the_unsubscribe_address_unsubscribes(desk: Desk) -> None:
+    header = letter(desk).message["List-Unsubscribe"]
+    address = header.partition("<mailto:")[2].partition("?")[0]
+    raw = f"From: {READER}\r\nTo: {address}\r\nSubject: unsubscribe\r\n\r\n".encode()
+    assert report(desk, raw) == "unsubscribed"
+    assert desk.subscriptions()[0].paused_because == "unsubscribed"
+
+
+def test_a_report_by_an_address_alone_counts_where_letters_go_there(desk: Desk) -> None:
+    letter(desk)
+    assert report(desk, dsn("postmaster@letters.example", who="stranger@example.org")) == "ignored"
+    assert report(desk, dsn("postmaster@letters.example")) == "suppressed"
+
+
+def test_a_forged_tag_is_worth_nothing(desk: Desk) -> None:
+    sent = letter(desk)
+    local, _, domain = sent.sender.partition("@")
+    forged = f"{local[:-1]}{'0' if local[-1] != '0' else '1'}@{domain}"
+    assert report(desk, dsn(forged)) == "ignored"
+    assert report(desk, f"To: {forged.replace('bounce', 'unsubscribe')}\r\n\r\n".encode()) == "ignored"
+    assert suppression(desk) is None and not desk.subscriptions()[0].paused
+
+
+def test_a_tag_decides_whom_it_is_about_not_what_the_report_claims(desk: Desk) -> None:
+    desk.subscriber(address="victim@example.org")
+    assert report(desk, dsn(letter(desk).sender, who="victim@example.org")) == "suppressed"
+    assert suppression(desk) is not None
+    with reading(desk.engine) as session:
+        assert session.get(Suppression, "victim@example.org") is None
+
+
+def test_only_the_administrator_reports(desk: Desk) -> None:
+    raw = dsn(letter(desk).sender)
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "admin"}):
+        assert desk.client.post("/hooks/email/bounce", content=raw, headers=headers).status_code == 401
+    desk.settings = desk.settings.model_copy(update={"admin_token": None})
+    client = desk.visitor("192.0.2.1")
+    assert client.post("/hooks/email/bounce", content=raw, headers=ADMIN).status_code == 403
+    assert suppression(desk) is None
+
+
+def test_a_report_beyond_measure_is_refused(desk: Desk) -> None:
+    answer = desk.client.post("/hooks/email/bounce", content=b"x" * 9_000_000, headers=ADMIN)
+    assert answer.status_code == 413
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_from_outside_break_the_reader(raw: bytes) -> None:
+    assert read(raw).kind in {Kind.NOTHING, Kind.FAREWELL}
+
+
+@given(st.data())
+def test_no_damage_to_a_report_breaks_the_reader(data: st.DataObject) -> None:
+    raw = bytearray(dsn("bounce+0123456789ab-00000000000000000000@letters.example", original=b"A: b\r\n\r\nc"))
+    for _ in range(data.draw(st.integers(1, 20))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        raw[place] = data.draw(st.integers(0, 255))
+    assert read(bytes(raw)).kind in set(Kind)
+
+
+def test_a_plain_letter_says_nothing(desk: Desk) -> None:
+    letter(desk)
+    raw = b"From: a@example.org\r\nTo: news@letters.example\r\nSubject: hello\r\n\r\nI am away.\r\n"
+    assert message_from_bytes(raw, policy=default)["Subject"] == "hello"
+    assert report(desk, raw) == "ignored"
+    assert desk.rows(Subscription) == 1 and desk.rows(EmailBounce) == 0

@@ -1,0 +1,274 @@
+"""The way of a letter to the server: encryption, login, reuse, and each stage at which it can fail."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from pydantic import SecretStr
+
+from monitor.alerts.outbox import SendError
+from monitor.channels.email import Email
+from monitor.channels.email.post import Relay
+from monitor.db import reading
+from monitor.models import Suppression
+from monitor.settings import Settings, SettingsError
+from tests.channels.email.conftest import Make
+from tests.channels.email.desk import READER, Desk, outbox_message, release
+from tests.fakes.smtp import DROP, KEEP_AND_DROP, SmtpSink, Stage, Tls
+
+
+def send(desk: Desk, key: str = "k-1") -> str:
+    """One letter, without the outbox."""
+    subscription = desk.subscription(desk.subscriber())
+    return desk.email.send(outbox_message(subscription, release(), key=key))
+
+
+def failure(desk: Desk) -> SendError:
+    with pytest.raises(SendError) as caught:
+        send(desk)
+    return caught.value
+
+
+# --- encryption and login ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_letters_go_encrypted_and_with_a_login(tls: Tls, desk_with: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SmtpSink(tls, ("robot", "s3cret")) as sink:
+        monkeypatch.setenv("SSL_CERT_FILE", str(sink.certificate))
+        desk = desk_with(sink)
+        send(desk)
+        assert sink.letters[0].encrypted and sink.letters[0].user == "robot"
+        assert "TLSv1.3" in desk.email.post.probe()
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls: Tls, desk_with: Make) -> None:
+    with SmtpSink(tls, ("robot", "s3cret")) as sink:
+        error = failure(desk_with(sink))
+        assert "certificate not trusted" in str(error)
+        assert not error.permanent and not error.in_doubt and not sink.letters
+
+
+def test_a_context_can_be_given(desk_with: Make) -> None:
+    with SmtpSink("implicit") as sink:
+        desk = desk_with(sink)
+        desk.email = Email(desk.settings, desk.engine, context=sink.trusting())
+        send(desk)
+        assert sink.letters[0].encrypted
+
+
+def test_without_starttls_on_offer_nothing_is_sent_in_the_clear(desk_with: Make) -> None:
+    with SmtpSink() as sink:
+        desk = desk_with(sink)
+        url = SecretStr(sink.url + "?starttls=true")
+        desk.email = Email(desk.settings.model_copy(update={"smtp_url": url}), desk.engine)
+        assert "STARTTLS" in str(failure(desk)) and not sink.letters
+
+
+def test_a_wrong_password_is_our_fault_and_no_reader_s(desk_with: Make) -> None:
+    with SmtpSink(login=("robot", "s3cret")) as sink:
+        desk = desk_with(sink)
+        url = SecretStr(sink.url.replace("s3cret", "wrong"))
+        desk.email = Email(desk.settings.model_copy(update={"smtp_url": url}), desk.engine)
+        error = failure(desk)
+        assert "login refused" in str(error) and "wrong" not in str(error)
+        assert not error.permanent
+
+
+@pytest.mark.parametrize(
+    ("url", "relay"),
+    [
+        ("smtp://h", Relay("h", 25, "none", None, None)),
+        ("smtp://h?starttls=true", Relay("h", 587, "starttls", None, None)),
+        ("smtps://u%40x:p%2F%3A@h:4650", Relay("h", 4650, "implicit", "u@x", "p/:")),
+        ("smtp://[::1]:2525?starttls=false", Relay("::1", 2525, "none", None, None)),
+    ],
+)
+def test_the_server_is_named_by_a_url(url: str, relay: Relay) -> None:
+    assert Relay.of(url) == relay
+
+
+@pytest.mark.parametrize("url", ["smtp://", "smtp://h:99999", "smtp://h:x", "smtp://h?starttls=perhaps"])
+def test_a_url_that_cannot_be_is_one_line_that_names_the_variable(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^MONITOR_SMTP_URL: "):
+        Relay.of(url)
+
+
+@pytest.mark.parametrize("sender", ["", "nobody", "a@b@c", "x@y.example\r\nBcc: z@y.example"])
+def test_a_sender_that_cannot_be_is_one_line_that_names_the_variable(sender: str, desk: Desk) -> None:
+    settings = desk.settings.model_copy(update={"email_from": sender})
+    with pytest.raises(SettingsError, match=r"^MONITOR_EMAIL_FROM: "):
+        Email(settings, desk.engine)
+
+
+def test_without_a_server_there_is_no_channel(desk: Desk) -> None:
+    with pytest.raises(SettingsError, match="MONITOR_SMTP_URL"):
+        Email(Settings(), desk.engine)
+
+
+# --- connections ------------------------------------------------------------------------------------------
+
+
+def test_letters_share_a_connection(desk: Desk) -> None:
+    for number in range(5):
+        send(desk, f"k-{number}")
+    assert desk.sink.connections == 1 and len(desk.sink.letters) == 5
+
+
+def test_each_thread_has_its_own_connection(desk: Desk) -> None:
+    subscription = desk.subscription(desk.subscriber())
+    barrier = threading.Barrier(4)
+
+    def run(number: int) -> None:
+        barrier.wait(10)
+        for turn in range(5):
+            desk.email.send(outbox_message(subscription, release(), key=f"k-{number}-{turn}"))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(desk.sink.letters) == 20 and desk.sink.connections == 4
+    assert len({letter.message["Message-ID"] for letter in desk.sink.letters}) == 20
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_opened_again(desk: Desk) -> None:
+    send(desk)
+    desk.sink.hang_up()
+    send(desk, "k-2")
+    assert desk.sink.connections == 2 and len(desk.sink.letters) == 2
+
+
+def test_a_421_on_a_kept_connection_is_no_failure(desk: Desk) -> None:
+    send(desk)
+    desk.sink.fail("MAIL", "421 4.7.0 too many letters on this line")
+    send(desk, "k-2")
+    assert desk.sink.connections == 2 and len(desk.sink.letters) == 2
+
+
+def test_after_a_refusal_the_connection_serves_the_next_letter(desk: Desk) -> None:
+    desk.sink.fail("RCPT", "450 4.2.0 later")
+    failure(desk)
+    send(desk, "k-2")
+    assert desk.sink.connections == 1 and len(desk.sink.letters) == 1
+
+
+# --- failure at each stage --------------------------------------------------------------------------------
+
+BEFORE: list[Stage] = ["connect", "EHLO", "MAIL", "RCPT", "DATA"]
+
+
+@pytest.mark.parametrize("stage", [*BEFORE, "letter"])
+def test_a_4xx_is_temporary_at_every_stage(stage: Stage, desk: Desk) -> None:
+    # EHLO is tried again as HELO, which this server then takes.
+    desk.sink.fail(stage, "451 4.3.0 not now")
+    if stage == "EHLO":
+        send(desk)
+        return
+    error = failure(desk)
+    assert not error.permanent and not error.in_doubt and "451" in str(error)
+    assert not desk.sink.letters and desk.sink.troubles_left == 0
+
+
+@pytest.mark.parametrize("stage", ["RCPT", "DATA", "letter"])
+def test_a_5xx_about_the_reader_or_the_letter_is_permanent(stage: Stage, desk: Desk) -> None:
+    desk.sink.fail(stage, "554 5.6.0 never")
+    error = failure(desk)
+    assert error.permanent and not error.in_doubt
+
+
+@pytest.mark.parametrize("stage", ["connect", "MAIL"])
+def test_a_5xx_about_us_is_no_reader_s_fault(stage: Stage, desk: Desk) -> None:
+    desk.sink.fail(stage, "550 5.7.1 who are you")
+    error = failure(desk)
+    assert not error.permanent and not error.in_doubt
+
+
+@pytest.mark.parametrize("stage", BEFORE)
+def test_a_connection_lost_before_the_letter_leaves_no_doubt(stage: Stage, desk: Desk) -> None:
+    desk.sink.fail(stage, DROP)
+    error = failure(desk)
+    assert not error.permanent and not error.in_doubt
+
+
+@pytest.mark.parametrize("how", [DROP, KEEP_AND_DROP])
+def test_a_connection_lost_after_the_letter_leaves_a_doubt(how: str, desk: Desk) -> None:
+    desk.sink.fail("letter", how)
+    error = failure(desk)
+    assert error.in_doubt and not error.permanent
+
+
+def test_with_no_server_at_all_it_is_temporary(desk: Desk) -> None:
+    url = SecretStr("smtp://127.0.0.1:1")
+    desk.email = Email(desk.settings.model_copy(update={"smtp_url": url}), desk.engine)
+    error = failure(desk)
+    assert not error.permanent and not error.in_doubt and "127.0.0.1:1" in str(error)
+
+
+# --- with the outbox --------------------------------------------------------------------------------------
+
+
+def stages() -> list[tuple[Stage, str]]:
+    drops: list[tuple[Stage, str]] = [(stage, DROP) for stage in [*BEFORE, "letter"]]  # type: ignore[misc]
+    return [*drops, ("letter", KEEP_AND_DROP), ("RCPT", "450 4.2.1 later"), ("letter", "451 4.3.0 later")]
+
+
+@pytest.mark.parametrize(("stage", "how"), stages())
+def test_after_any_failure_the_letter_arrives_under_its_one_message_id(stage: Stage, how: str, desk: Desk) -> None:
+    desk.subscriber()
+    desk.sink.fail(stage, how, times=2)
+    desk.news(release())
+    for _ in range(3):
+        desk.deliver()
+        desk.make_due()
+    assert desk.deliver() == 0
+    delivery = desk.deliveries()[0]
+    assert delivery.state == "sent"
+    kept = 3 if how == KEEP_AND_DROP else 1
+    assert len(desk.sink.letters) == kept
+    assert {letter.message["Message-ID"] for letter in desk.sink.letters} == {delivery.receipt}
+
+
+def test_a_mailbox_that_is_not_there_is_not_written_to_again(desk: Desk) -> None:
+    ident = desk.subscriber()
+    desk.sink.fail("RCPT", "550 5.1.1 no such user")
+    desk.news(release())
+    desk.deliver()
+    assert desk.deliveries()[0].state == "dead" and desk.subscription(ident).paused
+    with reading(desk.engine) as session:
+        found = session.get(Suppression, READER)
+    assert found is not None and found.why == "hard"
+
+
+def test_a_refused_relay_says_nothing_about_the_mailbox(desk: Desk) -> None:
+    desk.subscriber()
+    desk.sink.fail("RCPT", "550 5.7.1 relaying denied")
+    desk.news(release())
+    desk.deliver()
+    assert desk.rows(Suppression) == 0
+
+
+def test_one_reader_s_failure_does_not_hold_up_the_others(desk: Desk) -> None:
+    for number in range(5):
+        desk.subscriber(address=f"reader{number}@example.org")
+    desk.sink.fail("RCPT", "550 5.1.1 no such user")
+    desk.news(release())
+    desk.deliver()
+    assert len(desk.sink.letters) == 4
+
+
+def test_an_operator_s_address_may_be_of_a_network_of_its_own(desk: Desk) -> None:
+    desk.subscriber(address="Ops@mailhost")
+    desk.news(release())
+    desk.deliver()
+    assert desk.sink.letters[0].recipients == ("ops@mailhost",)
+
+
+def test_what_is_no_address_at_all_is_permanent(desk: Desk) -> None:
+    desk.subscriber(address="not an address")
+    desk.news(release())
+    desk.deliver()
+    assert desk.deliveries()[0].state == "dead" and not desk.sink.letters

@@ -1,0 +1,228 @@
+"""The query language: what it reads, its one form, and that its two meanings are one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete, select
+from sqlmodel import Session
+
+from monitor import db
+from monitor.history.query import QueryError, explain, parse, to_predicate, to_sql
+from monitor.models import Release
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def release(number: int = 0, **given_values: object) -> Release:
+    """A release with these columns."""
+    values: dict[str, object] = {
+        "hub_id": f"id{number}", "repo_id": f"Qwen/Qwen3-{number}B", "namespace": "Qwen", "name": f"Qwen3-{number}B",
+        "kind": "base", "license_class": "permissive", "openness": "open-weights", "first_seen_at": NOW,
+        "detected_via": "sweep", "status": "live", "facts_digest": "",
+    }  # fmt: skip
+    return Release(**(values | given_values))
+
+
+@pytest.mark.parametrize(
+    ("query", "holds", "fails"),
+    [
+        ("", {}, None),
+        ("origin:CN,KR", {"origin": "KR"}, {"origin": "US"}),
+        ("origin:cn", {"origin": "CN"}, {"origin": None}),
+        ("-origin:CN", {"origin": None}, {"origin": "CN"}),
+        ("origin:none", {"origin": None}, {"origin": "CN"}),
+        ("origin:US foundation:CN", {"origin": "US", "foundation_origin": "CN"}, {"origin": "US"}),
+        ("foundation:Qwen/Qwen3-8B", {"foundation_repo_id": "Qwen/Qwen3-8B"}, {"foundation_repo_id": "Qwen/Qwen3"}),
+        ("foundation:qwen", {"foundation_lab": "qwen"}, {"foundation_lab": "google"}),
+        ('lab:"Mistral AI"', {"lab": "mistral-ai"}, {"lab": "mistral"}),
+        ("namespace:qwen", {"namespace": "Qwen"}, {"namespace": "QwenX"}),
+        ("repo:qwen/*-8b", {"repo_id": "Qwen/Qwen3-8B"}, {"repo_id": "Qwen/Qwen3-8B-Base"}),
+        ("repo:a_b/*", {"repo_id": "a_b/x"}, {"repo_id": "aXb/x"}),
+        ("kind:base,merge", {"kind": "merge"}, {"kind": "adapter"}),
+        ("params:>=30B", {"params_total": 30 * 10**9}, {"params_total": 30 * 10**9 - 1}),
+        ("params:1..7B", {"params_total": 7 * 10**9}, {"params_total": 7 * 10**9 + 1}),
+        ("params:..7B", {"params_total": 1}, {"params_total": None}),
+        ("-params:>1B", {"params_total": None}, {"params_total": 2 * 10**9}),
+        ("active:<4B", {"params_active": 3_999_999_999}, {"params_active": 4 * 10**9}),
+        ("license:apache-2.0", {"license": "Apache-2.0"}, {"license": "mit"}),
+        ("license:permissive", {"license_class": "permissive"}, {"license_class": "copyleft"}),
+        ("gated:true", {"gated": "manual"}, {"gated": "no"}),
+        ("gated:false", {"gated": "no"}, {"gated": None}),
+        ("language:ko", {"languages": ["en", "ko"]}, {"languages": ["kor"]}),
+        ("tag:MoE", {"tags": ["moe"]}, {"tags": ["moes"]}),
+        ("released:2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
+        ("released:>2026-04-30", {"released_at": NOW}, {"released_at": NOW - timedelta(days=1)}),
+        ("released:<=2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
+        ("released:7d", {"released_at": NOW - timedelta(days=6)}, {"released_at": NOW - timedelta(days=8)}),
+        ("released:>=2026-05-01T12:00:00Z", {"released_at": NOW}, {"released_at": NOW - timedelta(seconds=1)}),
+        ('"deep research"', {"tags": ["deep research"]}, {"tags": ["deep", "research"]}),
+        ("QWEN", {"repo_id": "x/qwen-y"}, {"repo_id": "x/y"}),
+        ("a OR b c", {"repo_id": "a/x"}, {"repo_id": "b/x"}),
+        ("-(kind:base origin:CN)", {"origin": "US"}, {"origin": "CN"}),
+        ("task:text-generation OR modality:image", {"modality": "image"}, {"modality": "text"}),
+        ("downloads:>=1K likes:10", {"downloads": 1000, "likes": 10}, {"downloads": 1000, "likes": 11}),
+    ],
+)
+def test_meaning(query: str, holds: dict[str, object], fails: dict[str, object] | None) -> None:
+    predicate = to_predicate(parse(query), NOW)
+    assert predicate(release(**holds))
+    assert fails is None or not predicate(release(**fails))
+
+
+@pytest.mark.parametrize(
+    ("query", "column", "expected"),
+    [
+        ("kind:base orign:CN", 11, "did you mean origin?"),
+        ("origin:XYZ", 8, "ISO 3166-1"),
+        ("(a b", 5, "closing parenthesis"),
+        ("a)", 2, "not ')'"),
+        ("params:>=many", 10, "a count expected"),
+        ("params:0.0001", 8, "a count expected"),
+        ('say "hello', 5, "closing quote"),
+        ("kind:foo", 6, "finetune"),
+        ("a OR", 5, "expected at the end"),
+        ("origin:", 7, "expected"),
+        ("released:>=2026-13-01", 12, "a date expected"),
+        ("params:>=1,2", 12, "no list"),
+        ("lab:>x", 6, "only counts and dates"),
+        ("params:>=1..2", 10, "not both"),
+        ("(" * 60 + "a" + ")" * 60, 51, "at most 50"),
+        ("a " * 200, 201, "at most 100"),
+        ("a" * 3_000, 2_001, "2000 characters"),
+        ("a\x00b", 2, "NUL"),
+        ('""', 1, "between the quotes"),
+    ],
+)
+def test_an_error_names_column_and_expectation(query: str, column: int, expected: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(query)
+    assert caught.value.column == column
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("origin:CN kind:base", "kind:base AND origin:cn"),
+        ("origin:CN,KR", "origin:KR OR origin:CN"),
+        ("params:>=30B", "params:>=30000M"),
+        ("-kind:base", "NOT kind:base"),
+        ("--a", "a"),
+        ("a a b", "(b a)"),
+        ("released:7d", "released:>=168h"),
+        ("a OR (b OR c)", "c OR b OR a"),
+        ('lab:"Z.ai"', "lab:z-ai"),
+    ],
+)
+def test_the_same_meaning_has_one_form(one: str, other: str) -> None:
+    assert parse(one).normal == parse(other).normal
+
+
+def test_which_term_failed_is_explained() -> None:
+    found = dict(explain(parse("origin:CN params:>=30B"), release(origin="CN", params_total=8 * 10**9), NOW))
+    assert found == {"origin:CN": True, "params:>=30B": False}
+
+
+COUNTS = st.one_of(st.none(), st.sampled_from([0, 1, 10**9 - 1, 10**9, 7 * 10**9, 30 * 10**9, 2 * 10**12]))
+TEXT = st.text(st.sampled_from("abAB%_\\*'\"é-. "), min_size=1, max_size=6)
+MOMENTS = st.one_of(st.none(), st.sampled_from([NOW, NOW - timedelta(days=1), NOW - timedelta(days=40),
+                                                datetime(2026, 4, 30, tzinfo=UTC)]))  # fmt: skip
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "repo_id": TEXT, "namespace": TEXT, "name": TEXT,
+            "origin": st.sampled_from(["CN", "US", None]), "lab": st.sampled_from(["qwen", "z-ai", None]),
+            "foundation_origin": st.sampled_from(["CN", None]), "foundation_lab": st.sampled_from(["qwen", None]),
+            "foundation_repo_id": st.sampled_from(["Qwen/A", None]), "kind": st.sampled_from(["base", "merge"]),
+            "size": st.sampled_from(["tiny", None]), "license": st.sampled_from(["mit", "Odd One", None]),
+            "license_class": st.sampled_from(["permissive", "unknown"]), "gated": st.sampled_from(["no", "auto", None]),
+            "task": st.one_of(st.none(), TEXT), "modality": st.sampled_from(["text", None]),
+            "params_total": COUNTS, "params_active": COUNTS, "downloads": COUNTS, "likes": COUNTS,
+            "released_at": MOMENTS, "languages": st.lists(st.sampled_from(["en", "ko"]), unique=True, max_size=2),
+            "tags": st.lists(TEXT, max_size=3),
+        }
+    ),
+    min_size=1,
+    max_size=6,
+)  # fmt: skip
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_WORDS = TEXT.filter(lambda text: text.strip() != "")
+_COUNT = st.sampled_from(["1B", "7B", "0", "1.5B", "30000M", "2T", "1..7B", "..1B", "7B..", "none"])
+_DATE = st.sampled_from(["2026-04-30", "2026-05-01T12:00:00Z", "1d", "24h", "6w", "2026-04-01..2026-04-30", "none"])
+_COMPARED = st.sampled_from(["", ">", ">=", "<", "<="])
+
+
+def _compare(field: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pairs = st.tuples(_COMPARED, values).filter(lambda pair: not pair[0] or ".." not in pair[1])
+    return pairs.map(lambda pair: f"{field}:{pair[0]}{pair[1]}")
+
+
+TERMS = st.one_of(
+    _WORDS.map(_quoted),
+    st.sampled_from([
+        "origin:CN", "origin:CN,US", "origin:none", "foundation:CN", "foundation:qwen", "foundation:qwen/a",
+        "foundation:none", "lab:qwen", "lab:none", "kind:base", "kind:base,merge", "size:tiny", "size:none",
+        "license:mit", "license:permissive", "license:none", 'license:"odd one"', "gated:true", "gated:false",
+        "gated:none", "language:ko", "language:none", "tag:none", "modality:text", "status:live", "via:sweep",
+        "repo:*a*", "openness:open-weights", "task:none",
+    ]),
+    *(_WORDS.map(lambda text, name=name: f"{name}:{_quoted(text)}") for name in ("repo", "namespace", "task", "tag")),
+    *(_compare(field, _COUNT) for field in ("params", "active", "downloads", "likes")),
+    _compare("released", _DATE),
+)  # fmt: skip
+QUERIES = st.recursive(
+    TERMS,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda pair: f"({pair[0]} {pair[1]})"),
+        st.tuples(inner, inner).map(lambda pair: f"({pair[0]} OR {pair[1]})"),
+        inner.map(lambda text: f"-({text})"),
+    ),
+    max_leaves=6,
+)
+
+
+@given(query=QUERIES)
+@settings(max_examples=300, deadline=None)
+def test_the_normal_form_means_the_same_and_is_its_own(query: str) -> None:
+    parsed = parse(query)
+    again = parse(parsed.normal)
+    assert again == parsed
+    assert again.normal == parsed.normal
+
+
+@given(text=st.text(max_size=60) | st.text(st.sampled_from('abOR:()"-,><.= ANDT'), max_size=40))
+@settings(max_examples=500, deadline=None)
+def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
+    try:
+        parsed = parse(text)
+    except QueryError as error:
+        assert 1 <= error.column <= len(text) + 1
+        return
+    assume(len(parsed.normal) <= 2_000)
+    assert parse(parsed.normal).normal == parsed.normal
+
+
+@given(rows=ROWS, queries=st.lists(QUERIES, min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, object]], queries: list[str]) -> None:
+    releases = [release(number, **row) for number, row in enumerate(rows)]
+    with db.transaction(engine) as session:
+        session.execute(delete(Release))
+        session.add_all(releases)
+    with Session(engine) as session:
+        for text in queries:
+            query = parse(text)
+            by_sql = set(session.scalars(select(Release.hub_id).where(to_sql(query, NOW))))
+            holds = to_predicate(query, NOW)
+            assert by_sql == {row.hub_id for row in releases if holds(row)}, query.normal

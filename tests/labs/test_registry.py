@@ -1,0 +1,90 @@
+import json
+import tomllib
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from monitor.labs import LabsError, load
+from tests.house import labs_file
+
+GOOD = '[[lab]]\nid = "mine"\nname = "Mine"\nkind = "company"\nnamespaces = ["mine"]\n'
+
+
+def test_it_knows_at_least_300_namespaces_of_labs_from_many_countries() -> None:
+    registry = load()
+    assert len(registry.watched) >= 300
+    assert len({lab.origin for lab in registry.labs}) >= 40
+    assert registry.feeds
+
+
+def test_namespaces_are_found_exactly_by_case_and_by_their_former_names() -> None:
+    registry = load()
+    qwen = registry.of("Qwen")
+    assert qwen is not None
+    assert (qwen.id, qwen.origin, qwen.parent) == ("qwen", "CN", "alibaba")
+    assert registry.of("qwen") is None
+    assert registry.of("CohereForAI") is registry.of("CohereLabs")
+    assert registry.of("THUDM") is registry.of("zai-org")
+
+
+def test_repackagers_are_known_and_not_watched() -> None:
+    registry = load()
+    unsloth = registry.of("unsloth")
+    assert unsloth is not None
+    assert unsloth.repackager
+    assert "unsloth" not in registry.watched
+
+
+def test_every_author_of_several_trending_models_is_in_it_or_knowingly_left_out(shared: Path) -> None:
+    registry = load()
+    left_out = tomllib.loads(files("monitor.labs").joinpath("left_out.toml").read_text())
+    names = [name for group in left_out["author"] for name in group["namespaces"]]
+    assert not [name for name in names if registry.of(name)], "both in the registry and left out"
+    authors = Counter(json.loads(line)["author"] for line in (shared / "hub" / "models.jsonl").open())
+    several = {author for author, models in authors.items() if models >= 3}
+    assert not {author for author in several if registry.of(author) is None} - set(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[lab]]\nid = \n", ["no TOML", "line 2"]),
+        ("[labs]\n", ["[[lab]]"]),
+        (GOOD.replace('id = "mine"', 'id = "Not A Slug"'), ["number 1", "id", "slug"]),
+        (GOOD + 'country = "US"\n', ["'mine'", "unknown key 'country'"]),
+        (GOOD.replace('"company"', '"firm"'), ["'mine'", "kind", "company"]),
+        (GOOD + 'origin = "USA"\n', ["'mine'", "origin", "ISO 3166-1"]),
+        (GOOD.replace('["mine"]', '"mine"'), ["namespaces", "list"]),
+        (GOOD.replace('["mine"]', '["a b"]'), ["namespaces", "'a b'"]),
+        (GOOD.replace('name = "Mine"\n', ""), ["name", "missing"]),
+        (GOOD + GOOD, ["'mine'", "twice"]),
+        (GOOD + GOOD.replace('"mine"\nname', '"other"\nname'), ["'mine'", "claimed"]),
+        (GOOD + 'parent = "nobody"\n', ["parent", "no lab 'nobody'"]),
+        (GOOD + 'parent = "mine"\n', ["parent", "circle"]),
+        (GOOD + 'feeds = ["ftp://x"]\n', ["feeds", "ftp://x"]),
+        (GOOD + "repackager = 1\n", ["repackager", "true or false"]),
+    ],
+)
+def test_a_broken_file_is_one_line_that_names_the_place(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(LabsError) as caught:
+        load(labs_file(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    for word in ["labs.toml", *words]:
+        assert word in str(caught.value)
+
+
+def test_a_users_file_adds_replaces_and_takes_over(tmp_path: Path) -> None:
+    text = GOOD.replace('["mine"]', '["mine", "Qwen"]') + '[[lab]]\nid = "google"\nname = "Alphabet"\n'
+    registry = load(labs_file(tmp_path, text))
+    assert registry.of("Qwen") is registry.get("mine")
+    google = registry.get("google")
+    assert google is not None
+    assert (google.name, google.origin) == ("Alphabet", "US")
+    assert "google" in google.namespaces
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(LabsError, match=r"nowhere.toml.*MONITOR_LABS_FILE"):
+        load(tmp_path / "nowhere.toml")
