@@ -315,7 +315,7 @@ class Target(SQLModel, table=True):
 
 
 class Subscription(SQLModel, table=True):
-    """Who wants to be told what, where and how often. ``filter`` is a query in its normal form.
+    """Who wants to be told what, where and how often. ``filter`` is a query in its normal form, ``typed`` as written.
 
     ``digest_due_at``: when the next digest goes out; None for one who is told at once.
     """
@@ -327,6 +327,7 @@ class Subscription(SQLModel, table=True):
     channel: str = _words(index=True)
     target: str = _words(index=True)
     filter: str = _words(index=True)
+    typed: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     digest: str = _words()
     timezone: str = Field(default="UTC", sa_column=Column(Text, nullable=False))
     hour: int = Field(default=8)

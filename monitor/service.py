@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import Engine, select
-from sqlmodel import col
+from sqlalchemy import Engine
 
 from monitor import __version__, db, detection
 from monitor.alerts import outbox
 from monitor.alerts.outbox import Channel
+from monitor.alerts.subscriptions import followed
 from monitor.channels import available
 from monitor.detection import Watcher
 from monitor.labs import Registry, load
-from monitor.models import Subscription
 from monitor.settings import Settings
 from monitor.sources import feeds, transport
 from monitor.sources.budget import Allowance
 from monitor.sources.hub import Hub
-
-_FOLLOWED = re.compile(r"(?:^|[\s(])(?:namespace:|repo:)\"?([A-Za-z0-9][\w.,-]*)")
 
 
 @dataclass
@@ -63,14 +59,13 @@ class Service:
             ring=self.ring,
         )
 
-    def followed(self) -> list[str]:
-        """Namespaces that subscriptions name: they are swept as often as the allowance lasts."""
+    def watch(self) -> None:
+        """Makes the registry's namespaces be swept, and those that subscriptions name."""
         with db.reading(self.engine) as session:
-            active = select(col(Subscription.filter)).where(col(Subscription.paused).is_(False)).distinct()
-            filters = list(session.scalars(active))
-        return sorted(
-            {name for text in filters for found in _FOLLOWED.findall(text) for name in found.split(",") if name}
-        )
+            names = followed(session)
+        # A name that the registry writes otherwise is the registry's: the Hub knows no other case of it.
+        written = {name.lower(): name for name in self.registry.watched}
+        detection.watch(self.watcher, sorted({written.get(name.lower(), name) for name in names}))
 
     def read_feeds(self) -> int:
         """Reads the feeds that are due; returns how many entries are new."""

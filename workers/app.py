@@ -12,7 +12,14 @@ from celery import Celery
 
 from monitor.settings import Settings, SettingsError, load
 
-QUEUES = {"poll": "polls", "sweep": "polls", "hints": "hints", "feeds": "feeds", "deliver": "deliveries"}
+QUEUES = {
+    "watch": "polls",
+    "poll": "polls",
+    "sweep": "polls",
+    "hints": "hints",
+    "feeds": "feeds",
+    "deliver": "deliveries",
+}
 
 
 def make_app(settings: Settings) -> Celery:
@@ -62,6 +69,7 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
         "newest created": every(hub, "poll", "created"),
         "newest modified": every(hub, "poll", "modified"),
         "trending": every(15 * hub, "poll", "trending"),
+        "watched namespaces": every(min(60.0, hub), "watch"),
         "sweeps": every(min(5.0, hub), "sweep"),
         "hints": every(1.0, "hints"),
         "feeds": every(min(15.0, settings.feed_interval), "feeds"),

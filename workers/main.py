@@ -13,7 +13,7 @@ from rich.console import Console
 from sqlalchemy import update
 from sqlmodel import Session
 
-from monitor import db, detection
+from monitor import db
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.cli import app
 from monitor.cli import main as run_cli
@@ -95,7 +95,7 @@ def _take_over(service: Service) -> None:
         for table in (Poll, Namespace, Target):
             session.execute(update(table).values(leased_until=None))
         _terminal(session, on=True)
-    detection.watch(service.watcher, service.followed())
+    service.watch()
 
 
 def _terminal(session: Session, *, on: bool) -> None:

@@ -32,6 +32,12 @@ def poll(via: str) -> None:
         log.warning("poll failed, the next one tries again", poll=via, error=str(error))
 
 
+@app.task(name="hub.watch")
+def watch() -> None:
+    """Whose namespaces to sweep: subscriptions come and go."""
+    service().watch()
+
+
 @app.task(name="hub.sweep")
 def sweep() -> None:
     """The namespaces whose turn it is."""

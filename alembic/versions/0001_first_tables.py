@@ -294,6 +294,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("filter", sa.Text(), nullable=False),
+        sa.Column("typed", sa.Text(), server_default="", nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("timezone", sa.Text(), nullable=False),
         sa.Column("hour", sa.Integer(), nullable=False),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlmodel import Session, col
 
 from monitor.db import now
@@ -65,6 +66,7 @@ def subscribe(session: Session, wish: Wish, options: dict[str, Any] | None = Non
         channel=wish.channel,
         target=wish.target,
         filter=normal,
+        typed=wish.filter,
         digest=str(wish.digest),
         timezone=wish.timezone,
         hour=wish.hour,
@@ -125,7 +127,8 @@ def change(subscription: Subscription, **wishes: Any) -> None:
     if "timezone" in wishes:
         zone(wishes["timezone"])
     if "filter" in wishes:
-        wishes["filter"] = parse(wishes["filter"]).normal
+        wishes["typed"] = wishes["filter"]
+        wishes["filter"] = parse(wishes["typed"]).normal
     for name, value in wishes.items():
         setattr(subscription, name, str(value) if name == "digest" else value)
     subscription.digest_due_at = next_digest(subscription, now())
@@ -155,3 +158,25 @@ def roll(session: Session, moment: datetime) -> None:
         subscription.digest_due_at = next_digest(subscription, moment)
         session.add(subscription)
     session.flush()
+
+
+_NAMED = re.compile(r"(?<![^\s(])(namespace|repo):\"?([^\s()\"<>]+)", re.IGNORECASE)
+_NAMESPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
+
+
+def followed(session: Session) -> set[str]:
+    """Namespaces that active subscriptions name, in the case in which they were typed (the Hub minds it)."""
+    naming = or_(*(col(Subscription.filter).contains(f"{field}:") for field in ("namespace", "repo")))
+    query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
+    return {name for text in session.scalars(query) for name in named(text)}
+
+
+def named(text: str) -> set[str]:
+    """The namespaces that a query as typed asks for (not those that it excludes)."""
+    found = set()
+    for field, values in _NAMED.findall(text):
+        for value in values.split(","):
+            namespace, slash, _ = value.partition("/")
+            if (slash or field.lower() == "namespace") and _NAMESPACE.fullmatch(namespace):
+                found.add(namespace)
+    return found

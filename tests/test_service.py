@@ -1,0 +1,36 @@
+"""The house as one object."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, select
+
+from monitor import db
+from monitor.alerts.subscriptions import Wish, named, pause, subscribe
+from monitor.models import Namespace
+from monitor.service import Service
+from monitor.settings import Settings
+from tests.fakes.hub import ReplayHub
+
+
+def test_a_subscription_names_its_namespaces_in_the_case_it_was_typed_in() -> None:
+    assert named("namespace:Qwen,GreenLab kind:base") == {"Qwen", "GreenLab"}
+    assert named('(repo:Org/model OR repo:"Other/x-*") -namespace:Not repo:model-only') == {"Org", "Other"}
+
+
+def test_what_subscriptions_name_is_swept_as_long_as_they_run(sqlite_url: str, hub: ReplayHub) -> None:
+    service = Service(Settings(database_url=sqlite_url, hf_endpoint=hub.endpoint))
+    db.upgrade(service.engine)
+    with db.transaction(service.engine) as session:
+        kept = subscribe(session, Wish("terminal", "here", "namespace:SomeOne kind:base namespace:qwen"))
+    service.watch()
+    assert _watched(service.engine) == set(service.registry.watched) | {"SomeOne"}
+    with db.transaction(service.engine) as session:
+        pause(kept, "enough")
+        session.add(kept)
+    service.watch()
+    assert _watched(service.engine) == set(service.registry.watched)
+
+
+def _watched(engine: Engine) -> set[str]:
+    with db.reading(engine) as session:
+        return set(session.scalars(select(Namespace.name)))
