@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from sqlalchemy import Engine, create_engine, text
 
 from monitor import db
-from tests.fakes.hub import ReplayHub
+from tests.fakes.hub import ReplayHub, until
 from tests.house import House
 
 ROOT = Path(__file__).parent.parent
@@ -103,10 +104,20 @@ def redis_url() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="redis-")
     command = [str(REDIS_SERVER_PATH), "--port", str(port), "--dir", folder, "--save", "", "--appendonly", "no"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    yield f"redis://127.0.0.1:{port}/0"
+    url = f"redis://127.0.0.1:{port}/0"
+    until(lambda: _answers(url), 20, "Redis to answer")
+    yield url
     server.terminate()
     server.wait(10)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(url: str) -> bool:
+    with redis.Redis.from_url(url) as client:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
 
 
 @pytest.fixture(autouse=True)
