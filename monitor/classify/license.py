@@ -57,6 +57,7 @@ def license_of(model: wire.Model) -> License:
     return max(known, key=lambda item: STRICTNESS.index(item.license_class)) if known else found[0]
 
 
+@lru_cache(maxsize=4096)
 def _one(text: str, name: str | None, link: str | None) -> License:
     ident = text.lower()
     by_id = IDS.get(ident)
@@ -83,7 +84,6 @@ def _named(name: str | None, link: str | None, ident: str) -> License:
     return License(shown, LicenseClass.UNKNOWN, (Evidence("license_name", shown, "stated, and not in the table"),))
 
 
-@lru_cache(maxsize=4096)
 def by_words(name: str) -> LicenseClass | None:
     """The class of a licence's name as people write it; the longest beginning in the table decides."""
     words = _DIVIDER.sub("-", name.lower()).strip("-.")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
 
 from monitor.classify import wire
 from monitor.classify.result import Evidence, Publisher
@@ -16,32 +19,15 @@ ENOUGH = 0.6
 
 REGISTERED = 0.99
 
-_INSTITUTIONS = {
-    "CN": "tsinghua peking pku sjtu fudan zhejiang zju ustc nju hust ruc buaa casia cas-ia sysu nankai xidian",
-    "KR": "kaist postech yonsei hanyang snu sungkyunkwan unist dgist etri kisti",
-    "JP": "utokyo tokyo kyoto osaka tohoku nagoya riken aist naist titech waseda keio",
-    "US": "stanford berkeley mit cmu princeton cornell uiuc gatech ucla ucsd caltech nyu umass umich",
-    "GB": "oxford cambridge ucl edinburgh imperial kcl",
-    "DE": "tum lmu fraunhofer dfki tuebingen kit",
-    "FR": "inria cnrs sorbonne polytechnique cea",
-    "CH": "eth ethz epfl uzh idiap",
-    "IN": "iit iisc iiit iitb iitm",
-    "SG": "nus ntu astar",
-    "HK": "hku hkust cuhk",
-    "TW": "sinica ntnu nthu",
-    "CA": "uwaterloo mila utoronto mcgill ubc",
-    "IL": "technion huji biu telaviv",
-    "NL": "uva tudelft radboud",
-    "PL": "opi ipipan",
-    "FI": "aalto utu helsinki",
-    "SE": "kth chalmers liu",
-    "AE": "mbzuai",
-    "VN": "vnu hcmut",
-    "TR": "itu metu bilkent",
-    "BR": "unicamp usp ufmg",
-    "AU": "csiro unsw monash anu",
-}
-_BY_WORD = {word: country for country, words in _INSTITUTIONS.items() for word in words.split() if len(word) >= 3}
+
+def _words(kind: str) -> dict[str, str]:
+    """Word or phrase in lower case to country, from ``places.toml``."""
+    table = tomllib.loads(files(__package__).joinpath("places.toml").read_text("utf-8"))[kind]
+    return {name.lower(): country for country, names in table.items() for name in names}
+
+
+INSTITUTIONS, ACRONYMS, PLACES = (_words(kind) for kind in ("institutions", "acronyms", "places"))
+
 _DOMAINS = {
     "kr": "KR", "jp": "JP", "cn": "CN", "fr": "FR", "de": "DE", "ch": "CH", "uk": "GB", "in": "IN", "sg": "SG",
     "hk": "HK", "tw": "TW", "ca": "CA", "il": "IL", "nl": "NL", "pl": "PL", "fi": "FI", "se": "SE", "no": "NO",
@@ -55,7 +41,22 @@ _LANGUAGES = {"ko": "KR", "ja": "JP", "vi": "VN", "th": "TH", "pl": "PL", "fi": 
 """Languages of one country in the main. English, Chinese, Spanish, Arabic and the like say nothing of where."""
 
 _HOST = re.compile(r"(?:https?://|@)([A-Za-z0-9.-]+\.[A-Za-z]{2,})")
-_WORDS = re.compile(r"[A-Za-z]+")
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_LINKS = ("license_link", "contact", "website", "homepage")
+
+
+def _any(words: Iterable[str], before: str = "", flags: int = 0) -> re.Pattern[str]:
+    """Any of these, as whole words; the longest first."""
+    longest = sorted(words, key=len, reverse=True)
+    return re.compile(rf"(?<![\w.@/-]){before}({'|'.join(map(re.escape, longest))})(?![\w@-])", flags)
+
+
+_INSTITUTION, _PLACE = _any(INSTITUTIONS), _any(PLACES)
+_ACRONYM = re.compile(_any(name.upper() for name in ACRONYMS).pattern + r"(?! [Ll]icen[cs]e)")
+_SEATED = _any(
+    PLACES,
+    r"(?:based|located|headquartered|headquarters|founded|lab|laboratory|company|startup|team) (?:in|from) (?:the )?",
+)
 _ACADEMIC = re.compile(r"universit|institute of technology|college|école|\.edu\b|\.ac\.", re.IGNORECASE)
 
 
@@ -80,8 +81,9 @@ def _weighed(model: wire.Model, namespace: str) -> Publisher:
         evidence.append(item)
     if not doubt:
         return Publisher(None, None, None, None)
-    country, left = min(doubt.items(), key=lambda item: (item[1], item[0]))
-    confidence = round(1.0 - left, 3)
+    (country, left), *others = sorted(doubt.items(), key=lambda item: (item[1], item[0]))
+    # What speaks for another country takes away from the first, by half its own weight.
+    confidence = round((1.0 - left) * (1.0 - 0.5 * (1.0 - others[0][1]) if others else 1.0), 3)
     text = _organization_text(model)
     kind = LabKind.ACADEMIC if text and _ACADEMIC.search(text) else None
     return Publisher(None, kind, country if confidence >= ENOUGH else None, confidence, tuple(evidence))
@@ -89,33 +91,54 @@ def _weighed(model: wire.Model, namespace: str) -> Publisher:
 
 def _signals(model: wire.Model, namespace: str) -> Iterator[tuple[str, float, Evidence]]:
     """(country, weight, evidence), each signal once."""
-    seen: set[tuple[str, str]] = set()
-    for word in _WORDS.findall(namespace):
-        country = _BY_WORD.get(word.lower())
-        if country and ("word", word.lower()) not in seen:
-            seen.add(("word", word.lower()))
-            yield country, 0.5, Evidence("institution in the namespace", word, f"an institution in {country}")
+    yield from _in_namespace(namespace[:100])
     card = wire.card(model)
     if not card and "_organization" not in model:
         return
     text = " ".join((_organization_text(model), *wire.texts(card, "affiliation"), *wire.texts(card, "organization")))
-    for word in _WORDS.findall(text):
-        country = _BY_WORD.get(word.lower())
-        if country and ("text", word.lower()) not in seen:
-            seen.add(("text", word.lower()))
-            yield country, 0.6, Evidence("institution in the description", word, f"an institution in {country}")
-    links = " ".join(
-        (text, *wire.texts(card, "license_link"), *wire.texts(card, "contact"), *wire.texts(card, "website"))
-    )
-    for host in _HOST.findall(links):
-        country = _DOMAINS.get(host.rpartition(".")[2].lower())
-        if country and ("host", host.lower()) not in seen:
-            seen.add(("host", host.lower()))
-            yield country, 0.55, Evidence("domain", host, f"a domain of {country}")
+    yield from _in_text(text)
+    yield from _in_links(" ".join((text, *(link for key in _LINKS for link in wire.texts(card, key)))))
     languages = wire.texts(card, "language")
     if len(languages) == 1 and languages[0] in _LANGUAGES:
         country = _LANGUAGES[languages[0]]
         yield country, 0.2, Evidence("language", languages[0], f"spoken in {country} in the main (weak)")
+
+
+@lru_cache(maxsize=65_536)
+def _in_namespace(namespace: str) -> tuple[tuple[str, float, Evidence], ...]:
+    found = []
+    for word in sorted({word.lower() for word in _PARTS.findall(namespace)}):
+        institution = INSTITUTIONS.get(word) or ACRONYMS.get(word)
+        if institution is not None:
+            says = Evidence("institution in the namespace", word, f"an institution in {institution}")
+            found.append((institution, 0.5, says))
+        elif word in PLACES:
+            found.append((PLACES[word], 0.45, Evidence("place in the namespace", word, f"in {PLACES[word]}")))
+    return tuple(found)
+
+
+def _in_text(text: str) -> Iterator[tuple[str, float, Evidence]]:
+    """Institutions and places that an organisation names in what it says of itself."""
+    lower = text.lower()
+    for name in sorted({found.lower() for found in _INSTITUTION.findall(lower)}):
+        country = INSTITUTIONS[name]
+        yield country, 0.6, Evidence("institution in the description", name, f"an institution in {country}")
+    # Acronyms are words of many languages ("kit", "mit"): they count in capitals alone, and MIT's licence not at all.
+    for name in sorted(set(_ACRONYM.findall(text))):
+        country = ACRONYMS[name.lower()]
+        yield country, 0.55, Evidence("institution in the description", name, f"an institution in {country}")
+    seated = {found.lower() for found in _SEATED.findall(lower)}
+    for name in sorted({found.lower() for found in _PLACE.findall(lower)}):
+        weight = 0.65 if name in seated else 0.4
+        yield PLACES[name], weight, Evidence("place in the description", name, f"in {PLACES[name]}")
+
+
+def _in_links(text: str) -> Iterator[tuple[str, float, Evidence]]:
+    """Domains of links and mail addresses."""
+    for host in sorted({found.lower() for found in _HOST.findall(text)}):
+        country = _DOMAINS.get(host.rpartition(".")[2])
+        if country is not None:
+            yield country, 0.55, Evidence("domain", host[:100], f"a domain of {country}")
 
 
 def _organization_text(model: wire.Model) -> str:

@@ -33,7 +33,7 @@ def _families() -> tuple[Family, ...]:
         Family(
             entry["namespace"],
             tuple(entry["begins"]),
-            re.compile(rf"(?:{'|'.join(entry['names'])})(?=$|[-_.])") if entry["names"] else None,
+            re.compile(rf"(?:{'|'.join(entry['names'])})(?=$|[-_]|[.](?!\d))") if entry["names"] else None,
             entry.get("copies_only", False),
         )
         for entry in table

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from monitor.vocabulary import Kind, LabKind, LicenseClass, Openness, Size
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One reason: the signal that was looked at, the value found there, and what it says."""
 
     signal: str
@@ -20,16 +20,14 @@ class Evidence:
         return {"signal": self.signal, "value": self.value, "says": self.says}
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(NamedTuple):
     """A model that this one was made of, nearest first in a lineage."""
 
     repo_id: str
     relation: Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Foundation:
+class Foundation(NamedTuple):
     """The root that a model was built on (itself for a base), whose it is and from where."""
 
     repo_id: str
@@ -37,8 +35,7 @@ class Foundation:
     origin: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the history already knows of a repository, for those built on it."""
 
     repo_id: str
@@ -58,8 +55,7 @@ def knows_nothing(_repo_id: str) -> Known | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Publisher:
+class Publisher(NamedTuple):
     """Whose a repository is: lab id of the registry, country (ISO 3166-1 alpha-2, EU, INT), confidence 0-1."""
 
     lab: str | None
@@ -69,8 +65,7 @@ class Publisher:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(NamedTuple):
     """What a repository is and what it was made of."""
 
     kind: Kind
@@ -80,8 +75,7 @@ class Lineage:
     foundation_evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(NamedTuple):
     """Parameter counts; ``source`` names what decided (registry, safetensors, gguf, config, base_model, name)."""
 
     total: int | None
@@ -94,8 +88,7 @@ class Parameters:
         return size_class(self.total)
 
 
-@dataclass(frozen=True, slots=True)
-class License:
+class License(NamedTuple):
     """The licence as stated (identifier or name) and its class."""
 
     identifier: str | None
@@ -103,8 +96,7 @@ class License:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(NamedTuple):
     """Everything that a Hub model object says, judged; ``evidence`` by the judgement's name."""
 
     lab: str | None
@@ -129,7 +121,7 @@ class Classification:
     papers: tuple[str, ...]
     datasets: tuple[str, ...]
     has_weights: bool | None
-    evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    evidence: Mapping[str, tuple[Evidence, ...]] = MappingProxyType({})
 
 
 _EDGES = ((1e9, Size.TINY), (10e9, Size.SMALL), (50e9, Size.MEDIUM), (250e9, Size.LARGE))

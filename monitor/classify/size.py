@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 from importlib.resources import files
 
 from monitor.classify import wire
 from monitor.classify.result import Evidence, Known, Lineage, Lookup, Parameters, knows_nothing
 from monitor.classify.size_config import experts, from_config
-from monitor.classify.size_names import NameSize, from_name
+from monitor.classify.size_names import NameSize, from_name, says_part
 from monitor.classify.size_packing import unpacked
 from monitor.vocabulary import Kind
 
 PARTIAL = 0.02
 """Weights of less than this part of what the name says are an adapter's, or a part of an upload."""
+
+ANYONES = "*"
+"""The key of names that tell an architecture of one size, whoever publishes it."""
 
 _COPIES = {Kind.QUANTIZED, Kind.CONVERSION}
 _MIXTURE_SIGN = re.compile(
@@ -40,10 +44,11 @@ def _families() -> dict[str, list[tuple[re.Pattern[str], int, int]]]:
 FAMILIES = _families()
 
 
+@lru_cache(maxsize=65_536)
 def stated(repo_id: str) -> tuple[int, int] | None:
-    """(total, active) as the lab states them for one of its own models, else None."""
+    """(total, active) as the lab states them for one of its own models, or for an architecture of one size."""
     namespace, _, name = repo_id.partition("/")
-    for pattern, total, active in FAMILIES.get(namespace, ()):
+    for pattern, total, active in (*FAMILIES.get(namespace, ()), *FAMILIES[ANYONES]):
         if pattern.fullmatch(name):
             return total, active
     return None
@@ -59,7 +64,7 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = knows_nothin
     if registered is not None:
         evidence = Evidence("registry", name, f"{registered[0]} in all, {registered[1]} active, as its lab states")
         return Parameters(*registered, "registry", (evidence,))
-    base = _base(lineage, known)
+    base = None if says_part(name) else _base(lineage, known)
     counted = _counted(model, by_name, base)
     if counted is not None:
         return counted

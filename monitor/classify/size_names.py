@@ -12,10 +12,10 @@ _EDGE = r"(?:^|(?<=[-_. /]))"
 _END = r"(?=$|[-_. ])"
 _NUMBER = r"(\d{1,4}(?:[._]\d{1,3})?)"
 _MIXTURE = re.compile(rf"{_EDGE}(\d{{1,3}})x(\d{{1,3}}(?:\.\d+)?)[bB]{_END}")
-_EXPERTS = re.compile(rf"{_EDGE}\d{{1,3}}(?:\.\d+)?[bB]-\d{{1,3}}E{_END}")
+_EXPERTS = re.compile(rf"{_EDGE}(\d{{1,3}}(?:\.\d+)?)[bB]-\d{{1,3}}E{_END}")
 _TOTAL_ACTIVE = re.compile(rf"{_EDGE}{_NUMBER}([bBmMtT])[-_]?[aA](\d{{1,3}}(?:\.\d+)?)([bBmM]){_END}")
 _ACTIVE = re.compile(rf"{_EDGE}[aA](\d{{1,3}}(?:\.\d+)?)[bB]{_END}")
-_EFFECTIVE = re.compile(rf"{_EDGE}[eE]\d{{1,2}}(?:\.\d+)?[bB]{_END}")
+_EFFECTIVE = re.compile(rf"{_EDGE}[eE](\d{{1,2}}(?:\.\d+)?)[bB]{_END}")
 _PLAIN = re.compile(
     rf"(?:^|(?<=[-_. /a-zA-Z]))(?<![vVqQwWaAeExX])(?<![vVqQ]\d)(\d{{1,4}}(?:[.p]\d{{1,3}})?|\d_\d)([bBmMtT]){_END}"
 )
@@ -23,12 +23,17 @@ _TOKENS = re.compile(
     r"[-_.]?\d+(?:\.\d+)?[bBtT][-_]?(?:tokens?|toks?|tk)\b|\d+(?:\.\d+)?[kKmM]?[-_]?steps?\b|step[-_]?\d+[kKmMbB]?",
     re.IGNORECASE,
 )
-_CONTEXT = re.compile(r"(?<=[-_.])(?:128|256|512|1|2|4|10)M(?=$|[-_.])")
+_CONTEXT = re.compile(r"(?<=[-_.])(?:128|256|512|1|2|4|10)[Mm](?=$|[-_.])")
 _NOT_ITS_OWN = re.compile(
     r"(?:^|[-_.])(?:Q?LoRA|LoKr|DoRA|adapter|draft|eagle\d?|speculator|mtp|assistant|medusa|dflash|mmproj)s?(?:$|[-_.\d])",
     re.IGNORECASE,
 )
 _MOE = re.compile(r"(?:^|[-_.])(?:\d*moe|mixtral)", re.IGNORECASE)
+
+
+def says_part(name: str) -> bool:
+    """Whether a name says that this is an adapter, a draft model or a projector: its size is not its base's."""
+    return _NOT_ITS_OWN.search(name) is not None
 
 
 class NameSize(NamedTuple):
@@ -43,21 +48,24 @@ class NameSize(NamedTuple):
 def from_name(name: str) -> NameSize | None:
     """The size that a repository's name tells; None where it tells none, or more than one.
 
-    ``8x7B`` tells none: experts share what is not expert. ``E4B`` counts what is effective, not all. The size in the
-    name of an adapter or of a draft model is its base's.
+    ``8x7B`` tells none: experts share what is not expert. ``17B-16E`` and ``E4B`` tell what is active, not all. The
+    size in the name of an adapter or of a draft model is its base's.
     """
-    if _NOT_ITS_OWN.search(name) or _MIXTURE.search(name) or _EXPERTS.search(name) or _EFFECTIVE.search(name):
+    if says_part(name) or _MIXTURE.search(name):
         return None
+    part = _EXPERTS.search(name) or _EFFECTIVE.search(name)
+    if part is not None:
+        return NameSize(None, _count(part[1], "B"), part[0])
     both = _TOTAL_ACTIVE.search(name)
     if both is not None:
         total, active = _count(both[1], both[2]), _count(both[3], both[4])
         return NameSize(total, active, both[0]) if active < total else None
-    clean = _CONTEXT.sub("", _TOKENS.sub("", name))
+    clean = _TOKENS.sub("", name)
     only_active = _ACTIVE.search(clean)
     if only_active is not None:
         clean = clean.replace(only_active[0], "")
-    found = {_count(match[1], match[2]): match[0] for match in _PLAIN.finditer(clean)}
-    found.pop(0, None)
+    # A context of 1M is no size, but where nothing else is one, it is (TinyStories-1M).
+    found = _sizes(_CONTEXT.sub("", clean)) or _sizes(clean)
     if len(found) != 1:
         return NameSize(None, _count(only_active[1], "B"), only_active[0]) if only_active and not found else None
     ((total, piece),) = found.items()
@@ -65,6 +73,12 @@ def from_name(name: str) -> NameSize | None:
         active = _count(only_active[1], "B")
         return NameSize(total, active, f"{piece} {only_active[0]}") if active < total else None
     return NameSize(total, None if _MOE.search(name) else total, piece)
+
+
+def _sizes(text: str) -> dict[int, str]:
+    found = {_count(match[1], match[2]): match[0] for match in _PLAIN.finditer(text)}
+    found.pop(0, None)
+    return found
 
 
 def _count(number: str, unit: str) -> int:

@@ -35,10 +35,19 @@ def unpacked(model: wire.Model) -> Unpacked | None:
     if bits is None or packed_in is None:
         return Unpacked(plain, None)
     packed = by_type[packed_in]
-    values = packed * _BITS[packed_in] // bits
+    values = _values(packed, bits, packed_in, group, by_type)
     scales = _scales(by_type, values, group, packed_in)
     rest = plain - packed - scales
     return Unpacked(values + max(rest, 0), f"{bits}-bit values unpacked from {packed_in}")
+
+
+def _values(packed: int, bits: int, packed_in: str, group: int, by_type: Mapping[str, int]) -> int:
+    """Values in ``packed`` elements, some of which may be scales: a byte for each group, in the formats of bytes."""
+    values = packed * _BITS[packed_in] // bits
+    if packed_in != "U8" or group <= 0:
+        return values
+    scales_elsewhere = by_type.get("F8_E4M3", 0) + by_type.get("F32", 0) > 0.5 * values / group
+    return values if scales_elsewhere else round(packed / (bits / 8 + 1 / group))
 
 
 def _whole(value: Any) -> bool:
@@ -100,6 +109,5 @@ def _scales(by_type: Mapping[str, int], values: int, group: int, packed_in: str)
     if packed_in == "U32":
         return min(2 * expected, by_type.get("BF16", 0) + by_type.get("F16", 0))
     if packed_in == "U8":
-        # bitsandbytes keeps a byte for each block of values, beside the values themselves.
-        return 0
+        return min(expected, by_type["F32"]) if by_type.get("F32", 0) > 0.5 * expected else 0
     return min(expected, sum(by_type.get(kind, 0) for kind in _FLOATS))

@@ -1,0 +1,92 @@
+"""Safetensors facts in the shapes that the Hub serves for packed and unpacked weights of a model of known size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LINEAR = 0.94
+"""The part of a model's parameters that quantisers pack; embeddings, norms and heads stay as they are."""
+
+
+def shape(total: int, packing: str) -> dict[str, Any]:
+    """``{"safetensors": …, "config": …, "tags": …}`` of a model with ``total`` parameters, packed so."""
+    packed = round(total * LINEAR)
+    rest = total - packed
+    make = {
+        "none": lambda: ({"BF16": total}, {}, []),
+        "f32": lambda: ({"F32": total}, {}, []),
+        "fp8": lambda: (
+            {"F8_E4M3": packed, "BF16": rest, "F32": packed // 16_384},
+            {"quant_method": "fp8", "weight_block_size": [128, 128]},
+            ["fp8"],
+        ),
+        "gptq": lambda: (
+            {"I32": packed // 8 + packed // 128 // 8, "F16": rest + packed // 128},
+            {"quant_method": "gptq", "bits": 4, "group_size": 128},
+            ["gptq", "4-bit"],
+        ),
+        "awq": lambda: (
+            {"I32": packed // 8 + packed // 128 // 8, "F16": rest + packed // 128},
+            {"quant_method": "awq", "bits": 4, "group_size": 128},
+            ["awq", "4-bit"],
+        ),
+        "bnb": lambda: (
+            {"U8": packed // 2 + packed // 64, "BF16": rest, "F32": packed // 64 // 256},
+            {"quant_method": "bitsandbytes", "load_in_4bit": True, "_load_in_4bit": True},
+            ["bitsandbytes", "4-bit"],
+        ),
+        "bnb without nesting": lambda: (
+            {"U8": packed // 2, "BF16": rest, "F32": packed // 64},
+            {"quant_method": "bitsandbytes", "load_in_4bit": True},
+            ["bitsandbytes"],
+        ),
+        "mxfp4": lambda: (
+            {"U8": packed // 2 + packed // 32, "BF16": rest},
+            {"quant_method": "mxfp4"},
+            ["mxfp4"],
+        ),
+        "nvfp4": lambda: (
+            {"U8": packed // 2, "F8_E4M3": packed // 16, "BF16": rest, "F32": 500},
+            {"quant_method": "modelopt", "quant_algo": "NVFP4"},
+            ["modelopt", "nvfp4"],
+        ),
+        "compressed-tensors w4a16": lambda: (
+            {"I32": packed // 8, "BF16": rest + packed // 128, "I64": 1_000},
+            {
+                "quant_method": "compressed-tensors",
+                "format": "pack-quantized",
+                "config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 128, "type": "int"}}},
+            },
+            ["compressed-tensors"],
+        ),
+        "compressed-tensors w8a8": lambda: (
+            {"I8": packed, "BF16": rest + packed // 4_096},
+            {
+                "quant_method": "compressed-tensors",
+                "format": "int-quantized",
+                "config_groups": {"group_0": {"weights": {"num_bits": 8, "type": "int"}}},
+            },
+            ["compressed-tensors"],
+        ),
+        "mlx": lambda: (
+            {"U32": packed // 8, "BF16": rest + 2 * (packed // 64)},
+            {},
+            ["mlx", "4-bit"],
+        ),
+    }[packing]
+    by_type, quantization, tags = make()
+    by_type = {name: count for name, count in by_type.items() if count > 0}
+    config: dict[str, Any] = {"model_type": "llama"}
+    if quantization:
+        config["quantization_config"] = quantization
+    return {
+        "safetensors": {"parameters": by_type, "total": sum(by_type.values())},
+        "config": config,
+        "tags": ["safetensors", *tags],
+    }
+
+
+PACKINGS = (
+    "none", "f32", "fp8", "gptq", "awq", "bnb", "bnb without nesting", "mxfp4", "nvfp4", "compressed-tensors w4a16",
+    "compressed-tensors w8a8", "mlx",
+)  # fmt: skip

@@ -1,0 +1,127 @@
+"""What was built on what: relations, chains, circles, and names as weak evidence."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from monitor.classify import Classification, Foundation, Known, Parent, classify
+from monitor.labs import Registry, load
+from monitor.vocabulary import Kind
+
+
+@cache
+def registry() -> Registry:
+    return load()
+
+
+def judged(repo_id: str, *tags: str, known: dict[str, Known] | None = None, **facts: Any) -> Classification:
+    return classify({"id": repo_id, "tags": list(tags), **facts}, registry(), (known or {}).get)
+
+
+def chain(*pairs: tuple[str, str]) -> dict[str, Known]:
+    """A history in which each first was fine-tuned from its second."""
+    return {
+        child: Known(child, Kind.FINETUNE, (Parent(parent, Kind.FINETUNE),), Foundation(parent, None, None))
+        for child, parent in pairs
+    }
+
+
+@pytest.mark.parametrize("relation", ["finetune", "adapter", "merge", "quantized"])
+def test_the_relation_is_that_of_the_tags(relation: str) -> None:
+    found = judged("someone/thing", f"base_model:{relation}:Qwen/Qwen3-8B", "base_model:Qwen/Qwen3-8B")
+    assert found.kind == relation
+    assert found.lineage == (Parent("Qwen/Qwen3-8B", Kind(relation)),)
+    assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
+
+
+def test_what_the_author_states_outranks_the_tags() -> None:
+    card = {"base_model": "Qwen/Qwen3-8B", "base_model_relation": "quantized"}
+    assert judged("someone/thing", "base_model:finetune:Qwen/Qwen3-8B", cardData=card).kind is Kind.QUANTIZED
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "facts", "kind"),
+    [
+        ("someone/Thing-GGUF", {}, Kind.QUANTIZED),
+        ("someone/Thing-AWQ", {}, Kind.QUANTIZED),
+        ("mlx-community/Thing-4bit", {}, Kind.QUANTIZED),
+        ("someone/Thing-ONNX", {}, Kind.CONVERSION),
+        ("someone/Thing", {"siblings": [{"rfilename": "adapter_config.json"}]}, Kind.ADAPTER),
+        ("someone/Thing", {"siblings": [{"rfilename": "thing.Q4_K_M.gguf"}]}, Kind.QUANTIZED),
+        ("someone/Thing", {"library_name": "peft"}, Kind.ADAPTER),
+        ("someone/Thing-slerp", {}, Kind.MERGE),
+        ("someone/Thing-abliterated", {}, Kind.FINETUNE),
+        ("Qwen/Qwen9-8B", {}, Kind.BASE),
+        ("someone/Thing", {}, Kind.UNKNOWN),
+    ],
+)
+def test_the_kind_without_a_stated_base(repo_id: str, facts: dict[str, Any], kind: Kind) -> None:
+    found = judged(repo_id, **facts)
+    assert found.kind is kind
+    assert found.evidence["kind"]
+
+
+def test_a_base_is_its_own_foundation() -> None:
+    assert judged("Qwen/Qwen9-8B").foundation == Foundation("Qwen/Qwen9-8B", "qwen", "CN")
+
+
+def test_a_labs_instruct_version_of_its_own_base_is_a_finetune_of_it() -> None:
+    found = judged("Qwen/Qwen9-8B-Instruct", "base_model:finetune:Qwen/Qwen9-8B")
+    assert (found.kind, found.foundation) == (Kind.FINETUNE, Foundation("Qwen/Qwen9-8B", "qwen", "CN"))
+
+
+def test_several_bases_make_a_merge_whose_parents_are_all_told() -> None:
+    found = judged("someone/thing", "base_model:merge:Qwen/Qwen3-8B", "base_model:merge:google/gemma-3-4b-it")
+    assert found.kind is Kind.MERGE
+    assert {parent.repo_id for parent in found.lineage} == {"Qwen/Qwen3-8B", "google/gemma-3-4b-it"}
+    assert "google/gemma-3-4b-it" in str(found.evidence["foundation"])
+
+
+def test_a_chain_is_followed_through_the_history_to_its_root() -> None:
+    known = chain(("b/two", "c/three"), ("c/three", "Qwen/Qwen3-8B"))
+    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    assert [parent.repo_id for parent in found.lineage] == ["b/two", "c/three", "Qwen/Qwen3-8B"]
+    assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
+
+
+def test_a_circle_ends_where_it_closes() -> None:
+    known = chain(("b/two", "a/one"), ("a/one", "b/two"))
+    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    assert [parent.repo_id for parent in found.lineage] == ["b/two"]
+    assert found.foundation is not None
+
+
+def test_one_that_names_itself_is_its_own_root() -> None:
+    found = judged("a/one", "base_model:finetune:a/one")
+    assert found.foundation == Foundation("a/one", None, None)
+
+
+def test_a_very_long_chain_comes_to_an_end() -> None:
+    known = chain(*((f"a/{n}", f"a/{n + 1}") for n in range(100)))
+    assert len(judged("a/start", "base_model:finetune:a/0", known=known).lineage) <= 20
+
+
+def test_a_missing_parent_is_the_root_as_far_as_anyone_knows() -> None:
+    found = judged("a/one", "base_model:finetune:gone/away")
+    assert found.foundation == Foundation("gone/away", None, None)
+
+
+def test_a_repackagers_copy_in_the_middle_is_seen_through() -> None:
+    found = judged("someone/tuned", "base_model:finetune:unsloth/Qwen3-8B-bnb-4bit")
+    assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
+    assert [parent.repo_id for parent in found.lineage] == ["unsloth/Qwen3-8B-bnb-4bit", "Qwen/Qwen3-8B"]
+
+
+def test_a_copy_that_states_no_base_is_traced_by_its_name() -> None:
+    found = judged("unsloth/Qwen3-8B-GGUF", "gguf")
+    assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
+    assert "weak" in str(found.evidence["foundation"])
+
+
+def test_a_precision_that_a_model_was_born_in_is_no_quantisation() -> None:
+    packed = {"quantization_config": {"quant_method": "fp8"}}
+    assert judged("deepseek-ai/DeepSeek-V3", config=packed).kind is Kind.BASE
+    assert judged("someone/model", "base_model:x/y", config=packed).kind is Kind.QUANTIZED

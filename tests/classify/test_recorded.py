@@ -1,0 +1,64 @@
+"""Every model of the recorded timeline: what is judged agrees with what its tags state."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.classify import classify
+from monitor.classify.license import license_of
+from monitor.labs import Registry, load
+from monitor.vocabulary import Kind
+from tests.classify.table import table
+
+
+@cache
+def registry() -> Registry:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def models(shared: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (shared / "hub" / "models.jsonl").read_text().splitlines()]
+
+
+def test_all_are_there(models: list[dict[str, Any]]) -> None:
+    assert len(models) == 975
+
+
+def test_kind_and_lineage_agree_with_the_tags(models: list[dict[str, Any]]) -> None:
+    for model in models:
+        found = classify(model, registry())
+        stated = [
+            tag.split(":", 2)[1:] for tag in model["tags"] if tag.count(":") >= 2 and tag.startswith("base_model:")
+        ]
+        named = {
+            tag.partition(":")[2] for tag in model["tags"] if tag.startswith("base_model:") and tag.count(":") == 1
+        }
+        if stated:
+            assert found.kind in {relation for relation, _ in stated}, model["id"]
+        if stated or named:
+            parents = {parent.repo_id for parent in found.lineage}
+            assert parents >= (named | {base for _, base in stated}) - {model["id"]}, model["id"]
+            assert found.foundation is not None, model["id"]
+        elif found.kind is Kind.BASE:
+            assert found.foundation is not None
+            assert found.foundation.repo_id == model["id"]
+
+
+def test_licences_agree_with_the_tags(models: list[dict[str, Any]]) -> None:
+    for model in models:
+        stated = {tag.partition(":")[2] for tag in model["tags"] if tag.startswith("license:")}
+        found = license_of(model)
+        assert found.identifier in stated if stated else found.identifier is None, model["id"]
+        assert (found.license_class == "undeclared") == (not stated), model["id"]
+
+
+def test_the_table_in_the_docs_is_what_comes_out(models: list[dict[str, Any]]) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "classification.md").read_text()
+    shown = docs.partition("<!-- recorded -->\n")[2].partition("<!-- /recorded -->")[0]
+    assert shown == table(models, registry()), f"paste this into docs/classification.md:\n{table(models, registry())}"

@@ -1,0 +1,235 @@
+"""How big: from names, from weights in any packing, from configurations, and in which order these are believed."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.classify import Classification, Known, Parent, classify
+from monitor.classify.size_names import from_name
+from monitor.labs import Registry, load
+from monitor.vocabulary import Kind
+from tests.classify.shapes import PACKINGS, shape
+
+B = 10**9
+
+
+@cache
+def registry() -> Registry:
+    return load()
+
+
+def judged(repo_id: str, **facts: Any) -> Classification:
+    return classify({"id": repo_id, **facts}, registry())
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "active"),
+    [
+        ("Qwen3-30B-A3B", 30, 3),
+        ("Qwen3-235B-A22B-Instruct-2507-FP8", 235, 22),
+        ("ERNIE-4.5-21B-A3B-PT", 21, 3),
+        ("granite-3.1-1b-a400m-base", 1, 0.4),
+        ("Qwen3-0.6B", 0.6, 0.6),
+        ("SmolLM2-135M-Instruct", 0.135, 0.135),
+        ("Ling-1T", 1000, 1000),
+        ("pythia-70m", 0.07, 0.07),
+        ("EuroLLM-1.7B", 1.7, 1.7),
+        # Versions are no sizes.
+        ("Llama-3.1-8B", 8, 8),
+        ("Qwen2.5-VL-7B-Instruct", 7, 7),
+        ("Yi-1.5-34B-Chat", 34, 34),
+        ("internlm2_5-7b-chat", 7, 7),
+        ("OLMo-2-0325-32B", 32, 32),
+        ("Phi-3.5-mini", None, None),
+        ("glm-4-9b-chat-1m", 9, 9),
+        # Precisions are no sizes.
+        ("Qwen3-8B-4bit", 8, 8),
+        ("Mistral-7B-v0.1-Q4_K_M-GGUF", 7, 7),
+        ("Llama-3.3-70B-Instruct-W4A16", 70, 70),
+        ("gemma-3-27b-it-fp8", 27, 27),
+        ("model-8bit", None, None),
+        # Contexts, tokens, steps and dates are no sizes.
+        ("Yarn-Mistral-7b-128k", 7, 7),
+        ("Qwen2.5-14B-Instruct-1M", 14, 14),
+        ("TinyLlama-1.1B-step-50K-105b", None, None),
+        ("TinyLlama-1.1B-Chat-v1.0", 1.1, 1.1),
+        ("OLMo-1B-step1000", 1, 1),
+        ("Amber-7B-1.3T-tokens", 7, 7),
+        # A part of a mixture, or what is effective, is active and not all.
+        ("Llama-4-Scout-17B-16E-Instruct", None, 17),
+        ("gemma-3n-E4B-it", None, 4),
+        # Experts share what is no expert: the product is no total.
+        ("MyMoE-8x7B", None, None),
+        # An adapter's name has its base's size.
+        ("Llama-3-8B-LoRA", None, None),
+        ("Qwen3-8B-eagle3", None, None),
+        ("bert", None, None),
+        ("", None, None),
+    ],
+)
+def test_what_a_name_tells(name: str, total: float | None, active: float | None) -> None:
+    found = from_name(name)
+    counts = (None, None) if found is None else (found.total, found.active)
+    assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
+
+
+@given(st.text(max_size=300))
+def test_any_name_is_read_without_failing(name: str) -> None:
+    found = from_name(name)
+    assert found is None or found.total is None or found.active is None or 0 < found.active <= found.total
+
+
+@given(
+    st.sampled_from(["0.5", "1.5", "3", "7", "8", "14", "32", "70", "235", "405"]),
+    st.sampled_from(["Nova", "Llama-3.1", "Foo2.5-VL", "yi-1.5", "model_v0.1", "X-2507"]),
+    st.sampled_from(
+        ["", "-Instruct", "-4bit", "-Q4_K_M", "-fp8", "-128k", "-v0.2", "-2507", "-step1000", "-W4A16", "-it"]
+    ),
+    st.sampled_from(["B", "b"]),
+)
+def test_the_size_is_found_among_what_only_looks_like_one(number: str, front: str, end: str, unit: str) -> None:
+    found = from_name(f"{front}-{number}{unit}{end}")
+    assert found is not None
+    assert found.total == found.active == round(float(number) * B)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("total", [135_000_000, 8_030_261_248, 32_763_876_352, 405_853_388_800])
+def test_packing_is_undone(packing: str, total: int) -> None:
+    found = judged("someone/model", **shape(total, packing))
+    assert found.params_source == "safetensors"
+    assert found.params_total == pytest.approx(total, rel=0.03)
+
+
+def rows(shared: Path) -> list[tuple[str, float, float | None]]:
+    with (shared / "facts" / "parameters.tsv").open() as file:
+        return [
+            (row["repo_id"], float(row["total_params_b"]) * B, float(row["active_params_b"] or 0) * B or None)
+            for row in csv.DictReader(file, delimiter="\t")
+        ]
+
+
+def test_by_the_name_alone_no_curated_model_is_wrong(shared: Path) -> None:
+    answered = 0
+    for repo_id, total, active in rows(shared):
+        found = judged(repo_id)
+        if found.params_total is not None:
+            answered += 1
+            assert found.params_total == pytest.approx(total, rel=0.05), repo_id
+        if found.params_active is not None and active is not None:
+            assert found.params_active == pytest.approx(active, rel=0.05), repo_id
+    assert answered >= 75
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_by_their_weights_curated_models_are_right(shared: Path, packing: str) -> None:
+    wrong = []
+    table = rows(shared)
+    for repo_id, total, active in table:
+        found = judged(repo_id, **shape(round(total), packing))
+        if found.params_total != pytest.approx(total, rel=0.03):
+            wrong.append((repo_id, total, found.params_total, found.params_source))
+        elif active is not None and found.params_active != pytest.approx(active, rel=0.05):
+            wrong.append((repo_id, active, found.params_active, found.params_source))
+    assert len(wrong) <= 0.01 * len(table), wrong
+
+
+QWEN3_30B = {
+    "model_type": "qwen3_moe", "hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 151_936,
+    "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128, "intermediate_size": 6144,
+    "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "decoder_sparse_step": 1,
+    "tie_word_embeddings": False,
+}  # fmt: skip
+DEEPSEEK_V3 = {
+    "model_type": "deepseek_v3", "hidden_size": 7168, "num_hidden_layers": 61, "vocab_size": 129_280,
+    "num_attention_heads": 128, "num_key_value_heads": 128, "intermediate_size": 18_432,
+    "moe_intermediate_size": 2048, "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8,
+    "first_k_dense_replace": 3, "kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64,
+    "qk_nope_head_dim": 128, "v_head_dim": 128, "tie_word_embeddings": False,
+}  # fmt: skip
+LLAMA_8B = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 128_256,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14_336, "tie_word_embeddings": False,
+}  # fmt: skip
+MIXTRAL = {
+    "model_type": "mixtral", "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 32_000,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14_336, "num_local_experts": 8,
+    "num_experts_per_tok": 2, "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "total", "active"),
+    [(LLAMA_8B, 8.03, 8.03), (QWEN3_30B, 30.5, 3.35), (DEEPSEEK_V3, 671, 37.5), (MIXTRAL, 46.7, 12.9)],
+    ids=["dense", "qwen3_moe", "deepseek_v3", "mixtral"],
+)
+def test_arithmetic_from_a_configuration(config: dict[str, Any], total: float, active: float) -> None:
+    found = judged("someone/nameless", config=config)
+    assert found.params_source == "config"
+    assert found.params_total == pytest.approx(total * B, rel=0.01)
+    assert found.params_active == pytest.approx(active * B, rel=0.03)
+
+
+def test_the_total_is_that_of_the_weights_and_the_active_count_that_of_the_configuration() -> None:
+    found = judged("someone/nameless", config=QWEN3_30B, safetensors={"total": 30_532_122_624})
+    assert (found.params_source, found.params_total) == ("safetensors", 30_532_122_624)
+    assert found.params_active == pytest.approx(3.35 * B, rel=0.03)
+
+
+def test_what_the_lab_states_outranks_what_its_files_count() -> None:
+    found = judged("openai/gpt-oss-120b", safetensors={"parameters": {"U8": 60 * B, "BF16": 2 * B}, "total": 62 * B})
+    assert found.params_source == "registry"
+    assert (found.params_total, found.params_active) == (116_830_000_000, 5_130_000_000)
+
+
+def test_an_experts_count_is_never_taken_for_dense() -> None:
+    found = judged("someone/nameless-moe", safetensors={"total": 16 * B}, config={"model_type": "qwen3_moe"})
+    assert (found.params_total, found.params_active) == (16 * B, None)
+
+
+def test_a_quantised_copy_is_as_big_as_what_it_is_a_copy_of() -> None:
+    def history(repo_id: str) -> Known | None:
+        return Known("lab/base", Kind.BASE, params_total=30 * B, params_active=3 * B) if repo_id == "lab/base" else None
+
+    model = {"id": "someone/copy-GGUF", "tags": ["gguf", "base_model:quantized:lab/base"]}
+    found = classify(model, registry(), history)
+    assert found.lineage == (Parent("lab/base", Kind.QUANTIZED),)
+    assert (found.params_source, found.params_total, found.params_active) == ("base_model", 30 * B, 3 * B)
+
+
+def test_an_adapters_size_is_its_own() -> None:
+    adapter = {"tags": ["base_model:adapter:Qwen/Qwen3-8B"], "safetensors": {"total": 40_000_000}}
+    assert judged("someone/Qwen3-8B-thing", **adapter).params_total == 40_000_000
+    assert judged("someone/Qwen3-8B-lora", tags=["base_model:adapter:Qwen/Qwen3-8B"]).params_total is None
+
+
+def test_a_draft_model_is_not_as_big_as_what_it_drafts_for() -> None:
+    assert judged("someone/Kimi-K2.5-DFlash").params_total is None
+    assert judged("someone/x-eagle3", tags=["base_model:finetune:openai/gpt-oss-20b"]).params_total is None
+
+
+@pytest.mark.parametrize(
+    ("total", "size"),
+    [
+        (999_999_999, "tiny"),
+        (B, "small"),
+        (10 * B - 1, "small"),
+        (10 * B, "medium"),
+        (50 * B, "large"),
+        (250 * B, "giant"),
+    ],
+)
+def test_size_classes_begin_where_they_say(total: int, size: str) -> None:
+    assert judged("someone/thing", safetensors={"total": total}).size == size
+
+
+@pytest.mark.parametrize("total", [0, -1, True, "7B", None, 1.5, {}])
+def test_a_count_that_is_none_is_none(total: object) -> None:
+    assert judged("someone/thing", safetensors={"total": total}).params_total is None
