@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, or_, select, update
 from sqlmodel import Session, col
@@ -271,6 +271,27 @@ def _release(engine: Engine, lease: _Lease) -> None:
     with transaction(engine) as session:
         ours = update(Target).where(col(Target.id) == lease.target_id, col(Target.lease) == lease.key)
         session.execute(ours.values(lease=None, leased_until=None))
+
+
+def dead(session: Session) -> Iterator[dict[str, Any]]:
+    """The deliveries that were given up, oldest first: id, subscription, target, repo_id, event, attempts, error."""
+    query = (
+        select(Delivery, Subscription, col(Release.repo_id))
+        .join(Subscription, col(Subscription.id) == col(Delivery.subscription_id))
+        .join(Release, col(Release.id) == col(Delivery.release_id))
+        .where(col(Delivery.state) == str(DeliveryState.DEAD))
+        .order_by(col(Delivery.id))
+    )
+    for delivery, subscription, repo_id in session.execute(query):
+        yield {
+            "id": delivery.id,
+            "subscription": subscription.id,
+            "target": f"{subscription.channel} {subscription.target}",
+            "repo_id": repo_id,
+            "event": delivery.event,
+            "attempts": delivery.attempts,
+            "error": delivery.error,
+        }
 
 
 def resend(session: Session, delivery_ids: Sequence[int]) -> int:

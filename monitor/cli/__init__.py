@@ -9,7 +9,7 @@ import typer
 
 from monitor import __version__
 from monitor.alerts.subscriptions import SubscriptionError
-from monitor.cli import ask, look, manage
+from monitor.cli import again, ask, look, manage
 from monitor.db import DatabaseError
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
@@ -48,6 +48,7 @@ def _common(
 look.add_to(app)
 ask.add_to(app)
 manage.add_to(app)
+again.add_to(app)
 
 
 def main(run: Callable[[], None] = app) -> None:

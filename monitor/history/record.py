@@ -52,8 +52,8 @@ class Recorded:
         self.deliveries += other.deliveries
 
 
-TOLD = ("license_class", "license", "gated")
-"""Changes that those who were told of the release want to hear of."""
+TOLD = ("license", "license_class", "gated")
+"""Changes that those who were told of the release want to hear of; a new licence of another class is one of them."""
 KEPT = (*TOLD, "repo_id", "kind", "foundation_repo_id", "params_total", "params_active", "openness", "origin", "lab")
 """Columns of which every change is kept."""
 
@@ -80,7 +80,7 @@ def vanished(session: Session, row: Release, status: Status, at: datetime, becau
     """Marks a release whose repository is no longer public; its history stays."""
     if row.status == status:
         return
-    _change(session, row, "status", row.status, str(status), at, because)
+    note(session, row, "status", row.status, str(status), at, because)
     row.status = str(status)
     session.add(row)
 
@@ -259,7 +259,7 @@ def _record_again(session: Session, row: Release, sighting: Sighting, registry: 
     _rejudge(session, row, facts, sighting, registry, done)
     if returned:
         back = Status.LIVE if row.status != Status.RENAMED else row.status
-        _change(session, row, "status", row.status, str(back), sighting.seen_at, str(sighting.via))
+        note(session, row, "status", row.status, str(back), sighting.seen_at, str(sighting.via))
         row.status = str(back)
     session.add(row)
     done.changed.append(row)
@@ -280,8 +280,9 @@ def _rejudge(
     row.facts, row.facts_digest = facts, digest(facts)
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
     for name, old in changes.items():
-        change = _change(session, row, name, old, getattr(row, name), sighting.seen_at, str(sighting.via))
-        if name in TOLD and not row.pending and not sighting.history:
+        change = note(session, row, name, old, getattr(row, name), sighting.seen_at, str(sighting.via))
+        doubled = name == "license_class" and "license" in changes
+        if name in TOLD and not doubled and not row.pending and not sighting.history:
             session.flush()
             done.news.append(News(row, f"{name}:{change.id}"))
     if "repo_id" in changes:
@@ -296,13 +297,13 @@ def _arrived(session: Session, row: Release, sighting: Sighting, done: Recorded)
     row.released_at = sighting.exact_at or sighting.seen_at
     row.released_after = row.first_seen_at
     row.released_precision = str(Precision.WINDOW)
-    _change(session, row, "weights", False, True, sighting.seen_at, str(sighting.via))
+    note(session, row, "weights", False, True, sighting.seen_at, str(sighting.via))
     if not sighting.history:
         row.history = False
         done.news.append(News(row, "release"))
 
 
-def _change(session: Session, row: Release, name: str, before: Any, after: Any, at: datetime, because: str) -> Change:
+def note(session: Session, row: Release, name: str, before: Any, after: Any, at: datetime, because: str) -> Change:
     assert row.id is not None
     plain = [iso(value) if isinstance(value, datetime) else value for value in (before, after)]
     change = Change(release_id=row.id, at=at, field=name, before=plain[0], after=plain[1], because=because)

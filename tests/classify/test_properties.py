@@ -32,7 +32,8 @@ TAGS = st.sampled_from(
     [
         "base_model:Qwen/Qwen3-8B", "base_model:finetune:Qwen/Qwen3-8B",
         "base_model:quantized:google/gemma-3-4b-it",
-        "base_model:merge:a/b", "base_model:adapter:", "base_model:", "license:mit", "license:other", "license:llama3.1",
+        "base_model:merge:a/b", "base_model:adapter:", "base_model:",
+        "license:mit", "license:other", "license:llama3.1",
         "arxiv:2401.00001", "dataset:x/y", "gguf", "mlx", "4-bit", "lora", "merge", "text-generation", "en", "ko",
         "region:us", "moe", "nvfp4", "safetensors", "diffusers", "",
     ]

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from monitor import db
@@ -20,6 +22,19 @@ from monitor.models import Poll, Release
 from tests.fakes.hub import ReplayHub, model, until
 
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
+
+
+STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    """Ends what a failed test has left running."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait(10)
 
 
 class Running:
@@ -37,6 +52,7 @@ class Running:
         }
         with self.output.open("a") as out, (folder / "err.txt").open("a") as err:
             self.process = subprocess.Popen([COMMAND, "up", *options], env=environment, stdout=out, stderr=err)
+        STARTED.append(self.process)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -1,0 +1,79 @@
+"""The history judged again, after the registry or the tables of classification have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine, select
+from sqlmodel import Session, col
+
+from monitor.classify import classify
+from monitor.db import now, reading, transaction
+from monitor.history.record import KEPT, History, note
+from monitor.history.release import judged
+from monitor.labs import Registry
+from monitor.models import Release
+
+BATCH = 500
+PASSES = 20
+"""A child judged before its parent is judged again in the next pass; lineages are no longer than this."""
+BECAUSE = "reclassified"
+
+
+class Rejudged(NamedTuple):
+    """One judgement that came out otherwise."""
+
+    repo_id: str
+    field: str
+    before: Any
+    after: Any
+
+
+def reclassify(engine: Engine, registry: Registry, *, keep: bool = True) -> Iterator[Rejudged]:
+    """Judges every release again from the facts kept, and yields what changed; tells nobody.
+
+    Each batch is one transaction, so that one that was cut off has lost nothing: run it again. ``keep=False`` writes
+    nothing, and so does not see what a parent's new judgement would do to its children.
+    """
+    for _ in range(PASSES if keep else 1):
+        changed = False
+        for item in _pass(engine, registry, keep=keep):
+            changed = True
+            yield item
+        if not changed:
+            return
+
+
+def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Rejudged]:
+    last = 0
+    while True:
+        with transaction(engine) if keep else reading(engine) as session:
+            query = select(Release).where(col(Release.id) > last).order_by(col(Release.id)).limit(BATCH)
+            rows = list(session.scalars(query))
+            if not rows:
+                return
+            last = rows[-1].id or last
+            found = list(_batch(session, rows, registry))
+            if not keep:
+                session.rollback()
+        yield from found
+
+
+def _batch(session: Session, rows: list[Release], registry: Registry) -> Iterator[Rejudged]:
+    history, moment = History(session), now()
+    for row in rows:
+        columns = judged(row.facts, classify(row.facts, registry, history))
+        # Where it is, and how popular, are facts of later looks; only judgements are made again.
+        judgements = {name: value for name, value in columns.items() if name not in _FACTS}
+        differing = {name: value for name, value in judgements.items() if getattr(row, name) != value}
+        for name, value in differing.items():
+            if name in KEPT:
+                note(session, row, name, getattr(row, name), value, moment, BECAUSE)
+                yield Rejudged(row.repo_id, name, getattr(row, name), value)
+            setattr(row, name, value)
+        if differing:
+            session.add(row)
+
+
+_FACTS = {"repo_id", "namespace", "name", "created_at", "modified_at", "downloads", "likes"}
