@@ -17,6 +17,7 @@ from sqlalchemy import Engine, delete, or_, select
 from sqlmodel import Session, col
 
 from monitor.alerts.match import enqueue
+from monitor.ancestors import ancestors
 from monitor.db import now, reading, transaction
 from monitor.history.announce import announced
 from monitor.history.record import Recorded, ignoring, record, vanished
@@ -70,13 +71,14 @@ def poll(watcher: Watcher, via: Via) -> Recorded | None:
         return None
     with _noted(watcher, Poll, str(via)):
         if via is Via.TRENDING:
-            items, after = watcher.hub.trending(), {}
+            items, after = _introduced(watcher, watcher.hub.trending(), state)
         else:
             began = now()
             walk = watcher.hub.newest(SORTS[via], state.get("mark"))
             items = list(walk.items)
             after = _walked(state, walk.newest, began, complete=walk.complete)
-        sightings = [_sighting(item, via) for item in items if item.get("private") is not True]
+        bases = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, items)
+        sightings = [_sighting(item, via) for item in (*bases, *items) if item.get("private") is not True]
         with transaction(watcher.engine) as session:
             done = record(session, sightings, watcher.registry, enqueue)
             row = session.get_one(Poll, str(via))
@@ -85,6 +87,32 @@ def poll(watcher: Watcher, via: Via) -> Recorded | None:
             session.add(row)
     _told(watcher, done, str(via))
     return done
+
+
+INTRODUCED = 5
+"""Strangers who are asked about in one poll of what trends."""
+REMEMBERED = 1_000
+"""Strangers of whom it is kept that they were asked about."""
+ABOUT = ("name", "fullname", "details", "description", "website", "email")
+
+
+def _introduced(watcher: Watcher, items: list[Facts], state: dict[str, Any]) -> tuple[list[Facts], dict[str, Any]]:
+    """What trends, with what organisations that no registry knows say of themselves, each asked once."""
+    asked = list(state.get("introduced") or [])
+    names = dict.fromkeys(str(item["id"]).partition("/")[0] for item in items)
+    strangers = [name for name in names if watcher.registry.of(name) is None and name not in asked][:INTRODUCED]
+    about: dict[str, Facts] = {}
+    for name in strangers:
+        if watcher.allowance.left() <= SHARE * watcher.allowance.per_window:
+            break
+        overview = watcher.hub.organization(name) or {}
+        about[name] = {key: overview[key] for key in ABOUT if isinstance(overview.get(key), str)}
+        asked.append(name)
+    told = [
+        {**item, "_organization": about[owner]} if about.get(owner := item["id"].partition("/")[0]) else item
+        for item in items
+    ]
+    return told, {**state, "introduced": asked[-REMEMBERED:]}
 
 
 def _begin(watcher: Watcher, via: Via) -> dict[str, Any] | None:

@@ -226,3 +226,37 @@ def test_hints_of_the_webhook_give_the_exact_moment(house: House) -> None:
     assert (row.released_at, row.released_precision, row.detected_via) == (moment, "exact", "webhook")
     assert house.count(Hint) == 0
     assert house.count(Delivery) == 1
+
+
+def test_a_stranger_whose_model_trends_is_asked_where_it_is(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.organization("new-lab-nobody-knows", fullname="New Lab", details="A company based in Seoul")
+    house.hub.add(model("new-lab-nobody-knows/Thing-7B", trendingScore=900))
+    detection.poll(house.watcher, Via.TRENDING)
+    assert house.release("new-lab-nobody-knows/Thing-7B").origin == "KR"
+    before = house.hub.requests
+    detection.poll(house.watcher, Via.TRENDING)
+    assert house.hub.requests == before + 1
+    house.hub.touch("new-lab-nobody-knows/Thing-7B", likes=5)
+    house.look()
+    assert house.release("new-lab-nobody-knows/Thing-7B").origin == "KR"
+
+
+def test_a_chain_of_strangers_is_followed_on_the_hub_to_its_root(house: House) -> None:
+    house.hub.add(model("a/first", tags=["base_model:finetune:Qwen/Qwen3-8B"], createdAt="2025-01-01T00:00:00.000Z",
+                        lastModified="2025-01-01T00:00:00.000Z"))  # fmt: skip
+    house.hub.add(model("b/second", tags=["base_model:finetune:a/first"], createdAt="2025-02-01T00:00:00.000Z",
+                        lastModified="2025-02-01T00:00:00.000Z"))  # fmt: skip
+    for n in range(300):
+        house.hub.add(model(f"x/m{n}"))
+    house.subscribe()
+    house.begin("Qwen")
+    assert "a/first" not in house.releases()
+    house.hub.add(model("c/third", tags=["base_model:finetune:b/second"]))
+    house.look()
+    third = house.release("c/third")
+    assert third.foundation_repo_id == "Qwen/Qwen3-8B"
+    assert [step["repo_id"] for step in third.lineage] == ["b/second", "a/first", "Qwen/Qwen3-8B"]
+    assert house.release("b/second").history
+    house.deliver()
+    assert house.channel.told == [("release", "c/third")]

@@ -23,7 +23,7 @@ def lineage(model: wire.Model, registry: Registry, known: Lookup = knows_nothing
     merge with different roots: the root that is a lab's own release, else the first parent's; the others are named.
     A repository that names itself alone as its base is its own root.
     """
-    parents, stated = _parents(model)
+    parents, stated = stated_bases(model)
     decision = kind_of(model, registry, parents, stated)
     if not parents:
         return _unstated(model, decision, registry, known)
@@ -49,8 +49,11 @@ def _releases(root: Foundation, registry: Registry) -> bool:
     return lab_of(registry.of(root.repo_id.partition("/")[0])) is not None
 
 
-def _parents(model: wire.Model) -> tuple[tuple[str, ...], str | None]:
-    """(parents without doubles, the relation that the tags state). The card's order; those of tags alone sorted."""
+def stated_bases(model: wire.Model) -> tuple[tuple[str, ...], str | None]:
+    """(bases that a model states, without doubles, and the relation that its tags state).
+
+    In the card's order; those of tags alone sorted. A model that names itself beside others does not mean itself.
+    """
     found = wire.texts(wire.card(model), "base_model")
     relation = None
     tagged = wire.tagged(model, "base_model:")

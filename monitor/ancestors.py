@@ -1,0 +1,76 @@
+"""The bases of what is new, asked of the Hub where the history does not know them: lineages reach their roots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlmodel import col
+
+from monitor.classify.lineage import stated_bases
+from monitor.db import reading
+from monitor.labs import Registry
+from monitor.models import Release
+from monitor.sources.budget import Allowance
+from monitor.sources.hub import Facts, Hub
+
+MOST = 5
+"""Bases that are asked for in one poll: new derivatives come by the thousand, and the allowance is for releases."""
+DEEPEST = 3
+"""Generations that are followed at once; what lies deeper is found when `reclassify` runs."""
+SPARE = 0.5
+"""The part of the allowance that must be left."""
+
+_REPO_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+
+
+def ancestors(
+    engine: Engine, hub: Hub, allowance: Allowance, registry: Registry, items: Sequence[Facts]
+) -> list[Facts]:
+    """Facts of the bases that new ones among ``items`` state and the history lacks, the oldest generation first.
+
+    A base of a lab in the registry is not asked for: whose it is and from where is known without.
+    """
+    found: list[Facts] = []
+    asked: set[str] = set()
+    generation: Sequence[Facts] = _new(engine, items)
+    for _ in range(DEEPEST):
+        following = []
+        for repo_id in _unknown(engine, registry, generation):
+            if repo_id in asked or len(asked) >= MOST or allowance.left() <= SPARE * allowance.per_window:
+                continue
+            asked.add(repo_id)
+            facts = hub.detail(repo_id)
+            if facts is not None and facts.get("private") is not True:
+                following.append(facts)
+        if not following:
+            break
+        found = [*following, *found]
+        generation = following
+    return found
+
+
+def _new(engine: Engine, items: Sequence[Facts]) -> list[Facts]:
+    known = _there(engine, Release.hub_id, [item["_id"] for item in items])
+    return [item for item in items if item["_id"] not in known]
+
+
+def _unknown(engine: Engine, registry: Registry, items: Iterable[Facts]) -> list[str]:
+    bases = dict.fromkeys(base for item in items for base in stated_bases(item)[0])
+    wanted = [base for base in bases if _REPO_ID.fullmatch(base) and not _of_a_lab(registry, base)]
+    known = _there(engine, Release.repo_id, wanted)
+    return [base for base in wanted if base not in known]
+
+
+def _of_a_lab(registry: Registry, repo_id: str) -> bool:
+    lab = registry.of(repo_id.partition("/")[0])
+    return lab is not None and not lab.repackager
+
+
+def _there(engine: Engine, column: Any, values: Sequence[str]) -> set[str]:
+    if not values:
+        return set()
+    with reading(engine) as session:
+        return set(session.scalars(select(col(column)).where(col(column).in_(values))))
