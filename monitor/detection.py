@@ -421,8 +421,7 @@ def _noted(watcher: Watcher, table: type[Poll] | type[Namespace], name: str) -> 
 
 
 def _told(watcher: Watcher, done: Recorded, what: str) -> None:
-    if done.new or done.changed:
-        history = sum(row.history for row in done.new)
-        log.info("recorded", by=what, new=len(done.new) - history, history=history, changed=len(done.changed))
+    if done.new or done.learnt or done.changed:
+        log.info("recorded", by=what, new=len(done.new), history=done.learnt, changed=len(done.changed))
     if done.deliveries:
         watcher.ring("deliver")

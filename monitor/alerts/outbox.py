@@ -1,20 +1,25 @@
 """The outbox: deliveries are leased by target, sent, and marked. Nothing is lost, nothing told twice.
 
-A worker leases a target (so its messages go one after the other, at the channel's pace), marks what it is about
-to send, sends, and marks the end. Where it dies in between, the lease runs out and the next worker sends the same
-message again under the same key, telling the channel that the first send is in doubt.
+A worker leases targets (so the messages of each go one after the other, at the channel's pace), marks what it is
+about to send, sends, and marks the end. Where it dies in between, the lease runs out and the next worker sends the
+same message again under the same key, telling the channel that the first send is in doubt.
+
+Targets are taken in batches, one message of each, because a transaction a letter costs more than the letter. A batch
+grows while it takes less than ``QUICK`` and shrinks when it takes more: so a slow channel is served one target at
+a time by each worker, and a crash leaves no more in doubt than what went in that time.
 """
 
 from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, select, update
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import pause
@@ -27,6 +32,12 @@ FLOOD = 5
 """Releases for one subscription at one moment from which on they become one grouped message."""
 MOST = 100
 """Releases in one message at the most; more make a second one."""
+QUICK = 0.2
+"""Seconds that a batch should take."""
+LONGEST = 1.0
+"""Seconds after which a batch begins no other message: somebody else may be quicker."""
+LARGEST = 64
+"""Targets in a batch at the most."""
 ATTEMPTS = 12
 """Failed attempts after which a delivery is dead: with the back-off below, a little over a day."""
 
@@ -82,118 +93,133 @@ class Channel(Protocol):
 
 
 def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000) -> int:
-    """Sends what is due, target by target, until nothing is or ``most`` messages went; returns how many went."""
-    sent = 0
+    """Sends what is due until nothing is or ``most`` messages went; returns how many went."""
+    sent, size = 0, 1
     while sent < most:
-        lease = _lease(engine, list(channels))
-        if lease is None:
+        batch = _take(engine, list(channels), min(size, most - sent))
+        if not batch:
             break
-        sent += _serve(engine, channels, lease)
+        began = time.monotonic()
+        sent += _serve(engine, channels, batch)
+        took = time.monotonic() - began
+        size = min(2 * size, LARGEST) if took < QUICK / 2 else max(1, size // 2) if took > QUICK else size
     return sent
 
 
 @dataclass(frozen=True, slots=True)
-class _Lease:
+class _Taken:
+    """A message under way, and the lease on its target."""
+
     target_id: int
-    key: str
-    channel: str
+    lease: str
+    deliveries: tuple[int, ...]
+    message: Message
 
 
-def _lease(engine: Engine, channels: Sequence[str]) -> _Lease | None:
-    """Leases the target that has waited longest and may be sent to now."""
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How an attempt ended: with a receipt, with an error, or (neither) before it began."""
+
+    taken: _Taken
+    receipt: str | None = None
+    error: SendError | None = None
+
+
+# --- taking -----------------------------------------------------------------------------------------------
+
+
+def _take(engine: Engine, channels: Sequence[str], size: int) -> list[_Taken]:
+    """Leases up to ``size`` targets of one channel, and marks the next message of each as under way."""
     moment = now()
     with reading(engine) as session:
         # A look without a lock first: on SQLite an idle worker must not take the write lock every second.
-        if session.scalars(_waiting(moment, channels)).first() is None:
-            return None
+        if session.scalars(_waiting(moment, channels).limit(1)).first() is None:
+            return []
     with transaction(engine) as session:
-        target = session.scalars(_waiting(moment, channels).with_for_update(skip_locked=True, of=Target)).first()
-        if target is None or target.id is None:
-            return None
-        target.lease, target.leased_until = secrets.token_hex(8), moment + LEASE
-        session.add(target)
-        return _Lease(target.id, target.lease, target.channel)
+        waiting = _waiting(moment, channels).limit(size).with_for_update(skip_locked=True, of=Target)
+        targets = {target.id: target.channel for target in session.scalars(waiting)}
+        first = next(iter(targets.values()), None)
+        same = [ident for ident, channel in targets.items() if ident is not None and channel == first]
+        if not same:
+            return []
+        lease = secrets.token_hex(8)
+        taken = _messages(session, same, lease, moment)
+        # Another worker may have sent what was due to a target before we had locked it: then there is nothing to lease.
+        ids = [one.target_id for one in taken]
+        leased = update(Target).where(col(Target.id).in_(ids)).values(lease=lease, leased_until=moment + LEASE)
+        session.execute(leased, execution_options=_QUIET)
+        return taken
+
+
+_QUIET = {"synchronize_session": False}
+"""The session holds none of the rows that a statement with this changes, or reads them no more."""
 
 
 def _waiting(moment: datetime, channels: Sequence[str]):  # type: ignore[no-untyped-def]
+    """The targets that may be sent to now, longest waiting first; one comes once for each of its deliveries."""
     return (
         select(Target)
         .join(Delivery, col(Delivery.target_id) == col(Target.id))
         .where(
-            col(Delivery.state) == str(DeliveryState.PENDING),
-            col(Delivery.due_at) <= moment,
+            *_due(moment),
             col(Target.open_at) <= moment,
             col(Target.channel).in_(channels),
             or_(col(Target.leased_until).is_(None), col(Target.leased_until) <= moment),
         )
         .order_by(col(Delivery.due_at))
-        .limit(1)
     )
 
 
-def _serve(engine: Engine, channels: Mapping[str, Channel], lease: _Lease) -> int:
-    """Sends what is due to the leased target, as long as its pace and our lease allow."""
-    channel = channels[lease.channel]
-    sent = 0
-    deadline = now() + LEASE / 2
-    while now() < deadline:
-        message = _next_message(engine, lease)
-        if message is None:
-            break
-        try:
-            receipt = channel.send(message)
-        except SendError as error:
-            _failed(engine, lease, message, error)
-            break
-        _sent(engine, lease, message, receipt, channel.pace)
-        sent += 1
-        if channel.pace > 0:
-            break
-    _release(engine, lease)
-    return sent
+def _due(moment: datetime) -> tuple[ColumnElement[bool], ...]:
+    return col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= moment
 
 
-def _next_message(engine: Engine, lease: _Lease) -> Message | None:
-    """Marks the next message of the target as under way, and gives it with all that it tells."""
-    moment = now()
-    with transaction(engine) as session:
-        if not _still_ours(session, lease):
-            return None
-        due = (
-            select(Delivery)
-            .where(
-                col(Delivery.target_id) == lease.target_id,
-                col(Delivery.state) == str(DeliveryState.PENDING),
-                col(Delivery.due_at) <= moment,
-            )
-            .order_by(col(Delivery.due_at), col(Delivery.id))
-        )
-        first = session.scalars(due.limit(1)).first()
-        if first is None:
-            return None
-        subscription = session.get_one(Subscription, first.subscription_id)
-        rows = _together(session, first, subscription, list(session.scalars(_alike(due, first).limit(MOST))))
+def _messages(session: Session, targets: Sequence[int], lease: str, moment: datetime) -> list[_Taken]:
+    """The next message of each target, with all that it tells, marked as under way."""
+    firsts = _ranked(session, col(Delivery.target_id), targets, moment, 1)
+    subscriptions = _by_id(session, Subscription, {row.subscription_id for row in firsts})
+    alike: dict[tuple[str, str | None], list[Delivery]] = {}
+    for row in _ranked(session, col(Delivery.subscription_id), list(subscriptions), moment, MOST):
+        alike.setdefault((row.subscription_id, row.message), []).append(row)
+    chosen = []
+    for first in firsts:
+        rows = alike[first.subscription_id, first.message]
+        chosen.append(_together(first, subscriptions[first.subscription_id], rows))
+    releases = _by_id(session, Release, {row.release_id for rows in chosen for row in rows})
+    taken = []
+    for rows in chosen:
+        subscription = subscriptions[rows[0].subscription_id]
+        items = tuple(Item(row.event, releases[row.release_id]) for row in rows)
         in_doubt = any(row.attempted_at is not None for row in rows)
-        key = first.message or f"{subscription.id}-{first.id}"
-        for row in rows:
-            row.message, row.attempted_at, row.attempts = key, moment, row.attempts + 1
-            session.add(row)
-        items = tuple(Item(row.event, session.get_one(Release, row.release_id)) for row in rows)
-        return Message(key, subscription, items, in_doubt, _first_receipt(session, first))
+        key = rows[0].message or f"{subscription.id}-{rows[0].id}"
+        message = Message(key, subscription, items, in_doubt, _first_receipt(session, rows[0]))
+        ids = tuple(row.id for row in rows if row.id is not None)
+        taken.append(_Taken(rows[0].target_id, lease, ids, message))
+    marks = [
+        {"_id": ident, "_message": one.message.key, "_moment": moment} for one in taken for ident in one.deliveries
+    ]
+    if marks:
+        session.connection().execute(_UNDER_WAY, marks)
+    return taken
 
 
-def _alike(due, first: Delivery):  # type: ignore[no-untyped-def]
-    """What may travel with the first delivery: its own message's rest, or what no message carries yet."""
-    query = due.where(col(Delivery.subscription_id) == first.subscription_id)
-    if first.message is not None:
-        return query.where(col(Delivery.message) == first.message)
-    return query.where(col(Delivery.message).is_(None))
+def _ranked(session: Session, column: Any, values: Sequence[Any], moment: datetime, most: int) -> list[Delivery]:
+    """Due deliveries with one of these ``values``: the first ``most`` of each value and message, in order."""
+    order = (col(Delivery.due_at), col(Delivery.id))
+    apart = (column,) if most == 1 else (column, col(Delivery.message))
+    rank = func.row_number().over(partition_by=apart, order_by=order).label("rank")
+    ranked = select(col(Delivery.id), rank).where(column.in_(values), *_due(moment)).subquery()
+    query = select(Delivery).join(ranked, ranked.c.id == col(Delivery.id)).where(ranked.c.rank <= most)
+    return list(session.scalars(query.order_by(*order)))
 
 
-def _together(session: Session, first: Delivery, subscription: Subscription, rows: list[Delivery]) -> list[Delivery]:
-    if first.message is not None:
-        return rows
-    if subscription.digest != Digest.IMMEDIATE:
+def _by_id(session: Session, table: type[Any], ids: Collection[Any]) -> dict[Any, Any]:
+    return {row.id: row for row in session.scalars(select(table).where(col(table.id).in_(ids)))}
+
+
+def _together(first: Delivery, subscription: Subscription, rows: list[Delivery]) -> list[Delivery]:
+    """What travels with the first delivery: its own message's rest, or what no message carries yet."""
+    if first.message is not None or subscription.digest != Digest.IMMEDIATE:
         return rows
     releases = [row for row in rows if row.event == "release"]
     return releases if first.event == "release" and len(releases) >= FLOOD else [first]
@@ -210,67 +236,125 @@ def _first_receipt(session: Session, row: Delivery) -> str | None:
     return session.scalars(told).first()
 
 
-def _still_ours(session: Session, lease: _Lease) -> bool:
-    target = session.get(Target, lease.target_id)
-    return target is not None and target.lease == lease.key
+# --- sending ----------------------------------------------------------------------------------------------
 
 
-def _of(message: Message):  # type: ignore[no-untyped-def]
-    return update(Delivery).where(
-        col(Delivery.message) == message.key, col(Delivery.state) == str(DeliveryState.PENDING)
+def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Taken]) -> int:
+    """Sends a batch and keeps how each ended; returns how many went. What it did not come to is put back."""
+    outcomes: list[_Outcome] = []
+    under_way = 0
+    began = time.monotonic()
+    try:
+        for one in batch:
+            if time.monotonic() - began > LONGEST:
+                break
+            under_way += 1
+            outcomes.append(_attempt(channels[one.message.subscription.channel], one))
+    finally:
+        # Also where something else than a SendError comes through: only the message that it hit keeps its lease.
+        outcomes += [_Outcome(one) for one in batch[under_way:]]
+        _settle(engine, channels, outcomes)
+    return sum(outcome.receipt is not None for outcome in outcomes)
+
+
+def _attempt(channel: Channel, taken: _Taken) -> _Outcome:
+    try:
+        return _Outcome(taken, receipt=channel.send(taken.message))
+    except SendError as error:
+        return _Outcome(taken, error=error)
+
+
+# --- settling ---------------------------------------------------------------------------------------------
+
+_DELIVERY: Table = Delivery.__table__  # type: ignore[attr-defined]
+_ONE = (_DELIVERY.c.id == bindparam("_id"),)
+_ONE_PENDING = (*_ONE, _DELIVERY.c.state == str(DeliveryState.PENDING))
+_UNDER_WAY = (
+    update(_DELIVERY)
+    .where(*_ONE)
+    .values(message=bindparam("_message"), attempted_at=bindparam("_moment"), attempts=_DELIVERY.c.attempts + 1)
+)
+_SENT = (
+    update(_DELIVERY)
+    .where(*_ONE_PENDING)
+    .values(
+        state=str(DeliveryState.SENT),
+        sent_at=bindparam("_moment"),
+        receipt=bindparam("_receipt"),
+        error=None,
+        attempted_at=None,
     )
+)
 
 
-def _sent(engine: Engine, lease: _Lease, message: Message, receipt: str, pace: float) -> None:
+def _settle(engine: Engine, channels: Mapping[str, Channel], outcomes: Sequence[_Outcome]) -> None:
+    """Keeps how each attempt ended, and gives the leases back, all in one transaction."""
+    if not outcomes:
+        return
     moment = now()
+    sent = [
+        {"_id": ident, "_receipt": outcome.receipt, "_moment": moment}
+        for outcome in outcomes
+        if outcome.receipt is not None
+        for ident in outcome.taken.deliveries
+    ]
     with transaction(engine) as session:
-        session.execute(
-            _of(message).values(
-                state=str(DeliveryState.SENT), sent_at=moment, receipt=receipt, error=None, attempted_at=None
-            )
-        )
-        if pace > 0:
-            _open_at(session, lease, moment + timedelta(seconds=pace))
+        if sent:
+            session.connection().execute(_SENT, sent)
+        for outcome in outcomes:
+            if outcome.error is not None:
+                _failed(session, outcome.taken, outcome.error, moment)
+            elif outcome.receipt is None:
+                _put_back(session, outcome.taken)
+            elif (pace := channels[outcome.taken.message.subscription.channel].pace) > 0:
+                _open_at(session, outcome.taken, moment + timedelta(seconds=pace))
+        ids = [outcome.taken.target_id for outcome in outcomes]
+        ours = update(Target).where(col(Target.id).in_(ids), col(Target.lease) == outcomes[0].taken.lease)
+        session.execute(ours.values(lease=None, leased_until=None), execution_options=_QUIET)
 
 
-def _failed(engine: Engine, lease: _Lease, message: Message, error: SendError) -> None:
-    moment = now()
-    attempts = 1 if not message.items else _attempts(engine, message)
+def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime) -> None:
+    rows = list(session.scalars(select(Delivery).where(*_pending(taken))))
+    attempts = max((row.attempts for row in rows), default=1)
     wait = error.retry_after if error.retry_after is not None else backoff(attempts)
     dead = error.permanent or (attempts >= ATTEMPTS and error.retry_after is None)
-    with transaction(engine) as session:
-        values = {"error": str(error)[:500], "due_at": moment + timedelta(seconds=wait)}
-        if not error.in_doubt:
-            values["attempted_at"] = None
+    for row in rows:
+        row.error, row.due_at = str(error)[:500], moment + timedelta(seconds=wait)
+        # A doubt stays: that the second attempt surely failed says nothing about the first.
+        if not (error.in_doubt or taken.message.in_doubt):
+            row.attempted_at = None
         if dead:
-            values["state"] = str(DeliveryState.DEAD)
-        session.execute(_of(message).values(**values))
-        if error.retry_after is not None:
-            _open_at(session, lease, moment + timedelta(seconds=error.retry_after))
-        subscription = session.get(Subscription, message.subscription.id)
-        if error.permanent and subscription is not None:
-            pause(subscription, str(error)[:500])
-            session.add(subscription)
+            row.state = str(DeliveryState.DEAD)
+        session.add(row)
+    if error.retry_after is not None:
+        _open_at(session, taken, moment + timedelta(seconds=error.retry_after))
+    subscription = session.get(Subscription, taken.message.subscription.id)
+    if error.permanent and subscription is not None:
+        pause(subscription, str(error)[:500])
+        session.add(subscription)
 
 
-def _attempts(engine: Engine, message: Message) -> int:
-    with reading(engine) as session:
-        return session.scalars(select(col(Delivery.attempts)).where(col(Delivery.message) == message.key)).first() or 1
+def _put_back(session: Session, taken: _Taken) -> None:
+    """Makes as if it had not been taken."""
+    for row in session.scalars(select(Delivery).where(*_pending(taken))):
+        row.attempts -= 1
+        if not taken.message.in_doubt:
+            row.attempted_at = None
+        session.add(row)
+
+
+def _pending(taken: _Taken) -> tuple[ColumnElement[bool], ...]:
+    return col(Delivery.id).in_(taken.deliveries), col(Delivery.state) == str(DeliveryState.PENDING)
+
+
+def _open_at(session: Session, taken: _Taken, moment: datetime) -> None:
+    one = update(Target).where(col(Target.id) == taken.target_id).values(open_at=moment)
+    session.execute(one, execution_options=_QUIET)
 
 
 def backoff(attempts: int) -> float:
     """Seconds until the next attempt: 5, 10, 20 … up to 4 hours, each by up to a quarter more."""
     return float(min(5 * 2 ** (attempts - 1), 14_400)) * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
-
-
-def _open_at(session: Session, lease: _Lease, moment: datetime) -> None:
-    session.execute(update(Target).where(col(Target.id) == lease.target_id).values(open_at=moment))
-
-
-def _release(engine: Engine, lease: _Lease) -> None:
-    with transaction(engine) as session:
-        ours = update(Target).where(col(Target.id) == lease.target_id, col(Target.lease) == lease.key)
-        session.execute(ours.values(lease=None, leased_until=None))
 
 
 def dead(session: Session) -> Iterator[dict[str, Any]]:

@@ -61,10 +61,9 @@ def poll(
         if isinstance(done, Exception):
             failed.append(f"{what}: {done}")
         elif done is not None:
-            new += [row.as_json() for row in done.new if not row.history and not row.pending]
-            history = sum(row.history for row in done.new)
-            if history:
-                print(f"{what}: learnt {history} that were there before", file=sys.stderr)
+            new += [row.as_json() for row in done.new if not row.pending]
+            if done.learnt:
+                print(f"{what}: learnt {done.learnt} that were there before", file=sys.stderr)
     write(new, form, RELEASE, RELEASE_HEADS)
     for line in failed:
         print(f"hub-monitor: {line}", file=sys.stderr)

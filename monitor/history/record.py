@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Insert, select
+from sqlalchemy import Insert, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from monitor.classify import Classification, classify
 from monitor.classify.result import Known
 from monitor.classify.wire import tagged
+from monitor.db import insert_absent
 from monitor.history.announce import expected
-from monitor.history.release import POPULARITY, bounded, digest, judged, known, moment, trimmed
+from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry
 from monitor.models import Change, Namespace, Poll, Release, Sighted, iso
 from monitor.vocabulary import Precision, Sighting, Status, Via
@@ -35,9 +36,13 @@ Tell = Callable[[Session, Sequence[News]], int]
 
 @dataclass(slots=True)
 class Recorded:
-    """What recording some sightings did: nothing at all for those in ``same``."""
+    """What recording some sightings did: nothing at all for those in ``same``.
+
+    ``new`` are releases and placeholders that were not there before; ``learnt`` counts those that are history.
+    """
 
     new: list[Release] = field(default_factory=list)
+    learnt: int = 0
     news: list[News] = field(default_factory=list)
     changed: list[Release] = field(default_factory=list)
     same: int = 0
@@ -46,6 +51,7 @@ class Recorded:
     def add(self, other: Recorded) -> None:
         """Adds what another recording did."""
         self.new += other.new
+        self.learnt += other.learnt
         self.news += other.news
         self.changed += other.changed
         self.same += other.same
@@ -102,12 +108,21 @@ class History:
         wanted = [repo_id for repo_id in set(repo_ids) if repo_id not in self._cache]
         self._cache.update(dict.fromkeys(wanted))
         for some in _chunks(wanted):
-            query = select(Release).where(col(Release.repo_id).in_(some)).order_by(col(Release.id))
-            self._cache.update({row.repo_id: known(row) for row in self._session.scalars(query)})
+            query = select(*_KNOWN).where(col(Release.repo_id).in_(some)).order_by(col(Release.id))
+            self._cache.update({row.repo_id: told(row._asdict()) for row in self._session.execute(query)})
 
-    def add(self, row: Release) -> None:
-        """Adds what has just been judged."""
-        self._cache[row.repo_id] = known(row)
+    def add(self, columns: dict[str, Any]) -> None:
+        """Adds what has just been judged: the columns of a release."""
+        self._cache[columns["repo_id"]] = told(columns)
+
+
+_KNOWN: Any = [
+    getattr(Release, name)
+    for name in (
+        "repo_id", "kind", "lineage", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
+        "params_active",
+    )
+]  # fmt: skip
 
 
 def _rows(session: Session, hub_ids: Iterable[str]) -> dict[str, Release]:
@@ -134,19 +149,23 @@ def _record_new(session: Session, sightings: list[Sighting], registry: Registry,
     rows = []
     for sighting in sorted(sightings, key=lambda item: str(item.facts.get("createdAt"))):
         facts = trimmed(sighting.facts)
-        row = Release(**_first(sighting, facts, classify(facts, registry, history), watch))
+        row = _BLANK | _first(sighting, facts, classify(facts, registry, history), watch)
         history.add(row)
         rows.append(row)
     _supersede(session, rows)
-    inserted = _insert(session, rows)
-    for row in rows:
-        if row.hub_id not in inserted:
-            continue  # another worker was faster; what it wrote is the same
-        row.id = inserted[row.hub_id]
-        done.new.append(row)
-        if not row.pending and not row.history:
-            done.news.append(News(row, "release"))
-    _sighted(session, [(row.id, row.detected_via, row.first_seen_at) for row in done.new if row.id is not None])
+    # Where another worker was faster, what it wrote is the same, and it is told by that one.
+    inserted = insert_absent(session, _RELEASE, rows, "hub_id")
+    rows = [row for row in rows if row["hub_id"] in inserted]
+    _first_sighted(session, inserted)
+    done.learnt += sum(row["history"] for row in rows)
+    for new in _rows(session, [row["hub_id"] for row in rows if not row["history"]]).values():
+        done.new.append(new)
+        if not new.pending:
+            done.news.append(News(new, "release"))
+
+
+_RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
+_BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
 
 
 def _first(sighting: Sighting, facts: dict[str, Any], judgement: Classification, watch: _Watch) -> dict[str, Any]:
@@ -212,21 +231,15 @@ class _Watch:
         return news, max(bounds, default=None)
 
 
-def _supersede(session: Session, rows: list[Release]) -> None:
+def _supersede(session: Session, rows: list[dict[str, Any]]) -> None:
     """A repository deleted and made again under its name is another release: the first one is gone."""
-    names = {row.repo_id: row for row in rows}
+    names = {row["repo_id"]: row for row in rows}
     for some in _chunks(sorted(names)):
         query = select(Release).where(col(Release.repo_id).in_(some), col(Release.status) != str(Status.GONE))
         for old in session.scalars(query):
             new = names[old.repo_id]
-            if old.hub_id != new.hub_id:
-                vanished(session, old, Status.GONE, new.first_seen_at, "its name now belongs to another repository")
-
-
-def _insert(session: Session, rows: list[Release]) -> dict[str, int]:
-    statement = ignoring(session, Release).returning(col(Release.hub_id), col(Release.id))
-    values = [{key: value for key, value in row.__dict__.items() if key[0] != "_" and key != "id"} for row in rows]
-    return {hub_id: key for hub_id, key in session.execute(statement, values) if key is not None}
+            if old.hub_id != new["hub_id"]:
+                vanished(session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository")
 
 
 def ignoring(session: Session, table: type[Any]) -> Any:
@@ -234,6 +247,13 @@ def ignoring(session: Session, table: type[Any]) -> Any:
     make: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement: Insert = make(table).on_conflict_do_nothing()
     return statement
+
+
+def _first_sighted(session: Session, hub_ids: Iterable[str]) -> None:
+    columns = ("release_id", "via", "seen_at")
+    for some in _chunks(sorted(hub_ids)):
+        seen = select(col(Release.id), col(Release.detected_via), col(Release.first_seen_at))
+        session.execute(ignoring(session, Sighted).from_select(columns, seen.where(col(Release.hub_id).in_(some))))
 
 
 def _sighted(session: Session, seen: Iterable[tuple[int, str, datetime]]) -> None:

