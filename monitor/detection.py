@@ -6,14 +6,14 @@ so; where the Hub fails half way, nothing is written and the next run begins whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, delete, or_, select
+from sqlalchemy import Engine, delete, or_, select, update
 from sqlmodel import Session, col
 
 from monitor.alerts.match import enqueue
@@ -157,11 +157,11 @@ def watch(watcher: Watcher, followed: Sequence[str] = ()) -> None:
             session.delete(row)
 
 
-def due(watcher: Watcher, most: int = 10) -> list[str]:
+def due(watcher: Watcher, most: int = 10, *, hinted_only: bool = False) -> list[str]:
     """Leases the namespaces whose turn it is, those with a hint first, then the longest overdue."""
     moment = now()
     ready = (
-        select(Namespace)
+        select(col(Namespace.name))
         .where(
             col(Namespace.due_at) <= moment,
             or_(col(Namespace.leased_until).is_(None), col(Namespace.leased_until) <= moment),
@@ -169,41 +169,45 @@ def due(watcher: Watcher, most: int = 10) -> list[str]:
         .order_by(col(Namespace.hinted_at).is_(None), col(Namespace.due_at))
         .limit(most)
     )
+    if hinted_only:
+        ready = ready.where(col(Namespace.hinted_at).is_not(None))
     with reading(watcher.engine) as session:
         if session.scalars(ready.limit(1)).first() is None:
             return []
     with transaction(watcher.engine) as session:
-        rows = list(session.scalars(ready.with_for_update(skip_locked=True)))
-        for row in rows:
-            row.leased_until = moment + LEASE
-            session.add(row)
-        return [row.name for row in rows]
+        names = list(session.scalars(ready.with_for_update(skip_locked=True)))
+        _lease_until(session, names, moment + LEASE)
+        return names
+
+
+def _lease_until(session: Session, names: Sequence[str], until: datetime | None) -> None:
+    session.execute(update(Namespace).where(col(Namespace.name).in_(names)).values(leased_until=until))
 
 
 def sweep_due(watcher: Watcher) -> Recorded:
-    """Sweeps the namespaces whose turn it is, as far as the allowance goes; a failing one stops no other."""
+    """Sweeps the namespaces whose turn it is, as far as the allowance goes; a failing one stops no other.
+
+    When little of the allowance is left, only those of which something was just heard.
+    """
     total = Recorded()
-    unreachable = False
-    for name in due(watcher):
-        if unreachable:
-            _put_back(watcher, name)
-            continue
-        if watcher.allowance.left() <= SHARE * watcher.allowance.per_window and not _hinted(watcher, name):
-            _put_back(watcher, name)
-            continue
+    names = due(watcher, hinted_only=_short(watcher))
+    while names:
+        name = names.pop(0)
         try:
-            done = sweep(watcher, name)
-        except AllowanceSpent:
-            continue
-        except HubUnreachableError as error:
+            total.add(sweep(watcher, name))
+        except (AllowanceSpent, HubUnreachableError) as error:
+            # Whoever was not asked keeps its turn, and comes before those that fall due later.
             log.warning("sweeps put off", error=str(error))
-            unreachable = True
-            continue
+            with transaction(watcher.engine) as session:
+                _lease_until(session, names, None)
+            break
         except HubError as error:
             log.warning("sweep failed", namespace=name, error=str(error))
-            continue
-        total.add(done)
     return total
+
+
+def _short(watcher: Watcher) -> bool:
+    return watcher.allowance.left() <= SHARE * watcher.allowance.per_window
 
 
 def sweep(watcher: Watcher, name: str) -> Recorded:
@@ -219,15 +223,15 @@ def sweep(watcher: Watcher, name: str) -> Recorded:
         moved, gone, alive = _ask_after(watcher.hub, [row for key, row in known.items() if key not in listed])
         if not listed and alive:
             raise HubError(f"{name} lists nothing, though {alive[0]} is public: is its name written right?")
+        sightings = [_sighting(item, Via.SWEEP) for item in (*looked, *moved)]
+        newest = _newest(known, listed.values())
         with transaction(watcher.engine) as session:
-            done = record(
-                session, [_sighting(item, Via.SWEEP) for item in (*looked, *moved)], watcher.registry, enqueue
-            )
+            done = record(session, sightings, watcher.registry, enqueue) if sightings else Recorded()
             for hub_id in gone:
                 row = session.scalars(select(Release).where(col(Release.hub_id) == hub_id)).one()
                 vanished(session, row, Status.GONE, now(), "sweep")
                 done.changed.append(row)
-            _swept(session, watcher, name, began, len(listed))
+            _swept(session, watcher, name, began, newest, len(listed))
     _told(watcher, done, name)
     return done
 
@@ -242,13 +246,21 @@ class _Brief:
     modified_at: datetime | None
     gated: str | None
     live: bool
+    created_at: datetime | None
 
 
 def _known(engine: Engine, namespace: str) -> dict[str, _Brief]:
-    columns = (Release.hub_id, Release.repo_id, Release.modified_at, Release.gated, Release.status)
+    columns: Any = (
+        Release.hub_id,
+        Release.repo_id,
+        Release.modified_at,
+        Release.gated,
+        Release.status,
+        Release.created_at,
+    )
     with reading(engine) as session:
-        rows = session.execute(select(*columns).where(col(Release.namespace) == namespace))  # type: ignore[call-overload]
-        return {row[0]: _Brief(row[0], row[1], row[2], row[3], row[4] in _PUBLIC) for row in rows}
+        rows = session.execute(select(*columns).where(col(Release.namespace) == namespace))
+        return {row[0]: _Brief(row[0], row[1], row[2], row[3], row[4] in _PUBLIC, row[5]) for row in rows}
 
 
 def _differs(item: Facts, known: _Brief | None) -> bool:
@@ -291,20 +303,29 @@ def _ask_after(hub: Hub, missing: list[_Brief]) -> tuple[list[Facts], list[str],
     return moved, gone, alive
 
 
-def _swept(session: Session, watcher: Watcher, name: str, began: datetime, repositories: int) -> None:
-    row = session.get_one(Namespace, name)
-    newest = session.scalars(
-        select(col(Release.created_at))
-        .where(col(Release.namespace) == name)
-        .order_by(col(Release.created_at).desc().nulls_last())
-        .limit(1)
-    ).first()
-    row.interval = interval(watcher.hub_interval, newest, began, followed=row.why == "subscription")
-    row.swept_at, row.due_at = began, now() + jittered(row.interval)
-    row.repositories, row.failures, row.leased_until, row.hinted_at = repositories, 0, None, None
-    # A watched namespace that lists nothing is an alarm, not a success: its name may be written wrong.
-    row.error = None if repositories else "lists nothing: is its name written right (case matters)?"
-    session.add(row)
+def _newest(known: dict[str, _Brief], listed: Iterable[Facts]) -> datetime | None:
+    """When the namespace last made something."""
+    made = [row.created_at for row in known.values()] + [hub_moment(item.get("createdAt")) for item in listed]
+    return max((moment for moment in made if moment is not None), default=None)
+
+
+def _swept(
+    session: Session, watcher: Watcher, name: str, began: datetime, newest: datetime | None, repositories: int
+) -> None:
+    why = session.scalars(select(col(Namespace.why)).where(col(Namespace.name) == name)).first()
+    following = interval(watcher.hub_interval, newest, began, followed=why == "subscription")
+    values = {
+        "interval": following,
+        "swept_at": began,
+        "due_at": now() + jittered(following),
+        "repositories": repositories,
+        "failures": 0,
+        "leased_until": None,
+        "hinted_at": None,
+        # A watched namespace that lists nothing is an alarm, not a success: its name may be written wrong.
+        "error": None if repositories else "lists nothing: is its name written right (case matters)?",
+    }
+    session.execute(update(Namespace).where(col(Namespace.name) == name).values(**values))
 
 
 def hint(watcher: Watcher, namespaces: Sequence[str]) -> None:
@@ -313,20 +334,6 @@ def hint(watcher: Watcher, namespaces: Sequence[str]) -> None:
         for row in session.scalars(select(Namespace).where(col(Namespace.name).in_(namespaces))):
             row.due_at = row.hinted_at = now()
             session.add(row)
-
-
-def _hinted(watcher: Watcher, name: str) -> bool:
-    with reading(watcher.engine) as session:
-        row = session.get(Namespace, name)
-        return row is not None and row.hinted_at is not None
-
-
-def _put_back(watcher: Watcher, name: str) -> None:
-    """Gives a lease back: the turn stays, and comes before those that fell due later."""
-    with transaction(watcher.engine) as session:
-        row = session.get_one(Namespace, name)
-        row.leased_until = None
-        session.add(row)
 
 
 # --- hints ------------------------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ class Release(SQLModel, table=True):
     """One repository of the Hub, by its permanent id, with every judgement and the facts it rests on.
 
     ``pending``: a placeholder without weights, not told yet. ``facts``: the Hub's own object, merged from
-    every look. ``released_after``: the last moment at which it was known not to be public.
+    every look; ``listed_digest``: of the facts as a hub-wide listing last had them. ``released_after``: the last
+    moment at which it was known not to be public.
     """
 
     __tablename__: ClassVar[str] = "release"
@@ -126,6 +127,7 @@ class Release(SQLModel, table=True):
     evidence: dict[str, Any] = _object()
     facts: dict[str, Any] = _object()
     facts_digest: str = _words()
+    listed_digest: str | None = _text()
 
     def as_json(self) -> dict[str, Any]:
         """The release object that every surface serves (see docs/release.md)."""

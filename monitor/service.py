@@ -46,7 +46,7 @@ class Service:
 
     @cached_property
     def channels(self) -> dict[str, Channel]:
-        return available(self.settings)
+        return available(self.settings, self.engine)
 
     @cached_property
     def watcher(self) -> Watcher:

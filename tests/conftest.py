@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from huggingface_hub import set_client_factory
+from huggingface_hub.utils._http import default_client_factory
 from sqlalchemy import Engine, create_engine, text
 
 from monitor import db
@@ -128,6 +130,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_client_of_another_test() -> Iterator[None]:
+    """huggingface_hub keeps one client a process: what one test made it ask through is no other test's."""
+    yield
+    set_client_factory(default_client_factory)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ QUEUES = {
     "hints": "hints",
     "feeds": "feeds",
     "deliver": "deliveries",
+    "confirm": "deliveries",
+    "tidy_email": "deliveries",
 }
 
 
@@ -65,7 +67,8 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
         return {"task": f"hub.{task}", "schedule": seconds, "args": args, "options": options}
 
     hub = settings.hub_interval
-    return {
+    letters = {"confirmation letters": every(1.0, "confirm")} if settings.smtp_url is not None else {}
+    return letters | {
         "newest created": every(hub, "poll", "created"),
         "newest modified": every(hub, "poll", "modified"),
         "trending": every(15 * hub, "poll", "trending"),
@@ -74,6 +77,7 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
         "hints": every(1.0, "hints"),
         "feeds": every(min(15.0, settings.feed_interval), "feeds"),
         "deliveries": every(1.0, "deliver"),
+        "tidying of mail addresses": every(3_600.0, "tidy_email"),
     }
 
 

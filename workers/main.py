@@ -70,6 +70,7 @@ def _run(
 
     with embedded.only_one(settings.sqlite_path):
         service = tasks.service()
+        service.channels  # noqa: B018  (a sender that cannot be is told now)
         db.upgrade(service.engine)
         _take_over(service)
         web = None if no_web else embedded.WebThread(create_app(service), host, port)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import structlog
 
 from monitor import detection
+from monitor.channels import email
 from monitor.service import Service
 from monitor.settings import load
 from monitor.sources.budget import AllowanceSpent
@@ -60,3 +61,15 @@ def feeds() -> None:
 def deliver() -> None:
     """What is due in the outbox."""
     service().deliver()
+
+
+@app.task(name="hub.confirm")
+def confirm() -> None:
+    """Confirmation letters that are due."""
+    email.send_confirmations(service().engine, service().channels.get("email"))
+
+
+@app.task(name="hub.tidy_email")
+def tidy_email() -> None:
+    """What need not be known of mail addresses any more."""
+    email.tidy(service().engine)

@@ -190,6 +190,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("facts_digest", sa.Text(), nullable=False),
+        sa.Column("listed_digest", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
         sa.UniqueConstraint("hub_id", name=op.f("uq_release_hub_id")),
     )

@@ -14,6 +14,7 @@ from monitor import db
 from monitor.alerts.outbox import SendError, trial
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
+from monitor.channels import canonical_target
 from monitor.cli.output import Format, FormatOption, write
 from monitor.labs import load as load_labs
 from monitor.models import Subscription, iso
@@ -66,7 +67,7 @@ def subscribe_command(
     if channel not in service.channels:
         raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
     with db.transaction(service.engine) as session:
-        wish = Wish(channel, target, query, digest, timezone, hour)
+        wish = Wish(channel, canonical_target(channel, target), query, digest, timezone, hour)
         typer.echo(subscribe(session, wish).id)
 
 
@@ -266,7 +267,7 @@ def doctor() -> None:
 def _checked(name: str, check_one: Callable[[Settings], str], settings: Settings) -> bool:
     try:
         typer.echo(f"{name}: {check_one(settings)}")
-    except (db.DatabaseError, HubError, AllowanceSpent, SettingsError, ValueError, redis.RedisError) as error:
+    except (db.DatabaseError, HubError, AllowanceSpent, SendError, ValueError, redis.RedisError) as error:
         typer.echo(f"{name}: FAILED, {error}")
         return False
     return True
@@ -304,10 +305,29 @@ def _hub(settings: Settings) -> str:
     return f"ok, {settings.hf_endpoint}, {'as ' + who if who else 'anonymous'}"
 
 
+def _smtp(settings: Settings) -> str:
+    from monitor.channels.email import Email
+
+    if settings.smtp_url is None:
+        return "not set up, so no letters: see MONITOR_SMTP_URL"
+    return f"ok, {Email(settings, Service(settings).engine).post.probe()}"
+
+
+def _sender(settings: Settings) -> str:
+    """What the DNS says of the sender's domain, a line each."""
+    from monitor.channels.email import check_dns
+
+    if settings.smtp_url is None:
+        return "not set up"
+    return "\n  ".join([settings.email_from or "", *map(str, check_dns(settings))])
+
+
 CHECKS: dict[str, Callable[[Settings], str]] = {
     "database": _database,
     "migrations": _migrations,
     "broker": _broker,
     "labs": _labs,
     "Hub": _hub,
+    "SMTP": _smtp,
+    "sender of letters": _sender,
 }

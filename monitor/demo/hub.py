@@ -5,6 +5,7 @@ whoami, webhooks, the allowance in the headers; and it fails on demand. The `dem
 timeline through it, the tests make their own worlds.
 """
 
+import json
 import re
 import threading
 from collections import Counter, deque
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 from monitor.demo import webhooks, wire
 from monitor.demo.faults import Allowance, Faults, Kind, Windows
@@ -152,6 +153,15 @@ class ReplayHub(World):
         return webhooks.post(url, message, secret=secret, timeout=timeout)
 
     # Answering
+
+    def ask(self, method: str, url: str, *, client: str) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers, body) of the answer to a request that comes without a socket; ``client`` has an allowance
+        of its own. Troubles of connections do not happen here, those of statuses do."""
+        parts = urlsplit(url)
+        request = Request(method, parts.path, parts.query, f"{parts.scheme}://{parts.netloc}", client, None, None)
+        answer = self._answer(request)
+        body = answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
+        return answer.status, answer.headers, body
 
     def _answer(self, request: Request) -> Answer:
         """Everything that happens to one request: counted, charged, perhaps failed, then answered."""

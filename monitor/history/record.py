@@ -71,6 +71,9 @@ def record(session: Session, sightings: Iterable[Sighting], registry: Registry, 
     """
     batch = {sighting.hub_id: sighting for sighting in sightings}
     done = Recorded()
+    for hub_id in _unchanged(session, batch):
+        del batch[hub_id]
+        done.same += 1
     rows = _rows(session, batch)
     _record_new(session, [batch[key] for key in batch if key not in rows], registry, done)
     for hub_id, row in rows.items():
@@ -80,6 +83,22 @@ def record(session: Session, sightings: Iterable[Sighting], registry: Registry, 
     if done.news:
         done.deliveries = tell(session, done.news)
     return done
+
+
+_LISTED = {Via.CREATED, Via.MODIFIED}
+
+
+def _unchanged(session: Session, batch: dict[str, Sighting]) -> list[str]:
+    """Those that a hub-wide listing shows just as it did before: most of every walk, found without reading them."""
+    listed = {key: sighting for key, sighting in batch.items() if sighting.via in _LISTED}
+    found = []
+    for some in _chunks(list(listed)):
+        query = select(col(Release.hub_id), col(Release.listed_digest), col(Sighted.via)).join(Sighted)
+        public = col(Release.status).in_([str(Status.LIVE), str(Status.RENAMED)])
+        for hub_id, before, via in session.execute(query.where(col(Release.hub_id).in_(some), public)):
+            if via == listed[hub_id].via and before == digest(trimmed(listed[hub_id].facts)):
+                found.append(hub_id)
+    return found
 
 
 def vanished(session: Session, row: Release, status: Status, at: datetime, because: str) -> None:
@@ -186,6 +205,7 @@ def _first(sighting: Sighting, facts: dict[str, Any], judgement: Classification,
         "history": not news,
         "facts": facts,
         "facts_digest": digest(facts),
+        "listed_digest": digest(facts) if sighting.via in _LISTED else None,
     }
 
 
@@ -268,6 +288,9 @@ def _sighted(session: Session, seen: Iterable[tuple[int, str, datetime]]) -> Non
 def _record_again(session: Session, row: Release, sighting: Sighting, registry: Registry, done: Recorded) -> None:
     assert row.id is not None
     facts = trimmed({**row.facts, **sighting.facts})
+    if sighting.via in _LISTED:
+        row.listed_digest = digest(trimmed(sighting.facts))
+        session.add(row)
     if sighting.via in {Via.WEBHOOK, Via.TRENDING} or row.detected_via != sighting.via:
         _sighted(session, [(row.id, str(sighting.via), sighting.seen_at)])
     returned = row.status in {Status.GONE, Status.PRIVATE} and facts.get("private") is not True

@@ -62,11 +62,14 @@ class _Bounded(httpx2.SyncByteStream):
 
 
 class PoliteTransport(httpx2.BaseTransport):
-    """A transport that takes each request from ``allowance`` and turns failures into HubError."""
+    """A transport that takes each request from ``allowance`` and turns failures into HubError.
 
-    def __init__(self, allowance: Allowance) -> None:
+    ``inner`` carries the requests: the network, unless a simulation brings its own.
+    """
+
+    def __init__(self, allowance: Allowance, inner: httpx2.BaseTransport | None = None) -> None:
         self._allowance = allowance
-        self._inner = httpx2.HTTPTransport()
+        self._inner = inner or httpx2.HTTPTransport()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self._allowance.take()
@@ -91,11 +94,11 @@ class PoliteTransport(httpx2.BaseTransport):
         self._inner.close()
 
 
-def use(allowance: Allowance) -> None:
+def use(allowance: Allowance, inner: httpx2.BaseTransport | None = None) -> None:
     """Makes huggingface_hub speak through ``allowance`` from now on, in this process."""
     set_client_factory(
         lambda: httpx2.Client(
-            transport=PoliteTransport(allowance),
+            transport=PoliteTransport(allowance, inner),
             event_hooks={"request": [hf_request_event_hook]},
             follow_redirects=True,
             max_redirects=3,

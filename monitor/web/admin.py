@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import Wish, change, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
+from monitor.channels import canonical_target
 from monitor.db import reading, transaction
 from monitor.models import Subscription, iso
 from monitor.service import Service
@@ -78,8 +79,9 @@ def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
     """A new subscription; the same wish again gives the one that is there."""
     if wish.channel not in service.channels:
         raise HTTPException(422, f"channel {wish.channel!r}: one of {', '.join(service.channels)} expected")
+    terms = wish.model_dump() | {"target": canonical_target(wish.channel, wish.target)}
     with transaction(service.engine) as session:
-        return as_json(subscribe(session, Wish(**wish.model_dump(), created_by="api")))
+        return as_json(subscribe(session, Wish(**terms, created_by="api")))
 
 
 @router.get("/{ident}")

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from monitor import __version__
 from monitor.alerts.subscriptions import SubscriptionError
+from monitor.channels import email
 from monitor.db import DatabaseError
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
@@ -45,6 +46,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(admin.router)
     web.include_router(hooks.router)
     web.include_router(syndication.router)
+    web.include_router(email.router)
     web.include_router(pages.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
     web.middleware("http")(_headers)
@@ -97,7 +99,8 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
 def _app() -> FastAPI:
     try:
         service = Service(load())
-        service.registry  # noqa: B018  (a broken labs file is told now, not at the first request)
+        # A broken labs file or a sender that cannot be is told now, not at the first request.
+        service.registry, service.channels  # noqa: B018
         return create_app(service)
     except (SettingsError, LabsError) as error:
         sys.exit(f"hub-monitor: {error}")

@@ -9,13 +9,12 @@ import structlog
 from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import SendError, backoff
+from monitor.alerts.outbox import Channel, SendError, backoff
 from monitor.channels.email.suppression import suppressed
 from monitor.channels.email.tokens import LASTS, Purpose
 from monitor.channels.email.transport import Email
 from monitor.db import now, reading, transaction
 from monitor.models import EmailConfirmation, Subscription
-from monitor.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -68,18 +67,19 @@ class _Due:
     subscription: Subscription | None
 
 
-def send_confirmations(engine: Engine, email: Email | Settings) -> int:
-    """Sends the confirmation letters that are due; returns how many went. Without a mail server: none."""
-    if isinstance(email, Settings):
-        if email.smtp_url is None:
-            return 0
-        email = Email(email, engine)
+def send_confirmations(engine: Engine, channel: Channel | None) -> int:
+    """Sends the confirmation letters that are due through the email channel; returns how many went.
+
+    Without that channel they wait.
+    """
+    if not isinstance(channel, Email):
+        return 0
     sent = 0
     while sent < MOST:
         due = _lease(engine)
         if due is None:
             return sent
-        sent += _send(engine, email, due)
+        sent += _send(engine, channel, due)
     return sent
 
 

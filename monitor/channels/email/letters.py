@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from monitor.channels import words
 from monitor.channels.email import chart, phrases
 from monitor.channels.email.addresses import NAME, Sender
 from monitor.channels.email.phrases import clean, short
+from monitor.channels.email.stencil import Stencil, leave_out, mark
 from monitor.channels.email.tokens import Purpose, Tokens
 from monitor.channels.email.wire import POLICY
 from monitor.db import now
@@ -63,6 +65,27 @@ class Entry:
     announcement_url: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter as it goes out, CRLF lines, and the Message-ID that it bears."""
+
+    message_id: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sort:
+    """All that an alert says, but what is its reader's own: letters that agree in it share a stencil."""
+
+    subject: str
+    entries: tuple[Entry, ...]
+    week: tuple[tuple[str, int], ...]
+    filter: str
+    how_often: str
+    digest: str
+    testing: bool
+
+
 class Letters:
     """Writes letters for one sender and one public address."""
 
@@ -71,44 +94,43 @@ class Letters:
         self._tokens = tokens
         self._url = public_url
         self._lab_name = lab_name
+        self._stencil = lru_cache(maxsize=64)(self._alert_stencil)
 
     # --- one letter of each sort --------------------------------------------------------------------------
 
-    def alert(self, message: Message, recipient: str, background: Background) -> EmailMessage:
+    def alert(self, message: Message, recipient: str, background: Background) -> Letter:
         """The letter of a message: one release, a group, a digest, an update, or a test."""
-        entries = [self._entry(item, background) for item in message.items]
-        testing = message.items[0].release.hub_id == "test"
-        subject = self._subject(message, entries)
-        context = {
-            "subject": subject,
-            "testing": testing,
-            "entries": entries,
-            "groups": _groups(entries),
-            "week": background.week,
-            "footer": self._footer(message.subscription),
-        }
-        name = "one" if len(entries) == 1 else "many"
-        letter = self._letter(f"{'[Test] ' if testing else ''}{subject}", recipient, message.key, name, context)
-        if background.week and name == "many":
-            _attach_chart(letter, [number for _, number in background.week])
+        subscription = message.subscription
+        entries = tuple(self._entry(item, background) for item in message.items)
+        sort = _Sort(
+            subject=self._subject(message, entries),
+            entries=entries,
+            week=tuple(background.week),
+            digest=subscription.digest,
+            testing=message.items[0].release.hub_id == "test",
+            **_wish(subscription),
+        )
+        unsubscribe = f"{self._url}/unsubscribe/{self._tokens.make(Purpose.UNSUBSCRIBE, subscription.id)}"
+        preferences = f"{self._url}/preferences/{self._tokens.make(Purpose.PREFERENCES, subscription.id)}"
+        mailbox = self.sender.tagged("unsubscribe", self._tokens.tag("unsubscribe", subscription.id))
+        headers = {"List-Unsubscribe": f"<{unsubscribe}>, <mailto:{mailbox}?subject=unsubscribe>"}
         if message.first_receipt:
-            for header in ("In-Reply-To", "References"):
-                letter[header] = clean(message.first_receipt)
-        kind = "test" if testing else "update" if entries[0].change else "alert"
-        self._bulk_headers(letter, message.subscription, kind)
-        return letter
+            first = clean(message.first_receipt)
+            headers |= {"In-Reply-To": first, "References": first}
+        words = {"unsubscribe": unsubscribe, "preferences": preferences}
+        return self._filled(self._stencil(sort), message.key, recipient, headers, words)
 
-    def confirmation(self, subscription: Subscription, number: int, recipient: str) -> EmailMessage:
+    def confirmation(self, subscription: Subscription, number: int, recipient: str) -> Letter:
         """The letter that asks whether its reader wants to be told.
 
         It has no List-Unsubscribe: there is no subscription yet, and doing nothing is how to decline.
         """
         link = f"{self._url}/confirm/{self._tokens.make(Purpose.CONFIRM, subscription.id)}"
-        context = {"subject": f"Confirm your subscription to {NAME}", "link": link, **self._wish(subscription)}
-        key = f"confirm-{subscription.id}-{number}"
-        letter = self._letter(str(context["subject"]), recipient, key, "confirm", context)
+        context = {"subject": f"Confirm your subscription to {NAME}", "link": mark("link"), **_wish(subscription)}
+        letter = self._blank(str(context["subject"]))
         letter["Feedback-ID"] = "confirmation:signup:letters:hubmonitor"
-        return letter
+        stencil = _written(letter, "confirm", context)
+        return self._filled(stencil, f"confirm-{subscription.id}-{number}", recipient, {}, {"link": link})
 
     def return_path(self, subscription_id: str) -> str:
         """The envelope sender of a subscription's letters: what bounces names it."""
@@ -116,27 +138,37 @@ class Letters:
 
     # --- headers ------------------------------------------------------------------------------------------
 
-    def _letter(
-        self, subject: str, recipient: str, key: str, template: str, context: Mapping[str, Any]
-    ) -> EmailMessage:
+    def _alert_stencil(self, sort: _Sort) -> Stencil:
+        letter = self._blank(f"{'[Test] ' if sort.testing else ''}{sort.subject}")
+        kind = "test" if sort.testing else "update" if sort.entries[0].change else "alert"
+        letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        letter["Feedback-ID"] = f"{kind}:{sort.digest}:releases:hubmonitor"
+        links = {name: mark(name) for name in ("unsubscribe", "preferences")}
+        context = {
+            "subject": sort.subject,
+            "testing": sort.testing,
+            "entries": sort.entries,
+            "groups": _groups(sort.entries),
+            "week": sort.week,
+            "footer": {"filter": sort.filter, "how_often": sort.how_often, **links},
+        }
+        return _written(letter, "one" if len(sort.entries) == 1 else "many", context)
+
+    def _blank(self, subject: str) -> EmailMessage:
+        """A letter with the headers that all readers share."""
         letter = EmailMessage(policy=POLICY)
         letter["From"] = Address(display_name=self.sender.name, addr_spec=self.sender.address)
-        letter["To"] = Address(addr_spec=recipient)
         letter["Subject"] = clean(subject)
-        letter["Date"] = format_datetime(now())
-        letter["Message-ID"] = f"<{clean(key)}@{self.sender.domain}>"
         letter["Auto-Submitted"] = "auto-generated"
         letter["List-Id"] = f"{NAME} <releases.{self.sender.domain}>"
-        letter.set_content(_templates.get_template(f"{template}.txt").render(context))
-        letter.add_alternative(_templates.get_template(f"{template}.html").render(context), subtype="html")
         return letter
 
-    def _bulk_headers(self, letter: EmailMessage, subscription: Subscription, kind: str) -> None:
-        link = f"{self._url}/unsubscribe/{self._tokens.make(Purpose.UNSUBSCRIBE, subscription.id)}"
-        mailbox = self.sender.tagged("unsubscribe", self._tokens.tag("unsubscribe", subscription.id))
-        letter["List-Unsubscribe"] = f"<{link}>, <mailto:{mailbox}?subject=unsubscribe>"
-        letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        letter["Feedback-ID"] = f"{kind}:{subscription.digest}:releases:hubmonitor"
+    def _filled(
+        self, stencil: Stencil, key: str, recipient: str, headers: Mapping[str, str], words: Mapping[str, str]
+    ) -> Letter:
+        message_id = f"<{clean(key)}@{self.sender.domain}>"
+        own = {"To": recipient, "Date": format_datetime(now()), "Message-ID": message_id, **headers}
+        return Letter(message_id, stencil.fill(own, words))
 
     # --- words --------------------------------------------------------------------------------------------
 
@@ -171,19 +203,23 @@ class Letters:
         whos = [entry.who for entry in entries]
         return phrases.summary(whos, len(entries) - changes, changes, message.subscription.digest)
 
-    def _wish(self, subscription: Subscription) -> dict[str, str]:
-        when = _HOW_OFTEN.get(subscription.digest, "")
-        if subscription.digest in {"daily", "weekly"}:
-            when += f" at {subscription.hour:02d}:00 ({clean(subscription.timezone)})"
-        return {"filter": clean(subscription.filter) or "everything", "how_often": when}
 
-    def _footer(self, subscription: Subscription) -> dict[str, str]:
-        leave = self._tokens.make(Purpose.UNSUBSCRIBE, subscription.id)
-        manage = self._tokens.make(Purpose.PREFERENCES, subscription.id)
-        return self._wish(subscription) | {
-            "unsubscribe": f"{self._url}/unsubscribe/{leave}",
-            "preferences": f"{self._url}/preferences/{manage}",
-        }
+def _wish(subscription: Subscription) -> dict[str, str]:
+    when = _HOW_OFTEN.get(subscription.digest, "")
+    if subscription.digest in {"daily", "weekly"}:
+        when += f" at {subscription.hour:02d}:00 ({clean(subscription.timezone)})"
+    return {"filter": clean(subscription.filter) or "everything", "how_often": when}
+
+
+def _written(letter: EmailMessage, template: str, context: Mapping[str, Any]) -> Stencil:
+    """The stencil of a letter from its two templates, with the chart of the week where the context has one."""
+    bodies = []
+    for number, (suffix, subtype) in enumerate((("txt", "plain"), ("html", "html"))):
+        leave_out(letter, number, subtype)
+        bodies.append(_templates.get_template(f"{template}.{suffix}").render(context))
+    if template == "many" and context["week"]:
+        _attach_chart(letter, [number for _, number in context["week"]])
+    return Stencil(letter, bodies)
 
 
 def _groups(entries: Sequence[Entry]) -> list[tuple[str, str, list[Entry]]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from monitor.channels.email.show import notice
 from monitor.channels.email.tokens import TokenError, Tokens
 from monitor.models import Subscription
-from monitor.settings import Settings
+from monitor.settings import Settings, SettingsError
 
 _HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every Monday"}
 
@@ -29,9 +29,12 @@ class House:
 
 
 def house_of(request: Request) -> House:
-    """From the service behind the application."""
+    """From the service behind the application; 503 where there is no key to sign links with."""
     service = request.app.state.service
-    return House(service.engine, service.settings, Tokens(service.settings.signing_key()))
+    try:
+        return House(service.engine, service.settings, Tokens(service.settings.signing_key()))
+    except SettingsError as error:
+        raise HTTPException(503, str(error)) from None
 
 
 def guarded(route: Callable[..., Response]) -> Callable[..., Response]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, bindparam, func, select, update
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import pause
@@ -22,6 +22,15 @@ EXPLAINED = {
 def suppressed(session: Session, address: str) -> Suppression | None:
     """The suppression of an address (in canonical form), or None."""
     return session.get(Suppression, address)
+
+
+def why_not(engine: Engine, address: str) -> str | None:
+    """Why an address (in canonical form) is not written to; None where it is. Asked for each letter, so short."""
+    with engine.execution_options(reading=True).connect() as connection:
+        return connection.scalar(_WHY, {"address": address})
+
+
+_WHY = select(col(Suppression.why)).where(col(Suppression.address) == bindparam("address"))
 
 
 def suppress(session: Session, address: str, why: str, says: str | None) -> None:

@@ -14,7 +14,7 @@ from monitor.alerts.subscriptions import zone
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters
 from monitor.channels.email.post import Post, RefusedError, Relay
-from monitor.channels.email.suppression import EXPLAINED, suppress, suppressed
+from monitor.channels.email.suppression import EXPLAINED, suppress, why_not
 from monitor.channels.email.tokens import Tokens
 from monitor.db import now, reading, transaction
 from monitor.history.query import parse
@@ -45,20 +45,25 @@ class Email:
     def send(self, message: Message) -> str:
         """Sends a message's letter; returns its Message-ID, which is the same at every attempt."""
         address = recipient(message.target)
+        why = why_not(self._engine, address)
+        if why is not None:
+            raise SendError(f"suppressed: {EXPLAINED[why]}", permanent=True)
+        letter = self.letters.alert(message, address, self.background(message))
+        self._hand_over(self.letters.return_path(message.subscription.id), address, letter.raw)
+        return letter.message_id
+
+    def background(self, message: Message) -> Background:
+        """What the letter of a message says beyond it."""
+        if len(message.items) == 1 and message.items[0].event == "release":
+            return Background()
         with reading(self._engine) as session:
-            found = suppressed(session, address)
-            if found is not None:
-                raise SendError(f"suppressed: {EXPLAINED[found.why]}", permanent=True)
-            background = Background(_changes(session, message), _week(session, message))
-        letter = self.letters.alert(message, address, background)
-        self._hand_over(self.letters.return_path(message.subscription.id), address, letter.as_bytes())
-        return str(letter["Message-ID"])
+            return Background(_changes(session, message), _week(session, message))
 
     def send_confirmation(self, subscription: Subscription, number: int) -> None:
         """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that."""
         address = recipient(subscription.target)
         letter = self.letters.confirmation(subscription, number, address)
-        self._hand_over(self.letters.return_path(subscription.id), address, letter.as_bytes())
+        self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
 
     def _hand_over(self, sender: str, address: str, letter: bytes) -> None:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import count
-from types import SimpleNamespace
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -14,11 +13,12 @@ from sqlmodel import col
 
 from monitor.alerts import match, outbox
 from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.channels.email import Email, router, send_confirmations
+from monitor.channels.email import Email, send_confirmations
 from monitor.channels.email.tokens import Purpose, Tokens
 from monitor.db import now, reading, transaction
 from monitor.history.record import News
 from monitor.models import Delivery, Release, Subscription
+from monitor.service import Service
 from monitor.settings import Settings
 from monitor.vocabulary import Digest
 from monitor.web.app import create_app
@@ -72,9 +72,7 @@ class Desk:
 
     def visitor(self, host: str) -> TestClient:
         """A browser at an address."""
-        app = create_app(SimpleNamespace(engine=self.engine, settings=self.settings))  # type: ignore[arg-type]
-        app.include_router(router)
-        return TestClient(app, base_url="https://monitor.example", client=(host, 50_000))
+        return TestClient(create_app(Service(self.settings)), base_url="https://monitor.example", client=(host, 50_000))
 
     @property
     def tokens(self) -> Tokens:

@@ -1,0 +1,67 @@
+"""A letter that is the same for many readers, written once; what is each reader's own is filled in."""
+
+from __future__ import annotations
+
+import binascii
+import secrets
+from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
+
+_MARK = secrets.token_hex(8)
+"""Random, so that no release can be named like a mark."""
+_LINE = 78
+
+
+def mark(name: str) -> str:
+    """What stands in a body where the reader's own ``name`` goes."""
+    return f"{_MARK}-{name}"
+
+
+class Stencil:
+    """A letter without what is a reader's own: writing it costs a hundred times what filling it in does.
+
+    ``letter``: its headers and its parts, the bodies left out by :func:`leave_out`. ``bodies``: these, as text.
+    """
+
+    def __init__(self, letter: EmailMessage, bodies: Sequence[str]) -> None:
+        self._bodies = [body.encode() for body in bodies]
+        rest = letter.as_bytes()
+        self._pieces = []
+        for number in range(len(bodies)):
+            piece, _, rest = rest.partition(_gap(number))
+            self._pieces.append(piece)
+        self._last = rest
+
+    def fill(self, headers: Mapping[str, str], words: Mapping[str, str]) -> bytes:
+        """The letter of one reader, CRLF lines: ``headers`` go first, ``words`` where their marks are."""
+        parts = [_header(name, value) for name, value in headers.items()]
+        for piece, body in zip(self._pieces, self._bodies, strict=True):
+            for name, word in words.items():
+                body = body.replace(mark(name).encode(), word.encode())  # noqa: PLW2901 - each on top of the last
+            parts += [piece, _quoted(body)]
+        return b"".join((*parts, self._last))
+
+
+def leave_out(letter: EmailMessage, number: int, subtype: str) -> None:
+    """Adds a text part, its body left out."""
+    add = letter.set_content if number == 0 else letter.add_alternative
+    add(_gap(number).decode(), subtype=subtype, cte="quoted-printable")
+
+
+def _gap(number: int) -> bytes:
+    return f"{_MARK}-body-{number}\r\n".encode()
+
+
+def _quoted(body: bytes) -> bytes:
+    """Quoted-printable: lines of 76 at the most, seven bits."""
+    return binascii.b2a_qp(body.replace(b"\r\n", b"\n"), istext=True).replace(b"\n", b"\r\n")
+
+
+def _header(name: str, value: str) -> bytes:
+    """One header; of several addresses each has a line. Raises ValueError for what no header can hold."""
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{name}: printable ASCII expected")
+    line = f"{name}: {value}"
+    if len(line) > _LINE:
+        line = line.replace(", <", ",\r\n <")
+    return f"{line}\r\n".encode()

