@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from monitor.models import Release
+from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
 from monitor.vocabulary import Kind
 
 _NAMED = {"EU": "🇪🇺", "INT": "🌐"}
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-
-
-def plain(text: object) -> str:
-    """Text on one line, without control characters and without marks that turn the direction of writing."""
-    return _UNPRINTABLE.sub("", str(text))
 
 
 def flag(origin: str | None) -> str:

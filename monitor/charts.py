@@ -1,0 +1,303 @@
+"""Charts as SVG and PNG, the same for pages, letters, Slack and the command line.
+
+Each function takes plain rows and returns a :class:`Chart`; nothing is drawn before it is asked for, and the libraries
+that draw are imported by the first drawing. The same rows give the same bytes. Labels come from strangers: they are
+made plain, cut, and only ever drawn as text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from monitor.labs.countries import name as country
+from monitor.text import plain, short
+from monitor.vocabulary import Kind, LicenseClass, Openness, Size
+
+Row = Mapping[str, Any]
+
+INK, FAINT, LINE = "#1b1f23", "#57606a", "#dfe2e5"
+OTHER, UNKNOWN = "#7b858f", "#b4bbc2"
+PALETTE = ("#2f6fb4", "#c8601b", "#2e8555", "#7d54a8", "#b5373c", "#15828a", "#94750d", "#a8487f")
+DARK = {
+    INK: "#e4e6e8", FAINT: "#9aa3ab", LINE: "#30373e", OTHER: "#87919b", UNKNOWN: "#565f68",
+    "#2f6fb4": "#6aaef0", "#c8601b": "#f0935a", "#2e8555": "#5fc48d", "#7d54a8": "#b99be4",
+    "#b5373c": "#f2797c", "#15828a": "#4fc0c8", "#94750d": "#d6b650", "#a8487f": "#e38dbd",
+}  # fmt: skip
+"""Each colour of a chart, and what it becomes where the reader's screen is dark."""
+
+COLOURS = {
+    "CN": "#b5373c", "US": "#2f6fb4", "FR": "#7d54a8", "KR": "#15828a", "JP": "#94750d", "DE": "#2e8555",
+    "GB": "#a8487f", "IN": "#c8601b",
+    Openness.OPEN_SCIENCE: "#2e8555", Openness.OPEN_WEIGHTS: "#2f6fb4", Openness.RESTRICTED_WEIGHTS: "#c8601b",
+    LicenseClass.PERMISSIVE: "#2f6fb4", LicenseClass.COPYLEFT: "#2e8555", LicenseClass.COMMUNITY: "#c8601b",
+    LicenseClass.NON_COMMERCIAL: "#b5373c",
+    Kind.BASE: "#2f6fb4", Kind.FINETUNE: "#c8601b", Kind.QUANTIZED: "#2e8555",
+}  # fmt: skip
+"""Words that have the same colour on every chart; others take what is left, in their order."""
+
+ORDERS: dict[str, tuple[str, ...]] = {"size": tuple(Size), "openness": tuple(Openness), "kind": tuple(Kind)}
+"""Groups with an order of their own; others come from the largest to the smallest."""
+
+UNITS = {"count": "releases", "params_total": "parameters", "params_median": "parameters, median"}
+WIDTH, HEIGHT = 720, 260
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
+MOST = 8
+"""Groups that a chart tells apart; the rest are drawn as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart that is not drawn yet. ``summary``: what it shows, in words, for who cannot see it."""
+
+    title: str
+    summary: str
+    drawing: bytes
+
+    def svg(self) -> str:
+        """The chart as SVG with a title, a description, and colours for light and dark screens."""
+        head, tag, body = _drawn(self.drawing).partition(">")
+        about = f"<title>{html.escape(self.title)}</title><desc>{html.escape(self.summary)}</desc>"
+        dark = "".join(f'[fill="{a}"]{{fill:{b}}}[stroke="{a}"]{{stroke:{b}}}' for a, b in DARK.items())
+        style = f"<style>@media (prefers-color-scheme:dark){{{dark}}}</style>"
+        return f'{head} role="img"{tag}{about}{style}{body}'
+
+    def png(self) -> bytes:
+        """The chart as PNG on white, at twice its size for dense screens."""
+        import vl_convert
+
+        spec = orjson.loads(self.drawing) | {"background": "white"}
+        return bytes(vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=2))
+
+
+_VERSION = "6.4"
+_CLIP = re.compile(r"(?<=[\"#])clip(\d+)(?=[\")])")
+
+
+@lru_cache(maxsize=64)
+def _drawn(drawing: bytes) -> str:
+    import vl_convert
+
+    drawn = str(vl_convert.vegalite_to_svg(orjson.loads(drawing), vl_version=_VERSION))
+    # Its ids count on from drawing to drawing: they are named after what is drawn, so that two can stand on one page.
+    name = hashlib.blake2b(drawing, digest_size=6).hexdigest()
+    numbers = {number: str(place) for place, number in enumerate(dict.fromkeys(_CLIP.findall(drawn)))}
+    return _CLIP.sub(lambda found: f"clip-{name}-{numbers[found[1]]}", drawn)
+
+
+def by_day(rows: Sequence[tuple[str, int]], title: str) -> Chart:
+    """Columns of (day in ISO 8601, count), in their order, each with its number: a week at a glance."""
+    alt = _altair()
+    values = [{"x": day, "y": count} for day, count in rows]
+    days = alt.X("x:O", sort=None, title=None, axis=alt.Axis(labelExpr=_when("day"), labelAngle=0))
+    base = alt.Chart(alt.Data(values=values)).encode(x=days, y=alt.Y("y:Q", title=None, axis=None))
+    bars = base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2)
+    numbers = base.mark_text(dy=-7, color=FAINT, fontSize=12).encode(text="y:Q")
+    told = f"{title}: " + ", ".join(f"{day} {count}" for day, count in rows)
+    return _chart(bars + numbers, title, told, empty=not values, height=140)
+
+
+def bars(rows: Sequence[tuple[str | None, float]], title: str, unit: str = "releases") -> Chart:
+    """Horizontal bars of (label, number), in their order."""
+    alt = _altair()
+    values = [{"x": _label(label), "y": number, "n": _number(number)} for label, number in rows]
+    labels = alt.Y("x:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False))
+    length = alt.X("y:Q", title=unit, axis=None)
+    base = alt.Chart(alt.Data(values=values)).encode(y=labels, x=length)
+    numbers = base.mark_text(align="left", dx=5, color=FAINT).encode(text="n:N")
+    told = f"{title}: " + ", ".join(f"{item['x']} {item['n']}" for item in values)
+    drawn = base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2) + numbers
+    return _chart(drawn, title, told, empty=not values, height=max(60, 24 * len(values)))
+
+
+def over_time(
+    rows: Sequence[Row], x: str, color: str | None = None, value: str = "count", title: str = "", *, share: bool = False
+) -> Chart:
+    """Stacked columns of the rows of ``stats``: ``x`` is month, week or day, ``color`` the other dimension.
+
+    ``share``: each column is a whole, its parts in percent.
+    """
+    alt = _altair()
+    known = [row for row in rows if row[x] is not None]
+    values, groups = _grouped(known, x, color, value)
+    stack: Any = "normalize" if share else "zero"
+    axis = alt.Axis(tickCount=5, format=".0%") if share else alt.Axis(tickCount=5, labelExpr=_SHORT)
+    drawn = (
+        alt.Chart(alt.Data(values=values))
+        .mark_bar()
+        .encode(
+            x=alt.X("x:O", title=None, axis=_periods([str(row[x]) for row in known], x)),
+            y=alt.Y("y:Q", title=None if share else UNITS.get(value, value), stack=stack, axis=axis),
+            order=alt.Order("o:Q", sort="ascending"),
+            color=_colours(groups) if color else alt.value(PALETTE[0]),
+        )
+    )
+    return _chart(drawn, title, _told(title, values, x), empty=not values)
+
+
+def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "count", title: str = "") -> Chart:
+    """A line for each value of ``color``. ``x`` holds dates (ISO 8601) or numbers; unknown values have no point."""
+    alt = _altair()
+    known = [row for row in rows if row[x] is not None and row[value] is not None]
+    values, groups = _grouped(known, x, color, value)
+    dated = any(isinstance(row[x], str) for row in known)
+    if dated:
+        across = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=6, grid=False))
+    else:
+        across = alt.X("x:Q", title=x, axis=alt.Axis(tickCount=6, grid=False))
+    drawn = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=22) if len(values) <= 40 else False)
+        .encode(
+            x=across,
+            y=alt.Y("y:Q", title=UNITS.get(value, value), axis=alt.Axis(tickCount=5, labelExpr=_SHORT)),
+            color=_colours(groups, symbolType="stroke", symbolStrokeWidth=3) if color else alt.value(PALETTE[0]),
+        )
+    )
+    return _chart(drawn, title, _told(title, values, x), empty=not values)
+
+
+def of_stats(rows: Sequence[Row], by: Sequence[str], value: str = "count", title: str = "") -> Chart:
+    """The chart that suits these dimensions of ``stats``: columns over time, or bars."""
+    title = title or f"{UNITS.get(value, value)} by {' and '.join(by)}"
+    time = next((name for name in by if name in _FORMATS), None)
+    other = next((name for name in by if name != time), None)
+    if time is not None:
+        return over_time(rows, time, other, value, title)
+    found = [(" · ".join(_named(name, row[name]) for name in by), row[value] or 0) for row in rows]
+    ranked = sorted(found, key=lambda item: (-item[1], item[0]))
+    return bars(ranked[:30], title, UNITS.get(value, value))
+
+
+# --- the parts --------------------------------------------------------------------------------------------
+
+_SHORT = "replace(format(datum.value, '~s'), 'G', 'B')"
+_FORMATS = {"month": "%b %Y", "week": "%-d %b %Y", "day": "%a %-d %b"}
+
+
+def _altair() -> Any:
+    # Any: its classes are made from a schema, and of no help to a type checker here.
+    import altair
+
+    return altair
+
+
+def _chart(drawn: Any, title: str, told: str, *, empty: bool, height: int = HEIGHT) -> Chart:
+    alt = _altair()
+    title = short(title, 120)
+    if empty:
+        drawn = (
+            alt.Chart(alt.Data(values=[{}])).mark_text(fontSize=14, color=FAINT).encode(text=alt.value("no data yet"))
+        )
+        told = f"{title}: no data yet"
+    drawn = drawn.properties(width=WIDTH, height=height, title=title)
+    config = {
+        "background": None,
+        "font": FONT,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "padding": {"left": 14, "right": 10, "top": 4, "bottom": 4},
+        "view": {"stroke": None},
+        "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 10, "frame": "bounds"},
+        "axis": {
+            "labelColor": FAINT, "titleColor": FAINT, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
+            "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "domain": False, "ticks": False,
+            "labelPadding": 6,
+        },
+        "axisBand": {"grid": False},
+        "legend": {
+            "orient": "top", "title": None, "labelColor": INK, "labelFontSize": 12, "columns": 5, "labelLimit": 150,
+            "symbolType": "square", "symbolSize": 110, "symbolStrokeWidth": 0, "columnPadding": 14, "offset": 10,
+        },
+    }  # fmt: skip
+    spec = drawn.to_dict() | {"config": config}
+    return Chart(title, short(told, 1_500), orjson.dumps(spec, option=orjson.OPT_SORT_KEYS))
+
+
+def _grouped(
+    rows: Sequence[Row], x: str, color: str | None, value: str
+) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+    """What is drawn, and (label, colour) of each group in its order; the smallest groups are made one."""
+    if color is None:
+        whole: dict[Any, float] = {}
+        for row in rows:
+            whole[row[x]] = whole.get(row[x], 0) + (row[value] or 0)
+        return [{"x": when, "y": number, "o": 0} for when, number in whole.items()], []
+    totals: dict[Any, float] = {}
+    for row in rows:
+        totals[row[color]] = totals.get(row[color], 0) + (row[value] or 0)
+    order = ORDERS.get(color, ())
+    named = sorted((key for key in totals if key not in {None, "unknown"}), key=lambda key: (-totals[key], str(key)))
+    kept = named if len(named) <= MOST else named[: MOST - 1]
+    kept.sort(key=lambda key: order.index(key) if key in order else len(order))
+    labels = {key: _named(color, key) for key in kept}
+    labels |= dict.fromkeys(named[len(kept) :], "other") | {
+        key: "unknown" for key in totals if key in {None, "unknown"}
+    }
+    groups = [*_coloured(kept, labels)]
+    groups += [(name, shade) for name, shade in (("other", OTHER), ("unknown", UNKNOWN)) if name in labels.values()]
+    ranks = {name: rank for rank, (name, _) in enumerate(groups)}
+    sums: dict[tuple[Any, str], float] = {}
+    for row in rows:
+        key = (row[x], labels[row[color]])
+        sums[key] = sums.get(key, 0) + (row[value] or 0)
+    return [{"x": when, "g": name, "y": number, "o": ranks[name]} for (when, name), number in sums.items()], groups
+
+
+def _coloured(keys: Sequence[Any], labels: Mapping[Any, str]) -> list[tuple[str, str]]:
+    fixed = {key: COLOURS[key] for key in keys if key in COLOURS}
+    left = [shade for shade in PALETTE if shade not in fixed.values()]
+    return [(labels[key], fixed.get(key) or (left.pop(0) if left else OTHER)) for key in keys]
+
+
+def _colours(groups: Sequence[tuple[str, str]], **legend: Any) -> Any:
+    alt = _altair()
+    scale = alt.Scale(domain=[name for name, _ in groups], range=[shade for _, shade in groups])
+    return alt.Color("g:N", scale=scale, legend=alt.Legend(**legend))
+
+
+def _periods(periods: Sequence[str], unit: str) -> Any:
+    """An axis of months, weeks or days with no more labels than fit."""
+    alt = _altair()
+    distinct = sorted(set(periods))
+    step = max(1, -(-len(distinct) // 8))
+    return alt.Axis(values=distinct[::step], labelExpr=_when(unit), labelAngle=0, labelFlush=True)
+
+
+def _when(unit: str) -> str:
+    day = "1" if unit == "month" else "+slice(datum.value, 8, 10)"
+    moment = f"utc(+slice(datum.value, 0, 4), +slice(datum.value, 5, 7) - 1, {day})"
+    return f"utcFormat({moment}, '{_FORMATS.get(unit, _FORMATS['day'])}')"
+
+
+def _named(dimension: str, value: Any) -> str:
+    return country(value) if dimension in {"origin", "foundation"} else _label(value)
+
+
+def _label(value: Any) -> str:
+    return "unknown" if value is None else short(value, 34) or "unnamed"
+
+
+def _number(value: float) -> str:
+    for edge, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "K")):
+        if abs(value) >= edge:
+            return f"{value / (1e3 if unit == 'K' else edge):.3g}{unit}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+def _told(title: str, values: Sequence[dict[str, Any]], x: str) -> str:
+    """``Releases by origin, month 2026-01 to 2026-09: China 12, United States 9``."""
+    if not values:
+        return title
+    times = sorted({str(item["x"]) for item in values})
+    sums: dict[str, float] = {}
+    for item in sorted(values, key=lambda item: item["o"]):
+        sums[item.get("g", "in all")] = sums.get(item.get("g", "in all"), 0) + item["y"]
+    parts = ", ".join(f"{name} {_number(number)}" for name, number in sums.items())
+    return f"{plain(title)}, {x} {times[0]} to {times[-1]}: {parts}"

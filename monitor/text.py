@@ -1,0 +1,23 @@
+"""Text from strangers, made fit to be shown."""
+
+from __future__ import annotations
+
+import re
+
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+
+
+def plain(text: object) -> str:
+    """Text on one line, without control characters and without marks that turn the direction of writing."""
+    return _UNPRINTABLE.sub("", str(text))
+
+
+def short(text: object, most: int = 40) -> str:
+    """Plain text of at most ``most`` characters, the middle left out of what is longer."""
+    whole = plain(text)
+    if len(whole) <= most:
+        return whole
+    head = (most - 1) * 2 // 3
+    return f"{whole[:head]}…{whole[len(whole) - (most - 1 - head) :]}"
