@@ -89,7 +89,7 @@ def _starts_and_stops(words: list[str], environment: dict[str, str], folder: Pat
     with log.open("w") as out:
         process = subprocess.Popen(words, env=environment, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
     try:
-        until(lambda: "page at http://" in log.read_text(), 30, "its start")
+        until(lambda: "page at http://" in log.read_text(), 90, "its start")
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
     finally:
