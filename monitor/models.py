@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from monitor.db import UTCDateTime
+from monitor.vocabulary import Availability, Status
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -102,7 +103,12 @@ class Release(SQLModel, table=True):
     size: str | None = _text()
     license: str | None = _text()
     license_class: str = _words()
+    effective_license: str | None = _text()
+    effective_license_class: str | None = _text()
+    license_conflict: str | None = _text()
     openness: str = _words()
+    availability: str | None = _text()
+    artefacts: dict[str, Any] = _object()
     gated: str | None = _text()
     task: str | None = _text()
     modality: str | None = _text()
@@ -150,7 +156,12 @@ class Release(SQLModel, table=True):
             "size": self.size,
             "license": self.license,
             "license_class": self.license_class,
+            "effective_license": self.effective_license,
+            "effective_license_class": self.effective_license_class,
+            "license_conflict": self.license_conflict,
             "openness": self.openness,
+            "availability": self._availability(),
+            "artefacts": self.artefacts,
             "gated": {None: None, "no": False}.get(self.gated, self.gated),
             "task": self.task,
             "modality": self.modality,
@@ -171,6 +182,14 @@ class Release(SQLModel, table=True):
             "status": self.status,
             "evidence": {key: value for key, value in self.evidence.items() if key != "origin"},
         }
+
+    def _availability(self) -> str | None:
+        """Whether the weights can be had now: what became of the repository outranks what it was judged to be."""
+        if self.status in {Status.GONE, Status.PRIVATE}:
+            return str(Availability.WITHDRAWN)
+        if self.availability == Availability.NO_WEIGHTS and self.announcement_url is not None:
+            return str(Availability.ANNOUNCED)
+        return self.availability
 
     def _foundation(self) -> dict[str, str | None] | None:
         if self.foundation_repo_id is None:

@@ -63,6 +63,25 @@ class Openness(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Availability(StrEnum):
+    """Whether the weights can be had; ``announced``: told of by its lab, and no weights yet. Gating is no licence."""
+
+    WITHDRAWN = "withdrawn"
+    ANNOUNCED = "announced"
+    NO_WEIGHTS = "no-weights"
+    GATED_MANUAL = "gated-manual"
+    GATED_AUTO = "gated-auto"
+    PUBLIC = "public"
+
+
+class Found(StrEnum):
+    """Whether something was found: ``no`` only where its publisher says so."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
 class Precision(StrEnum):
     """How well the moment of a release is known."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from monitor.classify import subject, wire
+from monitor.classify.effective import effective
 from monitor.classify.license import license_of
 from monitor.classify.lineage import lineage
 from monitor.classify.openness import openness
 from monitor.classify.origin import publisher
-from monitor.classify.result import Classification, Evidence, Foundation, Known, Lookup, Parent, knows_nothing
+from monitor.classify.result import Artefact, Classification, Evidence, Foundation, Known, Lookup, Parent, knows_nothing
 from monitor.classify.size import parameters
 from monitor.labs import Registry
 
-__all__ = ["Classification", "Evidence", "Foundation", "Known", "Lookup", "Parent", "classify", "knows_nothing"]
+__all__ = [
+    "Artefact", "Classification", "Evidence", "Foundation", "Known", "Lookup", "Parent", "classify", "knows_nothing",
+]  # fmt: skip
 
 
 def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothing) -> Classification:
@@ -25,7 +28,8 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
     size = parameters(model, line, known)
     terms = license_of(model)
     papers, datasets, weights = subject.papers(model), subject.datasets(model), subject.has_weights(model)
-    label, shown = openness(model, terms, weights, papers, datasets)
+    bound = effective(wire.repo_id(model), terms, line, known)
+    had = openness(model, terms, weights, papers, datasets)
     task = subject.task(model)
     return Classification(
         lab=whose.lab,
@@ -41,7 +45,12 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
         size=size.size,
         license=terms.identifier,
         license_class=terms.license_class,
-        openness=label,
+        effective_license=bound.license,
+        effective_license_class=bound.license_class,
+        license_conflict=bound.conflict,
+        openness=had.label,
+        availability=had.availability,
+        artefacts=had.artefacts,
         gated=_gated(model),
         task=task,
         modality=subject.modality(task),
@@ -56,7 +65,9 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
             "foundation": line.foundation_evidence,
             "params": size.evidence,
             "license": terms.evidence,
-            "openness": shown,
+            "effective_license": bound.evidence,
+            "openness": had.evidence,
+            "availability": had.availability_evidence,
         },
     )
 

@@ -35,7 +35,16 @@ def _load() -> tuple[dict[str, LicenseClass], dict[str, LicenseClass], dict[str,
     return ids, names, links
 
 
+def _releases() -> dict[str, list[tuple[re.Pattern[str], str]]]:
+    table: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+    for entry in tomllib.loads(files(__package__).joinpath("terms.toml").read_text("utf-8"))["release"]:
+        for namespace in entry["in"]:
+            table.setdefault(namespace, []).append((re.compile(entry["name"], re.IGNORECASE), entry["license"]))
+    return table
+
+
 IDS, NAMES, LINKS = _load()
+_RELEASES = _releases()
 # Word by word, so that "mrl" is no beginning of "mrlx"; the longest first, so that it decides.
 _NAMES = [(name.rstrip("-"), of) for name, of in sorted(NAMES.items(), key=lambda item: -len(item[0]))]
 
@@ -54,7 +63,23 @@ def license_of(model: wire.Model) -> License:
         return License(None, LicenseClass.UNDECLARED, (Evidence("license", "none", "no licence is stated"),))
     found = [_one(text, name, link) for text in stated or ("other",)]
     known = [item for item in found if item.license_class in STRICTNESS]
-    return max(known, key=lambda item: STRICTNESS.index(item.license_class)) if known else found[0]
+    if known:
+        return max(known, key=lambda item: STRICTNESS.index(item.license_class))
+    by_lab = released_under(wire.repo_id(model)) if found[0].license_class is LicenseClass.UNKNOWN else None
+    if by_lab is None:
+        return found[0]
+    return License(found[0].identifier, by_lab.license_class, (*found[0].evidence, *by_lab.evidence))
+
+
+@lru_cache(maxsize=65_536)
+def released_under(repo_id: str) -> License | None:
+    """The licence under which a lab published one of its own well-known releases (``terms.toml``)."""
+    namespace, _, name = repo_id.partition("/")
+    for names, ident in _RELEASES.get(namespace, ()):
+        if names.fullmatch(name):
+            of = IDS.get(ident) or by_words(ident) or LicenseClass.UNKNOWN
+            return License(ident, of, (Evidence("release", repo_id, f"{ident} ({of}), as its lab published it"),))
+    return None
 
 
 @lru_cache(maxsize=4096)

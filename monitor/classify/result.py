@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from monitor.vocabulary import Kind, LabKind, LicenseClass, Openness, Size
+from monitor.vocabulary import Availability, Found, Kind, LabKind, LicenseClass, Openness, Size
 
 
 class Evidence(NamedTuple):
@@ -18,6 +18,16 @@ class Evidence(NamedTuple):
 
     def as_json(self) -> dict[str, str]:
         return {"signal": self.signal, "value": self.value, "says": self.says}
+
+
+class Artefact(NamedTuple):
+    """Something that can come with the weights: whether it did, and the link that shows it."""
+
+    found: Found
+    link: str | None
+
+    def as_json(self) -> dict[str, str | None]:
+        return {"found": str(self.found), "link": self.link}
 
 
 class Parent(NamedTuple):
@@ -44,6 +54,8 @@ class Known(NamedTuple):
     foundation: Foundation | None = None
     params_total: int | None = None
     params_active: int | None = None
+    license: str | None = None
+    license_class: LicenseClass | None = None
 
 
 Lookup = Callable[[str], Known | None]
@@ -112,7 +124,12 @@ class Classification(NamedTuple):
     size: Size | None
     license: str | None
     license_class: LicenseClass
+    effective_license: str | None
+    effective_license_class: LicenseClass
+    license_conflict: str | None
     openness: Openness
+    availability: Availability | None
+    artefacts: Mapping[str, Artefact]
     gated: str | bool | None
     task: str | None
     modality: str | None

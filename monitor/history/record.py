@@ -139,7 +139,7 @@ _KNOWN: Any = [
     getattr(Release, name)
     for name in (
         "repo_id", "kind", "lineage", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
-        "params_active",
+        "params_active", "license", "license_class",
     )
 ]  # fmt: skip
 

@@ -12,7 +12,7 @@ import orjson
 from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
 from monitor.models import Release
-from monitor.vocabulary import Kind
+from monitor.vocabulary import Kind, LicenseClass
 
 LARGEST_COUNT = 2**63 - 1
 POPULARITY = ("downloads", "likes", "trendingScore")
@@ -90,7 +90,12 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "size": classification.size,
         "license": classification.license,
         "license_class": str(classification.license_class),
+        "effective_license": classification.effective_license,
+        "effective_license_class": str(classification.effective_license_class),
+        "license_conflict": classification.license_conflict,
         "openness": str(classification.openness),
+        "availability": classification.availability,
+        "artefacts": {name: found.as_json() for name, found in classification.artefacts.items()},
         "gated": "no" if classification.gated is False else classification.gated,
         "task": classification.task,
         "modality": classification.modality,
@@ -146,6 +151,8 @@ def told(columns: dict[str, Any]) -> Known:
         foundation=foundation,
         params_total=columns["params_total"],
         params_active=columns["params_active"],
+        license=columns["license"],
+        license_class=LicenseClass(columns["license_class"]),
     )
 
 

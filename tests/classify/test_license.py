@@ -135,7 +135,8 @@ PAPER, DATA = "arxiv:2401.00001", "dataset:allenai/dolma"
 def test_openness_follows_licence_and_artefacts(tags: list[str], expected: str) -> None:
     found = judged(tags=tags)
     assert found.openness == expected
-    assert {item.signal for item in found.evidence["openness"]} == {"weights", "data", "code", "paper"}
+    assert {item.signal for item in found.evidence["openness"]} == {"rule", "weights", "data", "code", "paper"}
+    assert found.evidence["openness"][0].value == expected
 
 
 def test_training_code_counts_as_data_does() -> None:

@@ -1,0 +1,61 @@
+"""The licence that binds whoever uses a derivative: the strictest along its lineage, beside the one it declares."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from monitor.classify.license import STRICTNESS, released_under
+from monitor.classify.result import Evidence, License, Lineage, Lookup
+from monitor.vocabulary import LicenseClass
+
+_RANK = {name: rank for rank, name in enumerate(STRICTNESS)}
+
+
+class Effective(NamedTuple):
+    """The strictest licence of a lineage; ``conflict`` says where that contradicts what is declared."""
+
+    license: str | None
+    license_class: LicenseClass
+    conflict: str | None
+    evidence: tuple[Evidence, ...]
+
+
+def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> Effective:
+    """The strictest of what it declares and of what each of its ancestors is under, by the history or the table.
+
+    Where it declares nothing, the strictest of its ancestors; where what it declares is not recognised, that stays
+    unknown, for it may be stricter than any. An ancestor of which nothing is known binds nobody here.
+    """
+    own = declared
+    if own.license_class is LicenseClass.UNDECLARED:
+        own = released_under(repo_id) or declared
+    ancestors = dict.fromkeys(parent.repo_id for parent in line.parents)
+    if line.foundation is not None:
+        ancestors[line.foundation.repo_id] = None
+    ancestors.pop(repo_id, None)
+    if not ancestors:
+        return Effective(own.identifier, own.license_class, None, ())
+    binding = [(ancestor, terms) for ancestor in ancestors if (terms := _of(ancestor, known)) is not None]
+    if not binding:
+        says = Evidence("lineage", next(iter(ancestors)), "its licence is not known")
+        return Effective(own.identifier, own.license_class, None, (says,))
+    ancestor, terms = max(binding, key=lambda item: _RANK[item[1].license_class])
+    says = Evidence("lineage", ancestor, f"is under {terms.identifier} ({terms.license_class})")
+    rank = _RANK.get(own.license_class)
+    if own.license_class is LicenseClass.UNKNOWN or (rank is not None and rank >= _RANK[terms.license_class]):
+        return Effective(own.identifier, own.license_class, None, (says,))
+    conflict = None
+    if rank is not None:
+        conflict = (
+            f"declares {own.identifier} ({own.license_class}), and is built on {ancestor}, which is under "
+            f"{terms.identifier} ({terms.license_class})"
+        )
+    return Effective(terms.identifier, terms.license_class, conflict, (says,))
+
+
+def _of(repo_id: str, known: Lookup) -> License | None:
+    """What an ancestor is under, where that is a class that can be ranked."""
+    found = known(repo_id)
+    if found is not None and found.license_class in _RANK:
+        return License(found.license, found.license_class)
+    return released_under(repo_id)

@@ -1,0 +1,149 @@
+"""The three axes of openness, and the licence that binds along a lineage."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from monitor.classify import Classification, Known, classify, knows_nothing
+from monitor.classify.openness import ARTEFACTS
+from monitor.classify.result import Lookup
+from monitor.db import now
+from monitor.history.release import unrecorded
+from monitor.labs import Registry, load
+from monitor.vocabulary import Kind, LicenseClass
+
+
+@cache
+def registry() -> Registry:
+    return load()
+
+
+def judged(repo_id: str = "someone/thing", known: Lookup = knows_nothing, **facts: Any) -> Classification:
+    return classify({"id": repo_id, **facts}, registry(), known)
+
+
+WEIGHTS = [{"rfilename": "model.safetensors"}]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"gated": False, "siblings": WEIGHTS}, "public"),
+        ({"gated": "auto", "siblings": WEIGHTS}, "gated-auto"),
+        ({"gated": "manual"}, "gated-manual"),
+        ({"gated": False, "siblings": [{"rfilename": "README.md"}]}, "no-weights"),
+        ({"gated": "manual", "siblings": []}, "no-weights"),
+        ({"gated": False, "private": True, "siblings": WEIGHTS}, "withdrawn"),
+        ({"gated": False, "disabled": True}, "withdrawn"),
+        ({"siblings": WEIGHTS}, None),
+        ({"gated": "perhaps"}, None),
+    ],
+)
+def test_whether_it_can_be_had(facts: dict[str, Any], expected: str | None) -> None:
+    assert judged(**facts).availability == expected
+
+
+def test_what_became_of_the_repository_outranks_what_it_was_judged_to_be() -> None:
+    facts = {"id": "someone/thing", "gated": False, "siblings": WEIGHTS}
+    row = unrecorded(facts, classify(facts, registry()), now(), "test")
+    assert row.as_json()["availability"] == "public"
+    row.status = "gone"
+    assert row.as_json()["availability"] == "withdrawn"
+
+
+def test_a_placeholder_that_its_lab_has_told_of_is_announced() -> None:
+    facts = {"id": "someone/thing", "siblings": []}
+    row = unrecorded(facts, classify(facts, registry()), now(), "test")
+    assert row.as_json()["availability"] == "no-weights"
+    row.announcement_url = "https://example.org/soon"
+    assert row.as_json()["availability"] == "announced"
+
+
+def test_each_artefact_is_shown_by_a_link() -> None:
+    files = [
+        "model.safetensors", "train.py", "data_card.md", "checkpoint-500/model.safetensors", ".eval_results/mmlu.yaml",
+    ]  # fmt: skip
+    found = judged(tags=["arxiv:2401.00001", "dataset:x/y"], siblings=[{"rfilename": file} for file in files])
+    page = "https://huggingface.co/someone/thing"
+    assert {name: (str(item.found), item.link) for name, item in found.artefacts.items()} == {
+        "training_code": ("yes", f"{page}/blob/main/train.py"),
+        "training_data": ("yes", "https://huggingface.co/datasets/x/y"),
+        "data_documentation": ("yes", f"{page}/blob/main/data_card.md"),
+        "intermediate_checkpoints": ("yes", f"{page}/tree/main/checkpoint-500"),
+        "paper": ("yes", "https://arxiv.org/abs/2401.00001"),
+        "evaluation": ("yes", f"{page}/blob/main/.eval_results/mmlu.yaml"),
+    }
+
+
+def test_what_nothing_shows_is_unknown_and_not_no() -> None:
+    found = judged(tags=["license:mit"], siblings=WEIGHTS)
+    assert tuple(found.artefacts) == ARTEFACTS
+    assert {item.found for item in found.artefacts.values()} == {"unknown"}
+
+
+def test_no_stands_only_where_the_lab_says_so() -> None:
+    assert judged("openai/gpt-oss-20b").artefacts["training_data"].as_json() == {
+        "found": "no",
+        "link": "https://arxiv.org/abs/2508.10925",
+    }
+
+
+def test_what_a_lab_is_known_to_publish_counts() -> None:
+    assert judged("EleutherAI/pythia-1b", tags=["license:apache-2.0"]).openness == "open-science"
+    assert judged("someone/pythia-1b", tags=["license:apache-2.0"]).openness == "open-weights"
+
+
+def test_a_word_that_is_no_dataset_is_no_training_data() -> None:
+    card = {"license": "mit", "datasets": ["custom", "our own data"]}
+    found = judged(cardData=card, tags=["arxiv:2401.00001"])
+    assert (found.artefacts["training_data"].found, found.openness) == ("unknown", "open-weights")
+
+
+LLAMA = Known("x/llama", Kind.BASE, license="llama3.1", license_class=LicenseClass.COMMUNITY)
+FREE = Known("x/free", Kind.BASE, license="mit", license_class=LicenseClass.PERMISSIVE)
+SILENT = Known("x/silent", Kind.BASE, license_class=LicenseClass.UNDECLARED)
+
+
+def history(repo_id: str) -> Known | None:
+    return {item.repo_id: item for item in (LLAMA, FREE, SILENT)}.get(repo_id)
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected", "conflicts"),
+    [
+        (["license:mit", "base_model:finetune:x/llama"], ("llama3.1", "community"), True),
+        (["license:llama3.1", "base_model:finetune:x/llama"], ("llama3.1", "community"), False),
+        (["license:cc-by-nc-4.0", "base_model:finetune:x/llama"], ("cc-by-nc-4.0", "non-commercial"), False),
+        (["license:mit", "base_model:finetune:x/free"], ("mit", "permissive"), False),
+        (["base_model:finetune:x/llama"], ("llama3.1", "community"), False),
+        (["license:made-up", "base_model:finetune:x/llama"], ("made-up", "unknown"), False),
+        (["license:mit", "base_model:finetune:x/silent"], ("mit", "permissive"), False),
+        (["license:mit", "base_model:x/free", "base_model:x/llama"], ("llama3.1", "community"), True),
+        (["license:mit"], ("mit", "permissive"), False),
+        ([], (None, "undeclared"), False),
+        # Without any history: what its lab published it under.
+        (["license:apache-2.0", "base_model:finetune:meta-llama/Llama-3.1-8B"], ("llama3.1", "community"), True),
+        (["license:mit", "base_model:quantized:google/gemma-3-4b-it"], ("gemma", "community"), True),
+    ],
+)
+def test_the_strictest_of_a_lineage_binds(tags: list[str], expected: tuple[str, str], conflicts: bool) -> None:
+    found = judged(known=history, tags=tags)
+    assert (found.effective_license, found.effective_license_class) == expected
+    assert (found.license_conflict is not None) == conflicts
+
+
+def test_a_conflict_says_what_contradicts_what() -> None:
+    found = judged(known=history, tags=["license:mit", "base_model:finetune:x/llama"])
+    assert (found.license, found.license_class) == ("mit", "permissive")
+    assert found.license_conflict == (
+        "declares mit (permissive), and is built on x/llama, which is under llama3.1 (community)"
+    )
+
+
+def test_an_other_licence_without_a_name_is_what_its_lab_published_it_under() -> None:
+    found = judged("black-forest-labs/FLUX.1-dev", tags=["license:other"])
+    assert (found.license, found.license_class) == ("other", "non-commercial")
+    assert judged("someone/FLUX.1-dev", tags=["license:other"]).license_class == "unknown"
