@@ -51,7 +51,9 @@ def _first(config: Mapping[str, Any], *keys: str) -> int | None:
 def _counted(config: Mapping[str, Any], hidden: int, layers: int, vocab: int) -> Counted | None:
     attention = _attention(config, hidden)
     dense_width = _first(config, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden
-    gates = 2 if config.get("model_type") in {"gpt2", "opt", "bert", "roberta", "phi", "gpt_neox", "bloom"} else 3
+    gates = (
+        2 if wire.text(config, "model_type") in {"gpt2", "opt", "bert", "roberta", "phi", "gpt_neox", "bloom"} else 3
+    )
     embeddings = vocab * hidden * (1 if config.get("tie_word_embeddings") is True else 2)
     routed = experts(config)
     if routed is None:
