@@ -373,7 +373,7 @@ class Delivery(SQLModel, table=True):
     """One subscription told of one event of one release: unique, sent, marked.
 
     ``message`` names the message that carries it, from the first attempt on, so that a second attempt sends
-    the same one. ``attempted_at`` is set while a send is under way or its end is in doubt. ``receipt`` is what
+    the same one. ``attempted_at`` is when the first send began that is under way or in doubt. ``receipt`` is what
     the channel answered (Slack: channel and ts; email: the Message-ID).
     """
 
@@ -449,6 +449,30 @@ class EmailBounce(SQLModel, table=True):
     status: str | None = _text()
     says: str | None = _text()
     at: datetime = _when()
+
+
+class SlackInstallation(SQLModel, table=True):
+    """A workspace that has added the app. ``token`` is encrypted under the signing key."""
+
+    __tablename__: ClassVar[str] = "slack_installation"
+
+    team_id: str = Field(sa_column=Column(Text, primary_key=True))
+    team_name: str | None = _text()
+    app_id: str | None = _text()
+    bot_user_id: str | None = _text()
+    token: str = _words()
+    scopes: str = _words()
+    installed_by: str | None = _text()
+    installed_at: datetime = _when()
+
+
+class SlackSeen(SQLModel, table=True):
+    """A request or a state that was used, so that it counts once: kept as long as its signature would be good."""
+
+    __tablename__: ClassVar[str] = "slack_seen"
+
+    digest: str = Field(sa_column=Column(Text, primary_key=True))
+    at: datetime = _when(index=True)
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -46,6 +46,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_email_confirmation_due_at"), ["due_at"], unique=False)
 
     op.create_table(
+        "slack_installation",
+        sa.Column("team_id", sa.Text(), nullable=False),
+        sa.Column("team_name", sa.Text(), nullable=True),
+        sa.Column("app_id", sa.Text(), nullable=True),
+        sa.Column("bot_user_id", sa.Text(), nullable=True),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("installed_by", sa.Text(), nullable=True),
+        sa.Column("installed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("team_id", name=op.f("pk_slack_installation")),
+    )
+    op.create_table(
+        "slack_seen",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_slack_seen")),
+    )
+    with op.batch_alter_table("slack_seen", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_slack_seen_at"), ["at"], unique=False)
+
+    op.create_table(
         "feed",
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("location", sa.Text(), nullable=False),
@@ -420,6 +441,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_feed_due_at"))
 
     op.drop_table("feed")
+    with op.batch_alter_table("slack_seen", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_slack_seen_at"))
+
+    op.drop_table("slack_seen")
+    op.drop_table("slack_installation")
     with op.batch_alter_table("email_confirmation", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_email_confirmation_due_at"))
         batch_op.drop_index(batch_op.f("ix_email_confirmation_client"))

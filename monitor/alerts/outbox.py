@@ -23,7 +23,7 @@ from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, selec
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import pause
-from monitor.db import now, reading, transaction
+from monitor.db import UTCDateTime, now, reading, transaction
 from monitor.models import Delivery, DeliveryState, Release, Subscription, Target
 from monitor.vocabulary import Digest
 
@@ -66,8 +66,9 @@ class Item:
 class Message:
     """What a channel is asked to send: one item alone, or several grouped (a flood, a digest).
 
-    ``key`` is the same at every attempt. ``in_doubt``: an earlier attempt may have arrived. ``first_receipt``
-    is that of the message which told of the release first, where this one is an update of it.
+    ``key`` is the same at every attempt. ``in_doubt``: an earlier attempt may have arrived; the first such began
+    at ``since``. ``first_receipt`` is that of the message which told of the release first, where this one is an
+    update of it.
     """
 
     key: str
@@ -75,6 +76,7 @@ class Message:
     items: tuple[Item, ...]
     in_doubt: bool = False
     first_receipt: str | None = None
+    since: datetime | None = None
 
     @property
     def target(self) -> str:
@@ -190,9 +192,9 @@ def _messages(session: Session, targets: Sequence[int], lease: str, moment: date
     for rows in chosen:
         subscription = subscriptions[rows[0].subscription_id]
         items = tuple(Item(row.event, releases[row.release_id]) for row in rows)
-        in_doubt = any(row.attempted_at is not None for row in rows)
+        since = min((row.attempted_at for row in rows if row.attempted_at is not None), default=None)
         key = rows[0].message or f"{subscription.id}-{rows[0].id}"
-        message = Message(key, subscription, items, in_doubt, _first_receipt(session, rows[0]))
+        message = Message(key, subscription, items, since is not None, _first_receipt(session, rows[0]), since)
         ids = tuple(row.id for row in rows if row.id is not None)
         taken.append(_Taken(rows[0].target_id, lease, ids, message))
     marks = [
@@ -272,7 +274,12 @@ _ONE_PENDING = (*_ONE, _DELIVERY.c.state == str(DeliveryState.PENDING))
 _UNDER_WAY = (
     update(_DELIVERY)
     .where(*_ONE)
-    .values(message=bindparam("_message"), attempted_at=bindparam("_moment"), attempts=_DELIVERY.c.attempts + 1)
+    .values(
+        message=bindparam("_message"),
+        # Where a doubt is left from an earlier attempt, it is since then that the channel is asked.
+        attempted_at=func.coalesce(_DELIVERY.c.attempted_at, bindparam("_moment", type_=UTCDateTime())),
+        attempts=_DELIVERY.c.attempts + 1,
+    )
 )
 _SENT = (
     update(_DELIVERY)
