@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 from sqlalchemy import Engine
 
-from monitor.alerts.outbox import Channel
+from monitor.alerts.outbox import Channel, Message
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels.apprise import Apprise
 from monitor.channels.terminal import Terminal
@@ -12,9 +15,29 @@ from monitor.channels.webhook import Webhook
 from monitor.settings import Settings
 
 
+class Later:
+    """A channel whose libraries are imported by its first message: not every house uses every channel."""
+
+    def __init__(self, name: str, pace: float, make: Callable[[], Channel]) -> None:
+        self.name, self.pace, self._make = name, pace, make
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The channel itself."""
+        return self._make()
+
+    def send(self, message: Message) -> str:
+        return self.channel.send(message)
+
+
 def available(settings: Settings, engine: Engine) -> dict[str, Channel]:
     """The channels that these settings allow, by name. Raises SettingsError for settings that cannot be."""
-    channels: list[Channel] = [Terminal(), Webhook(settings), Apprise(allow_private=settings.allow_private_targets)]
+    channels: list[Channel] = [
+        Terminal(),
+        Webhook(settings),
+        Apprise(allow_private=settings.allow_private_targets),
+        Later("slack", 1.0, lambda: _slack(settings, engine)),
+    ]
     if settings.smtp_url is not None:
         from monitor.channels.email import Email  # its pages and their libraries, which few commands need
 
@@ -22,8 +45,22 @@ def available(settings: Settings, engine: Engine) -> dict[str, Channel]:
     return {channel.name: channel for channel in channels}
 
 
+def _slack(settings: Settings, engine: Engine) -> Channel:
+    from monitor.channels.slack.transport import Slack
+
+    return Slack(settings, engine)
+
+
 def canonical_target(channel: str, target: str) -> str:
     """One form of a target, so that one reader is one target however it is written; raises SubscriptionError."""
+    if channel == "slack":
+        from monitor.channels.slack.places import place_of
+
+        try:
+            place_of(target)
+        except ValueError as error:
+            raise SubscriptionError("target", str(error)) from None
+        return target
     if channel != "email":
         return target
     from monitor.channels.email import addresses

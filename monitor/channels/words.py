@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from monitor.models import Release
+import re
+
+from monitor.models import Change, Release
 from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
 from monitor.vocabulary import Kind
 
@@ -37,6 +39,36 @@ def size(release: Release) -> str | None:
     return f"{total} (active {active})" if active and active != total else total
 
 
+_LICENSES = {"mit": "MIT", "openrail": "OpenRAIL", "openmdw": "OpenMDW", "isc": "ISC", "wtfpl": "WTFPL"}
+_CAPITALS = re.compile(
+    r"^(cc|gpl|agpl|lgpl|mpl|epl|eupl|bsd|cc0|odc|cdla|ofl|osl|afl|ecl|ms)(?=-|$)(-by)?(-nc)?(-sa|-nd)?"
+)
+
+
+def license_name(license_id: str | None) -> str | None:
+    """A licence as people write it: ``Apache-2.0``, ``MIT``, ``CC-BY-4.0``."""
+    if not license_id:
+        return None
+    text = plain(license_id)[:120]
+    if text in _LICENSES:
+        return _LICENSES[text]
+    capitals = _CAPITALS.match(text)
+    if capitals:
+        return text[: capitals.end()].upper() + text[capitals.end() :]
+    return text[:1].upper() + text[1:]
+
+
+def essentials(release: Release) -> list[str]:
+    """``8.2B (active 1.4B)``, ``base``, ``Apache-2.0``, ``open-weights``; what is unknown is named as such."""
+    return [
+        size(release) or "size unknown",
+        release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
+        license_name(release.license) or f"licence {release.license_class}",
+        release.openness if release.openness != "unknown" else "openness unknown",
+        *([f"gated ({release.gated})"] if release.gated in {"auto", "manual"} else []),
+    ]
+
+
 def describe(release: Release) -> str:
     """``8.2B (active 1.4B) · base · apache-2.0 · open-weights``, with what is unknown named as such."""
     parts = [
@@ -69,3 +101,22 @@ def headline(release: Release, event: str = "release") -> str:
         return f"{who} released {plain(release.repo_id)}"
     what = EVENTS.get(event.partition(":")[0], "changed")
     return f"{plain(release.repo_id)}: {what}"
+
+
+def changed(event: str, change: Change | None) -> str:
+    """``licence changed from apache-2.0 to mit``; without the two values where they are not known."""
+    name = event.partition(":")[0]
+    line = EVENTS.get(name, "changed")
+    if change is None:
+        return line
+    before, after = (_value(name, value) for value in (change.before, change.after))
+    return f"{line} from {before} to {after}"
+
+
+def _value(name: str, value: object) -> str:
+    if name == "gated":
+        gates = {"no": "open to all", "auto": "gated (automatic)", "manual": "gated (by hand)"}
+        return gates.get(str(value), "unknown")
+    if value is None:
+        return "none stated"
+    return (license_name(str(value)) if name == "license" else plain(value)[:120]) or "none stated"

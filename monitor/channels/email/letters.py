@@ -175,7 +175,7 @@ class Letters:
     def _entry(self, item: Item, background: Background) -> Entry:
         release = item.release
         who = self.who(release)
-        change = None if item.event == "release" else phrases.changed(item.event, background.changes.get(item.event))
+        change = None if item.event == "release" else words.changed(item.event, background.changes.get(item.event))
         path = quote(release.repo_id, safe="/")
         return Entry(
             who=who,

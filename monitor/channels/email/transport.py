@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cached_property
 from ssl import SSLContext
 
-from sqlalchemy import Engine, select
-from sqlmodel import Session, col
+from sqlalchemy import Engine
+from sqlmodel import Session
 
 from monitor.alerts.outbox import Message, SendError
-from monitor.alerts.subscriptions import zone
+from monitor.channels.background import changes_of, week
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters
 from monitor.channels.email.post import Post, RefusedError, Relay
 from monitor.channels.email.suppression import EXPLAINED, suppress, why_not
 from monitor.channels.email.tokens import Tokens
-from monitor.db import now, reading, transaction
-from monitor.history.query import parse
-from monitor.history.search import matching
+from monitor.db import reading, transaction
 from monitor.labs import Registry, load
-from monitor.models import Change, Release, Subscription
+from monitor.models import Subscription
 from monitor.settings import Settings, SettingsError
 from monitor.vocabulary import Digest
-
-DAYS = 7
 
 
 class Email:
@@ -57,7 +52,7 @@ class Email:
         if len(message.items) == 1 and message.items[0].event == "release":
             return Background()
         with reading(self._engine) as session:
-            return Background(_changes(session, message), _week(session, message))
+            return Background(changes_of(session, message), _week(session, message))
 
     def send_confirmation(self, subscription: Subscription, number: int) -> None:
         """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that."""
@@ -91,30 +86,8 @@ def recipient(target: str) -> str:
         raise SendError(f"no mail address: {error}", permanent=True) from None
 
 
-def _changes(session: Session, message: Message) -> dict[str, Change]:
-    """The changes that the events of a message name (``license:12``), by event."""
-    events = {item.event: item.event.partition(":")[2] for item in message.items}
-    numbers = {event: int(number) for event, number in events.items() if number.isdecimal()}
-    if not numbers:
-        return {}
-    rows = session.scalars(select(Change).where(col(Change.id).in_(list(numbers.values()))))
-    found = {row.id: row for row in rows}
-    return {event: found[number] for event, number in numbers.items() if number in found}
-
-
 def _week(session: Session, message: Message) -> list[tuple[str, int]]:
-    """(weekday, releases that match) of the last seven days in the reader's zone, for the larger digests."""
-    subscription = message.subscription
-    if len(message.items) < 2 or subscription.digest not in {Digest.DAILY, Digest.WEEKLY}:
+    """What matched on each of the last seven days, for the larger digests."""
+    if len(message.items) < 2 or message.subscription.digest not in {Digest.DAILY, Digest.WEEKLY}:
         return []
-    local = zone(subscription.timezone)
-    today = now().astimezone(local).date()
-    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-    moment = col(Release.released_at)
-    some = matching(parse(subscription.filter)).where(moment >= now() - timedelta(days=DAYS + 1))
-    counts = dict.fromkeys(days, 0)
-    for released_at in session.scalars(some.with_only_columns(moment)):
-        day = released_at.astimezone(local).date() if released_at else None
-        if day in counts:
-            counts[day] += 1
-    return [(f"{day:%a}", counts[day]) for day in days]
+    return [(f"{day:%a}", count) for day, count in week(session, message.subscription)]

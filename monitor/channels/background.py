@@ -1,0 +1,43 @@
+"""What messages say beyond their items, looked up in the history: the same for every channel."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from monitor.alerts.outbox import Message
+from monitor.alerts.subscriptions import zone
+from monitor.db import now
+from monitor.history.query import parse
+from monitor.history.search import matching
+from monitor.models import Change, Release, Subscription
+
+DAYS = 7
+
+
+def changes_of(session: Session, message: Message) -> dict[str, Change]:
+    """The changes that the events of a message name (``license:12``), by event."""
+    events = {item.event: item.event.partition(":")[2] for item in message.items}
+    numbers = {event: int(number) for event, number in events.items() if number.isdecimal()}
+    if not numbers:
+        return {}
+    rows = session.scalars(select(Change).where(col(Change.id).in_(list(numbers.values()))))
+    found = {row.id: row for row in rows}
+    return {event: found[number] for event, number in numbers.items() if number in found}
+
+
+def week(session: Session, subscription: Subscription) -> list[tuple[date, int]]:
+    """(day, releases that match) of the last seven days, in the subscriber's zone."""
+    local = zone(subscription.timezone)
+    today = now().astimezone(local).date()
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    moment = col(Release.released_at)
+    some = matching(parse(subscription.filter)).where(moment >= now() - timedelta(days=DAYS + 1))
+    counts = dict.fromkeys(days, 0)
+    for released_at in session.scalars(some.with_only_columns(moment)):
+        day = released_at.astimezone(local).date() if released_at else None
+        if day in counts:
+            counts[day] += 1
+    return list(counts.items())

@@ -1,0 +1,96 @@
+"""The workspaces that have added the app, and their tokens: kept encrypted under the signing key."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy import Engine, select
+from sqlmodel import Session, col
+
+from monitor.alerts.outbox import SendError
+from monitor.alerts.subscriptions import pause
+from monitor.db import now, reading
+from monitor.models import SlackInstallation, Subscription
+from monitor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a workspace has granted: whose token it is, and what it may do."""
+
+    team_id: str
+    token: str
+    team_name: str | None = None
+    app_id: str | None = None
+    bot_user_id: str | None = None
+    scopes: str = ""
+    installed_by: str | None = None
+
+
+def cipher(settings: Settings) -> Fernet:
+    """The cipher of tokens; its key is derived from the signing key, for this use alone."""
+    digest = hashlib.sha256(b"slack tokens\0" + settings.signing_key().encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))
+
+
+def keep(session: Session, settings: Settings, granted: Granted) -> None:
+    """Keeps an installation; a second one of the same workspace takes the place of the first."""
+    session.merge(
+        SlackInstallation(
+            team_id=granted.team_id,
+            team_name=granted.team_name,
+            app_id=granted.app_id,
+            bot_user_id=granted.bot_user_id,
+            token=cipher(settings).encrypt(granted.token.encode()).decode(),
+            scopes=granted.scopes,
+            installed_by=granted.installed_by,
+            installed_at=now(),
+        )
+    )
+
+
+def token_of(settings: Settings, engine: Engine, team: str | None) -> str | None:
+    """The bot token for a workspace; without one, that of the settings. None where there is none.
+
+    Raises SendError where the token was encrypted under another signing key.
+    """
+    if team is None:
+        own = settings.slack_bot_token
+        return own.get_secret_value() if own else None
+    with reading(engine) as session:
+        found = session.get(SlackInstallation, team)
+    if found is None:
+        return None
+    try:
+        return cipher(settings).decrypt(found.token.encode()).decode()
+    except InvalidToken:
+        raise SendError(
+            f"the token of workspace {team} was kept under another MONITOR_SECRET_KEY: install the app again",
+            permanent=True,
+        ) from None
+
+
+def installed(engine: Engine, team: str) -> bool:
+    """Whether a workspace has added the app."""
+    with reading(engine) as session:
+        return session.get(SlackInstallation, team) is not None
+
+
+def remove(session: Session, team: str, because: str) -> int:
+    """Forgets a workspace's token and pauses what it subscribed to; returns how many subscriptions."""
+    found = session.get(SlackInstallation, team)
+    if found is not None:
+        session.delete(found)
+    query = select(Subscription).where(
+        col(Subscription.channel) == "slack",
+        col(Subscription.target).startswith(f"{team}/", autoescape=True),
+        col(Subscription.paused).is_(False),
+    )
+    rows = list(session.scalars(query))
+    for row in rows:
+        pause(row, because)
+        session.add(row)
+    return len(rows)

@@ -1,0 +1,44 @@
+"""A Slack on loopback, and an office in front of it: a database with every table, settings, the channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from monitor import db
+from monitor.settings import Settings
+from tests.channels.slack.office import Office
+from tests.fakes.slack import FakeSlack
+
+
+@pytest.fixture
+def slack() -> Iterator[FakeSlack]:
+    """A Slack without workspaces."""
+    with FakeSlack() as server:
+        yield server
+
+
+@pytest.fixture
+def office(slack: FakeSlack, tmp_path: Path) -> Iterator[Office]:
+    """An office with a bot token for one workspace, which has one channel."""
+    workspace = slack.workspace()
+    channel = slack.channel(workspace)
+    settings = Settings(
+        database_url=f"sqlite:///{tmp_path}/slack.db",
+        slack_api_url=slack.api_url,
+        slack_bot_token=SecretStr(workspace.token),
+        slack_signing_secret=SecretStr(slack.signing_secret),
+        slack_client_id="1.2",
+        slack_client_secret=SecretStr("client secret"),
+        public_url="https://monitor.example",
+        secret_key=SecretStr("a key for tests"),
+    )
+    engine = db.make_engine(settings.database_url)
+    db.upgrade(engine)
+    made = Office(engine, settings, slack, workspace, channel)
+    yield made
+    made.close()
+    engine.dispose()

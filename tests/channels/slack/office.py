@@ -1,0 +1,125 @@
+"""An office: releases come in, messages go out to the fake Slack, and what is typed there comes back over HTTP."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlmodel import col
+
+from monitor.alerts import match, outbox
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.channels.slack.transport import Slack
+from monitor.db import now, reading, transaction
+from monitor.history.record import News
+from monitor.models import Delivery, Release, Subscription, Target
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.web.app import create_app
+from tests.channels.email.desk import release as release  # noqa: PLC0414 - the same as letters are about
+from tests.fakes.slack import Channel, FakeSlack, Json, Workspace
+from workers.embedded import WebThread
+
+
+@dataclass
+class Office:
+    """Everything that a test of Slack needs. ``base``: where the routes are."""
+
+    engine: Engine
+    settings: Settings
+    slack: FakeSlack
+    workspace: Workspace
+    channel: Channel
+    transport: Slack = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.transport = Slack(self.settings, self.engine)
+
+    # --- the web ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def web(self) -> WebThread:
+        thread = WebThread(create_app(Service(self.settings)), "127.0.0.1", 0)
+        thread.start()
+        return thread
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.web.port}"
+
+    def close(self) -> None:
+        if "web" in self.__dict__:
+            self.web.stop()
+
+    # --- news ---------------------------------------------------------------------------------------------
+
+    def subscribe(self, query: str = "", target: str | None = None, **wish: Any) -> str:
+        """A subscription of the channel; its id."""
+        with transaction(self.engine) as session:
+            return subscribe(session, Wish("slack", target or self.channel.id, query, **wish)).id
+
+    def subscription(self, ident: str) -> Subscription:
+        with reading(self.engine) as session:
+            return session.get_one(Subscription, ident)
+
+    def subscriptions(self) -> list[Subscription]:
+        with reading(self.engine) as session:
+            return list(session.scalars(select(Subscription).order_by(col(Subscription.created_at))))
+
+    def news(self, *releases: Release, event: str = "release") -> None:
+        """Tells of releases, all in one transaction."""
+        with transaction(self.engine) as session:
+            session.add_all(releases)
+            session.flush()
+            match.enqueue(session, [News(row, event) for row in releases])
+
+    def known(self, *releases: Release) -> None:
+        """These are in the history."""
+        with transaction(self.engine) as session:
+            session.add_all(releases)
+
+    def deliver(self) -> int:
+        """Sends what is due; nobody's pace is waited for."""
+        with transaction(self.engine) as session:
+            session.execute(update(Target).values(open_at=now() - timedelta(seconds=1), leased_until=None))
+            session.execute(update(Delivery).where(col(Delivery.due_at) > now()).values(due_at=now()))
+        return outbox.work(self.engine, {"slack": self.transport})
+
+    def deliveries(self) -> list[Delivery]:
+        with reading(self.engine) as session:
+            return list(session.scalars(select(Delivery).order_by(col(Delivery.id))))
+
+    # --- what was shown -----------------------------------------------------------------------------------
+
+    def told(self) -> list[str]:
+        """The whole visible text of each message, in order."""
+        return [visible(message) for message in self.slack.messages]
+
+
+def visible(body: Json) -> str:
+    """All texts of a message's blocks, entities read, links as ``label <url>``."""
+    texts = [text["text"] for block in body.get("blocks") or () for text in _texts(block)]
+    joined = "\n".join(texts) or body.get("text", "")
+    joined = re.sub(r"<(https?://[^|>]+)\|([^>]*)>", r"\2 <\1>", joined)
+    return joined.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _texts(value: Any) -> list[Json]:
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    if not isinstance(value, dict):
+        return []
+    if value.get("type") in {"mrkdwn", "plain_text"}:
+        return [value]
+    return [text for item in value.values() for text in _texts(item)]
+
+
+def message_of(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> outbox.Message:
+    """A message about releases."""
+    items = tuple(outbox.Item(more.get("event", "release"), row) for row in releases)
+    more.pop("event", None)
+    return outbox.Message(key, subscription, items, **more)
