@@ -68,36 +68,51 @@ def _object() -> Any:
     return Field(default_factory=dict, sa_column=Column(Json, nullable=False))
 
 
+SORTED = (
+    "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
+    "trending_rank",
+)  # fmt: skip
+COUNTED = (
+    "pending", "origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task", "status",
+    "params_total",
+)  # fmt: skip
+
+
 class Release(SQLModel, table=True):
     """One repository of the Hub, by its permanent id, with every judgement and the facts it rests on.
 
     ``pending``: a placeholder without weights, not told yet. ``facts``: the Hub's own object, merged from
     every look; ``listed_digest``: of the facts as a hub-wide listing last had them. ``released_after``: the last
-    moment at which it was known not to be public.
+    moment at which it was known not to be public. ``words``: what bare words of a query are looked up in.
+    ``derivatives``: how many others made something of it; ``trending_rank``: its place in the list of what trends,
+    from 1, None where it is not in it.
     """
 
     __tablename__: ClassVar[str] = "release"
     __table_args__: ClassVar[Any] = (
         Index("ix_release_namespace_status", "namespace", "status"),
-        Index("ix_release_first_seen_at_id", "first_seen_at", "id"),
-        Index("ix_release_released_at_id", "released_at", "id"),
+        Index("ix_release_lab_released_at_id", "lab", "released_at", "id"),
+        Index("ix_release_foundation_repo_id_id", "foundation_repo_id", "id"),
+        *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
+        # Holds what is filtered and counted most, so that a walk of the newest reads the rows it gives and no others.
+        Index("ix_release_newest", "released_at", "id", *COUNTED),
     )
 
     id: int | None = _key()
     hub_id: str = _words(unique=True)
-    repo_id: str = _words(index=True)
+    repo_id: str = _words()
     namespace: str = Field(sa_column=Column(Text, nullable=False))
     name: str = _words()
-    lab: str | None = _text(index=True)
+    lab: str | None = _text()
     lab_kind: str | None = _text()
-    origin: str | None = _text(index=True)
+    origin: str | None = _text()
     origin_confidence: float | None = Field(default=None, sa_column=Column(Float, nullable=True))
-    foundation_repo_id: str | None = _text(index=True)
+    foundation_repo_id: str | None = _text()
     foundation_lab: str | None = _text()
-    foundation_origin: str | None = _text(index=True)
+    foundation_origin: str | None = _text()
     lineage: list[dict[str, str]] = _list()
-    kind: str = _words(index=True)
-    params_total: int | None = _count(index=True)
+    kind: str = _words()
+    params_total: int | None = _count()
     params_active: int | None = _count()
     params_source: str | None = _text()
     size: str | None = _text()
@@ -117,7 +132,7 @@ class Release(SQLModel, table=True):
     papers: list[str] = _list()
     datasets: list[str] = _list()
     tags: list[str] = _list()
-    created_at: datetime | None = _moment(index=True)
+    created_at: datetime | None = _moment()
     modified_at: datetime | None = _moment()
     released_at: datetime | None = Field(default=None, sa_column=Column(Moment, nullable=True))
     released_after: datetime | None = _moment()
@@ -127,6 +142,9 @@ class Release(SQLModel, table=True):
     announcement_url: str | None = _text()
     downloads: int | None = _count()
     likes: int | None = _count()
+    derivatives: int | None = _count()
+    trending_rank: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
+    words: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     status: str = _words()
     pending: bool = Field(default=False)
     history: bool = Field(default=False)
@@ -199,6 +217,44 @@ class Release(SQLModel, table=True):
             "lab": self.foundation_lab,
             "origin": self.foundation_origin,
         }
+
+
+class Tally(SQLModel, table=True):
+    """How many releases there are of each combination, kept in step with ``release`` by triggers.
+
+    Unknown is ``""``. On SQLite a cell is one row; on PostgreSQL writers only add rows, which a task merges: always
+    sum. The sum of the known parameter counts is ``params_high`` * 2**32 + ``params_low``: neither outgrows 64 bits.
+    """
+
+    __tablename__: ClassVar[str] = "tally"
+
+    id: int | None = _key()
+    month: str = _words()
+    origin: str = _words()
+    foundation_origin: str = _words()
+    lab: str = _words()
+    kind: str = _words()
+    size: str = _words()
+    license_class: str = _words()
+    openness: str = _words()
+    task: str = _words()
+    releases: int = Field(sa_column=Column(BigInteger, nullable=False))
+    params_known: int = Field(sa_column=Column(BigInteger, nullable=False))
+    params_high: int = Field(sa_column=Column(BigInteger, nullable=False))
+    params_low: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Adoption(SQLModel, table=True):
+    """How a tracked release stood at the end of a day (UTC, ``2026-01-31``); days without a change have no row."""
+
+    __tablename__: ClassVar[str] = "adoption"
+
+    release_id: int = Field(sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), primary_key=True))
+    day: str = Field(sa_column=Column(Text, primary_key=True))
+    downloads: int | None = _count()
+    likes: int | None = _count()
+    trending_rank: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
+    derivatives: int | None = _count()
 
 
 class Sighted(SQLModel, table=True):

@@ -10,6 +10,18 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+SORTED = (
+    "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
+    "trending_rank",
+)  # fmt: skip
+COUNTED = (
+    "pending", "origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task", "status",
+    "params_total",
+)  # fmt: skip
+DIMENSIONS = ("origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task")
+CELL = ("month", *DIMENSIONS)
+SUMS = ("releases", "params_known", "params_high", "params_low")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -206,6 +218,9 @@ def upgrade() -> None:
         sa.Column("announcement_url", sa.Text(), nullable=True),
         sa.Column("downloads", sa.BigInteger(), nullable=True),
         sa.Column("likes", sa.BigInteger(), nullable=True),
+        sa.Column("derivatives", sa.BigInteger(), nullable=True),
+        sa.Column("trending_rank", sa.Integer(), nullable=True),
+        sa.Column("words", sa.Text(), server_default="", nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("pending", sa.Boolean(), nullable=False),
         sa.Column("history", sa.Boolean(), nullable=False),
@@ -225,18 +240,33 @@ def upgrade() -> None:
         sa.UniqueConstraint("hub_id", name=op.f("uq_release_hub_id")),
     )
     with op.batch_alter_table("release", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_release_created_at"), ["created_at"], unique=False)
-        batch_op.create_index("ix_release_first_seen_at_id", ["first_seen_at", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_release_foundation_origin"), ["foundation_origin"], unique=False)
-        batch_op.create_index(batch_op.f("ix_release_foundation_repo_id"), ["foundation_repo_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_release_kind"), ["kind"], unique=False)
-        batch_op.create_index(batch_op.f("ix_release_lab"), ["lab"], unique=False)
         batch_op.create_index("ix_release_namespace_status", ["namespace", "status"], unique=False)
-        batch_op.create_index(batch_op.f("ix_release_origin"), ["origin"], unique=False)
-        batch_op.create_index(batch_op.f("ix_release_params_total"), ["params_total"], unique=False)
-        batch_op.create_index("ix_release_released_at_id", ["released_at", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_release_repo_id"), ["repo_id"], unique=False)
+        batch_op.create_index("ix_release_lab_released_at_id", ["lab", "released_at", "id"], unique=False)
+        batch_op.create_index("ix_release_foundation_repo_id_id", ["foundation_repo_id", "id"], unique=False)
+        for name in SORTED:
+            batch_op.create_index(f"ix_release_{name}_id", [name, "id"], unique=False)
+        batch_op.create_index("ix_release_newest", ["released_at", "id", *COUNTED], unique=False)
 
+    op.create_table(
+        "tally",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in CELL),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in SUMS),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tally")),
+    )
+    op.create_table(
+        "adoption",
+        sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("downloads", sa.BigInteger(), nullable=True),
+        sa.Column("likes", sa.BigInteger(), nullable=True),
+        sa.Column("trending_rank", sa.Integer(), nullable=True),
+        sa.Column("derivatives", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["release_id"], ["release.id"], name=op.f("fk_adoption_release_id_release"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("release_id", "day", name=op.f("pk_adoption")),
+    )
     op.create_table(
         "suppression",
         sa.Column("address", sa.Text(), nullable=False),
@@ -386,8 +416,102 @@ def upgrade() -> None:
         batch_op.create_index("ix_delivery_state_due_at", ["state", "due_at"], unique=False)
         batch_op.create_index("ix_delivery_target_id_state", ["target_id", "state"], unique=False)
 
+    op.execute(VIEW)
+    for statement in ON_SQLITE if op.get_bind().dialect.name == "sqlite" else ON_POSTGRESQL:
+        op.execute(statement)
+
+
+VIEW = """
+CREATE VIEW releases_view AS
+SELECT repo_id, 'https://huggingface.co/' || repo_id AS url, namespace, name, lab, lab_kind, origin, origin_confidence,
+    foundation_repo_id, foundation_lab, foundation_origin, lineage, kind, params_total, params_active, params_source,
+    size, license, license_class, openness, CASE gated WHEN 'no' THEN 'false' ELSE gated END AS gated, task, modality,
+    library, languages, papers, datasets, tags, created_at, released_at, released_after, released_precision,
+    first_seen_at, detected_via, announcement_url, downloads, likes, derivatives, trending_rank, status
+FROM release WHERE NOT pending
+"""
+"""For people who bring their own SQL: docs/sql.md."""
+
+
+def _cell(row: str, month: str) -> str:
+    """The cell of ``tally`` that a row belongs to, and what it adds to it."""
+    cell = ", ".join(f"coalesce({row}.{name}, '')" for name in DIMENSIONS)
+    params = f"{row}.params_total"
+    high, low = (f"coalesce({params} {part} 4294967296, 0)" for part in ("/", "%"))
+    return f"coalesce({month}, ''), {cell}, 1, CASE WHEN {params} IS NULL THEN 0 ELSE 1 END, {high}, {low}"
+
+
+def _counted(row: str, sign: int) -> str:
+    """SQLite: counts a row in, or out again."""
+    columns, sums = ", ".join(CELL), ", ".join(SUMS)
+    names = ", ".join(f"c{number}" for number in range(len(CELL)))
+    source = f"WITH cell({names}, a, b, c, d) AS (SELECT {_cell(row, f'substr({row}.released_at, 1, 7)')})"
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+    return (
+        f"INSERT INTO tally ({columns}, {sums}) {source} SELECT {names}, {sign} * a, {sign} * b, {sign} * c, {sign} * d "
+        f"FROM cell WHERE NOT {row}.pending ON CONFLICT ({columns}) DO UPDATE SET {added};"
+    )
+
+
+_WATCHED = ("pending", "released_at", *DIMENSIONS, "params_total")
+_DIFFERS = " OR ".join(f"old.{name} IS NOT new.{name}" for name in _WATCHED)
+_NEW_WORDS = "INSERT INTO release_words (rowid, words) VALUES (new.id, new.words);"
+_OLD_WORDS = "INSERT INTO release_words (release_words, rowid, words) VALUES ('delete', old.id, old.words);"
+
+ON_SQLITE = (
+    f"CREATE UNIQUE INDEX ix_tally_cell ON tally ({', '.join(CELL)})",
+    "CREATE VIRTUAL TABLE release_words USING fts5(words, content='release', content_rowid='id', tokenize='ascii', "
+    "detail=none, columnsize=0, prefix='2 3')",
+    f"CREATE TRIGGER release_added AFTER INSERT ON release BEGIN {_counted('new', 1)} {_NEW_WORDS} END",
+    f"CREATE TRIGGER release_recounted AFTER UPDATE OF {', '.join(_WATCHED)} ON release WHEN {_DIFFERS} "
+    f"BEGIN {_counted('old', -1)} {_counted('new', 1)} END",
+    "CREATE TRIGGER release_reworded AFTER UPDATE OF words ON release WHEN old.words IS NOT new.words "
+    f"BEGIN {_OLD_WORDS} {_NEW_WORDS} END",
+    f"CREATE TRIGGER release_removed AFTER DELETE ON release BEGIN {_counted('old', -1)} {_OLD_WORDS} END",
+)
+
+
+def _changed(source: str) -> str:
+    """PostgreSQL: adds what some rows count in and out, a row for each cell; nobody waits for anybody."""
+    columns, sums = ", ".join(CELL), ", ".join(f"sum({name})" for name in SUMS)
+    return (
+        f"INSERT INTO tally ({columns}, {', '.join(SUMS)}) SELECT {columns}, {sums} FROM ({source}) AS cell "
+        f"({columns}, {', '.join(SUMS)}) GROUP BY {columns} HAVING {' OR '.join(f'sum({name}) <> 0' for name in SUMS)};"
+    )
+
+
+def _rows(table: str, sign: int) -> str:
+    month = "to_char(r.released_at AT TIME ZONE 'UTC', 'YYYY-MM')"
+    names = ", ".join(f"c{number}" for number in range(len(CELL)))
+    signed = ", ".join(f"{sign} * {name}" for name in "abcd")
+    inner = f"SELECT {_cell('r', month)} FROM {table} r WHERE NOT r.pending"
+    return f"SELECT {names}, {signed} FROM ({inner}) AS one_row ({names}, a, b, c, d)"
+
+
+_ADDED, _REMOVED = _rows("new_rows", 1), _rows("old_rows", -1)
+_FUNCTIONS = {"added": _ADDED, "recounted": f"{_ADDED} UNION ALL {_REMOVED}", "removed": _REMOVED}
+_TABLES = {
+    "added": "INSERT ON release REFERENCING NEW TABLE AS new_rows",
+    "recounted": "UPDATE ON release REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
+    "removed": "DELETE ON release REFERENCING OLD TABLE AS old_rows",
+}
+
+ON_POSTGRESQL = (
+    "CREATE INDEX ix_release_words ON release USING gin (array_to_tsvector(string_to_array(btrim(words), ' ')))",
+    *(
+        f"CREATE FUNCTION release_{name}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {_changed(source)} RETURN NULL; END $$"
+        for name, source in _FUNCTIONS.items()
+    ),
+    *(
+        f"CREATE TRIGGER release_{name} AFTER {event} FOR EACH STATEMENT EXECUTE FUNCTION release_{name}()"
+        for name, event in _TABLES.items()
+    ),
+)
+
 
 def downgrade() -> None:
+    op.execute("DROP VIEW releases_view")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_target_id_state")
         batch_op.drop_index("ix_delivery_state_due_at")
@@ -414,20 +538,14 @@ def downgrade() -> None:
     op.drop_table("change")
     op.drop_table("target")
     op.drop_table("suppression")
-    with op.batch_alter_table("release", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_release_repo_id"))
-        batch_op.drop_index("ix_release_released_at_id")
-        batch_op.drop_index(batch_op.f("ix_release_params_total"))
-        batch_op.drop_index(batch_op.f("ix_release_origin"))
-        batch_op.drop_index("ix_release_namespace_status")
-        batch_op.drop_index(batch_op.f("ix_release_lab"))
-        batch_op.drop_index(batch_op.f("ix_release_kind"))
-        batch_op.drop_index(batch_op.f("ix_release_foundation_repo_id"))
-        batch_op.drop_index(batch_op.f("ix_release_foundation_origin"))
-        batch_op.drop_index("ix_release_first_seen_at_id")
-        batch_op.drop_index(batch_op.f("ix_release_created_at"))
-
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TABLE release_words")
+    op.drop_table("adoption")
     op.drop_table("release")
+    if op.get_bind().dialect.name == "postgresql":
+        for name in _FUNCTIONS:
+            op.execute(f"DROP FUNCTION release_{name}()")
+    op.drop_table("tally")
     op.drop_table("poll")
     with op.batch_alter_table("namespace", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_namespace_due_at"))

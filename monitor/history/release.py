@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from sqlalchemy import event
 
 from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
+from monitor.history.query.words import searchable
 from monitor.models import Release
 from monitor.vocabulary import Kind, LicenseClass
 
@@ -71,6 +73,7 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
     repo_id = str(facts.get("id") or facts.get("modelId") or "")
     namespace, slash, name = repo_id.partition("/")
     found = classification.foundation
+    tags = [tag for tag in facts["tags"] if isinstance(tag, str)] if isinstance(facts.get("tags"), list) else []
     return {
         "repo_id": repo_id,
         "namespace": namespace if slash else "",
@@ -103,15 +106,23 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "languages": list(classification.languages),
         "papers": list(classification.papers),
         "datasets": list(classification.datasets),
-        "tags": [tag for tag in facts.get("tags") or () if isinstance(tag, str)]
-        if isinstance(facts.get("tags"), list)
-        else [],
+        "tags": tags,
+        "words": searchable(repo_id, classification.lab, tags),
         "created_at": moment(facts.get("createdAt")),
         "modified_at": moment(facts.get("lastModified")),
         "downloads": bounded(facts.get("downloads")),
         "likes": bounded(facts.get("likes")),
         "evidence": {key: [item.as_json() for item in items] for key, items in classification.evidence.items()},
     }
+
+
+@event.listens_for(Release, "before_insert")
+@event.listens_for(Release, "before_update")
+def _reworded(_mapper: Any, _connection: Any, row: Release) -> None:
+    """Keeps ``words`` in step, whoever changes a name, a lab or tags."""
+    words = searchable(row.repo_id, row.lab, row.tags)
+    if row.words != words:
+        row.words = words
 
 
 def bounded(value: Any) -> int | None:

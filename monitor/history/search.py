@@ -10,10 +10,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
-from monitor.history.query import Query, to_sql
+from monitor.history.query import Query, lookup, to_sql
 from monitor.models import Change, Release, iso
 from monitor.vocabulary import Status
 
@@ -25,10 +39,13 @@ SORTS: dict[str, Any] = {
     "active": Release.params_active,
     "downloads": Release.downloads,
     "likes": Release.likes,
+    "derivatives": Release.derivatives,
+    "trending": Release.trending_rank,
     "repo": Release.repo_id,
     "id": Release.id,
 }
-"""What releases can be sorted by: the largest or newest first, with a leading ``-`` the other way round."""
+"""What releases can be sorted by: the largest or newest first (names from A, ranks from 1), with a leading ``-`` the
+other way round."""
 
 MOST = 1_000
 
@@ -52,29 +69,75 @@ class Page:
 def search(
     session: Session, query: Query, *, sort: str = "released", limit: int = 100, cursor: str | None = None
 ) -> Page:
-    """One page of the releases that match. Raises SearchError for an unknown sort, limit or cursor."""
+    """One page of the releases that match, without their facts. Raises SearchError for a wrong sort, limit or cursor.
+
+    What has no value to sort by comes last.
+    """
     if not 1 <= limit <= MOST:
         raise SearchError("limit", f"limit {limit}: 1 to {MOST} expected")
     column, descending = _sort(sort)
-    statement = _ordered(matching(query), column, descending=descending)
-    if cursor is not None:
-        statement = statement.where(_after(column, *_decoded(cursor, sort), descending=descending))
-    rows = list(session.scalars(statement.limit(limit + 1)))
-    more = len(rows) > limit
-    return Page(rows[:limit], _encoded(sort, rows[limit - 1]) if more else None)
+    after = _decoded(cursor, sort) if cursor is not None else None
+    where = conditions(session, query)
+    found: list[int] = []
+    for known in (True, False):
+        if len(found) > limit or (known and after is not None and after[0] is None):
+            continue
+        part = column.is_not(None) if known else column.is_(None)
+        begun = after is not None and (after[0] is not None) == known
+        beyond = [_after(column, *after, descending=descending)] if after is not None and begun else []
+        statement = _ordered(select(col(Release.id)).where(part, *beyond, *where), column, descending=descending)
+        found += session.scalars(statement.limit(limit + 1 - len(found)))
+    by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(found[:limit])))}
+    rows = [by_id[key] for key in found[:limit] if key in by_id]
+    return Page(rows, _encoded(sort, rows[-1]) if len(found) > limit and rows else None)
 
 
 def stream(session: Session, query: Query) -> Iterator[Release]:
     """All releases that match, oldest record first, a thousand at a time: memory does not grow with the rows."""
     last = 0
+    where = conditions(session, query)
     while True:
-        statement = matching(query).where(col(Release.id) > last).order_by(col(Release.id)).limit(MOST)
+        statement = _rows().where(*where, col(Release.id) > last).order_by(col(Release.id)).limit(MOST)
         rows: list[Release] = list(session.scalars(statement))
         yield from rows
         if len(rows) < MOST:
             return
         last = rows[-1].id or 0
         session.expunge_all()
+
+
+def matching(query: Query) -> Select[Any]:
+    """The releases that match, in no order, to narrow further."""
+    return select(Release).where(col(Release.pending).is_(False), to_sql(query))
+
+
+def _rows() -> Select[Any]:
+    return select(Release).options(defer(cast(Any, Release.facts)))
+
+
+RARE = 10_000
+"""Releases that words find at the most for their index to be worth asking; what is more common is met sooner by walking
+the history in order."""
+
+
+def conditions(session: Session, query: Query) -> list[ColumnElement[bool]]:
+    """What holds for the releases that match; placeholders that wait for their weights are none."""
+    found: list[ColumnElement[bool]] = [col(Release.pending).is_(False), to_sql(query)]
+    asked = lookup(query, session.get_bind().dialect.name)
+    if asked is not None:
+        some = select(literal(1)).select_from(Release).where(indexed(session, asked)).limit(RARE + 1)
+        if (session.scalar(select(func.count()).select_from(some.subquery())) or 0) <= RARE:
+            found.append(indexed(session, asked))
+    return found
+
+
+def indexed(session: Session, asked: str) -> ColumnElement[bool]:
+    """The releases that the index of words finds; ``asked`` comes from :func:`lookup`."""
+    if session.get_bind().dialect.name == "sqlite":
+        match = text("SELECT rowid FROM release_words WHERE release_words MATCH :asked").bindparams(asked=asked)
+        return col(Release.id).in_(match.columns(column("rowid", Integer)))
+    words = func.array_to_tsvector(func.string_to_array(func.btrim(col(Release.words)), literal_column("' '")))
+    return words.op("@@")(sql_cast(asked, TSQUERY))
 
 
 def find(session: Session, repo_id: str) -> Release | None:
@@ -89,37 +152,28 @@ def find(session: Session, repo_id: str) -> Release | None:
     return None
 
 
-def matching(query: Query) -> Select[Any]:
-    """The releases that match; placeholders that wait for their weights are none."""
-    return select(Release).where(col(Release.pending).is_(False), to_sql(query))
-
-
 def _sort(sort: str) -> tuple[ColumnElement[Any], bool]:
     name = sort.removeprefix("-")
     if name not in SORTS:
         raise SearchError(
             "sort", f"unknown sort {sort!r}: one of {', '.join(SORTS)} expected, with - the other way round"
         )
-    # Names read from A to Z, everything else from the largest.
-    column: ColumnElement[Any] = SORTS[name].expression
-    return column, sort.startswith("-") == (name == "repo")
+    # Names read from A to Z and ranks from the first, everything else from the largest.
+    return SORTS[name].expression, sort.startswith("-") == (name in {"repo", "trending"})
 
 
 def _ordered(statement: Select[Any], column: ColumnElement[Any], *, descending: bool) -> Select[Any]:
     key = col(Release.id)
-    if descending:
-        return statement.order_by(column.desc().nulls_last(), key.desc())
-    return statement.order_by(column.asc().nulls_last(), key.asc())
+    return statement.order_by(column.desc(), key.desc()) if descending else statement.order_by(column, key)
 
 
 def _after(column: ColumnElement[Any], value: Any, key: int, *, descending: bool) -> ColumnElement[bool]:
     ident: Any = col(Release.id)
-    beyond = ident < key if descending else ident > key
     if value is None:
-        return and_(column.is_(None), beyond)
-    further = column < value if descending else column > value
-    nothing_known = column.is_(None) if column.key != "id" else false()
-    return or_(further, and_(column == value, beyond), nothing_known)
+        return cast(ColumnElement[bool], ident < key if descending else ident > key)
+    # Compared as one pair, so that the index leads there.
+    here, there = tuple_(column, ident), tuple_(literal(value, column.type), literal(key, ident.type))
+    return here < there if descending else here > there
 
 
 def _encoded(sort: str, row: Release) -> str:

@@ -12,6 +12,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 
 from monitor.history.query.tree import All, Any, Node, Not, Query, QueryError, Term, normalised
 from monitor.history.query.values import FIELDS, ValueProblem, canonical, fold
+from monitor.history.query.words import spoken
 
 LONGEST, MOST_TERMS, DEEPEST = 2_000, 100, 50
 """Characters, terms (each value counts) and levels of parentheses and negations of one query at the most."""
@@ -61,8 +62,15 @@ def _node(item: Anything, counter: list[int]) -> Node:
             return Not(_node(children[-1], counter))
         case "word":
             _counted(children[0], counter)
-            return Term("", ":", (fold(_plain(_token(children[0]))),))
+            return _word(_token(children[0]))
     return _term([child for child in children if isinstance(child, Token)], counter)
+
+
+def _word(token: Token) -> Node:
+    words = spoken(_plain(token))
+    if not words:
+        raise QueryError(_column(token), f"a letter or a digit expected, not {str(token)!r}")
+    return Term("", ":", (words,))
 
 
 def _term(tokens: list[Token], counter: list[int]) -> Node:

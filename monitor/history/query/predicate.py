@@ -9,7 +9,8 @@ from typing import Any as Anything
 
 from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term, written
-from monitor.history.query.values import COUNTS, DATES, NONE, bounds, fold
+from monitor.history.query.values import COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
+from monitor.history.query.words import searchable
 from monitor.models import Release
 
 Predicate = Callable[[Release], bool]
@@ -56,7 +57,9 @@ def _value(field: str, operator: str, value: str, now: datetime | None) -> Predi
     if field == "license":
         if value == NONE:
             return lambda release: release.license is None
-        return lambda release: release.license_class == value or fold(release.license or "") == value
+        if value in LICENSE_CLASSES:
+            return lambda release: release.license_class == value
+        return lambda release: fold(release.license or "") == value
     if field == "gated":
         wanted = {"true": ("auto", "manual"), "false": ("no",), NONE: (None,)}.get(value, (value,))
         return lambda release: release.gated in wanted
@@ -105,6 +108,4 @@ def _foundation(value: str) -> Predicate:
 
 
 def _has_word(release: Release, word: str) -> bool:
-    if word in fold(release.repo_id) or word in fold(release.lab or ""):
-        return True
-    return any(word in fold(tag) for tag in release.tags)
+    return f" {word}" in (release.words or searchable(release.repo_id, release.lab, release.tags))

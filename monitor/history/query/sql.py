@@ -12,7 +12,8 @@ from sqlmodel import col
 
 from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term
-from monitor.history.query.values import COUNTS, DATES, NONE, bounds
+from monitor.history.query.values import COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
+from monitor.history.query.words import certain
 from monitor.models import Release
 
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
@@ -127,10 +128,9 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
         return _in_list(field, value)
     match field:
         case "license":
-            column = col(Release.license)
-            return (
-                column.is_(None) if value == NONE else or_(folded(column) == value, col(Release.license_class) == value)
-            )
+            if value in LICENSE_CLASSES:
+                return col(Release.license_class) == value
+            return _same(Release.license, value)
         case "gated":
             return _gated(value)
         case "foundation":
@@ -187,7 +187,33 @@ def _foundation(value: str) -> ColumnElement[bool]:
 
 
 def _word(word: str) -> ColumnElement[bool]:
-    needle = bindparam(None, word, String())
-    source = elements(col(Release.tags)).table_valued("value", name="item")
-    in_tags = exists(select(1).select_from(source).where(holds(folded(source.c.value), needle) > 0))
-    return or_(holds(folded(col(Release.repo_id)), needle) > 0, holds(folded(col(Release.lab)), needle) > 0, in_tags)
+    return holds(col(Release.words), bindparam(None, f" {word}", String())) > 0
+
+
+def lookup(query: Query, dialect: str) -> str | None:
+    """What the index of words is asked for: whatever matches the query is among what it finds; None: it cannot help.
+
+    In SQLite's FTS5 or in PostgreSQL's tsquery. It narrows a search, :func:`to_sql` decides.
+    """
+    return _lookup(query.root, _TOKENS[dialect])
+
+
+_TOKENS = {"sqlite": ('"%s"', '"%s" *', " AND ", " OR "), "postgresql": ("'%s'", "'%s':*", " & ", " | ")}
+
+
+def _lookup(node: Node, tokens: tuple[str, str, str, str]) -> str | None:
+    exact, begun, both, either = tokens
+    match node:
+        case Term("", _, (words,)):
+            *before, last = words.split(" ")
+            return both.join([*(exact % word for word in before), begun % last])
+        case Term("tag" | "repo" | "namespace", _, values) if NONE not in values and "*" not in "".join(values):
+            found = [both.join(exact % word for word in certain(value)) for value in values]
+        case All(items):
+            known = [text for text in (_lookup(item, tokens) for item in items) if text]
+            return both.join(f"({text})" for text in known) or None
+        case Any(items):
+            found = [_lookup(item, tokens) or "" for item in items]
+        case _:
+            return None
+    return either.join(f"({text})" for text in found) if all(found) else None

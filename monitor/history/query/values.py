@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from monitor.labs.countries import CONSORTIA, COUNTRIES
-from monitor.vocabulary import Kind, Openness, Size, Status, Via
+from monitor.vocabulary import Kind, LicenseClass, Openness, Size, Status, Via
 
 FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 """Case is folded for ASCII alone: SQLite folds no more, and both databases and Python must agree."""
@@ -23,6 +23,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 COUNTS = ("params", "active", "downloads", "likes")
 DATES = ("released", "seen")
+LICENSE_CLASSES = frozenset(LicenseClass)
 WORDS = {
     "kind": tuple(Kind),
     "size": tuple(Size),

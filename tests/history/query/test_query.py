@@ -11,7 +11,8 @@ from sqlalchemy import Engine, delete, select
 from sqlmodel import Session
 
 from monitor import db
-from monitor.history.query import QueryError, explain, parse, to_predicate, to_sql
+from monitor.history.query import Query, QueryError, explain, lookup, parse, to_predicate, to_sql
+from monitor.history.search import indexed
 from monitor.models import Release
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -61,6 +62,10 @@ def release(number: int = 0, **given_values: object) -> Release:
         ("released:>=2026-05-01T12:00:00Z", {"released_at": NOW}, {"released_at": NOW - timedelta(seconds=1)}),
         ('"deep research"', {"tags": ["deep research"]}, {"tags": ["deep", "research"]}),
         ("QWEN", {"repo_id": "x/qwen-y"}, {"repo_id": "x/y"}),
+        ("llama", {"repo_id": "x/TinyLlama-1B"}, {"repo_id": "x/ollama"}),
+        ("gpt-oss", {"repo_id": "openai/gpt-oss-20b"}, {"repo_id": "openai/oss-gpt"}),
+        ('"text gen"', {"tags": ["text-generation"]}, {"tags": ["text", "generation"]}),
+        ("qwen/qwen3", {}, {"repo_id": "Qwen/x", "tags": ["qwen3"]}),
         ("a OR b c", {"repo_id": "a/x"}, {"repo_id": "b/x"}),
         ("-(kind:base origin:CN)", {"origin": "US"}, {"origin": "CN"}),
         ("task:text-generation OR modality:image", {"modality": "image"}, {"modality": "text"}),
@@ -95,6 +100,7 @@ def test_meaning(query: str, holds: dict[str, object], fails: dict[str, object] 
         ("a" * 3_000, 2_001, "2000 characters"),
         ("a\x00b", 2, "NUL"),
         ('""', 1, "between the quotes"),
+        ("a ??", 3, "a letter or a digit expected"),
     ],
 )
 def test_an_error_names_column_and_expectation(query: str, column: int, expected: str) -> None:
@@ -157,7 +163,7 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-_WORDS = TEXT.filter(lambda text: text.strip() != "")
+_WORDS = TEXT.filter(lambda text: any(letter.isalnum() for letter in text))
 _COUNT = st.sampled_from(["1B", "7B", "0", "1.5B", "30000M", "2T", "1..7B", "..1B", "7B..", "none"])
 _DATE = st.sampled_from(["2026-04-30", "2026-05-01T12:00:00Z", "1d", "24h", "6w", "2026-04-01..2026-04-30", "none"])
 _COMPARED = st.sampled_from(["", ">", ">=", "<", "<="])
@@ -226,3 +232,11 @@ def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, object]], 
             by_sql = set(session.scalars(select(Release.hub_id).where(to_sql(query, NOW))))
             holds = to_predicate(query, NOW)
             assert by_sql == {row.hub_id for row in releases if holds(row)}, query.normal
+            by_words = found_by_words(session, query)
+            assert by_words is None or by_words >= by_sql, query.normal
+
+
+def found_by_words(session: Session, query: Query) -> set[str] | None:
+    """What the index of words finds for a query; None where it is not asked."""
+    asked = lookup(query, session.get_bind().dialect.name)
+    return None if asked is None else set(session.scalars(select(Release.hub_id).where(indexed(session, asked))))

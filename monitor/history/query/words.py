@@ -1,0 +1,40 @@
+"""Bare words: what they are looked up in, on both databases and in Python alike.
+
+A word is a run of ASCII letters and digits and of anything beyond ASCII, as SQLite's ``ascii`` tokenizer sees it; its
+case is folded for ASCII alone. A search for words finds a release where they follow each other within its name, its
+lab or one of its tags, the last of them perhaps cut short: ``llama`` finds ``Llama-3``, and ``TinyLlama`` too, because
+a capital inside a name begins a word as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from monitor.history.query.values import FOLD
+
+LONGEST = 60
+"""Characters of a word that count."""
+FAR = 200
+"""Characters of a name, a lab or a tag that count."""
+_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()} | FOLD
+_FIELDS = _WORDS | {ord("\n"): " | "}
+_HUMP = re.compile(r"(?<=[a-z])(?=([A-Z][A-Za-z0-9]*))")
+
+
+def spoken(text: str) -> str:
+    """The words of a text, one space between them; empty where it has none."""
+    return " ".join([word[:LONGEST] for word in text.translate(_WORDS).split(" ") if word])
+
+
+def searchable(repo_id: str, lab: str | None, tags: Iterable[str]) -> str:
+    """What ``" " + spoken(…)`` is looked for in: the words of name, lab and tags, a ``|`` between two of these."""
+    name = repo_id[:FAR]
+    text = "\n".join([name, (lab or "")[:FAR], *[tag[:FAR] for tag in tags], *_HUMP.findall(name)])
+    return f" {' '.join([word[:LONGEST] for word in text.translate(_FIELDS).split(' ') if word])} "
+
+
+def certain(value: str) -> list[str]:
+    """Words that stand in :func:`searchable` wherever a name, a lab or a tag is ``value``."""
+    words = spoken(value[:FAR]).split(" ")
+    return [word for word in (words if len(value) <= FAR else words[:-1]) if word]
