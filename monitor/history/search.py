@@ -28,7 +28,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor.history.query import Query, lookup, to_sql
-from monitor.models import Change, Release, iso
+from monitor.models import Change, Json, Release, iso
 from monitor.vocabulary import Status
 
 SORTS: dict[str, Any] = {
@@ -147,7 +147,7 @@ def find(session: Session, repo_id: str) -> Release | None:
     if row is not None:
         return row
     former = select(Change).where(col(Change.field) == "repo_id").order_by(col(Change.id).desc())
-    for change in session.scalars(former.where(cast(Any, Change.before).as_string() == repo_id).limit(1)):
+    for change in session.scalars(former.where(col(Change.before) == literal(repo_id, Json)).limit(1)):
         return session.get(Release, change.release_id)
     return None
 

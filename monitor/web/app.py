@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from monitor import __version__
 from monitor.alerts.subscriptions import SubscriptionError
-from monitor.channels import email
+from monitor.channels import email, slack
 from monitor.db import DatabaseError
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
@@ -47,6 +47,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(hooks.router)
     web.include_router(syndication.router)
     web.include_router(email.router)
+    web.include_router(slack.router)
     web.include_router(pages.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
     web.middleware("http")(_headers)
@@ -76,7 +77,7 @@ def _answer(status: int | None, code: str) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
         message, field, number = _explained(error, status)
         name = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 403: "forbidden"}.get(number, code)
-        if request.url.path.startswith(("/api/", "/hooks/", "/export", "/feed", "/healthz", "/readyz")):
+        if request.url.path.startswith(("/api/", "/hooks/", "/slack/", "/export", "/feed", "/healthz", "/readyz")):
             return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number)
         return pages.error(request, number, message)
 
