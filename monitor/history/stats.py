@@ -1,30 +1,42 @@
-"""Counting the history: releases and parameters by one or two dimensions."""
+"""Counting the history: releases and parameters by one or two dimensions, and the most frequent values of each."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import ColumnElement, Date, Text, cast, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    Interval,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 from sqlmodel import Session, col
 
-from monitor.history.query import Query, to_sql
-from monitor.history.search import SearchError
-from monitor.models import Release
+from monitor.db import UTCDateTime
+from monitor.history.query import Query, to_tally
+from monitor.history.search import SearchError, conditions
+from monitor.history.tally import DIMENSIONS as COUNTED
+from monitor.models import Release, Tally
 
 TIMES = ("month", "week", "day")
-COLUMNS: dict[str, Any] = {
-    "origin": Release.origin,
-    "foundation": Release.foundation_origin,
-    "lab": Release.lab,
-    "kind": Release.kind,
-    "size": Release.size,
-    "license_class": Release.license_class,
-    "openness": Release.openness,
-    "task": Release.task,
-}
+COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()}
 DIMENSIONS = (*TIMES, *COLUMNS)
-"""What releases can be counted by; a week is named by its Monday, all in UTC by ``released_at``."""
+"""What releases can be counted by; a week is named by its Monday, all of time by ``released_at``."""
+MEDIANS = 20_000
+"""Releases of which medians are given unasked: these have to be sorted, counts and sums need not."""
+
+Row = dict[str, Any]
 
 
 def dimensions(text: str) -> list[str]:
@@ -36,65 +48,146 @@ def dimensions(text: str) -> list[str]:
     return names
 
 
-def stats(session: Session, query: Query, by: list[str]) -> list[dict[str, Any]]:
-    """Rows ``{dimension: value …, count, params_total, params_known}``; periods without releases count zero.
+def zone(name: str) -> ZoneInfo:
+    """A time zone by its IANA name; raises SearchError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SearchError("tz", f"unknown time zone {name!r}: an IANA name expected, like Europe/Paris") from None
 
-    ``params_total`` sums the known parameter counts, of which there are ``params_known``. Unknown is None.
+
+def stats(session: Session, query: Query, by: list[str], *, tz: str = "UTC", medians: bool | None = None) -> list[Row]:
+    """Rows ``{dimension: value …, count, params_total, params_known, params_median}``, in order; unknown is None.
+
+    ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
+    median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
+    (see ``MEDIANS``). Periods, of the zone ``tz``, in which nothing was released count zero. Raises SearchError.
     """
-    keys = [_key(session, name) for name in by]
-    statement = (
-        select(
-            *keys,
-            func.count(),
-            func.sum(cast(col(Release.params_total), _wide())),
-            func.count(col(Release.params_total)),
-        )
-        .where(col(Release.pending).is_(False), to_sql(query))
-        .group_by(*keys)
-    )
+    place = zone(tz)
+    where = to_tally(query) if not {"week", "day"} & set(by) and (tz == "UTC" or "month" not in by) else None
+    if where is not None:
+        keys: list[ColumnElement[Any]] = [func.nullif(col(_tallied(name)), "").label(name) for name in by]
+        number, known = func.sum(col(Tally.releases)), func.sum(col(Tally.params_known))
+        high, low = func.sum(col(Tally.params_high)), func.sum(col(Tally.params_low))
+        statement = select(*keys, number, known, high, low).where(where).group_by(*keys).having(number != 0)
+    else:
+        keys = [_key(session, name, place) for name in by]
+        params: Any = col(Release.params_total)
+        high, low = func.sum(params.op("/", return_type=BigInteger())(2**32)), func.sum(params % 2**32)
+        statement = select(*keys, func.count(), func.count(params), high, low)
+        statement = statement.where(*conditions(session, query)).group_by(*keys)
     rows = [_row(by, tuple(row)) for row in session.execute(statement)]
+    if medians or (medians is None and sum(row["count"] for row in rows) <= MEDIANS):
+        _add_medians(session, query, by, place, rows)
     time = next((name for name in by if name in TIMES), None)
     if time is not None:
         rows += _zeros(rows, by, time)
     return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in by))
 
 
-def _wide() -> Any:
-    # Sums of parameters outgrow 64 bits at nine million giants; a float holds them to 15 digits on both dialects.
-    from sqlalchemy import Float
-
-    return Float(53)
+def _tallied(name: str) -> Any:
+    return getattr(Tally, COUNTED.get(name, name))
 
 
-def _row(by: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
-    count, total, known = values[len(by) :]
-    keys = {name: str(value) if isinstance(value, date) else value for name, value in zip(by, values, strict=False)}
-    return keys | {"count": count, "params_total": int(total) if total is not None else None, "params_known": known}
+def _row(by: list[str], values: tuple[Any, ...]) -> Row:
+    count, known, high, low = values[len(by) :]
+    total = (int(high) << 32) + int(low) if known else None
+    return _keys(by, values) | {"count": int(count), "params_total": total, "params_known": int(known)} | _NO_MEDIAN
 
 
-def _key(session: Session, name: str) -> ColumnElement[Any]:
+_NO_MEDIAN: Row = {"params_median": None}
+
+
+def _keys(by: list[str], values: tuple[Any, ...]) -> Row:
+    return {name: str(value) if isinstance(value, date) else value for name, value in zip(by, values, strict=False)}
+
+
+def _add_medians(session: Session, query: Query, by: list[str], place: ZoneInfo, rows: list[Row]) -> None:
+    params = col(Release.params_total)
+    keys = [_key(session, name, place) for name in by]
+    known = select(*keys, params.label("params")).where(params.is_not(None), *conditions(session, query)).subquery()
+    columns = [known.c[name] for name in by]
+    place_in = func.row_number().over(partition_by=columns, order_by=known.c.params).label("place")
+    number = func.count().over(partition_by=columns).label("number")
+    ranked = select(*columns, known.c.params, place_in, number).subquery()
+    middle = (2 * ranked.c.place).in_([ranked.c.number, ranked.c.number + 1, ranked.c.number + 2])
+    columns = [ranked.c[name] for name in by]
+    both = func.min(ranked.c.params), func.max(ranked.c.params)
+    found = {}
+    for row in session.execute(select(*columns, *both).where(middle).group_by(*columns)):
+        found[tuple(_keys(by, tuple(row)).values())] = (row[-2] + row[-1]) // 2
+    for one in rows:
+        one["params_median"] = found.get(tuple(one[name] for name in by))
+
+
+# --- time -------------------------------------------------------------------------------------------------
+
+
+def _key(session: Session, name: str, place: ZoneInfo) -> ColumnElement[Any]:
     if name in COLUMNS:
         return col(COLUMNS[name]).label(name)
+    offsets = _offsets(session, place)
     moment: Any = col(Release.released_at)
     if session.get_bind().dialect.name == "sqlite":
         # Kept as text in UTC, so its beginning is the month or the day.
-        text = cast(moment, Text)
+        text: Any = cast(moment, Text)
+        if offsets is not None:
+            text = func.datetime(text, offsets)
         if name == "week":
             return func.date(text, "weekday 0", "-6 days").label(name)
         return func.substr(text, 1, 7 if name == "month" else 10).label(name)
-    utc = func.timezone("UTC", moment)
+    local: Any = func.timezone("UTC", moment)
+    if offsets is not None:
+        local += cast(offsets, Interval)
     if name == "month":
-        return func.to_char(utc, literal_column("'YYYY-MM'")).label(name)
-    return cast(func.date_trunc(literal_column(f"'{name}'"), utc), Date).label(name)
+        return func.to_char(local, literal_column("'YYYY-MM'")).label(name)
+    return cast(func.date_trunc(literal_column(f"'{name}'"), local), Date).label(name)
 
 
-def _zeros(rows: list[dict[str, Any]], by: list[str], time: str) -> list[dict[str, Any]]:
+def _offsets(session: Session, place: ZoneInfo) -> ColumnElement[str] | None:
+    """The zone's distance from UTC at ``released_at``, as ``3600 seconds``; None for UTC.
+
+    From Python's table of zones, so that both databases agree.
+    """
+    if str(place) == "UTC":
+        return None
+    moments = session.execute(select(func.min(col(Release.released_at)), func.max(col(Release.released_at)))).one()
+    first, last = (moment or datetime.now(UTC) for moment in moments)
+    pieces = _pieces(place, first, last)
+    texts = [(end, literal_column(f"'{int(offset.total_seconds()):+d} seconds'", Text)) for end, offset in pieces]
+    *before, (_, final) = texts
+    ends = [(col(Release.released_at) < literal(end, UTCDateTime()), text) for end, text in before]
+    return case(*ends, else_=final) if ends else final
+
+
+def _pieces(place: ZoneInfo, first: datetime, last: datetime) -> list[tuple[datetime, timedelta]]:
+    """(end, distance from UTC) of the stretches between two moments in which a zone's clocks were not changed."""
+    found, moment, step = [], first, timedelta(days=7)
+    while moment <= last:
+        here, after = _offset(place, moment), moment + step
+        if _offset(place, after) != here:
+            early, late = moment, after
+            while late - early > timedelta(seconds=1):
+                middle = early + (late - early) / 2
+                early, late = (middle, late) if _offset(place, middle) == here else (early, middle)
+            # Clocks are changed on whole seconds.
+            after = late.replace(microsecond=0)
+            found.append((after, here))
+        moment = after
+    return [*found, (last, _offset(place, max(last, first)))]
+
+
+def _offset(place: ZoneInfo, moment: datetime) -> timedelta:
+    return moment.astimezone(place).utcoffset() or timedelta()
+
+
+def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
     """Rows for the periods in which nothing was released, between the first and the last with something."""
     other = next((name for name in by if name != time), None)
     periods = _between(sorted({row[time] for row in rows if row[time] is not None}), time)
     groups: list[Any] = list({row[other] for row in rows}) if other else [None]
     there = {(row[time], row[other] if other else None) for row in rows}
-    empty = {"count": 0, "params_total": None, "params_known": 0}
+    empty = {"count": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
     return [
         {name: period if name == time else group for name in by} | empty
         for period in periods
@@ -118,17 +211,54 @@ def _between(periods: list[str], time: str) -> list[str]:
     return found
 
 
-def facets(session: Session, query: Query, most: int = 20) -> dict[str, list[dict[str, Any]]]:
-    """For each dimension but time: its most frequent values among what matches, with their counts."""
-    found = {}
-    for name, column in COLUMNS.items():
-        number = func.count()
-        statement = (
-            select(col(column), number)
-            .where(col(Release.pending).is_(False), to_sql(query))
-            .group_by(col(column))
-            .order_by(number.desc(), col(column))
-            .limit(most)
-        )
-        found[name] = [{"value": value, "count": count} for value, count in session.execute(statement)]
-    return found
+# --- facets -----------------------------------------------------------------------------------------------
+
+NEWEST = 10_000
+"""Releases that facets count where the tally does not know them: of more that match, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The most frequent values of each dimension but time, ``{value, count}``, most frequent first.
+
+    ``total``: how many releases were counted; ``exact``: these are all that match, not only the newest.
+    """
+
+    values: dict[str, list[Row]]
+    total: int
+    exact: bool
+
+
+def survey(session: Session, query: Query, most: int = 20) -> Facets:
+    """The most frequent values of each dimension among what matches."""
+    where = to_tally(query)
+    if where is not None:
+        number = func.sum(col(Tally.releases))
+        cells = [col(_tallied(name)) for name in COLUMNS]
+        counted = list(session.execute(select(*cells, number).where(where).group_by(*cells).having(number != 0)))
+        rows, counts = [tuple(row)[:-1] for row in counted], [int(row[-1]) for row in counted]
+        exact = True
+    else:
+        released = col(Release.released_at)
+        newest = select(*map(col, COLUMNS.values())).where(*conditions(session, query))
+        newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(NEWEST + 1)
+        rows = [tuple(row) for row in session.execute(newest)]
+        exact = len(rows) <= NEWEST
+        rows = rows[:NEWEST]
+        counts = [1] * len(rows)
+    return Facets(
+        {name: _frequent(rows, counts, place, most) for place, name in enumerate(COLUMNS)}, sum(counts), exact
+    )
+
+
+def facets(session: Session, query: Query, most: int = 20) -> dict[str, list[Row]]:
+    """The values of :func:`survey` alone."""
+    return survey(session, query, most).values
+
+
+def _frequent(rows: list[tuple[Any, ...]], counts: list[int], place: int, most: int) -> list[Row]:
+    found: Counter[str | None] = Counter()
+    for row, count in zip(rows, counts, strict=True):
+        found[row[place] or None] += count
+    some = sorted(found.items(), key=lambda item: (-item[1], item[0] is None, item[0]))[:most]
+    return [{"value": value, "count": count} for value, count in some]

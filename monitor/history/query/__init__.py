@@ -2,7 +2,7 @@
 
 from monitor.history.query.parse import parse
 from monitor.history.query.predicate import explain, to_predicate
-from monitor.history.query.sql import lookup, to_sql
+from monitor.history.query.sql import lookup, to_sql, to_tally
 from monitor.history.query.tree import Query, QueryError
 
-__all__ = ["Query", "QueryError", "explain", "lookup", "parse", "to_predicate", "to_sql"]
+__all__ = ["Query", "QueryError", "explain", "lookup", "parse", "to_predicate", "to_sql", "to_tally"]

@@ -14,7 +14,7 @@ from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term
 from monitor.history.query.values import COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
 from monitor.history.query.words import certain
-from monitor.models import Release
+from monitor.models import Release, Tally
 
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 
@@ -188,6 +188,48 @@ def _foundation(value: str) -> ColumnElement[bool]:
 
 def _word(word: str) -> ColumnElement[bool]:
     return holds(col(Release.words), bindparam(None, f" {word}", String())) > 0
+
+
+_COUNTED: dict[str, Anything] = {
+    "origin": Tally.origin,
+    "lab": Tally.lab,
+    "kind": Tally.kind,
+    "size": Tally.size,
+    "openness": Tally.openness,
+    "task": Tally.task,
+    "license": Tally.license_class,
+    "foundation": Tally.foundation_origin,
+}
+
+
+def to_tally(query: Query) -> ColumnElement[bool] | None:
+    """The condition on ``tally``; None where that does not know what the query asks for."""
+    return _counted(query.root)
+
+
+def _counted(node: Node) -> ColumnElement[bool] | None:
+    match node:
+        case All(items) | Any(items):
+            parts = [_counted(item) for item in items]
+            known = [part for part in parts if part is not None]
+            if len(known) < len(parts):
+                return None
+            return and_(true(), *known) if isinstance(node, All) else or_(false(), *known)
+        case Not(item):
+            inner = _counted(item)
+            return None if inner is None else not_(inner)
+        case Term(field, _, values) if field in _COUNTED and all(_tallied(field, value) for value in values):
+            column = col(_COUNTED[field])
+            wanted = ["" if value == NONE else value for value in values]
+            return (folded(column) if field == "task" else column).in_(wanted)
+    return None
+
+
+def _tallied(field: str, value: str) -> bool:
+    if field == "license":
+        return value in LICENSE_CLASSES
+    # Who is built on nothing that is known is not who is built on something of unknown origin.
+    return field != "foundation" or (value.isupper() and "/" not in value)
 
 
 def lookup(query: Query, dialect: str) -> str | None:

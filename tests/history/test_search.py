@@ -1,0 +1,85 @@
+"""Pages: each release once, in order, whatever it is sorted by."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete
+
+from monitor import db
+from monitor.history import search as searching
+from monitor.history.query import parse
+from monitor.history.search import SORTS, SearchError, search, stream
+from monitor.models import Release
+from tests.history.query.test_query import release
+
+NUMBERS = st.sampled_from([None, 0, 1, 1, 2**63 - 1])
+MOMENTS = st.sampled_from([None, *(datetime(2026, 1, day, tzinfo=UTC) for day in (1, 1, 2))])
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        dict.fromkeys(("params_total", "params_active", "downloads", "likes", "derivatives"), NUMBERS)
+        | {"released_at": MOMENTS, "created_at": MOMENTS, "trending_rank": st.sampled_from([None, 1, 2])}
+    ),
+    max_size=9,
+)
+
+
+@given(rows=ROWS, sort=st.sampled_from(sorted(SORTS)), reverse=st.booleans(), limit=st.integers(1, 4))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pages_give_every_release_once_in_order_and_what_is_unknown_last(
+    engine: Engine, rows: list[dict[str, Any]], sort: str, reverse: bool, limit: int
+) -> None:
+    with db.transaction(engine) as session:
+        session.execute(delete(Release))
+        session.add_all([release(number, **row) for number, row in enumerate(rows)])
+    found: list[Release] = []
+    cursor = None
+    with db.reading(engine) as session:
+        while True:
+            page = search(session, parse(""), sort=f"-{sort}" if reverse else sort, limit=limit, cursor=cursor)
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+            assert len(page.items) == limit
+    assert len(found) == len({row.id for row in found}) == len(rows)
+    values = [getattr(row, SORTS[sort].key) for row in found]
+    known = [value for value in values if value is not None]
+    assert values == known + [None] * (len(values) - len(known))
+    assert known == sorted(known, reverse=reverse == (sort in {"repo", "trending"}))
+
+
+@pytest.mark.parametrize("rare", [10_000, 1])
+def test_words_find_the_same_by_their_index_and_without_it(
+    engine: Engine, rare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "RARE", rare)
+    names = ["a/TinyLlama-1B", "b/Llama-3", "c/Ollama", "d/other"]
+    with db.transaction(engine) as session:
+        session.add_all([release(number, repo_id=name) for number, name in enumerate(names)])
+    with db.reading(engine) as session:
+        assert {row.repo_id for row in search(session, parse("llama")).items} == {"a/TinyLlama-1B", "b/Llama-3"}
+        assert {row.repo_id for row in stream(session, parse("llama -tiny"))} == {"b/Llama-3"}
+        assert [row.repo_id for row in search(session, parse("repo:C/ollama")).items] == ["c/Ollama"]
+        assert not search(session, parse("zzz")).items
+
+
+def test_words_follow_a_release_that_is_renamed(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        session.add(release(repo_id="a/before"))
+    with db.transaction(engine) as session:
+        session.get_one(Release, 1).repo_id = "a/after"
+    with db.reading(engine) as session:
+        assert not search(session, parse("before")).items
+        assert len(search(session, parse("after")).items) == 1
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "WyJyZWxlYXNlZCIsIG51bGxd", "WyJsaWtlcyIsIDEsIDFd", "é", "A" * 5_000])
+def test_a_cursor_of_another_search_is_refused(sqlite_engine: Engine, cursor: str) -> None:
+    with db.reading(sqlite_engine) as session, pytest.raises(SearchError) as caught:
+        search(session, parse(""), cursor=cursor)
+    assert caught.value.field == "cursor"
