@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -76,6 +77,30 @@ COUNTED = (
     "pending", "origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task", "status",
     "params_total",
 )  # fmt: skip
+
+
+class Launch(SQLModel, table=True):
+    """Repositories of one publisher and one family that became public close to each other (see docs/launches.md).
+
+    ``publisher``: the lab's id, else the namespace. ``first_at``, ``last_at``: when its first and last members became
+    public. ``opened_at``: when we saw its first member; ``settles_at``: until when more of them are waited for.
+    """
+
+    __tablename__: ClassVar[str] = "launch"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_launch_publisher_family", "publisher", "family"),
+        Index("ix_launch_first_at_id", "first_at", "id"),
+    )
+
+    id: int | None = _key()
+    publisher: str = Field(sa_column=Column(Text, nullable=False))
+    family: str = _words()
+    name: str = _words()
+    first_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    last_at: datetime = _when()
+    opened_at: datetime = _when()
+    settles_at: datetime = _when()
+    history: bool = Field(default=False)
 
 
 class Release(SQLModel, table=True):
@@ -152,6 +177,9 @@ class Release(SQLModel, table=True):
     facts: dict[str, Any] = _object()
     facts_digest: str = _words()
     listed_digest: str | None = _text()
+    launch_id: int | None = Field(
+        default=None, sa_column=Column(Id, ForeignKey("launch.id", ondelete="SET NULL"), nullable=True, index=True)
+    )
 
     def as_json(self) -> dict[str, Any]:
         """The release object that every surface serves (see docs/release.md)."""
@@ -270,9 +298,15 @@ class Sighted(SQLModel, table=True):
 
 
 class Change(SQLModel, table=True):
-    """Something about a release that changed: appended, never rewritten."""
+    """Something about a release that changed: appended, never rewritten.
+
+    ``event``: the word of what happened (:class:`monitor.vocabulary.Event`), once it has held; None for what is no
+    event, or was taken back before it settled. ``waiting``: not settled yet. ``since``: what it was when this
+    began to change, where that is not ``before``.
+    """
 
     __tablename__: ClassVar[str] = "change"
+    __table_args__: ClassVar[Any] = (Index("ix_change_event_release_id", "event", "release_id"),)
 
     id: int | None = _key()
     release_id: int = Field(
@@ -283,6 +317,78 @@ class Change(SQLModel, table=True):
     before: Any = Field(default=None, sa_column=Column(Json, nullable=True))
     after: Any = Field(default=None, sa_column=Column(Json, nullable=True))
     because: str = _words()
+    event: str | None = _text()
+    waiting: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, index=True))
+    since: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+
+
+class Observed(SQLModel, table=True):
+    """What a release's columns were until a moment: appended whenever one changes, so that the past can be read.
+
+    ``before``: the columns that changed at ``at``, each with the value that it had before.
+    """
+
+    __tablename__: ClassVar[str] = "observed"
+    __table_args__: ClassVar[Any] = (Index("ix_observed_at_release_id", "at", "release_id"),)
+
+    id: int | None = _key()
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    before: dict[str, Any] = _object()
+
+
+class Correction(SQLModel, table=True):
+    """A judgement that somebody made by hand: it outranks every other until it is ended. Appended, never rewritten."""
+
+    __tablename__: ClassVar[str] = "correction"
+
+    id: int | None = _key()
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    field: str = _words()
+    value: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+    because: str = _words()
+    at: datetime = _when()
+    ended_at: datetime | None = _moment()
+
+
+class Announcement(SQLModel, table=True):
+    """A model that a lab's feed named. ``state``: ``announced``, or ``released`` once its weights are public.
+
+    ``key``: the name without spelling (``claude opus 4.5``), one a lab. ``release_id``: the release that it announced.
+    """
+
+    __tablename__: ClassVar[str] = "announcement"
+    __table_args__: ClassVar[Any] = (UniqueConstraint("lab", "key"),)
+
+    id: int | None = _key()
+    lab: str = Field(sa_column=Column(Text, nullable=False))
+    key: str = _words()
+    model: str = _words()
+    state: str = _words(index=True)
+    title: str | None = _text()
+    url: str | None = _text()
+    announced_at: datetime = _when(index=True)
+    seen_at: datetime = _when()
+    release_id: int | None = Field(
+        default=None, sa_column=Column(Id, ForeignKey("release.id", ondelete="SET NULL"), nullable=True, index=True)
+    )
+
+
+class Outage(SQLModel, table=True):
+    """A stretch of time in which a source was not seen, or only in part. ``ended_at``: None while it lasts."""
+
+    __tablename__: ClassVar[str] = "outage"
+
+    id: int | None = _key()
+    source: str = _words(index=True)
+    state: str = _words()
+    began_at: datetime = _when()
+    ended_at: datetime | None = _moment(index=True)
+    says: str | None = _text()
 
 
 class Namespace(SQLModel, table=True):
@@ -438,6 +544,7 @@ class Delivery(SQLModel, table=True):
         UniqueConstraint("subscription_id", "release_id", "event"),
         Index("ix_delivery_state_due_at", "state", "due_at"),
         Index("ix_delivery_target_id_state", "target_id", "state"),
+        Index("ix_delivery_launch_id_subscription_id", "launch_id", "subscription_id"),
     )
 
     id: int | None = _key()
@@ -447,6 +554,9 @@ class Delivery(SQLModel, table=True):
     target_id: int = Field(sa_column=Column(Id, ForeignKey("target.id"), nullable=False))
     release_id: int = Field(
         sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    launch_id: int | None = Field(
+        default=None, sa_column=Column(Id, ForeignKey("launch.id", ondelete="SET NULL"), nullable=True)
     )
     event: str = _words()
     state: str = Field(sa_column=Column(Text, nullable=False))

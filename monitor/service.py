@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 from sqlalchemy import Engine
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from monitor import __version__, db, detection
 from monitor.alerts import outbox
 from monitor.alerts.outbox import Channel
+from monitor.alerts.settle import POLLS, settle
 from monitor.alerts.subscriptions import followed
 from monitor.channels import available
 from monitor.detection import Watcher
@@ -83,5 +85,6 @@ class Service:
         return len(entries)
 
     def deliver(self) -> int:
-        """Sends what is due; returns how many messages went."""
+        """Lets changes settle and sends what is due; returns how many messages went."""
+        settle(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
         return outbox.work(self.engine, self.channels)

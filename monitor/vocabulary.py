@@ -119,6 +119,39 @@ class Digest(StrEnum):
     WEEKLY = "weekly"
 
 
+class Event(StrEnum):
+    """What can happen to a release. The word stands in ``event:``, in a delivery and in the history of changes.
+
+    Where one release can have several of a kind, a delivery's event has the number of the change behind a colon:
+    ``relicensed:17``; :func:`event_of` takes it off.
+    """
+
+    RELEASE = "release"
+    LAUNCH = "launch"
+    RELICENSED = "relicensed"
+    GATED = "gated"
+    UNGATED = "ungated"
+    RENAMED = "renamed"
+    WITHDRAWN = "withdrawn"
+    RETURNED = "returned"
+    WEIGHTS = "weights"
+    ANNOUNCED = "announced"
+    MOMENTUM = "momentum"
+    REBASED = "rebased"
+    MOVED = "moved"
+
+
+UPDATES = (
+    Event.RELICENSED, Event.GATED, Event.UNGATED, Event.RENAMED, Event.WITHDRAWN, Event.RETURNED, Event.WEIGHTS,
+)  # fmt: skip
+"""What those who were told of a release hear of it later, unless their filter says which events they want."""
+
+
+def event_of(text: str) -> Event:
+    """The word of a delivery's event, without the number of its change. Raises ValueError for none of ours."""
+    return Event(text.partition(":")[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """One look at one repository: what a source saw, and when.

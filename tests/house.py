@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
@@ -11,6 +12,7 @@ from sqlmodel import col
 from monitor import db, detection
 from monitor.alerts import outbox
 from monitor.alerts.outbox import Message
+from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.detection import Watcher
 from monitor.labs import Registry, load
@@ -82,7 +84,8 @@ class House:
             detection.sweep(self.watcher, name)
 
     def deliver(self) -> int:
-        """Sends what is due."""
+        """Sends what is due; changes settle at once."""
+        settle(self.engine, timedelta(0))
         return outbox.work(self.engine, {"kept": self.channel})
 
     def releases(self) -> dict[str, Release]:

@@ -149,6 +149,37 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_poll")),
     )
     op.create_table(
+        "launch",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("publisher", sa.Text(), nullable=False),
+        sa.Column("family", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settles_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("history", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_launch")),
+    )
+    with op.batch_alter_table("launch", schema=None) as batch_op:
+        batch_op.create_index("ix_launch_first_at_id", ["first_at", "id"], unique=False)
+        batch_op.create_index("ix_launch_publisher_family", ["publisher", "family"], unique=False)
+
+    op.create_table(
+        "outage",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("says", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outage")),
+    )
+    with op.batch_alter_table("outage", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outage_ended_at"), ["ended_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outage_source"), ["source"], unique=False)
+
+    op.create_table(
         "release",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("hub_id", sa.Text(), nullable=False),
@@ -236,10 +267,15 @@ def upgrade() -> None:
         ),
         sa.Column("facts_digest", sa.Text(), nullable=False),
         sa.Column("listed_digest", sa.Text(), nullable=True),
+        sa.Column("launch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["launch_id"], ["launch.id"], name=op.f("fk_release_launch_id_launch"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
         sa.UniqueConstraint("hub_id", name=op.f("uq_release_hub_id")),
     )
     with op.batch_alter_table("release", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_release_launch_id"), ["launch_id"], unique=False)
         batch_op.create_index("ix_release_namespace_status", ["namespace", "status"], unique=False)
         batch_op.create_index("ix_release_lab_released_at_id", ["lab", "released_at", "id"], unique=False)
         batch_op.create_index("ix_release_foundation_repo_id_id", ["foundation_repo_id", "id"], unique=False)
@@ -287,6 +323,69 @@ def upgrade() -> None:
         sa.UniqueConstraint("channel", "address", name=op.f("uq_target_channel_address")),
     )
     op.create_table(
+        "announcement",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("lab", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["release_id"], ["release.id"], name=op.f("fk_announcement_release_id_release"), ondelete="SET NULL"
+        ),
+        sa.UniqueConstraint("lab", "key", name=op.f("uq_announcement_lab_key")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_announcement")),
+    )
+    with op.batch_alter_table("announcement", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_announcement_announced_at"), ["announced_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_announcement_release_id"), ["release_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_announcement_state"), ["state"], unique=False)
+
+    op.create_table(
+        "correction",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column(
+            "value",
+            sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql"),
+            nullable=True,
+        ),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["release_id"], ["release.id"], name=op.f("fk_correction_release_id_release"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_correction")),
+    )
+    with op.batch_alter_table("correction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_correction_release_id"), ["release_id"], unique=False)
+
+    op.create_table(
+        "observed",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "before",
+            sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["release_id"], ["release.id"], name=op.f("fk_observed_release_id_release"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_observed")),
+    )
+    with op.batch_alter_table("observed", schema=None) as batch_op:
+        batch_op.create_index("ix_observed_at_release_id", ["at", "release_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_observed_release_id"), ["release_id"], unique=False)
+
+    op.create_table(
         "change",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -303,6 +402,13 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=True),
+        sa.Column("waiting", sa.Boolean(), nullable=False),
+        sa.Column(
+            "since",
+            sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql"),
+            nullable=True,
+        ),
         sa.ForeignKeyConstraint(
             ["release_id"], ["release.id"], name=op.f("fk_change_release_id_release"), ondelete="CASCADE"
         ),
@@ -310,6 +416,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_change_at"), ["at"], unique=False)
+        batch_op.create_index("ix_change_event_release_id", ["event", "release_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_change_waiting"), ["waiting"], unique=False)
         batch_op.create_index(batch_op.f("ix_change_release_id"), ["release_id"], unique=False)
 
     op.create_table(
@@ -386,6 +494,7 @@ def upgrade() -> None:
         sa.Column("subscription_id", sa.Text(), nullable=False),
         sa.Column("target_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("launch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -396,6 +505,9 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("receipt", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["launch_id"], ["launch.id"], name=op.f("fk_delivery_launch_id_launch"), ondelete="SET NULL"
+        ),
         sa.ForeignKeyConstraint(
             ["release_id"], ["release.id"], name=op.f("fk_delivery_release_id_release"), ondelete="CASCADE"
         ),
@@ -412,6 +524,7 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.create_index("ix_delivery_launch_id_subscription_id", ["launch_id", "subscription_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_delivery_release_id"), ["release_id"], unique=False)
         batch_op.create_index("ix_delivery_state_due_at", ["state", "due_at"], unique=False)
         batch_op.create_index("ix_delivery_target_id_state", ["target_id", "state"], unique=False)
@@ -516,6 +629,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_delivery_target_id_state")
         batch_op.drop_index("ix_delivery_state_due_at")
         batch_op.drop_index(batch_op.f("ix_delivery_release_id"))
+        batch_op.drop_index("ix_delivery_launch_id_subscription_id")
 
     op.drop_table("delivery")
     with op.batch_alter_table("subscription", schema=None) as batch_op:
@@ -533,9 +647,26 @@ def downgrade() -> None:
     op.drop_table("feed_entry")
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_change_release_id"))
+        batch_op.drop_index(batch_op.f("ix_change_waiting"))
+        batch_op.drop_index("ix_change_event_release_id")
         batch_op.drop_index(batch_op.f("ix_change_at"))
 
     op.drop_table("change")
+    with op.batch_alter_table("observed", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_observed_release_id"))
+        batch_op.drop_index("ix_observed_at_release_id")
+
+    op.drop_table("observed")
+    with op.batch_alter_table("correction", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_correction_release_id"))
+
+    op.drop_table("correction")
+    with op.batch_alter_table("announcement", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_announcement_state"))
+        batch_op.drop_index(batch_op.f("ix_announcement_release_id"))
+        batch_op.drop_index(batch_op.f("ix_announcement_announced_at"))
+
+    op.drop_table("announcement")
     op.drop_table("target")
     op.drop_table("suppression")
     if op.get_bind().dialect.name == "sqlite":
@@ -546,6 +677,16 @@ def downgrade() -> None:
         for name in _FUNCTIONS:
             op.execute(f"DROP FUNCTION release_{name}()")
     op.drop_table("tally")
+    with op.batch_alter_table("outage", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_outage_source"))
+        batch_op.drop_index(batch_op.f("ix_outage_ended_at"))
+
+    op.drop_table("outage")
+    with op.batch_alter_table("launch", schema=None) as batch_op:
+        batch_op.drop_index("ix_launch_publisher_family")
+        batch_op.drop_index("ix_launch_first_at_id")
+
+    op.drop_table("launch")
     op.drop_table("poll")
     with op.batch_alter_table("namespace", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_namespace_due_at"))

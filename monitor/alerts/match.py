@@ -2,67 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import roll
 from monitor.db import UTCDateTime, now
-from monitor.history.query import parse, to_predicate
+from monitor.history.query import Predicate, parse, to_predicate
 from monitor.history.record import News
-from monitor.models import Delivery, DeliveryState, Release, Subscription
+from monitor.models import Delivery, DeliveryState, Id, Subscription
+from monitor.vocabulary import UPDATES, Event, event_of
 
-_COLUMNS = ("subscription_id", "target_id", "release_id", "event", "state", "created_at", "due_at", "attempts")
+_COLUMNS = (
+    "subscription_id", "target_id", "release_id", "launch_id", "event", "state", "created_at", "due_at",
+    "attempts",
+)  # fmt: skip
 _SOME = 500
 
 
 def enqueue(session: Session, news: Sequence[News]) -> int:
     """Writes a delivery for each subscription that wants one of these; returns how many are new.
 
-    A release goes to those whose filter it matches; a change of one goes to those who were told of it.
+    A filter that names events (``event:gated``) says itself what it wants to hear. The others hear of releases, and
+    of what happens later to those that they were told of.
     """
     roll(session, now())
     filters = list(session.scalars(select(col(Subscription.filter)).where(*_active()).distinct()))
+    choosy = [text for text in filters if _matcher(text).names_events]
     written = 0
     for item in news:
-        assert item.release.id is not None
-        if item.event == "release":
-            matching = [text for text in filters if _predicate(text)(item.release)]
-            for start in range(0, len(matching), _SOME):
-                wanted = col(Subscription.filter).in_(matching[start : start + _SOME])
-                written += _fan_out(session, item, wanted)
-        elif filters:
-            told = select(col(Delivery.subscription_id)).where(
-                col(Delivery.release_id) == item.release.id, col(Delivery.event) == "release"
-            )
-            written += _fan_out(session, item, col(Subscription.id).in_(told))
+        happened = _happened(item)
+        candidates = filters if Event.RELEASE in happened else choosy
+        matching = [text for text in candidates if _matcher(text).holds(item.release, happened)]
+        for start in range(0, len(matching), _SOME):
+            written += _fan_out(session, item, col(Subscription.filter).in_(matching[start : start + _SOME]))
+        if event_of(item.event) in UPDATES and len(choosy) < len(filters):
+            written += _fan_out(session, item, col(Subscription.id).in_(_told(item)), _without(choosy))
     return written
+
+
+def _happened(item: News) -> tuple[str, ...]:
+    """The words that ``event:`` finds."""
+    word = event_of(item.event)
+    return (word, Event.LAUNCH) if word is Event.RELEASE and item.release.launch_id is not None else (word,)
+
+
+def _told(item: News) -> Select[Any]:
+    return select(col(Delivery.subscription_id)).where(
+        col(Delivery.release_id) == item.release.id, col(Delivery.event) == str(Event.RELEASE)
+    )
+
+
+def _without(filters: Sequence[str]) -> ColumnElement[bool]:
+    return and_(
+        *(col(Subscription.filter).not_in(filters[at : at + _SOME]) for at in range(0, len(filters), _SOME)), true()
+    )
 
 
 def _active() -> tuple[ColumnElement[bool], ...]:
     return col(Subscription.confirmed).is_(True), col(Subscription.paused).is_(False)
 
 
-def _fan_out(session: Session, item: News, wanted: object) -> int:
+def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool]) -> int:
     moment = now()
     chosen = select(
         col(Subscription.id),
         col(Subscription.target_id),
         literal(item.release.id),
+        literal(item.release.launch_id, Id),
         literal(item.event),
         literal(str(DeliveryState.PENDING)),
         literal(moment, UTCDateTime()),
         func.coalesce(col(Subscription.digest_due_at), literal(moment, UTCDateTime())),
         literal(0),
-    ).where(*_active(), wanted)  # type: ignore[arg-type]
+    ).where(*_active(), *wanted)
     make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement = make(Delivery).from_select(list(_COLUMNS), chosen).on_conflict_do_nothing()
     return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
+class _Matcher(NamedTuple):
+    """A filter as a predicate; ``names_events``: it says itself which events it wants."""
+
+    holds: Predicate
+    names_events: bool
+
+
 @lru_cache(maxsize=10_000)
-def _predicate(text: str) -> Callable[[Release], bool]:
-    return to_predicate(parse(text))
+def _matcher(text: str) -> _Matcher:
+    query = parse(text)
+    return _Matcher(to_predicate(query), query.names("event"))

@@ -6,7 +6,7 @@ import re
 
 from monitor.models import Change, Release
 from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
-from monitor.vocabulary import Kind
+from monitor.vocabulary import Event, Kind, event_of
 
 _NAMED = {"EU": "🇪🇺", "INT": "🌐"}
 
@@ -91,32 +91,51 @@ def foundation(release: Release) -> str | None:
     return f"built on {plain(release.foundation_repo_id)} {flag(release.foundation_origin)}"
 
 
-EVENTS = {"license": "licence changed", "license_class": "terms changed", "gated": "access changed"}
+EVENTS = {
+    Event.RELEASE: "released",
+    Event.LAUNCH: "launched",
+    Event.RELICENSED: "licence changed",
+    Event.GATED: "now gated",
+    Event.UNGATED: "no longer gated",
+    Event.RENAMED: "renamed",
+    Event.WITHDRAWN: "withdrawn",
+    Event.RETURNED: "public again",
+    Event.WEIGHTS: "weights changed",
+    Event.ANNOUNCED: "announced",
+    Event.MOMENTUM: "gaining followers",
+    Event.REBASED: "base model changed",
+    Event.MOVED: "owner changed",
+}
+"""What happened, behind a name."""
 
 
-def headline(release: Release, event: str = "release") -> str:
+def headline(release: Release, event: str = Event.RELEASE) -> str:
     """``qwen released Qwen/Qwen3-8B``, or what else happened to it."""
     who = plain(release.lab or release.namespace)
-    if event == "release":
+    word = event_of(event)
+    if word is Event.RELEASE:
         return f"{who} released {plain(release.repo_id)}"
-    what = EVENTS.get(event.partition(":")[0], "changed")
-    return f"{plain(release.repo_id)}: {what}"
+    return f"{plain(release.repo_id)}: {EVENTS[word]}"
 
 
 def changed(event: str, change: Change | None) -> str:
-    """``licence changed from apache-2.0 to mit``; without the two values where they are not known."""
-    name = event.partition(":")[0]
-    line = EVENTS.get(name, "changed")
-    if change is None:
+    """``licence changed from Apache-2.0 to MIT``; without the two values where they are not known."""
+    word = event_of(event)
+    line = EVENTS[word]
+    if change is None or word in {Event.WITHDRAWN, Event.RETURNED, Event.UNGATED}:
         return line
-    before, after = (_value(name, value) for value in (change.before, change.after))
-    return f"{line} from {before} to {after}"
+    if word is Event.WEIGHTS:
+        return "weights added" if change.after else "weights removed"
+    if word is Event.GATED:
+        return f"{line} ({_GATES.get(str(change.after), 'somehow')})"
+    before = change.before if change.since is None else change.since
+    return f"{line} from {_value(change.field, before)} to {_value(change.field, change.after)}"
+
+
+_GATES = {"auto": "automatic", "manual": "by hand"}
 
 
 def _value(name: str, value: object) -> str:
-    if name == "gated":
-        gates = {"no": "open to all", "auto": "gated (automatic)", "manual": "gated (by hand)"}
-        return gates.get(str(value), "unknown")
     if value is None:
         return "none stated"
     return (license_name(str(value)) if name == "license" else plain(value)[:120]) or "none stated"

@@ -10,7 +10,8 @@ from sqlmodel import Session, col
 
 from monitor.classify import classify
 from monitor.db import now, reading, transaction
-from monitor.history.record import KEPT, History, note
+from monitor.history.changes import note
+from monitor.history.record import KEPT, History
 from monitor.history.release import judged
 from monitor.labs import Registry
 from monitor.models import Release

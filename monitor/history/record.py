@@ -13,18 +13,20 @@ from sqlmodel import Session, col
 
 from monitor.classify import Classification, classify
 from monitor.classify.result import Known
+from monitor.classify.subject import has_weights
 from monitor.classify.wire import tagged
 from monitor.db import insert_absent
 from monitor.history.announce import expected
+from monitor.history.changes import note
 from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry
-from monitor.models import Change, Namespace, Poll, Release, Sighted, iso
-from monitor.vocabulary import Precision, Sighting, Status, Via
+from monitor.models import Namespace, Poll, Release, Sighted
+from monitor.vocabulary import Event, Precision, Sighting, Status, Via
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something to tell: a release, and what happened to it (``release``, or the name of a change)."""
+    """Something to tell: a release, and what happened to it (``release``, or a change's word and number)."""
 
     release: Release
     event: str
@@ -58,10 +60,11 @@ class Recorded:
         self.deliveries += other.deliveries
 
 
-TOLD = ("license", "license_class", "gated")
-"""Changes that those who were told of the release want to hear of; a new licence of another class is one of them."""
-KEPT = (*TOLD, "repo_id", "kind", "foundation_repo_id", "params_total", "params_active", "openness", "origin", "lab")
-"""Columns of which every change is kept."""
+KEPT = (
+    "license", "license_class", "gated", "repo_id", "kind", "foundation_repo_id", "params_total", "params_active",
+    "openness", "origin", "lab", "namespace",
+)  # fmt: skip
+"""Columns of which every change is kept; which of them are events, :mod:`monitor.history.changes` says."""
 
 
 def record(session: Session, sightings: Iterable[Sighting], registry: Registry, tell: Tell) -> Recorded:
@@ -79,7 +82,7 @@ def record(session: Session, sightings: Iterable[Sighting], registry: Registry, 
     for hub_id, row in rows.items():
         _record_again(session, row, batch[hub_id], registry, done)
     session.flush()
-    expected(session, [item.release for item in done.news if item.event == "release"])
+    expected(session, [item.release for item in done.news if item.event == Event.RELEASE])
     if done.news:
         done.deliveries = tell(session, done.news)
     return done
@@ -105,7 +108,7 @@ def vanished(session: Session, row: Release, status: Status, at: datetime, becau
     """Marks a release whose repository is no longer public; its history stays."""
     if row.status == status:
         return
-    note(session, row, "status", row.status, str(status), at, because)
+    note(session, row, "status", row.status, str(status), at, because, tell=None if row.pending else True)
     row.status = str(status)
     session.add(row)
 
@@ -180,7 +183,7 @@ def _record_new(session: Session, sightings: list[Sighting], registry: Registry,
     for new in _rows(session, [row["hub_id"] for row in rows if not row["history"]]).values():
         done.new.append(new)
         if not new.pending:
-            done.news.append(News(new, "release"))
+            done.news.append(News(new, str(Event.RELEASE)))
 
 
 _RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
@@ -287,7 +290,7 @@ def _sighted(session: Session, seen: Iterable[tuple[int, str, datetime]]) -> Non
 
 def _record_again(session: Session, row: Release, sighting: Sighting, registry: Registry, done: Recorded) -> None:
     assert row.id is not None
-    facts = trimmed({**row.facts, **sighting.facts})
+    facts = trimmed({**_outlasting(row.facts, sighting.facts), **sighting.facts})
     if sighting.via in _LISTED:
         row.listed_digest = digest(trimmed(sighting.facts))
         session.add(row)
@@ -299,13 +302,29 @@ def _record_again(session: Session, row: Release, sighting: Sighting, registry: 
         if sighting.via is Via.TRENDING:
             _count(row, facts)
         return
+    was = row.status
     _rejudge(session, row, facts, sighting, registry, done)
     if returned:
-        back = Status.LIVE if row.status != Status.RENAMED else row.status
-        note(session, row, "status", row.status, str(back), sighting.seen_at, str(sighting.via))
-        row.status = str(back)
+        note(
+            session,
+            row,
+            "status",
+            was,
+            str(Status.LIVE),
+            sighting.seen_at,
+            str(sighting.via),
+            tell=_tell(row, sighting),
+        )
+        row.status = str(Status.LIVE)
     session.add(row)
     done.changed.append(row)
+
+
+def _outlasting(before: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
+    """What was known before and this look did not ask for; where it saw the files, what they hold is not old news."""
+    if not isinstance(seen.get("siblings"), list):
+        return before
+    return {key: value for key, value in before.items() if key not in {"safetensors", "gguf"}}
 
 
 def _count(row: Release, facts: dict[str, Any]) -> None:
@@ -317,21 +336,28 @@ def _rejudge(
     session: Session, row: Release, facts: dict[str, Any], sighting: Sighting, registry: Registry, done: Recorded
 ) -> None:
     judgement = classify(facts, registry, History(session))
+    had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in KEPT}
     for name, value in judged(facts, judgement).items():
         setattr(row, name, value)
     row.facts, row.facts_digest = facts, digest(facts)
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
+    when, because = sighting.seen_at, str(sighting.via)
+    tell = _tell(row, sighting)
     for name, old in changes.items():
-        change = note(session, row, name, old, getattr(row, name), sighting.seen_at, str(sighting.via))
         doubled = name == "license_class" and "license" in changes
-        if name in TOLD and not doubled and not row.pending and not sighting.history:
-            session.flush()
-            done.news.append(News(row, f"{name}:{change.id}"))
+        note(session, row, name, old, getattr(row, name), when, because, tell=None if doubled else tell)
+    if not row.pending and judgement.has_weights is not None and had_weights is not judgement.has_weights:
+        note(session, row, "weights", had_weights, judgement.has_weights, when, because, tell=tell)
     if "repo_id" in changes:
         row.status = str(Status.RENAMED)
     if row.pending and judgement.has_weights:
         _arrived(session, row, sighting, done)
+
+
+def _tell(row: Release, sighting: Sighting) -> bool | None:
+    """Whether a change is to be told; None: what happens to a placeholder is no event."""
+    return None if row.pending else not sighting.history
 
 
 def _arrived(session: Session, row: Release, sighting: Sighting, done: Recorded) -> None:
@@ -340,15 +366,7 @@ def _arrived(session: Session, row: Release, sighting: Sighting, done: Recorded)
     row.released_at = sighting.exact_at or sighting.seen_at
     row.released_after = row.first_seen_at
     row.released_precision = str(Precision.WINDOW)
-    note(session, row, "weights", False, True, sighting.seen_at, str(sighting.via))
+    note(session, row, "weights", False, True, sighting.seen_at, str(sighting.via), tell=False)
     if not sighting.history:
         row.history = False
-        done.news.append(News(row, "release"))
-
-
-def note(session: Session, row: Release, name: str, before: Any, after: Any, at: datetime, because: str) -> Change:
-    assert row.id is not None
-    plain = [iso(value) if isinstance(value, datetime) else value for value in (before, after)]
-    change = Change(release_id=row.id, at=at, field=name, before=plain[0], after=plain[1], because=because)
-    session.add(change)
-    return change
+        done.news.append(News(row, str(Event.RELEASE)))

@@ -12,6 +12,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.alerts import outbox
 from monitor.alerts.outbox import Message, SendError, backoff
+from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, pause, subscribe
 from monitor.models import Delivery, Subscription, Target
 from monitor.vocabulary import Digest
@@ -234,7 +235,7 @@ def test_a_change_that_matters_is_told_to_those_who_were_told(watching: House) -
     watching.look()
     watching.deliver()
     events = [(event, name) for event, name in watching.channel.told[1:]]
-    assert sorted(events) == [("gated", "y/one"), ("license", "y/one")]
+    assert sorted(events) == [("gated", "y/one"), ("relicensed", "y/one")]
 
 
 def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: House) -> None:
@@ -255,3 +256,53 @@ def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: House) -> No
         assert watching.deliver() == 1
     assert watching.channel.messages[0].in_doubt
     assert watching.channel.told == [("release", "y/one")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "event"),
+    [
+        ({"tags": ["license:mit"], "cardData": {"license": "mit"}}, "relicensed"),
+        ({"gated": "auto"}, "gated"),
+        ({"siblings": [{"rfilename": "README.md"}], "safetensors": None}, "weights"),
+    ],
+)
+def test_what_changes_and_changes_back_is_not_told(watching: House, changed: dict[str, object], event: str) -> None:
+    watching.subscribe()
+    released(watching, "y/one")
+    before = {key: value for key, value in watching.hub.facts("y/one").items() if key in changed}
+    watching.hub.touch("y/one", **changed)
+    watching.look()
+    watching.hub.touch("y/one", **{"gated": False, **before})
+    watching.look()
+    watching.deliver()
+    assert watching.channel.told == [("release", "y/one")]
+    watching.hub.touch("y/one", **changed)
+    watching.look()
+    watching.deliver()
+    assert watching.channel.told[1:] == [(event, "y/one")]
+
+
+def test_a_filter_that_names_events_says_itself_what_it_hears(watching: House) -> None:
+    watching.subscribe("event:gated namespace:y")
+    watching.subscribe("event:release")
+    released(watching, "y/one")
+    watching.hub.touch("y/one", gated="manual", tags=["license:mit"], cardData={"license": "mit"})
+    watching.look()
+    watching.deliver()
+    assert sorted(watching.channel.told) == [("gated", "y/one"), ("release", "y/one")]
+
+
+def test_a_source_that_flaps_slowly_is_told_ever_more_rarely(watching: House) -> None:
+    watching.subscribe()
+    released(watching, "y/one")
+    watching.deliver()
+    delay, moment = timedelta(minutes=3), db.now()
+    for turn in range(24):
+        moment += timedelta(minutes=10)
+        with time_machine.travel(moment, tick=True):
+            watching.hub.touch("y/one", gated="auto" if turn % 2 == 0 else False)
+            watching.look()
+        with time_machine.travel(moment + timedelta(minutes=9), tick=True):
+            settle(watching.engine, delay)
+    watching.deliver()
+    assert watching.channel.told.count(("gated", "y/one")) <= 2

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any as Anything
+from typing import Protocol
 
 from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.history.query.values import COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
 from monitor.history.query.words import searchable
 from monitor.models import Release
+from monitor.vocabulary import Event
 
-Predicate = Callable[[Release], bool]
+_RELEASED = (Event.RELEASE,)
+
+
+class Predicate(Protocol):
+    """Whether a release, and what happened to it (words of :class:`~monitor.vocabulary.Event`), is asked for."""
+
+    def __call__(self, release: Release, happened: Collection[str] = _RELEASED, /) -> bool: ...
+
+
+_Test = Callable[[Release, Collection[str]], bool]
 
 _ATTRIBUTES = {
     "origin": "origin", "lab": "lab", "kind": "kind", "size": "size", "openness": "openness", "via": "detected_via",
@@ -25,33 +36,47 @@ _FOLDED = {"namespace", "task", "modality", "library"}
 
 
 def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
-    """The same meaning as :func:`to_sql`; dates that count back do so from each call, or from ``now``."""
-    return _node(query.root, now)
+    """The same meaning as :func:`to_sql`; dates that count back do so from each call, or from ``now``.
+
+    ``event:`` asks what the predicate is told to have happened, as it asks the history of changes in SQL.
+    """
+    test = _node(query.root, now)
+
+    def holds(release: Release, happened: Collection[str] = _RELEASED, /) -> bool:
+        return test(release, happened)
+
+    return holds
 
 
 def explain(query: Query, release: Release, now: datetime | None = None) -> list[tuple[str, bool]]:
     """The parts that must all hold, as text, and whether each does."""
     parts = query.root.items if isinstance(query.root, All) else (query.root,)
-    return [(written(part, inside=True), _node(part, now)(release)) for part in parts]
+    return [(written(part, inside=True), _node(part, now)(release, _RELEASED)) for part in parts]
 
 
-def _node(node: Node, now: datetime | None) -> Predicate:
+def _node(node: Node, now: datetime | None) -> _Test:
     match node:
         case All(items):
             every = [_node(item, now) for item in items]
-            return lambda release: all(holds(release) for holds in every)
+            return lambda release, happened: all(holds(release, happened) for holds in every)
         case Any(items):
             some = [_node(item, now) for item in items]
-            return lambda release: any(holds(release) for holds in some)
+            return lambda release, happened: any(holds(release, happened) for holds in some)
         case Not(item):
             inner = _node(item, now)
-            return lambda release: not inner(release)
+            return lambda release, happened: not inner(release, happened)
+        case Term("event", _, words):
+            wanted = frozenset(words)
+            return lambda _, happened: not wanted.isdisjoint(happened)
         case Term(field, operator, values):
             choices = [_value(field, operator, value, now) for value in values]
-            return choices[0] if len(choices) == 1 else lambda release: any(holds(release) for holds in choices)
+            first = choices[0]
+            if len(choices) == 1:
+                return lambda release, _: first(release)
+            return lambda release, _: any(holds(release) for holds in choices)
 
 
-def _value(field: str, operator: str, value: str, now: datetime | None) -> Predicate:  # noqa: PLR0911
+def _value(field: str, operator: str, value: str, now: datetime | None) -> Callable[[Release], bool]:  # noqa: PLR0911
     if field == "":
         return lambda release: _has_word(release, value)
     if field == "license":
@@ -82,7 +107,7 @@ def _value(field: str, operator: str, value: str, now: datetime | None) -> Predi
     return lambda release: getattr(release, name) == value
 
 
-def _between(field: str, operator: str, value: str, name: str, now: datetime | None) -> Predicate:
+def _between(field: str, operator: str, value: str, name: str, now: datetime | None) -> Callable[[Release], bool]:
     fixed = None if field in DATES and now is None else bounds(field, operator, value, now or this_moment())
 
     def holds(release: Release) -> bool:
@@ -97,7 +122,7 @@ def _between(field: str, operator: str, value: str, name: str, now: datetime | N
     return holds
 
 
-def _foundation(value: str) -> Predicate:
+def _foundation(value: str) -> Callable[[Release], bool]:
     if value == NONE:
         return lambda release: release.foundation_repo_id is None
     if "/" in value:

@@ -14,7 +14,8 @@ from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term
 from monitor.history.query.values import COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
 from monitor.history.query.words import certain
-from monitor.models import Release, Tally
+from monitor.models import Change, Release, Tally
+from monitor.vocabulary import Event
 
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 
@@ -106,8 +107,22 @@ def _node(node: Node, now: datetime) -> ColumnElement[bool]:
         case Not(item):
             # SQL's third truth value ends here: unknown is false, and its negation true.
             return not_(func.coalesce(_node(item, now), false()))
+        case Term("event", _, values):
+            return _happened(values)
         case Term(field, operator, values):
             return _term(field, operator, values, now)
+
+
+def _happened(words: tuple[str, ...]) -> ColumnElement[bool]:
+    """Every release was released, a member of a launch was launched, and the rest is written with its changes."""
+    parts: list[ColumnElement[bool]] = [true()] if Event.RELEASE in words else []
+    if Event.LAUNCH in words:
+        parts.append(col(Release.launch_id).is_not(None))
+    noted = [word for word in words if word not in {Event.RELEASE, Event.LAUNCH, NONE}]
+    if noted:
+        change = select(1).where(col(Change.release_id) == col(Release.id), col(Change.event).in_(noted))
+        parts.append(exists(change.correlate(Release)))
+    return or_(false(), *parts)
 
 
 def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> ColumnElement[bool]:

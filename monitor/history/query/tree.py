@@ -59,6 +59,20 @@ class Query:
     def normal(self) -> str:
         return "" if self.root == All(()) else written(self.root, inside=False)
 
+    def names(self, field: str) -> bool:
+        """Whether it says anything of this field."""
+        return _names(self.root, field)
+
+
+def _names(node: Node, field: str) -> bool:
+    match node:
+        case Term():
+            return node.field == field
+        case Not(item):
+            return _names(item, field)
+        case All(items) | Any(items):
+            return any(_names(item, field) for item in items)
+
 
 _PLAIN_WORD = re.compile(r'[^\s()",:\-<>][^\s()",:]*')
 _PLAIN_VALUE = re.compile(r'[^\s(),"<>][^\s(),"]*')

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from monitor.labs.countries import CONSORTIA, COUNTRIES
-from monitor.vocabulary import Kind, LicenseClass, Openness, Size, Status, Via
+from monitor.vocabulary import Event, Kind, LicenseClass, Openness, Size, Status, Via
 
 FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 """Case is folded for ASCII alone: SQLite folds no more, and both databases and Python must agree."""
@@ -31,6 +31,7 @@ WORDS = {
     "via": tuple(Via),
     "status": tuple(Status),
     "gated": ("true", "false", "auto", "manual"),
+    "event": tuple(Event),
 }
 TEXTS = ("foundation", "lab", "namespace", "repo", "license", "task", "modality", "library", "language", "tag")
 FIELDS = ("origin", *TEXTS, *WORDS, *COUNTS, *DATES)

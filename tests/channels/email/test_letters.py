@@ -169,7 +169,7 @@ def test_an_update_says_what_changed_and_answers_the_first_letter(desk: Desk) ->
         change = Change(release_id=row.id, at=now(), field="license", before="apache-2.0", after="mit", because="sweep")
         session.add(change)
         session.flush()
-        event = f"license:{change.id}"
+        event = f"relicensed:{change.id}"
     desk.news(row, event=event)
     assert desk.deliver() == 1
     first, second = (check(letter) for letter in desk.sink.letters)

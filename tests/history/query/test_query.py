@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -13,7 +14,7 @@ from sqlmodel import Session
 from monitor import db
 from monitor.history.query import Query, QueryError, explain, lookup, parse, to_predicate, to_sql
 from monitor.history.search import indexed
-from monitor.models import Release
+from monitor.models import Change, Launch, Release
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -151,6 +152,7 @@ ROWS = st.lists(
             "params_total": COUNTS, "params_active": COUNTS, "downloads": COUNTS, "likes": COUNTS,
             "released_at": MOMENTS, "languages": st.lists(st.sampled_from(["en", "ko"]), unique=True, max_size=2),
             "tags": st.lists(TEXT, max_size=3),
+            "events": st.lists(st.sampled_from(["launch", "gated", "relicensed"]), unique=True),
         }
     ),
     min_size=1,
@@ -181,7 +183,8 @@ TERMS = st.one_of(
         "foundation:none", "lab:qwen", "lab:none", "kind:base", "kind:base,merge", "size:tiny", "size:none",
         "license:mit", "license:permissive", "license:none", 'license:"odd one"', "gated:true", "gated:false",
         "gated:none", "language:ko", "language:none", "tag:none", "modality:text", "status:live", "via:sweep",
-        "repo:*a*", "openness:open-weights", "task:none",
+        "repo:*a*", "openness:open-weights", "task:none", "event:release", "event:launch", "event:gated,renamed",
+        "event:launch,relicensed", "event:none",
     ]),
     *(_WORDS.map(lambda text, name=name: f"{name}:{_quoted(text)}") for name in ("repo", "namespace", "task", "tag")),
     *(_compare(field, _COUNT) for field in ("params", "active", "downloads", "likes")),
@@ -221,17 +224,34 @@ def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
 
 @given(rows=ROWS, queries=st.lists(QUERIES, min_size=1, max_size=12))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, object]], queries: list[str]) -> None:
+def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, Any]], queries: list[str]) -> None:
+    happened = [("release", *row.pop("events")) for row in rows]
     releases = [release(number, **row) for number, row in enumerate(rows)]
     with db.transaction(engine) as session:
-        session.execute(delete(Release))
+        for table in (Change, Release, Launch):
+            session.execute(delete(table))
+        launch = Launch(
+            publisher="q", family="f", name="f", first_at=NOW, last_at=NOW, opened_at=NOW, settles_at=NOW, history=False
+        )
+        session.add(launch)
+        session.flush()
+        for row, events in zip(releases, happened, strict=True):
+            row.launch_id = launch.id if "launch" in events else None
         session.add_all(releases)
+        session.flush()
+        session.add_all(
+            Change(release_id=row.id, at=NOW, field="x", because="y", event=word)
+            for row, events in zip(releases, happened, strict=True)
+            for word in events
+            if word not in {"release", "launch"}
+        )
     with Session(engine) as session:
         for text in queries:
             query = parse(text)
             by_sql = set(session.scalars(select(Release.hub_id).where(to_sql(query, NOW))))
             holds = to_predicate(query, NOW)
-            assert by_sql == {row.hub_id for row in releases if holds(row)}, query.normal
+            found = {row.hub_id for row, events in zip(releases, happened, strict=True) if holds(row, events)}
+            assert by_sql == found, query.normal
             by_words = found_by_words(session, query)
             assert by_words is None or by_words >= by_sql, query.normal
 
