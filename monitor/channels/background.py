@@ -18,7 +18,7 @@ DAYS = 7
 
 
 def changes_of(session: Session, message: Message) -> dict[str, Change]:
-    """The changes that the events of a message name (``license:12``), by event."""
+    """The changes that the events of a message name (``relicensed:12``), by event."""
     events = {item.event: item.event.partition(":")[2] for item in message.items}
     numbers = {event: int(number) for event, number in events.items() if number.isdecimal()}
     if not numbers:

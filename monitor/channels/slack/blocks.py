@@ -28,7 +28,7 @@ WHEN = {"hourly": " this hour", "daily": " today", "weekly": " this week"}
 class Background:
     """What a message says beyond its items, and what its readers can do.
 
-    ``changes`` by event (``license:12``), ``entries``: announcements by their URL. ``buttons``: clicks reach us.
+    ``changes`` by event (``relicensed:12``), ``entries``: announcements by their URL. ``buttons``: clicks reach us.
     """
 
     page: str
