@@ -173,7 +173,7 @@ def of_stats(rows: Sequence[Row], by: Sequence[str], value: str = "count", title
         return over_time(rows, time, other, value, title)
     found = [(" · ".join(_named(name, row[name]) for name in by), row[value] or 0) for row in rows]
     ranked = sorted(found, key=lambda item: (-item[1], item[0]))
-    return bars(ranked[:30], title, UNITS.get(value, value))
+    return bars(ranked[:20], title, UNITS.get(value, value))
 
 
 # --- the parts --------------------------------------------------------------------------------------------

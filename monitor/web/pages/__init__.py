@@ -1,0 +1,12 @@
+"""The pages for people, made on the server: each is a permalink, and works without a script."""
+
+from fastapi import APIRouter
+
+from monitor.web.pages import alert, labs, reference, release, releases, status, trends
+from monitor.web.pages.problem import error
+
+__all__ = ["error", "router"]
+
+router = APIRouter(include_in_schema=False)
+for room in (releases, release, labs, trends, status, alert, reference):
+    router.include_router(room.router)

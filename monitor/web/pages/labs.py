@@ -1,0 +1,45 @@
+"""The labs of the registry, by country, and each of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse
+
+from monitor.history.query import parse
+from monitor.history.search import search
+from monitor.history.stats import stats
+from monitor.labs import Lab
+from monitor.labs.countries import name as country
+from monitor.web.api import Reading, service_of
+from monitor.web.render import page
+
+router = APIRouter()
+SHOWN = 30
+
+
+@router.get("/labs", response_class=HTMLResponse)
+def labs(request: Request, session: Reading) -> HTMLResponse:
+    """The registry by country, those with the most labs first."""
+    counts = {row["lab"]: row["count"] for row in stats(session, parse(""), ["lab"], medians=False)}
+    found: dict[str | None, list[Lab]] = defaultdict(list)
+    for lab in service_of(request).registry.labs:
+        found[lab.origin].append(lab)
+    for some in found.values():
+        some.sort(key=lambda lab: (-counts.get(lab.id, 0), lab.name.casefold()))
+    groups = sorted(found.items(), key=lambda item: (item[0] is None, -len(item[1]), country(item[0])))
+    return page(request, "labs", groups=groups, counts=counts, number=sum(len(some) for _, some in groups))
+
+
+@router.get("/labs/{lab}", response_class=HTMLResponse)
+def lab(request: Request, session: Reading, lab: str) -> HTMLResponse:
+    """One lab: who it is, what it released over time, and its newest releases."""
+    registry = service_of(request).registry
+    found = registry.get(lab)
+    if found is None:
+        raise HTTPException(404, f"There is no lab {lab}.")
+    items = search(session, parse(f"lab:{found.id}"), limit=SHOWN).items
+    parts = [one for one in registry.labs if one.parent == found.id]
+    parent = registry.get(found.parent) if found.parent else None
+    return page(request, "lab", lab=found, parent=parent, parts=parts, items=items, q=f"lab:{found.id}")

@@ -1,0 +1,207 @@
+"""One release: all facts, why each was judged so, its lineage up and down, and what happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from monitor import charts
+from monitor.classify.lineage import stated_bases
+from monitor.history.search import find
+from monitor.models import Adoption, Change, Release, Sighted
+from monitor.web.api import Reading, service_of
+from monitor.web.pages.problem import error
+from monitor.web.pages.trends import CSP
+from monitor.web.render import page, told, when
+from monitor.web.syndication import conditional
+
+router = APIRouter()
+SHOWN = 40
+"""Derivatives on a page of them."""
+COUNTED = 1_000
+"""Derivatives that are counted one by one; more are "more than a thousand"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened to a release. ``says``: how we know, or what it was before."""
+
+    at: datetime
+    what: str
+    says: str = ""
+
+
+@dataclass(slots=True)
+class Branch:
+    """A repository in the tree of a lineage, and what was made of it. ``known``: whether it is in the history."""
+
+    repo_id: str
+    relation: str | None = None
+    here: bool = False
+    row: Release | None = None
+    branches: list[Branch] = field(default_factory=list)
+
+
+@router.get("/releases/{namespace}/{name}", response_class=HTMLResponse)
+def release(
+    request: Request, session: Reading, namespace: str, name: str, after: Annotated[int, Query(ge=0)] = 0
+) -> HTMLResponse:
+    """One release, by its present or a former name."""
+    row = find(session, f"{namespace}/{name}")
+    if row is None:
+        # What others were built on need not be in the history: the Hub may know it.
+        return error(
+            request, 404, f"There is no release {namespace}/{name} in this history.", hub=f"{namespace}/{name}"
+        )
+    derivatives = _derivatives(session, row, after)
+    more = derivatives[SHOWN - 1].id if len(derivatives) > SHOWN else None
+    context: dict[str, Any] = {
+        "r": row,
+        "json": row.as_json(),
+        "adoption": _adoption(session, row),
+        "lab": service_of(request).registry.get(row.lab) if row.lab else None,
+        "tree": _tree(session, row, derivatives[:SHOWN]),
+        "derivatives": _counted(session, row),
+        "after": after,
+        "more": more,
+        "timeline": _timeline(session, row),
+        "evidence": _evidence(row),
+    }
+    return page(request, "release", **context)
+
+
+@router.get("/releases/{namespace}/{name}/{of}.svg")
+def adoption(
+    request: Request, session: Reading, namespace: str, name: str, of: Literal["downloads", "likes", "derivatives"]
+) -> Response:
+    """How a release was taken up, day by day, as a chart."""
+    row = _found(session, namespace, name)
+    days = [{"day": one.day, of: getattr(one, of)} for one in _adoption(session, row)]
+    drawn = charts.lines(days, "day", None, of, f"{row.repo_id}: {of}")
+    response = conditional(request, drawn.svg().encode(), "image/svg+xml")
+    response.headers["Content-Security-Policy"] = CSP
+    return response
+
+
+def _found(session: Session, namespace: str, name: str) -> Release:
+    row = find(session, f"{namespace}/{name}")
+    if row is None:
+        raise HTTPException(404, f"There is no release {namespace}/{name}.")
+    return row
+
+
+def _adoption(session: Session, row: Release) -> list[Adoption]:
+    """Its last two years of days on which something changed, the oldest first."""
+    query = select(Adoption).where(col(Adoption.release_id) == row.id).order_by(col(Adoption.day).desc()).limit(730)
+    return list(reversed(list(session.scalars(query))))
+
+
+def _of(row: Release) -> Any:
+    """What was built on it: by the root alone, which is indexed; others are looked for among the root's."""
+    return col(Release.foundation_repo_id) == (row.foundation_repo_id or row.repo_id), col(Release.id) != row.id
+
+
+def _derivatives(session: Session, row: Release, after: int) -> list[Release]:
+    query = select(Release).where(*_of(row), col(Release.pending).is_(False)).order_by(col(Release.id).desc())
+    if after:
+        query = query.where(col(Release.id) < after)
+    if row.foundation_repo_id in {None, row.repo_id}:
+        return list(session.scalars(query.limit(SHOWN + 1)))
+    found = session.scalars(query.limit(COUNTED))
+    return [one for one in found if any(step["repo_id"] == row.repo_id for step in one.lineage)][: SHOWN + 1]
+
+
+def _counted(session: Session, row: Release) -> list[tuple[str, int]]:
+    """(kind, how many) of what was built on a root; of more than a thousand, the newest thousand are counted."""
+    if row.foundation_repo_id not in {None, row.repo_id}:
+        return []
+    newest: Any = (
+        select(col(Release.kind).label("kind")).where(*_of(row)).order_by(col(Release.id).desc()).limit(COUNTED)
+    )
+    part = newest.subquery()
+    counts = session.execute(select(part.c.kind, func.count()).group_by(part.c.kind))
+    return sorted(((kind, count) for kind, count in counts), key=lambda item: -item[1])
+
+
+def _tree(session: Session, row: Release, derivatives: Sequence[Release]) -> list[Branch]:
+    """The roots of the tree: the chain down to this release, beside it the other parents of a merge, then below it."""
+    here = Branch(row.repo_id, row.kind if row.lineage else None, here=True, row=row)
+    _below(here, derivatives)
+    stated, _ = stated_bases(row.facts)
+    direct = [step for step in row.lineage if step["repo_id"] in stated] or list(row.lineage[:1])
+    chain = [direct[0], *(step for step in row.lineage if step not in direct)] if direct else []
+    root = row.foundation_repo_id
+    if chain and root is not None and root not in {row.repo_id, *(step["repo_id"] for step in row.lineage)}:
+        chain.append({"repo_id": root, "relation": "unknown"})  # by what its parents are known to be built on
+    known = _known(session, [step["repo_id"] for step in [*row.lineage, *chain]])
+    steps = [Branch(step["repo_id"], row=known.get(step["repo_id"])) for step in chain]
+    for place, step in enumerate(steps[:-1]):
+        # A step says how what is nearer was made of it; its own making is what the next one says.
+        following = chain[place + 1]["relation"]
+        step.relation = step.row.kind if following == "unknown" and step.row else following
+    top = here
+    for step in steps:
+        step.branches.append(top)
+        top = step
+    others = [Branch(step["repo_id"], row=known.get(step["repo_id"])) for step in direct[1:]]
+    return [*others, top]
+
+
+def _below(here: Branch, derivatives: Sequence[Release]) -> None:
+    branches = {one.repo_id: Branch(one.repo_id, one.kind, row=one) for one in derivatives}
+    for one in derivatives:
+        parent = branches.get(one.lineage[0]["repo_id"]) if one.lineage else None
+        mine = branches[one.repo_id]
+        (parent if parent is not None and parent is not mine and not _within(parent, mine) else here).branches.append(
+            mine
+        )
+
+
+def _within(branch: Branch, other: Branch) -> bool:
+    """Whether ``branch`` hangs below ``other``: strangers' cards can name each other in circles."""
+    return branch is other or any(_within(branch, below) for below in other.branches)
+
+
+def _known(session: Session, names: Sequence[str]) -> dict[str, Release]:
+    rows = session.scalars(select(Release).where(col(Release.repo_id).in_(names)).order_by(col(Release.id)))
+    return {one.repo_id: one for one in rows}
+
+
+NAMES = {
+    "license": "Licence", "license_class": "Licence class", "gated": "Gating", "repo_id": "Renamed", "kind": "Kind",
+    "foundation_repo_id": "Foundation", "params_total": "Parameters", "params_active": "Active parameters",
+    "openness": "Openness", "origin": "Origin", "lab": "Lab", "status": "Status", "weights": "Weights",
+}  # fmt: skip
+
+
+def _timeline(session: Session, row: Release) -> list[Moment]:
+    """What happened to a release, the oldest first."""
+    moments = [Moment(row.created_at, "Repository made")] if row.created_at else []
+    if row.released_at and row.released_precision != "created":
+        sure = f"not before {when(row.released_after)}" if row.released_after else f"{row.released_precision}"
+        moments.append(Moment(row.released_at, "Public", sure))
+    seen = select(Sighted).where(col(Sighted.release_id) == row.id)
+    moments += [Moment(one.seen_at, "First seen here", f"by {one.via}") for one in session.scalars(seen)]
+    changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
+    for change in session.scalars(changes):
+        what = NAMES.get(change.field, change.field)
+        says = f"{told(change.before)} → {told(change.after)} ({change.because})"
+        moments.append(Moment(change.at, what, says))
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+JUDGEMENTS = {
+    "origin": "Origin", "lineage": "Lineage", "foundation": "Foundation", "kind": "Kind", "size": "Size",
+    "params": "Parameters", "license": "Licence", "openness": "Openness", "weights": "Weights",
+}  # fmt: skip
+
+
+def _evidence(row: Release) -> list[tuple[str, list[dict[str, Any]]]]:
+    return [(JUDGEMENTS.get(about, about), items) for about, items in row.evidence.items() if items]

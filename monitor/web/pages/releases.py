@@ -1,0 +1,110 @@
+"""The releases: search, facets, the table that renews itself, and where a search leads (alerts, feeds, files)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from monitor.history.query import Query, QueryError, parse
+from monitor.history.search import Page, SearchError, search
+from monitor.history.stats import Facets, survey
+from monitor.web.api import Q, Reading, service_of
+from monitor.web.render import address, page
+from monitor.web.rewrite import FACETS, chosen, conditions, toggled
+
+router = APIRouter()
+SHOWN = 50
+"""Releases on a page."""
+VALUES = 7
+"""Values of one facet."""
+SORTS = {
+    "released": "newest release",
+    "seen": "newest seen here",
+    "downloads": "most downloads",
+    "likes": "most likes",
+    "derivatives": "most built on",
+    "trending": "trending",
+    "params": "most parameters",
+    "-params": "fewest parameters",
+    "repo": "name",
+}
+"""The sorts that the page offers; the API takes more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of a facet: how many have it, and the query with it put in, or taken out where it is ``chosen``."""
+
+    value: str
+    count: int | None
+    chosen: bool
+    q: str
+
+
+@router.get("/", response_class=HTMLResponse)
+@router.get("/releases", response_class=HTMLResponse)
+def releases(
+    request: Request, session: Reading, q: Q = "", sort: str = "released", cursor: str | None = None, live: str = ""
+) -> HTMLResponse:
+    """The newest releases, or those that match; a query that cannot be read is told beside the box, and kept."""
+    context: dict[str, Any] = {
+        "q": q, "sort": sort, "sorts": SORTS, "cursor": cursor, "problem": None, "facets": {}, "conditions": [],
+        "watched": len(service_of(request).registry.watched), "live": live != "off" and cursor is None,
+    }  # fmt: skip
+    try:
+        query = parse(q)
+    except QueryError as problem:
+        context |= {"problem": problem, "before": q[: problem.column - 1], "after": q[problem.column - 1 :]}
+        return page(request, "releases", 422, **context, **_table(Page([], None), q, sort))
+    found = search(session, query, sort=sort, limit=SHOWN, cursor=cursor)
+    counted = survey(session, query, VALUES)
+    context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
+    context |= {"total": counted.total, "exact": counted.exact}
+    return page(request, "releases", **context, **_table(found, q, sort))
+
+
+@router.get("/releases/rows", response_class=HTMLResponse)
+def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", have: str = "") -> Response:
+    """The table alone, for the page to renew itself with; 204 where it is the one the page has."""
+    try:
+        found = search(session, parse(q), sort=sort, limit=SHOWN)
+    except (QueryError, SearchError):
+        return Response(status_code=204)
+    table = _table(found, q, sort)
+    if table["have"] == have:
+        return Response(status_code=204)
+    return page(request, "rows", **table, live=True)
+
+
+def _table(found: Page, q: str, sort: str) -> dict[str, Any]:
+    state = [(row.id, row.facts_digest, row.downloads, row.likes, row.status) for row in found.items]
+    have = hashlib.blake2b(repr(state).encode(), digest_size=6).hexdigest()
+    return {
+        "items": found.items,
+        "next": found.next and address("/releases", q=q, sort=_unless(sort, "released"), cursor=found.next),
+        "renew": address("/releases/rows", q=q, sort=_unless(sort, "released"), have=have),
+        "have": have,
+    }
+
+
+def _unless(value: str, usual: str) -> str | None:
+    return None if value == usual else value
+
+
+def _facets(counted: Facets, query: Query) -> dict[str, list[Value]]:
+    found: dict[str, list[Value]] = {}
+    for dimension, (field, _) in FACETS.items():
+        wanted = chosen(query, field)
+        counts = {
+            item["value"] if item["value"] is not None else "none": item["count"] for item in counted.values[dimension]
+        }
+        if field == "foundation":
+            counts.pop("none", None)  # unknown root and unknown country of a known root are not one condition
+        names = [*wanted, *(name for name in counts if name not in wanted)]
+        values = [Value(name, counts.get(name), name in wanted, toggled(query, field, name)) for name in names]
+        found[dimension] = values[: max(VALUES, len(wanted))]
+    return found

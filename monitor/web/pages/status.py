@@ -1,0 +1,72 @@
+"""How the monitor itself is: each source, the Hub's allowance, what waits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import case, func, or_, select
+from sqlmodel import Session, col
+
+from monitor.db import now
+from monitor.models import Delivery, DeliveryState, Feed, Hint, Namespace, Poll, Subscription
+from monitor.web.api import Reading, service_of
+from monitor.web.render import page
+
+router = APIRouter()
+SHOWN = 50
+COUNTED = 10_000
+"""Rows that are counted one by one; more are "more than"."""
+
+
+@router.get("/status", response_class=HTMLResponse)
+def status(request: Request, session: Reading) -> HTMLResponse:
+    """How each source goes, what is left of the allowance, and what waits to be told."""
+    service = service_of(request)
+    moment = now()
+    spaces = list(session.scalars(select(Namespace).order_by(col(Namespace.name))))
+    swept = [space for space in spaces if space.swept_at is not None]
+    polls = list(session.scalars(select(Poll).order_by(col(Poll.name))))
+    limit = timedelta(seconds=3 * service.settings.hub_interval)
+    context: dict[str, Any] = {
+        "allowance": service.allowance.left(),
+        "share": service.settings.hub_requests_per_window,
+        "polls": polls,
+        "late": {poll.name for poll in polls if poll.succeeded_at is None or moment - poll.succeeded_at > limit},
+        "namespaces": len(spaces),
+        "swept": len(swept),
+        "overdue": sum(space.due_at < moment - limit for space in spaces),
+        "oldest": min((space.swept_at for space in swept if space.swept_at), default=None),
+        "newest": max((space.swept_at for space in swept if space.swept_at), default=None),
+        "troubled": [space for space in spaces if space.error][:SHOWN],
+        "feeds": list(session.scalars(select(Feed).order_by(col(Feed.failures).desc(), col(Feed.url)).limit(200))),
+        "hints": session.scalar(select(func.count()).select_from(Hint)) or 0,
+        "waiting": _some(session, DeliveryState.PENDING),
+        "due": session.scalar(
+            select(func.min(col(Delivery.due_at))).where(col(Delivery.state) == str(DeliveryState.PENDING))
+        ),
+        "dead": _some(session, DeliveryState.DEAD),
+        "sent": _some(session, DeliveryState.SENT, since=moment - timedelta(days=1)),
+        "subscriptions": _subscriptions(session),
+        "now": moment,
+    }
+    return page(request, "status_now" if "hx-request" in request.headers else "status", **context)
+
+
+def _some(session: Session, state: DeliveryState, *, since: datetime | None = None) -> str:
+    """How many deliveries are in a state, counted as far as ten thousand."""
+    some = select(col(Delivery.id)).where(col(Delivery.state) == str(state))
+    if since is not None:
+        some = some.where(col(Delivery.due_at) >= since)
+    count = session.scalar(select(func.count()).select_from(some.limit(COUNTED + 1).subquery())) or 0
+    return f"more than {COUNTED:,}" if count > COUNTED else f"{count:,}"
+
+
+def _subscriptions(session: Session) -> list[tuple[str, int, int]]:
+    """(channel, how many, of which paused or not confirmed) of each channel."""
+    still = or_(col(Subscription.paused), ~col(Subscription.confirmed))
+    idle = func.sum(case((still, 1), else_=0))
+    query = select(col(Subscription.channel), func.count(), idle).group_by(col(Subscription.channel))
+    return [(channel, count, int(paused or 0)) for channel, count, paused in session.execute(query)]

@@ -1,0 +1,182 @@
+"""Counts over time as charts: the questions of the public debate, and any other that the statistics can answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
+
+from monitor import charts
+from monitor.charts import Chart
+from monitor.history.query import QueryError, parse
+from monitor.history.search import SearchError
+from monitor.history.stats import DIMENSIONS, TIMES, dimensions, stats
+from monitor.web.api import Q, Reading
+from monitor.web.render import address, page
+from monitor.web.syndication import conditional
+
+router = APIRouter()
+
+CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""Of a chart opened by itself: it brings its colours, and nothing else."""
+MOST_ROWS = 200
+"""Rows of a table on a page; the API and the files have all."""
+VALUES = {"count": "releases", "params_total": "parameters"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a chart answers."""
+
+    asks: str
+    says: str
+    by: str
+    q: str = ""
+    value: str = "count"
+    share: bool = False
+    last: int = 24
+    known: bool = False
+
+    def where(self, base: str, narrowed: str = "") -> str:
+        """The address of it below ``base``, narrowed by one more query."""
+        q = " ".join(part for part in (self.q, f"({narrowed})" if " OR " in narrowed else narrowed) if part)
+        value = None if self.value == "count" else self.value
+        return address(base, q=q, by=self.by, value=value, share=self.share, last=self.last, known=self.known)
+
+
+DERIVED = "kind:finetune,adapter,merge,quantized,conversion"
+QUESTIONS = (
+    Question(
+        "Who releases open weights?",
+        "Base models and their makers' own variants a month, by the publisher's country.",
+        "month,origin",
+        "kind:base",
+    ),
+    Question(
+        "Who releases the largest?",
+        "Parameters of base models released a month, summed, where the count is known.",
+        "month,origin",
+        "kind:base",
+        "params_total",
+    ),
+    Question(
+        "On whose models does the world build?",
+        "Of the fine-tunes, adapters, merges and quantisations of a month: the share by the country of the model at "
+        "the root. Those with an unknown root are left out.",
+        "month,foundation",
+        DERIVED,
+        share=True,
+        known=True,
+    ),
+    Question(
+        "How open is what comes out?",
+        "Base models a month by openness. Open science takes data or training code and a paper, not only weights; "
+        "a licence alone never makes it more than open weights.",
+        "month,openness",
+        "kind:base",
+        share=True,
+    ),
+    Question(
+        "Which sizes come out?",
+        "Base models a month by their size, where it is known.",
+        "month,size",
+        "kind:base",
+        share=True,
+    ),
+    Question("Which labs release most?", "Base models by lab, of all times.", "lab", "kind:base", last=0, known=True),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of the history is to be drawn."""
+
+    q: Q = ""
+    by: Annotated[str, Query(max_length=60)] = "month,origin"
+    value: Literal["count", "params_total"] = "count"
+    share: bool = False
+    last: Annotated[int, Query(ge=0, le=1_000, description="Only so many months, weeks or days; 0: all.")] = 0
+    known: Annotated[bool, Query(description="Leave out what is unknown.")] = False
+    title: Annotated[str, Query(max_length=120)] = ""
+
+
+Wanted = Annotated[Asked, Depends()]
+
+
+@router.get("/trends", response_class=HTMLResponse)
+def trends(request: Request, q: Q = "") -> HTMLResponse:
+    """The questions, each with its chart; narrowed by a query, if one is given."""
+    problem = None
+    try:
+        parse(q)
+    except QueryError as error:
+        problem, q = str(error), ""
+    return page(request, "trends", 422 if problem else 200, questions=QUESTIONS, q=q, problem=problem)
+
+
+@router.get("/trends/chart", response_class=HTMLResponse)
+def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
+    """One chart with its numbers, its query, and the way to another."""
+    context: dict[str, Any] = {
+        "asked": asked, "dimensions": DIMENSIONS, "times": TIMES, "values": VALUES, "problem": None, "rows": [],
+        "by": asked.by.split(","), "most": MOST_ROWS,
+    }  # fmt: skip
+    try:
+        by, rows = _counted(session, asked)
+    except (QueryError, SearchError) as error:
+        return page(request, "chart", 422, **context | {"problem": str(error)})
+    drawn = _drawn(rows, by, asked)
+    same = {
+        "q": asked.q,
+        "by": asked.by,
+        "value": asked.value,
+        "share": asked.share,
+        "last": asked.last,
+        "known": asked.known,
+    }
+    context |= {"by": by, "rows": rows, "chart": drawn, "src": address("/trends/chart.svg", **same), "same": same}
+    return page(request, "chart", **context)
+
+
+@router.get("/trends/table", response_class=HTMLResponse)
+def table(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
+    """The numbers of a chart alone, as a part of a page."""
+    by, rows = _counted(session, asked)
+    return page(request, "numbers", by=by, rows=rows, asked=asked, most=MOST_ROWS)
+
+
+@router.get("/trends/chart.{form}")
+def picture(request: Request, session: Reading, asked: Wanted, form: Literal["svg", "png"]) -> Response:
+    """A chart as SVG, for light and dark screens, or as PNG."""
+    by, rows = _counted(session, asked)
+    drawn = _drawn(rows, by, asked)
+    body = drawn.svg().encode() if form == "svg" else drawn.png()
+    response = conditional(request, body, "image/svg+xml" if form == "svg" else "image/png")
+    response.headers["Content-Security-Policy"] = CSP
+    return response
+
+
+def _counted(session: Session, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
+    by = dimensions(asked.by)
+    rows = stats(session, parse(asked.q), by, medians=False)
+    time = next((name for name in by if name in TIMES), None)
+    if time is not None and asked.last:
+        # By the count, not by a condition on the date: so the tally answers, however long the history.
+        first = sorted({row[time] for row in rows if row[time] is not None})[-asked.last :][:1]
+        rows = [row for row in rows if first and row[time] is not None and row[time] >= first[0]]
+    if asked.known:
+        rows = [row for row in rows if all(row[name] is not None for name in by)]
+    return by, rows
+
+
+def _drawn(rows: list[dict[str, Any]], by: list[str], asked: Asked) -> Chart:
+    title = asked.title
+    time = next((name for name in by if name in TIMES), None)
+    other = next((name for name in by if name != time), None)
+    if time is not None and other is not None and asked.share:
+        title = title or f"{VALUES[asked.value]} by {time} and {other}, in percent"
+        return charts.over_time(rows, time, other, asked.value, title, share=True)
+    return charts.of_stats(rows, by, asked.value, title)

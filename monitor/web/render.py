@@ -1,0 +1,102 @@
+"""How the pages are made: templates, and the filters that make what strangers wrote fit to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+
+from monitor.channels import words
+from monitor.db import now
+from monitor.labs.countries import name as country
+from monitor.models import iso
+from monitor.text import plain, short
+from monitor.web.rewrite import term
+
+templates = Jinja2Templates(Path(__file__).parent / "templates")
+
+
+def page(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page, or a part of one, from its template."""
+    return templates.TemplateResponse(request, f"{name}.html", context, status_code=status)
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago, in the largest unit that fits; in so long, for what is still to come."""
+    if moment is None:
+        return "never"
+    seconds = int((now() - moment).total_seconds())
+    if seconds <= -1:
+        return f"in {lasting(-seconds)}"
+    return f"{lasting(seconds)} ago"
+
+
+def lasting(seconds: float) -> str:
+    """A length of time in the largest unit that fits."""
+    for unit, size in (("y", 31_557_600), ("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def when(moment: datetime | None) -> str:
+    """``2026-01-27 05:00 UTC``."""
+    return "unknown" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def number(value: int | None) -> str:
+    """``12,345``."""
+    return "unknown" if value is None else f"{value:,}"
+
+
+def path(repo_id: object) -> str:
+    """A repository's name as part of an address."""
+    return quote(str(repo_id), safe="/")
+
+
+def web_url(url: object) -> str | None:
+    """The address, if it leads to the web: what strangers give may be a script."""
+    text = str(url)
+    return text if urlsplit(text).scheme in {"http", "https"} else None
+
+
+def address(base: str, **values: Any) -> str:
+    """``base`` with those of the values that are set as its query."""
+    given = {key: value for key, value in values.items() if value}
+    return f"{base}?{urlencode(given)}" if given else base
+
+
+def told(value: object) -> str:
+    """A kept value as people write it: a list as words, true as yes."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {told(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(told, value)) or "none"
+    return "unknown" if value is None else str(value)
+
+
+templates.env.filters |= {
+    "ago": ago,
+    "lasting": lasting,
+    "when": when,
+    "iso": iso,
+    "flag": words.flag,
+    "country": country,
+    "count": words.count,
+    "number": number,
+    "plain": plain,
+    "short": short,
+    "path": path,
+    "web_url": web_url,
+    "told": told,
+}
+templates.env.globals |= {"address": address, "term": term}
+templates.env.trim_blocks = templates.env.lstrip_blocks = True

@@ -1,0 +1,70 @@
+"""Queries rewritten by a click: a value of a facet put in or taken out, a condition removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor.history.query import Query
+from monitor.history.query.tree import All, Node, Term, normalised, written
+
+FACETS = {
+    "origin": ("origin", "Country"),
+    "foundation": ("foundation", "Built on models from"),
+    "kind": ("kind", "Kind"),
+    "size": ("size", "Size"),
+    "openness": ("openness", "Openness"),
+    "license_class": ("license", "Licence"),
+    "task": ("task", "Task"),
+    "lab": ("lab", "Lab"),
+}
+"""For each dimension that is counted: the field of the query language that narrows to it, and its heading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a query as text, and the query without it."""
+
+    text: str
+    without: str
+
+
+def conditions(query: Query) -> list[Condition]:
+    """What must all hold, one by one."""
+    items = _items(query)
+    return [
+        Condition(written(item, inside=True), _text([other for other in items if other is not item])) for item in items
+    ]
+
+
+def chosen(query: Query, field: str) -> tuple[str, ...]:
+    """The values of ``field`` that a query asks for."""
+    return next((item.values for item in _items(query) if isinstance(item, Term) and _asks(item, field)), ())
+
+
+def toggled(query: Query, field: str, value: str) -> str:
+    """The query with one value more in ``field`` (any of them will do), or without it where it is there."""
+    values = set(chosen(query, field)) ^ {value}
+    others = [item for item in _items(query) if not _asks(item, field)]
+    return _text([*others, Term(field, ":", tuple(values))] if values else others)
+
+
+def without(query: Query, field: str) -> str:
+    """The query without its values of ``field``."""
+    return _text([item for item in _items(query) if not _asks(item, field)])
+
+
+def term(field: str, value: str) -> str:
+    """``field:value``, in quotes where the value needs them."""
+    return written(Term(field, ":", (value,)), inside=True)
+
+
+def _items(query: Query) -> tuple[Node, ...]:
+    return query.root.items if isinstance(query.root, All) else (query.root,)
+
+
+def _asks(item: Node, field: str) -> bool:
+    return isinstance(item, Term) and item.field == field and item.operator == ":"
+
+
+def _text(items: list[Node]) -> str:
+    return Query(normalised(All(tuple(items)))).normal

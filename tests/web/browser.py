@@ -1,0 +1,107 @@
+"""Headless Chromium, driven by Selenium."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, Self
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.fakes.hub import until
+
+AXE = Path(__file__).parent / "axe.min.js"
+"""axe-core 4, as npm has it (MPL-2.0)."""
+
+
+class Browser:
+    """A browser at one address. ``dark`` and ``size`` are the visitor's; ``script`` turns scripts off."""
+
+    def __init__(self, address: str, *, script: bool = True) -> None:
+        self.address = address
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium") or ""
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+        ):
+            options.add_argument(argument)
+        if not script:
+            options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+        self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver") or ""))
+        self.driver.set_page_load_timeout(60)
+        self.driver.set_script_timeout(60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.driver.quit()
+
+    def reset(self) -> None:
+        """As for a new visitor."""
+        self.look(dark=False)
+        self.size(1280, 900)
+        self.driver.delete_all_cookies()
+        self.complaints()
+
+    def look(self, *, dark: bool) -> None:
+        """What the visitor prefers."""
+        feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    def size(self, width: int, height: int) -> None:
+        """The visitor's screen, in CSS pixels."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def open(self, path: str) -> None:
+        """Goes to a page, and waits until its pictures are there."""
+        self.driver.get(self.address + path)
+        self.settled()
+
+    def settled(self) -> None:
+        """Waits until every picture that is in sight has come."""
+        script = "return [...document.images].every(i => i.complete || i.getBoundingClientRect().top > innerHeight * 2)"
+        until(lambda: self.driver.execute_script(script), 30, "the pictures")
+
+    def find(self, selector: str) -> WebElement:
+        """The first element that a CSS selector finds; waits for it."""
+        until(lambda: self.all(selector), 20, selector)
+        return self.all(selector)[0]
+
+    def all(self, selector: str) -> list[WebElement]:
+        """Every element that a CSS selector finds."""
+        found: list[WebElement] = self.driver.find_elements(By.CSS_SELECTOR, selector)
+        return found
+
+    def follow(self, selector: str) -> None:
+        """Follows a link that a CSS selector finds, and waits for the next page."""
+        before = self.driver.current_url
+        self.find(selector).click()
+        until(lambda: self.driver.current_url != before, 20, "the next page")
+        self.settled()
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says of errors since it was asked last: broken scripts, refused styles."""
+        told = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return [text for text in told if "status of 4" not in text]
+
+    def violations(self, *rules: str) -> list[dict[str, Any]]:
+        """What axe-core finds that is serious or critical: by all its rules, or by these alone."""
+        # Through the debugger: the page's own policy allows no script from elsewhere, and is to stay as it is.
+        self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
+        options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+        script = "axe.run(document, arguments[0]).then(arguments[1])"
+        found: list[dict[str, Any]] = self.driver.execute_async_script(script, options)["violations"]
+        return [
+            {"rule": one["id"], "impact": one["impact"], "where": [node["html"][:200] for node in one["nodes"][:3]]}
+            for one in found
+            if one["impact"] in {"serious", "critical"}
+        ]

@@ -1,0 +1,78 @@
+"""The real application over a filled history: asked over HTTP, and looked at in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from monitor import db
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.web.app import create_app
+from tests.fakes.hub import until
+from tests.web.browser import Browser
+from tests.web.history import fill
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the recorded timeline and names that mean harm; one a test process, only read."""
+    path = tmp_path_factory.mktemp("filled") / "monitor.db"
+    engine = db.make_engine(f"sqlite:///{path}")
+    db.upgrade(engine)
+    fill(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def service(filled: Path) -> Iterator[Service]:
+    """The service over the filled history."""
+    made = Service(Settings(database_url=f"sqlite:///{filled}"))
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def client(service: Service) -> Iterator[httpx.Client]:
+    """Asks the application."""
+    with TestClient(create_app(service), follow_redirects=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def address(service: Service) -> Iterator[str]:
+    """The address of the application, served by uvicorn."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started, 30, "the server")
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def chromium(address: str) -> Iterator[Browser]:
+    """Headless Chromium; one a test process."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("no chromium and chromedriver on this machine")
+    with Browser(address) as made:
+        yield made
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """The browser as for a new visitor: wide, light, with nothing in its console."""
+    chromium.reset()
+    return chromium

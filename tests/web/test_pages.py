@@ -1,0 +1,302 @@
+"""The pages, asked over HTTP: what they show, how large they are, and what strangers' names cannot do in them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+import pytest
+
+from monitor import db
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.web.app import create_app
+from tests.web.history import BASE, HOSTILE, LONG, SCRIPT, TURNED
+
+PAGES = (
+    "/", "/releases?q=origin:CN+kind:base&sort=params", f"/releases/{BASE}", f"/releases/{quote(SCRIPT)}", "/labs",
+    "/labs/qwen", "/trends", "/trends/chart", "/trends/chart?q=kind:base&by=lab", "/status", "/docs",
+    "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",
+)  # fmt: skip
+"""Every page, and those of errors."""
+
+
+class Links(HTMLParser):
+    """The tags, links and attributes of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.ids: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.attributes += given
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        if "id" in given:
+            self.ids.append(given["id"] or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(client: httpx.Client, path: str) -> Links:
+    return Links(client.get(path).text)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_whole_small_and_brings_no_script_or_style_of_its_own(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in {200, 404, 422}
+    assert len(answer.content) < 100_000
+    page = Links(answer.text)
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("main") == 1
+    assert "style" not in page.tags
+    assert page.tags.count("script") == 1  # htmx, from here
+    assert not [name for name in page.attributes if name.startswith("on") or name == "style"]
+    assert len(page.ids) == len(set(page.ids))
+    assert "'unsafe" not in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if "nothing" not in path])
+def test_the_links_within_the_house_lead_somewhere(client: httpx.Client, path: str) -> None:
+    links = sorted({link for link in read(client, path).links if link.startswith("/")})
+    skipped = ("/export", "/metrics", "/readyz", "/slack")
+    seen: dict[str, str] = {}
+    for link in links:
+        # One of each shape: fifty rows link to fifty alike.
+        seen.setdefault(re.sub(r"[^/?&=]+(?=$|[/&])", "x", urlsplit(link).path), link)
+    for link in seen.values():
+        if not link.startswith(skipped):
+            answer = client.get(link)
+            # What something was built on need not be in the history; then the page leads to the Hub.
+            assert answer.status_code == 200 or "Look for it on the Hub" in answer.text, link
+
+
+def test_a_search_shows_what_matches_and_keeps_what_was_asked(client: httpx.Client) -> None:
+    page = client.get("/releases", params={"q": "lab:qwen kind:base"})
+    assert "Qwen3" in page.text
+    assert 'value="lab:qwen kind:base"' in page.text
+    assert "deepseek" not in read_list(page.text)
+
+
+def read_list(text: str) -> str:
+    return text[text.index('<div id="list"') : text.index("</table>")]
+
+
+def test_a_query_that_cannot_be_read_is_told_with_its_place_and_kept(client: httpx.Client) -> None:
+    page = client.get("/releases", params={"q": "kind:base origin:XX"})
+    assert page.status_code == 422
+    assert "column 18" in page.text
+    assert "kind:base origin:<mark>XX</mark>" in page.text
+    assert 'value="kind:base origin:XX"' in page.text
+    assert 'role="alert"' in page.text
+
+
+def test_facets_rewrite_the_query_and_count(client: httpx.Client) -> None:
+    page = Links(client.get("/releases", params={"q": "kind:base"}).text)
+    queries = [parse_qs(urlsplit(link).query).get("q", [""])[0] for link in page.links if link.startswith("/releases")]
+    assert "kind:base origin:CN" in queries
+    assert "" in queries  # the chosen one, taken out
+    one = client.get("/api/v1/facets", params={"q": "kind:base"}).json()["origin"]
+    china = next(item["count"] for item in one if item["value"] == "CN")
+    assert re.search(rf"China</span>\s*<span class=\"count\">{china}</span>", client.get("/releases?q=kind:base").text)
+
+
+def test_a_chosen_facet_takes_a_second_value_and_gives_it_back(client: httpx.Client) -> None:
+    page = Links(client.get("/releases", params={"q": "origin:CN"}).text)
+    queries = [parse_qs(urlsplit(link).query).get("q", [""])[0] for link in page.links if link.startswith("/releases")]
+    assert "" in queries
+    both = Links(client.get("/releases", params={"q": "origin:CN,US"}).text)
+    queries = [parse_qs(urlsplit(link).query).get("q", [""])[0] for link in both.links if link.startswith("/releases")]
+    assert {"origin:US", "origin:CN"} <= set(queries)
+
+
+@pytest.mark.parametrize("sort", ["released", "downloads", "-params", "repo"])
+def test_pages_follow_each_other_without_gap_or_double(client: httpx.Client, sort: str) -> None:
+    expected = client.get("/api/v1/releases", params={"sort": sort, "limit": 130}).json()["items"]
+    met: list[str] = []
+    path = f"/releases?sort={sort}"
+    while path and len(met) < 130:
+        text = client.get(path).text
+        met += re.findall(r'<a id="r\d+" href="/releases/([^"]+)"', text)
+        following = re.search(r'rel="next" href="([^"]+)"', text)
+        path = following[1].replace("&amp;", "&") if following else ""
+    assert met[:130] == [quote(item["repo_id"]) for item in expected]
+
+
+def test_the_list_renews_itself_only_where_something_is_new(client: httpx.Client) -> None:
+    renew = re.search(r'hx-get="([^"]+)"', client.get("/").text)
+    assert renew is not None
+    assert client.get(renew[1].replace("&amp;", "&")).status_code == 204
+    other = client.get("/releases/rows?have=other")
+    assert other.status_code == 200
+    assert other.text.lstrip().startswith('<div id="list"')
+    assert 'hx-get="/releases/rows' not in client.get("/?live=off").text
+
+
+def test_alert_me_leads_to_each_channel_with_the_filter_filled_in(client: httpx.Client) -> None:
+    page = read(client, "/releases?q=origin:CN+kind:base")
+    alert = next(link for link in page.links if link.startswith("/alert"))
+    ways = Links(client.get(alert).text)
+    assert "/hub subscribe kind:base origin:CN" in ways.text
+    assert "/subscribe?filter=kind%3Abase+origin%3ACN" in ways.links
+    assert 'value="kind:base origin:CN"' in client.get("/subscribe?filter=kind%3Abase+origin%3ACN").text
+
+
+def test_a_release_shows_facts_evidence_lineage_and_what_happened(client: httpx.Client) -> None:
+    page = read(client, f"/releases/{BASE}")
+    assert BASE in page.text
+    assert "registered as Qwen" in page.text  # evidence of its origin
+    assert "Repository made" in page.text
+    assert "First seen here" in page.text
+    assert "Built on it, all the way down" in page.text
+    below = client.get("/api/v1/releases", params={"q": f"foundation:{BASE} -repo:{BASE}"}).json()["items"]
+    assert {f"/releases/{quote(one['repo_id'])}" for one in below} <= set(page.links)
+
+
+def test_a_derivative_shows_its_way_up(client: httpx.Client) -> None:
+    query = {"q": f"foundation:{BASE} kind:quantized", "limit": 1}
+    one = client.get("/api/v1/releases", params=query).json()["items"][0]
+    page = client.get(f"/releases/{one['repo_id']}").text
+    tree = page[page.index('<ul class="tree">') :]
+    names = [BASE, *[step["repo_id"] for step in one["lineage"]][::-1][1:], one["repo_id"]]
+    places = [tree.index(f"<bdi>{name}</bdi>") for name in names]
+    assert places == sorted(places)
+
+
+def test_adoption_is_drawn_and_told_in_numbers(client: httpx.Client) -> None:
+    page = client.get(f"/releases/{BASE}").text
+    assert f'src="/releases/{BASE}/downloads.svg"' in page
+    drawn = client.get(f"/releases/{BASE}/downloads.svg")
+    assert drawn.headers["content-type"].startswith("image/svg+xml")
+    assert "<title>" in drawn.text
+    assert client.get(f"/releases/{BASE}/tears.svg").status_code == 422
+
+
+def test_labs_stand_by_country_and_lead_to_their_own(client: httpx.Client) -> None:
+    page = read(client, "/labs")
+    assert "/labs/qwen" in page.links
+    assert "China" in page.text
+    lab = client.get("/labs/qwen").text
+    assert "Qwen3" in lab
+    assert "/feed.atom?q=lab%3Aqwen" in lab
+    assert client.get("/labs/nobody").status_code == 404
+
+
+def test_trends_draw_each_question_with_numbers_and_query(client: httpx.Client) -> None:
+    page = client.get("/trends").text
+    sources = [source.replace("&amp;", "&") for source in re.findall(r'<img src="(/trends/chart.svg[^"]+)"', page)]
+    tables = [source.replace("&amp;", "&") for source in re.findall(r'hx-get="(/trends/table[^"]+)"', page)]
+    assert len(sources) == len(tables) >= 5
+    for source in sources:
+        assert client.get(source).text.startswith("<svg"), source
+    for table in tables:
+        assert "<td" in client.get(table).text
+    assert client.get(sources[0].replace(".svg", ".png")).content.startswith(b"\x89PNG")
+
+
+def test_trends_are_narrowed_by_a_query(client: httpx.Client) -> None:
+    page = client.get("/trends", params={"q": "lab:qwen OR lab:google"}).text
+    assert quote("(lab:qwen OR lab:google)", safe="").replace("%20", "+") in page
+    assert client.get("/trends", params={"q": "origin:XX"}).status_code == 422
+
+
+def test_a_chart_is_conditional(client: httpx.Client) -> None:
+    first = client.get("/trends/chart.svg?by=kind")
+    again = client.get("/trends/chart.svg?by=kind", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_a_chart_of_nothing_or_of_nonsense_says_so(client: httpx.Client) -> None:
+    assert "no data yet" in client.get("/trends/chart.svg?q=lab:nobody-at-all").text
+    assert client.get("/trends/chart?by=tea").status_code == 422
+    assert client.get("/trends/chart.svg?by=tea").status_code == 422
+    assert client.get("/trends/chart.gif").status_code == 422
+
+
+def test_status_tells_of_each_source(client: httpx.Client) -> None:
+    page = client.get("/status").text
+    for word in ("created", "modified", "trending", "namespaces", "failures", "Hub requests left"):
+        assert word in page
+    assert "&lt;b&gt;no answer&lt;/b&gt;" in page
+
+
+def test_the_api_is_described_for_people(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    paths = client.get("/openapi.json").json()["paths"]
+    assert all(f"</b> {path}</code>" in page.replace("&#39;", "'") for path in paths)
+
+
+def test_errors_are_pages_for_people_and_json_for_programs(client: httpx.Client) -> None:
+    page = client.get("/releases/no/body")
+    assert page.status_code == 404
+    assert "There is no release no/body in this history." in page.text
+    assert client.get("/api/v1/releases/no/body").json()["error"]["code"] == "not_found"
+    assert client.post("/").status_code == 405
+    assert client.get("/releases?cursor=nonsense").status_code == 422
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_shown_inert(client: httpx.Client, name: str) -> None:
+    for path in (
+        "/",
+        "/releases?q=evil",
+        f"/releases/{quote(name)}",
+        f"/releases/{BASE}",
+        "/trends/chart?q=evil&by=task",
+    ):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        page = Links(answer.text)
+        assert page.tags.count("script") == 1
+        assert not {"img", "svg"} & set(page.tags) or "onerror" not in page.attributes
+        assert not [attribute for attribute in page.attributes if attribute.startswith("on")]
+        assert not re.search("[\u202a-\u202e\u2066-\u2069\u200f]", answer.text)
+    assert len(client.get(f"/releases/{quote(LONG)}").content) < 100_000
+    assert client.get(f"/releases/{quote(TURNED)}").status_code == 200
+
+
+def test_hostile_queries_are_shown_inert(client: httpx.Client) -> None:
+    for q in ('"><script>alert(1)</script>', "\u202eabc", "x" * 2_000, "{{ 7*7 }}", "' OR 1=1 --", 'lab:"<b>"'):
+        for path in ("/releases", "/trends", "/trends/chart"):
+            answer = client.get(path, params={"q": q})
+            assert answer.status_code in {200, 422}
+            assert Links(answer.text).tags.count("script") == 1
+        answer = client.get("/alert", params={"filter": q})
+        assert Links(answer.text).tags.count("script") == 1
+
+
+def test_an_empty_history_has_every_page(tmp_path: Any) -> None:
+    made = Service(Settings(database_url=f"sqlite:///{tmp_path}/empty.db"))
+    db.upgrade(made.engine)
+    from fastapi.testclient import TestClient
+
+    with TestClient(create_app(made)) as client:
+        for path in ("/", "/labs", "/labs/qwen", "/trends", "/trends/chart", "/trends/chart.svg", "/status", "/docs"):
+            assert client.get(path).status_code == 200, path
+        assert "Nothing yet" in client.get("/").text
+        assert "has not been asked yet" in client.get("/status").text
+    made.engine.dispose()
+
+
+def test_ages_are_told_in_the_largest_unit_that_fits() -> None:
+    from monitor.web.render import ago
+
+    now = db.now()
+    assert [ago(now - timedelta(seconds=age)) for age in (0.2, 61, 7_300, 90_000, 40_000_000)] == [
+        "0 s ago", "1 min ago", "2 h ago", "1 d ago", "1 y ago",
+    ]  # fmt: skip
+    assert ago(now + timedelta(minutes=5, seconds=5)).startswith("in 5 min")
+    assert ago(None) == "never"
