@@ -82,7 +82,7 @@ def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool]) -> int:
     ).where(*_active(), *wanted)
     make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement = make(Delivery).from_select(list(_COLUMNS), chosen).on_conflict_do_nothing()
-    return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    return int(session.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)  # type: ignore[attr-defined]
 
 
 class _Matcher(NamedTuple):

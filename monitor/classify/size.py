@@ -15,10 +15,13 @@ from importlib.resources import files
 
 from monitor.classify import wire
 from monitor.classify.result import Evidence, Known, Lineage, Lookup, Parameters, knows_nothing
-from monitor.classify.size_config import experts, from_config
+from monitor.classify.size_config import Counted, experts, from_config
 from monitor.classify.size_names import NameSize, from_name, says_part
-from monitor.classify.size_packing import unpacked
+from monitor.classify.size_packing import Unpacked, unpacked
 from monitor.vocabulary import Kind
+
+EXTRA = 0.05
+"""The part by which heads for prediction, and rounding, make weights count more than their lab states."""
 
 PARTIAL = 0.02
 """Weights of less than this part of what the name says are an adapter's, or a part of an upload."""
@@ -58,24 +61,36 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = knows_nothin
     """Total and active parameters of a model, what decided, and why. An adapter's own are not its base's."""
     name = wire.name(model)
     by_name = from_name(name)
+    own = unpacked(model)
     if lineage.kind is Kind.ADAPTER:
-        return _adapter(model)
-    registered = stated(wire.repo_id(model))
-    if registered is not None:
+        return _adapter(own)
+    part = says_part(name)
+    registered = None if part else stated(wire.repo_id(model))
+    if registered is not None and (own is None or _agrees(own, registered[0])):
         evidence = Evidence("registry", name, f"{registered[0]} in all, {registered[1]} active, as its lab states")
         return Parameters(*registered, "registry", (evidence,))
-    base = None if says_part(name) else _base(lineage, known)
-    counted = _counted(model, by_name, base)
-    if counted is not None:
-        return counted
-    if lineage.kind in _COPIES and base is not None and base[0] is not None:
+    base = None if part else _base(lineage, known)
+    counted = _counted(model, own, by_name, base)
+    if lineage.kind in _COPIES and base is not None and base[0] is not None and not _same(counted, base[0]):
         evidence = Evidence("base_model", lineage.parents[0].repo_id, f"{base[0]} in all, as the model it is a copy of")
         return Parameters(base[0], base[1], "base_model", (evidence,))
-    return _named(by_name, lineage, base)
+    return counted or _named(by_name, lineage, base)
 
 
-def _adapter(model: wire.Model) -> Parameters:
-    own = unpacked(model)
+def _agrees(own: Unpacked, total: int) -> bool:
+    """Whether weights can be those of a model that its lab states to have ``total`` parameters.
+
+    Packed weights always can. Plain ones that count otherwise by more than what heads for prediction add are those of
+    something else: a part of it, or a model that only shares its family's name.
+    """
+    return own.how is not None or not own.certain or abs(own.total - total) <= EXTRA * total
+
+
+def _same(counted: Parameters | None, total: int) -> bool:
+    return counted is not None and counted.total is not None and abs(counted.total - total) <= 0.1 * total
+
+
+def _adapter(own: Unpacked | None) -> Parameters:
     if own is None:
         return Parameters(None, None, None, (Evidence("kind", "adapter", "its base's size is not its own"),))
     evidence = Evidence("safetensors", str(own.total), "the adapter's own parameters")
@@ -97,18 +112,20 @@ def _base(lineage: Lineage, known: Lookup) -> tuple[int | None, int | None] | No
 
 
 def _counted(
-    model: wire.Model, by_name: NameSize | None, base: tuple[int | None, int | None] | None
+    model: wire.Model, own: Unpacked | None, by_name: NameSize | None, base: tuple[int | None, int | None] | None
 ) -> Parameters | None:
     """From the weights, else from the configuration."""
-    config = wire.config(model)
-    arithmetic = from_config(config)
-    own = unpacked(model)
-    source = "safetensors"
-    total = own.total if own else None
-    how = (own.how if own else None) or "elements of all tensors"
+    arithmetic = from_config(wire.config(model))
+    told = by_name.total if by_name else None
+    total, source, how = (
+        own.total if own is not None and own.certain else None,
+        "safetensors",
+        "elements of all tensors",
+    )
+    if own is not None and own.how is not None:
+        how = own.how
     if total is None:
         total, source, how = wire.count(wire.mapping(model, "gguf"), "total"), "gguf", "as the GGUF header counts"
-    told = by_name.total if by_name else None
     if total is not None and told is not None and total < PARTIAL * told:
         total = None  # a part of an upload, or an adapter that says so nowhere
     if total is None:
@@ -117,16 +134,37 @@ def _counted(
         why = (Evidence("config", str(arithmetic.total), "counted from its dimensions"),)
         return Parameters(arithmetic.total, arithmetic.active, "config", why)
     evidence = [Evidence(source, str(total), how)]
-    active = by_name.active if by_name and by_name.active and by_name.active != by_name.total else None
-    if active is None and arithmetic is not None and arithmetic.active < arithmetic.total:
-        active = max(0, total - (arithmetic.total - arithmetic.active)) or None
-    if active is None and base is not None and base[0] and base[1] and abs(base[0] - total) < 0.15 * total:
-        active = total if base[0] == base[1] else base[1]
-    if active is None and _dense(model, by_name):
-        active = total
+    active = _active(model, total, by_name, base, arithmetic)
     if told is not None and not 0.7 < total / told < 1.5:
         evidence.append(Evidence("name", by_name.piece if by_name else "", "disagrees"))
-    return Parameters(total, active if active is None or active <= total else None, source, tuple(evidence))
+    return Parameters(total, active, source, tuple(evidence))
+
+
+def _active(
+    model: wire.Model,
+    total: int,
+    by_name: NameSize | None,
+    base: tuple[int | None, int | None] | None,
+    arithmetic: Counted | None,
+) -> int | None:
+    """How many of ``total`` are active: by a configuration whose own total fits, the name, the base, or all."""
+    if arithmetic is not None and arithmetic.active == arithmetic.total and _near(arithmetic.total, total):
+        return total
+    named = by_name.active if by_name and by_name.active and by_name.active != by_name.total else None
+    if base is not None and base[0] and base[1] and abs(base[0] - total) < 0.15 * total:
+        return total if base[0] == base[1] else min(base[1], total)
+    if arithmetic is not None and arithmetic.active < arithmetic.total:
+        if _near(arithmetic.total, total):
+            return arithmetic.active
+        if named is None:
+            return round(total * (arithmetic.active / arithmetic.total)) or None
+    if named is not None:
+        return named if named <= total else None
+    return total if _dense(model, by_name) else None
+
+
+def _near(one: int, other: int) -> bool:
+    return abs(one - other) <= 0.05 * other
 
 
 def _dense(model: wire.Model, by_name: NameSize | None) -> bool:

@@ -17,18 +17,25 @@ _TOTAL_ACTIVE = re.compile(rf"{_EDGE}{_NUMBER}([bBmMtT])[-_]?[aA](\d{{1,3}}(?:\.
 _ACTIVE = re.compile(rf"{_EDGE}[aA](\d{{1,3}}(?:\.\d+)?)[bB]{_END}")
 _EFFECTIVE = re.compile(rf"{_EDGE}[eE](\d{{1,2}}(?:\.\d+)?)[bB]{_END}")
 _PLAIN = re.compile(
-    rf"(?:^|(?<=[-_. /a-zA-Z]))(?<![vVqQwWaAeExX])(?<![vVqQ]\d)(\d{{1,4}}(?:[.p]\d{{1,3}})?|\d_\d)([bBmMtT]){_END}"
+    rf"(?:{_EDGE}|(?<=[a-zA-Z])(?=[\d.p_]+[bB]))(?<![vVqQwWaAeExX])(?<![vVqQ]\d)"
+    rf"(\d{{1,4}}(?:[.p]\d{{1,3}})?|\d_\d)([bBmMtT]){_END}"
 )
+_SPLIT = re.compile(rf"{_EDGE}(\d{{1,2}})([bB])(\d){_END}")
+"""``1b7``, as BLOOM's and others' names write 1.7B."""
 _TOKENS = re.compile(
     r"[-_.]?\d+(?:\.\d+)?[bBtT][-_]?(?:tokens?|toks?|tk)\b|\d+(?:\.\d+)?[kKmM]?[-_]?steps?\b|step[-_]?\d+[kKmMbB]?",
     re.IGNORECASE,
 )
 _CONTEXT = re.compile(r"(?<=[-_.])(?:128|256|512|1|2|4|10)[Mm](?=$|[-_.])")
 _NOT_ITS_OWN = re.compile(
-    r"(?:^|[-_.])(?:Q?LoRA|LoKr|DoRA|adapter|draft|eagle\d?|speculator|mtp|assistant|medusa|dflash|mmproj)s?(?:$|[-_.\d])",
+    r"(?:^|[-_.])(?:Q?LoRA|LoKr|DoRA|adapter|draft|eagle\d?|speculator|mtp|assistant|medusa|dflash|mmproj|SAE|tokenizer|projector|VAE)s?(?:$|[-_.\d])",
     re.IGNORECASE,
 )
-_MOE = re.compile(r"(?:^|[-_.])(?:\d*moe|mixtral)", re.IGNORECASE)
+_MOE = re.compile(r"moe(?![a-z])|(?:^|[-_.])\d*(?:moe|mixtral)", re.IGNORECASE)
+_STORIES = re.compile(r"(?:tiny)?stories", re.IGNORECASE)
+DENSE_MOST = 250_000_000_000
+"""From here on a model is a mixture unless it is one of few: what is active is not the total."""
+_DENSE_GIANTS = re.compile(r"(?:^|[-_])(?:405|340)[bB](?:$|[-_.])")
 
 
 def says_part(name: str) -> bool:
@@ -64,21 +71,25 @@ def from_name(name: str) -> NameSize | None:
     only_active = _ACTIVE.search(clean)
     if only_active is not None:
         clean = clean.replace(only_active[0], "")
-    # A context of 1M is no size, but where nothing else is one, it is (TinyStories-1M).
-    found = _sizes(_CONTEXT.sub("", clean)) or _sizes(clean)
+    # A context of 1M is no size, but for the models of TinyStories.
+    found = _sizes(clean if _STORIES.search(name) else _CONTEXT.sub("", clean))
     if len(found) != 1:
         return NameSize(None, _count(only_active[1], "B"), only_active[0]) if only_active and not found else None
     ((total, piece),) = found.items()
     if only_active is not None:
         active = _count(only_active[1], "B")
         return NameSize(total, active, f"{piece} {only_active[0]}") if active < total else None
-    return NameSize(total, None if _MOE.search(name) else total, piece)
+    mixed = _MOE.search(name) or (total >= DENSE_MOST and not _DENSE_GIANTS.search(name))
+    return NameSize(total, None if mixed else total, piece)
 
 
 def _sizes(text: str) -> dict[int, str]:
     found = {_count(match[1], match[2]): match[0] for match in _PLAIN.finditer(text)}
+    found |= {_count(f"{match[1]}.{match[3]}", "B"): match[0] for match in _SPLIT.finditer(text)}
     found.pop(0, None)
-    return found
+    # Beside a size in billions, one in trillions counts the tokens that it has read.
+    own = {count: piece for count, piece in found.items() if count < 1e12}
+    return own or found
 
 
 def _count(number: str, unit: str) -> int:

@@ -1,7 +1,7 @@
 """Elements of tensors to parameters: packing undone.
 
 The Hub counts a file's elements by type. A packed format keeps several parameters in one element (4-bit in ``I32``:
-eight; in ``U8``: two) and adds scales, which are no parameters.
+eight; in ``U8``: two) and adds scales and zero points, which are no parameters.
 """
 
 from __future__ import annotations
@@ -12,102 +12,181 @@ from typing import Any, NamedTuple
 from monitor.classify import wire
 
 _BITS = {"I64": 64, "U64": 64, "I32": 32, "U32": 32, "I16": 16, "U16": 16, "I8": 8, "U8": 8}
-_FLOATS = {"F64", "F32", "F16", "BF16"}
-_EIGHT_BIT = {"F8_E4M3", "F8_E5M2", "F8_E4M3FN", "I8"}
+_HALVES = ("F16", "BF16")
+_FLOATS = ("F64", "F32", *_HALVES)
+_SMALL = 0.05
+"""Whole numbers of less than this part of all elements are indices, masks and counters, and no packed weights."""
+_WITH_ZEROS = frozenset({"gptq", "awq", "auto-round", "intel/auto-round", "auto_round", "autoround"})
+_FOUR_BITS = frozenset({"awq", "gptq", "auto-round", "intel/auto-round", "modelopt", "hqq", "nvfp4", "mxfp4"})
+_WIDTHS = (4, 8, 3, 2, 6, 5)
 
 
 class Unpacked(NamedTuple):
-    """Parameters, and how the packing was undone (None: there was none)."""
+    """Parameters, how the packing was undone (None: there was none), and whether that is certain."""
 
     total: int
     how: str | None
+    certain: bool = True
+
+
+class _Packing(NamedTuple):
+    """How weights are packed: bits of a value, and how many values share a scale; None where nothing says."""
+
+    bits: float | None
+    group: int | None
+    method: str
+    hint: str
+    zeros: bool
 
 
 def unpacked(model: wire.Model) -> Unpacked | None:
     """The parameters that the safetensors facts tell; None where there are none."""
     facts = wire.mapping(model, "safetensors")
-    by_type = {str(key).upper(): value for key, value in wire.mapping(facts, "parameters").items() if _whole(value)}
+    if not facts:
+        return None
+    stated = wire.mapping(facts, "parameters")
+    by_type = {str(key).upper(): value for key, value in stated.items() if _whole(value)}
     if not by_type:
         total = wire.count(facts, "total")
         return None if total is None else Unpacked(total, None)
     plain = sum(by_type.values())
-    bits, packed_in, group = _packing(model, by_type)
-    if bits is None or packed_in is None:
+    if all(kind in _FLOATS for kind in by_type):
         return Unpacked(plain, None)
-    packed = by_type[packed_in]
-    values = _values(packed, bits, packed_in, group, by_type)
-    scales = _scales(by_type, values, group, packed_in)
-    rest = plain - packed - scales
-    return Unpacked(values + max(rest, 0), f"{bits}-bit values unpacked from {packed_in}")
-
-
-def _values(packed: int, bits: int, packed_in: str, group: int, by_type: Mapping[str, int]) -> int:
-    """Values in ``packed`` elements, some of which may be scales: a byte for each group, in the formats of bytes."""
-    values = packed * _BITS[packed_in] // bits
-    if packed_in != "U8" or group <= 0:
-        return values
-    scales_elsewhere = by_type.get("F8_E4M3", 0) + by_type.get("F32", 0) > 0.5 * values / group
-    return values if scales_elsewhere else round(packed / (bits / 8 + 1 / group))
+    holder = max(
+        (kind for kind in ("I32", "U32", "U8", "I16", "I8") if kind in by_type), key=by_type.__getitem__, default=None
+    )
+    if holder is None or by_type[holder] < _SMALL * plain:
+        return Unpacked(plain - _exponents(by_type), None)
+    return _undone(by_type, plain, holder, _packing(model))
 
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _packing(model: wire.Model, by_type: Mapping[str, int]) -> tuple[int | None, str | None, int]:
-    """(bits of a value, the type that they are packed in, values that share a scale)."""
-    quantization = wire.mapping(wire.config(model), "quantization_config") or wire.mapping(
-        wire.config(model), "quantization"
+def _exponents(by_type: Mapping[str, int]) -> int:
+    """Scales of eight-bit floats in blocks (MXFP8), which come as exponents in bytes of their own."""
+    eight = sum(count for kind, count in by_type.items() if kind.startswith("F8_E4M3") or kind.startswith("F8_E5M2"))
+    scales = by_type.get("F8_E8M0", 0) + by_type.get("U8", 0)
+    return scales if 0 < scales < 0.05 * eight else 0
+
+
+def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packing) -> Unpacked:
+    packed, bits = by_type[holder], packing.bits
+    if holder == "U8" and (
+        bits is not None or packing.method or packing.hint or _near(by_type.get("F8_E4M3", 0), packed / 8)
+    ):
+        bits = 2 if packing.method == "bitnet" else (8 if bits == 8 else 4)
+    elif holder == "U32" and bits is None and packing.hint:
+        bits = 4
+    if bits is None or not 1 <= bits <= _BITS[holder]:
+        # Eight-bit weights as they are; anything wider is packed, and nothing says how.
+        return Unpacked(plain, None, certain=holder == "I8")
+    if holder in {"I8", "U8"} and bits == 8:
+        return Unpacked(plain, None)
+    values, scales = (
+        _bytes(by_type, packed, packing) if holder == "U8" else _words(by_type, packed, holder, bits, packing)
     )
-    method = (wire.text(quantization, "quant_method") or "").lower()
-    tags = set(wire.tags(model))
-    name = wire.name(model).lower()
-    if method == "mxfp4" or "mxfp4" in tags or "mxfp4" in name:
-        return _in("U8", by_type, 4, 32)
-    if "nvfp4" in tags or "nvfp4" in name or "nvfp4" in str(quantization)[:2_000].lower():
-        return _in("U8", by_type, 4, 16)
+    if packing.method == "bitnet":
+        values, scales = packed * 4, 0
+    rest = max(plain - packed - scales, 0)
+    return Unpacked(values + rest, f"{bits:g}-bit values unpacked from {holder}")
+
+
+def _bytes(by_type: Mapping[str, int], packed: int, packing: _Packing) -> tuple[int, int]:
+    """(values, elements that are scales) of four-bit values in bytes: NVFP4, MXFP4, bitsandbytes, Quark."""
+    if packing.hint == "nvfp4" or (packing.hint != "mxfp4" and _near(by_type.get("F8_E4M3", 0), packed / 8)):
+        return packed * 2, min(by_type.get("F8_E4M3", 0), packed // 8)
+    if packing.hint == "mxfp4" or packing.method in {"mxfp4", "quark"}:
+        elsewhere = by_type.get("F8_E8M0", 0)
+        if elsewhere > packed // 32:
+            return packed * 2, min(elsewhere, packed // 16)
+        return round(packed / (1 / 2 + 1 / 32)), 0  # the scales are bytes among the others
+    if packing.hint == "bnb":
+        group = 64
+        if by_type.get("F32", 0) > packed / group:
+            return packed * 2, min(by_type["F32"], 2 * packed // group)
+        return round(packed / (1 / 2 + 1 / group)), 0
+    group = packing.group or 128
+    values = packed * 2
+    return values, min(values // group, sum(by_type.get(kind, 0) for kind in _FLOATS))
+
+
+def _near(found: float, expected: float) -> bool:
+    return expected > 0 and 0.9 < found / expected < 1.1
+
+
+def _words(by_type: Mapping[str, int], packed: int, holder: str, bits: float, packing: _Packing) -> tuple[int, int]:
+    """(values, elements that are scales) of values in words: GPTQ, AWQ, compressed-tensors, MLX, EXL."""
+    each = _BITS[holder] / bits
+    floats = sum(by_type.get(kind, 0) for kind in _FLOATS)
+    if packing.method in {"exl2", "exl3", "aqlm", "vptq", "quip"}:
+        return round(packed * each), 0
+    if holder == "U32":  # MLX: a scale and a bias for each group, or a byte's exponent
+        group = packing.group or 64
+        values = round(packed * each)
+        scales = by_type.get("U8", 0)
+        return values, scales or min(2 * values // group, sum(by_type.get(kind, 0) for kind in _HALVES))
+    group = packing.group if packing.group is not None else 128
+    if packing.group is not None and packing.group < 0:
+        return round(packed * each), 0
+    zeros = 1 / group if packing.zeros else 0.0
+    values = round(packed * each / (1 + zeros))
+    return values, min(values // group, floats)
+
+
+def _packing(model: wire.Model) -> _Packing:
+    config = wire.config(model)
+    quantization = wire.mapping(config, "quantization_config") or wire.mapping(config, "quantization")
+    method = (wire.text(quantization, "quant_method") or wire.text(quantization, "quant_type") or "").lower()
+    tags, name = set(wire.tags(model)), wire.name(model).lower()
+    says = str(quantization)[:2_000].lower()
+    hint = ""
+    if method == "mxfp4" or "mxfp4" in tags or "mxfp4" in name or "mxfp4" in says:
+        hint = "mxfp4"
+    elif "nvfp4" in tags or "nvfp4" in name or "nvfp4" in says:
+        hint = "nvfp4"
+    elif method == "bitsandbytes" or "bitsandbytes" in tags or "bnb" in name:
+        hint = "bnb"
+    elif method in {"", "mlx"} and ("mlx" in tags or wire.text(model, "library_name") == "mlx"):
+        hint = "mlx"
+    known = _WITH_ZEROS & ({method} | tags)
     bits = _bits(quantization, tags, name, method)
-    if bits is None or bits >= 16:
-        return None, None, 0
-    group = wire.count(quantization, "group_size") or 128
-    if method == "bitsandbytes" or "bitsandbytes" in tags or "bnb" in name:
-        return (None, None, 0) if bits == 8 else _in("U8", by_type, 4, 64)
-    for kind in ("I32", "U32"):
-        if by_type.get(kind, 0) > 0.05 * sum(by_type.values()):
-            return _in(kind, by_type, bits, 64 if kind == "U32" else group)
-    return (None, None, 0) if bits == 8 else _in("U8", by_type, bits, group)
+    if bits is None and hint in {"mxfp4", "nvfp4"}:
+        bits = 4
+    if bits is None and "exl" in says + name:
+        method = method or "exl2"
+    return _Packing(
+        bits, _group(quantization, hint), method, hint, bool(known) and quantization.get("zero_point") is not False
+    )
 
 
-def _in(kind: str, by_type: Mapping[str, int], bits: int, group: int) -> tuple[int | None, str | None, int]:
-    return (bits, kind, group) if kind in by_type else (None, None, 0)
+def _group(quantization: Mapping[str, Any], hint: str) -> int | None:
+    for source in (quantization, *_weights(quantization)):
+        for key in ("group_size", "q_group_size"):
+            value = source.get(key)
+            if isinstance(value, int) and not isinstance(value, bool) and value != 0:
+                return value
+    return {"mxfp4": 32, "nvfp4": 16}.get(hint)
 
 
-def _bits(quantization: Mapping[str, Any], tags: set[str], name: str, method: str) -> int | None:
-    stated = wire.count(quantization, "bits") or wire.count(quantization, "w_bit")
-    if stated is not None:
-        return stated
+def _weights(quantization: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """How compressed-tensors describes each group's weights."""
+    groups = wire.mapping(quantization, "config_groups").values()
+    return [wire.mapping(group, "weights") for group in groups if isinstance(group, dict)]
+
+
+def _bits(quantization: Mapping[str, Any], tags: set[str], name: str, method: str) -> float | None:
+    for source in (quantization, *_weights(quantization)):
+        for key in ("bits", "w_bit", "num_bits", "nbits", "weight_bits"):
+            value = source.get(key)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value < 16:
+                return value
     if quantization.get("load_in_4bit") is True:
         return 4
     if quantization.get("load_in_8bit") is True:
         return 8
-    for group in wire.mapping(quantization, "config_groups").values():
-        if isinstance(group, Mapping):
-            found = wire.count(wire.mapping(group, "weights"), "num_bits")
-            if found is not None:
-                return found
-    for bits in (4, 8, 3, 2, 6, 5):
+    for bits in _WIDTHS:
         if f"{bits}-bit" in tags or f"{bits}bit" in name or f"int{bits}" in name or f"w{bits}a" in name:
             return bits
-    return 4 if method in {"awq", "gptq"} or tags & {"awq", "gptq"} else None
-
-
-def _scales(by_type: Mapping[str, int], values: int, group: int, packed_in: str) -> int:
-    """Elements that are scales and zero points of the packed values, as far as they can be told from weights."""
-    expected = values // group if group > 0 else 0
-    if packed_in == "U8" and "F8_E4M3" in by_type and by_type["F8_E4M3"] < 1.2 * expected:
-        return by_type["F8_E4M3"]
-    if packed_in == "U32":
-        return min(2 * expected, by_type.get("BF16", 0) + by_type.get("F16", 0))
-    if packed_in == "U8":
-        return min(expected, by_type["F32"]) if by_type.get("F32", 0) > 0.5 * expected else 0
-    return min(expected, sum(by_type.get(kind, 0) for kind in _FLOATS))
+    return 4 if method in _FOUR_BITS or not _FOUR_BITS.isdisjoint(tags) else None

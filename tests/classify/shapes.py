@@ -73,6 +73,71 @@ def shape(total: int, packing: str) -> dict[str, Any]:
             {},
             ["mlx", "4-bit"],
         ),
+        "gptq in groups of 32": lambda: (
+            {"I32": packed // 8 + packed // 32 // 8, "F16": rest + packed // 32},
+            {"quant_method": "gptq", "bits": 4, "group_size": 32},
+            ["gptq"],
+        ),
+        "gptq 3-bit": lambda: (
+            {"I32": packed * 3 // 32 + packed // 128 * 3 // 32, "F16": rest + packed // 128},
+            {"quant_method": "gptq", "bits": 3, "group_size": 128},
+            ["gptq"],
+        ),
+        "gptq 8-bit": lambda: (
+            {"I32": packed // 4 + packed // 128 // 4, "F16": rest + packed // 128},
+            {"quant_method": "gptq", "bits": 8, "group_size": 128},
+            ["gptq", "8-bit"],
+        ),
+        "auto-round": lambda: (
+            {"I32": packed // 8 + packed // 128 // 8, "F16": rest + packed // 128},
+            {"quant_method": "auto-round", "bits": 4, "group_size": 128, "sym": True},
+            ["4-bit", "auto-round"],
+        ),
+        "bnb 8-bit": lambda: (
+            {"I8": packed, "F16": rest, "F32": packed // 4_096},
+            {"quant_method": "bitsandbytes", "load_in_8bit": True},
+            ["bitsandbytes", "8-bit"],
+        ),
+        "compressed-tensors in groups of 32": lambda: (
+            {"I32": packed // 8, "BF16": rest + packed // 32, "I64": 1_000},
+            {
+                "quant_method": "compressed-tensors",
+                "format": "pack-quantized",
+                "config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 32, "type": "int"}}},
+            },
+            ["compressed-tensors"],
+        ),
+        "compressed-tensors nvfp4": lambda: (
+            {"U8": packed // 2, "F8_E4M3": packed // 16, "BF16": rest, "F32": 500},
+            {
+                "quant_method": "compressed-tensors",
+                "format": "nvfp4-pack-quantized",
+                "config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 16, "type": "float"}}},
+            },
+            ["compressed-tensors"],
+        ),
+        "nvfp4 beside fp8": lambda: (
+            {"U8": packed // 4, "F8_E4M3": packed // 32 + packed // 2, "BF16": rest, "F32": 500},
+            {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"},
+            ["modelopt", "nvfp4"],
+        ),
+        "modelopt that does not say which": lambda: (
+            {"U8": packed // 2, "F8_E4M3": packed // 16, "BF16": rest, "F32": 500},
+            {"quant_method": "modelopt"},
+            ["modelopt"],
+        ),
+        "mxfp8": lambda: ({"F8_E4M3": packed, "U8": packed // 32, "BF16": rest}, {"quant_method": "mxfp8"}, ["mxfp8"]),
+        "mlx 8-bit": lambda: (
+            {"U32": packed // 4, "BF16": rest + 2 * (packed // 64)},
+            {"group_size": 64, "bits": 8},
+            ["mlx", "8-bit"],
+        ),
+        "mlx mxfp4": lambda: (
+            {"U32": packed // 8, "U8": packed // 32, "BF16": rest},
+            {"group_size": 32, "bits": 4, "mode": "mxfp4"},
+            ["mlx", "4-bit"],
+        ),
+        "bitnet": lambda: ({"U8": packed // 4, "BF16": rest}, {"quant_method": "bitnet"}, ["bitnet"]),
     }[packing]
     by_type, quantization, tags = make()
     by_type = {name: count for name, count in by_type.items() if count > 0}
@@ -88,5 +153,7 @@ def shape(total: int, packing: str) -> dict[str, Any]:
 
 PACKINGS = (
     "none", "f32", "fp8", "gptq", "awq", "bnb", "bnb without nesting", "mxfp4", "nvfp4", "compressed-tensors w4a16",
-    "compressed-tensors w8a8", "mlx",
+    "compressed-tensors w8a8", "mlx", "gptq in groups of 32", "gptq 3-bit", "gptq 8-bit", "auto-round", "bnb 8-bit",
+    "compressed-tensors in groups of 32", "compressed-tensors nvfp4", "nvfp4 beside fp8",
+    "modelopt that does not say which", "mxfp8", "mlx 8-bit", "mlx mxfp4", "bitnet",
 )  # fmt: skip

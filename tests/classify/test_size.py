@@ -15,6 +15,7 @@ from monitor.classify import Classification, Known, Parent, classify
 from monitor.classify.size_names import from_name
 from monitor.labs import Registry, load
 from monitor.vocabulary import Kind
+from tests.classify.configs import CONFIGS
 from tests.classify.shapes import PACKINGS, shape
 
 B = 10**9
@@ -38,7 +39,9 @@ def judged(repo_id: str, **facts: Any) -> Classification:
         ("granite-3.1-1b-a400m-base", 1, 0.4),
         ("Qwen3-0.6B", 0.6, 0.6),
         ("SmolLM2-135M-Instruct", 0.135, 0.135),
-        ("Ling-1T", 1000, 1000),
+        # What is that large is a mixture, unless it is one of few.
+        ("Ling-1T", 1000, None),
+        ("Llama-3.1-405B", 405, 405),
         ("pythia-70m", 0.07, 0.07),
         ("EuroLLM-1.7B", 1.7, 1.7),
         # Versions are no sizes.
@@ -78,6 +81,23 @@ def test_what_a_name_tells(name: str, total: float | None, active: float | None)
     found = from_name(name)
     counts = (None, None) if found is None else (found.total, found.active)
     assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
+
+
+def written_down() -> list[tuple[str, float | None, float | None]]:
+    with Path(__file__).with_name("names.tsv").open() as file:
+        return [
+            (row["name"], float(row["total_b"] or 0) or None, float(row["active_b"] or 0) or None)
+            for row in csv.DictReader(file, delimiter="\t")
+        ]
+
+
+def test_names_across_the_field_tell_what_they_tell() -> None:
+    table = written_down()
+    assert len(table) >= 240
+    for name, total, active in table:
+        found = from_name(name)
+        counts = (None, None) if found is None else (found.total, found.active)
+        assert counts == tuple(None if value is None else round(value * B) for value in (total, active)), name
 
 
 @given(st.text(max_size=300))
@@ -141,46 +161,69 @@ def test_by_their_weights_curated_models_are_right(shared: Path, packing: str) -
     assert len(wrong) <= 0.01 * len(table), wrong
 
 
-QWEN3_30B = {
-    "model_type": "qwen3_moe", "hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 151_936,
-    "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128, "intermediate_size": 6144,
-    "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "decoder_sparse_step": 1,
-    "tie_word_embeddings": False,
-}  # fmt: skip
-DEEPSEEK_V3 = {
-    "model_type": "deepseek_v3", "hidden_size": 7168, "num_hidden_layers": 61, "vocab_size": 129_280,
-    "num_attention_heads": 128, "num_key_value_heads": 128, "intermediate_size": 18_432,
-    "moe_intermediate_size": 2048, "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8,
-    "first_k_dense_replace": 3, "kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64,
-    "qk_nope_head_dim": 128, "v_head_dim": 128, "tie_word_embeddings": False,
-}  # fmt: skip
-LLAMA_8B = {
-    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 128_256,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14_336, "tie_word_embeddings": False,
-}  # fmt: skip
-MIXTRAL = {
-    "model_type": "mixtral", "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 32_000,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14_336, "num_local_experts": 8,
-    "num_experts_per_tok": 2, "tie_word_embeddings": False,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("config", "total", "active"),
-    [(LLAMA_8B, 8.03, 8.03), (QWEN3_30B, 30.5, 3.35), (DEEPSEEK_V3, 671, 37.5), (MIXTRAL, 46.7, 12.9)],
-    ids=["dense", "qwen3_moe", "deepseek_v3", "mixtral"],
-)
-def test_arithmetic_from_a_configuration(config: dict[str, Any], total: float, active: float) -> None:
+@pytest.mark.parametrize("name", CONFIGS)
+def test_arithmetic_from_a_configuration(name: str) -> None:
+    config, total, active = CONFIGS[name]
     found = judged("someone/nameless", config=config)
     assert found.params_source == "config"
-    assert found.params_total == pytest.approx(total * B, rel=0.01)
-    assert found.params_active == pytest.approx(active * B, rel=0.03)
+    assert found.params_total == pytest.approx(total * B, rel=0.03)
+    assert found.params_active == pytest.approx(active * B, rel=0.05)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_packed_weights_and_a_configuration_tell_both(packing: str) -> None:
+    for name, (config, total, active) in CONFIGS.items():
+        facts = shape(round(total * B), packing)
+        facts["config"] = {**config, **{key: value for key, value in facts["config"].items() if key != "model_type"}}
+        found = judged("someone/nameless", **facts)
+        assert found.params_source == "safetensors"
+        assert found.params_total == pytest.approx(total * B, rel=0.03), (name, packing)
+        assert found.params_active == pytest.approx(active * B, rel=0.05), (name, packing)
 
 
 def test_the_total_is_that_of_the_weights_and_the_active_count_that_of_the_configuration() -> None:
-    found = judged("someone/nameless", config=QWEN3_30B, safetensors={"total": 30_532_122_624})
-    assert (found.params_source, found.params_total) == ("safetensors", 30_532_122_624)
-    assert found.params_active == pytest.approx(3.35 * B, rel=0.03)
+    found = judged("someone/nameless", config=CONFIGS["qwen3-235b-a22b"][0], safetensors={"total": 235_093_634_560})
+    assert (found.params_source, found.params_total) == ("safetensors", 235_093_634_560)
+    assert found.params_active == pytest.approx(22.2 * B, rel=0.03)
+
+
+def test_plain_weights_of_another_size_are_not_those_that_the_lab_states() -> None:
+    found = judged("moonshotai/Kimi-K2-Vision-Tower", safetensors={"parameters": {"BF16": 400_000_000}})
+    assert (found.params_source, found.params_total) == ("safetensors", 400_000_000)
+
+
+def test_weights_packed_in_an_unknown_way_are_not_counted() -> None:
+    facts = {"safetensors": {"parameters": {"I32": B, "F16": 100_000_000}, "total": 1_100_000_000}}
+    assert judged("someone/nameless", **facts).params_total is None
+    assert judged("someone/nameless-7B", **facts).params_source == "name"
+
+
+def test_a_copy_that_counts_otherwise_is_as_big_as_what_it_is_a_copy_of() -> None:
+    tags = ["base_model:quantized:Qwen/Qwen3-30B-A3B"]
+    found = judged("someone/copy", tags=tags, safetensors={"total": 5 * B})
+    assert (found.params_source, found.params_total) == ("base_model", 30_500_000_000)
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "total", "active"),
+    [
+        ("lmstudio-community/gpt-oss-120b-GGUF", 116.83, 5.13),
+        ("someone/gpt-oss-20b-REAP", 20, 20),
+        ("inclusionAI/Ling-mini-2.0", 16.26, 1.43),
+        ("LiquidAI/LFM2-8B-A1B-GGUF", 8.3, 1.5),
+        ("allenai/MolmoE-1B-0924", 7.2, 1.5),
+        ("bigscience/bloom", 176, 176),
+        ("Wan-AI/Wan2.2-T2V-A14B-Diffusers", 27, 14),
+        ("microsoft/MAI-DS-R1", 671, 37),
+        ("google/siglip-so400m-patch14-384", 0.878, 0.878),
+        ("sentence-transformers/all-MiniLM-L6-v2", 0.0227, 0.0227),
+        ("Qwen/SAE-Res-Qwen3-8B-Base-W64K-L0_50", None, None),
+    ],
+)
+def test_what_labs_state_where_the_name_does_not_tell(repo_id: str, total: float | None, active: float | None) -> None:
+    found = judged(repo_id)
+    counts = (found.params_total, found.params_active)
+    assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
 
 
 def test_what_the_lab_states_outranks_what_its_files_count() -> None:

@@ -49,11 +49,12 @@ class Received:
 
 
 class SmtpSink:
-    """The server. ``login``: user and password that it asks for."""
+    """The server. ``login``: user and password that it asks for. ``pipelining``: it takes commands in one packet."""
 
-    def __init__(self, tls: Tls = "none", login: tuple[str, str] | None = None) -> None:
+    def __init__(self, tls: Tls = "none", login: tuple[str, str] | None = None, *, pipelining: bool = True) -> None:
         self.tls = tls
         self.login = login
+        self.pipelining = pipelining
         self.letters: list[Received] = []
         self.connections = 0
         self.port = 0
@@ -129,6 +130,12 @@ class SmtpSink:
     def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: Any) -> AuthResult:
         given = (data.login.decode(), data.password.decode()) if isinstance(data, LoginPassword) else None
         return AuthResult(success=given == self.login, handled=False, auth_data=data)
+
+    async def handle_EHLO(
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [responses[0], *(["250-PIPELINING"] if self.pipelining else []), *responses[1:]]
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         how = self.trouble("letter")

@@ -8,7 +8,6 @@ import smtplib
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -185,21 +184,7 @@ class Post:
 
 
 def _dialogue(smtp: smtplib.SMTP, sender: str, recipient: str, letter: bytes, deadline: float) -> None:
-    commands: tuple[tuple[str, Callable[[], tuple[int, bytes]], tuple[int, ...]], ...] = (
-        ("MAIL FROM", lambda: smtp.mail(sender), (250,)),
-        ("RCPT TO", lambda: smtp.rcpt(recipient), (250, 251)),
-        ("DATA", lambda: smtp.docmd("DATA"), (354,)),
-    )
-    for stage, say, wanted in commands:
-        try:
-            _hurry(smtp, deadline)
-            code, answer = say()
-        except OSError as error:
-            raise _StaleError(_why(error)) from error
-        if code == 421 and stage == "MAIL FROM":
-            raise _StaleError("the server closes the connection")
-        if code not in wanted:
-            raise RefusedError(stage, code, _text(answer))
+    _envelope(smtp, sender, recipient, deadline)
     try:
         _hurry(smtp, deadline)
         smtp.send(_dotted(letter))
@@ -209,6 +194,41 @@ def _dialogue(smtp: smtplib.SMTP, sender: str, recipient: str, letter: bytes, de
         raise SendError(f"no answer to the letter: {_why(error)}", in_doubt=True) from error
     if not 200 <= code < 300:
         raise RefusedError("letter", code, _text(answer))
+
+
+def _envelope(smtp: smtplib.SMTP, sender: str, recipient: str, deadline: float) -> None:
+    """Everything before the letter, in one packet where the server can (RFC 2920): one wait instead of three."""
+    commands = (
+        ("MAIL FROM", f"MAIL FROM:<{sender}>", (250,)),
+        ("RCPT TO", f"RCPT TO:<{recipient}>", (250, 251)),
+        ("DATA", "DATA", (354,)),
+    )
+    together = smtp.has_extn("pipelining")
+    refused: RefusedError | None = None
+    code = 0
+    try:
+        _hurry(smtp, deadline)
+        if together:
+            smtp.send("".join(f"{line}\r\n" for _, line, _ in commands))
+        for stage, line, wanted in commands:
+            if not together:
+                smtp.putcmd(line)
+            _hurry(smtp, deadline)
+            code, answer = smtp.getreply()
+            if code == 421 and stage == "MAIL FROM":
+                raise _StaleError("the server closes the connection")
+            if code not in wanted and refused is None:
+                refused = RefusedError(stage, code, _text(answer))
+                if not together:
+                    break
+        if refused is not None and code == 354:
+            smtp.send(".\r\n")  # it wants a letter, for nobody
+            smtp.getreply()
+    except OSError as error:
+        if refused is None:
+            raise _StaleError(_why(error)) from error
+    if refused is not None:
+        raise refused
 
 
 def _hurry(smtp: smtplib.SMTP, deadline: float) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import pause
@@ -24,12 +25,36 @@ def suppressed(session: Session, address: str) -> Suppression | None:
     return session.get(Suppression, address)
 
 
-def why_not(engine: Engine, address: str) -> str | None:
-    """Why an address (in canonical form) is not written to; None where it is. Asked for each letter, so short."""
-    with engine.execution_options(reading=True).connect() as connection:
-        return connection.scalar(_WHY, {"address": address})
+class Blocklist:
+    """Why an address is not written to, asked for each letter: mostly answered from memory.
+
+    The list is read again so seldom that this takes a hundredth of the time, and at the most once a second. A letter
+    may so go to an address that was suppressed a moment ago; one that was let go is never refused.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: frozenset[str] = frozenset()
+        self._good_until = 0.0
+
+    def why_not(self, address: str) -> str | None:
+        """The reason, for an address in canonical form; None where it is written to."""
+        began = time.monotonic()
+        if began >= self._good_until:
+            with self._reading() as connection:
+                self._known = frozenset(connection.scalars(_ALL))
+            took = time.monotonic() - began
+            self._good_until = began + max(1.0, 100 * took)
+        if address not in self._known:
+            return None
+        with self._reading() as connection:
+            return connection.scalar(_WHY, {"address": address})
+
+    def _reading(self) -> Connection:
+        return self._engine.execution_options(reading=True).connect()
 
 
+_ALL = select(col(Suppression.address))
 _WHY = select(col(Suppression.why)).where(col(Suppression.address) == bindparam("address"))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
 
 class Purpose(StrEnum):
@@ -54,11 +54,11 @@ class Tokens:
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
-        self._signers = {purpose: URLSafeTimedSerializer(key, salt=f"email.{purpose}") for purpose in Purpose}
+        self._signers = {purpose: TimestampSigner(key, salt=f"email.{purpose}") for purpose in Purpose}
 
     def make(self, purpose: Purpose, subscription_id: str) -> str:
         """A token for one purpose and one subscription."""
-        return self._signers[purpose].dumps(subscription_id)
+        return self._signers[purpose].sign(subscription_id).decode()
 
     def read(self, purpose: Purpose, token: str) -> Claim:
         """What a token says; raises TokenError where it is forged, expired, or made for something else."""
@@ -67,12 +67,12 @@ class Tokens:
         if len(token) > _LONGEST:
             raise TokenError("no token of ours is as long")
         try:
-            subscription_id, signed_at = self._signers[purpose].loads(token, max_age=age, return_timestamp=True)
+            subscription_id, signed_at = self._signers[purpose].unsign(token, max_age=age, return_timestamp=True)
         except SignatureExpired:
             raise TokenError("this link has expired", expired=True) from None
         except BadSignature:
             raise TokenError("this link is not one of ours, or part of it is missing") from None
-        return Claim(str(subscription_id), signed_at)
+        return Claim(subscription_id.decode(), signed_at)
 
     def tag(self, what: str, subscription_id: str) -> str:
         """A short mark for the local part of an address, where 64 characters must do and case may be lost."""

@@ -13,7 +13,7 @@ from monitor.channels.background import changes_of, week
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters
 from monitor.channels.email.post import Post, RefusedError, Relay
-from monitor.channels.email.suppression import EXPLAINED, suppress, why_not
+from monitor.channels.email.suppression import EXPLAINED, Blocklist, suppress
 from monitor.channels.email.tokens import Tokens
 from monitor.db import reading, transaction
 from monitor.labs import Registry, load
@@ -34,13 +34,14 @@ class Email:
         self._settings = settings
         self._engine = engine
         self.post = Post(Relay.of(settings.smtp_url.get_secret_value()), context)
+        self._blocklist = Blocklist(engine)
         tokens = Tokens(settings.signing_key())
         self.letters = Letters(Sender.of(settings), tokens, settings.public_url, self._lab_name)
 
     def send(self, message: Message) -> str:
         """Sends a message's letter; returns its Message-ID, which is the same at every attempt."""
         address = recipient(message.target)
-        why = why_not(self._engine, address)
+        why = self._blocklist.why_not(address)
         if why is not None:
             raise SendError(f"suppressed: {EXPLAINED[why]}", permanent=True)
         letter = self.letters.alert(message, address, self.background(message))

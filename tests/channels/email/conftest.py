@@ -48,9 +48,16 @@ def desk_with(tables: Engine, tmp_path: Path) -> Make:
 
 @pytest.fixture
 def sink() -> Iterator[SmtpSink]:
-    """A sink without encryption or login."""
+    """A sink without encryption or login, which takes commands in one packet."""
     with SmtpSink() as server:
         yield server
+
+
+@pytest.fixture(params=["pipelining", "one by one"])
+def any_desk(desk_with: Make, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """A desk over a sink of each sort: commands in one packet, or each answered before the next."""
+    with SmtpSink(pipelining=request.param == "pipelining") as server:
+        yield desk_with(server)
 
 
 @pytest.fixture

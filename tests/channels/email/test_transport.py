@@ -162,49 +162,66 @@ BEFORE: list[Stage] = ["connect", "EHLO", "MAIL", "RCPT", "DATA"]
 
 
 @pytest.mark.parametrize("stage", [*BEFORE, "letter"])
-def test_a_4xx_is_temporary_at_every_stage(stage: Stage, desk: Desk) -> None:
+def test_a_4xx_is_temporary_at_every_stage(stage: Stage, any_desk: Desk) -> None:
     # EHLO is tried again as HELO, which this server then takes.
-    desk.sink.fail(stage, "451 4.3.0 not now")
+    any_desk.sink.fail(stage, "451 4.3.0 not now")
     if stage == "EHLO":
-        send(desk)
+        send(any_desk)
         return
-    error = failure(desk)
+    error = failure(any_desk)
     assert not error.permanent and not error.in_doubt and "451" in str(error)
-    assert not desk.sink.letters and desk.sink.troubles_left == 0
+    assert not any_desk.sink.letters and any_desk.sink.troubles_left == 0
 
 
 @pytest.mark.parametrize("stage", ["RCPT", "DATA", "letter"])
-def test_a_5xx_about_the_reader_or_the_letter_is_permanent(stage: Stage, desk: Desk) -> None:
-    desk.sink.fail(stage, "554 5.6.0 never")
-    error = failure(desk)
+def test_a_5xx_about_the_reader_or_the_letter_is_permanent(stage: Stage, any_desk: Desk) -> None:
+    any_desk.sink.fail(stage, "554 5.6.0 never")
+    error = failure(any_desk)
     assert error.permanent and not error.in_doubt
 
 
 @pytest.mark.parametrize("stage", ["connect", "MAIL"])
-def test_a_5xx_about_us_is_no_reader_s_fault(stage: Stage, desk: Desk) -> None:
-    desk.sink.fail(stage, "550 5.7.1 who are you")
-    error = failure(desk)
+def test_a_5xx_about_us_is_no_reader_s_fault(stage: Stage, any_desk: Desk) -> None:
+    any_desk.sink.fail(stage, "550 5.7.1 who are you")
+    error = failure(any_desk)
     assert not error.permanent and not error.in_doubt
 
 
 @pytest.mark.parametrize("stage", BEFORE)
-def test_a_connection_lost_before_the_letter_leaves_no_doubt(stage: Stage, desk: Desk) -> None:
-    desk.sink.fail(stage, DROP)
-    error = failure(desk)
+def test_a_connection_lost_before_the_letter_leaves_no_doubt(stage: Stage, any_desk: Desk) -> None:
+    any_desk.sink.fail(stage, DROP)
+    error = failure(any_desk)
     assert not error.permanent and not error.in_doubt
 
 
 @pytest.mark.parametrize("how", [DROP, KEEP_AND_DROP])
-def test_a_connection_lost_after_the_letter_leaves_a_doubt(how: str, desk: Desk) -> None:
-    desk.sink.fail("letter", how)
-    error = failure(desk)
+def test_a_connection_lost_after_the_letter_leaves_a_doubt(how: str, any_desk: Desk) -> None:
+    any_desk.sink.fail("letter", how)
+    error = failure(any_desk)
     assert error.in_doubt and not error.permanent
 
 
-def test_with_no_server_at_all_it_is_temporary(desk: Desk) -> None:
+def test_a_letter_that_is_refused_leaves_the_line_fit_for_the_next(any_desk: Desk) -> None:
+    send(any_desk)
+    for stage in ("MAIL", "RCPT", "DATA", "letter"):
+        any_desk.sink.fail(stage, "451 4.3.0 not now")  # type: ignore[arg-type]
+        failure(any_desk)
+        send(any_desk, f"after-{stage}")
+    assert any_desk.sink.connections == 1 and len(any_desk.sink.letters) == 5
+    assert all(letter.message["Subject"] for letter in any_desk.sink.letters)
+
+
+def test_a_server_that_wants_a_letter_for_nobody_gets_an_empty_one(desk: Desk) -> None:
+    desk.sink.fail("RCPT", "550 5.1.1 nobody here")
+    desk.sink.fail("DATA", "354 go on")
+    assert "RCPT TO refused: 550" in str(failure(desk)) and desk.sink.troubles_left == 0
+    assert not desk.sink.letters
+
+
+def test_with_no_server_at_all_it_is_temporary(any_desk: Desk) -> None:
     url = SecretStr("smtp://127.0.0.1:1")
-    desk.email = Email(desk.settings.model_copy(update={"smtp_url": url}), desk.engine)
-    error = failure(desk)
+    any_desk.email = Email(any_desk.settings.model_copy(update={"smtp_url": url}), any_desk.engine)
+    error = failure(any_desk)
     assert not error.permanent and not error.in_doubt and "127.0.0.1:1" in str(error)
 
 
@@ -217,19 +234,19 @@ def stages() -> list[tuple[Stage, str]]:
 
 
 @pytest.mark.parametrize(("stage", "how"), stages())
-def test_after_any_failure_the_letter_arrives_under_its_one_message_id(stage: Stage, how: str, desk: Desk) -> None:
-    desk.subscriber()
-    desk.sink.fail(stage, how, times=2)
-    desk.news(release())
+def test_after_any_failure_the_letter_arrives_under_its_one_message_id(stage: Stage, how: str, any_desk: Desk) -> None:
+    any_desk.subscriber()
+    any_desk.sink.fail(stage, how, times=2)
+    any_desk.news(release())
     for _ in range(3):
-        desk.deliver()
-        desk.make_due()
-    assert desk.deliver() == 0
-    delivery = desk.deliveries()[0]
+        any_desk.deliver()
+        any_desk.make_due()
+    assert any_desk.deliver() == 0
+    delivery = any_desk.deliveries()[0]
     assert delivery.state == "sent"
     kept = 3 if how == KEEP_AND_DROP else 1
-    assert len(desk.sink.letters) == kept
-    assert {letter.message["Message-ID"] for letter in desk.sink.letters} == {delivery.receipt}
+    assert len(any_desk.sink.letters) == kept
+    assert {letter.message["Message-ID"] for letter in any_desk.sink.letters} == {delivery.receipt}
 
 
 def test_a_mailbox_that_is_not_there_is_not_written_to_again(desk: Desk) -> None:
