@@ -322,12 +322,25 @@ def _sender(settings: Settings) -> str:
     return "\n  ".join([settings.email_from or "", *map(str, check_dns(settings))])
 
 
+def _slack(settings: Settings) -> str:
+    """Whose token it is, by Slack's own word."""
+    from monitor.channels.slack.api import call, web_client
+
+    if settings.slack_bot_token is None:
+        return "no bot token, so channels only by incoming webhooks or Add to Slack: see MONITOR_SLACK_BOT_TOKEN"
+    client = web_client(settings.slack_api_url, settings.slack_bot_token.get_secret_value())
+    who = call(client.auth_test)
+    commands = "" if settings.slack_signing_secret else "; without MONITOR_SLACK_SIGNING_SECRET no /hub and no buttons"
+    return f"ok, @{who.get('user')} in {who.get('team')}{commands}"
+
+
 CHECKS: dict[str, Callable[[Settings], str]] = {
     "database": _database,
     "migrations": _migrations,
     "broker": _broker,
     "labs": _labs,
     "Hub": _hub,
+    "Slack": _slack,
     "SMTP": _smtp,
     "sender of letters": _sender,
 }

@@ -15,7 +15,7 @@ from monitor.channels.words import plain
 LONGEST_URL = 1_500
 _ALIKE = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "∣"})
 _OUTER = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-_EMOJI = re.compile(r":(?=[^\s:]+:)")
+_EMOJI = re.compile(r":(?=[^\s:]+(?::|$))")
 
 
 def units(text: str) -> int:

@@ -59,7 +59,7 @@ class Slack:
             if found is not None:
                 return found
         shown = self.render(message)
-        channel, ts = _post(client, thread[0] if thread else place.channel, shown, message.key, thread and thread[1])
+        channel, ts = post(client, thread[0] if thread else place.channel, shown, message.key, thread and thread[1])
         self._add_chart(client, channel, ts, message)
         return f"{channel}:{ts}"
 
@@ -178,7 +178,7 @@ def _thread(receipt: str | None) -> tuple[str, str] | None:
     return (channel, ts) if colon and re.fullmatch(r"\d+\.\d+", ts) else None
 
 
-def _post(client: Any, channel: str, shown: Rendered, key: str, thread: str | None) -> tuple[str, str]:
+def post(client: Any, channel: str, shown: Rendered, key: str, thread: str | None) -> tuple[str, str]:
     """Posts; a message whose blocks are refused goes as text, a reply to what is gone as a message of its own."""
     arguments: dict[str, Any] = {
         "channel": channel,

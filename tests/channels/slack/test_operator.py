@@ -1,0 +1,41 @@
+"""Slack from the command line: doctor, subscribe, a test alert."""
+
+from __future__ import annotations
+
+from tests.channels.slack.office import Office, visible
+from tests.cli.test_commands import run
+
+
+def settings(office: Office, **more: str) -> dict[str, str]:
+    """The office's settings as a process reads them."""
+    return {
+        "MONITOR_DATABASE_URL": office.settings.database_url,
+        "MONITOR_SLACK_API_URL": office.slack.api_url,
+        "MONITOR_SLACK_BOT_TOKEN": office.workspace.token,
+        **more,
+    }
+
+
+def test_an_operator_subscribes_a_channel_and_sends_a_test(office: Office) -> None:
+    done = run("subscribe", "slack", office.channel.id, "--filter", "kind:base", **settings(office))
+    ident = done.stdout.strip()
+    assert done.returncode == 0, done.stderr
+    done = run("subscriptions", "test", ident, **settings(office))
+    assert done.returncode == 0, done.stderr
+    assert "This is a test" in visible(office.slack.messages[0])
+
+
+def test_a_target_that_is_none_is_one_clear_line(office: Office) -> None:
+    done = run("subscribe", "slack", "releases", **settings(office))
+    assert done.returncode == 2
+    assert "#name or an incoming webhook's URL expected" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_asks_slack_whose_token_it_is(office: Office) -> None:
+    good = run("doctor", **settings(office))
+    assert "Slack: ok, @hub in Acme; without MONITOR_SLACK_SIGNING_SECRET no /hub and no buttons" in good.stdout
+    bad = run("doctor", **settings(office, MONITOR_SLACK_BOT_TOKEN="xoxb-wrong"))
+    assert "Slack: FAILED, invalid_auth: Slack does not know the token: see MONITOR_SLACK_BOT_TOKEN" in bad.stdout
+    assert bad.returncode == 1
+    assert "not set up" not in bad.stdout.partition("Slack:")[2].partition("\n")[0]
