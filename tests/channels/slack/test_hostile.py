@@ -43,7 +43,7 @@ def messages(draw: st.DrawFn) -> list[tuple[Message, Background]]:
     texts = draw(st.lists(HOSTILE, min_size=8, max_size=8))
     some = [_stranger(texts[number:] + texts[:number]) for number in range(4)]
     several = draw(st.sampled_from([1, 1, 1, 25]))
-    event = draw(st.sampled_from(["release", "release", "license:3", "gated:3"]))
+    event = draw(st.sampled_from(["release", "release", "relicensed:3", "gated:3"]))
     before, after = texts[:2]
     change = Change(id=3, release_id=1, at=now(), field="license", before=before, after=after, because="sweep")
     subscription = Subscription(
@@ -53,7 +53,7 @@ def messages(draw: st.DrawFn) -> list[tuple[Message, Background]]:
     made = []
     for rows in (*([row] for row, _ in some), [row for row, _ in some] * several):
         entries = {str(entry.url): entry for row, entry in some if row in rows}
-        background = Background("https://monitor.example", changes={"license:3": change}, entries=entries)
+        background = Background("https://monitor.example", changes={"relicensed:3": change}, entries=entries)
         made.append((Message("key", subscription, tuple(Item(event, row) for row in rows)), background))
     return made
 

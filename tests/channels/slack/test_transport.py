@@ -74,7 +74,7 @@ def test_what_happens_later_is_told_in_the_thread_of_the_first_message(office: O
             release_id=row.id, at=now(), field="license", before="qwen-research", after="apache-2.0", because="sweep"
         )
         session.add(change)
-    office.news(row, event=f"license:{change.id}")
+    office.news(row, event=f"relicensed:{change.id}")
     assert office.deliver() == 1
     first, second = office.slack.messages
     assert second["thread_ts"] == first["ts"]
@@ -87,7 +87,7 @@ def test_where_the_first_message_was_deleted_an_update_stands_alone(office: Offi
     office.news(row)
     office.deliver()
     office.channel.messages.clear()
-    office.news(row, event="license")
+    office.news(row, event="gated")
     assert office.deliver() == 1
     assert "thread_ts" not in office.slack.messages[0]
 
@@ -178,7 +178,7 @@ def test_a_reply_in_doubt_is_looked_for_in_its_thread(office: Office) -> None:
     office.news(row)
     office.deliver()
     office.slack.fail("chat.postMessage", KEEP_AND_DROP)
-    office.news(row, event="license")
+    office.news(row, event="gated")
     assert office.deliver() == 0
     assert office.deliver() == 1
     assert len(office.slack.messages) == 2
