@@ -85,8 +85,9 @@ def first_use(engine: Engine, token: str) -> bool:
     with transaction(engine) as session:
         _forget(session)
         digest = hashlib.sha256(token.encode()).hexdigest()
-        kept = session.connection().execute(ignoring(session, SlackSeen), {"digest": digest, "at": now()})
-        return bool(kept.rowcount)
+        # Without the option, the count of an INSERT is read from a cursor that may be closed by then: -1.
+        connection = session.connection().execution_options(preserve_rowcount=True)
+        return connection.execute(ignoring(session, SlackSeen), {"digest": digest, "at": now()}).rowcount == 1
 
 
 def _forget(session: Session) -> None:

@@ -37,7 +37,16 @@ def parse(text: str) -> Query:
         raise _explained(text, error) from None
     counter = [0]
     root = _node(tree.children[0], counter) if tree.children else All(())
-    return Query(normalised(root))
+    query = Query(normalised(root))
+    _refuse_long(query.normal)
+    return query
+
+
+def _refuse_long(normal: str) -> None:
+    """The normal form has to be read again wherever it is kept, so the limits are its own, too."""
+    if len(normal) > LONGEST:
+        raise QueryError(1, f"a simpler query expected: written out, this one has more than {LONGEST} characters")
+    _refuse_depth(normal)
 
 
 def _refuse_depth(text: str) -> None:

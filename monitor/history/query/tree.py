@@ -101,17 +101,30 @@ def _quoted(text: str) -> str:
 
 
 def normalised(node: Node) -> Node:
-    """The same meaning in its one form: flat, sorted, without doubles; any-of the same field as one term."""
+    """The same meaning in its one form: flat, sorted, without doubles; any-of the same field as one term.
+
+    Only terms are negated: ``-(a b)`` is ``-a OR -b``, and ``-x:1 -x:2`` is ``-x:1,2``.
+    """
     match node:
         case Term(field, operator, values):
             return Term(field, operator, tuple(sorted(set(values))))
         case Not(item):
-            inner = normalised(item)
-            return inner.item if isinstance(inner, Not) else Not(inner)
+            return _negated(normalised(item))
         case All(items):
-            return _grouped(All, _flat(All, items))
+            return _grouped(All, _excluded(_flat(All, items)))
         case Any(items):
             return _grouped(Any, _joined(_flat(Any, items)))
+
+
+def _negated(node: Node) -> Node:
+    match node:
+        case Not(item):
+            return item
+        case All(items) if items:
+            return normalised(Any(tuple(map(_negated, items))))
+        case Any(items):
+            return normalised(All(tuple(map(_negated, items))))
+    return Not(node)
 
 
 def _flat(kind: type[All] | type[Any], items: tuple[Node, ...]) -> list[Node]:
@@ -130,6 +143,13 @@ def _joined(items: list[Node]) -> list[Node]:
         else:
             rest.append(item)
     return [*rest, *(Term(field, ":", tuple(sorted(some))) for field, some in values.items())]
+
+
+def _excluded(items: list[Node]) -> list[Node]:
+    """None of these values and none of those, as none of all of them."""
+    negated = [item.item for item in items if isinstance(item, Not)]
+    rest = [item for item in items if not isinstance(item, Not)]
+    return [*rest, *map(Not, _joined(negated))]
 
 
 def _grouped(kind: type[All] | type[Any], items: list[Node]) -> Node:

@@ -8,8 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from sqlalchemy import Engine
 
 from monitor.alerts.subscriptions import pause
+from monitor.channels.slack.doorway import KEPT, first_use
 from monitor.db import now, transaction
 from monitor.models import Subscription
 from tests.channels.slack.office import Office, release, visible
@@ -280,6 +283,12 @@ def test_a_request_counts_once(office: Office) -> None:
     headers = office.slack.signed(body)
     assert post(office, "/slack/commands", body, headers) == 200
     assert post(office, "/slack/commands", body, headers) == 401
+
+
+def test_what_is_used_is_used_on_both_databases_until_it_is_forgotten(engine: Engine) -> None:
+    assert [first_use(engine, token) for token in ("a", "b", "a", "b")] == [True, True, False, False]
+    with time_machine.travel(now() + KEPT + timedelta(seconds=1), tick=True):
+        assert first_use(engine, "a")
 
 
 def test_one_just_within_five_minutes_is_taken(office: Office) -> None:

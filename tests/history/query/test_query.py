@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from monitor import db
 from monitor.history.query import Query, QueryError, explain, lookup, parse, to_predicate, to_sql
+from monitor.history.query.values import FIELDS
 from monitor.history.search import indexed
 from monitor.models import Change, Launch, Release
 
@@ -124,10 +125,33 @@ def test_an_error_names_column_and_expectation(query: str, column: int, expected
         ("released:7d", "released:>=168h"),
         ("a OR (b OR c)", "c OR b OR a"),
         ('lab:"Z.ai"', "lab:z-ai"),
+        ("-(kind:base origin:CN)", "-origin:CN OR -kind:base"),
+        ("-(a OR b)", "-a -b"),
+        ("-origin:CN -origin:KR", "-origin:KR,CN"),
+        ("-(origin:CN OR origin:KR)", "-origin:CN,KR"),
+        ("-(-a b)", "a OR -b"),
     ],
 )
 def test_the_same_meaning_has_one_form(one: str, other: str) -> None:
     assert parse(one).normal == parse(other).normal
+
+
+@pytest.mark.parametrize("text", ["-(" + " ".join(f"w{n}" for n in range(99)) + ")" + " " * 1_500,
+                                  "(" * 50 + "a" + ")" * 50 + " OR b c",
+                                  "".join(f"(a{n} OR b " for n in range(49)) + "z" + ")" * 49])  # fmt: skip
+def test_what_is_kept_can_be_read_again(text: str) -> None:
+    try:
+        normal = parse(text).normal
+    except QueryError:
+        return
+    assert parse(normal).normal == normal
+
+
+def test_a_query_that_would_grow_too_long_is_refused() -> None:
+    long = " ".join(f"-(x{n} y{n})" for n in range(45))
+    assert len(parse(long).normal) > len(long)
+    with pytest.raises(QueryError, match="simpler query"):
+        parse(f"{long} tag:{'z' * (1_990 - len(long))}")
 
 
 def test_which_term_failed_is_explained() -> None:
@@ -152,6 +176,9 @@ ROWS = st.lists(
             "params_total": COUNTS, "params_active": COUNTS, "downloads": COUNTS, "likes": COUNTS,
             "released_at": MOMENTS, "languages": st.lists(st.sampled_from(["en", "ko"]), unique=True, max_size=2),
             "tags": st.lists(TEXT, max_size=3),
+            "first_seen_at": MOMENTS.map(lambda moment: moment or NOW - timedelta(hours=30)),
+            "detected_via": st.sampled_from(["sweep", "webhook"]), "status": st.sampled_from(["live", "gone"]),
+            "openness": st.sampled_from(["open-weights", "unknown"]), "library": st.sampled_from(["GGUF", None]),
             "events": st.lists(st.sampled_from(["launch", "gated", "relicensed"]), unique=True),
         }
     ),
@@ -176,19 +203,21 @@ def _compare(field: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[st
     return pairs.map(lambda pair: f"{field}:{pair[0]}{pair[1]}")
 
 
+SAMPLED = [
+"origin:CN", "origin:CN,US", "origin:none", "foundation:CN", "foundation:qwen", "foundation:qwen/a",
+"foundation:none", "lab:qwen", "lab:none", "kind:base", "kind:base,merge", "size:tiny", "size:none",
+"license:mit", "license:permissive", "license:none", 'license:"odd one"', "gated:true", "gated:false",
+"gated:none", "language:ko", "language:none", "tag:none", "modality:text", "status:live", "via:sweep",
+"repo:*a*", "openness:open-weights", "task:none", "event:release", "event:launch", "event:gated,renamed",
+"event:launch,relicensed", "event:none",
+"status:gone,live", "via:webhook", "openness:unknown", "library:gguf", "library:none", "seen:none",
+]  # fmt: skip
 TERMS = st.one_of(
     _WORDS.map(_quoted),
-    st.sampled_from([
-        "origin:CN", "origin:CN,US", "origin:none", "foundation:CN", "foundation:qwen", "foundation:qwen/a",
-        "foundation:none", "lab:qwen", "lab:none", "kind:base", "kind:base,merge", "size:tiny", "size:none",
-        "license:mit", "license:permissive", "license:none", 'license:"odd one"', "gated:true", "gated:false",
-        "gated:none", "language:ko", "language:none", "tag:none", "modality:text", "status:live", "via:sweep",
-        "repo:*a*", "openness:open-weights", "task:none", "event:release", "event:launch", "event:gated,renamed",
-        "event:launch,relicensed", "event:none",
-    ]),
+    st.sampled_from(SAMPLED),
     *(_WORDS.map(lambda text, name=name: f"{name}:{_quoted(text)}") for name in ("repo", "namespace", "task", "tag")),
     *(_compare(field, _COUNT) for field in ("params", "active", "downloads", "likes")),
-    _compare("released", _DATE),
+    *(_compare(field, _DATE) for field in ("released", "seen")),
 )  # fmt: skip
 QUERIES = st.recursive(
     TERMS,
@@ -199,6 +228,48 @@ QUERIES = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+@st.composite
+def written_twice(draw: st.DrawFn, depth: int = 3) -> tuple[str, str]:
+    """The same query written in two ways: another order, other words for AND and NOT, doubled, doubly negated."""
+    if depth == 0 or draw(st.booleans()):
+        term = draw(TERMS)
+        return term, draw(st.sampled_from([term, f"--{term}", f"({term})", f"{term} AND {term}", f"NOT NOT {term}"]))
+    some = draw(st.lists(written_twice(depth - 1), min_size=1, max_size=3))
+    pairs = draw(st.permutations(some))
+    if draw(st.booleans()):
+        one, other = " ".join(f"({a})" for a, _ in some), " AND ".join(f"({b})" for _, b in pairs)
+        negated = " OR ".join(f"-({b})" for _, b in pairs)
+    else:
+        one, other = " OR ".join(f"({a})" for a, _ in some), " OR ".join(f"({b})" for _, b in pairs)
+        negated = " ".join(f"NOT ({b})" for _, b in pairs)
+    return draw(st.sampled_from([(one, f" ( {other} ) "), (f"-({one})", negated), (one, f"-({negated})")]))
+
+
+@given(pair=written_twice())
+@settings(max_examples=300, deadline=None)
+def test_however_it_is_written_the_same_meaning_is_the_same_filter(pair: tuple[str, str]) -> None:
+    one, other = pair
+    assume(max(len(one), len(other)) <= 2_000)
+    assert parse(one).normal == parse(other).normal
+
+
+def test_every_field_of_the_language_is_tried() -> None:
+    tried = set(FIELDS)
+    sampled = {text.partition(":")[0] for text in SAMPLED}
+    assert tried == sampled | {
+        "repo",
+        "namespace",
+        "task",
+        "tag",
+        "params",
+        "active",
+        "downloads",
+        "likes",
+        "released",
+        "seen",
+    }
 
 
 @given(query=QUERIES)
@@ -218,7 +289,6 @@ def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
     except QueryError as error:
         assert 1 <= error.column <= len(text) + 1
         return
-    assume(len(parsed.normal) <= 2_000)
     assert parse(parsed.normal).normal == parsed.normal
 
 

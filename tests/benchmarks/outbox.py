@@ -1,0 +1,126 @@
+"""One release against 100,000 subscriptions of 1,000 filters, and the outbox's rows beside a bare bulk insert."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, insert, select
+from sqlmodel import Session, col
+
+from monitor import db
+from monitor.alerts import match
+from monitor.alerts.subscriptions import target_of
+from monitor.db import now, transaction
+from monitor.history.query import parse
+from monitor.history.record import News
+from monitor.models import Delivery, Release, Subscription
+from tests.benchmarks.letters import databases
+from tests.channels.email.desk import release
+
+SUBSCRIPTIONS, FILTERS = 100_000, 1_000
+COUNTRIES = ("CN", "US", "FR", "KR", "JP", "DE", "GB", "IN", "CA", "IL")
+ROUNDS = 5
+
+
+def filters() -> list[str]:
+    """A thousand filters as people write them."""
+    found = []
+    for number in range(FILTERS):
+        country, other = COUNTRIES[number % 10], COUNTRIES[(number // 10) % 10]
+        kinds = (
+            f"origin:{country},{other} params:>={number % 97 + 1}B kind:base",
+            f"(origin:{country} OR foundation:{other}) -license:non-commercial params:>={number}M",
+            f"lab:lab-{number}",
+            f'task:text-generation "model {number}"',
+            f"kind:base,finetune -origin:{country} likes:>={number}",
+        )
+        found.append(kinds[number % 5])
+    return [parse(text).normal for text in found]
+
+
+def fill(engine: Engine) -> None:
+    """The subscriptions, a hundred for each filter."""
+    with transaction(engine) as session:
+        targets = [target_of(session, "slack", f"C{number:05d}").id for number in range(200)]
+        rows: list[dict[str, Any]] = []
+        for number in range(SUBSCRIPTIONS):
+            row = {
+                "id": f"{number:012x}", "target_id": targets[number % 200], "channel": "slack",
+                "target": f"C{number % 200:05d}", "filter": FILTER[number % FILTERS], "typed": "",
+                "digest": "immediate", "timezone": "UTC", "hour": 8, "confirmed": True, "paused": False,
+                "options": {}, "created_by": "x", "created_at": now(),
+            }  # fmt: skip
+            rows.append(row)
+        session.execute(insert(Subscription), rows)
+
+
+FILTER: list[str] = []
+
+
+def told(session: Session, row: Release) -> tuple[int, float]:
+    """(deliveries, seconds) of one release, as it is recorded."""
+    session.add(row)
+    session.flush()
+    began = time.perf_counter()
+    number = match.enqueue(session, [News(row, "release")])
+    return number, time.perf_counter() - began
+
+
+def bare(engine: Engine) -> float:
+    """Seconds of a bare bulk insert of the rows that are there, into the emptied table."""
+    with transaction(engine) as session:
+        columns = [column for column in Delivery.__table__.columns if column.key != "id"]  # type: ignore[attr-defined]
+        rows = [dict(row._mapping) for row in session.execute(select(*columns))]
+        session.execute(delete(Delivery))
+    with transaction(engine) as session:
+        began = time.perf_counter()
+        session.connection().execute(insert(Delivery.__table__), rows)  # type: ignore[attr-defined]
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Prints a table."""
+    FILTER[:] = filters()
+    assert len(set(FILTER)) == FILTERS
+    print("| what | seconds | rows/s | of the bare bulk insert |")
+    print("| --- | --- | --- | --- |")
+    with databases() as urls:
+        for name, url in urls.items():
+            engine = db.make_engine(url)
+            db.upgrade(engine)
+            fill(engine)
+            _measure(name, engine)
+            engine.dispose()
+
+
+def _measure(name: str, engine: Engine) -> None:
+    with transaction(engine) as session:
+        told(session, release("first", origin="XX", kind="merge"))  # the filters are parsed once a process
+        session.execute(delete(Delivery))
+    none, some = [], []
+    for number in range(ROUNDS):
+        with transaction(engine) as session:
+            none.append(told(session, release(f"none-{number}", origin=None, kind="merge", params_total=1)))
+        began = time.perf_counter()
+        with transaction(engine) as session:
+            count, _ = told(session, release(f"some-{number}"))
+        ours = time.perf_counter() - began
+        with transaction(engine) as session:
+            left = session.scalar(select(func.count()).select_from(Delivery).where(col(Delivery.id) > 0))
+            assert left == count + none[-1][0]
+        theirs = bare(engine)
+        with transaction(engine) as session:
+            session.execute(delete(Delivery))
+        some.append((count, ours, theirs))
+    number, seconds = min(none, key=lambda one: one[1])
+    print(f"| {name}, matching a release that {number:,} of {SUBSCRIPTIONS:,} want | {seconds:.3f} | | |")
+    count = some[0][0]
+    ours, theirs = min(one[1] for one in some), min(one[2] for one in some)
+    print(f"| {name}, bare bulk insert of {count:,} rows and commit | {theirs:.3f} | {count / theirs:,.0f} | 1.00 |")
+    what = f"{name}, a release that {count:,} want: matched, written, committed"
+    print(f"| {what} | {ours:.3f} | {count / ours:,.0f} | {theirs / ours:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
