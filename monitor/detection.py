@@ -19,6 +19,7 @@ from sqlmodel import Session, col
 from monitor.alerts.match import enqueue
 from monitor.ancestors import ancestors
 from monitor.db import now, reading, transaction
+from monitor.history.adoption import popular, ranked
 from monitor.history.announce import announced
 from monitor.history.record import Recorded, ignoring, record, vanished
 from monitor.history.release import moment as hub_moment
@@ -81,6 +82,8 @@ def poll(watcher: Watcher, via: Via) -> Recorded | None:
         sightings = [_sighting(item, via) for item in (*bases, *items) if item.get("private") is not True]
         with transaction(watcher.engine) as session:
             done = record(session, sightings, watcher.registry, enqueue)
+            if via is Via.TRENDING:
+                ranked(session, [item["_id"] for item in items])
             row = session.get_one(Poll, str(via))
             row.state, row.succeeded_at, row.failures, row.error = after or row.state, now(), 0, None
             row.leased_until = None
@@ -231,6 +234,9 @@ def sweep(watcher: Watcher, name: str) -> Recorded:
                 row = session.scalars(select(Release).where(col(Release.hub_id) == hub_id)).one()
                 vanished(session, row, Status.GONE, now(), "sweep")
                 done.changed.append(row)
+            swept_at = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name))
+            if swept_at is None or swept_at.date() < began.date():
+                popular(session, listed.values())
             _swept(session, watcher, name, began, newest, len(listed))
     _told(watcher, done, name)
     return done

@@ -225,6 +225,8 @@ class Release(SQLModel, table=True):
             "announcement_url": self.announcement_url,
             "downloads": self.downloads,
             "likes": self.likes,
+            "derivatives": self.derivatives,
+            "trending_rank": self.trending_rank,
             "status": self.status,
             "evidence": {key: value for key, value in self.evidence.items() if key != "origin"},
         }
@@ -257,7 +259,6 @@ class Tally(SQLModel, table=True):
     __tablename__: ClassVar[str] = "tally"
 
     id: int | None = _key()
-    month: str = _words()
     origin: str = _words()
     foundation_origin: str = _words()
     lab: str = _words()
@@ -266,6 +267,7 @@ class Tally(SQLModel, table=True):
     license_class: str = _words()
     openness: str = _words()
     task: str = _words()
+    month: str = _words()
     releases: int = Field(sa_column=Column(BigInteger, nullable=False))
     params_known: int = Field(sa_column=Column(BigInteger, nullable=False))
     params_high: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -11,11 +11,14 @@ from sqlalchemy import Engine
 
 from monitor import __version__, db, detection
 from monitor.alerts import outbox
+from monitor.alerts.match import enqueue, lines
 from monitor.alerts.outbox import Channel
 from monitor.alerts.settle import POLLS, settle
 from monitor.alerts.subscriptions import followed
 from monitor.channels import available
 from monitor.detection import Watcher
+from monitor.history.adoption import Pass, track
+from monitor.history.tally import merge
 from monitor.labs import Registry, load
 from monitor.settings import Settings
 from monitor.sources import feeds, transport
@@ -83,6 +86,15 @@ class Service:
         )
         detection.heed_feeds(self.watcher, entries)
         return len(entries)
+
+    def adopt(self) -> Pass:
+        """Keeps how releases fare, tells of lines that they crossed, and tidies the tally."""
+        with db.reading(self.engine) as session:
+            asked = lines(session)
+        done = track(self.engine, asked, enqueue)
+        with db.transaction(self.engine) as session:
+            merge(session)
+        return done
 
     def deliver(self) -> int:
         """Lets changes settle and sends what is due; returns how many messages went."""

@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         None, description="bearer token of the administration API; without it that API answers 403"
     )
+    requests_per_minute: int = Field(
+        600,
+        ge=0,
+        le=1_000_000,
+        description="requests of one client in a minute to API, pages, feeds and exports; 0: any",
+    )
     allow_private_targets: bool = Field(
         False, description="may feeds and outgoing webhooks reach private and loopback addresses"
     )

@@ -21,6 +21,7 @@ QUEUES = {
     "deliver": "deliveries",
     "confirm": "deliveries",
     "tidy_email": "deliveries",
+    "adopt": "deliveries",
 }
 
 
@@ -78,6 +79,7 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
         "feeds": every(min(15.0, settings.feed_interval), "feeds"),
         "deliveries": every(1.0, "deliver"),
         "tidying of mail addresses": every(3_600.0, "tidy_email"),
+        "adoption": every(3_600.0, "adopt"),
     }
 
 

@@ -63,6 +63,12 @@ def deliver() -> None:
     service().deliver()
 
 
+@app.task(name="hub.adopt")
+def adopt() -> None:
+    """How releases fare today."""
+    service().adopt()
+
+
 @app.task(name="hub.confirm")
 def confirm() -> None:
     """Confirmation letters that are due."""

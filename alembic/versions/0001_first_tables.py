@@ -19,7 +19,7 @@ COUNTED = (
     "params_total",
 )  # fmt: skip
 DIMENSIONS = ("origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task")
-CELL = ("month", *DIMENSIONS)
+CELL = (*DIMENSIONS, "month")
 SUMS = ("releases", "params_known", "params_high", "params_low")
 
 
@@ -551,7 +551,7 @@ def _cell(row: str, month: str) -> str:
     cell = ", ".join(f"coalesce({row}.{name}, '')" for name in DIMENSIONS)
     params = f"{row}.params_total"
     high, low = (f"coalesce({params} {part} 4294967296, 0)" for part in ("/", "%"))
-    return f"coalesce({month}, ''), {cell}, 1, CASE WHEN {params} IS NULL THEN 0 ELSE 1 END, {high}, {low}"
+    return f"{cell}, coalesce({month}, ''), 1, CASE WHEN {params} IS NULL THEN 0 ELSE 1 END, {high}, {low}"
 
 
 def _counted(row: str, sign: int) -> str:
@@ -574,7 +574,7 @@ _OLD_WORDS = "INSERT INTO release_words (release_words, rowid, words) VALUES ('d
 ON_SQLITE = (
     f"CREATE UNIQUE INDEX ix_tally_cell ON tally ({', '.join(CELL)})",
     "CREATE VIRTUAL TABLE release_words USING fts5(words, content='release', content_rowid='id', tokenize='ascii', "
-    "detail=none, columnsize=0, prefix='2 3')",
+    "detail=none, columnsize=0, prefix='1 2 3 4 5 6 7 8 9 10 11 12')",
     f"CREATE TRIGGER release_added AFTER INSERT ON release BEGIN {_counted('new', 1)} {_NEW_WORDS} END",
     f"CREATE TRIGGER release_recounted AFTER UPDATE OF {', '.join(_WATCHED)} ON release WHEN {_DIFFERS} "
     f"BEGIN {_counted('old', -1)} {_counted('new', 1)} END",

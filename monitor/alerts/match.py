@@ -52,6 +52,8 @@ def enqueue(session: Session, news: Sequence[News]) -> int:
 def _happened(item: News) -> tuple[str, ...]:
     """The words that ``event:`` finds."""
     word = event_of(item.event)
+    if item.line:
+        return word, item.line
     return (word, Event.LAUNCH) if word is Event.RELEASE and item.release.launch_id is not None else (word,)
 
 
@@ -89,11 +91,19 @@ def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool]) -> int:
     return int(session.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)  # type: ignore[attr-defined]
 
 
+def lines(session: Session) -> set[str]:
+    """The lines (``downloads>=1M``) whose crossing some active subscription asks for."""
+    naming = col(Subscription.filter).contains("crossed:")
+    texts = session.scalars(select(col(Subscription.filter)).where(*_active(), naming).distinct())
+    return {line for text in texts for line in _matcher(text).lines}
+
+
 class _Matcher(NamedTuple):
-    """A filter as a predicate; ``names_events``: it says itself which events it wants."""
+    """A filter as a predicate; ``names_events``: it says itself which events it wants, ``lines``: to be crossed."""
 
     holds: Predicate
     names_events: bool
+    lines: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=10_000)
@@ -104,4 +114,5 @@ def _matcher(text: str) -> _Matcher:
         # Kept by a version that read it; one filter must not stop what all the others are told.
         log.warning("a filter that cannot be read matches nothing", filter=text, error=str(error))
         return _Matcher(lambda *_: False, names_events=True)
-    return _Matcher(to_predicate(query), query.names("event"))
+    crossed = frozenset(query.values("crossed"))
+    return _Matcher(to_predicate(query), query.names("event") or bool(crossed), crossed)

@@ -38,7 +38,6 @@ DENSE_MOST = 250_000_000_000
 _DENSE_GIANTS = re.compile(r"(?:^|[-_])(?:405|340)[bB](?:$|[-_.])")
 
 
-@lru_cache(maxsize=65_536)
 def says_part(name: str) -> bool:
     """Whether a name says that this is an adapter, a draft model or a projector: its size is not its base's."""
     return _NOT_ITS_OWN.search(name) is not None

@@ -26,10 +26,14 @@ from monitor.vocabulary import Event, Precision, Sighting, Status, Via
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something to tell: a release, and what happened to it (``release``, or a change's word and number)."""
+    """Something to tell: a release, and what happened to it (``release``, or a change's word and number).
+
+    ``line``: the one that it crossed (``downloads>=1M``), where it gained momentum.
+    """
 
     release: Release
     event: str
+    line: str = ""
 
 
 Tell = Callable[[Session, Sequence[News]], int]

@@ -77,7 +77,7 @@ def search(
         raise SearchError("limit", f"limit {limit}: 1 to {MOST} expected")
     column, descending = _sort(sort)
     after = _decoded(cursor, sort) if cursor is not None else None
-    where = conditions(session, query)
+    where = conditions(session, query, walked=True)
     found: list[int] = []
     for known in (True, False):
         if len(found) > limit or (known and after is not None and after[0] is None):
@@ -115,27 +115,37 @@ def _rows() -> Select[Any]:
     return select(Release).options(defer(cast(Any, Release.facts)))
 
 
-RARE = 10_000
-"""Releases that words find at the most for their index to be worth asking; what is more common is met sooner by walking
-the history in order."""
+RARE, COMMON = 1_000, 50_000
+"""Releases that words find. Up to RARE are looked up one by one; of up to COMMON, those are skipped in a walk of the
+history that the index of words does not have; what is more common is met soon enough without it."""
 
 
-def conditions(session: Session, query: Query) -> list[ColumnElement[bool]]:
-    """What holds for the releases that match; placeholders that wait for their weights are none."""
+def conditions(session: Session, query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
+    """What holds for the releases that match; placeholders that wait for their weights are none.
+
+    ``walked``: they are wanted in an order of which there are to be a few, so that its index should be walked.
+    """
     found: list[ColumnElement[bool]] = [col(Release.pending).is_(False), to_sql(query)]
+    sqlite = session.get_bind().dialect.name == "sqlite"
     asked = lookup(query, session.get_bind().dialect.name)
-    if asked is not None:
-        some = select(literal(1)).select_from(Release).where(indexed(session, asked)).limit(RARE + 1)
-        if (session.scalar(select(func.count()).select_from(some.subquery())) or 0) <= RARE:
-            found.append(indexed(session, asked))
+    if asked is None:
+        return found
+    if not sqlite:  # PostgreSQL knows how common each word is, and weighs this itself.
+        return [*found, indexed(session, asked)]
+    some = text("SELECT count(*) FROM (SELECT 1 FROM release_words WHERE release_words MATCH :asked LIMIT :most)")
+    number = session.execute(some, {"asked": asked, "most": COMMON + 1}).scalar_one()
+    if number <= COMMON:
+        found.append(indexed(session, asked, walked=walked and number > RARE))
     return found
 
 
-def indexed(session: Session, asked: str) -> ColumnElement[bool]:
+def indexed(session: Session, asked: str, *, walked: bool = False) -> ColumnElement[bool]:
     """The releases that the index of words finds; ``asked`` comes from :func:`lookup`."""
     if session.get_bind().dialect.name == "sqlite":
         match = text("SELECT rowid FROM release_words WHERE release_words MATCH :asked").bindparams(asked=asked)
-        return col(Release.id).in_(match.columns(column("rowid", Integer)))
+        # A plus sign keeps SQLite from looking up what the index of words finds.
+        ident: Any = literal_column("+release.id", Integer) if walked else col(Release.id)
+        return cast(ColumnElement[bool], ident.in_(match.columns(column("rowid", Integer))))
     words = func.array_to_tsvector(func.string_to_array(func.btrim(col(Release.words)), literal_column("' '")))
     return words.op("@@")(sql_cast(asked, TSQUERY))
 

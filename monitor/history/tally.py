@@ -24,7 +24,7 @@ DIMENSIONS = {
 }
 """What releases are counted by, but for time, and the column that holds it."""
 
-CELL: dict[str, Any] = {name: getattr(Tally, name) for name in ("month", *DIMENSIONS.values())}
+CELL: dict[str, Any] = {name: getattr(Tally, name) for name in (*DIMENSIONS.values(), "month")}
 SUMS: dict[str, Any] = {
     name: getattr(Tally, name) for name in ("releases", "params_known", "params_high", "params_low")
 }

@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Engine, select
 from sqlmodel import Session
 
 from monitor import db
+from monitor.history.adoption import series
 from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import parse
-from monitor.history.search import MOST, find, search, stream
-from monitor.history.stats import dimensions, facets, stats
+from monitor.history.search import MOST, SORTS, find, search, stream
+from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
-from monitor.models import Poll
+from monitor.models import Poll, Release
 from monitor.service import Service
+from monitor.web.answers import as_json, errors
+from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()
 
@@ -37,56 +40,96 @@ def read_session(request: Request) -> Iterator[Session]:
 
 
 Reading = Annotated[Session, Depends(read_session)]
-Q = Annotated[str, Query(description="What to find, in the query language.", max_length=2_000)]
+Q = Annotated[
+    str,
+    Query(
+        description="What to find, in the query language; empty: everything. See docs/query.md.",
+        max_length=2_000,
+        openapi_examples={
+            "everything": {"value": ""},
+            "Chinese base models": {"value": "origin:CN kind:base params:>=7B"},
+            "words": {"value": "qwen3 -kind:quantized"},
+        },
+    ),
+]
 
 
-@router.get("/api/v1/releases", tags=["releases"])
+@router.get("/api/v1/releases", tags=["releases"], response_model=Releases, responses=errors())
 def releases(
+    request: Request,
     session: Reading,
     q: Q = "",
-    sort: str = "released",
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-    cursor: str | None = None,
-) -> dict[str, Any]:
-    """The releases that match ``q``, newest first, page by page."""
+    sort: Annotated[
+        str, Query(description=f"One of {', '.join(SORTS)}; a - before it turns the order.", examples=["-params"])
+    ] = "released",
+    limit: Annotated[int, Query(ge=1, le=MOST, description="Releases on a page.")] = 100,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=4_000)] = None,
+) -> Response:
+    """The releases that match ``q``, newest first, page by page; a deep page costs what the first one costs."""
     page = search(session, parse(q), sort=sort, limit=limit, cursor=cursor)
-    return {"items": [row.as_json() for row in page.items], "next": page.next}
+    return as_json(request, {"items": [row.as_json() for row in page.items], "next": page.next})
 
 
-@router.get("/api/v1/releases/{namespace}/{name}", tags=["releases"])
-def release(session: Reading, namespace: str, name: str) -> dict[str, Any]:
+@router.get(
+    "/api/v1/releases/{namespace}/{name}", tags=["releases"], response_model=ReleaseObject, responses=errors(404)
+)
+def release(request: Request, session: Reading, namespace: str, name: str) -> Response:
     """One release, by its present or a former name."""
+    return as_json(request, _found(session, namespace, name).as_json())
+
+
+@router.get(
+    "/api/v1/releases/{namespace}/{name}/adoption", tags=["releases"], response_model=Days, responses=errors(404)
+)
+def adopted(request: Request, session: Reading, namespace: str, name: str) -> Response:
+    """Downloads, likes, rank among what trends and number of derivatives, a day each; empty for one not tracked."""
+    return as_json(request, {"items": series(session, _found(session, namespace, name))})
+
+
+def _found(session: Session, namespace: str, name: str) -> Release:
     row = find(session, f"{namespace}/{name}")
     if row is None:
         raise HTTPException(404, f"there is no release {namespace}/{name}")
-    return row.as_json()
+    return row
 
 
-@router.get("/api/v1/stats", tags=["releases"])
-def counted(session: Reading, by: str, q: Q = "") -> dict[str, Any]:
-    """Counts and parameter sums by one or two dimensions (``month,origin``)."""
-    return {"items": stats(session, parse(q), dimensions(by))}
+@router.get("/api/v1/stats", tags=["releases"], response_model=Counts, responses=errors())
+def counted(
+    request: Request,
+    session: Reading,
+    by: Annotated[
+        str, Query(description=f"One or two of {', '.join(DIMENSIONS)}, a comma between.", examples=["month,origin"])
+    ],
+    q: Q = "",
+    tz: Annotated[str, Query(description="The zone of months, weeks and days.", max_length=64)] = "UTC",
+    median: Annotated[
+        bool | None, Query(description="Medians; unless said, where no more than 20,000 releases match.")
+    ] = None,
+) -> Response:
+    """Counts, sums and medians of parameters by one or two dimensions; periods without releases count zero."""
+    return as_json(request, {"items": stats(session, parse(q), dimensions(by), tz=tz, medians=median)})
 
 
-@router.get("/api/v1/facets", tags=["releases"])
-def facet_counts(session: Reading, q: Q = "") -> dict[str, Any]:
+@router.get("/api/v1/facets", tags=["releases"], response_model=FacetCounts, responses=errors())
+def facet_counts(request: Request, session: Reading, q: Q = "") -> Response:
     """The most frequent values of each dimension among what matches."""
-    return facets(session, parse(q))
+    found = survey(session, parse(q))
+    return as_json(request, found.values | {"total": found.total, "exact": found.exact})
 
 
-@router.get("/api/v1/labs", tags=["labs"])
-def labs(request: Request) -> dict[str, Any]:
+@router.get("/api/v1/labs", tags=["labs"], response_model=Labs, responses=errors())
+def labs(request: Request) -> Response:
     """The registry of labs."""
-    return {"items": [_lab(lab) for lab in service_of(request).registry.labs]}
+    return as_json(request, {"items": [_lab(lab) for lab in service_of(request).registry.labs]})
 
 
-@router.get("/api/v1/labs/{lab}", tags=["labs"])
-def lab(request: Request, lab: str) -> dict[str, Any]:
+@router.get("/api/v1/labs/{lab}", tags=["labs"], response_model=LabObject, responses=errors(404))
+def lab(request: Request, lab: str) -> Response:
     """One lab, by its id."""
     found = service_of(request).registry.get(lab)
     if found is None:
         raise HTTPException(404, f"there is no lab {lab}")
-    return _lab(found)
+    return as_json(request, _lab(found))
 
 
 def _lab(lab: Lab) -> dict[str, Any]:
@@ -103,12 +146,19 @@ def _lab(lab: Lab) -> dict[str, Any]:
     }
 
 
-@router.get("/export.{form}", tags=["releases"])
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {name.partition(";")[0]: {} for name in FORMATS.values()}}
+}
+
+
+@router.get("/export.{form}", tags=["releases"], response_class=StreamingResponse, responses=errors(404) | _FILES)
 def export(request: Request, form: Literal["csv", "jsonl", "parquet"], q: Q = "") -> StreamingResponse:
-    """All releases that match, as a file."""
+    """All releases that match, oldest record first, as a file that is made while it is sent."""
     wanted = parse(q)
     engine = service_of(request).engine
-    headers = {"Content-Disposition": f'attachment; filename="releases.{form}"'}
+    headers = {"Content-Disposition": f'attachment; filename="releases.{form}"', "Cache-Control": "no-store"}
+    if form == "parquet":  # compressed as it is
+        headers["Content-Encoding"] = "identity"
     return StreamingResponse(_exported(engine, wanted, form), media_type=FORMATS[form], headers=headers)
 
 

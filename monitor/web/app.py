@@ -22,14 +22,9 @@ from monitor.history.search import SearchError
 from monitor.labs import LabsError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, hooks, pages, syndication
+from monitor.web import admin, api, edge, hooks, pages, syndication
 
 STATIC = Path(__file__).parent / "static"
-CSP = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""Nothing inline, nothing from elsewhere."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -50,7 +45,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(slack.router)
     web.include_router(pages.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
-    web.middleware("http")(_headers)
+    edge.surround(web, service.settings)
     for kind, status, code in (
         (QueryError, 422, "bad_query"),
         (SearchError, 422, "bad_parameter"),
@@ -62,15 +57,6 @@ def create_app(service: Service) -> FastAPI:
     ):
         web.add_exception_handler(kind, _answer(status, code))
     return web
-
-
-async def _headers(request: Request, call_next: Any) -> Response:
-    response: Response = await call_next(request)
-    response.headers.setdefault("Content-Security-Policy", CSP)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    return response
 
 
 def _answer(status: int | None, code: str) -> Any:

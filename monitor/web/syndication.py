@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
+import orjson
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from sqlalchemy import func, select
+from sqlmodel import Session, col
 
 from monitor.channels.words import describe, flag, foundation, headline, plain
 from monitor.history.query import parse
 from monitor.history.search import search
-from monitor.models import Release, iso
+from monitor.models import Change, Release, iso
+from monitor.web.answers import conditional, described, errors
 from monitor.web.api import Q, Reading, service_of
 
 router = APIRouter(tags=["feeds"])
@@ -22,14 +25,22 @@ SHOWN = 50
 ATOM = "http://www.w3.org/2005/Atom"
 
 
-@router.get("/feed.atom", response_class=Response)
+_ATOM_TYPE, _JSON_TYPE = "application/atom+xml", "application/feed+json"
+
+
+@router.get(
+    "/feed.atom",
+    response_class=Response,
+    responses=errors() | described(_ATOM_TYPE, "An Atom feed."),
+)
 def atom(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest releases that match, as Atom (RFC 4287)."""
     base, rows = _base(request), search(session, parse(q), limit=SHOWN).items
+    changed = _changed(session, rows)
     feed = Xml.Element("feed", xmlns=ATOM)
     _text(feed, "id", f"{base}/feed.atom?q={quote(q)}")
     _text(feed, "title", _title(q))
-    _text(feed, "updated", iso(_updated(rows)) or "")
+    _text(feed, "updated", iso(max(changed.values(), default=_NEVER)) or "")
     Xml.SubElement(feed, "link", rel="self", href=f"{base}/feed.atom?q={quote(q)}")
     Xml.SubElement(feed, "link", rel="alternate", href=f"{base}/releases?q={quote(q)}")
     _text(Xml.SubElement(feed, "author"), "name", "Hub Release Monitor")
@@ -38,18 +49,23 @@ def atom(request: Request, session: Reading, q: Q = "") -> Response:
         _text(entry, "id", _ident(row))
         _text(entry, "title", f"{flag(row.origin)} {headline(row)}")
         _text(entry, "published", iso(row.released_at or row.first_seen_at) or "")
-        _text(entry, "updated", iso(row.released_at or row.first_seen_at) or "")
+        _text(entry, "updated", iso(changed[row.id]) or "")
         Xml.SubElement(entry, "link", rel="alternate", href=_page(base, row))
         Xml.SubElement(entry, "link", rel="related", href=f"https://huggingface.co/{quote(row.repo_id)}")
         _text(entry, "summary", _summary(row))
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(feed, encoding="utf-8")
-    return conditional(request, body, "application/atom+xml; charset=utf-8")
+    return conditional(request, body, f"{_ATOM_TYPE}; charset=utf-8")
 
 
-@router.get("/feed.json", response_class=JSONResponse)
+@router.get(
+    "/feed.json",
+    response_class=Response,
+    responses=errors() | described(_JSON_TYPE, "A JSON feed."),
+)
 def json_feed(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest releases that match, as JSON Feed 1.1."""
     base, rows = _base(request), search(session, parse(q), limit=SHOWN).items
+    changed = _changed(session, rows)
     feed: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": _title(q),
@@ -63,22 +79,14 @@ def json_feed(request: Request, session: Reading, q: Q = "") -> Response:
                 "title": f"{flag(row.origin)} {headline(row)}",
                 "content_text": _summary(row),
                 "date_published": iso(row.released_at or row.first_seen_at),
+                "date_modified": iso(changed[row.id]),
+                "authors": [{"name": plain(row.lab or row.namespace)}],
                 "_release": row.as_json(),
             }
             for row in rows
         ],
     }
-    return conditional(request, JSONResponse(feed).body, "application/feed+json; charset=utf-8")
-
-
-def conditional(request: Request, body: bytes | memoryview, media_type: str) -> Response:
-    """The body with its ETag; 304 where the reader has it."""
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": "public, max-age=60"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if etag in known:
-        return Response(status_code=304, headers=headers)
-    return Response(bytes(body), media_type=media_type, headers=headers)
+    return conditional(request, orjson.dumps(feed), f"{_JSON_TYPE}; charset=utf-8")
 
 
 def _base(request: Request) -> str:
@@ -102,9 +110,16 @@ def _summary(row: Release) -> str:
     return " · ".join(part for part in (describe(row), foundation(row)) if part)
 
 
-def _updated(rows: list[Release]) -> datetime:
-    moments = [row.released_at or row.first_seen_at for row in rows]
-    return max(moments) if moments else datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+_NEVER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+
+
+def _changed(session: Session, rows: list[Release]) -> dict[int | None, datetime]:
+    """When what is told of each release changed for the last time."""
+    which = col(Change.release_id).in_([row.id for row in rows])
+    last = select(col(Change.release_id), func.max(col(Change.at))).where(which).group_by(col(Change.release_id))
+    found = {row[0]: row[1] for row in session.execute(last)}
+    began = {row.id: row.released_at or row.first_seen_at for row in rows}
+    return {key: max(found.get(key, moment), moment) for key, moment in began.items()}
 
 
 def _text(parent: Xml.Element, tag: str, text: str) -> None:

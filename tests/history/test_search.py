@@ -53,11 +53,12 @@ def test_pages_give_every_release_once_in_order_and_what_is_unknown_last(
     assert known == sorted(known, reverse=reverse == (sort in {"repo", "trending"}))
 
 
-@pytest.mark.parametrize("rare", [10_000, 1])
-def test_words_find_the_same_by_their_index_and_without_it(
-    engine: Engine, rare: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("rare", "common"), [(9, 9), (0, 9), (0, 0)])
+def test_words_find_the_same_however_common_they_are(
+    engine: Engine, rare: int, common: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "RARE", rare)
+    monkeypatch.setattr(searching, "COMMON", common)
     names = ["a/TinyLlama-1B", "b/Llama-3", "c/Ollama", "d/other"]
     with db.transaction(engine) as session:
         session.add_all([release(number, repo_id=name) for number, name in enumerate(names)])

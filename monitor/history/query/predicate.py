@@ -30,6 +30,7 @@ _ATTRIBUTES = {
     "origin": "origin", "lab": "lab", "kind": "kind", "size": "size", "openness": "openness", "via": "detected_via",
     "status": "status", "namespace": "namespace", "task": "task", "modality": "modality", "library": "library",
     "params": "params_total", "active": "params_active", "downloads": "downloads", "likes": "likes",
+    "derivatives": "derivatives", "trending": "trending_rank",
     "released": "released_at", "seen": "first_seen_at", "language": "languages", "tag": "tags",
 }  # fmt: skip
 _FOLDED = {"namespace", "task", "modality", "library"}
@@ -65,7 +66,7 @@ def _node(node: Node, now: datetime | None) -> _Test:
         case Not(item):
             inner = _node(item, now)
             return lambda release, happened: not inner(release, happened)
-        case Term("event", _, words):
+        case Term("event" | "crossed", _, words):
             wanted = frozenset(words)
             return lambda _, happened: not wanted.isdisjoint(happened)
         case Term(field, operator, values):

@@ -35,6 +35,8 @@ COLUMNS: dict[str, Anything] = {
     "active": Release.params_active,
     "downloads": Release.downloads,
     "likes": Release.likes,
+    "derivatives": Release.derivatives,
+    "trending": Release.trending_rank,
     "released": Release.released_at,
     "seen": Release.first_seen_at,
 }
@@ -109,6 +111,11 @@ def _node(node: Node, now: datetime) -> ColumnElement[bool]:
             return not_(func.coalesce(_node(item, now), false()))
         case Term("event", _, values):
             return _happened(values)
+        case Term("crossed", _, lines):
+            crossed = select(1).where(
+                col(Change.release_id) == col(Release.id), col(Change.field).in_([f"crossed {line}" for line in lines])
+            )
+            return exists(crossed.correlate(Release))
         case Term(field, operator, values):
             return _term(field, operator, values, now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -61,17 +62,27 @@ class Query:
 
     def names(self, field: str) -> bool:
         """Whether it says anything of this field."""
-        return _names(self.root, field)
+        return field in self.fields
+
+    @property
+    def fields(self) -> set[str]:
+        """The fields that it says something of."""
+        return {term.field for term in _terms(self.root)}
+
+    def values(self, field: str) -> set[str]:
+        """The values that it names for this field."""
+        return {value for term in _terms(self.root) if term.field == field for value in term.values}
 
 
-def _names(node: Node, field: str) -> bool:
+def _terms(node: Node) -> Iterator[Term]:
     match node:
         case Term():
-            return node.field == field
+            yield node
         case Not(item):
-            return _names(item, field)
+            yield from _terms(item)
         case All(items) | Any(items):
-            return any(_names(item, field) for item in items)
+            for item in items:
+                yield from _terms(item)
 
 
 _PLAIN_WORD = re.compile(r'[^\s()",:\-<>][^\s()",:]*')

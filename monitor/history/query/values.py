@@ -21,7 +21,7 @@ _COUNT = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
 _BACK = re.compile(r"(\d{1,5})([hdw])")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
-COUNTS = ("params", "active", "downloads", "likes")
+COUNTS = ("params", "active", "downloads", "likes", "derivatives", "trending")
 DATES = ("released", "seen")
 LICENSE_CLASSES = frozenset(LicenseClass)
 WORDS = {
@@ -34,7 +34,8 @@ WORDS = {
     "event": tuple(Event),
 }
 TEXTS = ("foundation", "lab", "namespace", "repo", "license", "task", "modality", "library", "language", "tag")
-FIELDS = ("origin", *TEXTS, *WORDS, *COUNTS, *DATES)
+FIELDS = ("origin", *TEXTS, *WORDS, *COUNTS, *DATES, "crossed")
+_LINE = re.compile(r"(downloads|likes|derivatives)>=(\S+)|(trending)<=(\S+)")
 
 
 class ValueProblem(ValueError):  # noqa: N818
@@ -64,8 +65,8 @@ def canonical(field: str, operator: str, text: str) -> tuple[str, str]:
     return operator, _text(field, text)
 
 
-def _text(field: str, text: str) -> str:
-    if fold(text) == NONE:
+def _text(field: str, text: str) -> str:  # noqa: PLR0911
+    if fold(text) == NONE and field != "crossed":
         return NONE
     if field == "origin":
         if text.upper() not in COUNTRIES | CONSORTIA:
@@ -77,9 +78,21 @@ def _text(field: str, text: str) -> str:
         return fold(text)
     if field == "lab":
         return slug(text)
+    if field == "crossed":
+        return _line(fold(text))
     if field == "foundation":
         return _foundation(text)
     return fold(text)
+
+
+def _line(text: str) -> str:
+    found = _LINE.fullmatch(text)
+    if found is None:
+        raise ValueProblem(
+            f"{text!r}: a line expected, like downloads>=1M, likes>=1K, derivatives>=100 or trending<=10"
+        )
+    sign = ">=" if found[1] else "<="
+    return f"{found[1] or found[3]}{sign}{_count(found[2] or found[4])}"
 
 
 def _foundation(text: str) -> str:

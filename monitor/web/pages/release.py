@@ -16,11 +16,11 @@ from monitor import charts
 from monitor.classify.lineage import stated_bases
 from monitor.history.search import find
 from monitor.models import Adoption, Change, Release, Sighted
+from monitor.web.answers import conditional
 from monitor.web.api import Reading, service_of
 from monitor.web.pages.problem import error
 from monitor.web.pages.trends import CSP
 from monitor.web.render import page, told, when
-from monitor.web.syndication import conditional
 
 router = APIRouter()
 SHOWN = 40

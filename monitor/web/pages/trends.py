@@ -14,9 +14,9 @@ from monitor.charts import Chart
 from monitor.history.query import QueryError, parse
 from monitor.history.search import SearchError
 from monitor.history.stats import DIMENSIONS, TIMES, dimensions, stats
+from monitor.web.answers import conditional
 from monitor.web.api import Q, Reading
 from monitor.web.render import address, page
-from monitor.web.syndication import conditional
 
 router = APIRouter()
 

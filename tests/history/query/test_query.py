@@ -296,7 +296,9 @@ def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, Any]], queries: list[str]) -> None:
     happened = [("release", *row.pop("events")) for row in rows]
-    releases = [release(number, **row) for number, row in enumerate(rows)]
+    # A repository's name begins with its namespace.
+    named = [row | {"repo_id": f"{row['namespace']}/{row['repo_id']}"} for row in rows]
+    releases = [release(number, **row) for number, row in enumerate(named)]
     with db.transaction(engine) as session:
         for table in (Change, Release, Launch):
             session.execute(delete(table))
