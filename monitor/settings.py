@@ -69,6 +69,18 @@ class Settings(BaseSettings):
     slack_api_url: str = Field("https://slack.com/api/", description="where Slack's Web API is")
     smtp_url: SecretStr | None = Field(None, description="smtp://user:pass@host:587?starttls=true or smtps://…")
     email_from: str | None = Field(None, description="the sender of letters")
+    email_rate: float | None = Field(
+        None, gt=0, le=10_000, description="letters a second at the most, by all workers together"
+    )
+    dkim_key: Path | None = Field(
+        None, description="file with the RSA private key (PEM) that signs letters; needs the extra `dkim`"
+    )
+    dkim_selector: str = Field(
+        "hub-monitor", pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$", description="its name in the DNS"
+    )
+    bounce_url: SecretStr | None = Field(
+        None, description="mailbox that bounces come to: imaps://user:pass@host/INBOX or imap://…?starttls=true"
+    )
     public_url: str = Field("http://127.0.0.1:8000", description="the base of links in letters and messages")
     secret_key: SecretStr | None = Field(
         None, description="signs links; made on first start and kept beside the embedded database"
@@ -102,6 +114,9 @@ class Settings(BaseSettings):
         "slack_client_secret",
         "smtp_url",
         "email_from",
+        "email_rate",
+        "dkim_key",
+        "bounce_url",
         "secret_key",
         "admin_token",
         "labs_file",
@@ -138,6 +153,13 @@ class Settings(BaseSettings):
     def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and urlsplit(value.get_secret_value()).scheme not in {"smtp", "smtps"}:
             raise ValueError("must begin with smtp:// or smtps://")
+        return value
+
+    @field_validator("bounce_url")
+    @classmethod
+    def _imap(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"imap", "imaps"}:
+            raise ValueError("must begin with imap:// or imaps://")
         return value
 
     @field_validator("feeds")

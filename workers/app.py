@@ -20,6 +20,7 @@ QUEUES = {
     "feeds": "feeds",
     "deliver": "deliveries",
     "confirm": "deliveries",
+    "bounces": "deliveries",
     "tidy_email": "deliveries",
     "adopt": "deliveries",
 }
@@ -69,6 +70,8 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
 
     hub = settings.hub_interval
     letters = {"confirmation letters": every(1.0, "confirm")} if settings.smtp_url is not None else {}
+    if settings.bounce_url is not None:
+        letters["bounces"] = every(60.0, "bounces")
     return letters | {
         "newest created": every(hub, "poll", "created"),
         "newest modified": every(hub, "poll", "modified"),

@@ -75,6 +75,15 @@ def confirm() -> None:
     email.send_confirmations(service().engine, service().channels.get("email"))
 
 
+@app.task(name="hub.bounces")
+def bounces() -> None:
+    """What came back by mail."""
+    try:
+        email.collect_bounces(service().settings, service().engine)
+    except email.MailboxError as error:
+        log.warning("mailbox of bounces not read, the next pass tries again", error=str(error))
+
+
 @app.task(name="hub.tidy_email")
 def tidy_email() -> None:
     """What need not be known of mail addresses any more."""

@@ -38,6 +38,8 @@ LONGEST = 1.0
 """Seconds after which a batch begins no other message: somebody else may be quicker."""
 LARGEST = 64
 """Targets in a batch at the most."""
+ENOUGH = 60.0
+"""Seconds after which a worker begins no other batch: its task must end."""
 ATTEMPTS = 12
 """Failed attempts after which a delivery is dead: with the back-off below, a little over a day."""
 
@@ -95,9 +97,10 @@ class Channel(Protocol):
 
 
 def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000) -> int:
-    """Sends what is due until nothing is or ``most`` messages went; returns how many went."""
+    """Sends what is due until nothing is, ``most`` messages went or it took long; returns how many went."""
     sent, size = 0, 1
-    while sent < most:
+    deadline = time.monotonic() + ENOUGH
+    while sent < most and time.monotonic() < deadline:
         batch = _take(engine, list(channels), min(size, most - sent))
         if not batch:
             break

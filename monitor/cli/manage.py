@@ -334,6 +334,12 @@ def _slack(settings: Settings) -> str:
     return f"ok, @{who.get('user')} in {who.get('team')}{commands}"
 
 
+def _bounces(settings: Settings) -> str:
+    from monitor.channels.email import probe_bounces
+
+    return probe_bounces(settings)
+
+
 CHECKS: dict[str, Callable[[Settings], str]] = {
     "database": _database,
     "migrations": _migrations,
@@ -343,4 +349,5 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "Slack": _slack,
     "SMTP": _smtp,
     "sender of letters": _sender,
+    "mailbox of bounces": _bounces,
 }

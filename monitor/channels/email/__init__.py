@@ -5,8 +5,21 @@ from __future__ import annotations
 from monitor.channels.email.addresses import canonical
 from monitor.channels.email.confirmations import send_confirmations
 from monitor.channels.email.dns import check as check_dns
+from monitor.channels.email.mailbox import MailboxError
+from monitor.channels.email.mailbox import collect as collect_bounces
+from monitor.channels.email.mailbox import probe as probe_bounces
 from monitor.channels.email.routes import router
 from monitor.channels.email.signup import tidy
 from monitor.channels.email.transport import Email
 
-__all__ = ["Email", "canonical", "check_dns", "router", "send_confirmations", "tidy"]
+__all__ = [
+    "Email",
+    "MailboxError",
+    "canonical",
+    "check_dns",
+    "collect_bounces",
+    "probe_bounces",
+    "router",
+    "send_confirmations",
+    "tidy",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ import structlog
 from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import Channel, SendError, backoff
+from monitor.alerts.outbox import ENOUGH, Channel, SendError, backoff
 from monitor.channels.email.suppression import suppressed
 from monitor.channels.email.tokens import LASTS, Purpose
 from monitor.channels.email.transport import Email
@@ -75,7 +76,8 @@ def send_confirmations(engine: Engine, channel: Channel | None) -> int:
     if not isinstance(channel, Email):
         return 0
     sent = 0
-    while sent < MOST:
+    deadline = time.monotonic() + ENOUGH
+    while sent < MOST and time.monotonic() < deadline:
         due = _lease(engine)
         if due is None:
             return sent

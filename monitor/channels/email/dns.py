@@ -9,10 +9,10 @@ import dns.exception
 import dns.resolver
 
 from monitor.channels.email.addresses import Sender
+from monitor.channels.email.signing import Signer
 from monitor.channels.words import plain
 from monitor.settings import Settings
 
-PATIENCE = 5.0
 SELECTORS = ("default", "mail", "dkim", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "fm1", "mx", "smtp")
 """Selectors in common use: which one signs is known to the relay alone."""
 
@@ -40,7 +40,9 @@ def check(settings: Settings, resolver: dns.resolver.Resolver | None = None) -> 
     found = [_links(settings)]
     try:
         asked = resolver or dns.resolver.Resolver()
-        found += [_spf(asked, domain), _dkim(asked, domain), _dmarc(asked, domain), _mx(asked, domain)]
+        signer = Signer.of(settings, domain)
+        signature = _dkim(asked, domain) if signer is None else _our_dkim(asked, signer)
+        found += [_spf(asked, domain), signature, _dmarc(asked, domain), _mx(asked, domain)]
     except (_NoAnswerError, dns.exception.DNSException, OSError) as error:
         found.append(Finding("DNS", None, f"does not answer for {domain}: {plain(error)}"))
     return found
@@ -75,6 +77,15 @@ def _dkim(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     return Finding("DKIM", None, says)
 
 
+def _our_dkim(resolver: dns.resolver.Resolver, signer: Signer) -> Finding:
+    name, record = signer.record
+    key = record.rpartition("p=")[2]
+    for text in _texts(resolver, name):
+        if key in "".join(text.split()):
+            return Finding("DKIM", True, f"letters are signed, and {name} has the key")
+    return Finding("DKIM", False, f"letters are signed, but {name} has not the key; add the TXT record: {record}")
+
+
 def _dmarc(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     # The policy of the organisation's domain holds for those below it, too.
     labels = domain.split(".")
@@ -98,7 +109,7 @@ def _texts(resolver: dns.resolver.Resolver, name: str) -> list[str]:
 
 def _records(resolver: dns.resolver.Resolver, name: str, kind: str) -> Iterator[str]:
     try:
-        answer = resolver.resolve(name, kind, lifetime=PATIENCE, raise_on_no_answer=False)
+        answer = resolver.resolve(name, kind, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN:
         return
     except (dns.resolver.NoNameservers, dns.exception.Timeout) as error:

@@ -14,7 +14,7 @@ from monitor.channels.email.forms import Fields, Form, one, terms
 from monitor.channels.email.links import House, guarded, house_of
 from monitor.channels.email.show import notice, page
 from monitor.channels.email.signup import MOST_SUBSCRIPTIONS, OPERATOR, exported, forget, left_at
-from monitor.channels.email.suppression import hold, of_address, suppressed
+from monitor.channels.email.suppression import hold, of_address, postpone, suppressed
 from monitor.channels.email.tokens import Purpose
 from monitor.db import reading, transaction
 from monitor.models import Subscription
@@ -165,6 +165,7 @@ def _change(session: Session, mine: Subscription, action: str, form: Fields) -> 
 def _terms(session: Session, row: Subscription, form: Fields) -> str:
     wish = terms(form)
     change(row, filter=wish.filter, digest=wish.digest, timezone=wish.timezone, hour=wish.hour)
+    postpone(session, row)
     return "Changed."
 
 

@@ -19,8 +19,10 @@ from monitor.channels.email.tokens import Claim
 from monitor.db import now, reading, transaction
 from monitor.history.query import QueryError, parse
 from monitor.models import (
+    Delivery,
     EmailBounce,
     EmailConfirmation,
+    Release,
     Subscription,
     Suppression,
     Target,
@@ -215,11 +217,27 @@ def exported(session: Session, address: str) -> dict[str, object]:
     letters = select(EmailConfirmation).where(col(EmailConfirmation.address) == address)
     bounces = select(EmailBounce).where(col(EmailBounce.address) == address)
     found = session.get(Suppression, address)
+    mine = of_address(session, address)
+    told = (
+        select(Delivery, col(Release.repo_id))
+        .join(Release, col(Release.id) == col(Delivery.release_id))
+        .where(col(Delivery.subscription_id).in_([row.id for row in mine]))
+        .order_by(col(Delivery.id))
+    )
     return {
         "address": address,
         "subscriptions": [
-            {key: getattr(row, key) for key in keys} | {"created_at": iso(row.created_at)}
-            for row in of_address(session, address)
+            {key: getattr(row, key) for key in keys} | {"created_at": iso(row.created_at)} for row in mine
+        ],
+        "letters": [
+            {
+                "subscription": row.subscription_id,
+                "repo_id": repo_id,
+                "event": row.event,
+                "state": row.state,
+                "sent_at": iso(row.sent_at),
+            }
+            for row, repo_id in session.execute(told)
         ],
         "confirmation_letters": [
             {"asked_at": iso(row.created_at), "sent_at": iso(row.sent_at)} for row in session.scalars(letters)

@@ -94,6 +94,16 @@ def hold(session: Session, subscription_id: str, why: str) -> None:
     session.execute(waiting.values(state=str(DeliveryState.DEAD), error=why))
 
 
+def postpone(session: Session, subscription: Subscription) -> None:
+    """Lets what waits for a digest wait for the next one of a subscription whose digest was changed."""
+    waiting = update(Delivery).where(
+        col(Delivery.subscription_id) == subscription.id,
+        col(Delivery.state) == str(DeliveryState.PENDING),
+        col(Delivery.message).is_(None),
+    )
+    session.execute(waiting.values(due_at=subscription.digest_due_at or now()))
+
+
 def let_go(session: Session, subscription_id: str, why: str) -> None:
     """Sends what was kept back under this word after all."""
     held = update(Delivery).where(

@@ -13,6 +13,8 @@ from monitor.channels.background import changes_of, week
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters
 from monitor.channels.email.post import Post, RefusedError, Relay
+from monitor.channels.email.rate import Rate
+from monitor.channels.email.signing import Signer
 from monitor.channels.email.suppression import EXPLAINED, Blocklist, suppress
 from monitor.channels.email.tokens import Tokens
 from monitor.db import reading, transaction
@@ -36,7 +38,10 @@ class Email:
         self.post = Post(Relay.of(settings.smtp_url.get_secret_value()), context)
         self._blocklist = Blocklist(engine)
         tokens = Tokens(settings.signing_key())
-        self.letters = Letters(Sender.of(settings), tokens, settings.public_url, self._lab_name)
+        sender = Sender.of(settings)
+        self.letters = Letters(sender, tokens, settings.public_url, self._lab_name)
+        self._signer = Signer.of(settings, sender.domain)
+        self._rate = Rate.of(settings)
 
     def send(self, message: Message) -> str:
         """Sends a message's letter; returns its Message-ID, which is the same at every attempt."""
@@ -62,6 +67,10 @@ class Email:
         self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
 
     def _hand_over(self, sender: str, address: str, letter: bytes) -> None:
+        if self._rate is not None:
+            self._rate.wait()
+        if self._signer is not None:
+            letter = self._signer.signed(letter)
         try:
             self.post.send(sender, address, letter)
         except RefusedError as error:

@@ -12,6 +12,7 @@ from monitor.channels.email import tidy
 from monitor.channels.email.tokens import Purpose
 from monitor.db import now, transaction
 from monitor.models import Delivery, EmailConfirmation, Subscription, Suppression, Target
+from monitor.vocabulary import Digest
 from tests.channels.email.desk import READER, Desk, path_in, release
 
 ONE_CLICK = {"content": b"List-Unsubscribe=One-Click", "headers": {"content-type": "application/x-www-form-urlencoded"}}
@@ -256,11 +257,22 @@ def test_that_an_address_must_not_be_written_to_is_not_forgotten(desk: Desk) -> 
     assert desk.rows(Suppression) == 1 and desk.rows(Subscription) == 0
 
 
+def test_what_waits_for_a_digest_follows_a_change_of_it(desk: Desk) -> None:
+    ident = desk.subscriber(digest=Digest.WEEKLY)
+    desk.news(release("one"), release("two"))
+    assert desk.deliver() == 0
+    act(desk, ident, "change", filter="", digest="immediate", timezone="UTC", hour="8")
+    assert desk.deliver() == 2 and desk.deliver() == 0
+
+
 def test_my_data_can_be_taken_away(desk: Desk) -> None:
     ident = desk.subscriber("origin:CN")
+    desk.news(release())
+    desk.deliver()
     desk.subscriber("kind:merge", address="other@example.org")
     answer = desk.client.get(preferences_path(desk, ident) + "/data.json")
     assert answer.status_code == 200 and "attachment" in answer.headers["content-disposition"]
     data = answer.json()
     assert data["address"] == READER and [row["filter"] for row in data["subscriptions"]] == ["origin:CN"]
+    assert [(row["repo_id"], row["state"]) for row in data["letters"]] == [("Qwen/Qwen3-Next-80B-A3B", "sent")]
     assert "other@example.org" not in answer.text

@@ -1,0 +1,43 @@
+"""Letters a second at the most, by all workers together."""
+
+from __future__ import annotations
+
+import time
+
+from limits import RateLimitItemPerSecond
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+
+from monitor.alerts.outbox import SendError
+from monitor.settings import Settings
+
+PATIENCE = 2.0
+"""Seconds that a worker waits for its turn; beyond that the letter waits in the outbox, not in the worker."""
+
+
+class Rate:
+    """``per_second`` letters in any second (below one: one letter in any ``1 / per_second`` seconds).
+
+    ``storage`` is a URI of the limits library: ``memory://`` (one process) or ``redis://…`` (all workers).
+    """
+
+    def __init__(self, per_second: float, storage: str = "memory://") -> None:
+        letters = max(1, int(per_second))
+        self._item = RateLimitItemPerSecond(letters, max(1, round(letters / per_second)), namespace="hub-monitor")
+        self._limiter = MovingWindowRateLimiter(storage_from_string(storage))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rate | None:
+        """The rate that the settings name, or None."""
+        if settings.email_rate is None:
+            return None
+        return cls(settings.email_rate, "memory://" if settings.embedded else settings.broker_url)
+
+    def wait(self) -> None:
+        """Waits for a turn; raises SendError, which says when to come again, where that takes too long."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._limiter.hit(self._item, "letters"):
+            wait = self._limiter.get_window_stats(self._item, "letters").reset_time - time.time()
+            if time.monotonic() + wait > deadline:
+                raise SendError("more letters than MONITOR_EMAIL_RATE allows", retry_after=max(1.0, wait))
+            time.sleep(max(0.01, wait))

@@ -1,0 +1,86 @@
+"""The mailbox of bounces: read over IMAP, acted on once, tidied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from monitor.channels.email.mailbox import Mailbox, MailboxError, collect, probe
+from monitor.models import EmailBounce, Suppression
+from monitor.settings import Settings, SettingsError
+from tests.channels.email.desk import READER, Desk, outbox_message, release
+from tests.channels.email.test_bounces import dsn
+from tests.fakes.imap import ImapServer
+from tests.fakes.smtp import Received
+
+
+@pytest.fixture
+def imap() -> Iterator[ImapServer]:
+    with ImapServer() as server:
+        yield server
+
+
+def settings(desk: Desk, imap: ImapServer, **changes: str) -> Settings:
+    url = imap.url
+    for old, new in changes.items():
+        url = url.replace(old, new)
+    return desk.settings.model_copy(update={"bounce_url": SecretStr(url)})
+
+
+def letter(desk: Desk, address: str = READER) -> Received:
+    ident = desk.subscriber(address=address)
+    desk.email.send(outbox_message(desk.subscription(ident), release()))
+    return desk.sink.letters[-1]
+
+
+def test_reports_and_farewells_are_acted_on_and_deleted_the_rest_is_left(desk: Desk, imap: ImapServer) -> None:
+    gone, leaving = letter(desk), letter(desk, "leaving@example.org")
+    farewell = leaving.message["List-Unsubscribe"].partition("<mailto:")[2].partition("?")[0]
+    imap.add(dsn(gone.sender))
+    imap.add(f"From: leaving@example.org\r\nTo: {farewell}\r\nSubject: unsubscribe\r\n\r\n".encode())
+    other = imap.add(b"From: a@example.org\r\nTo: news@letters.example\r\n\r\nHello\r\n")
+    chosen = settings(desk, imap)
+    assert probe(chosen).endswith("folder INBOX, 3 unread")
+    assert collect(chosen, desk.engine) == {"suppressed": 1, "unsubscribed": 1, "ignored": 1}
+    assert list(imap.messages) == [other] and collect(chosen, desk.engine) == {}
+    assert desk.rows(Suppression) == 1
+    assert all(row.paused for row in desk.subscriptions())
+
+
+@pytest.mark.parametrize("command", ["LOGIN", "SELECT", "SEARCH", "FETCH", "STORE", "EXPUNGE"])
+def test_a_line_that_breaks_loses_nothing_and_counts_nothing_twice(command: str, desk: Desk, imap: ImapServer) -> None:
+    imap.add(dsn(letter(desk).sender, "4.2.2"))
+    imap.break_at = command
+    with pytest.raises(MailboxError, match=r"127\.0\.0\.1"):
+        collect(settings(desk, imap), desk.engine)
+    collect(settings(desk, imap), desk.engine)
+    assert desk.rows(EmailBounce) == 1
+    assert all(r"\Seen" in kept.flags for kept in imap.messages.values())
+
+
+def test_what_is_too_large_is_left_alone(desk: Desk, imap: ImapServer) -> None:
+    imap.add(dsn(letter(desk).sender, original=b"X" * 9_000_000))
+    assert collect(settings(desk, imap), desk.engine) == {"ignored": 1}
+    assert desk.rows(Suppression) == 0 and len(imap.messages) == 1
+
+
+@pytest.mark.parametrize("changes", [{"s3cret": "wrong"}, {"INBOX": "Elsewhere"}])
+def test_a_login_or_a_folder_that_is_not_there_is_said_without_the_password(
+    changes: dict[str, str], desk: Desk, imap: ImapServer
+) -> None:
+    with pytest.raises(MailboxError) as caught:
+        probe(settings(desk, imap, **changes))
+    assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["imaps://host/INBOX", "imaps://u:p@h:99999", "imaps://"])
+def test_a_url_that_cannot_be_is_one_line_that_names_the_variable(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^MONITOR_BOUNCE_URL: "):
+        Mailbox.of(url)
+
+
+def test_the_mailbox_is_named_by_a_url() -> None:
+    assert Mailbox.of("imaps://u%40x:p%2F@h/a%20b") == Mailbox("h", 993, True, False, "u@x", "p/", "a b")
+    assert Mailbox.of("imap://u:p@h?starttls=true") == Mailbox("h", 143, False, True, "u", "p", "INBOX")

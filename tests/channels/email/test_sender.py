@@ -1,0 +1,202 @@
+"""What makes a mailbox provider believe us: signatures, the DNS, a rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from monitor.alerts.outbox import SendError
+from monitor.channels.email import Email, check_dns
+from monitor.channels.email.rate import Rate
+from monitor.channels.email.signing import Signer
+from monitor.settings import SettingsError
+from tests.channels.email.desk import Desk, release
+from tests.fakes.dns import DnsServer
+
+PEM = serialization.Encoding.PEM
+PKCS8 = serialization.PrivateFormat.PKCS8
+OPEN = serialization.NoEncryption()
+
+
+@pytest.fixture(scope="module")
+def key() -> bytes:
+    """An RSA key as ``openssl genrsa`` writes it."""
+    return rsa.generate_private_key(65_537, 2_048).private_bytes(PEM, PKCS8, OPEN)
+
+
+def signing(desk: Desk, tmp_path: Path, key: bytes) -> Desk:
+    """The same desk, its letters signed."""
+    path = tmp_path / "dkim.pem"
+    path.write_bytes(key)
+    desk.settings = desk.settings.model_copy(update={"dkim_key": path, "dkim_selector": "s2026"})
+    desk.email = Email(desk.settings, desk.engine)
+    return desk
+
+
+def verified(desk: Desk, raw: bytes) -> bool:
+    """As a mailbox provider does it, the key from the DNS."""
+    signer = Signer.of(desk.settings, "letters.example")
+    assert signer is not None
+    name, record = signer.record
+    answers = {f"{name}.".encode(): record.encode()}
+    return bool(dkim.verify(raw, dnsfunc=lambda asked, timeout=5: answers.get(asked)))
+
+
+# --- DKIM -------------------------------------------------------------------------------------------------
+
+
+def test_each_letter_is_signed_with_all_that_one_click_needs(desk: Desk, tmp_path: Path, key: bytes) -> None:
+    signing(desk, tmp_path, key).subscriber()
+    desk.sign_up("new@example.org")
+    desk.news(release("模型-7B"))
+    assert desk.deliver() == desk.confirmations() == 1
+    for letter in desk.sink.letters:
+        assert verified(desk, letter.raw)
+        assert not letter.message.defects
+    signature = "".join(desk.sink.letters[0].message["DKIM-Signature"].split())
+    assert "d=letters.example;" in signature and "s=s2026;" in signature
+    covered = signature.partition(";h=")[2].partition(";")[0].lower().split(":")
+    assert {"list-unsubscribe", "list-unsubscribe-post", "message-id", "date", "to", "subject"} <= set(covered)
+    assert covered.count("from") == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Subject: ", b"Subject: Buy now! "),
+        (b"/unsubscribe/", b"/elsewhere/"),
+        (b"From: ", b"From: Somebody <else@evil.example>\r\nFrom: "),
+        (b"huggingface.co", b"evil.example"),
+    ],
+)
+def test_a_letter_that_was_changed_on_its_way_is_found_out(
+    old: bytes, new: bytes, desk: Desk, tmp_path: Path, key: bytes
+) -> None:
+    signing(desk, tmp_path, key).subscriber()
+    desk.news(release())
+    desk.deliver()
+    raw = desk.sink.letters[0].raw
+    assert verified(desk, raw)
+    head, rest = raw[:1_000], raw[1_000:]
+    changed = raw.replace(old, new) if old in rest else head.replace(old, new, 1) + rest
+    assert changed != raw and not verified(desk, changed)
+
+
+def test_a_key_that_cannot_be_used_is_one_line_that_names_the_variable(desk: Desk, tmp_path: Path) -> None:
+    curve = ec.generate_private_key(ec.SECP256R1()).private_bytes(PEM, PKCS8, OPEN)
+    locked = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        PEM, PKCS8, serialization.BestAvailableEncryption(b"x")
+    )
+    for wrong in (b"", b"-----BEGIN", curve, locked):
+        with pytest.raises(SettingsError, match=r"^MONITOR_DKIM_KEY: "):
+            signing(desk, tmp_path, wrong)
+    desk.settings = desk.settings.model_copy(update={"dkim_key": tmp_path / "absent.pem"})
+    with pytest.raises(SettingsError, match=r"^MONITOR_DKIM_KEY: cannot read"):
+        Email(desk.settings, desk.engine)
+
+
+# --- DNS --------------------------------------------------------------------------------------------------
+
+
+def findings(desk: Desk, records: dict[tuple[str, str], list[str]]) -> dict[str, tuple[bool | None, str]]:
+    with DnsServer(records) as server:
+        return {found.name: (found.ok, found.says) for found in check_dns(desk.settings, server.resolver)}
+
+
+def test_the_doctor_finds_everything_in_order(desk: Desk) -> None:
+    found = findings(
+        desk,
+        {
+            ("letters.example", "TXT"): ['"v=spf1 include:relay.example -all"', '"other=1"'],
+            ("letters.example", "MX"): ["10 mx.letters.example."],
+            ("mail._domainkey.letters.example", "TXT"): ['"v=DKIM1; k=rsa; " "p=MIIB"'],
+            ("_dmarc.letters.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
+        },
+    )
+    assert all(ok for ok, _ in found.values()), found
+    assert set(found) == {"one-click unsubscribing", "SPF", "DKIM", "DMARC", "bounces"}
+
+
+def test_the_doctor_says_what_to_do_where_nothing_is_there(desk: Desk) -> None:
+    desk.settings = desk.settings.model_copy(update={"public_url": "http://127.0.0.1:8000"})
+    found = findings(desk, {("example", "TXT"): ['"x"']})
+    assert {name: ok for name, (ok, _) in found.items()} == {
+        "one-click unsubscribing": False,
+        "SPF": False,
+        "DKIM": None,
+        "DMARC": False,
+        "bounces": False,
+    }
+    assert (
+        "v=spf1" in found["SPF"][1]
+        and "v=DMARC1" in found["DMARC"][1]
+        and "https" in found["one-click unsubscribing"][1]
+    )
+
+
+@pytest.mark.parametrize("record", ["v=spf1 +all", "v=spf1 all"])
+def test_a_record_that_lets_anyone_send_is_none(record: str, desk: Desk) -> None:
+    ok, says = findings(desk, {("letters.example", "TXT"): [f'"{record}"']})["SPF"]
+    assert ok is False and "lets anyone send" in says
+
+
+def test_our_own_key_must_be_the_one_in_the_dns(desk: Desk, tmp_path: Path, key: bytes) -> None:
+    signer = Signer.of(signing(desk, tmp_path, key).settings, "letters.example")
+    assert signer is not None
+    name, record = signer.record
+    whole = " ".join(f'"{record[start : start + 200]}"' for start in range(0, len(record), 200))
+    assert findings(desk, {(name, "TXT"): [whole]})["DKIM"][0] is True
+    ok, says = findings(desk, {(name, "TXT"): ['"v=DKIM1; p=AAAA"']})["DKIM"]
+    assert ok is False and record in says
+
+
+def test_a_dns_that_does_not_answer_is_no_verdict(desk: Desk) -> None:
+    server = DnsServer({})
+    resolver = server.resolver
+    server._server.server_close()
+    resolver.lifetime = 1.0
+    found = check_dns(desk.settings, resolver)[-1]
+    assert found.ok is None and "does not answer" in found.says
+
+
+# --- rate -------------------------------------------------------------------------------------------------
+
+
+def test_all_workers_together_keep_to_the_rate(redis_url: str) -> None:
+    moments: list[float] = []
+
+    def run() -> None:
+        rate = Rate(20, redis_url)
+        for _ in range(10):
+            rate.wait()
+            moments.append(time.time())
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(moments) == 30
+    moments.sort()
+    # Any 21 letters in a row take a second, but for the time between the turn and our noting it.
+    assert moments[20] - moments[0] > 0.8
+
+
+def test_a_letter_whose_turn_is_far_off_waits_in_the_outbox(desk: Desk) -> None:
+    desk.settings = desk.settings.model_copy(update={"email_rate": 0.05})
+    desk.email = Email(desk.settings, desk.engine)
+    for number in range(3):
+        desk.subscriber(address=f"r{number}@example.org")
+    desk.news(release())
+    assert desk.deliver() == 1 and len(desk.sink.letters) == 1
+    waiting = [row for row in desk.deliveries() if row.state == "pending"]
+    assert len(waiting) == 2 and all("MONITOR_EMAIL_RATE" in (row.error or "") for row in waiting)
+    with pytest.raises(SendError) as caught:
+        desk.email._rate.wait()  # type: ignore[union-attr]
+    assert not caught.value.permanent and 1 <= (caught.value.retry_after or 0) <= 20
