@@ -1,0 +1,224 @@
+"""In headless Chromium: the whole path from signing up to leaving, and what letters look like.
+
+The pictures in ``docs/letters/`` are made here, when it is named: ``PICTURES=docs/letters pytest …``.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from pydantic import SecretStr
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from monitor.channels.email import Email
+from monitor.models import Release
+from monitor.service import Service
+from monitor.vocabulary import Digest
+from monitor.web.app import create_app
+from tests.channels.email.conftest import Make
+from tests.channels.email.desk import READER, Desk, release, texts
+from tests.channels.email.test_letters import check, read
+from tests.fakes.hub import until
+from tests.fakes.smtp import Received, SmtpSink
+from tests.web.browser import Browser
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def one_browser() -> Iterator[Browser]:
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("no chromium and chromedriver on this machine: apt-get install chromium chromium-driver")
+    with Browser("") as made:
+        yield made
+
+
+@pytest.fixture
+def browser(one_browser: Browser) -> Browser:
+    one_browser.reset()
+    return one_browser
+
+
+@pytest.fixture
+def served(desk_with: Make, sink: SmtpSink) -> Iterator[Desk]:
+    """A desk whose pages a browser can open, at the address that its letters name."""
+    desk = desk_with(sink)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    desk.settings = desk.settings.model_copy(update={"public_url": address, "smtp_url": SecretStr(sink.url)})
+    desk.email = Email(desk.settings, desk.engine)
+    server = uvicorn.Server(uvicorn.Config(create_app(Service(desk.settings)), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started, 30, "the server")
+    yield desk
+    server.should_exit = True
+    thread.join(10)
+
+
+def keep(browser: Browser, name: str, *, wide: int = 700, dark: bool = False) -> None:
+    """A picture of the whole page as such a reader sees it, in the folder that PICTURES names."""
+    browser.look(dark=dark)
+    browser.size(wide, 200)
+    high = browser.driver.execute_script("return document.documentElement.scrollHeight")
+    browser.size(wide, min(int(high), 1_600))
+    folder = os.environ.get("PICTURES")
+    if folder:
+        picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
+        (ROOT / folder / f"{name}.png").write_bytes(base64.b64decode(picture))
+
+
+# --- the whole path ---------------------------------------------------------------------------------------
+
+
+def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, browser: Browser) -> None:
+    base = served.settings.public_url
+    served.news(*(release(f"before-{number}") for number in range(3)), release("elsewhere", origin="US"))
+    browser.open(f"{base}/subscribe")
+    assert "4 releases" in browser.find("#preview").text
+    browser.find('input[name=origin][value="CN"]').click()
+    until(lambda: "3 releases" in browser.find("#preview").text, 20, "the preview")
+    browser.find("#email").send_keys(READER)
+    Select(browser.find("select[name=digest]")).select_by_value("immediate")
+    keep(browser, "subscribe", wide=1_100)
+    assert browser.violations() == [] and browser.complaints() == []
+    browser.find("#signup button").click()
+    until(lambda: "Look into your mailbox" in browser.find("h1").text, 20, "the answer")
+
+    assert served.confirmations() == 1
+    letter = served.sink.to(READER)[-1]
+    (link,) = {link for link in read(texts(letter.message)[1]).links if "/confirm/" in link}
+    browser.open(link)
+    assert "origin:CN" in browser.find(".quote").text and not served.subscriptions()[0].confirmed
+    served.news(release("too-early"))
+    assert served.deliver() == 0
+    browser.find("main form button").click()
+    until(lambda: "You will be told" in browser.find("h1").text, 20, "the answer")
+
+    served.news(release("In-Time-80B-A3B"), release("not-asked-for", origin="US"))
+    assert served.deliver() == 1
+    told = served.sink.to(READER)[-1].message
+    assert told["Subject"] == "Qwen released In-Time-80B-A3B (80B, 3B active, Apache-2.0)"
+    one_click = told["List-Unsubscribe"].partition("<")[2].partition(">")[0]
+    assert told["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    browser.open(one_click)  # a scanner follows the link
+    assert not served.subscriptions()[0].paused
+    assert httpx.post(one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    served.news(release("too-late"))
+    assert served.deliver() == 0 and len(served.sink.to(READER)) == 2
+
+    browser.open(one_click)
+    browser.find("main form button").click()  # the page of one who has left offers to undo it
+    until(lambda: "subscribed again" in browser.find("h1").text, 20, "the answer")
+    assert not served.subscriptions()[0].paused
+
+
+def test_the_preference_page_can_be_read_and_used(served: Desk, browser: Browser) -> None:
+    served.subscriber("origin:CN params:>=30B")
+    served.subscriber("kind:base license:permissive", digest=Digest.WEEKLY, timezone="Europe/Paris")
+    served.news(release())
+    served.deliver()
+    (link,) = {link for link in read(texts(served.sink.letters[0].message)[1]).links if "/preferences/" in link}
+    browser.open(link)
+    browser.find("button[value=pause]").click()
+    until(lambda: "Paused" in browser.find("[role=status]").text, 20, "the answer")
+    assert sum(row.paused for row in served.subscriptions()) == 1
+    keep(browser, "preferences", wide=900)
+    for dark in (False, True):
+        browser.look(dark=dark)
+        for wide in (320, 900):
+            browser.size(wide, 800)
+            assert _overflow(browser) == 0
+            assert browser.violations() == []
+
+
+# --- letters ----------------------------------------------------------------------------------------------
+
+
+def _one(desk: Desk) -> None:
+    desk.subscriber("origin:CN params:>=30B")
+    url = "https://qwen.ai/blog/qwen3-next"
+    desk.news(release(announcement_url=url, foundation_repo_id="Qwen/Qwen3-Base", foundation_origin="CN"))
+
+
+def _digest(desk: Desk) -> None:
+    desk.subscriber("kind:base,finetune", digest=Digest.WEEKLY, timezone="Europe/Paris")
+    today = datetime.now(UTC)
+    labs = {
+        "qwen": ("Qwen", "CN", ["Qwen3-Next-80B-A3B-Instruct", "Qwen3-Next-80B-A3B-Thinking", "Qwen3-Omni-30B-A3B"]),
+        "mistral": ("mistralai", "FR", ["Magistral-Small-2509"]),
+        "google": ("google", "US", ["gemma-3n-E4B-it", "embeddinggemma-300m"]),
+        "lg": ("LGAI-EXAONE", "KR", ["EXAONE-4.0-32B"]),
+    }
+    sizes = {"80B": (80e9, 3e9), "30B": (30e9, 3e9), "32B": (32e9, 32e9), "E4B": (8e9, 4e9), "300m": (300e6, 300e6)}
+    rows: list[Release] = []
+    for lab, (namespace, origin, names) in labs.items():
+        for name in names:
+            total, active = next((some for word, some in sizes.items() if word in name), (24e9, 24e9))
+            at = today - timedelta(days=len(rows) * 2 % 6)
+            facts = {"lab": lab, "origin": origin, "params_total": int(total), "params_active": int(active), "at": at}
+            rows.append(release(name, namespace=namespace, **facts))
+    desk.news(*rows)
+
+
+def _confirmation(desk: Desk) -> None:
+    desk.sign_up(filter="origin:CN params:>=30B", digest="weekly", timezone="Europe/Paris", hour=8)
+
+
+LETTERS: dict[str, Callable[[Desk], None]] = {"release": _one, "digest": _digest, "confirmation": _confirmation}
+
+
+def shown(letter: Received) -> str:
+    """The HTML of a letter, its picture in place, as a mail program would show it."""
+    html = texts(letter.message)[1]
+    for part in letter.message.walk():
+        if part.get_content_type() == "image/png":
+            data = base64.b64encode(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]
+            html = html.replace(f"cid:{part['Content-ID'].strip('<>')}", f"data:image/png;base64,{data}")
+    assert "cid:" not in html
+    return html
+
+
+def _overflow(browser: Browser) -> int:
+    """Pixels by which the page is wider than the screen."""
+    wide = browser.driver.execute_script(
+        "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return int(wide)
+
+
+@pytest.mark.parametrize("name", list(LETTERS))
+def test_a_letter_can_be_read_on_narrow_and_dark_screens(
+    name: str, desk: Desk, browser: Browser, tmp_path: Path
+) -> None:
+    LETTERS[name](desk)
+    desk.make_due()
+    assert desk.deliver() + desk.confirmations() == 1
+    check(desk.sink.letters[0], confirmation=name == "confirmation")
+    file = tmp_path / "letter.html"
+    file.write_text(shown(desk.sink.letters[0]), "utf-8")
+    browser.open(file.as_uri())
+    for dark in (False, True):
+        browser.look(dark=dark)
+        for wide in (320, 640):
+            browser.size(wide, 900)
+            assert _overflow(browser) == 0, (dark, wide)
+            assert browser.violations() == [], (dark, wide)
+            links = browser.driver.find_elements(By.CSS_SELECTOR, "a[href]")
+            assert links and all(link.is_displayed() for link in links)
+    ground = "return getComputedStyle(document.querySelector('.paper')).backgroundColor"
+    assert browser.driver.execute_script(ground) == "rgb(20, 23, 26)"
+    keep(browser, f"letter-{name}-dark", wide=360, dark=True)
+    keep(browser, f"letter-{name}", wide=660)
