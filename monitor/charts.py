@@ -166,7 +166,7 @@ def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "c
 
 def of_stats(rows: Sequence[Row], by: Sequence[str], value: str = "count", title: str = "") -> Chart:
     """The chart that suits these dimensions of ``stats``: columns over time, or bars."""
-    title = title or f"{UNITS.get(value, value)} by {' and '.join(by)}"
+    title = title or f"{UNITS.get(value, value)} by {' and '.join(by)}".replace("_", " ")
     time = next((name for name in by if name in _FORMATS), None)
     other = next((name for name in by if name != time), None)
     if time is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,8 +22,14 @@ from monitor.web.rewrite import term
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 
 
+FRESH = timedelta(days=1)
+"""How long what was seen here is shown as new."""
+
+
 def page(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, or a part of one, from its template."""
+    registry = request.app.state.service.registry
+    context |= {"lab_of": registry.get, "fresh": now() - FRESH}
     return templates.TemplateResponse(request, f"{name}.html", context, status_code=status)
 
 

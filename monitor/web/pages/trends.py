@@ -177,6 +177,6 @@ def _drawn(rows: list[dict[str, Any]], by: list[str], asked: Asked) -> Chart:
     time = next((name for name in by if name in TIMES), None)
     other = next((name for name in by if name != time), None)
     if time is not None and other is not None and asked.share:
-        title = title or f"{VALUES[asked.value]} by {time} and {other}, in percent"
+        title = title or f"{VALUES[asked.value]} by {time} and {other}, in percent".replace("_", " ")
         return charts.over_time(rows, time, other, asked.value, title, share=True)
     return charts.of_stats(rows, by, asked.value, title)

@@ -1,0 +1,75 @@
+"""Pictures of every page for the documentation: ``python -m tests.pictures [FOLDER]`` (docs/ without one).
+
+Fills a database from the recorded timeline, serves it on loopback and looks at it with headless Chromium.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from monitor import db
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.web.app import create_app
+from tests.fakes.hub import until
+from tests.web.browser import Browser
+from tests.web.history import BASE, fill
+
+PICTURES = (
+    ("page", "/releases?q=kind:base,finetune+-lab:none", (1280, 860), False),
+    ("page-search", "/releases?q=origin:CN+kind:base+params:>=7B&sort=downloads", (1280, 860), True),
+    ("page-narrow", "/releases?q=origin:CN+kind:base", (400, 860), False),
+    ("page-release", f"/releases/{BASE}", (1280, 1500), False),
+    ("page-lab", "/labs/qwen", (1280, 860), False),
+    ("page-labs", "/labs", (1280, 860), True),
+    ("page-trends", "/trends", (1280, 1500), False),
+    ("page-trends-dark", "/trends", (1280, 860), True),
+    ("page-chart", "/trends/chart?q=kind:base&by=month,license_class&last=18", (1280, 860), False),
+    ("page-alert", "/alert?filter=origin:CN+kind:base", (1280, 560), False),
+    ("page-status", "/status", (1280, 860), False),
+    ("page-api", "/docs", (1280, 860), True),
+)  # fmt: skip
+"""(name, page, size of the screen, whether it is dark)."""
+
+
+def main(folder: Path) -> None:
+    """Takes every picture."""
+    with tempfile.TemporaryDirectory() as place, _served(Path(place)) as address, Browser(address) as browser:
+        for name, path, size, dark in PICTURES:
+            browser.look(dark=dark)
+            browser.size(*size)
+            browser.open(path)
+            (folder / f"{name}.png").write_bytes(browser.driver.get_screenshot_as_png())
+            print(folder / f"{name}.png")
+
+
+@contextmanager
+def _served(place: Path) -> Iterator[str]:
+    service = Service(Settings(database_url=f"sqlite:///{place}/pictures.db"))
+    db.upgrade(service.engine)
+    fill(service.engine, hostile=False)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started, 30, "the server")
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+    service.engine.dispose()
+
+
+if __name__ == "__main__":
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        sys.exit("tests.pictures needs chromium and chromedriver")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "docs")
