@@ -163,6 +163,19 @@ class ReplayHub(World):
         body = answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
         return answer.status, answer.headers, body
 
+    def knock(self, path: str, *, client: str) -> int:
+        """The status of the answer to a request for something that is there, charged and failed like any other: for
+        simulations in which what it says is known."""
+        with self._counting:
+            self.requests += 1
+        allowance = self._windows.spend(client, self.quota)
+        kind, _ = self._faults.next(path)
+        if kind == 429 or allowance.exceeded:
+            with self._counting:
+                self.refused += 1
+            return 429
+        return kind if isinstance(kind, int) else 200
+
     def _answer(self, request: Request) -> Answer:
         """Everything that happens to one request: counted, charged, perhaps failed, then answered."""
         with self._counting:

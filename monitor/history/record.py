@@ -83,6 +83,7 @@ def record(session: Session, sightings: Iterable[Sighting], registry: Registry, 
         done.same += 1
     rows = _rows(session, batch)
     _record_new(session, [batch[key] for key in batch if key not in rows], registry, done)
+    _sighted(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
     for hub_id, row in rows.items():
         _record_again(session, row, batch[hub_id], registry, done)
     session.flush()
@@ -283,8 +284,13 @@ def _first_sighted(session: Session, hub_ids: Iterable[str]) -> None:
         session.execute(ignoring(session, Sighted).from_select(columns, seen.where(col(Release.hub_id).in_(some))))
 
 
-def _sighted(session: Session, seen: Iterable[tuple[int, str, datetime]]) -> None:
-    values = [{"release_id": release, "via": via, "seen_at": at} for release, via, at in seen]
+def _sighted(session: Session, seen: Iterable[tuple[Release, Sighting]]) -> None:
+    """Keeps by which ways each was seen, once for each way."""
+    values = [
+        {"release_id": row.id, "via": str(sighting.via), "seen_at": sighting.seen_at}
+        for row, sighting in seen
+        if sighting.via in {Via.WEBHOOK, Via.TRENDING} or row.detected_via != sighting.via
+    ]
     if values:
         session.execute(ignoring(session, Sighted), values)
 
@@ -298,8 +304,6 @@ def _record_again(session: Session, row: Release, sighting: Sighting, registry: 
     if sighting.via in _LISTED:
         row.listed_digest = digest(trimmed(sighting.facts))
         session.add(row)
-    if sighting.via in {Via.WEBHOOK, Via.TRENDING} or row.detected_via != sighting.via:
-        _sighted(session, [(row.id, str(sighting.via), sighting.seen_at)])
     returned = row.status in {Status.GONE, Status.PRIVATE} and facts.get("private") is not True
     if digest(facts) == row.facts_digest and not returned:
         done.same += 1

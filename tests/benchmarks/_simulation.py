@@ -3,33 +3,41 @@
 Everything of ours is real: detection, classification, the database, the allowance, huggingface_hub's own session. The
 Hub is the one of the tests, asked in process (a socket would add nothing but time); its clock, and every clock that
 ours reads, is the simulated one. What happens on it is drawn from real names and dates, see :class:`Script`.
+
+A month holds a million sweeps and polls of which all but some thousands find that nothing has changed. Unless told to
+live through every one, :class:`_Quiet` passes over those that cannot find anything: it takes their requests from the
+allowance and from the Hub's window, lets them fail like any other, and gives the next turn by the same rhythm. A test
+lives through the same plan both ways and demands the same outcome to the second.
 """
 
 from __future__ import annotations
 
 import json
 import random
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import time_machine
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
 from monitor import db, detection
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.detection import Watcher
 from monitor.labs import load
-from monitor.models import Delivery, Namespace, Release
+from monitor.models import Delivery, Namespace, Poll, Release, iso
 from monitor.settings import Settings
 from monitor.sources import transport
 from monitor.sources.budget import Allowance, AllowanceSpent
-from monitor.sources.hub import Hub
-from monitor.sources.transport import HubError
+from monitor.sources.hub import Facts, Hub
+from monitor.sources.rhythm import interval, jittered
+from monitor.sources.transport import HubError, HubUnreachableError
 from monitor.vocabulary import Via
 from tests.benchmarks._recorded import recorded
 from tests.fakes.hub import ReplayHub, empty, model, stamp
@@ -47,6 +55,11 @@ class Plan:
     days: float = 30
     namespaces: int = 400
     repositories: int = 100_000
+    """At the end of it."""
+    uploads: int = 1_000
+    """By strangers, in a day, beside the bursts."""
+    pace: float = 1
+    """How much more than in the month's plan the watched namespaces release."""
     bursts: int = 3
     burst: int = 5_000
     outage_hours: float = 2
@@ -94,20 +107,23 @@ class Script:
 
     def _write(self) -> None:
         plan, chance = self.plan, self.chance
-        rates = {name: chance.paretovariate(1.1) * 0.05 for name in self.names}
+        rates = {name: chance.paretovariate(1.1) * 0.025 for name in self.names}
         releases = 0
         for name, rate in rates.items():
             self._past(name, rate)
-            for _ in range(min(40, round(chance.expovariate(1 / (rate * plan.days))))):
+            for _ in range(min(40, round(chance.expovariate(1 / (rate * plan.days * plan.pace))))):
                 self._release(name, releases)
                 releases += 1
-        in_bursts = plan.bursts * plan.burst
-        before = (plan.repositories - in_bursts) * 6 // 10
+        coming = round(plan.uploads * plan.days)
+        before = plan.repositories - plan.bursts * plan.burst - coming - len(self._history) - releases
         for index in range(before):
             self._history.append(self._stranger(index, START - timedelta(minutes=10 + index)))
-        daily = plan.repositories - in_bursts - before - len(self.names) * 6
-        for index in range(before, before + max(0, daily)):
-            self._upload(index, self._some_time())
+        while coming > 0:
+            # Most of what strangers upload comes in sittings: a model and its quantisations, one after the other.
+            sitting, began = min(coming, chance.randint(1, 50)), self._some_time()
+            for index in range(sitting):
+                self._upload(before + coming - index, began + timedelta(seconds=index * chance.uniform(0.5, 3)))
+            coming -= sitting
         for number in range(plan.bursts):
             began = self._some_time()
             for index in range(plan.burst):
@@ -171,7 +187,7 @@ class Script:
 
     def _afterwards(self, repo_id: str, name: str, moment: datetime) -> None:
         """Some are renamed, moved to another watched namespace, withdrawn for a while, or deleted, hours later."""
-        fate, later = self.chance.random(), moment + timedelta(hours=self.chance.uniform(2, 48))
+        fate, later = self.chance.random(), moment + timedelta(hours=self.chance.uniform(3, 48))
         if later > self.end - timedelta(hours=4):
             return
         if fate < 0.05:
@@ -197,23 +213,57 @@ class InProcess(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         if self._broken():
             raise httpx2.ConnectError("outage")
-        self.requests += 1
-        self.windows[int(self._hub.clock().timestamp()) // 300] += 1
+        self._count()
         status, headers, body = self._hub.ask(request.method, str(request.url), client="monitor")
         self.refused += status == 429
         return httpx2.Response(status, headers=headers, content=body, request=request)
+
+    def knock(self, path: str) -> None:
+        """A request of which only the cost and the failure matter. Raises as the transport would."""
+        if self._broken():
+            raise HubUnreachableError("outage")
+        self._count()
+        status = self._hub.knock(path, client="monitor")
+        self.refused += status == 429
+        if status != 200:
+            raise HubError(str(status))
+
+    def _count(self) -> None:
+        self.requests += 1
+        self.windows[int(self._hub.clock().timestamp()) // 300] += 1
+
+
+class CountedHub(ReplayHub):
+    """A Hub that counts its changes: all of them, and those of each namespace."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock=clock)
+        self.changes = 0
+        self.changed: Counter[str] = Counter()
+
+    def _place(self, before: Facts | None, after: Facts | None) -> None:
+        super()._place(before, after)
+        self.changes += 1
+        for facts in (before, after):
+            if facts is not None:
+                self.changed[facts["author"]] += 1
 
 
 class Naive:
     """The poller that everyone writes first: newest created, down to the last creation date it saw."""
 
-    def __init__(self, hub: ReplayHub) -> None:
+    def __init__(self, hub: CountedHub) -> None:
         self.hub, self.last, self.seen = hub, "", dict[str, datetime]()
+        self._changes: int | None = None
         self.requests = self.refused = self.failed = 0
         self.placeholders: set[str] = set()
 
     def poll(self, moment: datetime, *, broken: bool) -> None:
         """One pass, twenty pages at the most; a failure ends it, and what it had read of it is kept."""
+        if self._changes == self.hub.changes and not broken:
+            self._again()
+            return
+        changes = self.hub.changes
         newest, url = self.last, "/api/models?sort=createdAt&limit=100&expand=createdAt&expand=siblings"
         for _ in range(20):
             if broken:
@@ -235,7 +285,14 @@ class Naive:
                 break
             url = following.partition("<")[2].partition(">")[0].partition("/api")[2]
             url = f"/api{url}"
-        self.last = newest
+        self.last, self._changes = newest, changes
+
+    def _again(self) -> None:
+        """Nothing was made since the last pass: only what that costs."""
+        self.requests += 1
+        status = self.hub.knock("/api/models", client="naive")
+        self.refused += status == 429
+        self.failed += status != 200
 
 
 def _weights(row: dict[str, Any]) -> bool:
@@ -264,30 +321,37 @@ class Outcome:
     naive_refused: int
 
 
-def simulate(plan: Plan, database_url: str, progress: Callable[[float], None] = lambda _: None) -> Outcome:
-    """Lives through the plan; see :class:`Outcome`."""
+def simulate(
+    plan: Plan, database_url: str, progress: Callable[[float], None] = lambda _: None, *, every_one: bool = False
+) -> Outcome:
+    """Lives through the plan; ``every_one``: through each sweep and poll, those that can find nothing too."""
+    random.seed(plan.seed)  # the jitter of the rhythm
     with time_machine.travel(START, tick=False) as clock:
-        return _Life(plan, database_url, clock).live(progress)
+        return _Life(plan, database_url, clock, every_one=every_one).live(progress)
 
 
 class _Life:
-    def __init__(self, plan: Plan, database_url: str, clock: Any) -> None:
+    def __init__(self, plan: Plan, database_url: str, clock: Any, *, every_one: bool) -> None:
         self.plan, self.clock = plan, clock
         self.now = START
         registry = load()
         names = random.Random(plan.seed).sample(sorted(registry.watched), plan.namespaces)
-        self.hub = ReplayHub(clock=lambda: self.now)
+        self.hub = CountedHub(clock=lambda: self.now)
         self.script = Script(plan, self.hub, names)
         self.names = names
         self.outage = (START + timedelta(days=plan.days / 2), timedelta(hours=plan.outage_hours))
         allowance = Allowance(400)
+        self._prune = _unthreaded(allowance)
         self.line = InProcess(self.hub, self.broken)
+        # huggingface_hub asks once in a process which agents it should know, where that is not yet on disk.
+        transport.use(Allowance(1), InProcess(self.hub, lambda: True))
+        asking = Hub(Settings(hf_endpoint="http://hub.test"))
         transport.use(allowance, self.line)
         self.engine = db.make_engine(database_url)
         db.upgrade(self.engine)
         self.watcher = Watcher(
             engine=self.engine,
-            hub=Hub(Settings(hf_endpoint="http://hub.test")),
+            hub=asking,
             allowance=allowance,
             registry=registry,
             hub_interval=POLL,
@@ -297,6 +361,7 @@ class _Life:
         self.told: list[tuple[str, datetime]] = []
         self.errors: Counter[str] = Counter()
         self.naive = Naive(self.hub)
+        self.quiet = None if every_one else _Quiet(self)
 
     def broken(self) -> bool:
         began, length = self.outage
@@ -313,8 +378,12 @@ class _Life:
             for event in self.script.due(self.now):
                 event.do()
             if tick * SWEEP % POLL == 0:
+                self._prune()
                 self._polls(tick * SWEEP // POLL)
-            self._try("sweep", lambda: detection.sweep_due(self.watcher))
+            if self.quiet is None or not self.quiet.sweeps():
+                self.attempt("sweep", lambda: detection.sweep_due(self.watcher))
+                if self.quiet is not None:
+                    self.quiet.learn()
             if tick % 2_000 == 0:
                 progress(tick / ticks)
         return self._outcome()
@@ -327,17 +396,22 @@ class _Life:
 
     def _polls(self, minute: int) -> None:
         for via in (Via.CREATED, Via.MODIFIED, *([Via.TRENDING] if minute % 15 == 0 else [])):
-            self._try(str(via), lambda via=via: detection.poll(self.watcher, via))
+            if self.quiet is None:
+                self.attempt(str(via), lambda via=via: detection.poll(self.watcher, via))
+            else:
+                self.quiet.poll(via)
         self.naive.poll(self.now, broken=self.broken())
 
-    def _try(self, what: str, work: Callable[[], Any]) -> None:
+    def attempt(self, what: str, work: Callable[[], Any]) -> bool:
+        """Whether it could be done."""
         try:
             done = work()
         except (HubError, AllowanceSpent) as error:
             self.errors[f"{what}: {type(error).__name__}"] += 1
-            return
+            return False
         if done is not None:
             self.told += [(item.release.hub_id, self.now) for item in done.news if item.event == "release"]
+        return True
 
     def _shift(self, hub: ReplayHub) -> None:
         """While a listing is walked, others upload, and pages shift."""
@@ -380,3 +454,144 @@ class _Life:
             naive_requests=self.naive.requests,
             naive_refused=self.naive.refused,
         )
+
+
+def _unthreaded(allowance: Allowance) -> Callable[[], None]:
+    """Stops the allowance's storage from starting a thread for each request to forget old ones; returns what does
+    that instead."""
+    storage: Any = allowance._storage
+    storage.timer.join()
+    storage.timer = SimpleNamespace(is_alive=lambda: True)
+    forget: Callable[[], None] = storage._MemoryStorage__expire_events
+    return forget
+
+
+@dataclass
+class _Turn:
+    """What the rhythm knows of a namespace, ahead of the database where sweeps were passed over."""
+
+    due_at: datetime
+    swept_at: datetime | None
+    failures: int
+    newest: datetime | None = None
+    proven: int = 0
+    """Sweeps in a row that succeeded since the namespace last changed: the second one found nothing."""
+    version: int = -1
+
+
+class _Quiet:
+    """Passes over sweeps and polls that can find nothing, see the top of this module."""
+
+    def __init__(self, life: _Life) -> None:
+        self.life = life
+        self.turns: dict[str, _Turn] = {}
+        self._order: list[tuple[datetime, str]] = []
+        self._ahead: set[str] = set()
+        self._polled: dict[Via, int] = {}
+        self._walked: dict[Via, datetime] = {}
+
+    # Sweeps
+
+    def sweeps(self) -> bool:
+        """Whether this moment's sweeps could be passed over, and were; else the database is as it would be."""
+        if not self.turns:
+            return False
+        names = self._due(10)
+        if not names:
+            return True
+        if not all(self._proven(name) for name in names):
+            self._write_back()
+            return False
+        if detection._short(self.life.watcher):
+            return True
+        for name in names:
+            try:
+                self._pass_over(name)
+            except (AllowanceSpent, HubUnreachableError):
+                break
+            except HubError:
+                continue
+        return True
+
+    def learn(self) -> None:
+        """Reads what real sweeps did."""
+        columns: Any = (Namespace.name, Namespace.due_at, Namespace.swept_at, Namespace.failures)
+        with db.reading(self.life.engine) as session:
+            rows = list(session.execute(select(*columns)))
+        for name, due_at, swept_at, failures in rows:
+            turn = self.turns.setdefault(name, _Turn(due_at, None, 0))
+            version = self.life.hub.changed[name]
+            if swept_at == self.life.now:
+                turn.proven = turn.proven + 1 if turn.version == version else 1
+                turn.version = version
+                if turn.proven == 2:
+                    turn.newest = self._newest(name)
+            turn.due_at, turn.swept_at, turn.failures = due_at, swept_at, failures
+        self._order = sorted((turn.due_at, name) for name, turn in self.turns.items())
+
+    def _due(self, most: int) -> list[str]:
+        return [name for due_at, name in self._order[:most] if due_at <= self.life.now]
+
+    def _proven(self, name: str) -> bool:
+        turn = self.turns[name]
+        return turn.proven >= 2 and turn.version == self.life.hub.changed[name]
+
+    def _pass_over(self, name: str) -> None:
+        """What :func:`monitor.detection.sweep` does where nothing has changed."""
+        life, turn = self.life, self.turns[name]
+        try:
+            self._ask()
+        except HubError:
+            turn.failures += 1
+            wait = min(3_600.0, POLL * 2 ** min(turn.failures, 6))
+            self._next(name, turn, life.now + jittered(wait))
+            raise
+        turn.failures, turn.swept_at = 0, life.now
+        self._next(name, turn, life.now + jittered(interval(POLL, turn.newest, life.now, followed=False)))
+
+    def _ask(self) -> None:
+        self.life.watcher.allowance.take()
+        self.life.line.knock("/api/models")
+
+    def _next(self, name: str, turn: _Turn, due_at: datetime) -> None:
+        del self._order[bisect_left(self._order, (turn.due_at, name))]
+        turn.due_at = due_at
+        insort(self._order, (due_at, name))
+        self._ahead.add(name)
+
+    def _newest(self, name: str) -> datetime | None:
+        known = detection._known(self.life.engine, name)
+        return detection._newest(known, self.life.hub.page("createdAt", 1, author=name)[0])
+
+    # Polls
+
+    def poll(self, via: Via) -> None:
+        """A poll, unless the Hub is as it was at the last one of its kind that succeeded."""
+        life = self.life
+        if via is not Via.TRENDING and self._polled.get(via) == life.hub.changes:
+            if life.attempt(str(via), self._ask):
+                self._walked[via] = life.now
+            return
+        self._write_back()
+        before = life.hub.changes
+        if life.attempt(str(via), lambda: detection.poll(life.watcher, via)):
+            # What moved while it walked is new to the next one.
+            self._polled[via] = before if life.hub.changes == before else -1
+
+    def _write_back(self) -> None:
+        """Makes the database what it would be, had nothing been passed over."""
+        with db.transaction(self.life.engine) as session:
+            for via, at in self._walked.items():
+                row = session.get_one(Poll, str(via))
+                row.state, row.succeeded_at = {**row.state, "walked_at": iso(at)}, at
+                session.add(row)
+            table: Any = Namespace.__table__  # type: ignore[attr-defined]
+            values = [
+                {"key": name, "due_at": turn.due_at, "swept_at": turn.swept_at, "failures": turn.failures}
+                for name in sorted(self._ahead)
+                for turn in [self.turns[name]]
+            ]
+            if values:
+                session.connection().execute(update(table).where(table.c.name == bindparam("key")), values)
+        self._walked.clear()
+        self._ahead.clear()

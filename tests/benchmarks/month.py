@@ -1,10 +1,11 @@
 """A month of the Hub, watched by our detection and by the naive poller of creation dates.
 
-``DAYS=3 python -m tests.benchmarks month`` lives through less of it. A whole month takes about an hour.
+``DAYS=3 python -m tests.benchmarks month`` lives through less of it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+import structlog
+
 from tests.benchmarks._simulation import Outcome, Plan, simulate
 
 DAYS = float(os.environ.get("DAYS", "30"))
@@ -20,8 +23,8 @@ DAYS = float(os.environ.get("DAYS", "30"))
 
 def main() -> None:
     """Prints a table."""
-    share = DAYS / 30
-    plan = Plan(days=DAYS, repositories=round(70_000 + 30_000 * share), bursts=max(1, round(3 * share)))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    plan = Plan(days=DAYS, bursts=max(1, round(DAYS / 10)))
     memory = Path("/dev/shm")  # the disk is not what is measured
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         began = time.monotonic()
