@@ -37,6 +37,7 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,
     )
     web.state.service = service
+    web.state.facets = {}
     web.include_router(api.router)
     web.include_router(admin.router)
     web.include_router(hooks.router)

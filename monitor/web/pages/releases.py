@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
 
 from monitor.history.query import Query, QueryError, parse
 from monitor.history.search import Page, SearchError, search
@@ -21,6 +23,8 @@ SHOWN = 50
 """Releases on a page."""
 VALUES = 7
 """Values of one facet."""
+COUNTED_FOR, KEPT = 15.0, 256
+"""Seconds for which counted facets serve again, and how many queries' are kept."""
 SORTS = {
     "released": "newest release",
     "seen": "newest seen here",
@@ -61,7 +65,7 @@ def releases(
         context |= {"problem": problem, "before": q[: problem.column - 1], "after": q[problem.column - 1 :]}
         return page(request, "releases", 422, **context, **_table(Page([], None), q, sort))
     found = search(session, query, sort=sort, limit=SHOWN, cursor=cursor)
-    counted = survey(session, query, VALUES)
+    counted = _counted(request, session, query)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
     context |= {"total": counted.total, "exact": counted.exact}
     return page(request, "releases", **context, **_table(found, q, sort))
@@ -93,6 +97,19 @@ def _table(found: Page, q: str, sort: str) -> dict[str, Any]:
 
 def _unless(value: str, usual: str) -> str | None:
     return None if value == usual else value
+
+
+def _counted(request: Request, session: Session, query: Query) -> Facets:
+    """The facets of a query; those of the last few seconds again, since whoever pages and sorts asks for the same."""
+    kept: dict[str, tuple[float, Facets]] = request.app.state.facets
+    until, found = kept.get(query.normal, (0.0, None))
+    if found is not None and until > time.monotonic():
+        return found
+    found = survey(session, query, VALUES)
+    if len(kept) >= KEPT:
+        kept.clear()
+    kept[query.normal] = (time.monotonic() + COUNTED_FOR, found)
+    return found
 
 
 def _facets(counted: Facets, query: Query) -> dict[str, list[Value]]:
