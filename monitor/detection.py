@@ -24,6 +24,7 @@ from monitor.history.announce import announced
 from monitor.history.record import Recorded, ignoring, record, vanished
 from monitor.history.release import moment as hub_moment
 from monitor.labs import Registry
+from monitor.logs import traced
 from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso
 from monitor.sources.budget import Allowance, AllowanceSpent
 from monitor.sources.feeds import NewEntry
@@ -62,12 +63,14 @@ class Watcher:
 # --- hub-wide polls ---------------------------------------------------------------------------------------
 
 
-def poll(watcher: Watcher, via: Via) -> Recorded | None:
-    """One hub-wide poll; None where another worker is at it, or the allowance is spent.
+def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | None:
+    """One hub-wide poll; None where another worker is at it. ``sparing``: nor where one began just before.
+
+    So a second beat does not make it twice as often.
 
     Raises HubError after having noted the failure; the next poll begins at the same mark.
     """
-    state = _begin(watcher, via)
+    state = _begin(watcher, via, sparing=sparing)
     if state is None:
         return None
     with _noted(watcher, Poll, str(via)):
@@ -118,13 +121,17 @@ def _introduced(watcher: Watcher, items: list[Facts], state: dict[str, Any]) -> 
     return told, {**state, "introduced": asked[-REMEMBERED:]}
 
 
-def _begin(watcher: Watcher, via: Via) -> dict[str, Any] | None:
+def _begin(watcher: Watcher, via: Via, *, sparing: bool = False) -> dict[str, Any] | None:
     with transaction(watcher.engine) as session:
         session.execute(ignoring(session, Poll), {"name": str(via), "state": {}, "failures": 0})
         row = session.get_one(Poll, str(via), with_for_update=True)
         moment = now()
         if row.leased_until is not None and row.leased_until > moment:
             return None
+        if sparing and row.due_at is not None and row.due_at > moment:
+            return None
+        every = watcher.hub_interval * (TRENDING_EVERY if via is Via.TRENDING else 1)
+        row.due_at = moment + timedelta(seconds=0.7 * every)
         row.leased_until = moment + LEASE
         session.add(row)
         return row.state
@@ -350,7 +357,8 @@ def take_hints(watcher: Watcher, most: int = 50) -> Recorded:
     total = Recorded()
     for hints in _leased_hints(watcher, most):
         try:
-            _follow(watcher, hints, total)
+            with traced(hints[-1].trace):
+                _follow(watcher, hints, total)
         except (HubError, AllowanceSpent) as error:
             log.warning("hint not followed, it is tried again", repo_id=hints[-1].repo_id, error=str(error))
     _told(watcher, total, "webhook")

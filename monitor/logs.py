@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars, get_contextvars
+
+
+def trace() -> str | None:
+    """The id that joins what the logs say of one look at the Hub, from the sighting to its deliveries, or None."""
+    found = get_contextvars().get("trace")
+    return None if found is None else str(found)
+
+
+@contextmanager
+def traced(ident: str | None) -> Iterator[None]:
+    """What is logged and written inside belongs to ``ident``; None changes nothing."""
+    if ident is None:
+        yield
+        return
+    with bound_contextvars(trace=ident):
+        yield
 
 
 def configure(*, verbose: bool = False, json: bool | None = None) -> None:
@@ -42,5 +61,8 @@ def configure(*, verbose: bool = False, json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
     for name in ("monitor", "workers"):
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)

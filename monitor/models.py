@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -430,7 +431,10 @@ class Poll(SQLModel, table=True):
 
 
 class Hint(SQLModel, table=True):
-    """Word of something that happened on the Hub (from its webhook), kept until it has been looked at."""
+    """Word of something that happened on the Hub (from its webhook), kept until it has been looked at.
+
+    ``trace``: the id under which the logs speak of the request that brought it.
+    """
 
     __tablename__: ClassVar[str] = "hint"
 
@@ -443,6 +447,7 @@ class Hint(SQLModel, table=True):
     private: bool | None = Field(default=None)
     exact_at: datetime | None = _moment()
     attempts: int = Field(default=0)
+    trace: str | None = _text()
 
 
 class Feed(SQLModel, table=True):
@@ -502,7 +507,8 @@ class Target(SQLModel, table=True):
 class Subscription(SQLModel, table=True):
     """Who wants to be told what, where and how often. ``filter`` is a query in its normal form, ``typed`` as written.
 
-    ``digest_due_at``: when the next digest goes out; None for one who is told at once.
+    ``digest_due_at``: when the next digest goes out; None for one who is told at once. ``operator``: is told when a
+    source goes silent and when it is back, and of no release.
     """
 
     __tablename__: ClassVar[str] = "subscription"
@@ -521,6 +527,7 @@ class Subscription(SQLModel, table=True):
     paused: bool = Field(default=False)
     paused_because: str | None = _text()
     options: dict[str, Any] = _object()
+    operator: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     created_by: str = _words()
     created_at: datetime = _when()
 
@@ -537,8 +544,9 @@ class Delivery(SQLModel, table=True):
     """One subscription told of one event of one release: unique, sent, marked.
 
     ``message`` names the message that carries it, from the first attempt on, so that a second attempt sends
-    the same one. ``attempted_at`` is when the first send began that is under way or in doubt. ``receipt`` is what
-    the channel answered (Slack: channel and ts; email: the Message-ID).
+    the same one. ``digest``: it is gathered, so it waits behind what is told at once. ``trace``: the id under which the
+    logs speak of the look that it came from. ``attempted_at`` is when the first send began that is under way or in
+    doubt. ``receipt`` is what the channel answered (Slack: channel and ts; email: the Message-ID).
     """
 
     __tablename__: ClassVar[str] = "delivery"
@@ -570,6 +578,50 @@ class Delivery(SQLModel, table=True):
     sent_at: datetime | None = _moment()
     receipt: str | None = _text()
     error: str | None = _text()
+    digest: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    trace: str | None = _text()
+
+
+class Silence(SQLModel, table=True):
+    """A source (the Hub, a feed, a namespace) that has gone silent, and that the operators were told of.
+
+    The row is there as long as the silence lasts: whoever inserts or deletes it writes the notices, in the same
+    transaction, so that there is one of each.
+    """
+
+    __tablename__: ClassVar[str] = "silence"
+
+    source: str = Field(sa_column=Column(Text, primary_key=True))
+    since: datetime = _when()
+    says: str = _words()
+
+
+class Notice(SQLModel, table=True):
+    """Sentences for one operator, with an outbox of their own. ``due_at``: None when no more is tried."""
+
+    __tablename__: ClassVar[str] = "notice"
+
+    id: int | None = _key()
+    subscription_id: str = Field(
+        sa_column=Column(Text, ForeignKey("subscription.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    text: str = _words()
+    created_at: datetime = _when()
+    due_at: datetime | None = _moment(index=True)
+    attempts: int = Field(default=0)
+    sent_at: datetime | None = _moment()
+    receipt: str | None = _text()
+    error: str | None = _text()
+
+
+class Counter(SQLModel, table=True):
+    """A count that only grows, for ``/metrics``: what is counted, and of which sort."""
+
+    __tablename__: ClassVar[str] = "counter"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    label: str = Field(sa_column=Column(Text, primary_key=True))
+    value: float = Field(sa_column=Column(Float, nullable=False))
 
 
 class Suppression(SQLModel, table=True):

@@ -10,7 +10,7 @@ from functools import cached_property
 from sqlalchemy import Engine
 
 from monitor import __version__, db, detection
-from monitor.alerts import outbox
+from monitor.alerts import notices, outbox
 from monitor.alerts.match import enqueue, lines
 from monitor.alerts.outbox import Channel
 from monitor.alerts.settle import POLLS, settle
@@ -96,7 +96,13 @@ class Service:
             merge(session)
         return done
 
-    def deliver(self) -> int:
-        """Lets changes settle and sends what is due; returns how many messages went."""
-        settle(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
-        return outbox.work(self.engine, self.channels)
+    def deliver(self, *, digest: bool | None = None) -> int:
+        """Lets changes settle and sends what is due (digests, the rest, or all); returns how many messages went."""
+        if not digest:
+            settle(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
+        return outbox.work(self.engine, self.channels, digest=digest)
+
+    def notices(self) -> int:
+        """Looks who has gone silent or is back, and tells the operators; returns how many notices went."""
+        notices.watch(self.engine, self.settings.hub_interval)
+        return notices.send(self.engine, self.channels)

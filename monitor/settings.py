@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     )
     public_url: str = Field("http://127.0.0.1:8000", description="the base of links in letters and messages")
     secret_key: SecretStr | None = Field(
-        None, description="signs links; made on first start and kept beside the embedded database"
+        None,
+        description="signs links and seals tokens; several, comma-separated: the first is used, the others still "
+        "read; made on first start and kept beside the embedded database",
     )
     admin_token: SecretStr | None = Field(
         None, description="bearer token of the administration API; without it that API answers 403"
@@ -102,7 +104,7 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            return tuple(_listed(value))
         return value
 
     @field_validator(
@@ -162,6 +164,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with imap:// or imaps://")
         return value
 
+    @field_validator("secret_key")
+    @classmethod
+    def _some_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _listed(value.get_secret_value()):
+            raise ValueError("names no key")
+        return value
+
     @field_validator("feeds")
     @classmethod
     def _feed_urls(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -189,16 +198,21 @@ class Settings(BaseSettings):
         path = self.database_url.removeprefix("sqlite:///").partition("?")[0]
         return Path(path) if path and path != ":memory:" else None
 
-    def signing_key(self) -> str:
-        """The key that signs links: the setting, else the one kept beside the embedded database (made if missing).
+    def signing_keys(self) -> tuple[str, ...]:
+        """The keys that sign links and seal tokens, newest first: what the first signs, all of them read.
 
-        Raises SettingsError where there is no place to keep one (PostgreSQL without ``MONITOR_SECRET_KEY``).
+        The setting, else the one kept beside the embedded database (made if missing). Raises SettingsError where there
+        is no place to keep one (PostgreSQL without ``MONITOR_SECRET_KEY``).
         """
         if self.secret_key is not None:
-            return self.secret_key.get_secret_value()
+            return tuple(_listed(self.secret_key.get_secret_value()))
         if self.sqlite_path is None:
             raise SettingsError("MONITOR_SECRET_KEY: must be set where the database is not an SQLite file")
-        return _kept_key(self.sqlite_path.with_suffix(".key"))
+        return (_kept_key(self.sqlite_path.with_suffix(".key")),)
+
+    def signing_key(self) -> str:
+        """The newest of them, which signs. Raises as they do."""
+        return self.signing_keys()[0]
 
     def described(self) -> list[tuple[str, str, bool]]:
         """(variable, value in force with secrets masked, whether it differs from the default), in order."""
@@ -218,6 +232,11 @@ def masked_url(url: str) -> str:
     if parts.password is None:
         return url
     return url.replace(f":{parts.password}@", ":********@", 1)
+
+
+def _listed(value: str) -> list[str]:
+    """The parts of a comma-separated value."""
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def variable(field: str) -> str:

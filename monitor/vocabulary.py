@@ -168,3 +168,7 @@ class Sighting:
     seen_at: datetime
     exact_at: datetime | None = None
     history: bool = False
+
+
+QUEUES = ("polls", "hints", "feeds", "classify", "deliveries", "digests", "upkeep")
+"""The queues of the broker, by kind of work."""

@@ -58,6 +58,7 @@ def test_what_it_links_to_is_there() -> None:
             assert (ROOT / link).exists(), link
 
 
+@pytest.mark.timeout(320)
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS), ids=str)
 def test_every_command_runs(command: str, tmp_path: Path) -> None:
     with ReplayHub(quota=1_000_000) as hub:
@@ -78,8 +79,10 @@ def _runs(command: str, tmp_path: Path, hub: ReplayHub) -> None:
     if command.startswith(ENDLESS):
         _starts_and_stops([*words, "--port", "0"], environment, tmp_path)
         return
-    subprocess.run([words[0], "poll", "--source", "hub"], env=environment, cwd=tmp_path, check=True, timeout=60)
-    done = subprocess.run(words, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    subprocess.run([words[0], "poll", "--source", "hub"], env=environment, cwd=tmp_path, check=True, timeout=150)
+    done = subprocess.run(
+        words, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=150
+    )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
 

@@ -7,6 +7,7 @@ a doubled one nothing.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from celery import Celery
 
@@ -18,12 +19,20 @@ QUEUES = {
     "sweep": "polls",
     "hints": "hints",
     "feeds": "feeds",
+    "reclassify": "classify",
     "deliver": "deliveries",
     "confirm": "deliveries",
     "bounces": "deliveries",
-    "tidy_email": "deliveries",
-    "adopt": "deliveries",
+    "notices": "deliveries",
+    "digests": "digests",
+    "tidy_email": "upkeep",
+    "adopt": "upkeep",
 }
+"""By kind of work, so that each can have workers of its own: a Monday's digests never hold up an alert."""
+LONGEST = 300
+"""Seconds that a task may take."""
+LONGER = {"reclassify": 3_600}
+"""But for these."""
 
 
 def make_app(settings: Settings) -> Celery:
@@ -44,12 +53,10 @@ def make_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
-        # A task is over in LONGEST at the most, so a message that was not acknowledged by then is a lost one.
-        task_time_limit=LONGEST if not settings.embedded else None,
-        task_soft_time_limit=LONGEST - 30 if not settings.embedded else None,
-        broker_transport_options=(
-            {"polling_interval": 0.02} if settings.embedded else {"visibility_timeout": 2 * LONGEST}
-        ),
+        worker_soft_shutdown_timeout=20.0,
+        # What is published while Redis is away is given up soon: the next tick of the beat stands for it.
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2},
+        **({"broker_transport_options": {"polling_interval": 0.02}} if settings.embedded else _REDIS),
         task_routes={f"hub.{task}": {"queue": queue} for task, queue in QUEUES.items()},
         task_create_missing_queues=True,
         beat_schedule=schedule(settings),
@@ -57,8 +64,23 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-LONGEST = 300
-"""Seconds that a task may take."""
+_REDIS: dict[str, Any] = {
+    "task_time_limit": LONGEST,
+    "task_soft_time_limit": LONGEST - 30,
+    "task_annotations": {
+        f"hub.{task}": {"time_limit": limit, "soft_time_limit": limit - 30} for task, limit in LONGER.items()
+    },
+    "broker_connection_max_retries": None,
+    "broker_transport_options": {
+        # No task is still at work when its message is given to another; that nobody has to wait for: beat rings again.
+        "visibility_timeout": 2 * max(LONGEST, *LONGER.values()),
+        "socket_connect_timeout": 5,
+        "socket_timeout": 30,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    },
+}
+"""What only holds with processes and a real broker."""
 
 
 def schedule(settings: Settings) -> dict[str, dict[str, object]]:
@@ -81,6 +103,8 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
         "hints": every(1.0, "hints"),
         "feeds": every(min(15.0, settings.feed_interval), "feeds"),
         "deliveries": every(1.0, "deliver"),
+        "digests": every(min(15.0, hub), "digests"),
+        "silence and notices": every(min(15.0, hub), "notices"),
         "tidying of mail addresses": every(3_600.0, "tidy_email"),
         "adoption": every(3_600.0, "adopt"),
     }

@@ -5,14 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 import structlog
+from kombu.exceptions import OperationalError
 
 from monitor import detection
 from monitor.channels import email
+from monitor.history.reclassify import reclassify as judge_again
 from monitor.service import Service
 from monitor.settings import load
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.transport import HubError
 from monitor.vocabulary import Via
+from workers import tracing as tracing  # noqa: PLC0414 - its signals are connected
 from workers.app import app as app  # noqa: PLC0414 - `workers.tasks.app` is exported
 
 log = structlog.get_logger(__name__)
@@ -21,14 +24,22 @@ log = structlog.get_logger(__name__)
 @lru_cache(maxsize=1)
 def service() -> Service:
     """This process's service; made at its first task, so that no connection is shared across a fork."""
-    return Service(load(), ring=lambda task: app.send_task(f"hub.{task}"))
+    return Service(load(), ring=_ring)
+
+
+def _ring(task: str) -> None:
+    """Sends a task ahead of its tick. Where the broker is away the tick will do."""
+    try:
+        app.send_task(f"hub.{task}", expires=60)
+    except OperationalError as error:
+        log.info("the broker is away; the next tick rings", task=task, error=str(error))
 
 
 @app.task(name="hub.poll")
 def poll(via: str) -> None:
     """One hub-wide poll."""
     try:
-        detection.poll(service().watcher, Via(via))
+        detection.poll(service().watcher, Via(via), sparing=True)
     except (HubError, AllowanceSpent) as error:
         log.warning("poll failed, the next one tries again", poll=via, error=str(error))
 
@@ -59,8 +70,26 @@ def feeds() -> None:
 
 @app.task(name="hub.deliver")
 def deliver() -> None:
-    """What is due in the outbox."""
-    service().deliver()
+    """What is to be told at once."""
+    service().deliver(digest=False)
+
+
+@app.task(name="hub.digests")
+def digests() -> None:
+    """Digests whose hour has come."""
+    service().deliver(digest=True)
+
+
+@app.task(name="hub.notices")
+def notices() -> None:
+    """Who has gone silent or is back, and what the operators are to be told of it."""
+    service().notices()
+
+
+@app.task(name="hub.reclassify")
+def reclassify() -> None:
+    """The history judged again: `celery -A workers.app call hub.reclassify`, after the registry has changed."""
+    log.info("reclassified", judgements=sum(1 for _ in judge_again(service().engine, service().registry)))
 
 
 @app.task(name="hub.adopt")

@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("private", sa.Boolean(), nullable=True),
         sa.Column("exact_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("trace", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hint")),
     )
     with op.batch_alter_table("hint", schema=None) as batch_op:
@@ -476,6 +477,7 @@ def upgrade() -> None:
             sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql"),
             nullable=False,
         ),
+        sa.Column("operator", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["target_id"], ["target.id"], name=op.f("fk_subscription_target_id_target")),
@@ -505,6 +507,8 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("receipt", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("digest", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("trace", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["launch_id"], ["launch.id"], name=op.f("fk_delivery_launch_id_launch"), ondelete="SET NULL"
         ),
@@ -528,6 +532,43 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_delivery_release_id"), ["release_id"], unique=False)
         batch_op.create_index("ix_delivery_state_due_at", ["state", "due_at"], unique=False)
         batch_op.create_index("ix_delivery_target_id_state", ["target_id", "state"], unique=False)
+
+    op.create_table(
+        "silence",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("says", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_silence")),
+    )
+    op.create_table(
+        "counter",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "label", name=op.f("pk_counter")),
+    )
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("subscription_id", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("receipt", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscription_id"],
+            ["subscription.id"],
+            name=op.f("fk_notice_subscription_id_subscription"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+    )
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notice_subscription_id"), ["subscription_id"], unique=False)
 
     op.execute(VIEW)
     for statement in ON_SQLITE if op.get_bind().dialect.name == "sqlite" else ON_POSTGRESQL:
@@ -625,6 +666,9 @@ ON_POSTGRESQL = (
 
 def downgrade() -> None:
     op.execute("DROP VIEW releases_view")
+    op.drop_table("notice")
+    op.drop_table("counter")
+    op.drop_table("silence")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_target_id_state")
         batch_op.drop_index("ix_delivery_state_due_at")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select, true
+from sqlalchemy import ColumnElement, Select, Text, and_, func, literal, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -15,6 +15,7 @@ from monitor.alerts.subscriptions import roll
 from monitor.db import UTCDateTime, now
 from monitor.history.query import Predicate, QueryError, parse, to_predicate
 from monitor.history.record import News
+from monitor.logs import trace
 from monitor.models import Delivery, DeliveryState, Id, Subscription
 from monitor.vocabulary import UPDATES, Event, event_of
 
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 _COLUMNS = (
     "subscription_id", "target_id", "release_id", "launch_id", "event", "state", "created_at", "due_at",
-    "attempts",
+    "attempts", "digest", "trace",
 )  # fmt: skip
 _SOME = 500
 _COUNTED = {"preserve_rowcount": True}
@@ -70,7 +71,11 @@ def _without(filters: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _active() -> tuple[ColumnElement[bool], ...]:
-    return col(Subscription.confirmed).is_(True), col(Subscription.paused).is_(False)
+    return (
+        col(Subscription.confirmed).is_(True),
+        col(Subscription.paused).is_(False),
+        col(Subscription.operator).is_(False),
+    )
 
 
 def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool]) -> int:
@@ -85,6 +90,8 @@ def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool]) -> int:
         literal(moment, UTCDateTime()),
         func.coalesce(col(Subscription.digest_due_at), literal(moment, UTCDateTime())),
         literal(0),
+        col(Subscription.digest_due_at).is_not(None),
+        literal(trace(), Text()),
     ).where(*_active(), *wanted)
     make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement = make(Delivery).from_select(list(_COLUMNS), chosen).on_conflict_do_nothing()

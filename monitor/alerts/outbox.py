@@ -19,13 +19,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import structlog
 from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, select, update
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import pause
 from monitor.db import UTCDateTime, now, reading, transaction
+from monitor.history.counters import Key, count, delays
 from monitor.models import Delivery, DeliveryState, Release, Subscription, Target
 from monitor.vocabulary import Digest
+
+log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 FLOOD = 5
@@ -38,8 +42,8 @@ LONGEST = 1.0
 """Seconds after which a batch begins no other message: somebody else may be quicker."""
 LARGEST = 64
 """Targets in a batch at the most."""
-ENOUGH = 60.0
-"""Seconds after which a worker begins no other batch: its task must end."""
+ENOUGH = 15.0
+"""Seconds after which sending ends though more is due, so that a stop is not kept waiting; the next call goes on."""
 ATTEMPTS = 12
 """Failed attempts after which a delivery is dead: with the back-off below, a little over a day."""
 
@@ -96,12 +100,15 @@ class Channel(Protocol):
         """Sends and returns a receipt, or raises SendError."""
 
 
-def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000) -> int:
-    """Sends what is due until nothing is, ``most`` messages went or it took long; returns how many went."""
+def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000, digest: bool | None = None) -> int:
+    """Sends what is due until nothing is or ``most`` messages went; returns how many went.
+
+    ``digest``: only digests, or only what is told at once; both where it is None.
+    """
     sent, size = 0, 1
-    deadline = time.monotonic() + ENOUGH
-    while sent < most and time.monotonic() < deadline:
-        batch = _take(engine, list(channels), min(size, most - sent))
+    enough = time.monotonic() + ENOUGH
+    while sent < most and time.monotonic() < enough:
+        batch = _take(engine, list(channels), min(size, most - sent), digest)
         if not batch:
             break
         began = time.monotonic()
@@ -119,6 +126,9 @@ class _Taken:
     lease: str
     deliveries: tuple[int, ...]
     message: Message
+    waited: float
+    """Seconds since what it tells was due."""
+    traces: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +143,22 @@ class _Outcome:
 # --- taking -----------------------------------------------------------------------------------------------
 
 
-def _take(engine: Engine, channels: Sequence[str], size: int) -> list[_Taken]:
+def _take(engine: Engine, channels: Sequence[str], size: int, digest: bool | None) -> list[_Taken]:
     """Leases up to ``size`` targets of one channel, and marks the next message of each as under way."""
     moment = now()
     with reading(engine) as session:
         # A look without a lock first: on SQLite an idle worker must not take the write lock every second.
-        if session.scalars(_waiting(moment, channels).limit(1)).first() is None:
+        if session.scalars(_waiting(moment, channels, digest).limit(1)).first() is None:
             return []
     with transaction(engine) as session:
-        waiting = _waiting(moment, channels).limit(size).with_for_update(skip_locked=True, of=Target)
+        waiting = _waiting(moment, channels, digest).limit(size).with_for_update(skip_locked=True, of=Target)
         targets = {target.id: target.channel for target in session.scalars(waiting)}
         first = next(iter(targets.values()), None)
         same = [ident for ident, channel in targets.items() if ident is not None and channel == first]
         if not same:
             return []
         lease = secrets.token_hex(8)
-        taken = _messages(session, same, lease, moment)
+        taken = _messages(session, same, lease, moment, digest)
         # Another worker may have sent what was due to a target before we had locked it: then there is nothing to lease.
         ids = [one.target_id for one in taken]
         leased = update(Target).where(col(Target.id).in_(ids)).values(lease=lease, leased_until=moment + LEASE)
@@ -160,13 +170,13 @@ _QUIET = {"synchronize_session": False}
 """The session holds none of the rows that a statement with this changes, or reads them no more."""
 
 
-def _waiting(moment: datetime, channels: Sequence[str]):  # type: ignore[no-untyped-def]
+def _waiting(moment: datetime, channels: Sequence[str], digest: bool | None):  # type: ignore[no-untyped-def]
     """The targets that may be sent to now, longest waiting first; one comes once for each of its deliveries."""
     return (
         select(Target)
         .join(Delivery, col(Delivery.target_id) == col(Target.id))
         .where(
-            *_due(moment),
+            *_due(moment, digest),
             col(Target.open_at) <= moment,
             col(Target.channel).in_(channels),
             or_(col(Target.leased_until).is_(None), col(Target.leased_until) <= moment),
@@ -175,16 +185,19 @@ def _waiting(moment: datetime, channels: Sequence[str]):  # type: ignore[no-unty
     )
 
 
-def _due(moment: datetime) -> tuple[ColumnElement[bool], ...]:
-    return col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= moment
+def _due(moment: datetime, digest: bool | None) -> tuple[ColumnElement[bool], ...]:
+    due = col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= moment
+    return due if digest is None else (*due, col(Delivery.digest).is_(digest))
 
 
-def _messages(session: Session, targets: Sequence[int], lease: str, moment: datetime) -> list[_Taken]:
+def _messages(
+    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None
+) -> list[_Taken]:
     """The next message of each target, with all that it tells, marked as under way."""
-    firsts = _ranked(session, col(Delivery.target_id), targets, moment, 1)
+    firsts = _ranked(session, col(Delivery.target_id), targets, moment, 1, digest)
     subscriptions = _by_id(session, Subscription, {row.subscription_id for row in firsts})
     alike: dict[tuple[str, str | None], list[Delivery]] = {}
-    for row in _ranked(session, col(Delivery.subscription_id), list(subscriptions), moment, MOST):
+    for row in _ranked(session, col(Delivery.subscription_id), list(subscriptions), moment, MOST, digest):
         alike.setdefault((row.subscription_id, row.message), []).append(row)
     chosen = []
     for first in firsts:
@@ -199,7 +212,10 @@ def _messages(session: Session, targets: Sequence[int], lease: str, moment: date
         key = rows[0].message or f"{subscription.id}-{rows[0].id}"
         message = Message(key, subscription, items, since is not None, _first_receipt(session, rows[0]), since)
         ids = tuple(row.id for row in rows if row.id is not None)
-        taken.append(_Taken(rows[0].target_id, lease, ids, message))
+        # What failed before is due later than it was: it has waited since it was written.
+        begun = rows[0].created_at if rows[0].attempts else rows[0].due_at
+        traces = tuple(dict.fromkeys(row.trace for row in rows if row.trace))
+        taken.append(_Taken(rows[0].target_id, lease, ids, message, (moment - begun).total_seconds(), traces))
     marks = [
         {"_id": ident, "_message": one.message.key, "_moment": moment} for one in taken for ident in one.deliveries
     ]
@@ -208,12 +224,14 @@ def _messages(session: Session, targets: Sequence[int], lease: str, moment: date
     return taken
 
 
-def _ranked(session: Session, column: Any, values: Sequence[Any], moment: datetime, most: int) -> list[Delivery]:
+def _ranked(
+    session: Session, column: Any, values: Sequence[Any], moment: datetime, most: int, digest: bool | None
+) -> list[Delivery]:
     """Due deliveries with one of these ``values``: the first ``most`` of each value and message, in order."""
     order = (col(Delivery.due_at), col(Delivery.id))
     apart = (column,) if most == 1 else (column, col(Delivery.message))
     rank = func.row_number().over(partition_by=apart, order_by=order).label("rank")
-    ranked = select(col(Delivery.id), rank).where(column.in_(values), *_due(moment)).subquery()
+    ranked = select(col(Delivery.id), rank).where(column.in_(values), *_due(moment, digest)).subquery()
     query = select(Delivery).join(ranked, ranked.c.id == col(Delivery.id)).where(ranked.c.rank <= most)
     return list(session.scalars(query.order_by(*order)))
 
@@ -308,22 +326,53 @@ def _settle(engine: Engine, channels: Mapping[str, Channel], outcomes: Sequence[
         if outcome.receipt is not None
         for ident in outcome.taken.deliveries
     ]
+    counts: list[dict[Key, float]] = []
     with transaction(engine) as session:
         if sent:
             session.connection().execute(_SENT, sent)
         for outcome in outcomes:
             if outcome.error is not None:
-                _failed(session, outcome.taken, outcome.error, moment)
+                dead = _failed(session, outcome.taken, outcome.error, moment)
+                counts.append(_counted(outcome, "dead" if dead else "failed"))
             elif outcome.receipt is None:
                 _put_back(session, outcome.taken)
-            elif (pace := channels[outcome.taken.message.subscription.channel].pace) > 0:
-                _open_at(session, outcome.taken, moment + timedelta(seconds=pace))
+            else:
+                counts.append(_counted(outcome, "sent"))
+                if (pace := channels[outcome.taken.message.subscription.channel].pace) > 0:
+                    _open_at(session, outcome.taken, moment + timedelta(seconds=pace))
         ids = [outcome.taken.target_id for outcome in outcomes]
         ours = update(Target).where(col(Target.id).in_(ids), col(Target.lease) == outcomes[0].taken.lease)
         session.execute(ours.values(lease=None, leased_until=None), execution_options=_QUIET)
+        count(session, *counts)
+    for outcome in outcomes:
+        _logged(outcome)
 
 
-def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime) -> None:
+def _counted(outcome: _Outcome, end: str) -> dict[Key, float]:
+    """What the metrics count: deliveries by channel and how the attempt ended, and how long those that went waited."""
+    channel = outcome.taken.message.subscription.channel
+    count: dict[Key, float] = {("deliveries", f"{channel} {end}"): len(outcome.taken.deliveries)}
+    return count | delays("delivery_delay", channel, outcome.taken.waited) if end == "sent" else count
+
+
+def _logged(outcome: _Outcome) -> None:
+    """A line a message, under the ids of the looks that it came from."""
+    message, error = outcome.taken.message, outcome.error
+    words: dict[str, object] = {
+        "channel": message.subscription.channel,
+        "subscription": message.subscription.id,
+        "key": message.key,
+        "items": len(message.items),
+        "trace": " ".join(outcome.taken.traces[:5]),
+    }
+    if error is not None:
+        log.warning("not delivered", **words, error=str(error)[:500], permanent=error.permanent)
+    elif outcome.receipt is not None and message.subscription.channel != "terminal":
+        log.info("delivered", **words, waited=round(outcome.taken.waited, 3))
+
+
+def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime) -> bool:
+    """Keeps a failure and when it is tried again; True where it never will be."""
     rows = list(session.scalars(select(Delivery).where(*_pending(taken))))
     attempts = max((row.attempts for row in rows), default=1)
     wait = error.retry_after if error.retry_after is not None else backoff(attempts)
@@ -342,6 +391,7 @@ def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime)
     if error.permanent and subscription is not None:
         pause(subscription, str(error)[:500])
         session.add(subscription)
+    return dead
 
 
 def _put_back(session: Session, taken: _Taken) -> None:

@@ -29,7 +29,10 @@ class SubscriptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What someone asks for. ``filter`` is a query as typed; ``hour`` is that of daily and weekly digests."""
+    """What someone asks for. ``filter`` is a query as typed; ``hour`` is that of daily and weekly digests.
+
+    ``operator``: to be told when a source goes silent or is back, and of no release.
+    """
 
     channel: str
     target: str
@@ -39,6 +42,7 @@ class Wish:
     hour: int = 8
     created_by: str = "operator"
     confirmed: bool = True
+    operator: bool = False
 
 
 def subscribe(session: Session, wish: Wish, options: dict[str, Any] | None = None) -> Subscription:
@@ -56,6 +60,7 @@ def subscribe(session: Session, wish: Wish, options: dict[str, Any] | None = Non
         col(Subscription.target_id) == target.id,
         col(Subscription.filter) == normal,
         col(Subscription.digest) == str(wish.digest),
+        col(Subscription.operator).is_(wish.operator),
     )
     found = session.scalars(same).first()
     if found is not None:
@@ -71,6 +76,7 @@ def subscribe(session: Session, wish: Wish, options: dict[str, Any] | None = Non
         timezone=wish.timezone,
         hour=wish.hour,
         confirmed=wish.confirmed,
+        operator=wish.operator,
         created_by=wish.created_by,
         created_at=now(),
         options=options or {},

@@ -61,13 +61,14 @@ def subscribe_command(
     digest: Digest = typer.Option(Digest.IMMEDIATE, help="At once, or gathered."),
     timezone: str = typer.Option("UTC", help="The zone of daily and weekly digests, like Europe/Paris."),
     hour: int = typer.Option(8, help="The hour of daily and weekly digests."),
+    operator: bool = typer.Option(False, "--operator", help="Told of no release, but when a source goes silent."),
 ) -> None:
     """Subscribes a target; prints the subscription's id."""
     service = _ready()
     if channel not in service.channels:
         raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
     with db.transaction(service.engine) as session:
-        wish = Wish(channel, canonical_target(channel, target), query, digest, timezone, hour)
+        wish = Wish(channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator)
         typer.echo(subscribe(session, wish).id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from monitor.classify.wire import tagged
 from monitor.db import insert_absent
 from monitor.history.announce import expected
 from monitor.history.changes import note
+from monitor.history.counters import Key, count, delays
 from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
@@ -90,7 +91,22 @@ def record(session: Session, sightings: Iterable[Sighting], registry: Registry, 
     expected(session, [item.release for item in done.news if item.event == Event.RELEASE])
     if done.news:
         done.deliveries = tell(session, done.news)
+    count(session, *_counted(done))
     return done
+
+
+def _counted(done: Recorded) -> Iterator[dict[Key, float]]:
+    """What the metrics count: releases by what saw them, and how long after they can have turned public."""
+    yield {("releases", "history"): done.learnt}
+    for item in done.news:
+        if item.event == "release":
+            row = item.release
+            yield {("releases", row.detected_via): 1.0}
+            since = row.released_after or row.released_at
+            # Of a placeholder whose weights came it is not known when they did.
+            if since is not None and since < row.first_seen_at:
+                waited = (row.first_seen_at - since).total_seconds()
+                yield delays("detection_delay", str(row.released_precision), waited)
 
 
 _LISTED = {Via.CREATED, Via.MODIFIED}

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session
 
 from monitor import db
+from monitor.alerts.notices import PATIENCE, unheard
 from monitor.history.adoption import series
 from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.history.query import Query as ParsedQuery
@@ -184,11 +185,16 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz", tags=["operation"])
 def readyz(request: Request, session: Reading) -> dict[str, Any]:
-    """Whether the Hub has been polled within three intervals; 503 where it has not."""
-    limit = 3 * service_of(request).settings.hub_interval
-    polls = {row.name: row.succeeded_at for row in session.scalars(select(Poll)) if row.name != "trending"}
-    ages = {name: (db.now() - at).total_seconds() if at else None for name, at in polls.items()}
-    silent = sorted(name for name, age in ages.items() if age is None or age > limit) or ([] if ages else ["created"])
+    """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not."""
+    service = service_of(request)
+    at, newest = db.revision(service.engine), db.head()
+    if at != newest:
+        raise HTTPException(503, f"the database is at {at or 'nothing'}, not {newest}: run hub-monitor db upgrade")
+    interval, moment = service.settings.hub_interval, db.now()
+    silent = unheard(session, interval, moment)
     if silent:
-        raise HTTPException(503, f"no successful poll of {', '.join(silent)} for {limit:.0f} s")
+        waited = f"{PATIENCE * interval:.0f} s"
+        raise HTTPException(503, f"no successful poll of {', '.join(sorted(silent))} for {waited}")
+    polls = session.scalars(select(Poll))
+    ages = {row.name: (moment - row.succeeded_at).total_seconds() for row in polls if row.succeeded_at}
     return {"status": "ready", "polls": ages}

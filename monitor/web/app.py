@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from monitor import __version__
+from monitor import __version__, logs
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels import email, slack
 from monitor.db import DatabaseError
@@ -22,7 +22,7 @@ from monitor.history.search import SearchError
 from monitor.labs import LabsError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, edge, hooks, pages, syndication
+from monitor.web import admin, api, edge, hooks, metrics, pages, syndication
 
 STATIC = Path(__file__).parent / "static"
 
@@ -45,6 +45,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(email.router)
     web.include_router(slack.router)
     web.include_router(pages.router)
+    web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
     edge.surround(web, service.settings)
     for kind, status, code in (
@@ -85,6 +86,7 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
 
 
 def _app() -> FastAPI:
+    logs.configure()
     try:
         service = Service(load())
         # A broken labs file or a sender that cannot be is told now, not at the first request.

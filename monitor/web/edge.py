@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
+import secrets
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,11 +18,12 @@ from limits import RateLimitItemPerMinute
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from monitor.settings import Settings
 
@@ -37,6 +40,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
+_REQUEST_ID = re.compile(r"[\w-]{8,64}")
 READ = ("/api/v1/releases", "/api/v1/stats", "/api/v1/facets", "/api/v1/labs", "/export.", "/feed.", "/openapi.json")
 """What any page elsewhere may read: it is public, and asks for no cookie."""
 COUNTED = (*READ, "/releases", "/labs", "/trends", "/status", "/launches", "/charts")
@@ -58,7 +62,7 @@ def surround(web: FastAPI, settings: Settings) -> None:
         max_age=86_400,
     )
     web.add_middleware(Where, some=reading, prefixes=READ)
-    web.add_middleware(Headed)
+    web.add_middleware(Headed, tls=settings.public_url.startswith("https://"))
 
 
 class Where:
@@ -74,20 +78,32 @@ class Where:
 
 
 class Headed:
-    """Adds the headers of every answer, where it has none of its own."""
+    """Adds the headers of every answer, where it has none of its own, and gives each request an id for the logs.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``tls``: the service is reached over it, so browsers shall never try without.
+    """
+
+    def __init__(self, app: ASGIApp, *, tls: bool = False) -> None:
         self.app = app
+        self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if tls else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        ident = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                headers["X-Request-ID"] = ident
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self.app(scope, receive, headed if scope["type"] == "http" else send)
+        with bound_contextvars(request_id=ident, trace=ident):
+            await self.app(scope, receive, headed)
 
 
 class Limited:

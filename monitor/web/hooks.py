@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from monitor.db import now, transaction
+from monitor.logs import trace
 from monitor.service import Service
 from monitor.sources.hub_webhook import PayloadError, hint
 
@@ -55,6 +56,7 @@ def _keep(service: Service, payload: object) -> bool:
         raise HTTPException(422, str(error)) from None
     if found is None:
         return False
+    found.trace = trace()
     with transaction(service.engine) as session:
         session.add(found)
     return True

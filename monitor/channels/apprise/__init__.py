@@ -10,6 +10,7 @@ import apprise
 
 from monitor.alerts.outbox import Message, SendError
 from monitor.channels.words import describe, flag, foundation, headline
+from monitor.models import Subscription
 
 MOST = 20
 """Releases of one grouped message that are spelled out."""
@@ -29,17 +30,23 @@ class Apprise:
         self._allow_private = allow_private
 
     def send(self, message: Message) -> str:
+        self._notify(message.target, title(message), body(message))
+        return message.key
+
+    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+        """A notice to an operator, in plain text."""
+        self._notify(subscription.target, title, text)
+        return key
+
+    def _notify(self, url: str, heading: str, text: str) -> None:
         service = apprise.Apprise()
-        if not service.add(message.target):
+        if not service.add(url):
             raise SendError("Apprise knows no service for this URL", permanent=True)
-        self._refuse_private(message.target)
-        result = service.notify(
-            title=title(message), body=body(message), body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT
-        )
+        self._refuse_private(url)
+        result = service.notify(title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT)
         if not result:
             # Apprise tells no kinds of failure apart.
             raise SendError("the service did not take the message")
-        return message.key
 
     def _refuse_private(self, url: str) -> None:
         parts = urlsplit(url)

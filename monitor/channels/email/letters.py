@@ -132,6 +132,14 @@ class Letters:
         stencil = _written(letter, "confirm", context)
         return self._filled(stencil, f"confirm-{subscription.id}-{number}", recipient, {}, {"link": link})
 
+    def notice(self, subject: str, text: str, key: str, recipient: str) -> Letter:
+        """A sentence for an operator, about the monitor itself."""
+        letter = self._blank(subject)
+        letter["To"], letter["Date"] = recipient, format_datetime(now())
+        letter["Message-ID"] = message_id = f"<{clean(key)}@{self.sender.domain}>"
+        letter.set_content(f"{text}\n")
+        return Letter(message_id, letter.as_bytes())
+
     def return_path(self, subscription_id: str) -> str:
         """The envelope sender of a subscription's letters: what bounces names it."""
         return self.sender.tagged("bounce", self._tokens.tag("bounce", subscription_id))

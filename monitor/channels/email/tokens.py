@@ -50,11 +50,12 @@ class Claim:
 
 
 class Tokens:
-    """Makes and reads tokens under one key."""
+    """Makes tokens under the first of ``keys``, and reads those of any."""
 
-    def __init__(self, key: str) -> None:
-        self._key = key.encode()
-        self._signers = {purpose: TimestampSigner(key, salt=f"email.{purpose}") for purpose in Purpose}
+    def __init__(self, *keys: str) -> None:
+        self._keys = [key.encode() for key in keys]
+        oldest_first = list(reversed(keys))
+        self._signers = {purpose: TimestampSigner(oldest_first, salt=f"email.{purpose}") for purpose in Purpose}
 
     def make(self, purpose: Purpose, subscription_id: str) -> str:
         """A token for one purpose and one subscription."""
@@ -76,18 +77,19 @@ class Tokens:
 
     def tag(self, what: str, subscription_id: str) -> str:
         """A short mark for the local part of an address, where 64 characters must do and case may be lost."""
-        return f"{subscription_id}-{self._mark(what, subscription_id)}"
+        return f"{subscription_id}-{_mark(self._keys[0], what, subscription_id)}"
 
     def read_tag(self, what: str, tag: str) -> str:
         """The subscription of a tag; raises TokenError."""
         found = _TAG.fullmatch(tag.lower())
-        if found is None or not hmac.compare_digest(self._mark(what, found[1]), found[2]):
+        if found is None or not any(hmac.compare_digest(_mark(key, what, found[1]), found[2]) for key in self._keys):
             raise TokenError("this address is not one of ours")
         return found[1]
 
     def digest(self, text: str) -> str:
         """A keyed digest: tells equal from unequal, and nothing else."""
-        return hmac.new(self._key, f"digest\0{text}".encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self._keys[0], f"digest\0{text}".encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _mark(self, what: str, subscription_id: str) -> str:
-        return hmac.new(self._key, f"tag\0{what}\0{subscription_id}".encode(), hashlib.sha256).hexdigest()[:20]
+
+def _mark(key: bytes, what: str, subscription_id: str) -> str:
+    return hmac.new(key, f"tag\0{what}\0{subscription_id}".encode(), hashlib.sha256).hexdigest()[:20]

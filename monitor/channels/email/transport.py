@@ -37,7 +37,7 @@ class Email:
         self._engine = engine
         self.post = Post(Relay.of(settings.smtp_url.get_secret_value()), context)
         self._blocklist = Blocklist(engine)
-        tokens = Tokens(settings.signing_key())
+        tokens = Tokens(*settings.signing_keys())
         sender = Sender.of(settings)
         self.letters = Letters(sender, tokens, settings.public_url, self._lab_name)
         self._signer = Signer.of(settings, sender.domain)
@@ -65,6 +65,13 @@ class Email:
         address = recipient(subscription.target)
         letter = self.letters.confirmation(subscription, number, address)
         self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
+
+    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+        """Writes to an operator; the same notice has the same Message-ID."""
+        address = recipient(subscription.target)
+        letter = self.letters.notice(f"{title}: {text}"[:150], text, key, address)
+        self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
+        return letter.message_id
 
     def _hand_over(self, sender: str, address: str, letter: bytes) -> None:
         if self._rate is not None:

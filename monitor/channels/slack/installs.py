@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 
-from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
@@ -14,6 +11,7 @@ from monitor.alerts.outbox import SendError
 from monitor.alerts.subscriptions import pause
 from monitor.db import now, reading
 from monitor.models import SlackInstallation, Subscription
+from monitor.sealing import Seal, SealError
 from monitor.settings import Settings
 
 
@@ -30,12 +28,6 @@ class Granted:
     installed_by: str | None = None
 
 
-def cipher(settings: Settings) -> Fernet:
-    """The cipher of tokens; its key is derived from the signing key, for this use alone."""
-    digest = hashlib.sha256(b"slack tokens\0" + settings.signing_key().encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(digest))
-
-
 def keep(session: Session, settings: Settings, granted: Granted) -> None:
     """Keeps an installation; a second one of the same workspace takes the place of the first."""
     session.merge(
@@ -44,7 +36,7 @@ def keep(session: Session, settings: Settings, granted: Granted) -> None:
             team_name=granted.team_name,
             app_id=granted.app_id,
             bot_user_id=granted.bot_user_id,
-            token=cipher(settings).encrypt(granted.token.encode()).decode(),
+            token=Seal(settings.signing_keys()).seal(granted.token),
             scopes=granted.scopes,
             installed_by=granted.installed_by,
             installed_at=now(),
@@ -55,7 +47,7 @@ def keep(session: Session, settings: Settings, granted: Granted) -> None:
 def token_of(settings: Settings, engine: Engine, team: str | None) -> str | None:
     """The bot token for a workspace; without one, that of the settings. None where there is none.
 
-    Raises SendError where the token was encrypted under another signing key.
+    Raises SendError where the token was sealed under a key that is not named any more.
     """
     if team is None:
         own = settings.slack_bot_token
@@ -65,12 +57,9 @@ def token_of(settings: Settings, engine: Engine, team: str | None) -> str | None
     if found is None:
         return None
     try:
-        return cipher(settings).decrypt(found.token.encode()).decode()
-    except InvalidToken:
-        raise SendError(
-            f"the token of workspace {team} was kept under another MONITOR_SECRET_KEY: install the app again",
-            permanent=True,
-        ) from None
+        return Seal(settings.signing_keys()).unseal(found.token)
+    except SealError as error:
+        raise SendError(f"the token of workspace {team} cannot be read: {error}", permanent=True) from None
 
 
 def installed(engine: Engine, team: str) -> bool:

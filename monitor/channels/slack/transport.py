@@ -19,12 +19,13 @@ from sqlmodel import Session, col
 from monitor.alerts.outbox import Message, SendError
 from monitor.channels.background import changes_of, week
 from monitor.channels.slack.api import GONE, THREAD_GONE, UNFIT, SlackError, call, hand_in, web_client, webhook_client
-from monitor.channels.slack.blocks import Background, Rendered, render
+from monitor.channels.slack.blocks import Background, Rendered, render, section
 from monitor.channels.slack.installs import token_of
+from monitor.channels.slack.markup import escaped
 from monitor.channels.slack.places import Place, place_of
 from monitor.db import now, reading
 from monitor.labs import Registry, load
-from monitor.models import FeedEntry, Release
+from monitor.models import FeedEntry, Release, Subscription
 from monitor.settings import Settings
 from monitor.vocabulary import Digest
 
@@ -62,6 +63,26 @@ class Slack:
         channel, ts = post(client, thread[0] if thread else place.channel, shown, message.key, thread and thread[1])
         self._add_chart(client, channel, ts, message)
         return f"{channel}:{ts}"
+
+    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+        """Posts a notice to an operator, under its key as a message is."""
+        try:
+            place = place_of(subscription.target)
+        except ValueError as error:
+            raise SendError(str(error), permanent=True) from None
+        words = f"*{title}*\n{escaped(text, 2_500)}"
+        shown = Rendered(text=words, blocks=[section(words)])
+        if place.webhook is not None:
+            self.refuse_elsewhere(place.webhook)
+            hand_in(webhook_client(place.webhook), {"text": shown.text, "unfurl_links": False})
+            return key
+        client = self.client(place.team)
+        if in_doubt:
+            channel = _id_of(client, place.channel) if place.channel.startswith("#") else place.channel
+            found = _look_up(client, channel, None, key, now() - timedelta(hours=12))
+            if found is not None:
+                return f"{channel}:{found}"
+        return ":".join(post(client, place.channel, shown, key, None))
 
     def update(self, message: Message, receipt: str) -> None:
         """Lets the message of ``receipt`` say what ``message`` says now. Raises SendError."""

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from monitor.alerts.outbox import Message
-from monitor.channels.words import describe, flag, foundation, headline
+from monitor.channels.words import describe, flag, foundation, headline, plain
+from monitor.models import Subscription
 
 MOST = 10
 """Releases of one grouped message that are spelled out; of the rest, a line each."""
@@ -31,6 +32,13 @@ class Terminal:
             for item in message.items[MOST:]:
                 line = f"{flag(item.release.origin)} {headline(item.release, item.event)}"
                 self._console.print(Text(line), soft_wrap=True)
+            self._console.file.flush()
+        return "printed"
+
+    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+        """A line for whoever runs this."""
+        with self._lock:
+            self._console.print(Text(f"{title}: {plain(text)}", style="bold red"), soft_wrap=True)
             self._console.file.flush()
         return "printed"
 

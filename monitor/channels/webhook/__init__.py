@@ -6,11 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from monitor.alerts.outbox import Message, SendError
 from monitor.db import now
-from monitor.models import iso
+from monitor.models import Subscription, iso
 from monitor.settings import Settings
 from monitor.sources.fetch import FetchError, post
 
@@ -47,22 +48,25 @@ class Webhook:
         self._settings = settings
 
     def send(self, message: Message) -> str:
+        data = {
+            "subscription": message.subscription.id,
+            "filter": message.subscription.filter,
+            "items": [{"event": item.event, "release": item.release.as_json()} for item in message.items],
+        }
+        return self._post(message.target, "releases", data, message.key)
+
+    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+        """The same, of type ``notice``: something about the monitor itself."""
+        data = {"subscription": subscription.id, "title": title, "text": text}
+        return self._post(subscription.target, "notice", data, key)
+
+    def _post(self, url: str, kind: str, data: Mapping[str, object], key: str) -> str:
         moment = now()
-        body = json.dumps(
-            {
-                "type": "releases",
-                "timestamp": iso(moment.astimezone(UTC)),
-                "data": {
-                    "subscription": message.subscription.id,
-                    "filter": message.subscription.filter,
-                    "items": [{"event": item.event, "release": item.release.as_json()} for item in message.items],
-                },
-            }
-        ).encode()
-        headers = signed(secret_of(self._settings, message.target), message.key, moment, body)
+        body = json.dumps({"type": kind, "timestamp": iso(moment.astimezone(UTC)), "data": data}).encode()
+        headers = signed(secret_of(self._settings, url), key, moment, body)
         try:
             answer = post(
-                message.target,
+                url,
                 body,
                 user_agent="hub-release-monitor",
                 allow_private=self._settings.allow_private_targets,
@@ -75,4 +79,4 @@ class Webhook:
             raise SendError("the receiver answered 410: gone", permanent=True)
         if not 200 <= answer.status < 300:
             raise SendError(f"the receiver answered {answer.status}")
-        return message.key
+        return key

@@ -67,3 +67,10 @@ def test_a_tag_survives_capitals_and_serves_one_address() -> None:
     with pytest.raises(TokenError):
         TOKENS.read_tag("unsubscribe", tag)
     assert len(f"unsubscribe+{tag}") <= 64
+
+
+def test_links_made_under_the_key_before_still_count_while_it_is_named() -> None:
+    rotated = Tokens("the next key", "one key")
+    assert rotated.read(Purpose.UNSUBSCRIBE, TOKENS.make(Purpose.UNSUBSCRIBE, IDENT)).subscription_id == IDENT
+    assert rotated.read_tag("bounce", TOKENS.tag("bounce", IDENT)) == IDENT
+    assert Tokens("the next key").read(Purpose.UNDO, rotated.make(Purpose.UNDO, IDENT)).subscription_id == IDENT

@@ -1,0 +1,161 @@
+"""``/metrics``: read from the tables when asked, so that any web process tells the whole truth, whoever worked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import redis
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col
+
+from monitor import __version__, db
+from monitor.history.counters import BUCKETS, counted
+from monitor.models import Delivery, DeliveryState, Hint, Namespace, Poll, Silence, Subscription, Target
+from monitor.service import Service
+from monitor.sources.budget import AllowanceSpent
+from monitor.vocabulary import QUEUES
+
+router = APIRouter()
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(request: Request) -> Response:
+    """Everything for Prometheus, and this process's own figures."""
+    registry = CollectorRegistry()
+    registry.register(_Tables(request.app.state.service))
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Tables(Collector):
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily("hub_monitor_build_info", "The version that answers.", labels=["version"])
+        build.add_metric([__version__], 1)
+        yield build
+        up = True
+        try:
+            with db.reading(self._service.engine) as session:
+                yield from _of_the_tables(session, db.now())
+        except DBAPIError:
+            up = False
+        yield GaugeMetricFamily("hub_monitor_database_up", "Whether the database answers.", value=float(up))
+        yield from _allowance(self._service)
+        yield from _queues(self._service)
+
+
+def _of_the_tables(session: Session, moment: datetime) -> Iterator[Metric]:
+    counts = counted(session)
+    yield _counter("releases_seen", "Releases seen, by what saw them first.", ["via"], counts, "releases")
+    yield _counter("deliveries", "Attempts to deliver, by how they ended.", ["channel", "end"], counts, "deliveries")
+    yield _histogram(
+        "detection_delay", "From when a release can have turned public to when it was seen.", "precision", counts
+    )
+    yield _histogram("delivery_delay", "From when a message was due to when it was sent.", "channel", counts)
+    yield from _outbox(session, moment)
+    yield from _sources(session, moment)
+    people = GaugeMetricFamily("hub_monitor_subscriptions", "Subscriptions.", labels=["channel", "state"])
+    state = (col(Subscription.channel), col(Subscription.paused), col(Subscription.confirmed))
+    for channel, paused, confirmed, count in session.execute(select(*state, func.count()).group_by(*state)):
+        people.add_metric([channel, "paused" if paused else "active" if confirmed else "unconfirmed"], count)
+    yield people
+
+
+def _outbox(session: Session, moment: datetime) -> Iterator[Metric]:
+    due = GaugeMetricFamily("hub_monitor_deliveries_due", "Deliveries that could go now.", labels=["channel"])
+    oldest = GaugeMetricFamily(
+        "hub_monitor_oldest_delivery_age_seconds", "How long the longest waiting has been due.", labels=["channel"]
+    )
+    query = (
+        select(col(Target.channel), func.count(), func.min(col(Delivery.due_at)))
+        .join(Target, col(Target.id) == col(Delivery.target_id))
+        .where(col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= moment)
+        .group_by(col(Target.channel))
+    )
+    for channel, count, since in session.execute(query):
+        due.add_metric([channel], count)
+        oldest.add_metric([channel], (moment - since).total_seconds())
+    yield due
+    yield oldest
+
+
+def _sources(session: Session, moment: datetime) -> Iterator[Metric]:
+    polls = GaugeMetricFamily(
+        "hub_monitor_poll_success_age_seconds", "Since the last success of a poll.", labels=["poll"]
+    )
+    for row in session.scalars(select(Poll)):
+        if row.succeeded_at is not None:
+            polls.add_metric([row.name], (moment - row.succeeded_at).total_seconds())
+    yield polls
+    first = session.scalar(select(func.min(col(Namespace.due_at)))) or moment
+    overdue = max(0.0, (moment - first).total_seconds())
+    yield GaugeMetricFamily("hub_monitor_sweep_overdue_seconds", "By how much the latest sweep is late.", value=overdue)
+    waiting = session.scalar(select(func.count()).select_from(Hint)) or 0
+    yield GaugeMetricFamily("hub_monitor_hints_waiting", "Words of the Hub's webhook not yet followed.", value=waiting)
+    silent = GaugeMetricFamily("hub_monitor_silent_sources", "Sources that have gone silent.", labels=["kind"])
+    kinds = dict.fromkeys(("poll", "namespace", "feed"), 0)
+    for source in session.scalars(select(col(Silence.source))):
+        kinds[source.partition(" ")[0]] += 1
+    for kind, number in kinds.items():
+        silent.add_metric([kind], number)
+    yield silent
+
+
+def _allowance(service: Service) -> Iterator[Metric]:
+    limit = service.allowance.per_window
+    yield GaugeMetricFamily("hub_monitor_hub_allowance_requests", "Requests to the Hub in any 5 minutes.", value=limit)
+    try:
+        left = service.allowance.left()
+    except AllowanceSpent:
+        left = 0
+    yield GaugeMetricFamily("hub_monitor_hub_allowance_left_requests", "Of these, what is left now.", value=left)
+
+
+def _queues(service: Service) -> Iterator[Metric]:
+    family = GaugeMetricFamily("hub_monitor_queue_messages", "Messages that wait in Redis.", labels=["queue"])
+    if service.settings.embedded:
+        yield family
+        return
+    up = True
+    try:
+        with redis.Redis.from_url(service.settings.broker_url, socket_connect_timeout=2, socket_timeout=2) as client:
+            for queue in QUEUES:
+                family.add_metric([queue], client.llen(queue))
+    except redis.RedisError:
+        up = False
+    yield family
+    yield GaugeMetricFamily("hub_monitor_redis_up", "Whether Redis answers.", value=float(up))
+
+
+def _counter(
+    name: str, says: str, labels: list[str], counts: dict[str, dict[str, float]], of: str
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"hub_monitor_{name}", says, labels=labels)
+    for label, value in counts.get(of, {}).items():
+        family.add_metric(label.split(" ", len(labels) - 1), value)
+    return family
+
+
+def _histogram(name: str, says: str, label: str, counts: dict[str, dict[str, float]]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(f"hub_monitor_{name}_seconds", says, labels=[label])
+    found = counts.get(name, {})
+    for value, total in counts.get(f"{name}_sum", {}).items():
+        running, buckets = 0.0, []
+        for edge in (*(f"{edge:g}" for edge in BUCKETS), "+Inf"):
+            running += found.get(f"{value} {edge}", 0.0)
+            buckets.append((edge, running))
+        family.add_metric([value], buckets=buckets, sum_value=total)
+    return family

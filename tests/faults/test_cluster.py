@@ -1,0 +1,178 @@
+"""The parts of docker-compose.yml on a real PostgreSQL and Redis, while either and the parts themselves go down."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlmodel import col
+
+from monitor import db
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.models import Delivery, DeliveryState, Poll, Release
+from tests.fakes.hub import ReplayHub, model, until
+from tests.fakes.slack import FakeSlack
+from tests.faults.cluster import Cluster, RedisServer, cluster
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Scene:
+    """A cluster that watches and tells a Slack channel, and what came of it."""
+
+    def __init__(self, parts: Cluster, hub: ReplayHub, slack: FakeSlack, database_url: str) -> None:
+        self.parts, self.hub, self.slack = parts, hub, slack
+        self.engine = db.make_engine(database_url)
+        self.wanted: set[str] = set()
+        workspace = slack.workspace()
+        self.channel = slack.channel(workspace, "releases")
+        parts.environment |= {"MONITOR_SLACK_BOT_TOKEN": workspace.token, "MONITOR_SLACK_API_URL": slack.api_url}
+        with db.transaction(self.engine) as session:
+            subscribe(session, Wish("slack", self.channel.id))
+
+    def begin(self, workers: int = 1, beats: int = 1) -> None:
+        self.hub.add(model("x/before"))
+        for number in range(workers):
+            self.parts.start("worker", number + 1)
+        for number in range(beats):
+            self.parts.start("beat", number + 1)
+        until(self._walked, 90, "the first walks")
+
+    def release(self, *names: str) -> None:
+        for name in names:
+            self.hub.add(model(name))
+        self.wanted |= set(names)
+
+    def settled(self, patience: float = 90) -> None:
+        """Waits until all is told, and sees that it was told once."""
+        until(lambda: self._sent() >= len(self.wanted), patience, f"{len(self.wanted)} deliveries")
+        with db.reading(self.engine) as session:
+            query = select(col(Release.repo_id), col(Delivery.state)).join(Release)
+            told = Counter(name for name, state in session.execute(query) if state == DeliveryState.SENT)
+        assert set(told) == self.wanted
+        assert max(told.values()) == 1
+        keys = Counter(message["metadata"]["event_payload"]["key"] for message in self.channel.messages)
+        assert max(keys.values()) == 1
+
+    def _walked(self) -> bool:
+        with db.reading(self.engine) as session:
+            rows = {row.name: row.succeeded_at for row in session.scalars(select(Poll))}
+        return all(rows.get(name) for name in ("created", "modified"))
+
+    def _sent(self) -> int:
+        with db.reading(self.engine) as session:
+            sent = col(Delivery.state) == str(DeliveryState.SENT)
+            return session.scalar(select(func.count()).select_from(Delivery).where(sent)) or 0
+
+
+@pytest.fixture
+def broker(tmp_path: Path):  # type: ignore[no-untyped-def]
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def scene(tmp_path: Path, postgres_url: str, broker: RedisServer):  # type: ignore[no-untyped-def]
+    with (
+        ReplayHub(quota=1_000_000) as hub,
+        FakeSlack() as slack,
+        cluster(tmp_path, hub, postgres_url, broker.url) as parts,
+    ):
+        made = Scene(parts, hub, slack, postgres_url)
+        yield made
+        made.engine.dispose()
+
+
+def test_the_commands_of_compose_work_together_and_stop_when_asked(
+    tmp_path: Path, postgres_url: str, broker: RedisServer
+) -> None:
+    with (
+        ReplayHub(quota=1_000_000) as hub,
+        FakeSlack() as slack,
+        cluster(tmp_path, hub, postgres_url, broker.url, short=False) as parts,
+    ):
+        scene = Scene(parts, hub, slack, postgres_url)
+        parts.start("web")
+        scene.begin()
+        scene.release("y/one", "y/two")
+        scene.settled()
+
+        def ready() -> bool:
+            try:
+                with urllib.request.urlopen(f"{parts.url}/readyz", timeout=5) as answer:
+                    return bool(json.load(answer)["status"] == "ready")
+            except urllib.error.URLError:
+                return False
+
+        until(ready, 60, "readiness")
+        with urllib.request.urlopen(f"{parts.url}/metrics", timeout=10) as answer:
+            figures = answer.read().decode()
+        assert 'hub_monitor_deliveries_total{channel="slack",end="sent"} 2.0' in figures
+        assert "hub_monitor_redis_up 1.0" in figures
+        assert 'hub_monitor_queue_messages{queue="polls"}' in figures
+        for name in ("beat-1", "worker-1", "web-1"):
+            assert parts.stop(name) in {0, -15}, parts.log(name)
+        assert "Traceback" not in parts.log("worker-1") + parts.log("beat-1") + parts.log("web-1")
+        lines = [json.loads(line) for line in parts.log("worker-1").splitlines() if line.startswith("{")]
+        delivered = [line for line in lines if line["event"] == "delivered"]
+        recorded = {line["trace"] for line in lines if line["event"] == "recorded"}
+        assert len(delivered) == 2
+        for line in delivered:
+            # From the look that found it to the message that told it: one id.
+            assert line["trace"] in recorded
+            assert line["task"] == "hub.deliver"
+        scene.engine.dispose()
+
+
+def test_two_beats_tell_everything_once_and_poll_no_oftener(scene: Scene) -> None:
+    scene.begin(workers=2, beats=2)
+    seen, began = len(scene.hub.calls), time.monotonic()
+    scene.release(*(f"y/m{number}" for number in range(8)))
+    scene.settled()
+    walks = [call for call in list(scene.hub.calls)[seen:] if call.params.get("sort") == ["createdAt"]]
+    # An interval is 1 s, and no poll begins within 0.7 of it after the last one began.
+    assert 0 < len(walks) <= (time.monotonic() - began) / 0.7 + 2
+
+
+def test_redis_flushed_and_restarted_loses_nothing(scene: Scene, broker: RedisServer) -> None:
+    scene.begin()
+    scene.release("y/one")
+    scene.settled()
+    broker.flush()
+    scene.release("y/two")
+    scene.settled()
+    broker.kill()
+    scene.release("y/three")
+    broker.start()
+    scene.release("y/four")
+    scene.settled()
+
+
+def test_workers_and_beat_killed_lose_and_double_nothing(scene: Scene) -> None:
+    scene.begin(workers=2)
+    for number in range(3):
+        scene.release(*(f"y/{number}-{one}" for one in range(3)))
+        scene.parts.kill("worker-1")
+        scene.parts.start("worker", 1)
+        scene.parts.kill("beat-1")
+        scene.parts.start("beat", 1)
+    scene.settled(150)
+
+
+def test_connections_cut_in_the_middle_of_transactions_lose_nothing(scene: Scene) -> None:
+    scene.begin()
+    cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+               "AND pid <> pg_backend_pid()")  # fmt: skip
+    for number in range(4):
+        scene.release(f"y/{number}-a", f"y/{number}-b")
+        with scene.engine.connect() as connection:
+            connection.execute(cut)
+    scene.settled()

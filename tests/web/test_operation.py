@@ -1,0 +1,183 @@
+"""What those who operate it see: health, readiness, metrics, headers and ids."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+import yaml
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor import db
+from monitor.alerts import outbox
+from monitor.alerts.notices import watch
+from monitor.models import Hint
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.web.app import create_app
+from tests.conftest import ROOT
+from tests.fakes.hub import model
+from tests.house import House
+
+DEPLOY = ROOT / "deploy"
+
+
+def client_of(house: House, **settings: object) -> TestClient:
+    """The web over a house's database."""
+    service = Service(Settings(hub_interval=60, hub_webhook_secret="s3cret", **settings))  # type: ignore[arg-type]
+    service.__dict__["engine"] = house.engine
+    return TestClient(create_app(service), raise_server_exceptions=False)
+
+
+def metrics_of(client: TestClient) -> dict[tuple[str, ...], float]:
+    """Every sample: (name, label values…) to value."""
+    text = client.get("/metrics").text
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def told(house: House) -> House:
+    """A house that has told one release."""
+    house.hub.add(model("x/before"))
+    house.begin("Qwen")
+    house.subscribe()
+    house.hub.add(model("y/new"))
+    house.look()
+    house.deliver()
+    return house
+
+
+def test_ready_only_while_the_hub_is_polled(told: House) -> None:
+    client = client_of(told)
+    assert client.get("/readyz").json()["status"] == "ready"
+    with time_machine.travel(db.now() + timedelta(seconds=170), tick=True):
+        assert client.get("/readyz").status_code == 200
+    with time_machine.travel(db.now() + timedelta(seconds=190), tick=True):
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            503,
+            "no successful poll of created, modified for 180 s",
+        )
+        assert client.get("/healthz").status_code == 200
+
+
+def test_not_ready_before_the_first_poll(house: House) -> None:
+    assert client_of(house).get("/readyz").status_code == 503
+
+
+def test_not_ready_on_tables_of_another_version(told: House) -> None:
+    with told.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'other'")
+    answer = client_of(told).get("/readyz")
+    assert (answer.status_code, "other" in answer.text) == (503, True)
+
+
+def test_a_database_that_is_down_is_said_and_no_traceback(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://nobody:secret@127.0.0.1:1/none"
+    client = TestClient(create_app(Service(Settings(database_url=url, secret_key="k"))), raise_server_exceptions=False)
+    for path in ("/readyz", "/api/v1/releases"):
+        answer = client.get(path)
+        assert (answer.status_code, "secret" in answer.text) == (503, False)
+    assert client.get("/healthz").status_code == 200
+    assert metrics_of(client)["hub_monitor_database_up",] == 0
+
+
+def test_what_was_seen_and_told_is_counted(told: House) -> None:
+    found = metrics_of(client_of(told))
+    assert found["hub_monitor_releases_seen_total", "created"] == 1
+    assert found["hub_monitor_releases_seen_total", "history"] == 1
+    assert found["hub_monitor_deliveries_total", "kept", "sent"] == 1
+    assert found["hub_monitor_detection_delay_seconds_count", "window"] == 1
+    assert found["hub_monitor_delivery_delay_seconds_count", "kept"] == 1
+    assert found["hub_monitor_poll_success_age_seconds", "created"] < 60
+    assert found["hub_monitor_database_up",] == 1
+    assert found["hub_monitor_hub_allowance_left_requests",] == 400
+
+
+def test_what_waits_has_an_age(told: House) -> None:
+    told.hub.add(model("y/waits"))
+    told.look()
+    with time_machine.travel(db.now() + timedelta(seconds=100), tick=True):
+        found = metrics_of(client_of(told))
+    assert found["hub_monitor_deliveries_due", "kept"] == 1
+    assert 99 < found["hub_monitor_oldest_delivery_age_seconds", "kept"] < 130
+
+
+def test_failed_and_dead_deliveries_are_counted_apart(told: House) -> None:
+    class Refusing:
+        name, pace = "kept", 0.0
+
+        def send(self, message: object) -> str:
+            raise outbox.SendError("no", permanent=True)
+
+    told.hub.add(model("y/refused"))
+    told.look()
+    outbox.work(told.engine, {"kept": Refusing()})
+    assert metrics_of(client_of(told))["hub_monitor_deliveries_total", "kept", "dead"] == 1
+
+
+def test_silence_shows(told: House) -> None:
+    with time_machine.travel(db.now() + timedelta(seconds=200), tick=True):
+        watch(told.engine, 60)
+        assert metrics_of(client_of(told))["hub_monitor_silent_sources", "poll"] == 2
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"\bhub_monitor_\w+", text))
+
+
+def test_every_metric_that_a_panel_or_an_alert_names_exists(told: House) -> None:
+    told.hub.add(model("y/waits"))
+    told.look()
+    exist = {key[0] for key in metrics_of(client_of(told))} | {"hub_monitor_queue_messages", "hub_monitor_redis_up"}
+    board = json.loads((DEPLOY / "grafana" / "hub-monitor.json").read_text())
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
+    shown = named(json.dumps(board["panels"]))
+    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    assert len(shown) > 10
+    assert len(alerts) > 6
+    assert shown | named(json.dumps(alerts)) <= exist
+    for rule in alerts:
+        assert {"alert", "expr", "for", "labels", "annotations"} <= set(rule)
+
+
+def test_names_keep_to_the_conventions(told: House) -> None:
+    for family in text_string_to_metric_families(client_of(told).get("/metrics").text):
+        assert family.documentation.endswith(".") or not family.name.startswith("hub_monitor")
+        assert not (family.name.startswith("hub_monitor") and family.name.endswith(("_ms", "_count", "_sum")))
+
+
+def test_a_request_has_an_id_that_goes_on_with_what_it_brings(told: House) -> None:
+    client = client_of(told)
+    payload = {
+        "event": {"action": "update", "scope": "repo.config"},
+        "repo": {"id": "1", "type": "model", "name": "y/hinted", "private": False, "owner": {"id": "1"}},
+        "webhook": {"id": "w", "version": 3},
+    }
+    sent = {"X-Webhook-Secret": "s3cret", "X-Request-ID": "from-the-proxy-1"}
+    answer = client.post("/hooks/hub", json=payload, headers=sent)
+    assert (answer.status_code, answer.headers["X-Request-ID"]) == (202, "from-the-proxy-1")
+    with db.reading(told.engine) as session:
+        from sqlalchemy import select
+
+        assert session.scalars(select(Hint)).one().trace == "from-the-proxy-1"
+    assert client.get("/healthz", headers={"X-Request-ID": "x\n"}).headers["X-Request-ID"] != "x"
+
+
+def test_headers_say_what_a_page_may_do(told: House) -> None:
+    plain, behind = client_of(told), client_of(told, public_url="https://releases.example.org")
+    answer = plain.get("/")
+    assert "'unsafe-inline'" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "Strict-Transport-Security" not in answer.headers
+    assert behind.get("/").headers["Strict-Transport-Security"].startswith("max-age=31536000")
