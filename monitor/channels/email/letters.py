@@ -169,6 +169,8 @@ class Letters:
         letter["Subject"] = clean(subject)
         letter["Auto-Submitted"] = "auto-generated"
         letter["List-Id"] = f"{NAME} <releases.{self.sender.domain}>"
+        letter["List-Help"] = letter["List-Subscribe"] = f"<{self._url}/subscribe>"
+        letter["List-Archive"] = f"<{self._url}/releases>"
         return letter
 
     def _filled(

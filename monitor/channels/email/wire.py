@@ -5,7 +5,10 @@ from __future__ import annotations
 from email.headerregistry import HeaderRegistry, UniqueUnstructuredHeader
 from email.policy import SMTP, EmailPolicy
 
-_VERBATIM = ("List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "In-Reply-To", "References", "Feedback-ID")
+_VERBATIM = (
+    "List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "List-Help", "List-Subscribe", "List-Archive",
+    "In-Reply-To", "References", "Feedback-ID",
+)  # fmt: skip
 
 
 class Verbatim(UniqueUnstructuredHeader):

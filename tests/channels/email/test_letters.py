@@ -61,6 +61,8 @@ def check(letter: Received, *, confirmation: bool = False) -> Any:
     assert re.fullmatch(r"<[\w-]+@letters\.example>", message["Message-ID"])
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["List-Id"].endswith("<releases.letters.example>")
+    assert message["List-Help"] == message["List-Subscribe"] == "<https://monitor.example/subscribe>"
+    assert message["List-Archive"] == "<https://monitor.example/releases>"
     assert re.fullmatch(r"[\w-]+:[\w-]+:[\w-]+:\w{5,15}", message["Feedback-ID"])
     assert re.fullmatch(r"bounce\+[0-9a-f]+-[0-9a-f]{20}@letters\.example", letter.sender)
     assert len(letter.sender.partition("@")[0]) <= 64
