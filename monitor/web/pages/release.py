@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import func, select
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor import charts
@@ -109,13 +110,16 @@ def _of(row: Release) -> Any:
 
 
 def _derivatives(session: Session, row: Release, after: int) -> list[Release]:
-    query = select(Release).where(*_of(row), col(Release.pending).is_(False)).order_by(col(Release.id).desc())
+    ident = col(Release.id)
+    below = select(ident, col(Release.lineage)).where(*_of(row), col(Release.pending).is_(False)).order_by(ident.desc())
     if after:
-        query = query.where(col(Release.id) < after)
-    if row.foundation_repo_id in {None, row.repo_id}:
-        return list(session.scalars(query.limit(SHOWN + 1)))
-    found = session.scalars(query.limit(COUNTED))
-    return [one for one in found if any(step["repo_id"] == row.repo_id for step in one.lineage)][: SHOWN + 1]
+        below = below.where(ident < after)
+    root = row.foundation_repo_id in {None, row.repo_id}
+    # Names alone first: whole rows are a hundred times as large, and few of them are shown.
+    found = session.execute(below.limit(SHOWN + 1 if root else COUNTED))
+    shown = [key for key, steps in found if root or any(step["repo_id"] == row.repo_id for step in steps)][: SHOWN + 1]
+    rows = select(Release).where(ident.in_(shown)).order_by(ident.desc())
+    return list(session.scalars(rows.options(defer(Release.facts), defer(Release.evidence))))  # type: ignore[arg-type]
 
 
 def _counted(session: Session, row: Release) -> list[tuple[str, int]]:
