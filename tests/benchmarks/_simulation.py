@@ -386,7 +386,10 @@ class _Life:
                     self.quiet.learn()
             if tick % 2_000 == 0:
                 progress(tick / ticks)
-        return self._outcome()
+        try:
+            return self._outcome()
+        finally:
+            self.engine.dispose()
 
     def _watch(self) -> None:
         detection.watch(self.watcher)
