@@ -8,11 +8,12 @@ from typing import Any
 import typer
 
 from monitor import db
+from monitor.charts import of_stats
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
 from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.history.query import parse
-from monitor.history.search import search, stream
-from monitor.history.stats import DIMENSIONS, dimensions, stats
+from monitor.history.search import SORTS, search, stream
+from monitor.history.stats import DIMENSIONS, dimensions, stats, zone
 from monitor.service import Service
 from monitor.settings import load
 
@@ -26,9 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 def releases(
     query: str = typer.Argument("", help="What to find, in the query language; everything without it."),
-    sort: str = typer.Option(
-        "released", help="released, seen, created, params, active, downloads, likes, repo; - reverses."
-    ),
+    sort: str = typer.Option("released", help=f"{', '.join(SORTS)}; a - before it reverses."),
     limit: int = typer.Option(50, min=1, help="How many at the most."),
     form: Format | None = FormatOption,
 ) -> None:
@@ -51,15 +50,31 @@ def releases(
 def stats_command(
     query: str = typer.Argument("", help="What to count, in the query language; everything without it."),
     by: str = typer.Option(..., help=f"One or two of {', '.join(DIMENSIONS)}."),
+    tz: str = typer.Option("UTC", help="The zone of months, weeks and days, like Europe/Paris."),
+    median: bool = typer.Option(None, help="Medians; unless said, where few enough match."),
+    plot: Path = typer.Option(None, help="Draws a chart of it into this .svg or .png file as well."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Counts releases and sums their parameters."""
+    """Counts releases, sums their parameters, and says their median."""
     wanted, names = parse(query), dimensions(by)
+    zone(tz)
+    if plot is not None and plot.suffix not in {".svg", ".png"}:
+        raise typer.BadParameter(f"{plot.name}: a name that ends in .svg or .png expected")
     engine = Service(load()).engine
     db.upgrade(engine)
     with db.reading(engine) as session:
-        rows = stats(session, wanted, names)
-    write(rows, form, (*names, "count", "params_total", "params_known"))
+        rows = stats(session, wanted, names, tz=tz, medians=median)
+    if plot is not None:
+        _plot(rows, names, plot)
+    write(rows, form, (*names, "count", "params_total", "params_known", "params_median"))
+
+
+def _plot(rows: list[dict[str, Any]], names: list[str], path: Path) -> None:
+    chart = of_stats(rows, names)
+    try:
+        path.write_bytes(chart.svg().encode() if path.suffix == ".svg" else chart.png())
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {path}: {error.strerror}") from None
 
 
 def export(

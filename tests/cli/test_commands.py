@@ -187,3 +187,13 @@ def test_a_csv_cell_is_no_formula() -> None:
     assert cell("=1+1") == "'=1+1"
     assert cell(-5) == "-5"
     assert cell("@x").startswith("'")
+
+
+def test_stats_are_drawn_into_a_file(tmp_path: Path) -> None:
+    with ReplayHub() as hub:
+        hub.add(model("Qwen/Qwen3-8B"))
+        run("backfill", HF_ENDPOINT=hub.endpoint)
+    done = run("stats", "--by", "month,origin", "--tz", "Asia/Tokyo", "--plot", str(tmp_path / "months.svg"))
+    assert json.loads(done.stdout)["params_median"] == 7_615_616_512
+    assert (tmp_path / "months.svg").read_text().startswith("<svg")
+    one_line(run("stats", "--by", "month", "--tz", "Mars/Base"), 2, "Mars/Base", "IANA")
