@@ -10,7 +10,7 @@ import typer
 from monitor import db
 from monitor.charts import of_stats
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
-from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
+from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
 from monitor.history.query import parse
 from monitor.history.search import SORTS, search, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, zone
@@ -91,7 +91,7 @@ def export(
     unfinished = output.with_name(output.name + ".part")
     try:
         with unfinished.open("wb") as file, db.reading(engine) as session:
-            rows = stream(session, wanted)
+            rows = stream(session, wanted, () if kind == "jsonl" else KEPT)
             if kind == "parquet":
                 write_parquet(rows, file)
             else:

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO
 
 from monitor.history.search import SearchError
-from monitor.models import Release
+from monitor.models import Release, iso
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -25,6 +26,8 @@ COLUMNS = (
     "announcement_url", "downloads", "likes", "status",
 )  # fmt: skip
 """The columns of CSV and Parquet: the release object, its foundation spread over three."""
+KEPT = tuple(name for name in COLUMNS if name != "url")
+"""The columns of the table that these need: reading no others makes such a file several times as fast."""
 CHUNK = 1_000
 
 
@@ -39,13 +42,17 @@ def cell(value: Any) -> str:
 
 
 def flat(row: Release) -> dict[str, Any]:
-    """The release object with its foundation spread over three columns."""
-    found = row.as_json()
-    foundation = found["foundation"] or {}
-    return {
-        name: foundation.get(name.removeprefix("foundation_")) if name.startswith("foundation_") else found[name]
-        for name in COLUMNS
-    }
+    """The release object with its foundation spread over three columns, from what is in ``KEPT`` alone."""
+    return {name: _plainly(name, row) for name in COLUMNS}
+
+
+def _plainly(name: str, row: Release) -> Any:
+    if name == "url":
+        return f"https://huggingface.co/{row.repo_id}"
+    value = getattr(row, name)
+    if name == "gated":
+        return False if value == "no" else value
+    return iso(value) if isinstance(value, datetime) else value
 
 
 def as_csv(rows: Iterable[Release]) -> Iterator[bytes]:

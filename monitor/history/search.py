@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import defer, load_only
 from sqlmodel import Session, col
 
 from monitor.history.query import Query, lookup, to_sql
@@ -92,12 +92,16 @@ def search(
     return Page(rows, _encoded(sort, rows[-1]) if len(found) > limit and rows else None)
 
 
-def stream(session: Session, query: Query) -> Iterator[Release]:
-    """All releases that match, oldest record first, a thousand at a time: memory does not grow with the rows."""
+def stream(session: Session, query: Query, only: Sequence[str] = ()) -> Iterator[Release]:
+    """All releases that match, oldest record first, a thousand at a time: memory does not grow with the rows.
+
+    ``only``: the columns that are wanted, where that is not all of them.
+    """
     last = 0
+    rows_of = _rows() if not only else select(Release).options(load_only(*(getattr(Release, name) for name in only)))
     where = conditions(session, query)
     while True:
-        statement = _rows().where(*where, col(Release.id) > last).order_by(col(Release.id)).limit(MOST)
+        statement = rows_of.where(*where, col(Release.id) > last).order_by(col(Release.id)).limit(MOST)
         rows: list[Release] = list(session.scalars(statement))
         yield from rows
         if len(rows) < MOST:

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from monitor import db
 from monitor.alerts.notices import PATIENCE, unheard
 from monitor.history.adoption import series
-from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
+from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
 from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import parse
 from monitor.history.search import MOST, SORTS, find, search, stream
@@ -165,7 +165,7 @@ def export(request: Request, form: Literal["csv", "jsonl", "parquet"], q: Q = ""
 
 def _exported(engine: Engine, wanted: ParsedQuery, form: str) -> Iterator[bytes]:
     with db.reading(engine) as session:
-        rows = stream(session, wanted)
+        rows = stream(session, wanted, () if form == "jsonl" else KEPT)
         if form != "parquet":
             yield from as_csv(rows) if form == "csv" else as_jsonl(rows)
             return
