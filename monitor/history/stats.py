@@ -220,7 +220,7 @@ def _between(periods: list[str], time: str) -> list[str]:
 
 # --- facets -----------------------------------------------------------------------------------------------
 
-NEWEST = 5_000
+NEWEST = 2_000
 """Releases that facets count where the tally does not know them: of more that match, the newest."""
 
 
