@@ -57,7 +57,18 @@ _SEATED = _any(
     PLACES,
     r"(?:based|located|headquartered|headquarters|founded|lab|laboratory|company|startup|team) (?:in|from) (?:the )?",
 )
-_ACADEMIC = re.compile(r"universit|institute of technology|college|école|\.edu\b|\.ac\.", re.IGNORECASE)
+_KINDS = (
+    (LabKind.ACADEMIC, r"universit|institute of technology|college|école|\.edu\b|\.ac\.|research (?:group|lab)\b"),
+    (LabKind.GOVERNMENT, r"\bministry\b|\bgovernment (?:agency|of)\b|national library|\.gov\b|public authority"),
+    (LabKind.NONPROFIT, r"non-?profit|not-for-profit|\bfoundation\b|\bcharity\b|\be\.V\."),
+    (
+        LabKind.COMPANY,
+        r"\b(?:inc|ltd|llc|gmbh|corp|corporation|s\.?a\.?s|pte|co\., ltd|start-?up|company|our products?)\b",
+    ),
+    (LabKind.COMMUNITY, r"\bcommunity\b|open collaboration|volunteers|collective\b"),
+)
+_SAYS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
+"""What an organisation says that it is, the more telling first."""
 
 
 def publisher(model: wire.Model, registry: Registry) -> Publisher:
@@ -85,7 +96,7 @@ def _weighed(model: wire.Model, namespace: str) -> Publisher:
     # What speaks for another country takes away from the first, by half its own weight.
     confidence = round((1.0 - left) * (1.0 - 0.5 * (1.0 - others[0][1]) if others else 1.0), 3)
     text = _organization_text(model)
-    kind = LabKind.ACADEMIC if text and _ACADEMIC.search(text) else None
+    kind = next((kind for kind, pattern in _SAYS if pattern.search(text)), None) if text else None
     return Publisher(None, kind, country if confidence >= ENOUGH else None, confidence, tuple(evidence))
 
 
