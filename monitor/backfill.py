@@ -14,7 +14,7 @@ from typing import Any
 from monitor.alerts.match import enqueue
 from monitor.db import now, reading, transaction
 from monitor.detection import Watcher
-from monitor.history.record import ignoring, record
+from monitor.history.record import Judgements, ignoring, judge, record
 from monitor.models import Poll
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub import FULL, PAGE, Facts
@@ -43,9 +43,9 @@ def backfill(
     Waits for the allowance. Raises HubError where the Hub fails; calling again goes on.
     """
     progress = Progress(0, 0, None)
-    with ThreadPoolExecutor(1) as ahead, _few_collections():
+    with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(1) as behind, _few_collections():
         for namespace in namespaces or (None,):
-            progress = _walk(watcher, ahead, namespace, since, limit, progress, report)
+            progress = _walk(watcher, ahead, behind, namespace, since, limit, progress, report)
     return progress
 
 
@@ -63,6 +63,7 @@ def _few_collections() -> Iterator[None]:
 def _walk(
     watcher: Watcher,
     ahead: Executor,
+    behind: Executor,
     namespace: str | None,
     since: date | None,
     limit: int | None,
@@ -75,6 +76,7 @@ def _walk(
         return ahead.submit(_asked, watcher, url, namespace, progress, report)
 
     page = ask(_resumed(watcher, name))
+    writing: Future[int] | None = None
     while True:
         rows, following = page.result()
         wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
@@ -82,12 +84,17 @@ def _walk(
         ended = following is None or len(wanted) < len(rows)
         enough = limit is not None and progress.met + len(wanted) >= limit
         if not (ended or enough):
-            page = ask(following)  # the next page comes while this one is written
-        learnt = _recorded(watcher, name, wanted, None if ended else following)
+            page = ask(following)
+        # The next page comes, and this one is judged, while the one before is written.
+        sightings, judgements = _judged(watcher, wanted)
+        learnt = progress.learnt + (writing.result() if writing is not None else 0)
+        writing = behind.submit(_recorded, watcher, name, sightings, judgements, None if ended else following)
         reached = str(wanted[-1].get("createdAt"))[:10] if wanted else progress.reached
-        progress = Progress(progress.met + len(wanted), progress.learnt + learnt, reached)
+        progress = Progress(progress.met + len(wanted), learnt, reached)
         report(progress)
         if ended or enough:
+            progress = Progress(progress.met, learnt + writing.result(), reached)
+            report(progress)
             return progress
 
 
@@ -113,15 +120,23 @@ def _resumed(watcher: Watcher, name: str) -> str | None:
     return url if isinstance(url, str) and url.startswith(f"{watcher.hub.endpoint}/") else None
 
 
-def _recorded(watcher: Watcher, name: str, rows: Sequence[Facts], following: str | None) -> int:
+def _judged(watcher: Watcher, rows: Sequence[Facts]) -> tuple[list[Sighting], Judgements]:
     moment = now()
     sightings = [
         Sighting(row["_id"], row["id"], row, Via.BACKFILL, moment, history=True)
         for row in rows
         if row.get("private") is not True
     ]
+    with reading(watcher.engine) as session:
+        return sightings, judge(session, sightings, watcher.registry)
+
+
+def _recorded(
+    watcher: Watcher, name: str, sightings: Sequence[Sighting], judgements: Judgements, following: str | None
+) -> int:
+    moment = now()
     with transaction(watcher.engine) as session:
-        done = record(session, sightings, watcher.registry, enqueue)
+        done = record(session, sightings, watcher.registry, enqueue, judgements)
         session.execute(ignoring(session, Poll), {"name": name, "state": {}, "failures": 0})
         state = session.get_one(Poll, name)
         if following is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,16 +118,38 @@ def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], ke
         source = f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table.name}, CAST(:rows AS jsonb))"  # noqa: S608
         statement = f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING RETURNING {key}"
         return set(session.scalars(text(statement), {"rows": orjson.dumps(rows).decode()}))
-    binders = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is for name in rows[0]]
-    marks = ", ".join("?" * len(binders))
-    values = [tuple([bind(value) for bind, value in zip(binders, row.values(), strict=True)]) for row in rows]
+    binders = [
+        (place, _remembered(bind))
+        for place, name in enumerate(rows[0])
+        if (bind := table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) is not None
+    ]
+    marks = ", ".join("?" * len(rows[0]))
+    values = [list(row.values()) for row in rows]
+    for row in values:
+        for place, bound in binders:
+            row[place] = bound(row[place])
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
-    session.connection().exec_driver_sql(statement, values)
+    session.connection().exec_driver_sql(statement, list(map(tuple, values)))
     return {row[key] for row in rows}
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _remembered(bind: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``bind`` for many rows, most of which hold one of few moments, or an empty list or object."""
+    moments: dict[datetime, Any] = {}
+
+    def bound(value: Any) -> Any:
+        if value is None:
+            return bind(None)
+        if isinstance(value, datetime):
+            found = moments.get(value)
+            if found is None:
+                found = moments[value] = bind(value)
+            return found
+        if isinstance(value, (list, dict)):
+            return orjson.dumps(value).decode() if value else "[]" if isinstance(value, list) else "{}"
+        return bind(value)
+
+    return bound
 
 
 def migrations() -> Path:

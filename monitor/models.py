@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from monitor.db import UTCDateTime
-from monitor.vocabulary import Availability, Status
+from monitor.vocabulary import ARTEFACTS, Availability, Found, Status
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -102,6 +102,10 @@ class Launch(SQLModel, table=True):
     opened_at: datetime = _when()
     settles_at: datetime = _when()
     history: bool = Field(default=False)
+
+
+NOT_FOUND = {"found": str(Found.UNKNOWN), "link": None}
+"""What an artefact is of which nothing is known: ``Release.artefacts`` keeps the others alone."""
 
 
 class Release(SQLModel, table=True):
@@ -208,7 +212,7 @@ class Release(SQLModel, table=True):
             "license_conflict": self.license_conflict,
             "openness": self.openness,
             "availability": self._availability(),
-            "artefacts": self.artefacts,
+            "artefacts": {name: self.artefacts.get(name, NOT_FOUND) for name in ARTEFACTS},
             "gated": {None: None, "no": False}.get(self.gated, self.gated),
             "task": self.task,
             "modality": self.modality,

@@ -82,6 +82,12 @@ class Found(StrEnum):
     UNKNOWN = "unknown"
 
 
+ARTEFACTS = (
+    "training_code", "training_data", "data_documentation", "intermediate_checkpoints", "paper", "evaluation",
+)  # fmt: skip
+"""What can come with the weights, in the order in which it is shown."""
+
+
 class Precision(StrEnum):
     """How well the moment of a release is known."""
 

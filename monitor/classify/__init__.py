@@ -30,48 +30,46 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
     papers, datasets, weights = subject.papers(model), subject.datasets(model), subject.has_weights(model)
     bound = effective(wire.repo_id(model), terms, line, known)
     had = openness(model, terms, weights, papers, datasets)
-    task = subject.task(model)
-    return Classification(
-        lab=whose.lab,
-        lab_kind=whose.lab_kind,
-        origin=whose.origin,
-        origin_confidence=whose.confidence,
-        foundation=line.foundation,
-        lineage=line.parents,
-        kind=line.kind,
-        params_total=size.total,
-        params_active=size.active,
-        params_source=size.source,
-        size=size.size,
-        license=terms.identifier,
-        license_class=terms.license_class,
-        effective_license=bound.license,
-        effective_license_class=bound.license_class,
-        license_conflict=bound.conflict,
-        openness=had.label,
-        availability=had.availability,
-        artefacts=had.artefacts,
-        gated=_gated(model),
-        task=task,
-        modality=subject.modality(task),
-        library=subject.library(model),
-        languages=subject.languages(model),
-        papers=papers,
-        datasets=datasets,
-        has_weights=weights,
-        evidence={
-            "origin": whose.evidence,
-            "kind": line.evidence,
-            "foundation": line.foundation_evidence,
-            "params": size.evidence,
-            "license": terms.evidence,
-            "effective_license": bound.evidence,
-            "openness": had.evidence,
-            "availability": had.availability_evidence,
-        },
+    task, gated = subject.task(model), model.get("gated")
+    # By place, in the order of its fields: by name costs a tenth of all judging.
+    return Classification._make(
+        (
+            whose.lab,
+            whose.lab_kind,
+            whose.origin,
+            whose.confidence,
+            line.foundation,
+            line.parents,
+            line.kind,
+            size.total,
+            size.active,
+            size.source,
+            size.size,
+            terms.identifier,
+            terms.license_class,
+            bound.license,
+            bound.license_class,
+            bound.conflict,
+            had.label,
+            had.availability,
+            had.artefacts,
+            gated if gated is False or gated in ("auto", "manual") else None,
+            task,
+            subject.modality(task),
+            subject.library(model),
+            subject.languages(model),
+            papers,
+            datasets,
+            weights,
+            {
+                "origin": whose.evidence,
+                "kind": line.evidence,
+                "foundation": line.foundation_evidence,
+                "params": size.evidence,
+                "license": terms.evidence,
+                "effective_license": bound.evidence,
+                "openness": had.evidence,
+                "availability": had.availability_evidence,
+            },
+        )
     )
-
-
-def _gated(model: wire.Model) -> str | bool | None:
-    value = model.get("gated")
-    return value if value is False or value in ("auto", "manual") else None

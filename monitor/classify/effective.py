@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from monitor.classify.license import STRICTNESS, released_under
@@ -27,20 +28,22 @@ def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> 
     unknown, for it may be stricter than any. An ancestor of which nothing is known binds nobody here.
     """
     own = declared
+    if not line.parents and (line.foundation is None or line.foundation.repo_id == repo_id):
+        return _alone(repo_id, declared)
     if own.license_class is LicenseClass.UNDECLARED:
         own = released_under(repo_id) or declared
-    ancestors = dict.fromkeys(parent.repo_id for parent in line.parents)
+    ancestors = {parent.repo_id: None for parent in line.parents}
     if line.foundation is not None:
         ancestors[line.foundation.repo_id] = None
     ancestors.pop(repo_id, None)
     if not ancestors:
-        return Effective(own.identifier, own.license_class, None, ())
+        return _alone(repo_id, declared)
     binding = [(ancestor, terms) for ancestor in ancestors if (terms := _of(ancestor, known)) is not None]
     if not binding:
         says = Evidence("lineage", next(iter(ancestors)), "its licence is not known")
         return Effective(own.identifier, own.license_class, None, (says,))
-    ancestor, terms = max(binding, key=lambda item: _RANK[item[1].license_class])
-    says = Evidence("lineage", ancestor, f"is under {terms.identifier} ({terms.license_class})")
+    ancestor, terms = binding[0] if len(binding) == 1 else max(binding, key=lambda item: _RANK[item[1].license_class])
+    says = Evidence("lineage", ancestor, _is_under(terms.identifier, terms.license_class))
     rank = _RANK.get(own.license_class)
     if own.license_class is LicenseClass.UNKNOWN or (rank is not None and rank >= _RANK[terms.license_class]):
         return Effective(own.identifier, own.license_class, None, (says,))
@@ -51,6 +54,19 @@ def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> 
             f"{terms.identifier} ({terms.license_class})"
         )
     return Effective(terms.identifier, terms.license_class, conflict, (says,))
+
+
+def _alone(repo_id: str, declared: License) -> Effective:
+    """Of one that is built on nothing known."""
+    own = declared
+    if own.license_class is LicenseClass.UNDECLARED:
+        own = released_under(repo_id) or declared
+    return Effective(own.identifier, own.license_class, None, ())
+
+
+@lru_cache(maxsize=4096)
+def _is_under(identifier: str | None, license_class: LicenseClass) -> str:
+    return f"is under {identifier} ({license_class})"
 
 
 def _of(repo_id: str, known: Lookup) -> License | None:

@@ -7,6 +7,7 @@ where no base is stated, the publisher. The one that decided stands in the evide
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from monitor.classify import wire
@@ -38,6 +39,11 @@ _OWN_FORMAT = frozenset({"hf", "diffusers"})
 """Formats that a lab's own release comes in: no sign of a conversion there."""
 _ADAPTER = _word("Q?LoRA|LoKr|LoHa|DoRA|(?:ip-?|t2i-?)?adapter|controlnets?", r"$|[-_.\ds]")
 _MERGE = _word("merge[ds]?|mergekit|slerp|dare-?ties|frankenmerge|passthrough")
+_WORDS = (
+    (Kind.ADAPTER, _ADAPTER), (Kind.QUANTIZED, _QUANTIZED), (Kind.MERGE, _MERGE), (Kind.CONVERSION, _CONVERTED),
+)  # fmt: skip
+"""What a name can say, in the order in which it is believed."""
+_EXL = re.compile(r"exl[23]", re.IGNORECASE)
 _TUNED = _word("abliterated|uncensored|heretic|decensored|derestricted|distill(?:ed)?|fine-?tuned?|sft|dpo|grpo|orpo")
 _DISTILLED_INTO = re.compile(r"distill-(?:qwen|llama)", re.IGNORECASE)
 _PRETRAINED = _word("base|pretrained|from-scratch")
@@ -66,17 +72,20 @@ def kind_of(model: wire.Model, registry: Registry, parents: tuple[str, ...], sta
 
     ``parents`` are the bases that it states, ``stated`` the relation that the Hub's tags give (one of RELATIONS).
     """
-    own = lab_of(registry.of(wire.namespace(model)))
+    facts = wire.read(model)
+    shown = (_as_its_author_says(facts) if facts.meta else None) or _by_files(facts, registry, parents)
+    if shown is not None:
+        return shown
+    if stated is not None:
+        return _as_tagged(facts, stated)
+    own = lab_of(registry.of(facts.space))
     return (
-        _as_its_author_says(model)
-        or _by_files(model, registry, parents)
-        or _as_tagged(model, stated)
-        or _by_name(model, None if parents else own)
+        _by_name(facts, None if parents else own)
         or _by_bases(parents)
-        or _by_another_name(model, registry, own)
-        or _by_publisher(model, registry, own)
-        or _tuned(model)
-        or _of_its_own(model)
+        or _by_another_name(facts, registry, own)
+        or _by_publisher(facts, registry, own)
+        or _tuned(facts)
+        or _of_its_own(facts)
     )
 
 
@@ -97,31 +106,36 @@ def _by_bases(parents: tuple[str, ...]) -> Decision | None:
     return None
 
 
-def _as_tagged(model: wire.Model, stated: str | None) -> Decision | None:
-    if stated is None:
-        return None
+_TAGGED = {
+    relation: Decision(kind, Evidence("tag", f"base_model:{relation}", "as the Hub tags it"))
+    for relation, kind in RELATIONS.items()
+}
+
+
+def _as_tagged(model: wire.Model, stated: str) -> Decision:
     if stated == "finetune":
         exl = next((tag for tag in ("exl2", "exl3") if tag in wire.tags(model)), None)
-        named = re.search(r"exl[23]", wire.name(model)[:NAME_LENGTH], re.IGNORECASE)
+        named = _EXL.search(wire.name(model)[:NAME_LENGTH])
         if exl or named:
             says = Evidence("name", named[0] if named else str(exl), "EXL is a quantisation; the Hub infers finetune")
             return Decision(Kind.QUANTIZED, says)
-    return Decision(RELATIONS[stated], Evidence("tag", f"base_model:{stated}", "as the Hub tags it"))
+    return _TAGGED[stated]
 
 
 def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -> Decision | None:
     """What the files show, where the Hub served them."""
-    listed = wire.files(model)
+    listed = wire.files(model) if "siblings" in model else ()
     if "adapter_config.json" in listed:
         return Decision(Kind.ADAPTER, Evidence("files", "adapter_config.json", "weights of an adapter"))
-    if wire.text(model, "library_name") == "peft":
+    if model.get("library_name") == "peft":
         return Decision(Kind.ADAPTER, Evidence("library", "peft", "weights of an adapter"))
     if listed:
         gguf = min((file for file in listed if file.lower().endswith(".gguf")), default=None)
         others = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
         if gguf is not None and not any(file.endswith(others) for file in listed):
             return Decision(Kind.QUANTIZED, Evidence("files", gguf[:NAME_LENGTH], "weights in GGUF alone"))
-    packing = wire.mapping(wire.config(model), "quantization_config")
+    config = wire.config(model)
+    packing = wire.mapping(config, "quantization_config") if config else None
     if not packing:
         return None
     method = (wire.text(packing, "quant_method") or "stated")[:NAME_LENGTH]
@@ -142,25 +156,27 @@ def _native(model: wire.Model, method: str, registry: Registry, parents: tuple[s
 
 def _by_name(model: wire.Model, own: Lab | None) -> Decision | None:
     """What the name says, then the tags of format and making. ``own``: the lab whose release it may be itself."""
-    name, tags = wire.name(model)[:NAME_LENGTH], wire.tags(model)
-    for kind, pattern in (
-        (Kind.ADAPTER, _ADAPTER),
-        (Kind.QUANTIZED, _QUANTIZED),
-        (Kind.MERGE, _MERGE),
-        (Kind.CONVERSION, _CONVERTED),
-    ):
+    said = _said(wire.name(model)[:NAME_LENGTH], own is not None)
+    if said is not None:
+        return said
+    return _by_format(model) if own is None else _merged(wire.tags(model))
+
+
+@lru_cache(maxsize=65_536)
+def _said(name: str, own: bool) -> Decision | None:
+    for kind, pattern in _WORDS:
         found = pattern.search(name)
         if found is None or (kind is Kind.QUANTIZED and _NOT_QUANTIZED.search(name)):
             continue
         word = found[0].strip("-_.")
-        if kind is Kind.CONVERSION and own is not None and word.lower() in _OWN_FORMAT:
+        if kind is Kind.CONVERSION and own and word.lower() in _OWN_FORMAT:
             continue
         return Decision(kind, Evidence("name", word, f"says {kind}"))
-    return _by_format(model, tags) if own is None else _merged(tags)
+    return None
 
 
-def _by_format(model: wire.Model, tags: tuple[str, ...]) -> Decision | None:
-    present = set(tags)
+def _by_format(model: wire.Model) -> Decision | None:
+    tags, present = wire.tags(model), set(wire.tags(model))
     if "lora" in present and "gguf" not in present and wire.text(model, "pipeline_tag") not in _TEXT_TASKS:
         return Decision(Kind.ADAPTER, Evidence("tag", "lora", f"says {Kind.ADAPTER}"))
     merged = _merged(tags)

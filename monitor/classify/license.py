@@ -55,20 +55,27 @@ def license_of(model: wire.Model) -> License:
     Several licences: the strictest decides the class. None stated: ``undeclared``; stated and not recognised, or
     stated as ``other`` without a name that is known: ``unknown``.
     """
-    card = wire.card(model)
-    stated = wire.texts(card, "license") or wire.tagged(model, "license:")
-    stated = tuple(text for text in stated if text.lower() not in _STATES_NOTHING)
-    name, link = wire.text(card, "license_name"), wire.text(card, "license_link")
-    if not stated and name is None:
-        return License(None, LicenseClass.UNDECLARED, (Evidence("license", "none", "no licence is stated"),))
-    found = [_one(text, name, link) for text in stated or ("other",)]
-    known = [item for item in found if item.license_class in STRICTNESS]
-    if known:
-        return max(known, key=lambda item: STRICTNESS.index(item.license_class))
-    by_lab = released_under(wire.repo_id(model)) if found[0].license_class is LicenseClass.UNKNOWN else None
+    facts = wire.read(model)
+    card, tagged = facts.meta, facts.by_prefix.get("license", ())
+    if card:
+        stated = wire.texts(card, "license") or tagged
+        found = _stated(stated, wire.text(card, "license_name"), wire.text(card, "license_link"))
+    else:
+        found = _stated(tagged, None, None)
+    by_lab = released_under(facts["id"]) if found.license_class is LicenseClass.UNKNOWN else None
     if by_lab is None:
-        return found[0]
-    return License(found[0].identifier, by_lab.license_class, (*found[0].evidence, *by_lab.evidence))
+        return found
+    return License(found.identifier, by_lab.license_class, (*found.evidence, *by_lab.evidence))
+
+
+@lru_cache(maxsize=4096)
+def _stated(licenses: tuple[str, ...], name: str | None, link: str | None) -> License:
+    licenses = tuple(text for text in licenses if text.lower() not in _STATES_NOTHING)
+    if not licenses and name is None:
+        return License(None, LicenseClass.UNDECLARED, (Evidence("license", "none", "no licence is stated"),))
+    found = [_one(text, name, link) for text in licenses or ("other",)]
+    known = [item for item in found if item.license_class in STRICTNESS]
+    return max(known, key=lambda item: STRICTNESS.index(item.license_class)) if known else found[0]
 
 
 @lru_cache(maxsize=65_536)
@@ -82,7 +89,6 @@ def released_under(repo_id: str) -> License | None:
     return None
 
 
-@lru_cache(maxsize=4096)
 def _one(text: str, name: str | None, link: str | None) -> License:
     ident = text.lower()
     by_id = IDS.get(ident)

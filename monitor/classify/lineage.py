@@ -32,6 +32,10 @@ def lineage(model: wire.Model, registry: Registry, known: Lookup = knows_nothing
 
 def _stated(repo_id: str, parents: tuple[str, ...], decision: Decision, registry: Registry, known: Lookup) -> Lineage:
     """The lineage of one that says what it was built on."""
+    if len(parents) == 1:
+        chain = _follow(parents[0], registry, known, repo_id)
+        line = (Parent(parents[0], decision.kind), *chain.steps)
+        return Lineage(decision.kind, line[:LONGEST], chain.root, (decision.evidence,), (chain.evidence,))
     steps = [Parent(parent, decision.kind) for parent in parents]
     chains = [_follow(parent, registry, known, repo_id) for parent in parents]
     # Behind the first parent alone: what lies behind the others of a merge is theirs to tell.
@@ -54,9 +58,10 @@ def stated_bases(model: wire.Model) -> tuple[tuple[str, ...], str | None]:
 
     In the card's order; those of tags alone sorted. A model that names itself beside others does not mean itself.
     """
-    found = wire.texts(wire.card(model), "base_model")
+    facts = wire.read(model)
+    found = wire.texts(facts.meta, "base_model") if facts.meta else ()
     relation = None
-    tagged = wire.tagged(model, "base_model:")
+    tagged = facts.by_prefix.get("base_model", ())
     if not found and not tagged:
         return (), None
     names = dict.fromkeys(map(_clean, found))
@@ -68,9 +73,9 @@ def stated_bases(model: wire.Model) -> tuple[tuple[str, ...], str | None]:
             relation = relation or head
             names[_clean(rest)] = None
     names.pop("", None)
-    repo_id = wire.repo_id(model)
-    others = tuple(name for name in names if name != repo_id)
-    return others or tuple(names), relation
+    if facts["id"] not in names:
+        return tuple(names), relation
+    return tuple([name for name in names if name != facts["id"]]) or tuple(names), relation
 
 
 def _clean(text: str) -> str:
@@ -127,6 +132,13 @@ class _Chain(NamedTuple):
 
 def _follow(repo_id: str, registry: Registry, known: Lookup, child: str) -> _Chain:
     """What comes after ``repo_id`` and its root, as far as the history knows; through a re-packager to the original."""
+    if known(repo_id) is None:
+        lab = registry.of(repo_id.partition("/")[0])
+        if lab is None:
+            return _Chain((), Foundation(repo_id, None, None), Evidence("base_model", repo_id, "its stated base"))
+        if not lab.repackager:
+            root = Foundation(repo_id, lab.id, lab.origin)
+            return _Chain((), root, Evidence("base_model", repo_id, "its stated base"))
     steps: list[Parent] = []
     seen = {child, repo_id}
     current, told = repo_id, None

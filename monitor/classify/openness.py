@@ -8,25 +8,22 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.result import Artefact, Evidence, License
-from monitor.vocabulary import Availability, Found, LicenseClass, Openness
-
-ARTEFACTS = (
-    "training_code", "training_data", "data_documentation", "intermediate_checkpoints", "paper", "evaluation",
-)  # fmt: skip
-"""What can come with the weights, in the order in which it is shown."""
+from monitor.vocabulary import ARTEFACTS, Availability, Found, LicenseClass, Openness
 
 _CODE_KEYS = ("repo", "code", "github", "repository", "training_code", "code_repository")
 _HOSTS = ("github.com/", "gitlab.com/", "codeberg.org/", "huggingface.co/")
 _TRAINING = re.compile(r"(?:^|/)(?:pre|fine|post)?[-_]?(?:train|tun)(?:ing|er|e)?(?:[-_][\w-]*)?\.(?:py|sh|ipynb)$")
 _DATA_PAPERS = re.compile(r"data[-_ ]?(?:sheet|card|statement)|(?:data|content)[-_ ]?(?:public[-_ ])?summary", re.I)
 _CHECKPOINT = re.compile(r"(?:^|/)((?:checkpoint|ckpt|step|iter|epoch)[-_]?\d+)/[^/]*\.(?:safetensors|bin|pt|pth)$")
+_TELLING = re.compile(r"train|tun|data|content|^\.eval|\d/", re.IGNORECASE)
+"""In the name of every file that shows anything."""
 _NO_DATASET = frozenset(
     {"custom", "private", "proprietary", "internal", "unknown", "none", "other", "synthetic", "own", "na", "tbd",
      "null", "data", "dataset"}
@@ -68,8 +65,9 @@ _FAMILIES = _families()
 
 
 @lru_cache(maxsize=65_536)
-def published(namespace: str, name: str) -> Mapping[str, Artefact]:
+def published(repo_id: str) -> Mapping[str, Artefact]:
     """What the table knows that a lab published beside one of its own models."""
+    namespace, _, name = repo_id.partition("/")
     for entry in _FAMILIES.get(namespace, ()):
         if entry.names.fullmatch(name):
             return entry.artefacts
@@ -87,12 +85,14 @@ def openness(
     """
     availability, why = _availability(model, weights)
     artefacts = _artefacts(model, papers, datasets)
-    label, rule = _label(terms.license_class, weights, artefacts)
-    shown = [Evidence("rule", label, rule), _SHOWN[weights]]
-    for name, signal in (("training_data", "data"), ("training_code", "code"), ("paper", "paper")):
-        found = artefacts[name]
-        shown.append(Evidence(signal, found.found, found.link or "nothing shows it"))
-    return Openness3(availability, artefacts, label, tuple(shown), (why,))
+    data, code, paper = artefacts["training_data"], artefacts["training_code"], artefacts["paper"]
+    label, rule = _label(terms.license_class, weights, data.found, code.found, paper.found)
+    shown = (rule, _SHOWN[weights], _seen("data", data), _seen("code", code), _seen("paper", paper))
+    return Openness3(availability, artefacts, label, shown, (why,))
+
+
+def _seen(signal: str, artefact: Artefact) -> Evidence:
+    return _NOT_SEEN[signal] if artefact is _UNKNOWN else Evidence(signal, artefact.found, artefact.link or "")
 
 
 _WEIGHTS = {True: "its files hold weights", False: "no file holds weights", None: "its files were not asked for"}
@@ -100,23 +100,41 @@ _SHOWN = {
     weights: Evidence("weights", found, _WEIGHTS[weights])
     for weights, found in ((True, Found.YES), (False, Found.NO), (None, Found.UNKNOWN))
 }
-_PUBLIC = {False: Availability.PUBLIC, "auto": Availability.GATED_AUTO, "manual": Availability.GATED_MANUAL}
+_NOT_SEEN = {name: Evidence(name, Found.UNKNOWN, "nothing shows it") for name in ("data", "code", "paper")}
+_HIDDEN = Evidence("hub", "private or disabled", "nobody can read it")
+_EMPTY = Evidence("files", "no weights", _WEIGHTS[False])
+_NOT_ASKED = (None, Evidence("gated", "unknown", "the Hub was not asked whether it is gated"))
+_AVAILABLE: dict[tuple[str | bool, bool | None], tuple[Availability | None, Evidence]] = {
+    (gated, weights): (availability, Evidence("gated", "no" if gated is False else str(gated), says))
+    for gated, availability in (
+        (False, Availability.PUBLIC), ("auto", Availability.GATED_AUTO), ("manual", Availability.GATED_MANUAL)
+    )
+    for weights, says in _WEIGHTS.items()
+}  # fmt: skip
+"""By what ``gated`` says and whether there are weights."""
 
 
 def _availability(model: wire.Model, weights: bool | None) -> tuple[Availability | None, Evidence]:
     if model.get("private") is True or model.get("disabled") is True:
-        return Availability.WITHDRAWN, Evidence("hub", "private or disabled", "nobody can read it")
-    says = _WEIGHTS[weights]
+        return Availability.WITHDRAWN, _HIDDEN
     if weights is False:
-        return Availability.NO_WEIGHTS, Evidence("files", "no weights", says)
+        return Availability.NO_WEIGHTS, _EMPTY
     gated = model.get("gated")
-    if gated is not False and (not isinstance(gated, str) or gated not in _PUBLIC):
-        return None, Evidence("gated", "unknown", "the Hub was not asked whether it is gated")
-    return _PUBLIC[gated], Evidence("gated", "no" if gated is False else gated, says)
+    if gated is False or isinstance(gated, str):
+        return _AVAILABLE.get((gated, weights), _NOT_ASKED)
+    return _NOT_ASKED
 
 
+@cache
 def _label(
-    license_class: LicenseClass, weights: bool | None, artefacts: Mapping[str, Artefact]
+    license_class: LicenseClass, weights: bool | None, data: Found, code: Found, paper: Found
+) -> tuple[Openness, Evidence]:
+    label, why = _rule(license_class, weights, data, code, paper)
+    return label, Evidence("rule", label, why)
+
+
+def _rule(
+    license_class: LicenseClass, weights: bool | None, data: Found, code: Found, paper: Found
 ) -> tuple[Openness, str]:
     if weights is False:
         return Openness.UNKNOWN, "no weights"
@@ -124,33 +142,40 @@ def _label(
         return Openness.UNKNOWN, f"licence {license_class}"
     if license_class not in {LicenseClass.PERMISSIVE, LicenseClass.COPYLEFT}:
         return Openness.RESTRICTED_WEIGHTS, f"{license_class} weights"
-    made_of = [name for name in ("training_data", "training_code") if artefacts[name].found is Found.YES]
-    if license_class is LicenseClass.PERMISSIVE and made_of and artefacts["paper"].found is Found.YES:
-        return Openness.OPEN_SCIENCE, f"permissive weights, {made_of[0].replace('_', ' ')} and a paper"
+    if license_class is LicenseClass.PERMISSIVE and Found.YES in {data, code} and paper is Found.YES:
+        made_of = "training data" if data is Found.YES else "training code"
+        return Openness.OPEN_SCIENCE, f"permissive weights, {made_of} and a paper"
     return Openness.OPEN_WEIGHTS, f"{license_class} weights"
 
 
 def _artefacts(model: wire.Model, papers: tuple[str, ...], datasets: tuple[str, ...]) -> Mapping[str, Artefact]:
     """Each artefact: what the object itself shows, else what its lab is known to have published, else unknown."""
-    found = dict(published(wire.namespace(model), wire.name(model)))
+    facts = wire.read(model)
+    by_lab = published(facts["id"])
+    files = wire.files(facts) if "siblings" in facts else ()
+    if not (by_lab or papers or datasets or facts.meta or files or not _RESULTS.isdisjoint(facts.tags)):
+        return _NOTHING
+    found = dict(by_lab)
     if papers:
         found["paper"] = Artefact(Found.YES, f"https://arxiv.org/abs/{papers[0]}")
     named = next((name for name in datasets if name.lower() not in _NO_DATASET and _DATASET.fullmatch(name)), None)
     if named is not None:
         found["training_data"] = Artefact(Found.YES, f"https://huggingface.co/datasets/{named}")
-    code = _code(model)
+    code = _code(facts.meta) if facts.meta else None
     if code is not None:
         found["training_code"] = Artefact(Found.YES, code)
-    page = f"https://huggingface.co/{wire.repo_id(model)}"
-    if not _RESULTS.isdisjoint(wire.tags(model)):
+    page = f"https://huggingface.co/{facts['id']}"
+    if not _RESULTS.isdisjoint(facts.tags):
         found["evaluation"] = Artefact(Found.YES, page)
-    for file in wire.files(model):
+    for file in files:
         _filed(found, file, page)
-    return {name: found.get(name, _UNKNOWN) for name in ARTEFACTS} if found else _NOTHING
+    return {name: found.get(name, _UNKNOWN) for name in ARTEFACTS}
 
 
 def _filed(found: dict[str, Artefact], file: str, page: str) -> None:
     """What one file of the repository shows."""
+    if not _TELLING.search(file):
+        return
     shown = Artefact(Found.YES, f"{page}/blob/main/{file[:300]}")
     if _TRAINING.search(file):
         found.setdefault("training_code", shown)
@@ -162,9 +187,6 @@ def _filed(found: dict[str, Artefact], file: str, page: str) -> None:
         found.setdefault("intermediate_checkpoints", Artefact(Found.YES, f"{page}/tree/main/{folder[1]}"))
 
 
-def _code(model: wire.Model) -> str | None:
-    card = wire.card(model)
-    if not card:
-        return None
+def _code(card: Mapping[str, object]) -> str | None:
     links = (link for key in _CODE_KEYS for link in wire.texts(card, key))
     return next((link[:300] for link in links if any(host in link for host in _HOSTS)), None)

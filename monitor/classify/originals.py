@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -66,6 +67,7 @@ def _kin(one: Lab, other: Lab | None, registry: Registry) -> bool:
     return other is not None and (one is other or bool({one.id, one.parent} & {other.id, other.parent} - {None}))
 
 
+@lru_cache(maxsize=65_536)
 def unpacked(name: str) -> str:
     """A name without the endings that say how it is packed."""
     while (shorter := _PACKAGING.sub("", name)) != name:
@@ -73,6 +75,7 @@ def unpacked(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=65_536)
 def family_of(name: str) -> Family | None:
     """The family that a name begins with, in any case."""
     lower = name.lower()

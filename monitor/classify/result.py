@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -141,11 +142,10 @@ class Classification(NamedTuple):
     evidence: Mapping[str, tuple[Evidence, ...]] = MappingProxyType({})
 
 
-_EDGES = ((1e9, Size.TINY), (10e9, Size.SMALL), (50e9, Size.MEDIUM), (250e9, Size.LARGE))
+_EDGES = (10**9, 10 * 10**9, 50 * 10**9, 250 * 10**9)
+_SIZES = tuple(Size)
 
 
 def size_class(params: int | None) -> Size | None:
     """The size class of a total parameter count; None stays None."""
-    if params is None:
-        return None
-    return next((size for edge, size in _EDGES if params < edge), Size.GIANT)
+    return None if params is None else _SIZES[bisect_right(_EDGES, params)]

@@ -45,32 +45,40 @@ def _families() -> dict[str, list[tuple[re.Pattern[str], int, int]]]:
 
 
 FAMILIES = _families()
+_ANYONES = re.compile(r"gpt-oss|8x\d+b", re.IGNORECASE)
+"""In every name that the rows of ANYONES match."""
 
 
 @lru_cache(maxsize=65_536)
 def stated(repo_id: str) -> tuple[int, int] | None:
     """(total, active) as the lab states them for one of its own models, or for an architecture of one size."""
     namespace, _, name = repo_id.partition("/")
-    for pattern, total, active in (*FAMILIES.get(namespace, ()), *FAMILIES[ANYONES]):
+    for pattern, total, active in FAMILIES.get(namespace, ()):
         if pattern.fullmatch(name):
             return total, active
-    return None
+    if not _ANYONES.search(name):
+        return None
+    anyones = FAMILIES[ANYONES]
+    return next(((total, active) for pattern, total, active in anyones if pattern.fullmatch(name)), None)
 
 
 def parameters(model: wire.Model, lineage: Lineage, known: Lookup = knows_nothing) -> Parameters:
     """Total and active parameters of a model, what decided, and why. An adapter's own are not its base's."""
-    name = wire.name(model)
+    facts = wire.read(model)
+    name = facts.called
     by_name = from_name(name)
-    own = unpacked(model)
+    own = unpacked(model) if "safetensors" in facts else None
     if lineage.kind is Kind.ADAPTER:
         return _adapter(own)
     part = says_part(name)
-    registered = None if part else stated(wire.repo_id(model))
+    registered = None if part else stated(facts["id"])
     if registered is not None and (own is None or _agrees(own, registered[0])):
         evidence = Evidence("registry", name, f"{registered[0]} in all, {registered[1]} active, as its lab states")
         return Parameters(*registered, "registry", (evidence,))
     base = None if part else _base(lineage, known)
-    counted = _counted(model, own, by_name, base)
+    counted = None
+    if own is not None or facts.settings or "gguf" in facts:
+        counted = _counted(model, own, by_name, base)
     if lineage.kind in _COPIES and base is not None and base[0] is not None and not _same(counted, base[0]):
         evidence = Evidence("base_model", lineage.parents[0].repo_id, f"{base[0]} in all, as the model it is a copy of")
         return Parameters(base[0], base[1], "base_model", (evidence,))
@@ -115,7 +123,8 @@ def _counted(
     model: wire.Model, own: Unpacked | None, by_name: NameSize | None, base: tuple[int | None, int | None] | None
 ) -> Parameters | None:
     """From the weights, else from the configuration."""
-    arithmetic = from_config(wire.config(model))
+    config = wire.config(model)
+    arithmetic = from_config(config) if config else None
     told = by_name.total if by_name else None
     total, source, how = (
         own.total if own is not None and own.certain else None,
@@ -167,10 +176,13 @@ def _near(one: int, other: int) -> bool:
     return abs(one - other) <= 0.05 * other
 
 
+_speaks_of_experts = lru_cache(maxsize=65_536)(_MIXTURE_SIGN.search)
+
+
 def _dense(model: wire.Model, by_name: NameSize | None) -> bool:
     """Whether nothing speaks of experts, and something would."""
     config = wire.config(model)
-    if experts(config) is not None or _MIXTURE_SIGN.search(wire.name(model)) or "moe" in wire.tags(model):
+    if experts(config) is not None or _speaks_of_experts(wire.name(model)) or "moe" in wire.tags(model):
         return False
     kind = (wire.text(config, "model_type") or "").lower()
     if (

@@ -22,6 +22,8 @@ _PLAIN = re.compile(
 )
 _SPLIT = re.compile(rf"{_EDGE}(\d{{1,2}})([bB])(\d){_END}")
 """``1b7``, as BLOOM's and others' names write 1.7B."""
+_SOME = re.compile(r"\d[bBmMtT](?![a-zA-Z])")
+"""In every name that tells a size."""
 _TOKENS = re.compile(
     r"[-_.]?\d+(?:\.\d+)?[bBtT][-_]?(?:tokens?|toks?|tk)\b|\d+(?:\.\d+)?[kKmM]?[-_]?steps?\b|step[-_]?\d+[kKmMbB]?",
     re.IGNORECASE,
@@ -38,6 +40,7 @@ DENSE_MOST = 250_000_000_000
 _DENSE_GIANTS = re.compile(r"(?:^|[-_])(?:405|340)[bB](?:$|[-_.])")
 
 
+@lru_cache(maxsize=65_536)
 def says_part(name: str) -> bool:
     """Whether a name says that this is an adapter, a draft model or a projector: its size is not its base's."""
     return _NOT_ITS_OWN.search(name) is not None
@@ -58,7 +61,7 @@ def from_name(name: str) -> NameSize | None:
     ``8x7B`` tells none: experts share what is not expert. ``17B-16E`` and ``E4B`` tell what is active, not all. The
     size in the name of an adapter or of a draft model is its base's.
     """
-    if says_part(name) or _MIXTURE.search(name):
+    if not _SOME.search(name) or says_part(name) or _MIXTURE.search(name):
         return None
     part = _EXPERTS.search(name) or _EFFECTIVE.search(name)
     if part is not None:

@@ -26,9 +26,17 @@ MODALITIES = {
     "graph": "graph-ml",
 }
 _BY_TASK = {task: modality for modality, tasks in MODALITIES.items() for task in tasks.split()}
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
-_NO_LANGUAGE = frozenset({"sd", "rl", "ov"})
-"""Tags of two letters that look like a language, and are none here."""
+_TASKS = frozenset(_BY_TASK)
+_REGION = re.compile(r"[A-Za-z]{2,4}")
+_TWO = frozenset(
+    """aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz
+    ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik
+    io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml
+    mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc se
+    sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi
+    vo wa wo xh yi yo za zh zu""".split()  # noqa: SIM905
+)
+"""ISO 639-1, but for sd (Sindhi), which is Stable Diffusion in most tags that say so."""
 _THREE = frozenset(
     [
         "apc",
@@ -75,6 +83,7 @@ _THREE = frozenset(
     ]
 )
 """The languages of three letters that are met on the Hub; most words of three letters are no language."""
+LANGUAGES = _TWO | _THREE | {"zh-CN", "zh-TW", "zh-HK", "pt-BR", "pt-PT", "en-US", "en-GB", "es-ES", "es-MX", "fr-CA"}
 _ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+/\d{7}")
 _WEIGHTS = re.compile(
     r"\.(safetensors|bin|pt|pth|ckpt|gguf|ggml|onnx|msgpack|h5|tflite|nemo|mlmodel|mlpackage|engine|llamafile|task|"
@@ -88,8 +97,8 @@ _NO_WEIGHTS = re.compile(
 
 def task(model: wire.Model) -> str | None:
     """The task (the Hub's pipeline tag), else a tag that names one."""
-    stated = wire.text(model, "pipeline_tag") or wire.text(wire.card(model), "pipeline_tag")
-    return stated or min((tag for tag in wire.tags(model) if tag in _BY_TASK), default=None)
+    stated = wire.text(model, "pipeline_tag") or ((card := wire.card(model)) and wire.text(card, "pipeline_tag"))
+    return stated or min(_TASKS.intersection(wire.tags(model)), default=None)
 
 
 def modality(task_name: str | None) -> str | None:
@@ -99,30 +108,40 @@ def modality(task_name: str | None) -> str | None:
 
 def library(model: wire.Model) -> str | None:
     """The library that loads it."""
-    return wire.text(model, "library_name") or wire.text(wire.card(model), "library_name")
+    stated = wire.text(model, "library_name")
+    if stated is None and (card := wire.card(model)):
+        return wire.text(card, "library_name")
+    return stated
 
 
 def languages(model: wire.Model) -> tuple[str, ...]:
-    """ISO 639 codes from the card, else from the tags; sorted."""
-    stated = wire.texts(wire.card(model), "language") or wire.tags(model)
-    found = {tag for tag in stated if len(tag) <= 7 and tag not in _NO_LANGUAGE and _LANGUAGE.fullmatch(tag)}
-    return tuple(sorted(tag for tag in found if len(tag.partition("-")[0]) == 2 or tag in _THREE))
+    """ISO 639 codes from the card, else from the tags; sorted. A region may follow (``zh-TW``)."""
+    card = wire.card(model)
+    stated = wire.texts(card, "language") if card else ()
+    if not stated:
+        return tuple(sorted(LANGUAGES.intersection(wire.tags(model))))
+    regional = [tag for tag in stated if tag[2:3] == "-" and tag[:2] in _TWO and _REGION.fullmatch(tag, 3)]
+    return tuple(sorted({*LANGUAGES.intersection(stated), *regional}))
 
 
 def papers(model: wire.Model) -> tuple[str, ...]:
     """arXiv ids from the tags; sorted."""
-    return tuple(text for text in wire.tagged(model, "arxiv:") if _ARXIV.fullmatch(text))
+    tagged = wire.tagged(model, "arxiv:")
+    return tuple([text for text in tagged if _ARXIV.fullmatch(text)]) if tagged else ()
 
 
 def datasets(model: wire.Model) -> tuple[str, ...]:
     """Training data that the card or the tags name; sorted."""
-    return tuple(sorted({*wire.texts(wire.card(model), "datasets"), *wire.tagged(model, "dataset:")}))
+    card, tagged = wire.card(model), wire.tagged(model, "dataset:")
+    named = wire.texts(card, "datasets") if card else ()
+    return tuple(sorted({*named, *tagged})) if named else tagged
 
 
 def has_weights(model: wire.Model) -> bool | None:
     """Whether files hold weights; None where the Hub was not asked for the files and nothing else tells."""
-    if wire.mapping(model, "safetensors") or wire.mapping(model, "gguf"):
+    safetensors, gguf, siblings = model.get("safetensors"), model.get("gguf"), model.get("siblings")
+    if (safetensors and isinstance(safetensors, dict)) or (gguf and isinstance(gguf, dict)):
         return True
-    if not isinstance(model.get("siblings"), (list, tuple)):
+    if not isinstance(siblings, (list, tuple)):
         return None
     return any(_WEIGHTS.search(file) and not _NO_WEIGHTS.search(file) for file in wire.files(model))

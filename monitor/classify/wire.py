@@ -26,6 +26,8 @@ def mapping(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def texts(source: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """The strings under ``key``: one string or a list of them; anything else in the list is left out."""
     value = source.get(key)
+    if value is None:
+        return ()
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)):
@@ -41,70 +43,98 @@ def count(source: Mapping[str, Any], key: str) -> int | None:
     return value
 
 
+class Facts(dict[str, Any]):
+    """A model object of which what many questions ask for has been read once."""
+
+    __slots__ = ("_files", "by_prefix", "called", "meta", "settings", "space", "tags")
+
+    tags: tuple[str, ...]
+    """As the Hub lists them, clean."""
+    by_prefix: dict[str, tuple[str, ...]]
+    """What follows ``license:`` and the like (``license``), sorted: the order of the tags cannot matter."""
+    meta: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    _files: tuple[str, ...] | None
+    space: str
+    called: str
+
+
+def prepared(model: Model) -> Facts:
+    """``model``, read once."""
+    facts = Facts(model)
+    facts.tags = clean = _tags(model.get("tags"))
+    gathered: dict[str, tuple[str, ...]] = {}
+    for tag in sorted({tag for tag in clean if ":" in tag}):
+        head, _, rest = tag.partition(":")
+        if rest:
+            gathered[head] = (*gathered[head], rest) if head in gathered else (rest,)
+    facts.by_prefix = gathered
+    facts._files = None if "siblings" in model else ()
+    facts.meta, facts.settings = mapping(model, "cardData"), mapping(model, "config")
+    full = text(model, "id") or text(model, "modelId") or ""
+    head, slash, _ = full.partition("/")
+    facts.space = head if slash else (text(model, "author") or "")
+    facts.called = full.rpartition("/")[2]
+    facts["id"] = full
+    return facts
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    if type(value) is list:
+        try:
+            return tuple(filter(None, map(str.strip, value)))  # nearly always: a list of strings
+        except TypeError:
+            pass
+    return texts({"tags": value}, "tags")
+
+
+def read(model: Model) -> Facts:
+    """``model`` as :func:`prepared`, unless it is that already."""
+    return model if type(model) is Facts else prepared(model)
+
+
 def repo_id(model: Model) -> str:
     """``namespace/name``; an empty string where the object names none."""
-    return text(model, "id") or text(model, "modelId") or ""
+    found: str = read(model)["id"]
+    return found
 
 
 def namespace(model: Model) -> str:
     """The part of the id before the slash; an empty string for the Hub's few legacy ids without one."""
-    head, slash, _ = repo_id(model).partition("/")
-    return head if slash else (text(model, "author") or "")
+    return read(model).space
 
 
 def name(model: Model) -> str:
     """The part of the id after the slash."""
-    return repo_id(model).rpartition("/")[2]
-
-
-class Tags(tuple[str, ...]):
-    """Clean tags, with those of the form ``prefix:value`` gathered by prefix."""
-
-    by_prefix: dict[str, tuple[str, ...]]
-
-
-def prepared(model: Model) -> Model:
-    """``model`` with its tags read once, for the many questions that are asked of them."""
-    clean = Tags(texts(model, "tags"))
-    gathered: dict[str, set[str]] = {}
-    for tag in clean:
-        head, colon, rest = tag.partition(":")
-        if colon and rest:
-            gathered.setdefault(head + colon, set()).add(rest)
-    # Sorted, so that the order of the tags cannot matter.
-    clean.by_prefix = {prefix: tuple(sorted(values)) for prefix, values in gathered.items()}
-    return {**model, "tags": clean}
+    return read(model).called
 
 
 def tags(model: Model) -> tuple[str, ...]:
     """The tags as the Hub lists them."""
-    value = model.get("tags")
-    return value if type(value) is Tags else texts(model, "tags")
+    return read(model).tags
 
 
 def tagged(model: Model, prefix: str) -> tuple[str, ...]:
     """What follows ``prefix`` (``license:``) in each tag that begins with it, sorted."""
-    value = model.get("tags")
-    if type(value) is not Tags:
-        value = prepared(model)["tags"]
-    found: tuple[str, ...] = value.by_prefix.get(prefix, ())
-    return found
+    return read(model).by_prefix.get(prefix[:-1], ())
 
 
 def card(model: Model) -> Mapping[str, Any]:
     """The model card's metadata (``cardData``)."""
-    return mapping(model, "cardData")
+    return model.meta if type(model) is Facts else mapping(model, "cardData")
 
 
 def config(model: Model) -> Mapping[str, Any]:
     """The part of ``config.json`` that the Hub serves."""
-    return mapping(model, "config")
+    return model.settings if type(model) is Facts else mapping(model, "config")
 
 
 def files(model: Model) -> tuple[str, ...]:
     """File names from ``siblings``; empty both where there are none and where the Hub was not asked."""
-    siblings = model.get("siblings")
-    if not isinstance(siblings, (list, tuple)):
-        return ()
-    names = (item.get("rfilename") for item in siblings if isinstance(item, Mapping))
-    return tuple(item for item in names if isinstance(item, str))
+    facts = read(model)
+    if facts._files is None:
+        siblings = model.get("siblings")
+        listed = siblings if isinstance(siblings, (list, tuple)) else ()
+        names = [item.get("rfilename") for item in listed if isinstance(item, dict)]
+        facts._files = tuple([item for item in names if isinstance(item, str)])
+    return facts._files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,6 @@ from sqlmodel import Session, col
 from monitor.classify import Classification, classify
 from monitor.classify.result import Known
 from monitor.classify.subject import has_weights
-from monitor.classify.wire import tagged
 from monitor.db import insert_absent
 from monitor.history.announce import expected
 from monitor.history.changes import note
@@ -72,10 +71,38 @@ KEPT = (
 """Columns of which every change is kept; which of them are events, :mod:`monitor.history.changes` says."""
 
 
-def record(session: Session, sightings: Iterable[Sighting], registry: Registry, tell: Tell) -> Recorded:
+Judgements = Mapping[str, tuple[dict[str, Any], Classification]]
+"""By ``_id``: the facts that are kept of a repository, and what they say."""
+
+
+def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -> Judgements:
+    """Judges repositories as new ones, with what the history knows of others; writes nothing.
+
+    Parents before children, as far as one batch goes: a base is made before what is built on it.
+    """
+    sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
+    history = History(session)
+    history.learn(base for sighting in sightings for base in _bases(sighting.facts.get("tags")))
+    done = {}
+    for sighting in sightings:
+        facts = trimmed(sighting.facts)
+        found = classify(facts, registry, history)
+        history.add(sighting.repo_id, found)
+        done[sighting.hub_id] = facts, found
+    return done
+
+
+def record(
+    session: Session,
+    sightings: Iterable[Sighting],
+    registry: Registry,
+    tell: Tell,
+    judgements: Judgements | None = None,
+) -> Recorded:
     """Writes what the sightings say and what has to be told of it. The same sighting again changes nothing.
 
-    The caller owns the transaction: either all of it is written or none.
+    The caller owns the transaction: either all of it is written or none. ``judgements``: of :func:`judge`, where the
+    sightings were judged before (while others were written).
     """
     batch = {sighting.hub_id: sighting for sighting in sightings}
     done = Recorded()
@@ -83,7 +110,8 @@ def record(session: Session, sightings: Iterable[Sighting], registry: Registry, 
         del batch[hub_id]
         done.same += 1
     rows = _rows(session, batch)
-    _record_new(session, [batch[key] for key in batch if key not in rows], registry, done)
+    new = [batch[key] for key in batch if key not in rows]
+    _record_new(session, new, judge(session, new, registry) if judgements is None else judgements, done)
     _sighted(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
     for hub_id, row in rows.items():
         _record_again(session, row, batch[hub_id], registry, done)
@@ -154,9 +182,12 @@ class History:
             query = select(*_KNOWN).where(col(Release.repo_id).in_(some)).order_by(col(Release.id))
             self._cache.update({row.repo_id: told(row._asdict()) for row in self._session.execute(query)})
 
-    def add(self, columns: dict[str, Any]) -> None:
-        """Adds what has just been judged: the columns of a release."""
-        self._cache[columns["repo_id"]] = told(columns)
+    def add(self, repo_id: str, found: Classification) -> None:
+        """Adds what has just been judged."""
+        size = found.params_total, found.params_active
+        self._cache[repo_id] = Known(
+            repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class
+        )
 
 
 _KNOWN: Any = [
@@ -182,19 +213,12 @@ def _chunks(items: list[str], size: int = 500) -> Iterable[list[str]]:
 # --- what was not known -----------------------------------------------------------------------------------
 
 
-def _record_new(session: Session, sightings: list[Sighting], registry: Registry, done: Recorded) -> None:
+def _record_new(session: Session, sightings: list[Sighting], judgements: Judgements, done: Recorded) -> None:
     if not sightings:
         return
-    history = History(session)
-    history.learn(base for sighting in sightings for base in tagged(sighting.facts, "base_model:"))
     watch = _Watch(session, {sighting.repo_id.partition("/")[0] for sighting in sightings})
-    # Parents before children, as far as one batch goes: a base is made before what is built on it.
-    rows = []
-    for sighting in sorted(sightings, key=lambda item: str(item.facts.get("createdAt"))):
-        facts = trimmed(sighting.facts)
-        row = _BLANK | _first(sighting, facts, classify(facts, registry, history), watch)
-        history.add(row)
-        rows.append(row)
+    found = {sighting.hub_id: sighting for sighting in sightings}
+    rows = [_BLANK | _first(found[key], *judgements[key], watch) for key in judgements if key in found]
     _supersede(session, rows)
     # Where another worker was faster, what it wrote is the same, and it is told by that one.
     inserted = insert_absent(session, _RELEASE, rows, "hub_id")
@@ -205,6 +229,13 @@ def _record_new(session: Session, sightings: list[Sighting], registry: Registry,
         done.new.append(new)
         if not new.pending:
             done.news.append(News(new, str(Event.RELEASE)))
+
+
+def _bases(tags: Any) -> list[str]:
+    """The bases that tags name, to ask for all of a page's at once; what a card alone names is asked for by itself."""
+    if not isinstance(tags, list):
+        return []
+    return [tag[11:] for tag in tags if isinstance(tag, str) and tag.startswith("base_model:") and tag.count(":") == 1]
 
 
 _RELEASE: Table = Release.__table__  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
 from monitor.history.query.words import searchable
 from monitor.models import Release
-from monitor.vocabulary import Kind, LicenseClass
+from monitor.vocabulary import Found, Kind, LicenseClass
 
 LARGEST_COUNT = 2**63 - 1
 POPULARITY = ("downloads", "likes", "trendingScore")
@@ -98,7 +98,9 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "license_conflict": classification.license_conflict,
         "openness": str(classification.openness),
         "availability": classification.availability,
-        "artefacts": {name: found.as_json() for name, found in classification.artefacts.items()},
+        "artefacts": {
+            name: item.as_json() for name, item in classification.artefacts.items() if item.found is not Found.UNKNOWN
+        },
         "gated": "no" if classification.gated is False else classification.gated,
         "task": classification.task,
         "modality": classification.modality,
@@ -112,7 +114,10 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "modified_at": moment(facts.get("lastModified")),
         "downloads": bounded(facts.get("downloads")),
         "likes": bounded(facts.get("likes")),
-        "evidence": {key: [item.as_json() for item in items] for key, items in classification.evidence.items()},
+        "evidence": {
+            key: [{"signal": signal, "value": value, "says": says} for signal, value, says in items]
+            for key, items in classification.evidence.items()
+        },
     }
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from monitor.classify import Classification, Known, classify, knows_nothing
-from monitor.classify.openness import ARTEFACTS
 from monitor.classify.result import Lookup
 from monitor.db import now
 from monitor.history.release import unrecorded
 from monitor.labs import Registry, load
-from monitor.vocabulary import Kind, LicenseClass
+from monitor.vocabulary import ARTEFACTS, Kind, LicenseClass
 
 
 @cache
@@ -82,6 +81,8 @@ def test_what_nothing_shows_is_unknown_and_not_no() -> None:
     found = judged(tags=["license:mit"], siblings=WEIGHTS)
     assert tuple(found.artefacts) == ARTEFACTS
     assert {item.found for item in found.artefacts.values()} == {"unknown"}
+    shown = unrecorded({"id": "someone/thing"}, found, now(), "test").as_json()["artefacts"]
+    assert shown == {name: {"found": "unknown", "link": None} for name in ARTEFACTS}
 
 
 def test_no_stands_only_where_the_lab_says_so() -> None:
