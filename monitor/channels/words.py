@@ -63,7 +63,8 @@ def essentials(release: Release) -> list[str]:
     return [
         size(release) or "size unknown",
         release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
-        license_name(release.license) or f"licence {release.license_class}",
+        # "other" says less than the class that its text was found to be of.
+        (release.license != "other" and license_name(release.license)) or f"licence {release.license_class}",
         release.openness if release.openness != "unknown" else "openness unknown",
         *([f"gated ({release.gated})"] if release.gated in {"auto", "manual"} else []),
     ]

@@ -1,0 +1,65 @@
+"""The channel that docs/channels.md shows works as it says, and is as short."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from monitor.alerts import match, outbox
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.db import reading, transaction
+from monitor.history.record import News
+from monitor.models import Delivery, Subscription
+from tests.channels.email.desk import outbox_message, release
+from tests.conftest import ROOT
+
+GUIDE = (ROOT / "docs" / "channels.md").read_text()
+
+
+def journal() -> Any:
+    """The channel of the guide."""
+    (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(code.splitlines()) < 60
+    module: dict[str, Any] = {}
+    exec(compile(code, "docs/channels.md", "exec"), module)
+    return module["Journal"]()
+
+
+def _told(engine: Engine, target: Path) -> Delivery:
+    with transaction(engine) as session:
+        subscribe(session, Wish("journal", str(target)))
+        row = release()
+        session.add(row)
+        session.flush()
+        match.enqueue(session, [News(row, "release")])
+    outbox.work(engine, {"journal": journal()})
+    with reading(engine) as session:
+        return session.scalars(select(Delivery)).one()
+
+
+def test_it_tells_once(sqlite_engine: Engine, tmp_path: Path) -> None:
+    row = _told(sqlite_engine, tmp_path / "releases.txt")
+    assert row.state == "sent"
+    assert "qwen released Qwen/Qwen3-Next-80B-A3B" in (tmp_path / "releases.txt").read_text()
+    with reading(sqlite_engine) as session:
+        subscription = session.scalars(select(Subscription)).one()
+    journal().send(outbox_message(subscription, release(), key=str(row.receipt), in_doubt=True))
+    assert len((tmp_path / "releases.txt").read_text().splitlines()) == 1
+
+
+def test_what_cannot_be_pauses(sqlite_engine: Engine, tmp_path: Path) -> None:
+    assert _told(sqlite_engine, tmp_path).state == "dead"
+    with reading(sqlite_engine) as session:
+        assert "directory" in str(session.scalars(select(Subscription)).one().paused_because)
+
+
+def test_what_it_speaks_of_is_there() -> None:
+    for path in re.findall(r"`((?:monitor|tests)/[\w/.]+)`", GUIDE):
+        if "journal" not in path:
+            assert (ROOT / path).exists(), path
+    for name in re.findall(r"`(monitor\.[\w.]+)`", GUIDE):
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(__import__(module, fromlist=["x"]), attribute), name
