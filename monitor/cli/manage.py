@@ -15,6 +15,7 @@ from monitor.alerts.outbox import SendError, trial
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target
+from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
 from monitor.labs import load as load_labs
 from monitor.models import Subscription, iso
@@ -95,10 +96,12 @@ def list_subscriptions(form: Format | None = FormatOption) -> None:
 
 @subscriptions.command()
 def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = FormatOption) -> None:
-    """One subscription."""
-    rows: list[dict[str, object]] = []
-    _with(ident, lambda found: rows.append(_row(found)))
-    write(rows, form, COLUMNS)
+    """One subscription; of an outgoing webhook also the secret that its receiver checks signatures with."""
+    service = _ready()
+    with db.reading(service.engine) as session:
+        found = _found(session, ident)
+    secret = {"secret": secret_of(service.settings, found.target)} if found.channel == "webhook" else {}
+    write([_row(found) | secret], form, (*COLUMNS, *secret))
 
 
 @subscriptions.command("pause")

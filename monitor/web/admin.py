@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 from monitor.alerts.subscriptions import Wish, change, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target
+from monitor.channels.webhook import secret_of
 from monitor.db import reading, transaction
 from monitor.models import Subscription, iso
 from monitor.service import Service
@@ -57,12 +58,14 @@ class ChangedSubscription(BaseModel):
     paused: bool | None = None
 
 
-def as_json(subscription: Subscription) -> dict[str, Any]:
-    """A subscription as the API shows it."""
+def as_json(service: Service, subscription: Subscription) -> dict[str, Any]:
+    """A subscription as the API shows it; of an outgoing webhook also the secret that its receiver checks with."""
     keys = ("id", "channel", "target", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because")
+    secret = {"secret": secret_of(service.settings, subscription.target)} if subscription.channel == "webhook" else {}
     return {key: getattr(subscription, key) for key in keys} | {
         "created_by": subscription.created_by,
         "created_at": iso(subscription.created_at),
+        **secret,
     }
 
 
@@ -71,7 +74,7 @@ def all_subscriptions(service: Admin) -> dict[str, Any]:
     """Every subscription, oldest first."""
     with reading(service.engine) as session:
         rows = session.scalars(select(Subscription).order_by(col(Subscription.created_at), col(Subscription.id)))
-        return {"items": [as_json(row) for row in rows]}
+        return {"items": [as_json(service, row) for row in rows]}
 
 
 @router.post("", status_code=201)
@@ -81,14 +84,14 @@ def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
         raise HTTPException(422, f"channel {wish.channel!r}: one of {', '.join(service.channels)} expected")
     terms = wish.model_dump() | {"target": canonical_target(wish.channel, wish.target)}
     with transaction(service.engine) as session:
-        return as_json(subscribe(session, Wish(**terms, created_by="api")))
+        return as_json(service, subscribe(session, Wish(**terms, created_by="api")))
 
 
 @router.get("/{ident}")
 def one(service: Admin, ident: str) -> dict[str, Any]:
     """One subscription."""
     with reading(service.engine) as session:
-        return as_json(_found(session, ident))
+        return as_json(service, _found(session, ident))
 
 
 @router.patch("/{ident}")
@@ -100,7 +103,7 @@ def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, An
         if wish.paused is not None:
             pause(found, "by the operator") if wish.paused else resume(found)
         session.add(found)
-        return as_json(found)
+        return as_json(service, found)
 
 
 @router.delete("/{ident}", status_code=204)

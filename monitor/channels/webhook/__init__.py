@@ -73,10 +73,10 @@ class Webhook:
                 headers=headers,
             )
         except FetchError as error:
-            # The receiver knows a repetition by its id, so one in doubt is simply sent again.
-            raise SendError(str(error), permanent=error.permanent, retry_after=error.retry_after) from error
-        if answer.status == 410:
-            raise SendError("the receiver answered 410: gone", permanent=True)
+            # A receiver that answers 404 or 401 may be in the middle of a change; only 410 says that it is gone.
+            gone = error.permanent if error.status is None else error.status == 410
+            # It knows a repetition by its id, so one in doubt is simply sent again.
+            raise SendError(str(error), permanent=gone, retry_after=error.retry_after) from error
         if not 200 <= answer.status < 300:
             raise SendError(f"the receiver answered {answer.status}")
         return key

@@ -1,0 +1,144 @@
+"""Outgoing webhooks, Apprise and the terminal."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+from rich.console import Console
+
+from monitor.alerts.outbox import Item, Message, SendError
+from monitor.channels.apprise import Apprise
+from monitor.channels.terminal import Terminal
+from monitor.channels.webhook import Webhook, secret_of
+from monitor.db import now
+from monitor.models import Subscription
+from monitor.settings import Settings
+from tests.channels.email.desk import release
+from tests.fakes.feeds import FeedServer
+
+SETTINGS = Settings(secret_key=SecretStr("a key for tests"), allow_private_targets=True)
+
+
+@pytest.fixture
+def receiver() -> Iterator[FeedServer]:
+    """A receiver that takes everything at /hook."""
+    with FeedServer() as server:
+        server.put("/hook", "")
+        yield server
+
+
+def message(target: str, number: int = 1, **columns: object) -> Message:
+    """A message about some releases."""
+    subscription = Subscription(
+        id="abc", target_id=1, channel="x", target=target, filter="kind:base", digest="immediate", created_by="x",
+        created_at=now(),
+    )  # fmt: skip
+    some = tuple(Item("release", release(f"Model-{count}", **columns)) for count in range(number))
+    return Message("key-1", subscription, some)
+
+
+# --- webhooks ---------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_is_the_release_object_signed_as_standard_webhooks_asks(receiver: FeedServer) -> None:
+    url = receiver.url("/hook")
+    assert Webhook(SETTINGS).send(message(url)) == "key-1"
+    asked = receiver.last("/hook")
+    body = json.loads(asked.body)
+    assert body["type"] == "releases"
+    assert body["data"]["items"][0]["event"] == "release"
+    assert body["data"]["items"][0]["release"]["repo_id"] == "Qwen/Model-0"
+    key = base64.b64decode(secret_of(SETTINGS, url).removeprefix("whsec_"))
+    content = f"key-1.{asked.headers['webhook-timestamp']}.".encode() + asked.body
+    mac = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    assert asked.headers["webhook-id"] == "key-1"
+    assert asked.headers["webhook-signature"] == f"v1,{mac}"
+
+
+def test_each_receiver_has_a_secret_of_its_own() -> None:
+    secrets = {secret_of(SETTINGS, url) for url in ("https://a.example/", "https://b.example/")}
+    secrets.add(secret_of(Settings(secret_key=SecretStr("another")), "https://a.example/"))
+    assert len(secrets) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent", "retry_after"),
+    [(410, True, None), (404, False, None), (500, False, None), (429, False, 60.0)],
+)
+def test_what_a_receiver_answers_is_heeded(
+    receiver: FeedServer, status: int, permanent: bool, retry_after: float | None
+) -> None:
+    headers = {"retry_after": "60"} if retry_after else {}
+    with pytest.raises(SendError) as caught:
+        Webhook(SETTINGS).send(message(receiver.fail("/other", status, **headers)))
+    assert (caught.value.permanent, caught.value.retry_after) == (permanent, retry_after)
+    assert str(status) in str(caught.value)
+
+
+def test_a_redirect_is_not_followed(receiver: FeedServer) -> None:
+    with pytest.raises(SendError):
+        Webhook(SETTINGS).send(message(receiver.redirect("/moved", receiver.url("/hook"), 307)))
+    assert receiver.count("/hook") == 0
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/hook", "http://[::1]:{port}/hook", "http://localhost:{port}/hook",
+                                 "http://169.254.169.254/latest", "file:///etc/passwd"])  # fmt: skip
+def test_private_addresses_are_refused(receiver: FeedServer, url: str) -> None:
+    careful = Webhook(SETTINGS.model_copy(update={"allow_private_targets": False}))
+    with pytest.raises(SendError) as caught:
+        careful.send(message(url.format(port=receiver.port)))
+    assert caught.value.permanent
+    assert receiver.asked == []
+
+
+# --- Apprise ----------------------------------------------------------------------------------------------
+
+
+def test_any_service_by_its_url(receiver: FeedServer) -> None:
+    Apprise(allow_private=True).send(message(f"json://127.0.0.1:{receiver.port}/hook", 25))
+    body = json.loads(receiver.last("/hook").body)
+    assert body["title"] == "25 releases"
+    assert "https://huggingface.co/Qwen/Model-0" in body["message"]
+    assert "… and 5 more" in body["message"]
+
+
+def test_a_service_that_refuses_is_no_success(receiver: FeedServer) -> None:
+    receiver.fail("/hook", 500)
+    with pytest.raises(SendError) as caught:
+        Apprise(allow_private=True).send(message(f"json://127.0.0.1:{receiver.port}/hook"))
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("url", ["json://127.0.0.1:{port}/hook", "nonsense://x", "not a url"])
+def test_what_apprise_may_not_reach_or_does_not_know_is_refused(receiver: FeedServer, url: str) -> None:
+    with pytest.raises(SendError) as caught:
+        Apprise().send(message(url.format(port=receiver.port)))
+    assert caught.value.permanent
+    assert receiver.asked == []
+
+
+# --- the terminal -----------------------------------------------------------------------------------------
+
+
+def test_the_terminal_shows_text_and_never_what_would_command_it() -> None:
+    out = io.StringIO()
+    channel = Terminal(Console(file=out, force_terminal=False, width=200))
+    channel.send(message("screen", namespace="[bold red]x", lab=None, task="\x1b[2J\x07a\u202eb"))
+    shown = out.getvalue()
+    assert "[bold red]x released [bold red]x/Model-0" in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+def test_of_a_flood_the_terminal_shows_a_line_each() -> None:
+    out = io.StringIO()
+    Terminal(Console(file=out, force_terminal=False, width=200)).send(message("screen", 30))
+    assert out.getvalue().count("released") == 30
+    assert out.getvalue().count("https://") == 10
