@@ -211,7 +211,7 @@ class Release(SQLModel, table=True):
             "effective_license_class": self.effective_license_class,
             "license_conflict": self.license_conflict,
             "openness": self.openness,
-            "availability": self._availability(),
+            "availability": self.available,
             "artefacts": {name: self.artefacts.get(name, NOT_FOUND) for name in ARTEFACTS},
             "gated": {None: None, "no": False}.get(self.gated, self.gated),
             "task": self.task,
@@ -236,7 +236,8 @@ class Release(SQLModel, table=True):
             "evidence": {key: value for key, value in self.evidence.items() if key != "origin"},
         }
 
-    def _availability(self) -> str | None:
+    @property
+    def available(self) -> str | None:
         """Whether the weights can be had now: what became of the repository outranks what it was judged to be."""
         if self.status in {Status.GONE, Status.PRIVATE}:
             return str(Availability.WITHDRAWN)

@@ -579,7 +579,11 @@ VIEW = """
 CREATE VIEW releases_view AS
 SELECT repo_id, 'https://huggingface.co/' || repo_id AS url, namespace, name, lab, lab_kind, origin, origin_confidence,
     foundation_repo_id, foundation_lab, foundation_origin, lineage, kind, params_total, params_active, params_source,
-    size, license, license_class, openness, CASE gated WHEN 'no' THEN 'false' ELSE gated END AS gated, task, modality,
+    size, license, license_class, effective_license, effective_license_class, openness,
+    CASE WHEN status IN ('gone', 'private') THEN 'withdrawn'
+        WHEN availability = 'no-weights' AND announcement_url IS NOT NULL THEN 'announced'
+        ELSE availability END AS availability,
+    CASE gated WHEN 'no' THEN 'false' ELSE gated END AS gated, task, modality,
     library, languages, papers, datasets, tags, created_at, released_at, released_after, released_precision,
     first_seen_at, detected_via, announcement_url, downloads, likes, derivatives, trending_rank, status
 FROM release WHERE NOT pending

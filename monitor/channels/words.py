@@ -125,12 +125,24 @@ def changed(event: str, change: Change | None) -> str:
     line = EVENTS[word]
     if change is None or word in {Event.WITHDRAWN, Event.RETURNED, Event.UNGATED}:
         return line
+    if word is Event.MOMENTUM:
+        return f"{_crossed(change.field.removeprefix('crossed '))} (from {_known(change.before)} to {change.after})"
     if word is Event.WEIGHTS:
         return "weights added" if change.after else "weights removed"
     if word is Event.GATED:
         return f"{line} ({_GATES.get(str(change.after), 'somehow')})"
     before = change.before if change.since is None else change.since
     return f"{line} from {_value(change.field, before)} to {_value(change.field, change.after)}"
+
+
+def _known(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _crossed(line: str) -> str:
+    """``downloads>=1M`` as ``1M downloads or more``, ``trending<=10`` as ``among the first 10 that trend``."""
+    measure, sign, value = line.partition(">=")
+    return f"{value} {measure} or more" if sign else f"among the first {line.partition('<=')[2]} that trend"
 
 
 _GATES = {"auto": "automatic", "manual": "by hand"}

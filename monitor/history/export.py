@@ -21,9 +21,10 @@ FORMATS = {
 COLUMNS = (
     "repo_id", "url", "namespace", "name", "lab", "lab_kind", "origin", "origin_confidence", "foundation_repo_id",
     "foundation_lab", "foundation_origin", "lineage", "kind", "params_total", "params_active", "params_source", "size",
-    "license", "license_class", "openness", "gated", "task", "modality", "library", "languages", "papers", "datasets",
+    "license", "license_class", "effective_license", "effective_license_class", "openness", "availability", "gated",
+    "task", "modality", "library", "languages", "papers", "datasets",
     "created_at", "released_at", "released_after", "released_precision", "first_seen_at", "detected_via",
-    "announcement_url", "downloads", "likes", "status",
+    "announcement_url", "downloads", "likes", "derivatives", "trending_rank", "status",
 )  # fmt: skip
 """The columns of CSV and Parquet: the release object, its foundation spread over three."""
 KEPT = tuple(name for name in COLUMNS if name != "url")
@@ -49,6 +50,8 @@ def flat(row: Release) -> dict[str, Any]:
 def _plainly(name: str, row: Release) -> Any:
     if name == "url":
         return f"https://huggingface.co/{row.repo_id}"
+    if name == "availability":
+        return row.available
     value = getattr(row, name)
     if name == "gated":
         return False if value == "no" else value
@@ -80,7 +83,8 @@ def write_parquet(rows: Iterable[Release], file: BinaryIO) -> int:
         from pyarrow import parquet
     except ImportError:
         raise SearchError("format", "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'") from None
-    integers, lists = {"params_total", "params_active", "downloads", "likes"}, {"languages", "papers", "datasets"}
+    integers = {"params_total", "params_active", "downloads", "likes", "derivatives", "trending_rank"}
+    lists = {"languages", "papers", "datasets"}
     kinds = {name: pa.int64() for name in integers} | {name: pa.list_(pa.string()) for name in lists}
     kinds["origin_confidence"] = pa.float64()
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])

@@ -10,10 +10,11 @@ from sqlmodel import col
 
 from monitor import db, detection
 from monitor.alerts.match import enqueue, lines
+from monitor.channels.words import changed
 from monitor.history.adoption import Pass, series, track
 from monitor.history.query import parse
 from monitor.history.search import find, search
-from monitor.models import Release
+from monitor.models import Change, Release
 from monitor.vocabulary import Via
 from tests.fakes.hub import model
 from tests.house import House
@@ -81,6 +82,13 @@ def test_a_line_is_told_once_to_those_who_asked_for_it(house: House) -> None:
         assert len(search(session, parse("crossed:downloads>=1M")).items) == 1
         assert len(search(session, parse("event:momentum")).items) == 1
         assert not search(session, parse("crossed:downloads>=2M")).items
+
+
+def test_a_line_is_put_into_words() -> None:
+    crossed = Change(release_id=1, field="crossed downloads>=1M", before=999_999, after=1_000_001, because="adoption")
+    assert changed("momentum:7", crossed) == "1M downloads or more (from 999999 to 1000001)"
+    ranked = Change(release_id=1, field="crossed trending<=10", before=None, after=3, because="adoption")
+    assert changed("momentum:8", ranked) == "among the first 10 that trend (from none to 3)"
 
 
 def test_a_filter_for_a_line_is_told_of_no_release(house: House) -> None:
