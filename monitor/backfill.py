@@ -136,7 +136,7 @@ def _recorded(
 ) -> int:
     moment = now()
     with transaction(watcher.engine) as session:
-        done = record(session, sightings, watcher.registry, enqueue, judgements)
+        done = record(session, sightings, watcher.registry, enqueue, judgements, watcher.launch_window)
         session.execute(ignoring(session, Poll), {"name": name, "state": {}, "failures": 0})
         state = session.get_one(Poll, name)
         if following is None:

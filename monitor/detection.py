@@ -21,6 +21,7 @@ from monitor.ancestors import ancestors
 from monitor.db import now, reading, transaction
 from monitor.history.adoption import popular, ranked
 from monitor.history.announce import announced
+from monitor.history.launches import WINDOW
 from monitor.history.record import Recorded, ignoring, record, vanished
 from monitor.history.release import moment as hub_moment
 from monitor.labs import Registry
@@ -56,6 +57,7 @@ class Watcher:
     allowance: Allowance
     registry: Registry
     hub_interval: float
+    launch_window: timedelta = WINDOW
     ring: Callable[[str], None] = field(default=lambda _task: None)
     """Rung with ``deliver`` when deliveries were written, so that they go out at once."""
 
@@ -84,7 +86,7 @@ def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | Non
         bases = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, items)
         sightings = [_sighting(item, via) for item in (*bases, *items) if item.get("private") is not True]
         with transaction(watcher.engine) as session:
-            done = record(session, sightings, watcher.registry, enqueue)
+            done = record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
             if via is Via.TRENDING:
                 ranked(session, [item["_id"] for item in items])
             row = session.get_one(Poll, str(via))
@@ -236,7 +238,11 @@ def sweep(watcher: Watcher, name: str) -> Recorded:
         sightings = [_sighting(item, Via.SWEEP) for item in (*looked, *moved)]
         newest = _newest(known, listed.values())
         with transaction(watcher.engine) as session:
-            done = record(session, sightings, watcher.registry, enqueue) if sightings else Recorded()
+            done = (
+                record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
+                if sightings
+                else Recorded()
+            )
             for hub_id in gone:
                 row = session.scalars(select(Release).where(col(Release.hub_id) == hub_id)).one()
                 vanished(session, row, Status.GONE, now(), "sweep")
@@ -390,7 +396,7 @@ def _follow(watcher: Watcher, hints: list[Hint], total: Recorded) -> None:
         if facts is not None and public:
             exact = next((row.exact_at for row in hints if row.exact_at is not None), None)
             seen = replace(_sighting(facts, Via.WEBHOOK), exact_at=exact)
-            done = record(session, [seen], watcher.registry, enqueue)
+            done = record(session, [seen], watcher.registry, enqueue, window=watcher.launch_window)
             total.add(done)
         else:
             _withdrawn(session, last)

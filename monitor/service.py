@@ -61,6 +61,7 @@ class Service:
             allowance=self.allowance,
             registry=self.registry,
             hub_interval=self.settings.hub_interval,
+            launch_window=timedelta(seconds=self.settings.settle_window),
             ring=self.ring,
         )
 

@@ -51,6 +51,13 @@ class Settings(BaseSettings):
         le=86_400,
         description="seconds between polls, and between two sweeps of one namespace at the least",
     )
+    launch_window: float | None = Field(
+        None,
+        ge=0,
+        le=86_400,
+        description="seconds within which a family's repositories are one launch; one hour, "
+        "or sixty hub intervals where that is less",
+    )
     feed_interval: float = Field(300, gt=0, le=86_400, description="the shortest seconds between two reads of one feed")
     hub_requests_per_window: int = Field(
         400, ge=1, le=100_000, description="requests to the Hub in any 5 minutes at the most"
@@ -184,6 +191,11 @@ class Settings(BaseSettings):
         if self.smtp_url is not None and self.email_from is None:
             raise ValueError("MONITOR_EMAIL_FROM must be set with MONITOR_SMTP_URL")
         return self
+
+    @property
+    def settle_window(self) -> float:
+        """Seconds within which a family's repositories are one launch, and for which letters wait for more of them."""
+        return self.launch_window if self.launch_window is not None else min(3_600.0, 60 * self.hub_interval)
 
     @property
     def embedded(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Select, Text, and_, func, literal, select, true
+from sqlalchemy import ColumnElement, Select, Text, and_, case, func, literal, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -16,7 +17,7 @@ from monitor.db import UTCDateTime, now
 from monitor.history.query import Predicate, QueryError, parse, to_predicate
 from monitor.history.record import News
 from monitor.logs import trace
-from monitor.models import Delivery, DeliveryState, Id, Subscription
+from monitor.models import Delivery, DeliveryState, Id, Launch, Subscription
 from monitor.vocabulary import UPDATES, Event, event_of
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,7 @@ def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool]) -> int:
         literal(item.event),
         literal(str(DeliveryState.PENDING)),
         literal(moment, UTCDateTime()),
-        func.coalesce(col(Subscription.digest_due_at), literal(moment, UTCDateTime())),
+        func.coalesce(col(Subscription.digest_due_at), _due(session, item, moment)),
         literal(0),
         col(Subscription.digest_due_at).is_not(None),
         literal(trace(), Text()),
@@ -103,6 +104,21 @@ def lines(session: Session) -> set[str]:
     naming = col(Subscription.filter).contains("crossed:")
     texts = session.scalars(select(col(Subscription.filter)).where(*_active(), naming).distinct())
     return {line for text in texts for line in _matcher(text).lines}
+
+
+WAITING = ("email", "apprise")
+"""Channels that can neither edit nor thread: those told there at once wait until a launch has settled."""
+
+
+def _due(session: Session, item: News, moment: datetime) -> ColumnElement[datetime]:
+    """When those are told who are told at once."""
+    at_once: ColumnElement[datetime] = literal(moment, UTCDateTime())
+    launch = session.get(Launch, item.release.launch_id) if item.release.launch_id is not None else None
+    if launch is None or event_of(item.event) is not Event.RELEASE or launch.settles_at <= moment:
+        return at_once
+    webhook = and_(col(Subscription.channel) == "slack", col(Subscription.target).startswith("https://"))
+    waits = or_(col(Subscription.channel).in_(WAITING), webhook)
+    return case((waits, literal(launch.settles_at, UTCDateTime())), else_=at_once)
 
 
 class _Matcher(NamedTuple):

@@ -15,7 +15,7 @@ import random
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -26,8 +26,8 @@ from sqlmodel import Session, col
 from monitor.alerts.subscriptions import pause
 from monitor.db import UTCDateTime, now, reading, transaction
 from monitor.history.counters import Key, count, delays
-from monitor.models import Delivery, DeliveryState, Release, Subscription, Target
-from monitor.vocabulary import Digest
+from monitor.models import Delivery, DeliveryState, Launch, Release, Subscription, Target
+from monitor.vocabulary import Digest, Event
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,8 @@ class Message:
 
     ``key`` is the same at every attempt. ``in_doubt``: an earlier attempt may have arrived; the first such began
     at ``since``. ``first_receipt`` is that of the message which told of the release first, where this one is an
-    update of it.
+    update of it, or more members of its ``launch``. ``edits``: ``items`` are all that were told of that launch, so that
+    a channel that can may let the first message say it; ``new`` are those that it does not say yet.
     """
 
     key: str
@@ -83,6 +84,9 @@ class Message:
     in_doubt: bool = False
     first_receipt: str | None = None
     since: datetime | None = None
+    launch: Launch | None = None
+    edits: bool = False
+    new: tuple[Item, ...] = ()
 
     @property
     def target(self) -> str:
@@ -208,9 +212,17 @@ def _messages(
     for rows in chosen:
         subscription = subscriptions[rows[0].subscription_id]
         items = tuple(Item(row.event, releases[row.release_id]) for row in rows)
+        launch = _launch(session, rows)
+        before = _told_before(session, rows[0]) if launch is not None else []
+        edits = launch is not None and bool(before) and launch.settles_at > moment and _alone(session, before)
         since = min((row.attempted_at for row in rows if row.attempted_at is not None), default=None)
         key = rows[0].message or f"{subscription.id}-{rows[0].id}"
-        message = Message(key, subscription, items, since is not None, _first_receipt(session, rows[0]), since)
+        receipt = before[0].receipt if before else _first_receipt(session, rows[0])
+        message = Message(key, subscription, items, since is not None, receipt, since, launch, new=items)
+        if edits:
+            earlier = _by_id(session, Release, {row.release_id for row in before})
+            said = tuple(Item(row.event, earlier[row.release_id]) for row in before)
+            message = replace(message, items=said + items, edits=True)
         ids = tuple(row.id for row in rows if row.id is not None)
         # What failed before is due later than it was: it has waited since it was written.
         begun = rows[0].created_at if rows[0].attempts else rows[0].due_at
@@ -244,8 +256,44 @@ def _together(first: Delivery, subscription: Subscription, rows: list[Delivery])
     """What travels with the first delivery: its own message's rest, or what no message carries yet."""
     if first.message is not None or subscription.digest != Digest.IMMEDIATE:
         return rows
-    releases = [row for row in rows if row.event == "release"]
-    return releases if first.event == "release" and len(releases) >= FLOOD else [first]
+    if first.event != Event.RELEASE:
+        return [first]
+    releases = [row for row in rows if row.event == Event.RELEASE]
+    stories = {(row.launch_id, None if row.launch_id else row.id) for row in releases}
+    if len(stories) >= FLOOD:
+        return releases
+    return [row for row in releases if row is first or (row.launch_id and row.launch_id == first.launch_id)]
+
+
+def _launch(session: Session, rows: list[Delivery]) -> Launch | None:
+    """The launch that all of these are members of."""
+    launches = {row.launch_id if row.event == Event.RELEASE else None for row in rows}
+    ident = launches.pop() if len(launches) == 1 else None
+    return session.get(Launch, ident) if ident is not None else None
+
+
+def _told_before(session: Session, row: Delivery) -> list[Delivery]:
+    """What this subscription was told of the same launch, first message first."""
+    if row.launch_id is None or row.event != Event.RELEASE:
+        return []
+    told = select(Delivery).where(
+        col(Delivery.subscription_id) == row.subscription_id,
+        col(Delivery.launch_id) == row.launch_id,
+        col(Delivery.event) == str(Event.RELEASE),
+        col(Delivery.state) == str(DeliveryState.SENT),
+        col(Delivery.receipt).is_not(None),
+    )
+    return list(session.scalars(told.order_by(col(Delivery.sent_at), col(Delivery.id))))
+
+
+def _alone(session: Session, before: list[Delivery]) -> bool:
+    """Whether the first message about a launch said nothing else, so that it can be edited."""
+    others = select(col(Delivery.id)).where(
+        col(Delivery.subscription_id) == before[0].subscription_id,
+        col(Delivery.message) == before[0].message,
+        or_(col(Delivery.launch_id).is_(None), col(Delivery.launch_id) != before[0].launch_id),
+    )
+    return session.scalars(others.limit(1)).first() is None
 
 
 def _first_receipt(session: Session, row: Delivery) -> str | None:

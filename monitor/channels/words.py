@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from monitor.models import Change, Release
+from monitor.alerts.outbox import Item
+from monitor.models import Change, Launch, Release
 from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
 from monitor.vocabulary import Event, Kind, event_of
 
@@ -117,6 +119,12 @@ def headline(release: Release, event: str = Event.RELEASE) -> str:
     if word is Event.RELEASE:
         return f"{who} released {plain(release.repo_id)}"
     return f"{plain(release.repo_id)}: {EVENTS[word]}"
+
+
+def launched(launch: Launch, items: Sequence[Item]) -> str:
+    """``qwen launched Qwen4: 14 repositories``."""
+    number = len(items)
+    return f"{plain(launch.publisher)} launched {plain(launch.name)}: {number} repositor{'y' if number == 1 else 'ies'}"
 
 
 def changed(event: str, change: Change | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Insert, Table, select
@@ -18,6 +18,7 @@ from monitor.db import insert_absent
 from monitor.history.announce import expected
 from monitor.history.changes import note
 from monitor.history.counters import Key, count, delays
+from monitor.history.launches import WINDOW, assign, member
 from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
@@ -98,11 +99,13 @@ def record(
     registry: Registry,
     tell: Tell,
     judgements: Judgements | None = None,
+    window: timedelta = WINDOW,
 ) -> Recorded:
     """Writes what the sightings say and what has to be told of it. The same sighting again changes nothing.
 
     The caller owns the transaction: either all of it is written or none. ``judgements``: of :func:`judge`, where the
     sightings were judged before (while others were written).
+    ``window``: within which of each other a family's repositories are one launch.
     """
     batch = {sighting.hub_id: sighting for sighting in sightings}
     done = Recorded()
@@ -111,10 +114,15 @@ def record(
         done.same += 1
     rows = _rows(session, batch)
     new = [batch[key] for key in batch if key not in rows]
-    _record_new(session, new, judge(session, new, registry) if judgements is None else judgements, done)
+    found = judge(session, new, registry) if judgements is None else judgements
+    _record_new(session, new, found, registry, window, done)
     _sighted(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
     for hub_id, row in rows.items():
         _record_again(session, row, batch[hub_id], registry, done)
+    arrived = [item.release for item in done.news if item.release.hub_id in rows and item.event == Event.RELEASE]
+    launched = assign(session, [member(row.model_dump(), registry) for row in arrived], window)
+    for row, launch in zip(arrived, launched, strict=True):
+        row.launch_id = launch
     session.flush()
     expected(session, [item.release for item in done.news if item.event == Event.RELEASE])
     if done.news:
@@ -213,13 +221,22 @@ def _chunks(items: list[str], size: int = 500) -> Iterable[list[str]]:
 # --- what was not known -----------------------------------------------------------------------------------
 
 
-def _record_new(session: Session, sightings: list[Sighting], judgements: Judgements, done: Recorded) -> None:
+def _record_new(
+    session: Session,
+    sightings: list[Sighting],
+    judgements: Judgements,
+    registry: Registry,
+    window: timedelta,
+    done: Recorded,
+) -> None:
     if not sightings:
         return
     watch = _Watch(session, {sighting.repo_id.partition("/")[0] for sighting in sightings})
     found = {sighting.hub_id: sighting for sighting in sightings}
     rows = [_BLANK | _first(found[key], *judgements[key], watch) for key in judgements if key in found]
     _supersede(session, rows)
+    for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
+        row["launch_id"] = launch
     # Where another worker was faster, what it wrote is the same, and it is told by that one.
     inserted = insert_absent(session, _RELEASE, rows, "hub_id")
     rows = [row for row in rows if row["hub_id"] in inserted]

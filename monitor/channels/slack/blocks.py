@@ -137,7 +137,7 @@ def page_of(release: Release, page: str) -> str:
 
 def _many(message: Message, background: Background) -> Rendered:
     subscription = message.subscription
-    title = _title(message)
+    title = words.launched(message.launch, message.items) if message.launch else _title(message)
     every = f"{background.page}/releases?q={quote(subscription.filter)}"
     buttons = [button("All of them", "details", url=every if len(every) <= 2_900 else f"{background.page}/releases")]
     if background.buttons:

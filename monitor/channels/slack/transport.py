@@ -7,6 +7,7 @@ before a second one.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -38,6 +39,9 @@ PAGES = 20
 """Pages of a channel's history, of 200 messages each, that are looked through for one message at the most."""
 
 
+UNEDITABLE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+
+
 class Slack:
     """Posts to Slack, one message a second a channel."""
 
@@ -53,6 +57,9 @@ class Slack:
         place = self._place(message)
         if place.webhook is not None:
             return self._to_webhook(place.webhook, message)
+        if message.edits and message.first_receipt is not None and self._edited(message, message.first_receipt):
+            return message.first_receipt
+        message = replace(message, items=message.new or message.items)
         client = self.client(place.team)
         thread = _thread(message.first_receipt)
         if message.in_doubt:
@@ -83,6 +90,16 @@ class Slack:
             if found is not None:
                 return f"{channel}:{found}"
         return ":".join(post(client, place.channel, shown, key, None))
+
+    def _edited(self, message: Message, receipt: str) -> bool:
+        """Lets the first message about a launch list its new members; False where it can be edited no more."""
+        try:
+            self.update(message, receipt)
+        except SlackError as error:
+            if error.code in UNEDITABLE:
+                return False
+            raise
+        return True
 
     def update(self, message: Message, receipt: str) -> None:
         """Lets the message of ``receipt`` say what ``message`` says now. Raises SendError."""

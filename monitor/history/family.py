@@ -1,0 +1,56 @@
+"""The family that a repository's name tells of: ``Qwen3-30B-A3B-Instruct-2507-FP8`` is of ``qwen3``."""
+
+from __future__ import annotations
+
+import re
+
+from monitor.classify.originals import NAME_LENGTH, unpacked
+
+_SEPARATOR = re.compile(r"[-_ ]+")
+_SIZE = re.compile(r"(?:\d+x)?[ae]?\d+(?:\.\d+)?[bmkt](?:-?a\d+(?:\.\d+)?b)?|\d+(?:x\d+)?e|\d+bit")
+_VERSION = re.compile(r"v?\d+(?:\.\d+)*[a-z]?|[a-z.]*\d[\w.]*")
+_DATE = re.compile(r"\d{4}(?:\d{2}){0,2}")
+_VARIANTS = frozenset({
+    "base", "instruct", "it", "pt", "chat", "think", "thinking", "reasoning", "reasoner", "nonthinking",
+    "preview", "exp", "experimental", "beta", "alpha", "rc", "dev", "final", "hf", "mini", "nano", "micro",
+    "small", "medium", "large", "big", "xl", "xxl", "xs", "tiny", "edge", "pro", "max", "ultra", "plus",
+    "super", "lite", "light", "flash", "air", "turbo", "fast", "dense", "moe", "sft", "rl", "dpo", "cpt",
+    "distill", "distilled", "merged", "full", "fp8", "fp16", "bf16", "int4", "int8", "gguf", "mlx", "onnx",
+    "awq", "gptq", "the", "model", "release",
+})  # fmt: skip
+
+
+def family_of(name: str) -> str:
+    """The words of a name up to its version or, where it has none, up to its size; without size and variant words.
+
+    Never empty for a name that is not: one of nothing but sizes and variants is its own family.
+    """
+    plain = unpacked(name[:NAME_LENGTH]).lower()
+    words: list[str] = []
+    for token in filter(None, _SEPARATOR.split(plain)):
+        if _SIZE.fullmatch(token):
+            if words:
+                break
+            continue
+        if token in _VARIANTS:
+            continue
+        if words and _DATE.fullmatch(token):
+            break
+        words.append(token)
+        if _VERSION.fullmatch(token):
+            break
+    return " ".join(words) or plain or name.lower()
+
+
+def common_name(one: str, other: str) -> str:
+    """The words that two names begin with: ``Qwen3`` of ``Qwen3-8B`` and ``Qwen3-0.6B-Base``; may be empty."""
+    shared = []
+    for a, b in zip(_parts(one), _parts(other), strict=False):
+        if a != b:
+            break
+        shared.append(a)
+    return "".join(shared).rstrip("-_ ")
+
+
+def _parts(name: str) -> list[str]:
+    return re.findall(r"[-_ ]+|[^-_ ]+", name)

@@ -1,0 +1,260 @@
+"""Launches: repositories of one publisher and one family that become public close to each other are one event.
+
+Two members belong together where they became public within the settle window of each other (of history, where only
+the day of making is known, within :data:`REACH`), or in a chain of such steps: so that neither the order nor the
+timing in which they are seen makes a difference. A launch that a late member joins to another becomes one with it.
+
+A stranger's derivative never forms or joins a launch: it counts for its base. A publisher's own packed copy belongs
+to the launch of what it was made of, whenever it comes. See docs/launches.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, select, text, update
+from sqlmodel import Session, col
+
+from monitor.classify.originals import lab_of
+from monitor.db import now
+from monitor.history.family import common_name, family_of
+from monitor.labs import Registry
+from monitor.models import Delivery, Launch, Release
+from monitor.vocabulary import Kind
+
+WINDOW = timedelta(hours=1)
+REACH = timedelta(days=3)
+"""Between two members of history: what a lab prepares in private it makes over days."""
+_COPIES = {str(Kind.QUANTIZED), str(Kind.CONVERSION)}
+_DERIVED = {*_COPIES, str(Kind.FINETUNE), str(Kind.ADAPTER), str(Kind.MERGE)}
+_TRAINED = {str(Kind.FINETUNE), str(Kind.MERGE)}
+
+_Key = tuple[str, str]
+
+
+class Member(NamedTuple):
+    """What a release brings to a launch; ``copy_of``: the repository of the same publisher that it is a copy of."""
+
+    repo_id: str
+    publisher: str
+    family: str
+    name: str
+    at: datetime
+    history: bool
+    copy_of: str | None
+
+
+def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
+    """The member that a release (its columns) is; None for a placeholder, and for a stranger's derivative.
+
+    A lab of the registry that trains further on another's base launches a work of its own. Of history, only what
+    labs of the registry published is grouped.
+    """
+    if row["pending"] or not (_own(row) or _trained_by_a_lab(row, registry)) or (row["history"] and not row["lab"]):
+        return None
+    parent = row["lineage"][0]["repo_id"] if row["lineage"] and row["kind"] in _COPIES else None
+    return Member(
+        repo_id=row["repo_id"],
+        publisher=row["lab"] or row["namespace"],
+        family=family_of(row["name"]),
+        name=row["name"],
+        at=row["released_at"] or row["first_seen_at"],
+        history=row["history"],
+        copy_of=parent if parent and _namespace(parent) == row["namespace"] else None,
+    )
+
+
+def _own(row: Mapping[str, Any]) -> bool:
+    """Whether it is a work of its publisher's own: no derivative, or one of its own works."""
+    if row["kind"] not in _DERIVED:
+        return True
+    if row["lineage"] and _namespace(row["lineage"][0]["repo_id"]) == row["namespace"]:
+        return True
+    if row["foundation_repo_id"] is None:
+        return row["lab"] is not None and row["kind"] not in _COPIES
+    return row["lab"] is not None and row["foundation_lab"] == row["lab"]
+
+
+def _trained_by_a_lab(row: Mapping[str, Any], registry: Registry) -> bool:
+    return row["kind"] in _TRAINED and lab_of(registry.of(row["namespace"])) is not None
+
+
+def _namespace(repo_id: str) -> str:
+    return repo_id.partition("/")[0]
+
+
+def assign(session: Session, members: Sequence[Member | None], window: timedelta = WINDOW) -> list[int | None]:
+    """The launch of each of these, new ones made, joined ones widened or made one; None for None."""
+    wanted = [one for one in members if one is not None]
+    if not wanted:
+        return [None] * len(members)
+    _lock(session, {(one.publisher, one.family) for one in wanted if not one.history})
+    open_launches = _there(session, wanted)
+    originals = _originals(session, wanted)
+    found: dict[str, Launch] = {}
+    for one in sorted(wanted, key=lambda item: (item.copy_of is not None, item.at, item.repo_id)):
+        original = found.get(one.copy_of or "") or originals.get(one.copy_of or "")
+        chosen = original or _joined(session, open_launches.setdefault((one.publisher, one.family), []), one, window)
+        _widen(chosen, one)
+        found[one.repo_id] = chosen
+    session.flush()
+    return [found[one.repo_id].id if one is not None else None for one in members]
+
+
+def _lock(session: Session, keys: set[_Key]) -> None:
+    """One at a time decides on a family: two workers that see two members at once must not make two launches."""
+    if keys and session.get_bind().dialect.name == "postgresql":
+        names = sorted(f"{publisher}/{family}" for publisher, family in keys)
+        lock = "SELECT pg_advisory_xact_lock(hashtext(name)) FROM (SELECT unnest(CAST(:names AS text[])) AS name) AS n"
+        session.execute(text(lock), {"names": names})
+
+
+def _there(session: Session, members: Sequence[Member]) -> dict[_Key, list[Launch]]:
+    first = min(one.at for one in members) - max(WINDOW, REACH)
+    query = select(Launch).where(
+        col(Launch.publisher).in_({one.publisher for one in members}),
+        col(Launch.family).in_({one.family for one in members}),
+        col(Launch.last_at) >= first - timedelta(days=1),
+    )
+    found: dict[_Key, list[Launch]] = {}
+    for row in session.scalars(query.order_by(col(Launch.id))):
+        found.setdefault((row.publisher, row.family), []).append(row)
+    return found
+
+
+def _originals(session: Session, members: Sequence[Member]) -> dict[str, Launch]:
+    """The launches of what these are copies of."""
+    names = {one.copy_of for one in members if one.copy_of is not None}
+    if not names:
+        return {}
+    query = select(col(Release.repo_id), Launch).join(Launch, col(Launch.id) == col(Release.launch_id))
+    return {row[0]: row[1] for row in session.execute(query.where(col(Release.repo_id).in_(names)))}
+
+
+def _joined(session: Session, launches: list[Launch], one: Member, window: timedelta) -> Launch:
+    """The launch among these that reaches to this member, made where there is none; several become one."""
+    reached = [row for row in launches if _reaches(row, one, window)]
+    if not reached:
+        opened = now()
+        settles = opened if one.history else opened + window
+        made = Launch(
+            publisher=one.publisher, family=one.family, name=one.name, first_at=one.at, last_at=one.at,
+            opened_at=opened, settles_at=settles, history=one.history,
+        )  # fmt: skip
+        session.add(made)
+        launches.append(made)
+        return made
+    reached.sort(key=lambda row: (row.first_at, row.id or 0))
+    for other in reached[1:]:
+        _merge(session, reached[0], other)
+        launches.remove(other)
+    return reached[0]
+
+
+def _reaches(row: Launch, one: Member, window: timedelta) -> bool:
+    reach = REACH if row.history and one.history else window
+    return row.first_at - reach <= one.at <= row.last_at + reach
+
+
+def _widen(row: Launch, one: Member) -> None:
+    row.first_at, row.last_at = min(row.first_at, one.at), max(row.last_at, one.at)
+    row.history = row.history and one.history
+    if row.name != row.family:
+        row.name = common_name(row.name, one.name) or row.family
+
+
+def _merge(session: Session, kept: Launch, other: Launch) -> None:
+    session.flush()
+    kept.first_at, kept.last_at = min(kept.first_at, other.first_at), max(kept.last_at, other.last_at)
+    kept.opened_at, kept.settles_at = min(kept.opened_at, other.opened_at), max(kept.settles_at, other.settles_at)
+    kept.history = kept.history and other.history
+    kept.name = kept.family if other.name == other.family else common_name(kept.name, other.name) or kept.family
+    for table in (Release, Delivery):
+        session.execute(update(table).where(col(table.launch_id) == other.id).values(launch_id=kept.id))
+    session.expunge(other)
+    session.execute(delete(Launch).where(col(Launch.id) == other.id))
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+class Told(NamedTuple):
+    """A launch with its members, largest first."""
+
+    launch: Launch
+    members: tuple[Release, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The launch object that every surface serves (see docs/launches.md)."""
+        return as_json(self.launch, self.members)
+
+
+def as_json(launch: Launch, members: Sequence[Release]) -> dict[str, Any]:
+    """A launch as an object: its name, when, its announcement, and its members with size, kind and precision."""
+    from monitor.models import iso
+
+    first = members[0] if members else None
+    return {
+        "id": launch.id,
+        "name": launch.name,
+        "family": launch.family,
+        "publisher": launch.publisher,
+        "lab": first.lab if first else None,
+        "origin": first.origin if first else None,
+        "released_at": iso(launch.first_at),
+        "last_at": iso(launch.last_at),
+        "settled": launch.settles_at <= now(),
+        "announcement_url": next((row.announcement_url for row in members if row.announcement_url), None),
+        "repositories": len(members),
+        "members": [
+            {
+                "repo_id": row.repo_id,
+                "kind": row.kind,
+                "size": row.size,
+                "params_total": row.params_total,
+                "params_active": row.params_active,
+                "precision": precision_of(row.name),
+                "license": row.license,
+                "status": row.status,
+            }
+            for row in members
+        ],
+    }
+
+
+def precision_of(name: str) -> str | None:
+    """The packing that a name states, in lower case: ``fp8``, ``gguf``, ``awq``; None where it states none."""
+    from monitor.classify.originals import unpacked
+
+    rest = name[len(unpacked(name)) :].strip("-_.").lower()
+    return rest or None
+
+
+def launches(
+    session: Session, where: Sequence[Any], *, limit: int = 100, before: tuple[datetime, int] | None = None
+) -> tuple[list[Told], tuple[datetime, int] | None]:
+    """Launches with a member that meets ``where`` (conditions on ``release``), newest first; where the next begin."""
+    some = select(col(Release.launch_id)).where(col(Release.launch_id).is_not(None), *where)
+    query = select(Launch).where(col(Launch.id).in_(some)).order_by(col(Launch.first_at).desc(), col(Launch.id).desc())
+    if before is not None:
+        at, ident = before
+        query = query.where((col(Launch.first_at) < at) | ((col(Launch.first_at) == at) & (col(Launch.id) < ident)))
+    rows = list(session.scalars(query.limit(limit + 1)))
+    more = (rows[limit - 1].first_at, rows[limit - 1].id or 0) if len(rows) > limit else None
+    return list(told(session, rows[:limit])), more
+
+
+def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
+    """These launches with all their members, largest first."""
+    listed = list(rows)
+    members: dict[int | None, list[Release]] = {}
+    query = select(Release).where(
+        col(Release.launch_id).in_([row.id for row in listed]), col(Release.pending).is_(False)
+    )
+    for release in session.scalars(query):
+        members.setdefault(release.launch_id, []).append(release)
+    for row in listed:
+        some = members.get(row.id, [])
+        yield Told(row, tuple(sorted(some, key=lambda item: (-(item.params_total or 0), item.repo_id))))

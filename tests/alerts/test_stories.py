@@ -1,0 +1,139 @@
+"""One launch, one alert; what happens to it later, in its thread: on every channel, with real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlmodel import col
+
+from monitor import db
+from monitor.alerts import outbox
+from monitor.alerts.settle import settle
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.channels.email import Email
+from monitor.channels.slack.transport import Slack
+from monitor.history.launches import WINDOW, launches
+from monitor.models import Delivery, Release
+from monitor.settings import Settings
+from tests.fakes.hub import model
+from tests.fakes.slack import FakeSlack
+from tests.fakes.smtp import SmtpSink
+from tests.house import House
+
+SIZES = ("0.6B", "1.7B", "4B", "8B", "14B", "32B", "30B-A3B", "235B-A22B")
+NAMES = [f"Qwen9-{size}{variant}" for size in SIZES for variant in ("", "-Base", "-Instruct", "-FP8")][:30]
+MINUTES = [(7 * number) % 30 * 50 // 30 for number in range(30)]
+"""When each becomes public: in disorder over fifty minutes."""
+
+
+@dataclass
+class Readers:
+    """One who reads Slack and one who reads letters, both at once."""
+
+    house: House
+    slack: FakeSlack
+    sink: SmtpSink
+    channels: dict[str, outbox.Channel]
+
+    def deliver(self, held: timedelta = timedelta(0)) -> None:
+        settle(self.house.engine, held)
+        outbox.work(self.house.engine, self.channels)
+
+
+@pytest.fixture
+def readers(house: House, tmp_path: Path) -> Iterator[Readers]:
+    with FakeSlack() as slack, SmtpSink() as sink:
+        workspace = slack.workspace()
+        channel = slack.channel(workspace)
+        settings = Settings(
+            database_url=f"sqlite:///{tmp_path}/none.db",
+            slack_api_url=slack.api_url,
+            slack_bot_token=SecretStr(workspace.token),
+            smtp_url=SecretStr(sink.url),
+            email_from="News <news@letters.example>",
+            secret_key=SecretStr("a key for tests"),
+        )
+        house.hub.add(model("x/before"))
+        house.begin("Qwen")
+        with db.transaction(house.engine) as session:
+            subscribe(session, Wish("slack", channel.id, "lab:qwen"))
+            subscribe(session, Wish("email", "reader@example.org", "lab:qwen"))
+        channels = {"slack": Slack(settings, house.engine), "email": Email(settings, house.engine)}
+        yield Readers(house, slack, sink, channels)
+
+
+def published(house: House, name: str) -> None:
+    original = "Qwen/" + name.removesuffix("-FP8") if name.endswith("-FP8") else None
+    house.hub.add(model(f"Qwen/{name}", base_model=original, relation="quantized" if original else None))
+
+
+def test_thirty_repositories_over_fifty_minutes_are_one_story(readers: Readers) -> None:
+    house, began = readers.house, db.now()
+    for minute in sorted({*MINUTES, 17, 33}):
+        with time_machine.travel(began + timedelta(minutes=minute), tick=True):
+            for name, when in zip(NAMES, MINUTES, strict=True):
+                if when == minute:
+                    published(house, name)
+            stranger = {17: "someone", 33: "bartowski"}.get(minute)
+            if stranger:
+                house.hub.add(model(f"{stranger}/Qwen9-8B-GGUF", base_model="Qwen/Qwen9-8B", relation="quantized"))
+            house.look("Qwen")
+            readers.deliver()
+            assert len(readers.slack.messages) == 1
+            assert not readers.sink.letters
+    with time_machine.travel(began + WINDOW + timedelta(minutes=5), tick=True):
+        readers.deliver()
+        readers.deliver()
+    (message,) = readers.slack.messages
+    assert "edited" in message
+    assert "30 repositories" in message["text"]
+    assert len(readers.sink.letters) == 1
+    with db.reading(house.engine) as session:
+        ((launch, members),) = launches(session, [])[0]
+        apart = {row.repo_id for row in session.scalars(select(Release).where(col(Release.launch_id).is_(None)))}
+        states = set(session.scalars(select(Delivery.state)))
+    assert launch.name == "Qwen9"
+    assert {row.name for row in members} == set(NAMES)
+    assert apart == {"x/before", "someone/Qwen9-8B-GGUF", "bartowski/Qwen9-8B-GGUF"}
+    assert states == {"sent"}
+
+
+def test_six_events_are_each_told_once_in_the_thread_of_the_first_message(readers: Readers) -> None:
+    house = readers.house
+    published(house, "Qwen9-8B")
+    house.look("Qwen")
+    readers.deliver()
+    began = db.now() + WINDOW
+    steps = [
+        lambda: house.hub.touch("Qwen/Qwen9-8B", tags=["license:mit"], cardData={"license": "mit"}),
+        lambda: house.hub.touch("Qwen/Qwen9-8B", gated="manual"),
+        lambda: house.hub.touch("Qwen/Qwen9-8B", gated=False),
+        lambda: house.hub.rename("Qwen/Qwen9-8B", "Qwen/Qwen9-8B-Chat"),
+        lambda: house.hub.hide("Qwen/Qwen9-8B-Chat"),
+        lambda: house.hub.publish("Qwen/Qwen9-8B-Chat"),
+    ]
+    for number, step in enumerate(steps):
+        step()
+        with time_machine.travel(began + timedelta(hours=number), tick=True):
+            house.look("Qwen")
+            house.look("Qwen")
+            readers.deliver(timedelta(minutes=3))
+        with time_machine.travel(began + timedelta(hours=number, minutes=4), tick=True):
+            readers.deliver(timedelta(minutes=3))
+            readers.deliver(timedelta(minutes=3))
+    first, *later = readers.slack.messages
+    assert [message.get("thread_ts") for message in later] == [first["ts"]] * 6
+    told = ["licence changed", "now gated", "no longer gated", "renamed", "withdrawn", "public again"]
+    assert all(word in message["text"] for word, message in zip(told, later, strict=True))
+    with db.reading(house.engine) as session:
+        events = [text.partition(":")[0] for text in session.scalars(select(Delivery.event).order_by(Delivery.id))]
+    assert sorted(events) == sorted(
+        2 * ["release", "relicensed", "gated", "ungated", "renamed", "withdrawn", "returned"]
+    )
