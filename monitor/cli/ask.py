@@ -11,11 +11,15 @@ from monitor import db
 from monitor.charts import of_stats
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
+from monitor.history.observed import as_of as known
+from monitor.history.observed import moment_of
 from monitor.history.query import parse
 from monitor.history.search import SORTS, search, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, zone
 from monitor.service import Service
 from monitor.settings import load
+
+AsOf = typer.Option(None, "--as-of", help="As it was known at this moment, or at the end of this day.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,15 +33,17 @@ def releases(
     query: str = typer.Argument("", help="What to find, in the query language; everything without it."),
     sort: str = typer.Option("released", help=f"{', '.join(SORTS)}; a - before it reverses."),
     limit: int = typer.Option(50, min=1, help="How many at the most."),
+    as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
     """Queries the history of releases."""
     wanted = parse(query)
     engine = Service(load()).engine
     db.upgrade(engine)
+    moment = moment_of(as_of) if as_of else None
     rows: list[dict[str, Any]] = []
     cursor = None
-    with db.reading(engine) as session:
+    with db.reading(engine) as session, known(session, moment):
         while len(rows) < limit:
             page = search(session, wanted, sort=sort, limit=min(1_000, limit - len(rows)), cursor=cursor)
             rows += [row.as_json() for row in page.items]
@@ -53,6 +59,7 @@ def stats_command(
     tz: str = typer.Option("UTC", help="The zone of months, weeks and days, like Europe/Paris."),
     median: bool = typer.Option(None, help="Medians; unless said, where few enough match."),
     plot: Path = typer.Option(None, help="Draws a chart of it into this .svg or .png file as well."),
+    as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
     """Counts releases, sums their parameters, and says their median."""
@@ -62,7 +69,8 @@ def stats_command(
         raise typer.BadParameter(f"{plot.name}: a name that ends in .svg or .png expected")
     engine = Service(load()).engine
     db.upgrade(engine)
-    with db.reading(engine) as session:
+    moment = moment_of(as_of) if as_of else None
+    with db.reading(engine) as session, known(session, moment):
         rows = stats(session, wanted, names, tz=tz, medians=median)
     if plot is not None:
         _plot(rows, names, plot)
@@ -80,6 +88,7 @@ def _plot(rows: list[dict[str, Any]], names: list[str], path: Path) -> None:
 def export(
     query: str = typer.Argument("", help="What to export, in the query language; everything without it."),
     output: Path = typer.Option(..., "-o", "--output", help="A .csv, .jsonl or .parquet file."),
+    as_of: str = AsOf,
 ) -> None:
     """Writes releases to a file; it appears whole, or not at all."""
     wanted = parse(query)
@@ -88,9 +97,10 @@ def export(
         raise typer.BadParameter(f"{output.name}: a name that ends in .csv, .jsonl or .parquet expected")
     engine = Service(load()).engine
     db.upgrade(engine)
+    moment = moment_of(as_of) if as_of else None
     unfinished = output.with_name(output.name + ".part")
     try:
-        with unfinished.open("wb") as file, db.reading(engine) as session:
+        with unfinished.open("wb") as file, db.reading(engine) as session, known(session, moment):
             rows = stream(session, wanted, () if kind == "jsonl" else KEPT)
             if kind == "parquet":
                 write_parquet(rows, file)

@@ -15,6 +15,7 @@ from monitor.classify import Classification, classify
 from monitor.classify.result import Known
 from monitor.classify.subject import has_weights
 from monitor.db import insert_absent
+from monitor.history import observed as observed  # noqa: PLC0414 - keeps what every change replaces
 from monitor.history.announce import expected
 from monitor.history.changes import note
 from monitor.history.counters import Key, count, delays

@@ -67,7 +67,8 @@ def stats(session: Session, query: Query, by: list[str], *, tz: str = "UTC", med
     (see ``MEDIANS``). Periods, of the zone ``tz``, in which nothing was released count zero. Raises SearchError.
     """
     place = zone(tz)
-    where = to_tally(query) if not {"week", "day"} & set(by) and (tz == "UTC" or "month" not in by) else None
+    tallied = not {"week", "day"} & set(by) and (tz == "UTC" or "month" not in by) and "as_of" not in session.info
+    where = to_tally(query) if tallied else None
     if where is not None:
         keys: list[Any] = [col(_tallied(name)) for name in by]
         number, known = func.sum(col(Tally.releases)), func.sum(col(Tally.params_known))
@@ -238,7 +239,7 @@ class Facets:
 
 def survey(session: Session, query: Query, most: int = 20) -> Facets:
     """The most frequent values of each dimension among what matches."""
-    cells_wanted = to_tally(query)
+    cells_wanted = to_tally(query) if "as_of" not in session.info else None
     if cells_wanted is not None:
         number = func.sum(col(Tally.releases))
         cells = [col(_tallied(name)) for name in COLUMNS]

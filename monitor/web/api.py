@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -15,6 +16,8 @@ from monitor import db
 from monitor.alerts.notices import PATIENCE, unheard
 from monitor.history.adoption import series
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
+from monitor.history.observed import as_of as known
+from monitor.history.observed import moment_of
 from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import parse
 from monitor.history.search import MOST, SORTS, find, search, stream
@@ -34,9 +37,15 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def read_session(request: Request) -> Iterator[Session]:
-    """A reading session for one request."""
-    with db.reading(service_of(request).engine) as session:
+AsOf = Annotated[
+    str | None, Query(description="Answer as it was known at this moment, or at the end of this day.", max_length=40)
+]
+
+
+def read_session(request: Request, as_of: AsOf = None) -> Iterator[Session]:
+    """A reading session for one request, of the history as it is or as it was known."""
+    moment = moment_of(as_of) if as_of else None
+    with db.reading(service_of(request).engine) as session, known(session, moment):
         yield session
 
 
@@ -153,18 +162,20 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/export.{form}", tags=["releases"], response_class=StreamingResponse, responses=errors(404) | _FILES)
-def export(request: Request, form: Literal["csv", "jsonl", "parquet"], q: Q = "") -> StreamingResponse:
+def export(
+    request: Request, form: Literal["csv", "jsonl", "parquet"], q: Q = "", as_of: AsOf = None
+) -> StreamingResponse:
     """All releases that match, oldest record first, as a file that is made while it is sent."""
-    wanted = parse(q)
+    wanted, moment = parse(q), moment_of(as_of) if as_of else None
     engine = service_of(request).engine
     headers = {"Content-Disposition": f'attachment; filename="releases.{form}"', "Cache-Control": "no-store"}
     if form == "parquet":  # compressed as it is
         headers["Content-Encoding"] = "identity"
-    return StreamingResponse(_exported(engine, wanted, form), media_type=FORMATS[form], headers=headers)
+    return StreamingResponse(_exported(engine, wanted, form, moment), media_type=FORMATS[form], headers=headers)
 
 
-def _exported(engine: Engine, wanted: ParsedQuery, form: str) -> Iterator[bytes]:
-    with db.reading(engine) as session:
+def _exported(engine: Engine, wanted: ParsedQuery, form: str, moment: datetime | None) -> Iterator[bytes]:
+    with db.reading(engine) as session, known(session, moment):
         rows = stream(session, wanted, () if form == "jsonl" else KEPT)
         if form != "parquet":
             yield from as_csv(rows) if form == "csv" else as_jsonl(rows)
