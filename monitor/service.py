@@ -17,6 +17,7 @@ from monitor.alerts.settle import POLLS, settle
 from monitor.alerts.subscriptions import followed
 from monitor.channels import available
 from monitor.detection import Watcher
+from monitor.history import coverage
 from monitor.history.adoption import Pass, track
 from monitor.history.tally import merge
 from monitor.labs import Registry, load
@@ -66,7 +67,8 @@ class Service:
         )
 
     def watch(self) -> None:
-        """Makes the registry's namespaces be swept, and those that subscriptions name."""
+        """Makes the registry's namespaces be swept, and those that subscriptions name; notes who is not seen."""
+        coverage.watch(self.engine, self.settings.hub_interval)
         with db.reading(self.engine) as session:
             names = followed(session)
         # A name that the registry writes otherwise is the registry's: the Hub knows no other case of it.

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.db import now
+from monitor.history.changes import note
 from monitor.models import FeedEntry, Release
 
 REMEMBERED = timedelta(days=45)
@@ -21,6 +22,7 @@ def announced(session: Session, links: Iterable[tuple[str, str]]) -> int:
     query = select(Release).where(col(Release.repo_id).in_(list(urls)), col(Release.announcement_url).is_(None))
     rows = list(session.scalars(query)) if urls else []
     for row in rows:
+        note(session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", tell=not row.history)
         row.announcement_url = urls[row.repo_id]
         session.add(row)
     return len(rows)

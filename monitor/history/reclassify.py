@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from monitor.classify import classify
 from monitor.db import now, reading, transaction
 from monitor.history.changes import note
+from monitor.history.corrections import corrected, of
 from monitor.history.record import KEPT, History
 from monitor.history.release import judged
 from monitor.labs import Registry
@@ -61,16 +62,22 @@ def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Rejudge
         yield from found
 
 
-def _batch(session: Session, rows: list[Release], registry: Registry) -> Iterator[Rejudged]:
-    history, moment = History(session), now()
+def rejudge(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> list[Rejudged]:
+    """Judges some releases again, in the caller's transaction; returns what changed."""
+    return list(_batch(session, rows, registry, because))
+
+
+def _batch(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> Iterator[Rejudged]:
+    history, moment, by_hand = History(session), now(), of(session, rows)
     for row in rows:
         columns = judged(row.facts, classify(row.facts, registry, history))
+        columns = corrected(columns, by_hand.get(row.id, ()))
         # Where it is, and how popular, are facts of later looks; only judgements are made again.
         judgements = {name: value for name, value in columns.items() if name not in _FACTS}
         differing = {name: value for name, value in judgements.items() if getattr(row, name) != value}
         for name, value in differing.items():
             if name in KEPT:
-                note(session, row, name, getattr(row, name), value, moment, BECAUSE)
+                note(session, row, name, getattr(row, name), value, moment, because)
                 yield Rejudged(row.repo_id, name, getattr(row, name), value)
             setattr(row, name, value)
         if differing:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Insert, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, select
 from sqlmodel import Session, col
 
 from monitor.classify import Classification, classify
@@ -17,8 +16,11 @@ from monitor.classify.subject import has_weights
 from monitor.db import insert_absent
 from monitor.history import observed as observed  # noqa: PLC0414 - keeps what every change replaces
 from monitor.history.announce import expected
+from monitor.history.announcements import fulfil
 from monitor.history.changes import note
 from monitor.history.counters import Key, count, delays
+from monitor.history.corrections import corrected, of
+from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.launches import WINDOW, assign, member
 from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry
@@ -125,7 +127,9 @@ def record(
     for row, launch in zip(arrived, launched, strict=True):
         row.launch_id = launch
     session.flush()
-    expected(session, [item.release for item in done.news if item.event == Event.RELEASE])
+    released = [item.release for item in done.news if item.event == Event.RELEASE]
+    expected(session, released)
+    fulfil(session, released)
     if done.news:
         done.deliveries = tell(session, done.news)
     count(session, *_counted(done))
@@ -335,13 +339,6 @@ def _supersede(session: Session, rows: list[dict[str, Any]]) -> None:
                 vanished(session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository")
 
 
-def ignoring(session: Session, table: type[Any]) -> Any:
-    """An insert into ``table`` that leaves out the rows that are already there, on both dialects."""
-    make: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement: Insert = make(table).on_conflict_do_nothing()
-    return statement
-
-
 def _first_sighted(session: Session, hub_ids: Iterable[str]) -> None:
     columns = ("release_id", "via", "seen_at")
     for some in _chunks(sorted(hub_ids)):
@@ -411,7 +408,7 @@ def _rejudge(
     judgement = classify(facts, registry, History(session))
     had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in KEPT}
-    for name, value in judged(facts, judgement).items():
+    for name, value in corrected(judged(facts, judgement), of(session, [row]).get(row.id, ())).items():
         setattr(row, name, value)
     row.facts, row.facts_digest = facts, digest(facts)
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
