@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from monitor.alerts.outbox import Item
 from monitor.models import Change, Launch, Release
 from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
 from monitor.vocabulary import Event, Kind, event_of
@@ -121,7 +120,7 @@ def headline(release: Release, event: str = Event.RELEASE) -> str:
     return f"{plain(release.repo_id)}: {EVENTS[word]}"
 
 
-def launched(launch: Launch, items: Sequence[Item]) -> str:
+def launched(launch: Launch, items: Sequence[object]) -> str:
     """``qwen launched Qwen4: 14 repositories``."""
     number = len(items)
     return f"{plain(launch.publisher)} launched {plain(launch.name)}: {number} repositor{'y' if number == 1 else 'ies'}"

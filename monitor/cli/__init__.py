@@ -9,15 +9,16 @@ import typer
 
 from monitor import __version__
 from monitor.alerts.subscriptions import SubscriptionError
-from monitor.cli import again, ask, look, manage
+from monitor.cli import again, ask, look, manage, stories
 from monitor.db import DatabaseError
+from monitor.history.corrections import CorrectionError
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
 from monitor.labs import LabsError
 from monitor.logs import configure
 from monitor.settings import SettingsError
 
-WRONG = (SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError)
+WRONG = (SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError)
 """Wrong use or setting: one line on standard error, exit code 2."""
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ look.add_to(app)
 ask.add_to(app)
 manage.add_to(app)
 again.add_to(app)
+stories.add_to(app)
 
 
 def main(run: Callable[[], None] = app) -> None:

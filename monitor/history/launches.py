@@ -14,14 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Select, delete, func, select, text, update
 from sqlmodel import Session, col
 
-from monitor.classify.originals import lab_of
+from monitor.classify.originals import lab_of, unpacked
 from monitor.db import now
 from monitor.history.family import common_name, family_of
+from monitor.history.query import Query, to_sql
+from monitor.history.search import SearchError
 from monitor.labs import Registry
-from monitor.models import Delivery, Launch, Release
+from monitor.models import Delivery, Launch, Release, iso
 from monitor.vocabulary import Kind
 
 WINDOW = timedelta(hours=1)
@@ -193,8 +195,6 @@ class Told(NamedTuple):
 
 def as_json(launch: Launch, members: Sequence[Release]) -> dict[str, Any]:
     """A launch as an object: its name, when, its announcement, and its members with size, kind and precision."""
-    from monitor.models import iso
-
     first = members[0] if members else None
     return {
         "id": launch.id,
@@ -226,24 +226,53 @@ def as_json(launch: Launch, members: Sequence[Release]) -> dict[str, Any]:
 
 def precision_of(name: str) -> str | None:
     """The packing that a name states, in lower case: ``fp8``, ``gguf``, ``awq``; None where it states none."""
-    from monitor.classify.originals import unpacked
-
     rest = name[len(unpacked(name)) :].strip("-_.").lower()
     return rest or None
 
 
-def launches(
-    session: Session, where: Sequence[Any], *, limit: int = 100, before: tuple[datetime, int] | None = None
-) -> tuple[list[Told], tuple[datetime, int] | None]:
-    """Launches with a member that meets ``where`` (conditions on ``release``), newest first; where the next begin."""
-    some = select(col(Release.launch_id)).where(col(Release.launch_id).is_not(None), *where)
-    query = select(Launch).where(col(Launch.id).in_(some)).order_by(col(Launch.first_at).desc(), col(Launch.id).desc())
+def found(
+    session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
+) -> tuple[list[Told], str | None]:
+    """Launches with a member that matches, newest first, each with all its members; the cursor of the next page."""
+    query_ = select(Launch).where(col(Launch.id).in_(_matching(query)))
     if before is not None:
         at, ident = before
-        query = query.where((col(Launch.first_at) < at) | ((col(Launch.first_at) == at) & (col(Launch.id) < ident)))
-    rows = list(session.scalars(query.limit(limit + 1)))
-    more = (rows[limit - 1].first_at, rows[limit - 1].id or 0) if len(rows) > limit else None
+        query_ = query_.where((col(Launch.first_at) < at) | ((col(Launch.first_at) == at) & (col(Launch.id) < ident)))
+    newest = query_.order_by(col(Launch.first_at).desc(), col(Launch.id).desc()).limit(limit + 1)
+    rows = list(session.scalars(newest))
+    more = f"{iso(rows[limit - 1].first_at)}~{rows[limit - 1].id}" if len(rows) > limit else None
     return list(told(session, rows[:limit])), more
+
+
+def _matching(query: Query) -> Select[Any]:
+    return select(col(Release.launch_id)).where(
+        col(Release.launch_id).is_not(None), col(Release.pending).is_(False), to_sql(query)
+    )
+
+
+def begins(cursor: str) -> tuple[datetime, int]:
+    """Where the page of a cursor begins. Raises SearchError."""
+    moment, _, ident = cursor.partition("~")
+    try:
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None or not 0 < int(ident) < 2**63:
+            raise ValueError(cursor)
+        return at, int(ident)
+    except ValueError:
+        raise SearchError("cursor", "this cursor does not belong to launches: begin again without one") from None
+
+
+def one(session: Session, ident: int) -> Told | None:
+    """One launch."""
+    row = session.get(Launch, ident) if 0 < ident < 2**63 else None
+    return next(told(session, [row]), None) if row is not None else None
+
+
+def counts(session: Session, query: Query) -> tuple[int, int]:
+    """(launches with a member that matches, members that match): counted apart, and never one for the other."""
+    some = _matching(query).subquery()
+    row = session.execute(select(func.count(some.c.launch_id.distinct()), func.count())).one()
+    return int(row[0]), int(row[1])
 
 
 def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:

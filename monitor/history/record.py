@@ -18,8 +18,8 @@ from monitor.history import observed as observed  # noqa: PLC0414 - keeps what e
 from monitor.history.announce import expected
 from monitor.history.announcements import fulfil
 from monitor.history.changes import note
-from monitor.history.counters import Key, count, delays
 from monitor.history.corrections import corrected, of
+from monitor.history.counters import Key, count, delays
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.launches import WINDOW, assign, member
 from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed

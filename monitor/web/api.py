@@ -15,6 +15,7 @@ from sqlmodel import Session
 from monitor import db
 from monitor.alerts.notices import PATIENCE, unheard
 from monitor.history.adoption import series
+from monitor.history.coverage import coverage
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
@@ -205,7 +206,8 @@ def readyz(request: Request, session: Reading) -> dict[str, Any]:
     silent = unheard(session, interval, moment)
     if silent:
         waited = f"{PATIENCE * interval:.0f} s"
-        raise HTTPException(503, f"no successful poll of {', '.join(sorted(silent))} for {waited}")
+        raise HTTPException(503, f"the source is blind: no successful poll of {', '.join(sorted(silent))} for {waited}")
     polls = session.scalars(select(Poll))
     ages = {row.name: (moment - row.succeeded_at).total_seconds() for row in polls if row.succeeded_at}
-    return {"status": "ready", "polls": ages}
+    seen = coverage(session, interval)
+    return {"status": "ready", "polls": ages, "coverage": seen.as_json()}

@@ -22,7 +22,7 @@ from monitor.history.search import SearchError
 from monitor.labs import LabsError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, edge, hooks, metrics, pages, syndication
+from monitor.web import admin, api, edge, hooks, metrics, pages, stories, syndication
 
 STATIC = Path(__file__).parent / "static"
 
@@ -44,6 +44,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(syndication.router)
     web.include_router(email.router)
     web.include_router(slack.router)
+    web.include_router(stories.router)
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -19,7 +19,8 @@ from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack
-from monitor.history.launches import WINDOW, launches
+from monitor.history.launches import WINDOW, found
+from monitor.history.query import parse
 from monitor.models import Delivery, Release
 from monitor.settings import Settings
 from tests.fakes.hub import model
@@ -96,7 +97,7 @@ def test_thirty_repositories_over_fifty_minutes_are_one_story(readers: Readers) 
     assert "30 repositories" in message["text"]
     assert len(readers.sink.letters) == 1
     with db.reading(house.engine) as session:
-        ((launch, members),) = launches(session, [])[0]
+        ((launch, members),) = found(session, parse(""))[0]
         apart = {row.repo_id for row in session.scalars(select(Release).where(col(Release.launch_id).is_(None)))}
         states = set(session.scalars(select(Delivery.state)))
     assert launch.name == "Qwen9"

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
+from monitor.history.coverage import coverage
 from monitor.history.query import Query, QueryError, parse
 from monitor.history.search import Page, SearchError, search
 from monitor.history.stats import Facets, survey
@@ -56,6 +57,7 @@ def releases(
 ) -> HTMLResponse:
     """The newest releases, or those that match; a query that cannot be read is told beside the box, and kept."""
     context: dict[str, Any] = {
+        "coverage": coverage(session, service_of(request).settings.hub_interval),
         "q": q, "sort": sort, "sorts": SORTS, "cursor": cursor, "problem": None, "facets": {}, "conditions": [],
         "watched": len(service_of(request).registry.watched), "live": live != "off" and cursor is None,
     }  # fmt: skip

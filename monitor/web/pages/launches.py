@@ -1,0 +1,52 @@
+"""Launches for people: a row for each, its members behind it; and what was announced only, and what is unsure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse
+
+from monitor.history.announcements import ANNOUNCED, announcements
+from monitor.history.coverage import coverage
+from monitor.history.launches import begins, counts, found, one
+from monitor.history.query import QueryError, parse
+from monitor.history.review import review as doubtful
+from monitor.web.api import Q, Reading, service_of
+from monitor.web.render import page
+
+router = APIRouter()
+SHOWN = 50
+
+
+@router.get("/launches", response_class=HTMLResponse)
+def launches(
+    request: Request, session: Reading, q: Q = "", cursor: Annotated[str | None, Query(max_length=200)] = None
+) -> HTMLResponse:
+    """The newest launches, or those with a member that matches, and what was announced without weights."""
+    seen = coverage(session, service_of(request).settings.hub_interval)
+    try:
+        query = parse(q)
+    except QueryError as problem:
+        return page(request, "launches", 422, q=q, problem=problem, items=[], coverage=seen, only=[], number=(0, 0))
+    items, following = found(session, query, limit=SHOWN, before=begins(cursor) if cursor else None)
+    only = announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
+    return page(
+        request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,
+        number=counts(session, query),
+    )  # fmt: skip
+
+
+@router.get("/launches/{ident}", response_class=HTMLResponse)
+def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
+    """One launch: its members by size, kind and packing."""
+    item = one(session, ident)
+    if item is None:
+        raise HTTPException(404, f"There is no launch {ident}.")
+    return page(request, "launch", launch=item.launch, items=item.members, told=item.as_json())
+
+
+@router.get("/review", response_class=HTMLResponse)
+def review(request: Request, session: Reading) -> HTMLResponse:
+    """What is unsure, most followed first."""
+    return page(request, "review", items=doubtful(session, SHOWN))

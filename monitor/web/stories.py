@@ -1,0 +1,114 @@
+"""Launches, announcements, doubts and the calendar, for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from monitor.channels.words import describe, flag, headline, launched
+from monitor.history.announcements import announcements as announced
+from monitor.history.announcements import open_and_closed
+from monitor.history.coverage import coverage as covered
+from monitor.history.launches import begins, found, one
+from monitor.history.query import parse
+from monitor.history.review import review as doubtful
+from monitor.history.search import search
+from monitor.text import plain
+from monitor.web.answers import errors
+from monitor.web.api import Q, Reading, service_of
+
+router = APIRouter()
+Most = Annotated[int, Query(ge=1, le=1_000)]
+SHOWN = 100
+
+
+@router.get("/api/v1/launches", tags=["launches"], responses=errors())
+def launches(
+    session: Reading, q: Q = "", limit: Most = 50, cursor: Annotated[str | None, Query(max_length=200)] = None
+) -> dict[str, Any]:
+    """Launches with a member that matches ``q``, newest first, each with all its members."""
+    items, following = found(session, parse(q), limit=limit, before=begins(cursor) if cursor else None)
+    return {"items": [item.as_json() for item in items], "next": following}
+
+
+@router.get("/api/v1/launches/{ident}", tags=["launches"], responses=errors(404))
+def launch(session: Reading, ident: int) -> dict[str, Any]:
+    """One launch."""
+    item = one(session, ident)
+    if item is None:
+        raise HTTPException(404, f"there is no launch {ident}")
+    return item.as_json()
+
+
+@router.get("/api/v1/announcements", tags=["launches"], responses=errors())
+def announcements(
+    session: Reading,
+    lab: Annotated[str | None, Query(max_length=100)] = None,
+    state: Literal["announced", "released"] | None = None,
+    limit: Most = 100,
+) -> dict[str, Any]:
+    """Models that the labs' feeds named: announced, or released once their weights came."""
+    return {"items": announced(session, lab=lab, state=state, limit=limit)}
+
+
+@router.get("/api/v1/announcements/by-month", tags=["launches"], responses=errors())
+def by_month(request: Request, session: Reading) -> dict[str, Any]:
+    """Open against closed: for each month, launches with public weights, and models that were only announced."""
+    return {"items": open_and_closed(session, service_of(request).registry)}
+
+
+@router.get("/api/v1/review", tags=["operation"], responses=errors())
+def review(session: Reading, limit: Most = 50) -> dict[str, Any]:
+    """What is unsure, most followed first."""
+    return {"items": doubtful(session, limit)}
+
+
+@router.get("/api/v1/coverage", tags=["operation"], responses=errors())
+def coverage(request: Request, session: Reading) -> dict[str, Any]:
+    """Whether the Hub is seen: the state as a whole, and every source that is blind, truncated, empty or failing."""
+    return covered(session, service_of(request).settings.hub_interval).as_json()
+
+
+@router.get("/feed.ics", tags=["feeds"], response_class=Response, responses=errors())
+def calendar(request: Request, session: Reading, q: Q = "") -> Response:
+    """The newest launches, and releases that are in none, that match: as a calendar (RFC 5545)."""
+    from icalendar import Calendar
+
+    base, query = service_of(request).settings.public_url, parse(q)
+    made = Calendar()
+    made.add("prodid", "-//Hub Release Monitor//EN")
+    made.add("version", "2.0")
+    made.add("x-wr-calname", plain(f"Open-weight releases: {q}" if q else "Open-weight releases"))
+    stories, _ = found(session, query, limit=SHOWN)
+    for story in stories:
+        title = f"{flag(story.members[0].origin)} {launched(story.launch, story.members)}"
+        lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in story.members[:50])
+        ident, at = f"launch-{story.launch.id}", story.launch.first_at
+        made.add_component(_event(ident, title, lines, at, f"{base}/launches/{story.launch.id}"))
+    for row in search(session, query, limit=SHOWN).items:
+        released = row.released_at
+        if row.launch_id is None and released is not None:
+            page = f"{base}/releases/{quote(row.repo_id)}"
+            made.add_component(
+                _event(quote(row.hub_id), f"{flag(row.origin)} {headline(row)}", describe(row), released, page)
+            )
+    return Response(made.to_ical(), media_type="text/calendar; charset=utf-8")
+
+
+def _event(ident: str, title: str, says: str, at: datetime, url: str) -> Any:
+    from icalendar import Event
+
+    event = Event()
+    event.add("uid", f"{ident}@hub-release-monitor")
+    event.add("summary", plain(title))
+    event.add("description", "\n".join(plain(line) for line in says.split("\n")))
+    event.add("dtstamp", at)
+    event.add("dtstart", at)
+    event.add("dtend", at + timedelta(minutes=30))
+    event.add("url", url)
+    event.add("transp", "TRANSPARENT")
+    return event
