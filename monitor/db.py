@@ -54,9 +54,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _read_json(value: Any) -> Any:
+    # SQLite keeps a JSON number as a number.
+    return value if isinstance(value, (int, float)) else orjson.loads(value)
+
+
 _JSON: dict[str, Any] = {
     "json_serializer": lambda value: orjson.dumps(value).decode(),
-    "json_deserializer": orjson.loads,
+    "json_deserializer": _read_json,
 }
 
 
