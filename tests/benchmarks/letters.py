@@ -61,7 +61,7 @@ def main() -> None:
             rush.readers(engine, LETTERS)
             environment = rush.settings_for(url, sink)
             before = rush.bare(sink, engine, url, LETTERS // 4)
-            for workers in (1, 2, 3):
+            for workers in (1, 2):
                 done = rush.rush(engine, environment, sink, f"Model-{workers}", workers)
                 after = rush.bare(sink, engine, url, LETTERS // 4)
                 loop = (before + after) / 2
