@@ -95,14 +95,16 @@ def assign(session: Session, members: Sequence[Member | None], window: timedelta
     _lock(session, {(one.publisher, one.family) for one in wanted if not one.history})
     open_launches = _there(session, wanted)
     originals = _originals(session, wanted)
-    found: dict[str, Launch] = {}
+    chosen_for: dict[str, Launch] = {}
     for one in sorted(wanted, key=lambda item: (item.copy_of is not None, item.at, item.repo_id)):
-        original = found.get(one.copy_of or "") or originals.get(one.copy_of or "")
-        chosen = original or _joined(session, open_launches.setdefault((one.publisher, one.family), []), one, window)
+        original = chosen_for.get(one.copy_of or "") or originals.get(one.copy_of or "")
+        chosen, gone = (original, []) if original else _joined(session, open_launches, one, window)
+        for known in (chosen_for, originals):
+            known.update({name: chosen for name, launch in known.items() if launch in gone})
         _widen(chosen, one)
-        found[one.repo_id] = chosen
+        chosen_for[one.repo_id] = chosen
     session.flush()
-    return [found[one.repo_id].id if one is not None else None for one in members]
+    return [chosen_for[one.repo_id].id if one is not None else None for one in members]
 
 
 def _lock(session: Session, keys: set[_Key]) -> None:
@@ -135,8 +137,11 @@ def _originals(session: Session, members: Sequence[Member]) -> dict[str, Launch]
     return {row[0]: row[1] for row in session.execute(query.where(col(Release.repo_id).in_(names)))}
 
 
-def _joined(session: Session, launches: list[Launch], one: Member, window: timedelta) -> Launch:
-    """The launch among these that reaches to this member, made where there is none; several become one."""
+def _joined(
+    session: Session, open_launches: dict[_Key, list[Launch]], one: Member, window: timedelta
+) -> tuple[Launch, list[Launch]]:
+    """The launch that reaches to this member, made where there is none; and those that became one with it."""
+    launches = open_launches.setdefault((one.publisher, one.family), [])
     reached = [row for row in launches if _reaches(row, one, window)]
     if not reached:
         opened = now()
@@ -147,12 +152,12 @@ def _joined(session: Session, launches: list[Launch], one: Member, window: timed
         )  # fmt: skip
         session.add(made)
         launches.append(made)
-        return made
+        return made, []
     reached.sort(key=lambda row: (row.first_at, row.id or 0))
     for other in reached[1:]:
         _merge(session, reached[0], other)
         launches.remove(other)
-    return reached[0]
+    return reached[0], reached[1:]
 
 
 def _reaches(row: Launch, one: Member, window: timedelta) -> bool:

@@ -140,3 +140,15 @@ def test_an_own_copy_joins_its_original_however_late_it_comes(sqlite_engine: Eng
     late = T0 + 10 * REACH
     rows = [release("Qwen9-8B", T0), copy("Qwen9-8B-FP8", late, "Qwen/Qwen9-8B", namespace="Qwen")]
     assert set(recorded(sqlite_engine, rows, [1]).values()) == {"Qwen/Qwen9-8B"}
+
+
+def test_a_copy_that_joins_two_launches_of_one_batch_makes_them_one(sqlite_engine: Engine) -> None:
+    rows = [
+        release("Qwen9-8B", T0, history=True),
+        release("Qwen9-4B", T0 + timedelta(days=5), history=True),
+        copy("Qwen9-2B-FP8", T0 + timedelta(days=2.5), "Qwen/Qwen9-2B", namespace="Qwen"),
+    ]
+    rows[2].history = True
+    found = recorded(sqlite_engine, rows, [])
+    assert set(found.values()) == {"Qwen/Qwen9-2B-FP8"}
+    assert len(found) == 3
