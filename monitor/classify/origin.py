@@ -84,19 +84,24 @@ def publisher(model: wire.Model, registry: Registry) -> Publisher:
     return _weighed(model, namespace)
 
 
+_NOBODY = Publisher(None, None, None, None)
+
+
 def _weighed(model: wire.Model, namespace: str) -> Publisher:
+    if "_organization" not in model and not wire.card(model) and not _in_namespace(namespace[:100]):
+        return _NOBODY
     doubt: dict[str, float] = defaultdict(lambda: 1.0)
     evidence = []
     for country, weight, item in _signals(model, namespace):
         doubt[country] *= 1.0 - weight
         evidence.append(item)
+    text = _organization_text(model)
+    kind = next((kind for kind, pattern in _SAYS if pattern.search(text)), None) if text else None
     if not doubt:
-        return Publisher(None, None, None, None)
+        return Publisher(None, kind, None, None)
     (country, left), *others = sorted(doubt.items(), key=lambda item: (item[1], item[0]))
     # What speaks for another country takes away from the first, by half its own weight.
     confidence = round((1.0 - left) * (1.0 - 0.5 * (1.0 - others[0][1]) if others else 1.0), 3)
-    text = _organization_text(model)
-    kind = next((kind for kind, pattern in _SAYS if pattern.search(text)), None) if text else None
     return Publisher(None, kind, country if confidence >= ENOUGH else None, confidence, tuple(evidence))
 
 

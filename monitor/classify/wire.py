@@ -59,12 +59,16 @@ class Facts(dict[str, Any]):
     called: str
 
 
+_ASKED = frozenset("abdl")
+"""What the prefixes that are asked for begin with: arxiv, base_model, dataset, license."""
+
+
 def prepared(model: Model) -> Facts:
     """``model``, read once."""
     facts = Facts(model)
     facts.tags = clean = _tags(model.get("tags"))
     gathered: dict[str, tuple[str, ...]] = {}
-    for tag in sorted({tag for tag in clean if ":" in tag}):
+    for tag in sorted({tag for tag in clean if ":" in tag and tag[0] in _ASKED}):
         head, _, rest = tag.partition(":")
         if rest:
             gathered[head] = (*gathered[head], rest) if head in gathered else (rest,)

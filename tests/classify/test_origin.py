@@ -85,6 +85,21 @@ def test_words_that_only_look_like_places_tell_nothing(text: str) -> None:
     assert about(text).origin is None
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("The NLP group of a university", "academic"),
+        ("Example Technologies GmbH builds assistants", "company"),
+        ("A non-profit for open models", "nonprofit"),
+        ("Ministry of Digital Affairs", "government"),
+        ("An open community of enthusiasts", "community"),
+        ("Models for everyone", None),
+    ],
+)
+def test_what_sort_of_publisher_it_says_that_it_is(text: str, kind: str | None) -> None:
+    assert about(text).lab_kind == kind
+
+
 def test_a_language_alone_is_too_weak() -> None:
     found = about("", language="ko")
     assert (found.origin, found.origin_confidence) == (None, 0.2)
