@@ -233,6 +233,12 @@ def _letter(sink: Sink, engine: Engine, database_url: str) -> bytes:
     return email.letters.alert(message, subscription.target, email.background(message)).raw
 
 
+def _came(sink: Sink) -> int:
+    """How many letters have come; seldom enough that the sink has its time for letters."""
+    time.sleep(0.05)
+    return sink.count()
+
+
 def rush(
     engine: Engine,
     environment: dict[str, str],
@@ -253,7 +259,7 @@ def rush(
 
         def over() -> bool:
             nonlocal came
-            came = sink.count()
+            came = _came(sink)
             meanwhile(running, came)
             return came >= number and left(engine) == 0
 
@@ -266,3 +272,33 @@ def rush(
     repeated = sum(times - 1 for times in Counter(found).values())
     second = sum(len(some) > 1 for some in ids.values())
     return Result(number, seconds, running.killed, number - len(ids), repeated, second)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Letters a second of the bare loop and of the workers, over the same slices of time in turn, and what came."""
+
+    letters: int
+    bare: float
+    workers: float
+    lost: int
+    twice: int
+
+
+def paired(engine: Engine, database_url: str, sink: Sink, workers: int, slices: int) -> Pair:
+    """The bare loop and the workers by turns, so that what else the machine does slows both alike.
+
+    Each slice is a release that everyone in the database is told of, after as many letters of the bare loop.
+    """
+    letters = lost = twice = 0
+    bare_took = took = 0.0
+    with Workers(settings_for(database_url, sink), workers) as _:
+        for number in range(slices):
+            told = announce(engine, f"Model-{workers}-{number}")
+            began = time.monotonic()
+            until(lambda told=told: _came(sink) >= told and left(engine) == 0, 120, f"{told} letters")  # type: ignore[misc]
+            took += time.monotonic() - began
+            found = sink.letters()
+            letters, lost, twice = letters + told, lost + told - len(set(found)), twice + len(found) - len(set(found))
+            bare_took += told / bare(sink, engine, database_url, told)
+    return Pair(letters, letters / bare_took, letters / took, lost, twice)
