@@ -129,11 +129,12 @@ class Workers:
 
 
 def work() -> None:
-    """A worker, until it is killed."""
+    """A worker, until it is killed or whoever started it is gone."""
+    parent = os.getppid()
     service = Service(load(_env_file=None))
     service.channels  # noqa: B018  (made before it says that it is ready)
     print("ready", flush=True)
-    while True:
+    while os.getppid() == parent:
         if service.deliver() == 0:
             time.sleep(IDLE)
 
