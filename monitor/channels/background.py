@@ -10,9 +10,11 @@ from sqlmodel import Session, col
 from monitor.alerts.outbox import Message
 from monitor.alerts.subscriptions import zone
 from monitor.db import now
+from monitor.history.coverage import blind, honest
 from monitor.history.query import parse
 from monitor.history.search import matching
 from monitor.models import Change, Release, Subscription
+from monitor.vocabulary import Digest
 
 DAYS = 7
 
@@ -26,6 +28,15 @@ def changes_of(session: Session, message: Message) -> dict[str, Change]:
     rows = session.scalars(select(Change).where(col(Change.id).in_(list(numbers.values()))))
     found = {row.id: row for row in rows}
     return {event: found[number] for event, number in numbers.items() if number in found}
+
+
+SPANS = {Digest.HOURLY: timedelta(hours=1), Digest.DAILY: timedelta(days=1), Digest.WEEKLY: timedelta(days=7)}
+
+
+def unseen(session: Session, subscription: Subscription) -> str | None:
+    """What a digest must say of its time: when the Hub was not seen; None where it was, and for who is told at once."""
+    span = SPANS.get(Digest(subscription.digest))
+    return honest(blind(session, now() - span)) if span is not None else None
 
 
 def week(session: Session, subscription: Subscription) -> list[tuple[date, int]]:

@@ -46,6 +46,7 @@ class Background:
 
     changes: Mapping[str, Change] = field(default_factory=dict)
     week: Sequence[tuple[str, int]] = ()
+    unseen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class _Sort:
     subject: str
     entries: tuple[Entry, ...]
     week: tuple[tuple[str, int], ...]
+    unseen: str | None
     filter: str
     how_often: str
     digest: str
@@ -106,6 +108,7 @@ class Letters:
             subject=self._subject(message, entries),
             entries=entries,
             week=tuple(background.week),
+            unseen=background.unseen,
             digest=subscription.digest,
             testing=message.items[0].release.hub_id == "test",
             **_wish(subscription),
@@ -158,7 +161,7 @@ class Letters:
             "entries": sort.entries,
             "groups": _groups(sort.entries),
             "week": sort.week,
-            "footer": {"filter": sort.filter, "how_often": sort.how_often, **links},
+            "footer": {"filter": sort.filter, "how_often": sort.how_often, "unseen": sort.unseen, **links},
         }
         return _written(letter, "one" if len(sort.entries) == 1 else "many", context)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from monitor.alerts.outbox import Message, SendError
-from monitor.channels.background import changes_of, week
+from monitor.channels.background import changes_of, unseen, week
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters
 from monitor.channels.email.post import Post, RefusedError, Relay
@@ -55,10 +55,12 @@ class Email:
 
     def background(self, message: Message) -> Background:
         """What the letter of a message says beyond it."""
-        if len(message.items) == 1 and message.items[0].event == "release":
+        at_once = message.subscription.digest == Digest.IMMEDIATE
+        if at_once and len(message.items) == 1 and message.items[0].event == "release":
             return Background()
         with reading(self._engine) as session:
-            return Background(changes_of(session, message), _week(session, message))
+            gap = unseen(session, message.subscription)
+            return Background(changes_of(session, message), _week(session, message), gap)
 
     def send_confirmation(self, subscription: Subscription, number: int) -> None:
         """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that."""

@@ -36,6 +36,7 @@ class Background:
     changes: Mapping[str, Change] = field(default_factory=dict)
     entries: Mapping[str, FeedEntry] = field(default_factory=dict)
     buttons: bool = True
+    unseen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ def render(message: Message, background: Background) -> Rendered:
         shown = _one(message.items[0], message.subscription, background)
     else:
         shown = _many(message, background)
+    if background.unseen:
+        shown = Rendered(shown.text, [*shown.blocks, context(escaped(background.unseen, 600))])
     if not testing:
         return shown
     note = context("This is a test: the release above does not exist. Alerts look like this.")

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from monitor.alerts.outbox import Message, SendError
-from monitor.channels.background import changes_of, week
+from monitor.channels.background import changes_of, unseen, week
 from monitor.channels.slack.api import GONE, THREAD_GONE, UNFIT, SlackError, call, hand_in, web_client, webhook_client
 from monitor.channels.slack.blocks import Background, Rendered, render, section
 from monitor.channels.slack.installs import token_of
@@ -128,6 +128,7 @@ class Slack:
         urls = {item.release.announcement_url for item in message.items if item.release.announcement_url}
         with reading(self._engine) as session:
             changes = changes_of(session, message)
+            gap = unseen(session, message.subscription)
             entries = _entries(session, urls) if len(message.items) == 1 else {}
         return render(
             message,
@@ -136,6 +137,7 @@ class Slack:
                 who=self._who,
                 changes=changes,
                 entries=entries,
+                unseen=gap,
                 buttons=not webhook and self._settings.slack_signing_secret is not None,
             ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -15,7 +16,7 @@ from monitor.alerts.outbox import trial
 from monitor.channels.email import chart
 from monitor.channels.email.phrases import license_name, summary
 from monitor.db import now, transaction
-from monitor.models import Change, Delivery
+from monitor.models import Change, Delivery, Outage
 from monitor.vocabulary import Digest
 from tests.channels.email.desk import READER, Desk, outbox_message, path_in, release, texts
 from tests.fakes.smtp import Received
@@ -292,3 +293,14 @@ def test_two_letters_about_the_same_message_have_one_message_id(desk: Desk) -> N
     for _ in range(2):
         desk.email.send(outbox_message(subscription, release(), key="abc-1", in_doubt=True))
     assert len({letter.message["Message-ID"] for letter in desk.sink.letters}) == 1
+
+
+def test_a_digest_says_when_the_hub_was_not_seen(desk: Desk) -> None:
+    desk.subscriber(digest=Digest.DAILY)
+    with transaction(desk.engine) as session:
+        began, ended = now() - timedelta(hours=2), now() - timedelta(hours=1)
+        session.add(Outage(source="created", state="blind", began_at=began, ended_at=ended))
+    desk.news(release(at=now() - timedelta(hours=3)))
+    desk.make_due()
+    assert desk.deliver() == 1
+    assert all("The Hub was not seen" in text for text in texts(check(desk.sink.letters[0])))
