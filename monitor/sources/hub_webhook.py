@@ -94,11 +94,14 @@ def sync(api: HfApi, registry: Registry, url: str, secret: str, *, dry_run: bool
     except (HfHubHTTPError, HubError, AllowanceSpent, httpx2.HTTPError) as error:
         raise HubError(f"cannot list the Hub's webhooks: {_reason(error)}; is HF_TOKEN one that may write?") from error
     wanted = _shards(registry)
-    for number, names in enumerate(wanted):
-        hook = ours[number] if number < len(ours) else None
+    kept = {names: hook for names in wanted for hook in ours if _watches(hook, names)}
+    others = [hook for hook in ours if hook not in kept.values()]
+    for names in wanted:
+        hook = kept.get(names) or (others.pop(0) if others else None)
         step = _step(hook, names)
-        yield step if dry_run or step.action == "keep" else _done(step, api, registry, url, secret)
-    for hook in ours[len(wanted) :]:
+        keep = dry_run or step.action == "keep"
+        yield step if keep else _done(step, api, registry, url, secret, disabled=hook is not None and hook.disabled)
+    for hook in others:
         step = Step("delete", hook.id, tuple(item.name for item in hook.watched))
         yield step if dry_run else _done(step, api, registry, url, secret)
 
@@ -108,25 +111,29 @@ def _shards(registry: Registry) -> list[tuple[str, ...]]:
     return [tuple(names[start : start + WATCHED]) for start in range(0, len(names), WATCHED)]
 
 
+def _watches(hook: WebhookInfo, names: tuple[str, ...]) -> bool:
+    return {item.name for item in hook.watched} == set(names)
+
+
 def _step(hook: WebhookInfo | None, names: tuple[str, ...]) -> Step:
     if hook is None:
         return Step("create", None, names)
-    if {item.name for item in hook.watched} != set(names) or "repo" not in hook.domains:
+    if not _watches(hook, names) or "repo" not in hook.domains:
         return Step("update", hook.id, names)
     return Step("enable" if hook.disabled else "keep", hook.id, names)
 
 
-def _done(step: Step, api: HfApi, registry: Registry, url: str, secret: str) -> Step:
+def _done(step: Step, api: HfApi, registry: Registry, url: str, secret: str, *, disabled: bool = False) -> Step:
     watched: list[Any] = [{"type": _type(registry, name), "name": name} for name in step.namespaces]
     try:
         if step.action == "create":
             api.create_webhook(url=url, watched=watched, domains=["repo"], secret=secret)
         elif step.action == "update":
             api.update_webhook(step.webhook_id or "", url=url, watched=watched, domains=["repo"], secret=secret)
-        elif step.action == "enable":
-            api.enable_webhook(step.webhook_id or "")
-        else:
+        elif step.action == "delete":
             api.delete_webhook(step.webhook_id or "")
+        if disabled:
+            api.enable_webhook(step.webhook_id or "")
     except (HfHubHTTPError, HubError, AllowanceSpent, httpx2.HTTPError) as error:
         return Step(step.action, step.webhook_id, step.namespaces, _reason(error))
     return step
