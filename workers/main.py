@@ -59,6 +59,10 @@ def demo(
         if not logging.getLogger("monitor").isEnabledFor(logging.DEBUG):
             logging.getLogger("monitor").setLevel(logging.WARNING)
         settings = load(_env_file=None)
+        from workers import tasks  # reads the settings that were just made
+
+        service = tasks.service()
+        service.registry = service.registry.within(replay.namespaces)
         _run(settings, host, port, no_web=no_web, opening="Replaying a recorded week of the Hub", then=replay.start)
 
 

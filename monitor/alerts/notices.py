@@ -6,7 +6,7 @@ its end. So two beats, or ten workers, tell each operator once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -90,9 +90,18 @@ def watch(engine: Engine, hub_interval: float) -> int:
     if not started and not ended:
         return 0
     with transaction(engine) as session:
+        _log(started)
         said = [*(_begun(session, item) for item in started), *(_over(session, row) for row in ended)]
         lines = [line for line in said if line is not None]
         return _tell(session, lines, moment) if lines else 0
+
+
+def _log(started: Sequence[Silent]) -> None:
+    """One line, however many fall silent together."""
+    if started:
+        names = [item.source for item in started[:LINES]]
+        says = sorted({item.says for item in started})[:3]
+        log.error("sources have gone silent", number=len(started), sources=names, says=says)
 
 
 def _begun(session: Session, item: Silent) -> str | None:
@@ -101,7 +110,6 @@ def _begun(session: Session, item: Silent) -> str | None:
     new = ignoring(session, Silence).values(**values).returning(col(Silence.source))
     if session.scalars(new).first() is None:
         return None
-    log.error("a source has gone silent", source=item.source, since=item.since.isoformat(), says=item.says)
     return f"{item.source} is silent since {_when(item.since)}: {item.says[:500]}"
 
 

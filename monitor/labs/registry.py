@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -50,8 +50,9 @@ class Lab:
 class Registry:
     """The labs, found by id, by namespace (exact, case-sensitive) and by feed."""
 
-    def __init__(self, labs: Iterable[Lab]) -> None:
+    def __init__(self, labs: Iterable[Lab], within: Collection[str] | None = None) -> None:
         self.labs = tuple(labs)
+        self._within = within
         self._by_id = {lab.id: lab for lab in self.labs}
         self._by_namespace = {name: lab for lab in self.labs for name in lab.legacy}
         self._by_namespace |= {name: lab for lab in self.labs for name in lab.namespaces}
@@ -67,7 +68,12 @@ class Registry:
     @property
     def watched(self) -> tuple[str, ...]:
         """The namespaces to sweep, sorted: those of every lab that is no repackager."""
-        return tuple(sorted({name for lab in self.labs if not lab.repackager for name in lab.namespaces}))
+        names = {name for lab in self.labs if not lab.repackager for name in lab.namespaces}
+        return tuple(sorted(names if self._within is None else names.intersection(self._within)))
+
+    def within(self, namespaces: Collection[str]) -> Registry:
+        """The same labs, of which only these namespaces are swept: for a Hub that holds no others."""
+        return Registry(self.labs, namespaces)
 
     @property
     def feeds(self) -> tuple[str, ...]:
