@@ -65,7 +65,7 @@ def test_ready_only_while_the_hub_is_polled(told: House) -> None:
         answer = client.get("/readyz")
         assert (answer.status_code, answer.json()["error"]["message"]) == (
             503,
-            "no successful poll of created, modified for 180 s",
+            "the source is blind: no successful poll of created, modified for 180 s",
         )
         assert client.get("/healthz").status_code == 200
 

@@ -13,6 +13,8 @@ from monitor.db import now
 from monitor.history.record import ignoring
 from monitor.models import Delivery, DeliveryState, Subscription, Suppression
 
+STALE = 10.0
+"""Seconds after which the list of suppressed addresses is read again, however long that takes."""
 EXPLAINED = {
     "hard": "letters to this address cannot be delivered",
     "soft": "letters to this address were refused again and again",
@@ -28,8 +30,9 @@ def suppressed(session: Session, address: str) -> Suppression | None:
 class Blocklist:
     """Why an address is not written to, asked for each letter: mostly answered from memory.
 
-    The list is read again so seldom that this takes a hundredth of the time, and at the most once a second. A letter
-    may so go to an address that was suppressed a moment ago; one that was let go is never refused.
+    The list is read again so seldom that this takes a hundredth of the time, at the most once a second and at the least
+    every ``STALE`` seconds. What waits for an address is held by its suppression itself; one that was let go is never
+    refused.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -44,7 +47,7 @@ class Blocklist:
             with self._reading() as connection:
                 self._known = frozenset(connection.scalars(_ALL))
             took = time.monotonic() - began
-            self._good_until = began + max(1.0, 100 * took)
+            self._good_until = began + min(max(1.0, 100 * took), STALE)
         if address not in self._known:
             return None
         with self._reading() as connection:
