@@ -98,7 +98,7 @@ class Replay:
         timeline = [one for one in load_timeline() if not NOT_SHOWN.search(one.repo_id)]
         self.history = [one for one in timeline if one.created < FIRST_PLAYED]
         self.releases = [one for one in timeline if one.created >= FIRST_PLAYED]
-        self.namespaces = {one.repo_id.partition("/")[0] for one in timeline}
+        self.namespaces = {one.repo_id.partition("/")[0] for one in self.history}
         self._prepared = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
