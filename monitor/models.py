@@ -173,7 +173,7 @@ class Release(SQLModel, table=True):
     downloads: int | None = _count()
     likes: int | None = _count()
     derivatives: int | None = _count()
-    trending_rank: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
+    trending_rank: int | None = _count()
     words: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     status: str = _words()
     pending: bool = Field(default=False)

@@ -94,6 +94,6 @@ def _starts_and_stops(words: list[str], environment: dict[str, str], folder: Pat
     try:
         until(lambda: "page at http://" in log.read_text(), 90, "its start")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()

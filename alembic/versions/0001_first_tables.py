@@ -251,7 +251,7 @@ def upgrade() -> None:
         sa.Column("downloads", sa.BigInteger(), nullable=True),
         sa.Column("likes", sa.BigInteger(), nullable=True),
         sa.Column("derivatives", sa.BigInteger(), nullable=True),
-        sa.Column("trending_rank", sa.Integer(), nullable=True),
+        sa.Column("trending_rank", sa.BigInteger(), nullable=True),
         sa.Column("words", sa.Text(), server_default="", nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("pending", sa.Boolean(), nullable=False),

@@ -37,6 +37,7 @@ def main() -> None:
             "HF_ENDPOINT": hub.endpoint,
             "MONITOR_DATABASE_URL": f"sqlite:///{folder}/up.db",
             "MONITOR_FEEDS": "",
+            "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
         }
         before = time.monotonic()
         command = [COMMAND, "up", "--port", "0"]
