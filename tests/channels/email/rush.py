@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine, func, select, update
 from sqlmodel import col
 
+from monitor import logs
 from monitor.alerts import match
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
@@ -125,12 +126,14 @@ class Workers:
 
     def _start(self) -> None:
         command = [sys.executable, "-c", "from tests.channels.email import rush; rush.work()"]
-        self.running.append(subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE))
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.running.append(subprocess.Popen(command, env=self._environment, **pipes))
 
 
 def work() -> None:
     """A worker, until it is killed or whoever started it is gone."""
     parent = os.getppid()
+    logs.configure()  # to standard error: nobody reads what follows "ready", and a full pipe would hold it up
     service = Service(load(_env_file=None))
     service.channels  # noqa: B018  (made before it says that it is ready)
     print("ready", flush=True)

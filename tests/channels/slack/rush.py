@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
+from monitor import logs
 from monitor.alerts import match, outbox
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.db import reading, transaction
@@ -123,12 +124,14 @@ class Workers:
 
     def _start(self) -> None:
         command = [sys.executable, "-c", f"from tests.channels.slack import rush; rush.work({self._lease})"]
-        self.running.append(subprocess.Popen(command, env=self._settings, stdout=subprocess.PIPE))
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.running.append(subprocess.Popen(command, env=self._settings, **pipes))
 
 
 def work(lease: float) -> None:
     """A worker, until it is killed."""
     outbox.LEASE = timedelta(seconds=lease)
+    logs.configure()  # to standard error: nobody reads what follows "ready", and a full pipe would hold it up
     service = Service(load(_env_file=None))
     service.channels["slack"].channel  # type: ignore[attr-defined]  # noqa: B018  (imported before it says so)
     print("ready", flush=True)
