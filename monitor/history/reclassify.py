@@ -78,10 +78,13 @@ def _batch(session: Session, rows: list[Release], registry: Registry, because: s
         for name, value in differing.items():
             if name in KEPT:
                 note(session, row, name, getattr(row, name), value, moment, because)
+            if name not in _REASONS:
                 yield Rejudged(row.repo_id, name, getattr(row, name), value)
             setattr(row, name, value)
         if differing:
             session.add(row)
 
 
+_REASONS = {"evidence", "origin_confidence", "words"}
+"""Why, and in which words to search: what changes with a judgement, or in how it is put."""
 _FACTS = {"repo_id", "namespace", "name", "created_at", "modified_at", "downloads", "likes"}

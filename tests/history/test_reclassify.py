@@ -48,5 +48,19 @@ def test_a_child_recorded_before_its_parent_finds_its_root(house: House) -> None
     house.look()
     assert house.release("a/child").foundation_repo_id == "b/parent"
     changed = list(reclassify(house.engine, house.registry))
-    assert changed == [("a/child", "foundation_repo_id", "b/parent", "Qwen/Qwen3-8B")]
+    assert ("a/child", "foundation_repo_id", "b/parent", "Qwen/Qwen3-8B") in changed
+    assert ("a/child", "foundation_origin", None, "CN") in changed
+    assert {item.repo_id for item in changed} == {"a/child"}
     assert house.release("a/child").foundation_origin == "CN"
+
+
+def test_what_binds_through_a_parent_found_later_is_listed_too(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("a/child", base_model="b/parent", relation="finetune", license="mit"))
+    house.look()
+    house.hub.add(model("b/parent", license="cc-by-nc-4.0"))
+    house.look()
+    changed = list(reclassify(house.engine, house.registry))
+    assert ("a/child", "effective_license_class", "permissive", "non-commercial") in changed
+    assert house.release("a/child").license_class == "permissive"
+    assert list(reclassify(house.engine, house.registry)) == []
