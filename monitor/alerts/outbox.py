@@ -15,7 +15,7 @@ import random
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -75,7 +75,8 @@ class Message:
     ``key`` is the same at every attempt. ``in_doubt``: an earlier attempt may have arrived; the first such began
     at ``since``. ``first_receipt`` is that of the message which told of the release first, where this one is an
     update of it, or more members of its ``launch``. ``edits``: ``items`` are all that were told of that launch, so that
-    a channel that can may let the first message say it; ``new`` are those that it does not say yet.
+    a channel that can may let the first message say it; ``new`` are those that it does not say yet. ``launches``: those
+    that the items belong to, by their number.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Message:
     launch: Launch | None = None
     edits: bool = False
     new: tuple[Item, ...] = ()
+    launches: Mapping[int | None, Launch] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -208,17 +210,20 @@ def _messages(
         rows = alike[first.subscription_id, first.message]
         chosen.append(_together(first, subscriptions[first.subscription_id], rows))
     releases = _by_id(session, Release, {row.release_id for rows in chosen for row in rows})
+    numbers = {row.launch_id for rows in chosen for row in rows} - {None}
+    launches: dict[int | None, Launch] = _by_id(session, Launch, numbers)
     taken = []
     for rows in chosen:
         subscription = subscriptions[rows[0].subscription_id]
         items = tuple(Item(row.event, releases[row.release_id]) for row in rows)
-        launch = _launch(session, rows)
+        launch = launches.get(_launch(rows)) if subscription.digest == Digest.IMMEDIATE else None
         before = _told_before(session, rows[0]) if launch is not None else []
         edits = launch is not None and bool(before) and launch.settles_at > moment and _alone(session, before)
         since = min((row.attempted_at for row in rows if row.attempted_at is not None), default=None)
         key = rows[0].message or f"{subscription.id}-{rows[0].id}"
-        receipt = before[0].receipt if before else _first_receipt(session, rows[0])
-        message = Message(key, subscription, items, since is not None, receipt, since, launch, new=items)
+        receipt = before[0].receipt if before else _first_receipt(session, rows)
+        its = {ident: launches[ident] for ident in {row.launch_id for row in rows} if ident in launches}
+        message = Message(key, subscription, items, since is not None, receipt, since, launch, new=items, launches=its)
         if edits:
             earlier = _by_id(session, Release, {row.release_id for row in before})
             said = tuple(Item(row.event, earlier[row.release_id]) for row in before)
@@ -265,11 +270,10 @@ def _together(first: Delivery, subscription: Subscription, rows: list[Delivery])
     return [row for row in releases if row is first or (row.launch_id and row.launch_id == first.launch_id)]
 
 
-def _launch(session: Session, rows: list[Delivery]) -> Launch | None:
+def _launch(rows: list[Delivery]) -> int | None:
     """The launch that all of these are members of."""
     launches = {row.launch_id if row.event == Event.RELEASE else None for row in rows}
-    ident = launches.pop() if len(launches) == 1 else None
-    return session.get(Launch, ident) if ident is not None else None
+    return launches.pop() if len(launches) == 1 else None
 
 
 def _told_before(session: Session, row: Delivery) -> list[Delivery]:
@@ -296,8 +300,10 @@ def _alone(session: Session, before: list[Delivery]) -> bool:
     return session.scalars(others.limit(1)).first() is None
 
 
-def _first_receipt(session: Session, row: Delivery) -> str | None:
-    if row.event == "release":
+def _first_receipt(session: Session, rows: list[Delivery]) -> str | None:
+    """That of the message which told of a release first, where this is one change of it; several are no reply."""
+    row = rows[0]
+    if row.event == "release" or len(rows) > 1:
         return None
     told = select(col(Delivery.receipt)).where(
         col(Delivery.subscription_id) == row.subscription_id,

@@ -23,6 +23,8 @@ from monitor.history.launches import WINDOW, found
 from monitor.history.query import parse
 from monitor.models import Delivery, Release
 from monitor.settings import Settings
+from monitor.vocabulary import Digest
+from tests.channels.slack.office import visible
 from tests.fakes.hub import model
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
@@ -42,6 +44,7 @@ class Readers:
     slack: FakeSlack
     sink: SmtpSink
     channels: dict[str, outbox.Channel]
+    slack_channel: str
 
     def deliver(self, held: timedelta = timedelta(0)) -> None:
         settle(self.house.engine, held)
@@ -62,12 +65,12 @@ def readers(house: House, tmp_path: Path) -> Iterator[Readers]:
             secret_key=SecretStr("a key for tests"),
         )
         house.hub.add(model("x/before"))
-        house.begin("Qwen")
+        house.begin("Qwen", "google")
         with db.transaction(house.engine) as session:
             subscribe(session, Wish("slack", channel.id, "lab:qwen"))
             subscribe(session, Wish("email", "reader@example.org", "lab:qwen"))
         channels = {"slack": Slack(settings, house.engine), "email": Email(settings, house.engine)}
-        yield Readers(house, slack, sink, channels)
+        yield Readers(house, slack, sink, channels, channel.id)
 
 
 def published(house: House, name: str) -> None:
@@ -104,6 +107,49 @@ def test_thirty_repositories_over_fifty_minutes_are_one_story(readers: Readers) 
     assert {row.name for row in members} == set(NAMES)
     assert apart == {"x/before", "someone/Qwen9-8B-GGUF", "bartowski/Qwen9-8B-GGUF"}
     assert states == {"sent"}
+
+
+def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(readers: Readers) -> None:
+    house = readers.house
+    with db.transaction(house.engine) as session:
+        subscribe(session, Wish("slack", readers.slack_channel, "namespace:Qwen,google", Digest.DAILY))
+        subscribe(session, Wish("email", "reader@example.org", "namespace:Qwen,google", Digest.DAILY))
+    for name in NAMES[:14]:
+        published(house, name)
+    house.hub.add(model("google/gemma-9-27b"))
+    house.look("Qwen", "google")
+    with time_machine.travel(db.now() + timedelta(days=1, minutes=1), tick=True):
+        outbox.work(house.engine, readers.channels, digest=True)
+    with db.reading(house.engine) as session:
+        (ident,) = {one.launch.id for one in found(session, parse("lab:qwen"))[0]}
+    letter = readers.sink.letters[-1].message
+    text = letter.get_body(("plain",)).get_content()
+    digest = next(one for one in readers.slack.messages if "today" in one["text"])
+    shown = visible(digest)
+    assert letter["Subject"] == "1 launch of 14 repositories and 1 release today: Qwen, Google"
+    assert digest["text"].startswith("1 launch of 14 repositories and 1 release today: Qwen9, gemma-9-27b")
+    for told in (text, shown):
+        assert f"/launches/{ident}" in told
+        assert "14 repositories" in told and "gemma-9-27b" in told
+        assert not [name for name in NAMES if name in told]
+        assert "base, quantized" in told
+
+
+def test_a_digest_of_one_launch_is_one_entry_of_its_own_and_answers_no_earlier_message(readers: Readers) -> None:
+    house = readers.house
+    with db.transaction(house.engine) as session:
+        subscribe(session, Wish("slack", readers.slack_channel, "namespace:Qwen", Digest.HOURLY))
+    hours = (NAMES[:4], NAMES[4:8])
+    for hour, names in enumerate(hours):
+        with time_machine.travel(db.now() + timedelta(hours=hour), tick=True):
+            for name in names:
+                published(house, name)
+            house.look("Qwen")
+        with time_machine.travel(db.now() + timedelta(hours=hour + 1), tick=True):
+            outbox.work(house.engine, readers.channels, digest=True)
+    told = [one for one in readers.slack.messages if "this hour" in one["text"]]
+    assert [one["text"].partition(" this")[0] for one in told] == ["1 launch of 4 repositories"] * 2
+    assert not any("edited" in one or "thread_ts" in one for one in told)
 
 
 def test_six_events_are_each_told_once_in_the_thread_of_the_first_message(readers: Readers) -> None:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import apprise
 
 from monitor.alerts.outbox import Message, SendError
-from monitor.channels.words import describe, flag, foundation, headline
+from monitor.channels.stories import Story, counted, facts, stories
+from monitor.channels.words import describe, flag, foundation, headline, launched
 from monitor.models import Subscription
 
 MOST = 20
@@ -62,20 +63,26 @@ class Apprise:
 
 def title(message: Message) -> str:
     """One line for what happened."""
+    if message.launch is not None and len(message.items) > 1:
+        return f"{flag(message.items[0].release.origin)} {launched(message.launch, message.items)}"
+    if len(message.items) > 1:
+        return counted(stories(message))
     first = message.items[0]
-    line = f"{flag(first.release.origin)} {headline(first.release, first.event)}"
-    return line if len(message.items) == 1 else f"{len(message.items)} releases"
+    return f"{flag(first.release.origin)} {headline(first.release, first.event)}"
 
 
 def body(message: Message) -> str:
-    """Plain text: a release in two or three lines each."""
-    blocks = []
-    for item in message.items[:MOST]:
-        lines: list[str | None] = (
-            [] if len(message.items) == 1 else [f"{flag(item.release.origin)} {headline(item.release, item.event)}"]
-        )
-        lines += [describe(item.release), foundation(item.release), f"https://huggingface.co/{item.release.repo_id}"]
-        blocks.append("\n".join(line for line in lines if line))
-    if len(message.items) > MOST:
-        blocks.append(f"… and {len(message.items) - MOST} more")
+    """Plain text: a release in two or three lines each, a launch in two."""
+    told = stories(message)
+    blocks = ["\n".join(line for line in _lines(story, len(told) == 1) if line) for story in told[:MOST]]
+    if len(told) > MOST:
+        blocks.append(f"… and {len(told) - MOST} more")
     return "\n\n".join(blocks)
+
+
+def _lines(story: Story, alone: bool) -> list[str | None]:
+    release = story.first.release
+    if story.launch is not None:
+        return [f"{flag(release.origin)} {launched(story.launch, story.items)}", " · ".join(facts(story)[1:])]
+    heading = None if alone else f"{flag(release.origin)} {headline(release, story.first.event)}"
+    return [heading, describe(release), foundation(release), f"https://huggingface.co/{release.repo_id}"]

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from monitor.alerts.outbox import Item, Message
+from monitor.alerts.outbox import Message
 from monitor.channels import words
 from monitor.channels.email import chart, phrases
 from monitor.channels.email.addresses import NAME, Sender
@@ -23,8 +23,9 @@ from monitor.channels.email.phrases import clean, short
 from monitor.channels.email.stencil import Stencil, leave_out, mark
 from monitor.channels.email.tokens import Purpose, Tokens
 from monitor.channels.email.wire import POLICY
+from monitor.channels.stories import Story, counted, facts, stories
 from monitor.db import now
-from monitor.models import Change, Release, Subscription
+from monitor.models import Change, Launch, Release, Subscription
 
 HUB = "https://huggingface.co"
 _HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every week"}
@@ -51,7 +52,7 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event of one release, in words."""
+    """One event of one release, or a launch of several (``launched``), in words."""
 
     who: str
     flag: str
@@ -64,6 +65,7 @@ class Entry:
     url: str
     hub_url: str
     announcement_url: str | None
+    launched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,10 @@ class Letters:
     def alert(self, message: Message, recipient: str, background: Background) -> Letter:
         """The letter of a message: one release, a group, a digest, an update, or a test."""
         subscription = message.subscription
-        entries = tuple(self._entry(item, background) for item in message.items)
+        told = stories(message)
+        entries = tuple(self._entry(story, background) for story in told)
         sort = _Sort(
-            subject=self._subject(message, entries),
+            subject=self._subject(message, told, entries),
             entries=entries,
             week=tuple(background.week),
             unseen=background.unseen,
@@ -163,7 +166,8 @@ class Letters:
             "week": sort.week,
             "footer": {"filter": sort.filter, "how_often": sort.how_often, "unseen": sort.unseen, **links},
         }
-        return _written(letter, "one" if len(sort.entries) == 1 else "many", context)
+        alone = len(sort.entries) == 1 and not sort.entries[0].launched
+        return _written(letter, "one" if alone else "many", context)
 
     def _blank(self, subject: str) -> EmailMessage:
         """A letter with the headers that all readers share."""
@@ -185,8 +189,10 @@ class Letters:
 
     # --- words --------------------------------------------------------------------------------------------
 
-    def _entry(self, item: Item, background: Background) -> Entry:
-        release = item.release
+    def _entry(self, story: Story, background: Background) -> Entry:
+        item, release = story.first, story.first.release
+        if story.launch is not None:
+            return self._launched(story, story.launch)
         who = self.who(release)
         change = None if item.event == "release" else words.changed(item.event, background.changes.get(item.event))
         path = quote(release.repo_id, safe="/")
@@ -204,17 +210,37 @@ class Letters:
             announcement_url=_web_address(release.announcement_url),
         )
 
+    def _launched(self, story: Story, launch: Launch) -> Entry:
+        """Members of one launch as one entry, which links to the page that lists all of them."""
+        release = story.first.release
+        who, name, page = self.who(release), short(launch.name), f"{self._url}/launches/{launch.id}"
+        links = [item.release.announcement_url for item in story.items]
+        return Entry(
+            who=who,
+            flag=words.flag(release.origin),
+            name=name,
+            repo_id=short(release.repo_id),
+            headline=f"{who} launched {name}",
+            description=clean(" · ".join(facts(story)))[:300],
+            foundation=None,
+            change=None,
+            url=page,
+            hub_url=page,
+            announcement_url=_web_address(next(filter(None, links), None)),
+            launched=True,
+        )
+
     def who(self, release: Release) -> str:
         """The name of the lab, else of the namespace."""
         named = self._lab_name(release.lab) if release.lab else None
         return short(named or release.lab or release.namespace or release.repo_id)
 
-    def _subject(self, message: Message, entries: Sequence[Entry]) -> str:
-        if len(entries) == 1:
+    def _subject(self, message: Message, told: Sequence[Story], entries: Sequence[Entry]) -> str:
+        if len(entries) == 1 and not entries[0].launched:
             return entries[0].headline
-        changes = sum(entry.change is not None for entry in entries)
-        whos = [entry.who for entry in entries]
-        return phrases.summary(whos, len(entries) - changes, changes, message.subscription.digest)
+        if message.launch is not None:
+            return f"{entries[0].who} launched {short(message.launch.name)}: {len(entries)} repositories"
+        return phrases.summary([entry.who for entry in entries], counted(told), message.subscription.digest)
 
 
 def _wish(subscription: Subscription) -> dict[str, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from monitor.channels.stories import WHEN
 from monitor.channels.words import count, license_name, plain
 from monitor.models import Release
 
-WHEN = {"hourly": " this hour", "daily": " today", "weekly": " this week"}
 _LONGEST_NAME = 120
 
 
@@ -42,13 +42,8 @@ def subject(who: str, release: Release, change: str | None = None) -> str:
     return f"{short(who)} released {short(release.name)}{essence(release)}"
 
 
-def summary(whos: Sequence[str], releases: int, changes: int, digest: str) -> str:
-    """``12 releases today: Qwen, Google …``, those with most first."""
-    parts = [_number(releases, "release"), _number(changes, "change")]
+def summary(whos: Sequence[str], what: str, digest: str) -> str:
+    """``12 releases today: Qwen, Google …``, those with most first; ``what`` was counted."""
     order = [who for who, _ in Counter(map(short, whos)).most_common()]
     named = ", ".join(order[:3]) + (" …" if len(order) > 3 else "")
-    return f"{' and '.join(part for part in parts if part)}{WHEN.get(digest, '')}: {named}"
-
-
-def _number(value: int, word: str) -> str:
-    return "" if value == 0 else f"{value} {word}" if value == 1 else f"{value} {word}s"
+    return f"{what}{WHEN.get(digest, '')}: {named}"

@@ -15,13 +15,13 @@ from urllib.parse import quote
 from monitor.alerts.outbox import Item, Message
 from monitor.channels import words
 from monitor.channels.slack.markup import code, escaped, hub, line, link, units
+from monitor.channels.stories import WHEN, Story, counted, facts, stories
 from monitor.history.query import parse
 from monitor.history.query.tree import All, Term, written
 from monitor.models import Change, FeedEntry, Release, Subscription
 
 Block = dict[str, Any]
 MOST_UNITS, MOST_SECTION, MOST_HEADER, MOST_VALUE = 12_000, 2_900, 150, 1_900
-WHEN = {"hourly": " this hour", "daily": " today", "weekly": " this week"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,50 +139,49 @@ def page_of(release: Release, page: str) -> str:
 
 
 def _many(message: Message, background: Background) -> Rendered:
-    subscription = message.subscription
-    title = words.launched(message.launch, message.items) if message.launch else _title(message)
+    subscription, told = message.subscription, stories(message)
+    when = WHEN.get(subscription.digest, "")
+    title = words.launched(message.launch, message.items) if message.launch else f"{counted(told)}{when}"
     every = f"{background.page}/releases?q={quote(subscription.filter)}"
     buttons = [button("All of them", "details", url=every if len(every) <= 2_900 else f"{background.page}/releases")]
     if background.buttons:
         buttons.append(button("Edit filter", "edit", value=subscription.id))
     around = [header(title), _because(subscription), {"type": "actions", "elements": buttons}]
     room = MOST_UNITS - 200 - sum(map(weight, around))
-    shown, left = _sections(_groups(message.items, background), room)
+    shown, left = _sections(_groups(told, background), room)
     if left:
         shown.append(context(f"… and {left} more: see all of them on the page."))
-    names = ", ".join(escaped(item.release.name, 60) for item in message.items[:10])
-    more = ", …" if len(message.items) > 10 else ""
+    names = ", ".join(escaped(story.name, 60) for story in told[:10])
+    more = ", …" if len(told) > 10 else ""
     return Rendered(f"{title}: {names}{more}", [around[0], *shown, *around[1:]])
 
 
-def _title(message: Message) -> str:
-    released = sum(item.event == "release" for item in message.items)
-    counts = ((released, "release"), (len(message.items) - released, "change"))
-    parts = [f"{number} {word}{'s' * (number > 1)}" for number, word in counts if number]
-    return f"{' and '.join(parts)}{WHEN.get(message.subscription.digest, '')}"
-
-
-def _groups(items: Sequence[Item], background: Background) -> list[tuple[str, list[str]]]:
+def _groups(told: Sequence[Story], background: Background) -> list[tuple[str, list[str]]]:
     """(heading, lines) of each lab, those with most first."""
 
-    def lab(item: Item) -> tuple[str, str]:
-        return background.who(item.release) or "?", words.flag(item.release.origin)
+    def lab(story: Story) -> tuple[str, str]:
+        release = story.first.release
+        return background.who(release) or "?", words.flag(release.origin)
 
-    groups = [(key, list(some)) for key, some in groupby(sorted(items, key=lab), key=lab)]
+    groups = [(key, list(some)) for key, some in groupby(sorted(told, key=lab), key=lab)]
     groups.sort(key=lambda group: -len(group[1]))
     return [
-        (f"{flag} *{escaped(who, 150)}*", [_brief(item, background) for item in some]) for (who, flag), some in groups
+        (f"{flag} *{escaped(who, 150)}*", [_brief(story, background) for story in some]) for (who, flag), some in groups
     ]
 
 
-def _brief(item: Item, background: Background) -> str:
+def _brief(story: Story, background: Background) -> str:
+    if story.launch is not None:
+        name = link(f"{background.page}/launches/{story.launch.id}", story.launch.name, 120)
+        return f"• launched {name} · {escaped(' · '.join(facts(story)), 300)}"
+    item = story.first
     release = item.release
     name = link(hub(release.repo_id), release.name or release.repo_id, 120)
     if item.event != "release":
         return f"• {name}: {escaped(words.changed(item.event, background.changes.get(item.event)), 200)}"
     built_on = words.foundation(release)
-    facts = [*words.essentials(release), *([built_on] if built_on else [])]
-    return f"• {name} · {escaped(' · '.join(facts), 300)}"
+    parts = [*words.essentials(release), *([built_on] if built_on else [])]
+    return f"• {name} · {escaped(' · '.join(parts), 300)}"
 
 
 def _sections(groups: Sequence[tuple[str, list[str]]], room: int) -> tuple[list[Block], int]:

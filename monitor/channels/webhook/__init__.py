@@ -51,7 +51,10 @@ class Webhook:
         data = {
             "subscription": message.subscription.id,
             "filter": message.subscription.filter,
-            "items": [{"event": item.event, "release": item.release.as_json()} for item in message.items],
+            "items": [
+                {"event": item.event, "launch": item.release.launch_id, "release": item.release.as_json()}
+                for item in message.items
+            ],
         }
         return self._post(message.target, "releases", data, message.key)
 

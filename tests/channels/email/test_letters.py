@@ -260,7 +260,7 @@ def test_licences_are_written_as_people_write_them(stated: str | None, written: 
 
 def test_a_summary_names_three_labs_and_says_that_there_are_more() -> None:
     whos = ["a", "b", "b", "c", "d"]
-    assert summary(whos, 4, 1, "daily") == "4 releases and 1 change today: b, a, c …"
+    assert summary(whos, "4 releases and 1 change", "daily") == "4 releases and 1 change today: b, a, c …"
 
 
 def test_the_chart_is_a_picture_of_seven_bars() -> None:
