@@ -15,6 +15,7 @@ from monitor.alerts.outbox import SendError, trial
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target
+from monitor.channels.slack.installs import reseal as reseal_tokens
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
 from monitor.labs import load as load_labs
@@ -246,6 +247,18 @@ def upgrade() -> None:
 def current() -> None:
     """The revision that the database is at."""
     typer.echo(db.revision(db.make_engine(load().database_url)) or "empty: run hub-monitor db upgrade")
+
+
+@database.command()
+def reseal() -> None:
+    """Seals every kept token under the newest of several secret keys, so that the older can be taken away."""
+    service = _ready()
+    with db.transaction(service.engine) as session:
+        done, closed = reseal_tokens(session, service.settings)
+    typer.echo(f"{done} tokens are sealed under the newest key")
+    if closed:
+        words = "sealed under a key that MONITOR_SECRET_KEY does not name: name it, or let them add the app again"
+        raise SettingsError(f"workspaces {', '.join(closed)}: {words}")
 
 
 @database.command("check")

@@ -68,6 +68,19 @@ def test_each_receiver_has_a_secret_of_its_own() -> None:
     assert len(secrets) == 3
 
 
+def test_while_keys_change_a_receiver_may_check_with_either_secret(receiver: FeedServer) -> None:
+    url = receiver.url("/hook")
+    changing = SETTINGS.model_copy(update={"secret_key": SecretStr("the next key,a key for tests")})
+    Webhook(changing).send(message(url))
+    asked = receiver.last("/hook")
+    content = f"key-1.{asked.headers['webhook-timestamp']}.".encode() + asked.body
+    secrets = [secret_of(changing, url), secret_of(SETTINGS, url)]
+    keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
+    macs = [base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode() for key in keys]
+    assert asked.headers["webhook-signature"].split(" ") == [f"v1,{mac}" for mac in macs]
+    assert macs[0] != macs[1]
+
+
 @pytest.mark.parametrize(
     ("status", "permanent", "retry_after"),
     [(410, True, None), (404, False, None), (500, False, None), (429, False, 60.0)],

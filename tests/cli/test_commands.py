@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from monitor import db
+from monitor.channels.slack.installs import Granted, keep, token_of
+from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub, model
 
 COMMAND = [str(Path(sys.executable).parent / "hub-monitor")]
@@ -60,6 +63,18 @@ def test_a_database_ahead_of_the_code_is_refused(sqlite_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
     one_line(run("up", "--no-web", MONITOR_DATABASE_URL=sqlite_url), 2, "later", "newer hub-monitor")
+
+
+def test_tokens_that_no_key_opens_are_named_and_the_others_are_sealed_anew(sqlite_url: str) -> None:
+    engine = db.make_engine(sqlite_url)
+    db.upgrade(engine)
+    with db.transaction(engine) as session:
+        for team, key in (("T1", "old"), ("T2", "lost")):
+            keep(session, Settings(secret_key=SecretStr(key)), Granted(team, f"xoxb-{team}"))
+    done = run("db", "reseal", MONITOR_DATABASE_URL=sqlite_url, MONITOR_SECRET_KEY="new,old")
+    one_line(done, 2, "T2", "MONITOR_SECRET_KEY")
+    assert done.stdout == "1 tokens are sealed under the newest key\n"
+    assert token_of(Settings(secret_key=SecretStr("new")), engine, "T1") == "xoxb-T1"
 
 
 def test_a_broken_labs_file_names_the_place_and_the_fix(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def collect(settings: Settings, engine: Engine) -> dict[str, int]:
     """
     if settings.bounce_url is None:
         return {}
-    tokens = Tokens(settings.signing_key())
+    tokens = Tokens(*settings.signing_keys())
     done: dict[str, int] = {}
     with _opened(Mailbox.of(settings.bounce_url.get_secret_value())) as imap:
         for number in _unread(imap):

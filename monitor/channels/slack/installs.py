@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlmodel import Session, col
 
 from monitor.alerts.outbox import SendError
@@ -60,6 +60,22 @@ def token_of(settings: Settings, engine: Engine, team: str | None) -> str | None
         return Seal(settings.signing_keys()).unseal(found.token)
     except SealError as error:
         raise SendError(f"the token of workspace {team} cannot be read: {error}", permanent=True) from None
+
+
+def reseal(session: Session, settings: Settings) -> tuple[int, list[str]]:
+    """Seals every token under the newest key; returns how many, and the workspaces whose token no key opens."""
+    seal, done, closed = Seal(settings.signing_keys()), 0, []
+    for row in session.scalars(select(SlackInstallation).order_by(col(SlackInstallation.team_id))):
+        try:
+            fresh = seal.reseal(row.token)
+        except SealError:
+            closed.append(row.team_id)
+            continue
+        # A workspace that adds the app again meanwhile keeps the token that it granted last.
+        same = col(SlackInstallation.team_id) == row.team_id, col(SlackInstallation.token) == row.token
+        session.execute(update(SlackInstallation).where(*same).values(token=fresh))
+        done += 1
+    return done, closed
 
 
 def installed(engine: Engine, team: str) -> bool:

@@ -93,4 +93,5 @@ def finish(house: House, code: str, state: str, nonce: str) -> str:
 
 
 def _signer(house: House) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(house.settings.signing_key(), salt="slack.install")
+    """Signs with the newest key and reads what any signed (itsdangerous wants the oldest first)."""
+    return URLSafeTimedSerializer(list(reversed(house.settings.signing_keys())), salt="slack.install")

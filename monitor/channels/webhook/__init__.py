@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from monitor.alerts.outbox import Message, SendError
@@ -19,21 +19,27 @@ from monitor.sources.fetch import FetchError, post
 def secret_of(settings: Settings, url: str) -> str:
     """The secret that signs what goes to ``url``, as its receiver sets it up: ``whsec_`` and base64.
 
-    Derived from the signing key, so that it need not be kept, and differs for each receiver.
+    Derived from the newest signing key, so that it need not be kept, and differs for each receiver.
     """
-    digest = hmac.new(settings.signing_key().encode(), f"webhook {url}".encode(), hashlib.sha256).digest()
-    return f"whsec_{base64.b64encode(digest).decode()}"
+    return _secrets(settings, url)[0]
 
 
-def signed(secret: str, ident: str, moment: datetime, body: bytes) -> dict[str, str]:
-    """The three headers of Standard Webhooks: id, timestamp (seconds), signature (``v1``, HMAC-SHA256)."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
+def _secrets(settings: Settings, url: str) -> list[str]:
+    """The secret under each signing key, newest first: a receiver may still check with an older one."""
+    keys = [hmac.new(key.encode(), f"webhook {url}".encode(), hashlib.sha256) for key in settings.signing_keys()]
+    return [f"whsec_{base64.b64encode(key.digest()).decode()}" for key in keys]
+
+
+def signed(secrets: Sequence[str], ident: str, moment: datetime, body: bytes) -> dict[str, str]:
+    """The headers of Standard Webhooks: id, timestamp (seconds), a signature (``v1``, HMAC-SHA256) for each secret."""
     stamp = str(int(moment.timestamp()))
-    mac = hmac.new(key, f"{ident}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    content = f"{ident}.{stamp}.".encode() + body
+    keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
+    macs = [base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode() for key in keys]
     return {
         "webhook-id": ident,
         "webhook-timestamp": stamp,
-        "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
+        "webhook-signature": " ".join(f"v1,{mac}" for mac in macs),
         "content-type": "application/json",
     }
 
@@ -66,7 +72,7 @@ class Webhook:
     def _post(self, url: str, kind: str, data: Mapping[str, object], key: str) -> str:
         moment = now()
         body = json.dumps({"type": kind, "timestamp": iso(moment.astimezone(UTC)), "data": data}).encode()
-        headers = signed(secret_of(self._settings, url), key, moment, body)
+        headers = signed(_secrets(self._settings, url), key, moment, body)
         try:
             answer = post(
                 url,

@@ -49,6 +49,12 @@ def test_reports_and_farewells_are_acted_on_and_deleted_the_rest_is_left(desk: D
     assert all(row.paused for row in desk.subscriptions())
 
 
+def test_a_letter_that_left_under_the_key_before_still_bounces(desk: Desk, imap: ImapServer) -> None:
+    imap.add(dsn(letter(desk).sender))
+    rotated = settings(desk, imap).model_copy(update={"secret_key": SecretStr(f"next,{desk.settings.signing_key()}")})
+    assert collect(rotated, desk.engine) == {"suppressed": 1}
+
+
 @pytest.mark.parametrize("command", ["LOGIN", "SELECT", "SEARCH", "FETCH", "STORE", "EXPUNGE"])
 def test_a_line_that_breaks_loses_nothing_and_counts_nothing_twice(command: str, desk: Desk, imap: ImapServer) -> None:
     imap.add(dsn(letter(desk).sender, "4.2.2"))

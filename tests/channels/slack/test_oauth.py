@@ -9,10 +9,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from monitor.channels.slack.installs import token_of
-from monitor.channels.slack.oauth import SCOPES
+from monitor.channels.slack.doorway import House
+from monitor.channels.slack.installs import Granted, keep, reseal, token_of
+from monitor.channels.slack.oauth import SCOPES, StateError, begin, finish
 from monitor.channels.slack.transport import Slack
-from monitor.db import reading
+from monitor.db import reading, transaction
 from monitor.models import SlackInstallation
 from tests.channels.slack.office import Office, release
 from tests.channels.slack.test_commands import ask, click
@@ -79,6 +80,27 @@ def test_tokens_are_kept_encrypted(office: Office) -> None:
     office.news(release())
     assert office.deliver() == 0
     assert "MONITOR_SECRET_KEY" in str(office.subscriptions()[0].paused_because)
+
+
+def test_tokens_are_sealed_anew_and_the_old_key_is_needed_no_more(office: Office) -> None:
+    other = office.slack.workspace("T0OTHER01")
+    added(office, other)
+    both = office.settings.model_copy(update={"secret_key": SecretStr("next,a key for tests")})
+    new = office.settings.model_copy(update={"secret_key": SecretStr("next")})
+    with transaction(office.engine) as session:
+        keep(session, both.model_copy(update={"secret_key": SecretStr("lost")}), Granted("T0LOST", "xoxb-lost"))
+        assert reseal(session, both) == (1, ["T0LOST"])
+    assert token_of(new, office.engine, "T0OTHER01") == other.token
+
+
+def test_a_workspace_is_added_though_the_key_changed_between_question_and_answer(office: Office) -> None:
+    other = office.slack.workspace("T0OTHER01")
+    rotated = office.settings.model_copy(update={"secret_key": SecretStr("next,a key for tests")})
+    asked_for, nonce = begin(House(office.settings, office.engine))
+    (state,) = parse_qs(urlsplit(asked_for).query)["state"]
+    with pytest.raises(StateError):
+        finish(House(rotated, office.engine), office.slack.authorize(other), f"{state}x", nonce)
+    assert finish(House(rotated, office.engine), office.slack.authorize(other), state, nonce) == other.name
 
 
 def test_a_state_that_was_not_asked_here_or_was_used_is_refused(office: Office) -> None:
