@@ -188,71 +188,99 @@ class Release(SQLModel, table=True):
 
     def as_json(self) -> dict[str, Any]:
         """The release object that every surface serves (see docs/release.md)."""
-        return {
-            "repo_id": self.repo_id,
-            "url": f"https://huggingface.co/{self.repo_id}",
-            "namespace": self.namespace,
-            "name": self.name,
-            "lab": self.lab,
-            "lab_kind": self.lab_kind,
-            "origin": self.origin,
-            "origin_confidence": self.origin_confidence,
-            "origin_evidence": self.evidence.get("origin", []),
-            "foundation": self._foundation(),
-            "lineage": self.lineage,
-            "kind": self.kind,
-            "params_total": self.params_total,
-            "params_active": self.params_active,
-            "params_source": self.params_source,
-            "size": self.size,
-            "license": self.license,
-            "license_class": self.license_class,
-            "effective_license": self.effective_license,
-            "effective_license_class": self.effective_license_class,
-            "license_conflict": self.license_conflict,
-            "openness": self.openness,
-            "availability": self.available,
-            "artefacts": {name: self.artefacts.get(name, NOT_FOUND) for name in ARTEFACTS},
-            "gated": {None: None, "no": False}.get(self.gated, self.gated),
-            "task": self.task,
-            "modality": self.modality,
-            "library": self.library,
-            "languages": self.languages,
-            "papers": self.papers,
-            "datasets": self.datasets,
-            "tags": self.tags,
-            "created_at": iso(self.created_at),
-            "released_at": iso(self.released_at),
-            "released_after": iso(self.released_after),
-            "released_precision": self.released_precision,
-            "first_seen_at": iso(self.first_seen_at),
-            "detected_via": self.detected_via,
-            "announcement_url": self.announcement_url,
-            "downloads": self.downloads,
-            "likes": self.likes,
-            "derivatives": self.derivatives,
-            "trending_rank": self.trending_rank,
-            "status": self.status,
-            "evidence": {key: value for key, value in self.evidence.items() if key != "origin"},
-        }
+        return release_object(self)
 
     @property
     def available(self) -> str | None:
         """Whether the weights can be had now: what became of the repository outranks what it was judged to be."""
-        if self.status in {Status.GONE, Status.PRIVATE}:
-            return str(Availability.WITHDRAWN)
-        if self.availability == Availability.NO_WEIGHTS and self.announcement_url is not None:
-            return str(Availability.ANNOUNCED)
-        return self.availability
+        return _available(self)
 
-    def _foundation(self) -> dict[str, str | None] | None:
-        if self.foundation_repo_id is None:
-            return None
-        return {
-            "repo_id": self.foundation_repo_id,
-            "lab": self.foundation_lab,
-            "origin": self.foundation_origin,
-        }
+    @property
+    def every_artefact(self) -> dict[str, Any]:
+        """What is known of each artefact that can come with the weights."""
+        return every_artefact(self.artefacts)
+
+    @property
+    def origin_evidence(self) -> list[Any]:
+        """Why it is said to come from there."""
+        found: list[Any] = self.evidence.get("origin", [])
+        return found
+
+    @property
+    def other_evidence(self) -> dict[str, Any]:
+        """Why it was judged as it was, but for its origin."""
+        return {key: value for key, value in self.evidence.items() if key != "origin"}
+
+
+def release_object(row: Any) -> dict[str, Any]:
+    """The release object of a :class:`Release`, or of a row with its names (see :mod:`monitor.history.rows`)."""
+    return {
+        "repo_id": row.repo_id,
+        "url": f"https://huggingface.co/{row.repo_id}",
+        "namespace": row.namespace,
+        "name": row.name,
+        "lab": row.lab,
+        "lab_kind": row.lab_kind,
+        "origin": row.origin,
+        "origin_confidence": row.origin_confidence,
+        "origin_evidence": row.origin_evidence,
+        "foundation": _foundation(row),
+        "lineage": row.lineage,
+        "kind": row.kind,
+        "params_total": row.params_total,
+        "params_active": row.params_active,
+        "params_source": row.params_source,
+        "size": row.size,
+        "license": row.license,
+        "license_class": row.license_class,
+        "effective_license": row.effective_license,
+        "effective_license_class": row.effective_license_class,
+        "license_conflict": row.license_conflict,
+        "openness": row.openness,
+        "availability": _available(row),
+        "artefacts": row.every_artefact,
+        "gated": {None: None, "no": False}.get(row.gated, row.gated),
+        "task": row.task,
+        "modality": row.modality,
+        "library": row.library,
+        "languages": row.languages,
+        "papers": row.papers,
+        "datasets": row.datasets,
+        "tags": row.tags,
+        "created_at": iso(row.created_at),
+        "released_at": iso(row.released_at),
+        "released_after": iso(row.released_after),
+        "released_precision": row.released_precision,
+        "first_seen_at": iso(row.first_seen_at),
+        "detected_via": row.detected_via,
+        "announcement_url": row.announcement_url,
+        "downloads": row.downloads,
+        "likes": row.likes,
+        "derivatives": row.derivatives,
+        "trending_rank": row.trending_rank,
+        "status": row.status,
+        "evidence": row.other_evidence,
+    }
+
+
+def _available(row: Any) -> str | None:
+    if row.status in {Status.GONE, Status.PRIVATE}:
+        return str(Availability.WITHDRAWN)
+    if row.availability == Availability.NO_WEIGHTS and row.announcement_url is not None:
+        return str(Availability.ANNOUNCED)
+    found: str | None = row.availability
+    return found
+
+
+def _foundation(row: Any) -> dict[str, str | None] | None:
+    if row.foundation_repo_id is None:
+        return None
+    return {"repo_id": row.foundation_repo_id, "lab": row.foundation_lab, "origin": row.foundation_origin}
+
+
+def every_artefact(known: dict[str, Any]) -> dict[str, Any]:
+    """What is told of each artefact, from what is known of some."""
+    return {name: known.get(name, NOT_FOUND) for name in ARTEFACTS}
 
 
 class Tally(SQLModel, table=True):
@@ -700,6 +728,8 @@ class SlackSeen(SQLModel, table=True):
     at: datetime = _when(index=True)
 
 
-def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC, ``2026-01-27T05:00:00Z`` (microseconds only where there are any)."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+def iso(moment: datetime | str | None) -> str | None:
+    """ISO 8601 in UTC, ``2026-01-27T05:00:00Z`` (microseconds only where there are any); a text is that already."""
+    if moment is None or isinstance(moment, str):
+        return moment
+    return moment.isoformat().replace("+00:00", "Z")

@@ -28,7 +28,8 @@ from sqlalchemy.orm import defer, load_only
 from sqlmodel import Session, col
 
 from monitor.history.query import Query, lookup, to_sql
-from monitor.models import Change, Json, Release, iso
+from monitor.history.rows import by_ident
+from monitor.models import Change, Json, Release, iso, release_object
 from monitor.vocabulary import Status
 
 SORTS: dict[str, Any] = {
@@ -66,6 +67,14 @@ class Page:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Some release objects, for orjson alone, and the cursor of the next page (None on the last)."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
 def search(
     session: Session, query: Query, *, sort: str = "released", limit: int = 100, cursor: str | None = None
 ) -> Page:
@@ -73,6 +82,24 @@ def search(
 
     What has no value to sort by comes last.
     """
+    found = _found(session, query, sort, limit, cursor)
+    by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(found[:limit])))}
+    rows = [by_id[key] for key in found[:limit] if key in by_id]
+    return Page(rows, _encoded(sort, rows[-1]) if len(found) > limit and rows else None)
+
+
+def objects(
+    session: Session, query: Query, *, sort: str = "released", limit: int = 100, cursor: str | None = None
+) -> Objects:
+    """What :func:`search` finds, as release objects whose lists and objects are the texts that the database keeps."""
+    found = _found(session, query, sort, limit, cursor)
+    by_id = by_ident(session, found[:limit])
+    rows = [by_id[key] for key in found[:limit] if key in by_id]
+    return Objects(list(map(release_object, rows)), _encoded(sort, rows[-1]) if len(found) > limit and rows else None)
+
+
+def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | None) -> list[int]:
+    """The numbers of the releases of a page in order, and of one more where there is one."""
     if not 1 <= limit <= MOST:
         raise SearchError("limit", f"limit {limit}: 1 to {MOST} expected")
     column, descending = _sort(sort)
@@ -87,9 +114,7 @@ def search(
         beyond = [_after(column, *after, descending=descending)] if after is not None and begun else []
         statement = _ordered(select(col(Release.id)).where(part, *beyond, *where), column, descending=descending)
         found += session.scalars(statement.limit(limit + 1 - len(found)))
-    by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(found[:limit])))}
-    rows = [by_id[key] for key in found[:limit] if key in by_id]
-    return Page(rows, _encoded(sort, rows[-1]) if len(found) > limit and rows else None)
+    return found
 
 
 def stream(session: Session, query: Query, only: Sequence[str] = ()) -> Iterator[Release]:
@@ -190,7 +215,7 @@ def _after(column: ColumnElement[Any], value: Any, key: int, *, descending: bool
     return here < there if descending else here > there
 
 
-def _encoded(sort: str, row: Release) -> str:
+def _encoded(sort: str, row: Any) -> str:
     value = getattr(row, SORTS[sort.removeprefix("-")].key)
     plain = iso(value) if isinstance(value, datetime) else value
     return base64.urlsafe_b64encode(json.dumps([sort, plain, row.id]).encode()).decode().rstrip("=")

