@@ -1,4 +1,4 @@
-"""Backfill of 100,000 models, beside huggingface_hub's own listing of the same pages from the same Hub."""
+"""Backfill of 1,000, 10,000 and 100,000 models, beside huggingface_hub's own listing of the same pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.service import Service
 from monitor.settings import Settings
 from monitor.sources.hub import FULL
 
-NUMBER = int(os.environ.get("NUMBER", "100000"))
+SIZES = tuple(int(size) for size in os.environ.get("SIZES", "1000,10000,100000").split(","))
 
 SERVE = """
 import sys
@@ -58,22 +58,27 @@ def databases() -> Iterator[list[tuple[str, str]]]:
 
 def main() -> None:
     """Prints a table."""
-    with elsewhere(NUMBER) as endpoint, databases() as places:
-        began = time.perf_counter()
-        listed = sum(1 for _ in HfApi(endpoint=endpoint).list_models(sort="createdAt", limit=NUMBER, expand=FULL))  # type: ignore[arg-type]
-        alone = listed / (time.perf_counter() - began)
-        print("| what | models a second | beside the listing |")
-        print("| --- | --- | --- |")
-        print(f"| `HfApi.list_models` over {listed:,} | {alone:,.0f} | 1 |")
-        for name, url in places:
-            service = Service(Settings(database_url=url, hf_endpoint=endpoint, hub_requests_per_window=100_000))
-            db.upgrade(service.engine)
+    print("| models | `HfApi.list_models` alone, a second | backfill into SQLite | into PostgreSQL |")
+    print("| --- | --- | --- | --- |")
+    for number in SIZES:
+        with elsewhere(number) as endpoint, databases() as places:
             began = time.perf_counter()
-            done = backfill(service.watcher, since=None, namespaces=[], limit=NUMBER, report=lambda _: None)
-            rate = done.learnt / (time.perf_counter() - began)
-            assert done.learnt == NUMBER, done
-            print(f"| backfill into {name} | {rate:,.0f} | {rate / alone:.2f} × |", flush=True)
-            service.engine.dispose()
+            api = HfApi(endpoint=endpoint)
+            listed = sum(1 for _ in api.list_models(sort="createdAt", limit=number, expand=FULL))  # type: ignore[arg-type]
+            alone = listed / (time.perf_counter() - began)
+            rates = [_rate(endpoint, url, number) for _, url in places]
+            cells = [f"{rate:,.0f} a second ({rate / alone:.2f} ×)" for rate in rates]
+            print(f"| {listed:,} | {alone:,.0f} | {' | '.join(cells)} |", flush=True)
+
+
+def _rate(endpoint: str, url: str, number: int) -> float:
+    service = Service(Settings(database_url=url, hf_endpoint=endpoint, hub_requests_per_window=100_000))
+    db.upgrade(service.engine)
+    began = time.perf_counter()
+    done = backfill(service.watcher, since=None, namespaces=[], limit=number, report=lambda _: None)
+    assert done.learnt == number, done
+    service.engine.dispose()
+    return number / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":

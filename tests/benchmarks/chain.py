@@ -26,12 +26,39 @@ from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import FakeSlack, Workspace
 from tests.faults.cluster import Cluster, RedisServer, cluster
 
-RELEASES = int(os.environ.get("CHAIN_RELEASES", "1000"))
-SECONDS = float(os.environ.get("CHAIN_SECONDS", "60"))
-SUBSCRIPTIONS = int(os.environ.get("CHAIN_SUBSCRIPTIONS", "10000"))
-WORKERS = int(os.environ.get("CHAIN_WORKERS", "4"))
-PATIENCE = float(os.environ.get("CHAIN_PATIENCE", "900"))
 KILL_EVERY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much: so many releases over so many seconds, told by subscriptions of one release each.
+
+    ``processes``: of each worker. ``kill_every``: seconds between two kills of a worker; None: none is killed.
+    """
+
+    releases: int
+    seconds: float
+    subscriptions: int
+    workers: int
+    kill_every: float | None = KILL_EVERY
+    processes: int = 2
+    letters_only: bool = False
+    patience: float = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it: messages, kills, and seconds until the last release was public and until all was told."""
+
+    expected: int
+    arrived: int
+    lost: int
+    doubled: int
+    stray: int
+    again: int
+    kills: int
+    released: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +69,15 @@ class Wanted:
     readers: frozenset[str]
 
 
-def subscribed(engine: Engine, slack: FakeSlack, workspace: Workspace) -> Wanted:
+def subscribed(engine: Engine, slack: FakeSlack, workspace: Workspace, size: Size) -> Wanted:
     """Subscriptions by turns of Slack channels and mail addresses, each to one release, each release wanted alike."""
-    channels = [slack.channel(workspace, f"c{number}").id for number in range(max(100, SUBSCRIPTIONS // 20))]
+    channels = [slack.channel(workspace, f"c{number}").id for number in range(max(100, size.subscriptions // 20))]
     posts, readers = set(), set()
     with db.transaction(engine) as session:
-        for number in range(SUBSCRIPTIONS):
-            tier, release = divmod(number, RELEASES)
+        for number in range(size.subscriptions):
+            tier, release = divmod(number, size.releases)
             word = f"mk{release:05d}"
-            if tier % 2:
+            if size.letters_only or tier % 2:
                 address = f"reader{number}@example.org"
                 subscribe(session, Wish("email", address, word))
                 readers.add(address)
@@ -62,17 +89,18 @@ def subscribed(engine: Engine, slack: FakeSlack, workspace: Workspace) -> Wanted
 
 
 class Killer:
-    """Kills a worker with all its processes every 5 s, and starts another in its place."""
+    """Kills a worker with all its processes again and again, and starts another in its place."""
 
-    def __init__(self, parts: Cluster) -> None:
-        self._parts, self._chance, self._next = parts, random.Random(8), time.monotonic() + KILL_EVERY
+    def __init__(self, parts: Cluster, size: Size) -> None:
+        self._parts, self._size, self._chance = parts, size, random.Random(8)
+        self._next = time.monotonic() + (size.kill_every or 0.0)
         self.kills = 0
 
     def __call__(self) -> None:
-        if time.monotonic() < self._next:
+        if self._size.kill_every is None or time.monotonic() < self._next:
             return
-        self._next += KILL_EVERY
-        number = self._chance.randrange(WORKERS) + 1
+        self._next += self._size.kill_every
+        number = self._chance.randrange(self._size.workers) + 1
         self._parts.kill(f"worker-{number}")
         self._parts.start("worker", number)
         self.kills += 1
@@ -80,6 +108,29 @@ class Killer:
 
 def main() -> None:
     """Prints a table."""
+    size = Size(
+        releases=int(os.environ.get("CHAIN_RELEASES", "1000")),
+        seconds=float(os.environ.get("CHAIN_SECONDS", "60")),
+        subscriptions=int(os.environ.get("CHAIN_SUBSCRIPTIONS", "10000")),
+        workers=int(os.environ.get("CHAIN_WORKERS", "4")),
+        patience=float(os.environ.get("CHAIN_PATIENCE", "900")),
+    )
+    done = chained(size)
+    print(
+        "| releases | in | subscriptions | workers | messages expected | arrived | lost | doubled | not asked for "
+        "| letters again under their Message-ID | kills | all told after |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        f"| {size.releases:,} | {done.released:.0f} s | {size.subscriptions:,} | {size.workers} | {done.expected:,} "
+        f"| {done.arrived:,} | {done.lost} | {done.doubled} | {done.stray} | {done.again} | {done.kills} "
+        f"| {done.seconds:.0f} s |",
+        flush=True,
+    )
+
+
+def chained(size: Size) -> Done:
+    """The chain at this size, on servers of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
         databases() as urls,
@@ -97,26 +148,26 @@ def main() -> None:
         }
         del settings["MONITOR_DATABASE_URL"]
         try:
-            with cluster(Path(folder), hub, url, broker.url, **settings) as parts:
-                _run(parts, hub, slack, workspace, sink, db.make_engine(url))
+            with cluster(Path(folder), hub, url, broker.url, processes=size.processes, **settings) as parts:
+                return _run(parts, hub, slack, workspace, sink, db.make_engine(url), size)
         finally:
             broker.kill()
 
 
 def _run(
-    parts: Cluster, hub: ReplayHub, slack: FakeSlack, workspace: Workspace, sink: rush.Sink, engine: Engine
-) -> None:
-    wanted = subscribed(engine, slack, workspace)
+    parts: Cluster, hub: ReplayHub, slack: FakeSlack, workspace: Workspace, sink: rush.Sink, engine: Engine, size: Size
+) -> Done:
+    wanted = subscribed(engine, slack, workspace, size)
     hub.add(model("x/before"))
-    for number in range(WORKERS):
+    for number in range(size.workers):
         parts.start("worker", number + 1)
     parts.start("beat")
     until(lambda: _walked(engine), 180, "the first walks")
     began = time.monotonic()
-    killer = Killer(parts)
-    for number in range(RELEASES):
+    killer = Killer(parts, size)
+    for number in range(size.releases):
         hub.add(model(f"org{number:05d}/Mk{number:05d}-7B"))
-        while time.monotonic() - began < SECONDS * (number + 1) / RELEASES:
+        while time.monotonic() - began < size.seconds * (number + 1) / size.releases:
             killer()
             time.sleep(0.01)
     released = time.monotonic() - began
@@ -124,14 +175,15 @@ def _run(
     def settled() -> bool:
         killer()
         time.sleep(0.2)
-        return _sent(engine) >= SUBSCRIPTIONS or time.monotonic() - began > PATIENCE
+        return _sent(engine) >= size.subscriptions or time.monotonic() - began > size.patience
 
-    until(settled, PATIENCE + 60, "the last delivery")
-    _row(wanted, slack, sink, released, time.monotonic() - began, killer.kills)
+    until(settled, size.patience + 60, "the last delivery")
+    seconds = time.monotonic() - began
     engine.dispose()
+    return _counted(wanted, slack, sink, released, seconds, killer.kills)
 
 
-def _row(wanted: Wanted, slack: FakeSlack, sink: rush.Sink, released: float, seconds: float, kills: int) -> None:
+def _counted(wanted: Wanted, slack: FakeSlack, sink: rush.Sink, released: float, seconds: float, kills: int) -> Done:
     posts: Counter[tuple[str, str]] = Counter()
     for channel in (channel for one in slack.workspaces.values() for channel in one.channels.values()):
         for message in channel.messages:
@@ -139,19 +191,17 @@ def _row(wanted: Wanted, slack: FakeSlack, sink: rush.Sink, released: float, sec
     letters = Counter(sink.letters())
     readers = Counter(reader for reader, _ in letters)
     lost = len(wanted.posts - set(posts)) + len(wanted.readers - set(readers))
-    doubled = sum(posts.values()) - len(posts) + sum(readers.values()) - len(readers)
-    stray = len(set(posts) - wanted.posts) + len(set(readers) - wanted.readers)
-    again = sum(letters.values()) - len(letters)
     expected = len(wanted.posts) + len(wanted.readers)
-    print(
-        "| releases | in | subscriptions | workers | messages expected | arrived | lost | doubled | not asked for "
-        "| letters again under their Message-ID | kills | all told after |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    print(
-        f"| {RELEASES:,} | {released:.0f} s | {SUBSCRIPTIONS:,} | {WORKERS} | {expected:,} | {expected - lost:,} "
-        f"| {lost} | {doubled} | {stray} | {again} | {kills} | {seconds:.0f} s |",
-        flush=True,
+    return Done(
+        expected=expected,
+        arrived=expected - lost,
+        lost=lost,
+        doubled=sum(posts.values()) - len(posts) + sum(readers.values()) - len(readers),
+        stray=len(set(posts) - wanted.posts) + len(set(readers) - wanted.readers),
+        again=sum(letters.values()) - len(letters),
+        kills=kills,
+        released=released,
+        seconds=seconds,
     )
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks import _million
 from tests.fakes.hub import ReplayHub, model, until
 
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
+SIZES = tuple(int(size) for size in os.environ.get("SIZES", "0,10000,100000,1000000").split(","))
 LIBRARIES = "import celery.worker, fastapi, sqlmodel, huggingface_hub, uvicorn, alembic.command, slack_sdk, rich"
 
 
@@ -30,7 +33,22 @@ def main() -> None:
     before = time.monotonic()
     subprocess.run([sys.executable, "-c", LIBRARIES], check=True)
     libraries = time.monotonic() - before
-    with tempfile.TemporaryDirectory() as folder, ReplayHub(quota=1_000_000) as hub:
+    print(f"Importing the libraries alone: {libraries:.2f} s.\n")
+    print("| releases there | `up` to its first poll | of the libraries | memory when idle | SIGTERM to the end |")
+    print("| --- | --- | --- | --- | --- |")
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            if size:
+                with _million.databases(size) as urls:
+                    shutil.copy(urls["sqlite"].removeprefix("sqlite:///"), f"{folder}/up.db")
+            first, memory, stop = _started(Path(folder))
+        figures = f"{first:.2f} s | {first / libraries:.1f} × | {memory:.0f} MB | {stop:.1f} s"
+        print(f"| {size:,} | {figures} |", flush=True)
+
+
+def _started(folder: Path) -> tuple[float, float, float]:
+    """Seconds to the first poll, MB when idle, seconds to the end."""
+    with ReplayHub(quota=1_000_000) as hub:
         hub.add(model("x/one"))
         environment = {
             **os.environ,
@@ -42,7 +60,7 @@ def main() -> None:
         before = time.monotonic()
         command = [COMMAND, "up", "--port", "0"]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: hub.requests > 0, 30, "the first poll")
+        until(lambda: hub.requests > 0, 60, "the first poll")
         first = time.monotonic() - before
         quiet = [0, time.monotonic()]
 
@@ -56,13 +74,7 @@ def main() -> None:
         before = time.monotonic()
         process.terminate()
         process.wait(10)
-        stop = time.monotonic() - before
-    print("| what | figure |")
-    print("| --- | --- |")
-    print(f"| importing the libraries alone | {libraries:.2f} s |")
-    print(f"| start of `up` to its first poll | {first:.2f} s ({first / libraries:.1f} × the libraries) |")
-    print(f"| memory when idle, all namespaces swept | {memory:.0f} MB |")
-    print(f"| SIGTERM to the end | {stop:.2f} s |")
+        return first, memory, time.monotonic() - before
 
 
 if __name__ == "__main__":

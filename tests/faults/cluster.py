@@ -67,12 +67,23 @@ class RedisServer:
 
 
 class Cluster:
-    """Beat, workers and web on PostgreSQL and Redis. ``short``: with leases of seconds, for tests that kill."""
+    """Beat, workers and web on PostgreSQL and Redis.
+
+    ``short``: with leases of seconds, for tests that kill. ``processes``: of each worker.
+    """
 
     def __init__(
-        self, folder: Path, hub: ReplayHub, database_url: str, redis_url: str, *, short: bool = True, **more: str
+        self,
+        folder: Path,
+        hub: ReplayHub,
+        database_url: str,
+        redis_url: str,
+        *,
+        short: bool = True,
+        processes: int = 2,
+        **more: str,
     ) -> None:
-        self.folder, self.port, self._short = folder, free_port(), short
+        self.folder, self.port, self._short, self._processes = folder, free_port(), short, processes
         self.environment = {
             **os.environ,
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -110,7 +121,7 @@ class Cluster:
         if words[0] == "celery" and self._short:
             words = [sys.executable, "-c", SHORT_LEASES, *words[1:]]
         if service == "worker":
-            words[words.index("--concurrency") + 1] = "2"
+            words[words.index("--concurrency") + 1] = str(self._processes)
         return words
 
     def kill(self, name: str) -> None:
@@ -135,10 +146,17 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    folder: Path, hub: ReplayHub, database_url: str, redis_url: str, *, short: bool = True, **more: str
+    folder: Path,
+    hub: ReplayHub,
+    database_url: str,
+    redis_url: str,
+    *,
+    short: bool = True,
+    processes: int = 2,
+    **more: str,
 ) -> Iterator[Cluster]:
     """A cluster that is migrated, and ended whatever happens."""
-    made = Cluster(folder, hub, database_url, redis_url, short=short, **more)
+    made = Cluster(folder, hub, database_url, redis_url, short=short, processes=processes, **more)
     try:
         made.migrate()
         yield made
