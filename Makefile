@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint types imports check bench lock clean
+.PHONY: run test lint types imports audit check bench lock clean
 
 # python3 -m venv .venv && .venv/bin/pip install -r requirements.lock && .venv/bin/pip install --no-deps -e .
 .venv/installed: requirements.lock pyproject.toml
@@ -33,6 +33,10 @@ types: .venv/installed-dev
 
 imports: .venv/installed-dev
 	$(BIN)/lint-imports
+
+# What is known against the packages that requirements.lock pins.
+audit: .venv/installed-dev
+	@($(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --progress-spinner off -f json 2>/dev/null || true) | $(BIN)/python .ci/audit.py
 
 check: test lint types imports
 
