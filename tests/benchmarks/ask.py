@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import httpx
 
 from tests.benchmarks._million import databases
 from tests.fakes.hub import until
+from tests.servers import free_port
 
 NUMBER = int(os.environ.get("NUMBER", "1000000"))
 TIMES = int(os.environ.get("TIMES", "100"))
@@ -67,8 +67,7 @@ QUESTIONS = {
 @contextmanager
 def served(command: list[str], **environment: str) -> Iterator[tuple[str, int]]:
     """(address, process id) of a server that listens on the port that stands in its command."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     filled = [part.replace("PORT", str(port)) for part in command]
     with subprocess.Popen(filled, env={**os.environ, **environment}, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as process:  # fmt: skip

@@ -24,7 +24,8 @@ from tests.benchmarks.letters import databases
 from tests.channels.email import rush
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import FakeSlack, Workspace
-from tests.faults.cluster import Cluster, RedisServer, cluster
+from tests.faults.cluster import Cluster, cluster
+from tests.servers import RedisServer
 
 KILL_EVERY = 5.0
 

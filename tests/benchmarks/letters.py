@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from monitor import db
 from tests.channels.email import rush
+from tests.channels.workers import Workers
 
 LETTERS = int(os.environ.get("LETTERS", "10000"))
 SLICES = 10
@@ -44,7 +45,7 @@ class Killer:
         self._seed = random.Random(6)
         self._marks = [letters * (number + 1) // (KILLS + 1) for number in range(KILLS)]
 
-    def __call__(self, workers: rush.Workers, came: int) -> None:
+    def __call__(self, workers: Workers, came: int) -> None:
         if self._marks and came >= self._marks[0]:
             self._marks.pop(0)
             workers.kill_one(self._seed)

@@ -19,7 +19,7 @@ from monitor.history.query import parse
 from monitor.history.record import News
 from monitor.models import Delivery, Release, Subscription
 from tests.benchmarks.letters import databases
-from tests.channels.email.desk import release
+from tests.channels.room import release
 
 SIZES = (1_000, 10_000, 100_000)
 EACH = 100

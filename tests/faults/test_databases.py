@@ -20,9 +20,10 @@ from monitor.models import Delivery, Poll, Subscription
 from monitor.vocabulary import Via
 from tests.fakes.hub import ReplayHub, model
 from tests.fakes.slack import FakeSlack
-from tests.faults.cluster import RedisServer, cluster
+from tests.faults.cluster import cluster
 from tests.faults.test_cluster import Scene
 from tests.house import House
+from tests.servers import RedisServer
 
 WRITERS, EACH = 4, 12
 

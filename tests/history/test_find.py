@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from monitor.db import now, transaction
 from monitor.history.search import find
 from monitor.models import Change
-from tests.channels.email.desk import release
+from tests.channels.room import release
 
 
 def test_by_its_name_its_former_name_or_not_at_all(engine: Engine) -> None:

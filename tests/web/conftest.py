@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
 from monitor import db
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
-from tests.fakes.hub import until
+from tests.servers import served
 from tests.web.browser import Browser
 from tests.web.history import fill
 
@@ -51,15 +48,8 @@ def client(service: Service) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def address(service: Service) -> Iterator[str]:
     """The address of the application, served by uvicorn."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started, 30, "the server")
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    with served(service) as where:
+        yield where
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
-from sqlmodel import SQLModel
 
-from monitor import db
 from monitor.channels.email import Email
 from monitor.settings import Settings
 from tests.channels.email.desk import Desk
@@ -20,28 +17,19 @@ Make = Callable[[SmtpSink], Desk]
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Iterator[Engine]:
-    """A database with the tables as the models say."""
-    engine = db.make_engine(f"sqlite:///{tmp_path}/letters.db")
-    SQLModel.metadata.create_all(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def desk_with(tables: Engine, tmp_path: Path) -> Make:
+def desk_with(sqlite_engine: Engine, sqlite_url: str) -> Make:
     """Makes a desk over a sink."""
 
     def make(sink: SmtpSink) -> Desk:
         settings = Settings(
-            database_url=f"sqlite:///{tmp_path}/letters.db",
+            database_url=sqlite_url,
             smtp_url=SecretStr(sink.url),
             email_from="News of Models <news@letters.example>",
             public_url="https://monitor.example",
             secret_key=SecretStr("a key for tests"),
             admin_token=SecretStr("admin"),
         )
-        return Desk(tables, settings, sink, Email(settings, tables))
+        return Desk(sqlite_engine, settings, sink, Email(settings, sqlite_engine))
 
     return make
 

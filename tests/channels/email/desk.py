@@ -4,65 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from sqlmodel import col
 
-from monitor.alerts import match, outbox
+from monitor.alerts import outbox
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email, send_confirmations
 from monitor.channels.email.tokens import Purpose, Tokens
 from monitor.db import now, reading, transaction
-from monitor.history.record import News
 from monitor.models import Delivery, Release, Subscription
 from monitor.service import Service
-from monitor.settings import Settings
 from monitor.vocabulary import Digest
 from monitor.web.app import create_app
+from tests.channels.room import Room
 from tests.fakes.smtp import SmtpSink
 
 READER = "reader@example.org"
-_numbers = count(1)
-
-
-def release(name: str = "Qwen3-Next-80B-A3B", **columns: Any) -> Release:
-    """A release that is not in any database yet."""
-    namespace = columns.pop("namespace", "Qwen")
-    moment = columns.pop("at", None) or now()
-    facts = {
-        "hub_id": f"hub-{next(_numbers)}",
-        "repo_id": f"{namespace}/{name}",
-        "namespace": namespace,
-        "name": name,
-        "lab": "qwen",
-        "origin": "CN",
-        "kind": "base",
-        "params_total": 80_000_000_000,
-        "params_active": 3_000_000_000,
-        "size": "large",
-        "license": "apache-2.0",
-        "license_class": "permissive",
-        "openness": "open-weights",
-        "task": "text-generation",
-        "created_at": moment,
-        "released_at": moment,
-        "first_seen_at": moment,
-        "detected_via": "sweep",
-        "status": "live",
-        "facts_digest": "",
-    }
-    return Release(**{**facts, **columns})
 
 
 @dataclass
-class Desk:
+class Desk(Room):
     """Everything that a test of letters needs."""
 
-    engine: Engine
-    settings: Settings
     sink: SmtpSink
     email: Email
     client: TestClient = field(init=False)
@@ -88,14 +54,6 @@ class Desk:
         with transaction(self.engine) as session:
             return subscribe(session, Wish("email", address, query, **wish)).id
 
-    def subscription(self, ident: str) -> Subscription:
-        with reading(self.engine) as session:
-            return session.get_one(Subscription, ident)
-
-    def subscriptions(self) -> list[Subscription]:
-        with reading(self.engine) as session:
-            return list(session.scalars(select(Subscription).order_by(col(Subscription.created_at))))
-
     def sign_up(self, email: str = READER, **terms: Any) -> Any:
         return self.client.post("/api/v1/email/subscriptions", json={"email": email, **terms})
 
@@ -104,13 +62,6 @@ class Desk:
         return send_confirmations(self.engine, self.email)
 
     # --- news ---------------------------------------------------------------------------------------------
-
-    def news(self, *releases: Release, event: str = "release") -> None:
-        """Tells of releases, all in one transaction."""
-        with transaction(self.engine) as session:
-            session.add_all(releases)
-            session.flush()
-            match.enqueue(session, [News(row, event) for row in releases])
 
     def deliver(self) -> int:
         return outbox.work(self.engine, {"email": self.email})
@@ -121,10 +72,6 @@ class Desk:
             for row in session.scalars(select(Delivery).where(col(Delivery.state) == "pending")):
                 row.due_at = now()
                 session.add(row)
-
-    def deliveries(self) -> list[Delivery]:
-        with reading(self.engine) as session:
-            return list(session.scalars(select(Delivery).order_by(col(Delivery.id))))
 
     def rows(self, table: type) -> int:
         with reading(self.engine) as session:

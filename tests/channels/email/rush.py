@@ -1,18 +1,10 @@
-"""Many letters at once: a sink in a process of its own, and worker processes that are killed.
-
-Workers import this file, so it imports nothing of the web.
-"""
+"""Many letters at once: a sink in a process of its own, and worker processes that are killed."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import random
 import re
-import signal
 import smtplib
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,21 +16,19 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine, func, select, update
 from sqlmodel import col
 
-from monitor import logs
 from monitor.alerts import match
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
 from monitor.db import reading, transaction
 from monitor.history.record import News
 from monitor.models import Delivery, DeliveryState, Subscription, Target
-from monitor.service import Service
-from monitor.settings import Settings, load
+from monitor.settings import Settings
+from tests.channels.room import release
+from tests.channels.workers import Workers
 from tests.fakes.hub import until
 from tests.fakes.smtp import SmtpSink
 
 _ID = re.compile(rb"(?m)^Message-ID: (<[^>\r]+>)\r$")
-IDLE = 0.02
-"""Seconds that an idle worker waits before it looks again."""
 
 
 class Sink:
@@ -96,52 +86,6 @@ def settings_for(database_url: str, sink: Sink) -> dict[str, str]:
     }
 
 
-class Workers:
-    """Processes that do what the beat has workers do, again and again."""
-
-    def __init__(self, environment: dict[str, str], number: int) -> None:
-        self._environment = {**os.environ, **environment}
-        self.running: list[subprocess.Popen[bytes]] = []
-        self.killed = 0
-        for _ in range(number):
-            self._start()
-
-    def __enter__(self) -> Workers:
-        for process in self.running:
-            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in self.running:
-            process.kill()
-            process.wait(10)
-
-    def kill_one(self, seed: random.Random) -> None:
-        """Kills one at random (SIGKILL), and starts another in its place."""
-        process = self.running.pop(seed.randrange(len(self.running)))
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-        self.killed += 1
-        self._start()
-
-    def _start(self) -> None:
-        command = [sys.executable, "-c", "from tests.channels.email import rush; rush.work()"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.running.append(subprocess.Popen(command, env=self._environment, **pipes))
-
-
-def work() -> None:
-    """A worker, until it is killed or whoever started it is gone."""
-    parent = os.getppid()
-    logs.configure()  # to standard error: nobody reads what follows "ready", and a full pipe would hold it up
-    service = Service(load(_env_file=None))
-    service.channels  # noqa: B018  (made before it says that it is ready)
-    print("ready", flush=True)
-    while os.getppid() == parent:
-        if service.deliver() == 0:
-            time.sleep(IDLE)
-
-
 # --- readers and news -------------------------------------------------------------------------------------
 
 
@@ -154,8 +98,6 @@ def readers(engine: Engine, number: int) -> None:
 
 def announce(engine: Engine, name: str) -> int:
     """One release that all are told of; how many letters that makes."""
-    from tests.channels.email.desk import release
-
     with transaction(engine) as session:
         row = release(name)
         session.add(row)
@@ -168,13 +110,6 @@ def left(engine: Engine) -> int:
     with reading(engine) as session:
         query = select(func.count()).where(col(Delivery.state) == str(DeliveryState.PENDING))
         return session.scalar(query) or 0
-
-
-def states(engine: Engine) -> dict[str, int]:
-    """How many deliveries are in each state."""
-    with reading(engine) as session:
-        rows = session.execute(select(col(Delivery.state), func.count()).group_by(col(Delivery.state)))
-        return {str(state): number for state, number in rows}
 
 
 def forget_leases(engine: Engine) -> None:
@@ -220,7 +155,7 @@ def bare(sink: Sink, engine: Engine, database_url: str, number: int) -> float:
 
 def _letter(sink: Sink, engine: Engine, database_url: str) -> bytes:
     """A letter as the workers write them."""
-    from tests.channels.email.desk import outbox_message, release
+    from tests.channels.email.desk import outbox_message
 
     settings = Settings(
         database_url=database_url,

@@ -13,7 +13,8 @@ from monitor.alerts.outbox import Message, SendError
 from monitor.channels.email.reports import Kind, read
 from monitor.db import reading
 from monitor.models import EmailBounce, Subscription, Suppression
-from tests.channels.email.desk import READER, Desk, outbox_message, release
+from tests.channels.email.desk import READER, Desk, outbox_message
+from tests.channels.room import release
 from tests.fakes.hub import until
 from tests.fakes.smtp import Received
 

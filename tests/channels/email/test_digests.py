@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from monitor.alerts.subscriptions import next_digest
 from monitor.models import Subscription
 from monitor.vocabulary import Digest
-from tests.channels.email.desk import Desk, release, texts
+from tests.channels.email.desk import Desk, texts
+from tests.channels.room import release
 
 PARIS = ZoneInfo("Europe/Paris")
 HOUR = timedelta(hours=1)

@@ -8,15 +8,12 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from pydantic import SecretStr
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
@@ -25,12 +22,14 @@ from monitor.channels.email import Email
 from monitor.models import Release
 from monitor.service import Service
 from monitor.vocabulary import Digest
-from monitor.web.app import create_app
+from tests import servers
 from tests.channels.email.conftest import Make
-from tests.channels.email.desk import READER, Desk, release, texts
+from tests.channels.email.desk import READER, Desk, texts
 from tests.channels.email.test_letters import check, read
+from tests.channels.room import release
 from tests.fakes.hub import until
 from tests.fakes.smtp import Received, SmtpSink
+from tests.servers import free_port
 from tests.web.browser import Browser
 
 ROOT = Path(__file__).parents[3]
@@ -54,18 +53,12 @@ def browser(one_browser: Browser) -> Browser:
 def served(desk_with: Make, sink: SmtpSink) -> Iterator[Desk]:
     """A desk whose pages a browser can open, at the address that its letters name."""
     desk = desk_with(sink)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     desk.settings = desk.settings.model_copy(update={"public_url": address, "smtp_url": SecretStr(sink.url)})
     desk.email = Email(desk.settings, desk.engine)
-    server = uvicorn.Server(uvicorn.Config(create_app(Service(desk.settings)), port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started, 30, "the server")
-    yield desk
-    server.should_exit = True
-    thread.join(10)
+    with servers.served(Service(desk.settings), port):
+        yield desk
 
 
 def keep(browser: Browser, name: str, *, wide: int = 700, dark: bool = False) -> None:

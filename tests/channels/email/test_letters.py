@@ -18,7 +18,8 @@ from monitor.channels.email.phrases import license_name, summary
 from monitor.db import now, transaction
 from monitor.models import Change, Delivery, Outage
 from monitor.vocabulary import Digest
-from tests.channels.email.desk import READER, Desk, outbox_message, path_in, release, texts
+from tests.channels.email.desk import READER, Desk, outbox_message, path_in, texts
+from tests.channels.room import release
 from tests.fakes.smtp import Received
 
 

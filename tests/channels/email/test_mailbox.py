@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from monitor.channels.email.mailbox import Mailbox, MailboxError, collect, probe
 from monitor.models import EmailBounce, Suppression
 from monitor.settings import Settings, SettingsError
-from tests.channels.email.desk import READER, Desk, outbox_message, release
+from tests.channels.email.desk import READER, Desk, outbox_message
 from tests.channels.email.test_bounces import dsn
+from tests.channels.room import release
 from tests.fakes.imap import ImapServer
 from tests.fakes.smtp import Received
 

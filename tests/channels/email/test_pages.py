@@ -13,7 +13,8 @@ from monitor.channels.email.tokens import Purpose
 from monitor.db import now, transaction
 from monitor.models import Delivery, EmailConfirmation, Subscription, Suppression, Target
 from monitor.vocabulary import Digest
-from tests.channels.email.desk import READER, Desk, path_in, release
+from tests.channels.email.desk import READER, Desk, path_in
+from tests.channels.room import release
 
 ONE_CLICK = {"content": b"List-Unsubscribe=One-Click", "headers": {"content-type": "application/x-www-form-urlencoded"}}
 

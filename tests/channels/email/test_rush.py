@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.channels.email import rush
+from tests.channels.workers import Workers, states
 
 LETTERS, KILLS = 150, 2
 
@@ -24,7 +25,7 @@ class Killer:
         self._marks = [LETTERS * (number + 1) // (KILLS + 1) for number in range(KILLS)]
         self._came, self._when = 0, time.monotonic()
 
-    def __call__(self, workers: rush.Workers, came: int) -> None:
+    def __call__(self, workers: Workers, came: int) -> None:
         if self._marks and came >= self._marks[0]:
             self._marks.pop(0)
             workers.kill_one(random.Random(came))
@@ -43,4 +44,4 @@ def test_killed_workers_lose_no_letter_and_make_no_second_message_id(engine: Eng
         done = rush.rush(engine, environment, sink, "Model-7B", 2, meanwhile=Killer(engine), patience=200)
     assert done.letters == LETTERS and done.killed == KILLS
     assert done.lost == done.second_ids == 0
-    assert rush.states(engine) == {"sent": LETTERS}
+    assert states(engine) == {"sent": LETTERS}

@@ -16,7 +16,8 @@ from monitor.channels.email import Email, check_dns
 from monitor.channels.email.rate import Rate
 from monitor.channels.email.signing import Signer
 from monitor.settings import SettingsError
-from tests.channels.email.desk import Desk, release
+from tests.channels.email.desk import Desk
+from tests.channels.room import release
 from tests.fakes.dns import DnsServer
 
 PEM = serialization.Encoding.PEM

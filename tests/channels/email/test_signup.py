@@ -12,7 +12,8 @@ from monitor.channels.email import tidy
 from monitor.channels.email.tokens import Purpose
 from monitor.db import now, transaction
 from monitor.models import EmailConfirmation, Subscription, Suppression, Target
-from tests.channels.email.desk import READER, Desk, path_in, release, texts
+from tests.channels.email.desk import READER, Desk, path_in, texts
+from tests.channels.room import release
 from tests.fakes.smtp import DROP, KEEP_AND_DROP
 
 

@@ -14,7 +14,8 @@ from monitor.db import reading
 from monitor.models import Suppression
 from monitor.settings import Settings, SettingsError
 from tests.channels.email.conftest import Make
-from tests.channels.email.desk import READER, Desk, outbox_message, release
+from tests.channels.email.desk import READER, Desk, outbox_message
+from tests.channels.room import release
 from tests.fakes.smtp import DROP, KEEP_AND_DROP, SmtpSink, Stage, Tls
 
 

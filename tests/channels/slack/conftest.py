@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
-from monitor import db
 from monitor.settings import Settings
 from tests.channels.slack.office import Office
 from tests.fakes.slack import FakeSlack
@@ -22,12 +21,12 @@ def slack() -> Iterator[FakeSlack]:
 
 
 @pytest.fixture
-def office(slack: FakeSlack, tmp_path: Path) -> Iterator[Office]:
+def office(slack: FakeSlack, sqlite_engine: Engine, sqlite_url: str) -> Iterator[Office]:
     """An office with a bot token for one workspace, which has one channel."""
     workspace = slack.workspace()
     channel = slack.channel(workspace)
     settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/slack.db",
+        database_url=sqlite_url,
         slack_api_url=slack.api_url,
         slack_bot_token=SecretStr(workspace.token),
         slack_signing_secret=SecretStr(slack.signing_secret),
@@ -36,9 +35,6 @@ def office(slack: FakeSlack, tmp_path: Path) -> Iterator[Office]:
         public_url="https://monitor.example",
         secret_key=SecretStr("a key for tests"),
     )
-    engine = db.make_engine(settings.database_url)
-    db.upgrade(engine)
-    made = Office(engine, settings, slack, workspace, channel)
+    made = Office(sqlite_engine, settings, slack, workspace, channel)
     yield made
     made.close()
-    engine.dispose()

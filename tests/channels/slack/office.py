@@ -8,29 +8,25 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import update
 from sqlmodel import col
 
-from monitor.alerts import match, outbox
+from monitor.alerts import outbox
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.slack.transport import Slack
-from monitor.db import now, reading, transaction
-from monitor.history.record import News
+from monitor.db import now, transaction
 from monitor.models import Delivery, Release, Subscription, Target
 from monitor.service import Service
-from monitor.settings import Settings
 from monitor.web.app import create_app
-from tests.channels.email.desk import release as release  # noqa: PLC0414 - the same as letters are about
+from tests.channels.room import Room
 from tests.fakes.slack import Channel, FakeSlack, Json, Workspace
 from workers.embedded import WebThread
 
 
 @dataclass
-class Office:
+class Office(Room):
     """Everything that a test of Slack needs. ``base``: where the routes are."""
 
-    engine: Engine
-    settings: Settings
     slack: FakeSlack
     workspace: Workspace
     channel: Channel
@@ -62,21 +58,6 @@ class Office:
         with transaction(self.engine) as session:
             return subscribe(session, Wish("slack", target or self.channel.id, query, **wish)).id
 
-    def subscription(self, ident: str) -> Subscription:
-        with reading(self.engine) as session:
-            return session.get_one(Subscription, ident)
-
-    def subscriptions(self) -> list[Subscription]:
-        with reading(self.engine) as session:
-            return list(session.scalars(select(Subscription).order_by(col(Subscription.created_at))))
-
-    def news(self, *releases: Release, event: str = "release") -> None:
-        """Tells of releases, all in one transaction."""
-        with transaction(self.engine) as session:
-            session.add_all(releases)
-            session.flush()
-            match.enqueue(session, [News(row, event) for row in releases])
-
     def known(self, *releases: Release) -> None:
         """These are in the history."""
         with transaction(self.engine) as session:
@@ -88,10 +69,6 @@ class Office:
             session.execute(update(Target).values(open_at=now() - timedelta(seconds=1), leased_until=None))
             session.execute(update(Delivery).where(col(Delivery.due_at) > now()).values(due_at=now()))
         return outbox.work(self.engine, {"slack": self.transport})
-
-    def deliveries(self) -> list[Delivery]:
-        with reading(self.engine) as session:
-            return list(session.scalars(select(Delivery).order_by(col(Delivery.id))))
 
     # --- what was shown -----------------------------------------------------------------------------------
 

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sqlalchemy import Engine, func, select
-from sqlmodel import col
+from sqlalchemy import Engine
 
-from monitor import logs
-from monitor.alerts import match, outbox
+from monitor.alerts import match
 from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.db import reading, transaction
+from monitor.db import transaction
 from monitor.history.record import News
-from monitor.models import Delivery, DeliveryState
-from monitor.service import Service
-from monitor.settings import load
-from tests.channels.email.desk import release
+from monitor.models import DeliveryState
+from tests.channels.room import release
+from tests.channels.workers import Workers, states
 from tests.fakes.slack import FakeSlack
-
-IDLE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,58 +76,11 @@ def _serve(pipe: Connection, number: int) -> None:
 def environment(database_url: str, crowd: Crowd) -> dict[str, str]:
     """The environment of a worker."""
     return {
-        **os.environ,
         "MONITOR_DATABASE_URL": database_url,
         "MONITOR_SLACK_API_URL": crowd.opened.api_url,
         "MONITOR_SLACK_BOT_TOKEN": crowd.opened.token,
         "MONITOR_SECRET_KEY": "a key for many messages",
     }
-
-
-class Workers:
-    """Processes that deliver, again and again; a lease of theirs lasts ``lease`` seconds."""
-
-    def __init__(self, settings: dict[str, str], number: int, lease: float) -> None:
-        self._settings, self._lease = settings, lease
-        self.running: list[subprocess.Popen[bytes]] = []
-        self.killed = 0
-        for _ in range(number):
-            self._start()
-
-    def __enter__(self) -> Workers:
-        for process in self.running:
-            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in self.running:
-            process.kill()
-            process.wait(10)
-
-    def kill_one(self, chance: random.Random) -> None:
-        """Kills one at random (SIGKILL), and starts another in its place."""
-        process = self.running.pop(chance.randrange(len(self.running)))
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-        self.killed += 1
-        self._start()
-
-    def _start(self) -> None:
-        command = [sys.executable, "-c", f"from tests.channels.slack import rush; rush.work({self._lease})"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.running.append(subprocess.Popen(command, env=self._settings, **pipes))
-
-
-def work(lease: float) -> None:
-    """A worker, until it is killed."""
-    outbox.LEASE = timedelta(seconds=lease)
-    logs.configure()  # to standard error: nobody reads what follows "ready", and a full pipe would hold it up
-    service = Service(load(_env_file=None))
-    service.channels["slack"].channel  # type: ignore[attr-defined]  # noqa: B018  (imported before it says so)
-    print("ready", flush=True)
-    while True:
-        if service.deliver() == 0:
-            time.sleep(IDLE)
 
 
 def announce(engine: Engine, crowd: Crowd, each: int) -> int:
@@ -151,13 +94,6 @@ def announce(engine: Engine, crowd: Crowd, each: int) -> int:
         session.add(row)
         session.flush()
         return match.enqueue(session, [News(row, "release")])
-
-
-def states(engine: Engine) -> dict[str, int]:
-    """How many deliveries are in each state."""
-    with reading(engine) as session:
-        rows = session.execute(select(col(Delivery.state), func.count()).group_by(col(Delivery.state)))
-        return {str(state): number for state, number in rows}
 
 
 @dataclass(frozen=True, slots=True)

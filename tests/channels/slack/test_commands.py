@@ -15,7 +15,8 @@ from monitor.alerts.subscriptions import pause
 from monitor.channels.slack.doorway import KEPT, first_use
 from monitor.db import now, transaction
 from monitor.models import Subscription
-from tests.channels.slack.office import Office, release, visible
+from tests.channels.room import release
+from tests.channels.slack.office import Office, visible
 from tests.fakes.hub import until
 from tests.fakes.slack import Json, buttons
 

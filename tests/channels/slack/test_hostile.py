@@ -16,7 +16,8 @@ from monitor.channels.slack.markup import code, escaped, line, link, units, web_
 from monitor.channels.slack.transport import post
 from monitor.db import now
 from monitor.models import Change, FeedEntry, Release, Subscription
-from tests.channels.slack.office import Office, release
+from tests.channels.room import release
+from tests.channels.slack.office import Office
 from tests.fakes.slack import Json
 from tests.fakes.slack_html import Span, spans
 

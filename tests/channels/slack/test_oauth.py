@@ -15,7 +15,8 @@ from monitor.channels.slack.oauth import SCOPES, StateError, begin, finish
 from monitor.channels.slack.transport import Slack
 from monitor.db import reading, transaction
 from monitor.models import SlackInstallation
-from tests.channels.slack.office import Office, release
+from tests.channels.room import release
+from tests.channels.slack.office import Office
 from tests.channels.slack.test_commands import ask, click
 from tests.fakes.slack import Workspace
 
