@@ -39,6 +39,7 @@ COLOURS = {
     Openness.OPEN_SCIENCE: "#2e8555", Openness.OPEN_WEIGHTS: "#2f6fb4", Openness.RESTRICTED_WEIGHTS: "#c8601b",
     LicenseClass.PERMISSIVE: "#2f6fb4", LicenseClass.COPYLEFT: "#2e8555", LicenseClass.COMMUNITY: "#c8601b",
     LicenseClass.NON_COMMERCIAL: "#b5373c",
+    "open": "#2e8555", "announced only": "#7b858f",
     Kind.BASE: "#2f6fb4", Kind.FINETUNE: "#c8601b", Kind.QUANTIZED: "#2e8555",
 }  # fmt: skip
 """Words that have the same colour on every chart; others take what is left, in their order."""
@@ -46,7 +47,13 @@ COLOURS = {
 ORDERS: dict[str, tuple[str, ...]] = {"size": tuple(Size), "openness": tuple(Openness), "kind": tuple(Kind)}
 """Groups with an order of their own; others come from the largest to the smallest."""
 
-UNITS = {"count": "releases", "params_total": "parameters", "params_median": "parameters, median"}
+UNITS = {
+    "count": "releases",
+    "models": "launches, or announced models",
+    "launches": "launches",
+    "params_total": "parameters",
+    "params_median": "parameters, median",
+}
 WIDTH, HEIGHT = 720, 260
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 MOST = 8

@@ -16,12 +16,12 @@ import structlog
 from sqlalchemy import Engine, delete, or_, select, update
 from sqlmodel import Session, col
 
-from monitor.alerts.match import enqueue
+from monitor.alerts.match import enqueue, tell_announced
 from monitor.ancestors import ancestors
 from monitor.db import now, reading, transaction
 from monitor.history.adoption import popular, ranked
 from monitor.history.announce import announced
-from monitor.history.announcements import announce
+from monitor.history.announcements import announce, news
 from monitor.history.launches import WINDOW
 from monitor.history.record import Recorded, ignoring, record, vanished
 from monitor.history.release import moment as hub_moment
@@ -424,7 +424,8 @@ def heed_feeds(watcher: Watcher, entries: Sequence[NewEntry]) -> None:
         recent = select(FeedEntry).where(col(FeedEntry.seen_at) >= now() - timedelta(hours=1))
         rows = list(session.scalars(recent.order_by(col(FeedEntry.id))))
         announced(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
-        announce(session, watcher.registry, rows)
+        fresh = news(session, announce(session, watcher.registry, rows), rows)
+        tell_announced(session, fresh, watcher.registry)
     labs = {lab.id: lab for entry in entries for lab in watcher.registry.labs_of_feed(entry.feed_url)}
     hint(watcher, sorted({name for lab in labs.values() for name in lab.namespaces}))
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -124,6 +125,15 @@ class Release(SQLModel, table=True):
         Index("ix_release_lab_released_at_id", "lab", "released_at", "id"),
         Index("ix_release_foundation_repo_id_id", "foundation_repo_id", "id"),
         *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
+        # The members of launches, with all that launches are counted by.
+        Index(
+            "ix_release_launched",
+            "launch_id",
+            "released_at",
+            *COUNTED,
+            sqlite_where=text("launch_id IS NOT NULL"),
+            postgresql_where=text("launch_id IS NOT NULL"),
+        ),
         # Holds what is filtered and counted most, so that a walk of the newest reads the rows it gives and no others.
         Index("ix_release_newest", "released_at", "id", *COUNTED),
     )
@@ -630,9 +640,16 @@ class Silence(SQLModel, table=True):
 
 
 class Notice(SQLModel, table=True):
-    """Sentences for one operator, with an outbox of their own. ``due_at``: None when no more is tried."""
+    """Sentences for one subscription, with an outbox of their own. ``due_at``: None when no more is tried.
+
+    Operators are told of silences; ``announcement_id`` and ``title``: who asked for it, of a model that was announced
+    without weights, once each.
+    """
 
     __tablename__: ClassVar[str] = "notice"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_notice_announcement_id_subscription_id", "announcement_id", "subscription_id", unique=True),
+    )
 
     id: int | None = _key()
     subscription_id: str = Field(
@@ -645,6 +662,10 @@ class Notice(SQLModel, table=True):
     sent_at: datetime | None = _moment()
     receipt: str | None = _text()
     error: str | None = _text()
+    title: str | None = _text()
+    announcement_id: int | None = Field(
+        default=None, sa_column=Column(Id, ForeignKey("announcement.id", ondelete="CASCADE"), nullable=True)
+    )
 
 
 class Counter(SQLModel, table=True):

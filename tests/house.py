@@ -16,7 +16,7 @@ from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.detection import Watcher
 from monitor.labs import Registry, load
-from monitor.models import Change, Release
+from monitor.models import Change, Feed, FeedEntry, Release
 from monitor.settings import Settings
 from monitor.sources import transport
 from monitor.sources.budget import Allowance
@@ -87,6 +87,16 @@ class House:
         """Sends what is due; changes settle at once."""
         settle(self.engine, timedelta(0))
         return outbox.work(self.engine, {"kept": self.channel})
+
+    def read(self, *entries: FeedEntry) -> None:
+        """These entries of feeds have just been read, and are heeded."""
+        with db.transaction(self.engine) as session:
+            for url in {entry.feed_url for entry in entries}:
+                if session.get(Feed, url) is None:
+                    session.add(Feed(url=url, location=url, due_at=db.now()))
+            session.flush()
+            session.add_all(entries)
+        detection.heed_feeds(self.watcher, [])
 
     def releases(self) -> dict[str, Release]:
         """Every release by its name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,10 +14,13 @@ from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import roll
 from monitor.db import UTCDateTime, now
+from monitor.history.announcements import as_release
 from monitor.history.query import Predicate, QueryError, parse, to_predicate
-from monitor.history.record import News
+from monitor.history.record import News, ignoring
+from monitor.labs import Registry
 from monitor.logs import trace
-from monitor.models import Delivery, DeliveryState, Id, Launch, Subscription
+from monitor.models import Announcement, Delivery, DeliveryState, Id, Launch, Notice, Subscription
+from monitor.text import plain
 from monitor.vocabulary import UPDATES, Event, event_of
 
 log = structlog.get_logger(__name__)
@@ -49,6 +52,44 @@ def enqueue(session: Session, news: Sequence[News]) -> int:
         if event_of(item.event) in UPDATES and len(choosy) < len(filters):
             written += _fan_out(session, item, col(Subscription.id).in_(_told(item)), _without(choosy))
     return written
+
+
+def tell_announced(session: Session, rows: Iterable[Announcement], registry: Registry) -> int:
+    """Writes a notice of each model that was announced without weights, for whoever asks for ``event:announced``.
+
+    Such a model is matched as a release of which only its name and its lab are known. Returns how many are new.
+    """
+    filters = session.scalars(select(col(Subscription.filter)).where(*_active()).distinct())
+    choosy = [text for text in filters if _matcher(text).names_events]
+    written = 0
+    for row in rows:
+        matching = [text for text in choosy if _matcher(text).holds(as_release(row, registry), (Event.ANNOUNCED,))]
+        for start in range(0, len(matching), _SOME):
+            written += _notices(session, row, registry, matching[start : start + _SOME])
+    return written
+
+
+def _notices(session: Session, row: Announcement, registry: Registry, filters: Sequence[str]) -> int:
+    roll(session, moment := now())
+    lab = registry.get(row.lab)
+    title = plain(f"{lab.name if lab else row.lab} announced {row.model}")[:150]
+    lines = (
+        plain(row.title or "")[:300],
+        row.url,
+        "Its weights are not public; a message about its release names this.",
+    )
+    chosen = select(
+        col(Subscription.id),
+        literal("\n".join(line for line in lines if line), Text()),
+        literal(moment, UTCDateTime()),
+        func.coalesce(col(Subscription.digest_due_at), literal(moment, UTCDateTime())),
+        literal(0),
+        literal(title, Text()),
+        literal(row.id, Id),
+    ).where(*_active(), col(Subscription.filter).in_(filters))
+    columns = ("subscription_id", "text", "created_at", "due_at", "attempts", "title", "announcement_id")
+    written = session.execute(ignoring(session, Notice).from_select(columns, chosen), execution_options=_COUNTED)
+    return int(written.rowcount)  # type: ignore[attr-defined]
 
 
 def _happened(item: News) -> tuple[str, ...]:

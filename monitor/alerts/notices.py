@@ -1,4 +1,6 @@
-"""What operators are told: a source has gone silent, and it is back. Once each, however many look.
+"""What is told in a sentence: operators hear that a source has gone silent and is back, others of announcements.
+
+Once each, however many look.
 
 Whoever inserts the row of a silence writes the notices of it, in the same transaction, and whoever deletes it those of
 its end. So two beats, or ten workers, tell each operator once.
@@ -172,7 +174,10 @@ def _send(engine: Engine, channels: Mapping[str, Channel], notice: Notice, subsc
         teller = channels.get(subscription.channel)
         if not isinstance(teller, Teller):
             raise SendError(f"{subscription.channel} is not set up, or takes no notices", permanent=teller is not None)
-        receipt = teller.notify(subscription, TITLE, notice.text, key, in_doubt=notice.attempts > 1)
+        if subscription.paused or not subscription.confirmed:
+            raise SendError("this subscription is told of nothing now", permanent=True)
+        title = notice.title or TITLE
+        receipt = teller.notify(subscription, title, notice.text, key, in_doubt=notice.attempts > 1)
     except SendError as failure:
         error = str(failure)[:500]
         if not failure.permanent and notice.attempts < ATTEMPTS:

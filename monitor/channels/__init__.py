@@ -7,11 +7,13 @@ from functools import cached_property
 
 from sqlalchemy import Engine
 
-from monitor.alerts.outbox import Channel, Message
+from monitor.alerts.notices import Teller
+from monitor.alerts.outbox import Channel, Message, SendError
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels.apprise import Apprise
 from monitor.channels.terminal import Terminal
 from monitor.channels.webhook import Webhook
+from monitor.models import Subscription
 from monitor.settings import Settings
 
 
@@ -28,6 +30,13 @@ class Later:
 
     def send(self, message: Message) -> str:
         return self.channel.send(message)
+
+    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+        """Says a sentence, as the channel does. Raises SendError where it cannot."""
+        channel = self.channel
+        if not isinstance(channel, Teller):
+            raise SendError(f"{self.name} takes no notices", permanent=True)
+        return channel.notify(subscription, title, text, key, in_doubt=in_doubt)
 
 
 def available(settings: Settings, engine: Engine) -> dict[str, Channel]:

@@ -62,7 +62,7 @@ def stats_command(
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
-    """Counts releases, sums their parameters, and says their median."""
+    """Counts releases and the launches that they are of, sums their parameters, and says their median."""
     wanted, names = parse(query), dimensions(by)
     zone(tz)
     if plot is not None and plot.suffix not in {".svg", ".png"}:
@@ -74,7 +74,7 @@ def stats_command(
         rows = stats(session, wanted, names, tz=tz, medians=median)
     if plot is not None:
         _plot(rows, names, plot)
-    write(rows, form, (*names, "count", "params_total", "params_known", "params_median"))
+    write(rows, form, (*names, "count", "launches", "params_total", "params_known", "params_median"))
 
 
 def _plot(rows: list[dict[str, Any]], names: list[str], path: Path) -> None:

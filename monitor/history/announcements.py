@@ -9,22 +9,28 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from monitor.db import now
 from monitor.history.changes import note
 from monitor.history.inserts import ignoring
+from monitor.history.query import Query, parse, to_predicate
+from monitor.history.query.tree import All, normalised
+from monitor.history.stats import between, stats
 from monitor.labs import Registry
-from monitor.models import Announcement, FeedEntry, Launch, Release, iso
+from monitor.models import Announcement, FeedEntry, Release, iso
+from monitor.vocabulary import Event
 
 ANNOUNCED, RELEASED = "announced", "released"
 REMEMBERED = timedelta(days=45)
 """Between an announcement and the release that it is of, at the most."""
 
+FRESH = timedelta(days=7)
+"""How old an announcement that was not read before may be, and be news."""
 LONGEST = 5
 """Words of a model's name; what has more is a sentence."""
 
@@ -80,8 +86,8 @@ def key_of(name: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W\d_]+|\d+(?:\.\d+)*", name.lower()))
 
 
-def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry]) -> int:
-    """Keeps the models that entries of the labs' own feeds name; returns how many are new."""
+def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry]) -> list[Announcement]:
+    """Keeps the models that entries of the labs' own feeds name; returns those that were not named before."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for entry in entries:
         name = named(entry.title)
@@ -94,7 +100,7 @@ def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry])
             }  # fmt: skip
             rows.setdefault((labs[0].id, key), row)
     if not rows:
-        return 0
+        return []
     there = {
         (row[0], row[1])
         for row in session.execute(
@@ -112,11 +118,33 @@ def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry])
             col(Release.first_seen_at) >= now() - REMEMBERED,
         )
         fulfil(session, list(session.scalars(released)))
-    return len(fresh)
+    new = select(Announcement).where(
+        col(Announcement.lab).in_({row["lab"] for row in fresh}),
+        col(Announcement.key).in_({row["key"] for row in fresh}),
+    )
+    found = {(row.lab, row.key): row for row in session.scalars(new)} if fresh else {}
+    return [found[row["lab"], row["key"]] for row in fresh]
 
 
-def fulfil(session: Session, rows: Sequence[Release]) -> None:
-    """Gives releases the announcements that named them: those are released now."""
+def news(session: Session, rows: Iterable[Announcement], entries: Iterable[FeedEntry]) -> list[Announcement]:
+    """Those of these announcements that are news: without weights, not old, and from no feed's first read."""
+    entries = list(entries)
+    first = select(col(FeedEntry.feed_url), func.min(FeedEntry.seen_at)).group_by(col(FeedEntry.feed_url))
+    feeds = {entry.feed_url for entry in entries}
+    began = {row[0]: row[1] for row in session.execute(first.where(col(FeedEntry.feed_url).in_(feeds)))}
+    later = {(entry.url, entry.title) for entry in entries if entry.seen_at > began[entry.feed_url]}
+    return [
+        row
+        for row in rows
+        if row.state == ANNOUNCED and row.announced_at > row.seen_at - FRESH and (row.url, row.title) in later
+    ]
+
+
+def fulfil(session: Session, rows: Sequence[Release], *, told: bool = False) -> None:
+    """Gives releases the announcements that named them: those are released now.
+
+    ``told``: the releases themselves are just being told, and their messages say it.
+    """
     labs = {row.lab for row in rows if row.lab}
     if not labs:
         return
@@ -134,15 +162,41 @@ def fulfil(session: Session, rows: Sequence[Release]) -> None:
         announcement.state, announcement.release_id = RELEASED, row.id
         session.add(announcement)
         if row.announcement_url is None and announcement.url:
-            note(session, row, "announcement_url", None, announcement.url, now(), "feed", tell=not row.history)
+            note(
+                session,
+                row,
+                "announcement_url",
+                None,
+                announcement.url,
+                now(),
+                "feed",
+                tell=not told and not row.history,
+            )
             row.announcement_url = announcement.url
             session.add(row)
 
 
+def as_release(row: Announcement, registry: Registry) -> Release:
+    """An announced model as a release of which little more than its name and its lab is known: to be matched."""
+    lab = registry.get(row.lab)
+    namespace = lab.namespaces[0] if lab is not None and lab.namespaces else row.lab
+    return Release(
+        hub_id="", repo_id=f"{namespace}/{row.model}", namespace=namespace, name=row.model, lab=row.lab,
+        lab_kind=lab.kind if lab else None, origin=lab.origin if lab else None, released_at=row.announced_at,
+        first_seen_at=row.seen_at, detected_via="feed", announcement_url=row.url, facts_digest="", kind="unknown",
+        license_class="unknown", openness="unknown", status=ANNOUNCED,
+    )  # fmt: skip
+
+
 def announcements(
-    session: Session, *, lab: str | None = None, state: str | None = None, limit: int = 100
+    session: Session,
+    *,
+    lab: str | None = None,
+    state: str | None = None,
+    month: str | None = None,
+    limit: int = 100,
 ) -> list[dict[str, Any]]:
-    """What was announced, newest first."""
+    """What was announced, newest first; ``month`` (``2026-05``, of UTC) is that of the announcement."""
     query = select(Announcement, col(Release.repo_id)).outerjoin(
         Release, col(Release.id) == col(Announcement.release_id)
     )
@@ -150,6 +204,10 @@ def announcements(
         query = query.where(col(Announcement.lab) == lab)
     if state is not None:
         query = query.where(col(Announcement.state) == state)
+    if month is not None:
+        first = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
+        after = (first + timedelta(days=31)).replace(day=1)
+        query = query.where(col(Announcement.announced_at) >= first, col(Announcement.announced_at) < after)
     newest = query.order_by(col(Announcement.announced_at).desc(), col(Announcement.id).desc()).limit(limit)
     return [
         {
@@ -165,18 +223,37 @@ def announcements(
     ]
 
 
-def open_and_closed(session: Session, registry: Registry) -> list[dict[str, Any]]:
-    """For each month: launches of the registry's labs with public weights, and models that were only announced."""
+OPEN, CLOSED = "open", "announced only"
+LAUNCHED = "launch:any -lab:none"
+"""The query of what labs of the registry launched with public weights."""
+
+
+def open_and_closed(session: Session, registry: Registry, query: Query) -> list[dict[str, Any]]:
+    """For each month: launches of the registry's labs with public weights, and models that were only announced.
+
+    Rows ``{month, access, count}``, of those that match; no month between the first and the last is left out.
+    """
     counts: Counter[tuple[str, str]] = Counter()
-    for publisher, at in session.execute(select(col(Launch.publisher), col(Launch.first_at))):
-        if registry.get(publisher) is not None:
-            counts[f"{at:%Y-%m}", "open"] += 1
-    only = select(col(Announcement.announced_at)).where(col(Announcement.state) == ANNOUNCED)
-    for at in session.scalars(only):
-        counts[f"{at:%Y-%m}", "announced only"] += 1
-    months = sorted({month for month, _ in counts})
+    launched = Query(normalised(All((query.root, parse(LAUNCHED).root))))
+    for row in stats(session, launched, ["month"], medians=False):
+        if row["month"] is not None:
+            counts[row["month"], OPEN] += row["launches"]
+    holds = to_predicate(query)
+    for announcement in _without_weights(session):
+        if holds(as_release(announcement, registry), (Event.ANNOUNCED,)):
+            counts[f"{announcement.announced_at:%Y-%m}", CLOSED] += 1
+    months = between(sorted({month for (month, _), number in counts.items() if number}), "month")
     return [
         {"month": month, "access": access, "count": counts[month, access]}
         for month in months
-        for access in ("open", "announced only")
+        for access in (OPEN, CLOSED)
     ]
+
+
+def _without_weights(session: Session) -> Iterable[Announcement]:
+    """What is announced only: as of a moment, those whose release was not known then."""
+    query = select(Announcement).outerjoin(Release, col(Release.id) == col(Announcement.release_id))
+    query = query.where(or_(col(Release.id).is_(None), col(Release.pending).is_(True)))
+    if "as_of" in session.info:
+        query = query.where(col(Announcement.seen_at) <= session.info["as_of"])
+    return session.scalars(query)

@@ -14,16 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, delete, func, select, text, update
+from sqlalchemy import Select, delete, func, insert, literal, select, text, update
 from sqlmodel import Session, col
 
 from monitor.classify.originals import lab_of, unpacked
-from monitor.db import now
+from monitor.db import UTCDateTime, now
 from monitor.history.family import common_name, family_of
 from monitor.history.query import Query, to_sql
 from monitor.history.search import SearchError
 from monitor.labs import Registry
-from monitor.models import Delivery, Launch, Release, iso
+from monitor.models import Delivery, Json, Launch, Observed, Release, iso
 from monitor.vocabulary import Kind
 
 WINDOW = timedelta(hours=1)
@@ -178,6 +178,9 @@ def _merge(session: Session, kept: Launch, other: Launch) -> None:
     kept.opened_at, kept.settles_at = min(kept.opened_at, other.opened_at), max(kept.settles_at, other.settles_at)
     kept.history = kept.history and other.history
     kept.name = kept.family if other.name == other.family else common_name(kept.name, other.name) or kept.family
+    moved = select(col(Release.id), literal(now(), UTCDateTime()), literal({"launch_id": other.id}, Json))
+    was = insert(Observed).from_select(["release_id", "at", "before"], moved.where(col(Release.launch_id) == other.id))
+    session.execute(was)
     for table in (Release, Delivery):
         session.execute(update(table).where(col(table.launch_id) == other.id).values(launch_id=kept.id))
     session.expunge(other)
@@ -213,6 +216,7 @@ def as_json(launch: Launch, members: Sequence[Release]) -> dict[str, Any]:
         "settled": launch.settles_at <= now(),
         "announcement_url": next((row.announcement_url for row in members if row.announcement_url), None),
         "repositories": len(members),
+        "query": f"launch:{launch.id}",
         "members": [
             {
                 "repo_id": row.repo_id,

@@ -25,9 +25,7 @@ from monitor.history.search import SearchError
 from monitor.models import Observed, Release, iso
 
 BY_DAY = ("downloads", "likes", "derivatives", "trending_rank")
-UNKEPT = frozenset(
-    {"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "words", "launch_id", *BY_DAY}
-)
+UNKEPT = frozenset({"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "words", *BY_DAY})
 """Columns whose changes are not kept by moment: they are in no answer, or follow from others, or are kept by day."""
 SOME = 500
 

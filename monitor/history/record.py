@@ -129,7 +129,7 @@ def record(
     session.flush()
     released = [item.release for item in done.news if item.event == Event.RELEASE]
     expected(session, released)
-    fulfil(session, released)
+    fulfil(session, released, told=True)
     if done.news:
         done.deliveries = tell(session, done.news)
     count(session, *_counted(done))

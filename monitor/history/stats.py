@@ -60,8 +60,10 @@ def zone(name: str) -> ZoneInfo:
 
 
 def stats(session: Session, query: Query, by: list[str], *, tz: str = "UTC", medians: bool | None = None) -> list[Row]:
-    """Rows ``{dimension: value …, count, params_total, params_known, params_median}``, in order; unknown is None.
+    """Rows ``{dimension: value …, count, launches, params_total, params_known, params_median}``; unknown is None.
 
+    ``count`` is of repositories, ``launches`` of the launches that have a member among them: one that has members in
+    several rows counts in each.
     ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
     median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
     (see ``MEDIANS``). Periods, of the zone ``tz``, in which nothing was released count zero. Raises SearchError.
@@ -83,6 +85,7 @@ def stats(session: Session, query: Query, by: list[str], *, tz: str = "UTC", med
         if query.fields <= INDEXED:
             statement = statement.with_hint(Release, "INDEXED BY ix_release_newest", "sqlite")
     rows = [_row(by, tuple(row)) for row in session.execute(statement)]
+    _add_launches(session, query, by, place, rows)
     if medians or (medians is None and sum(row["count"] for row in rows) <= MEDIANS):
         _add_medians(session, query, by, place, rows)
     time = next((name for name in by if name in TIMES), None)
@@ -98,7 +101,8 @@ def _tallied(name: str) -> Any:
 def _row(by: list[str], values: tuple[Any, ...]) -> Row:
     count, known, high, low = values[len(by) :]
     total = (int(high) << 32) + int(low) if known else None
-    return _keys(by, values) | {"count": int(count), "params_total": total, "params_known": int(known)} | _NO_MEDIAN
+    counts = {"count": int(count), "launches": 0, "params_total": total, "params_known": int(known)}
+    return _keys(by, values) | counts | _NO_MEDIAN
 
 
 _NO_MEDIAN: Row = {"params_median": None}
@@ -108,6 +112,16 @@ def _keys(by: list[str], values: tuple[Any, ...]) -> Row:
     # In the tally, unknown is an empty text.
     plain = (str(value) if isinstance(value, date) else value or None for value in values)
     return dict(zip(by, plain, strict=False))
+
+
+def _add_launches(session: Session, query: Query, by: list[str], place: ZoneInfo, rows: list[Row]) -> None:
+    """How many launches have members in each row: few releases are of a launch, and an index holds those."""
+    keys, launch = [_key(session, name, place) for name in by], col(Release.launch_id)
+    number = func.count(launch.distinct())
+    statement = select(*keys, number).where(launch.is_not(None), *conditions(session, query)).group_by(*keys)
+    found = {tuple(_keys(by, tuple(row)).values()): int(row[-1]) for row in session.execute(statement)}
+    for one in rows:
+        one["launches"] = found.get(tuple(one[name] for name in by), 0)
 
 
 def _add_medians(session: Session, query: Query, by: list[str], place: ZoneInfo, rows: list[Row]) -> None:
@@ -192,10 +206,10 @@ def _offset(place: ZoneInfo, moment: datetime) -> timedelta:
 def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
     """Rows for the periods in which nothing was released, between the first and the last with something."""
     other = next((name for name in by if name != time), None)
-    periods = _between(sorted({row[time] for row in rows if row[time] is not None}), time)
+    periods = between(sorted({row[time] for row in rows if row[time] is not None}), time)
     groups: list[Any] = list({row[other] for row in rows}) if other else [None]
     there = {(row[time], row[other] if other else None) for row in rows}
-    empty = {"count": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
+    empty = {"count": 0, "launches": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
     return [
         {name: period if name == time else group for name in by} | empty
         for period in periods
@@ -204,7 +218,8 @@ def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
     ]
 
 
-def _between(periods: list[str], time: str) -> list[str]:
+def between(periods: list[str], time: str) -> list[str]:
+    """All periods from the first of these to the last."""
     if len(periods) < 2:
         return periods
     if time == "month":

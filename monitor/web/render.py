@@ -17,7 +17,7 @@ from monitor.db import now
 from monitor.labs.countries import name as country
 from monitor.models import iso
 from monitor.text import plain, short
-from monitor.web.rewrite import term
+from monitor.web.rewrite import counted, term
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 
@@ -104,5 +104,5 @@ templates.env.filters |= {
     "web_url": web_url,
     "told": told,
 }
-templates.env.globals |= {"address": address, "term": term}
+templates.env.globals |= {"address": address, "term": term, "counted": counted}
 templates.env.trim_blocks = templates.env.lstrip_blocks = True

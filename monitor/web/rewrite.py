@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from monitor.history.query import Query
 from monitor.history.query.tree import All, Node, Term, normalised, written
+from monitor.history.query.values import NONE, fold
+from monitor.history.stats import TIMES
 
 FACETS = {
     "origin": ("origin", "Country"),
@@ -48,9 +53,37 @@ def toggled(query: Query, field: str, value: str) -> str:
     return _text([*others, Term(field, ":", tuple(values))] if values else others)
 
 
+def narrowed(query: Query, field: str, value: str) -> str:
+    """The query, and ``field`` is ``value`` besides."""
+    return _text([*_items(query), Term(field, ":", (value,))])
+
+
 def without(query: Query, field: str) -> str:
     """The query without its values of ``field``."""
     return _text([item for item in _items(query) if not _asks(item, field)])
+
+
+def counted(query: Query, row: Mapping[str, object], by: Sequence[str]) -> str | None:
+    """The query of the releases that a row of the statistics counts; None where the language has no words for them."""
+    narrowed = []
+    for name in by:
+        value = row[name]
+        if name in TIMES:
+            narrowed.append(Term("released", ":", (period(name, str(value)) if value is not None else NONE,)))
+        elif value is None and name == "foundation":
+            return None  # built on nothing that is known, or on something of unknown origin
+        else:
+            text = NONE if value is None else fold(str(value)) if name == "task" else str(value)
+            narrowed.append(Term(FACETS[name][0], ":", (text,)))
+    return _text([*_items(query), *narrowed])
+
+
+def period(name: str, begins: str) -> str:
+    """A month, week or day of UTC as a range of days."""
+    if name == "month":
+        last = monthrange(int(begins[:4]), int(begins[5:7]))[1]
+        return f"{begins}-01..{begins}-{last}"
+    return begins if name == "day" else f"{begins}..{date.fromisoformat(begins) + timedelta(days=6)}"
 
 
 def term(field: str, value: str) -> str:

@@ -108,14 +108,15 @@ class Releases(BaseModel):
 
 
 class Counts(BaseModel):
-    """A row for each combination: the dimensions asked for, a count, and the parameters of those whose are known."""
+    """A row for each combination: the dimensions asked for, how many releases, how many launches with one of these, and
+    the parameters of those whose are known."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "items": [
-                    {"month": "2026-01", "origin": "CN", "count": 3, "params_total": 40_000_000_000, "params_known": 2,
-                     "params_median": 20_000_000_000}
+                    {"month": "2026-01", "origin": "CN", "count": 3, "launches": 2, "params_total": 40_000_000_000,
+                     "params_known": 2, "params_median": 20_000_000_000}
                 ]
             }
         }
@@ -179,3 +180,108 @@ class Days(BaseModel):
     """A day each, oldest first, none left out."""
 
     items: list[Day]
+
+
+class MemberObject(BaseModel):
+    """A repository of a launch. ``precision``: the packing that its name states."""
+
+    repo_id: str
+    kind: str
+    size: str | None
+    params_total: int | None
+    params_active: int | None
+    precision: str | None
+    license: str | None
+    status: str
+
+
+class LaunchObject(BaseModel):
+    """Repositories of one publisher and family that came out together. See docs/launches.md."""
+
+    id: int
+    name: str
+    family: str
+    publisher: str = Field(description="the lab's id, else the namespace")
+    lab: str | None
+    origin: str | None
+    released_at: str = Field(description="when its first member became public")
+    last_at: str = Field(description="when its last one did")
+    settled: bool = Field(description="no more members are waited for")
+    announcement_url: str | None
+    repositories: int
+    query: str = Field(description="what finds the members among the releases, like `launch:7`")
+    members: list[MemberObject] = Field(description="largest first")
+
+
+class Launches(BaseModel):
+    """A page of launches; ``next`` is the cursor of the one after it, null on the last."""
+
+    items: list[LaunchObject]
+    next: str | None
+
+
+class AnnouncementObject(BaseModel):
+    """A model that a lab's feed named. ``repo_id``: the release that it announced, once there is one."""
+
+    lab: str
+    model: str
+    state: Literal["announced", "released"]
+    title: str | None
+    url: str | None
+    announced_at: str
+    repo_id: str | None
+
+
+class Announcements(BaseModel):
+    """Announcements, newest first."""
+
+    items: list[AnnouncementObject]
+
+
+class MonthOf(BaseModel):
+    """A month's launches with public weights, or its models that were only announced."""
+
+    month: str
+    access: Literal["open", "announced only"]
+    count: int
+
+
+class Months(BaseModel):
+    """Two rows a month, oldest first, no month between left out."""
+
+    items: list[MonthOf]
+
+
+class Doubt(BaseModel):
+    """A release with judgements that are unsure, and which these are."""
+
+    repo_id: str
+    doubts: list[str]
+    origin: str | None
+    origin_confidence: float | None
+    kind: str
+    params_total: int | None
+    downloads: int | None
+    likes: int | None
+
+
+class Doubts(BaseModel):
+    """What is unsure, most followed first."""
+
+    items: list[Doubt]
+
+
+class SourceObject(BaseModel):
+    """A source that is not simply seen, since when, and why."""
+
+    name: str
+    state: Literal["seen", "blind", "truncated", "empty", "failing"]
+    since: str | None
+    says: str | None
+
+
+class CoverageObject(BaseModel):
+    """Whether the Hub is seen, and each source that is not."""
+
+    state: Literal["seen", "partial", "blind"]
+    sources: list[SourceObject]

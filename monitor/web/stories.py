@@ -18,59 +18,68 @@ from monitor.history.query import parse
 from monitor.history.review import review as doubtful
 from monitor.history.search import search
 from monitor.text import plain
-from monitor.web.answers import errors
+from monitor.web.answers import as_json, errors
 from monitor.web.api import Q, Reading, service_of
+from monitor.web.schemas import Announcements, CoverageObject, Doubts, Launches, LaunchObject, Months
 
 router = APIRouter()
 Most = Annotated[int, Query(ge=1, le=1_000)]
 SHOWN = 100
 
 
-@router.get("/api/v1/launches", tags=["launches"], responses=errors())
+Lab = Annotated[str | None, Query(max_length=100, description="Only of this lab.")]
+State = Annotated[Literal["announced", "released"] | None, Query(description="Only in this state.")]
+Month = Annotated[
+    str | None, Query(pattern=r"^(19|20)\d\d-(0[1-9]|1[0-2])$", description="Only of this month of UTC: `2026-05`.")
+]
+
+
+@router.get("/api/v1/launches", tags=["launches"], response_model=Launches, responses=errors())
 def launches(
-    session: Reading, q: Q = "", limit: Most = 50, cursor: Annotated[str | None, Query(max_length=200)] = None
-) -> dict[str, Any]:
+    request: Request,
+    session: Reading,
+    q: Q = "",
+    limit: Most = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
+) -> Response:
     """Launches with a member that matches ``q``, newest first, each with all its members."""
     items, following = found(session, parse(q), limit=limit, before=begins(cursor) if cursor else None)
-    return {"items": [item.as_json() for item in items], "next": following}
+    return as_json(request, {"items": [item.as_json() for item in items], "next": following})
 
 
-@router.get("/api/v1/launches/{ident}", tags=["launches"], responses=errors(404))
-def launch(session: Reading, ident: int) -> dict[str, Any]:
+@router.get("/api/v1/launches/{ident}", tags=["launches"], response_model=LaunchObject, responses=errors(404))
+def launch(request: Request, session: Reading, ident: int) -> Response:
     """One launch."""
     item = one(session, ident)
     if item is None:
         raise HTTPException(404, f"there is no launch {ident}")
-    return item.as_json()
+    return as_json(request, item.as_json())
 
 
-@router.get("/api/v1/announcements", tags=["launches"], responses=errors())
+@router.get("/api/v1/announcements", tags=["launches"], response_model=Announcements, responses=errors())
 def announcements(
-    session: Reading,
-    lab: Annotated[str | None, Query(max_length=100)] = None,
-    state: Literal["announced", "released"] | None = None,
-    limit: Most = 100,
-) -> dict[str, Any]:
+    request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Most = 100
+) -> Response:
     """Models that the labs' feeds named: announced, or released once their weights came."""
-    return {"items": announced(session, lab=lab, state=state, limit=limit)}
+    return as_json(request, {"items": announced(session, lab=lab, state=state, month=month, limit=limit)})
 
 
-@router.get("/api/v1/announcements/by-month", tags=["launches"], responses=errors())
-def by_month(request: Request, session: Reading) -> dict[str, Any]:
+@router.get("/api/v1/announcements/by-month", tags=["launches"], response_model=Months, responses=errors())
+def by_month(request: Request, session: Reading, q: Q = "") -> Response:
     """Open against closed: for each month, launches with public weights, and models that were only announced."""
-    return {"items": open_and_closed(session, service_of(request).registry)}
+    return as_json(request, {"items": open_and_closed(session, service_of(request).registry, parse(q))})
 
 
-@router.get("/api/v1/review", tags=["operation"], responses=errors())
-def review(session: Reading, limit: Most = 50) -> dict[str, Any]:
+@router.get("/api/v1/review", tags=["operation"], response_model=Doubts, responses=errors())
+def review(request: Request, session: Reading, limit: Most = 50) -> Response:
     """What is unsure, most followed first."""
-    return {"items": doubtful(session, limit)}
+    return as_json(request, {"items": doubtful(session, limit)})
 
 
-@router.get("/api/v1/coverage", tags=["operation"], responses=errors())
-def coverage(request: Request, session: Reading) -> dict[str, Any]:
+@router.get("/api/v1/coverage", tags=["operation"], response_model=CoverageObject, responses=errors())
+def coverage(request: Request, session: Reading) -> Response:
     """Whether the Hub is seen: the state as a whole, and every source that is blind, truncated, empty or failing."""
-    return covered(session, service_of(request).settings.hub_interval).as_json()
+    return as_json(request, covered(session, service_of(request).settings.hub_interval).as_json())
 
 
 @router.get("/feed.ics", tags=["feeds"], response_class=Response, responses=errors())

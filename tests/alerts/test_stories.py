@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,14 +14,15 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor import db
-from monitor.alerts import outbox
+from monitor.alerts import notices, outbox
 from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack
 from monitor.history.launches import WINDOW, found
 from monitor.history.query import parse
-from monitor.models import Delivery, Release
+from monitor.labs import load
+from monitor.models import Delivery, FeedEntry, Notice, Release, Subscription
 from monitor.settings import Settings
 from monitor.vocabulary import Digest
 from tests.channels.slack.office import visible
@@ -150,6 +151,62 @@ def test_a_digest_of_one_launch_is_one_entry_of_its_own_and_answers_no_earlier_m
     told = [one for one in readers.slack.messages if "this hour" in one["text"]]
     assert [one["text"].partition(" this")[0] for one in told] == ["1 launch of 4 repositories"] * 2
     assert not any("edited" in one or "thread_ts" in one for one in told)
+
+
+FEED = next(feed for lab in load().labs if lab.id == "google" for feed in lab.feeds)
+
+
+def entry(title: str, at: datetime, name: str) -> FeedEntry:
+    """An entry of Google's feed."""
+    url = f"https://google.example/{name}"
+    return FeedEntry(feed_url=FEED, entry_id=name, url=url, title=title, published_at=at, seen_at=db.now())
+
+
+def test_a_model_announced_without_weights_is_told_once_and_its_release_says_so(readers: Readers) -> None:
+    house, began = readers.house, db.now()
+    asked = "event:announced,release lab:google"
+    with db.transaction(house.engine) as session:
+        subscribe(session, Wish("slack", readers.slack_channel, asked))
+        subscribe(session, Wish("email", "reader@example.org", asked))
+        subscribe(session, Wish("email", "none@example.org", "event:announced lab:openai"))
+    house.read(entry("Introducing Gemma 8", began, "first"))
+    assert notices.send(house.engine, readers.channels) == 0, "what a first read brought is history"
+    with time_machine.travel(began + timedelta(hours=2), tick=True):
+        house.read(entry("Introducing Gemma 9", db.now(), "nine"), entry("A year of kindness", db.now(), "kind"))
+        house.read(entry("Introducing Gemma 9, again", db.now(), "again"))
+        assert notices.send(house.engine, readers.channels) == 2
+        assert notices.send(house.engine, readers.channels) == 0
+    (said,) = readers.slack.messages
+    (letter,) = readers.sink.letters
+    assert "Google announced Gemma 9" in said["text"] and "https://google.example/nine" in said["text"]
+    assert letter.message["Subject"] == "Google announced Gemma 9"
+    assert "One-Click" in letter.message["List-Unsubscribe-Post"]
+    assert "https://google.example/nine" in letter.message.get_content()
+    with time_machine.travel(began + timedelta(days=2), tick=True):
+        house.hub.add(model("google/gemma-9-27b"))
+        house.look("google")
+        readers.deliver()
+    with time_machine.travel(began + timedelta(days=2, hours=2), tick=True):
+        readers.deliver()
+    _, release = readers.slack.messages
+    _, last = readers.sink.letters
+    for told in (visible(release), last.message.get_body(("plain",)).get_content()):
+        assert "Announcement" in told and "https://google.example/nine" in told
+
+
+def test_who_left_meanwhile_is_told_of_no_announcement(readers: Readers) -> None:
+    house, began = readers.house, db.now()
+    with db.transaction(house.engine) as session:
+        ident = subscribe(session, Wish("email", "x@example.org", "event:announced", Digest.WEEKLY)).id
+    house.read(entry("Introducing Gemma 8", began, "first"))
+    with time_machine.travel(began + timedelta(hours=2), tick=True):
+        house.read(entry("Introducing Gemma 9", db.now(), "nine"))
+    assert house.count(Notice) == 1
+    with db.transaction(house.engine) as session:
+        session.get_one(Subscription, ident).paused = True
+    with time_machine.travel(began + timedelta(days=8), tick=True):
+        assert notices.send(house.engine, readers.channels) == 0
+    assert not readers.sink.letters
 
 
 def test_six_events_are_each_told_once_in_the_thread_of_the_first_message(readers: Readers) -> None:

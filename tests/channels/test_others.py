@@ -12,8 +12,11 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 from rich.console import Console
+from sqlalchemy import Engine
 
+from monitor.alerts.notices import Teller
 from monitor.alerts.outbox import Item, Message, SendError
+from monitor.channels import available
 from monitor.channels.apprise import Apprise
 from monitor.channels.terminal import Terminal
 from monitor.channels.webhook import Webhook, secret_of
@@ -32,6 +35,13 @@ def receiver() -> Iterator[FeedServer]:
     with FeedServer() as server:
         server.put("/hook", "")
         yield server
+
+
+def test_every_channel_that_is_set_up_takes_notices(sqlite_engine: Engine) -> None:
+    settings = Settings(
+        smtp_url=SecretStr("smtp://127.0.0.1:9"), email_from="a@b.example", secret_key=SecretStr("a key for tests")
+    )
+    assert [name for name, one in available(settings, sqlite_engine).items() if not isinstance(one, Teller)] == []
 
 
 def message(target: str, number: int = 1, **columns: object) -> Message:

@@ -28,7 +28,17 @@ from monitor.web.app import create_app
 from tests.fakes.hub import made_id, model
 
 REGISTRY = load()
-QUERIES = ("", "license:mit", "gated:true", "qwen9", "origin:CN params:>=1B", "event:relicensed", "status:gone")
+QUERIES = (
+    "",
+    "license:mit",
+    "gated:true",
+    "qwen9",
+    "origin:CN params:>=1B",
+    "event:relicensed",
+    "status:gone",
+    "launch:any",
+    "launch:1",
+)
 
 
 def seen(engine: Engine, *facts: dict[str, object]) -> None:

@@ -19,8 +19,8 @@ from monitor.history import stats as counting
 from monitor.history.query import parse, to_predicate, to_tally
 from monitor.history.search import SearchError
 from monitor.history.stats import COLUMNS, DIMENSIONS, dimensions, stats, survey
-from monitor.models import Release
-from tests.history.query.test_query import release
+from monitor.models import Launch, Release
+from tests.history.query.test_query import launch, release
 
 SPRING = datetime(2026, 3, 29, 1, tzinfo=UTC)
 """When Europe's clocks go forward."""
@@ -36,6 +36,7 @@ ROWS = st.lists(
             "license": st.sampled_from(["mit", None]),
             "params_total": st.sampled_from([None, 0, 1, 7_615_616_512, 2**62, 2**63 - 1]),
             "pending": st.sampled_from([False, False, False, True]),
+            "launch_id": st.sampled_from([None, None, 1, 2]),
             "released_at": st.none()
             | st.sampled_from([SPRING + timedelta(seconds=n) for n in (-1, 0, 86_400, -7_200)])
             | st.datetimes(datetime(2025, 11, 1), datetime(2026, 4, 30), timezones=st.just(UTC)),  # noqa: DTZ001
@@ -46,7 +47,7 @@ ROWS = st.lists(
 QUERIES = st.sampled_from(
     ["", "origin:CN", "-origin:CN", "origin:none OR kind:base", "license:permissive", "license:mit", "foundation:CN",
      "-(foundation:CN lab:qwen)", "params:>1", "released:>=2026-02-01", "task:text-generation", "qwen3",
-     "foundation:none"]
+     "foundation:none", "launch:any", "launch:2", "-launch:1,none"]
 )  # fmt: skip
 BY = st.lists(st.sampled_from(DIMENSIONS), min_size=1, max_size=2, unique=True).filter(
     lambda names: len({"month", "week", "day"} & set(names)) < 2
@@ -68,7 +69,7 @@ def key(row: Release, name: str, tz: str) -> Any:
 
 
 def by_hand(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Key → (count, parameters, how many known, their median)."""
+    """Key → (count, launches, parameters, how many known, their median)."""
     groups: dict[tuple[Any, ...], list[Release]] = defaultdict(list)
     for row in rows:
         groups[tuple(key(row, name, tz) for name in by)].append(row)
@@ -76,7 +77,9 @@ def by_hand(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...]
     for group, some in groups.items():
         params = sorted(row.params_total for row in some if row.params_total is not None)
         low, high = (median_low(params), median_low([-n for n in params])) if params else (0, 0)
-        found[group] = (len(some), sum(params) if params else None, len(params), (low - high) // 2 if params else None)
+        launches = len({row.launch_id for row in some} - {None})
+        median = (low - high) // 2 if params else None
+        found[group] = (len(some), launches, sum(params) if params else None, len(params), median)
     return found
 
 
@@ -87,7 +90,10 @@ def test_counts_sums_and_medians_are_those_counted_by_hand(
 ) -> None:
     releases = [release(number, **row) for number, row in enumerate(rows)]
     with db.transaction(engine) as session:
-        session.execute(delete(Release))
+        for table in (Release, Launch):
+            session.execute(delete(table))
+        session.add_all(launch(ident) for ident in (1, 2))
+        session.flush()
         session.add_all(releases)
     query = parse(text)
     holds = to_predicate(query)

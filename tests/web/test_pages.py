@@ -21,6 +21,7 @@ PAGES = (
     "/", "/releases?q=origin:CN+kind:base&sort=params", f"/releases/{BASE}", f"/releases/{quote(SCRIPT)}", "/labs",
     "/labs/qwen", "/trends", "/trends/chart", "/trends/chart?q=kind:base&by=lab", "/status", "/docs",
     "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",
+    "/launches?q=lab:qwen", "/launches/1", "/review", "/announcements", "/trends/chart?by=month,access",
 )  # fmt: skip
 """Every page, and those of errors."""
 
@@ -205,6 +206,31 @@ def test_trends_draw_each_question_with_numbers_and_query(client: httpx.Client) 
     for table in tables:
         assert "<td" in client.get(table).text
     assert client.get(sources[0].replace(".svg", ".png")).content.startswith(b"\x89PNG")
+
+
+def test_open_is_set_against_closed_and_each_number_links_to_its_rows(client: httpx.Client) -> None:
+    page = client.get("/trends/chart?by=month,access")
+    assert "announced only" in page.text
+    numbers = re.findall(r'<a href="(/launches\?[^"]+)">([\d,]+)</a></td>', page.text)
+    assert numbers
+    for link, number in numbers[-3:]:
+        shown = client.get(link.replace("&amp;", "&")).text
+        assert re.search(rf"\b{number} launches of ", shown), link
+    assert "announced" in client.get("/trends/chart?by=month,access&q=lab:nobody").text
+    assert client.get("/announcements?month=2026-13").status_code == 422
+
+
+def test_each_number_under_a_chart_links_to_what_it_counts(client: httpx.Client) -> None:
+    table = client.get("/trends/table?by=month,openness&q=kind:base&last=2").text
+    rows = re.findall(r'<a href="(/(?:releases|launches)\?[^"]+)">([\d,]+)</a>', table)
+    assert len(rows) > 2
+    for link, number in rows[:6]:
+        path, query = link.replace("&amp;", "&").split("?q=")
+        if path == "/releases":
+            counted = client.get(f"/api/v1/stats?by=kind&q={query}").json()["items"]
+            assert sum(row["count"] for row in counted) == int(number.replace(",", ""))
+        else:
+            assert f"{number} launches of " in client.get(f"{path}?q={query}").text
 
 
 def test_trends_are_narrowed_by_a_query(client: httpx.Client) -> None:

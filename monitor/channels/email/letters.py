@@ -116,15 +116,11 @@ class Letters:
             testing=message.items[0].release.hub_id == "test",
             **_wish(subscription),
         )
-        unsubscribe = f"{self._url}/unsubscribe/{self._tokens.make(Purpose.UNSUBSCRIBE, subscription.id)}"
-        preferences = f"{self._url}/preferences/{self._tokens.make(Purpose.PREFERENCES, subscription.id)}"
-        mailbox = self.sender.tagged("unsubscribe", self._tokens.tag("unsubscribe", subscription.id))
-        headers = {"List-Unsubscribe": f"<{unsubscribe}>, <mailto:{mailbox}?subject=unsubscribe>"}
+        links, headers = self._leaving(subscription)
         if message.first_receipt:
             first = clean(message.first_receipt)
             headers |= {"In-Reply-To": first, "References": first}
-        words = {"unsubscribe": unsubscribe, "preferences": preferences}
-        return self._filled(self._stencil(sort), message.key, recipient, headers, words)
+        return self._filled(self._stencil(sort), message.key, recipient, headers, links)
 
     def confirmation(self, subscription: Subscription, number: int, recipient: str) -> Letter:
         """The letter that asks whether its reader wants to be told.
@@ -138,13 +134,31 @@ class Letters:
         stencil = _written(letter, "confirm", context)
         return self._filled(stencil, f"confirm-{subscription.id}-{number}", recipient, {}, {"link": link})
 
-    def notice(self, subject: str, text: str, key: str, recipient: str) -> Letter:
-        """A sentence for an operator, about the monitor itself."""
-        letter = self._blank(subject)
+    def notice(self, subscription: Subscription, title: str, text: str, key: str, recipient: str) -> Letter:
+        """Sentences for an operator, about the monitor itself; for anybody else with the way to leave."""
+        letter = self._blank((f"{title}: {text}" if subscription.operator else title)[:150])
         letter["To"], letter["Date"] = recipient, format_datetime(now())
         letter["Message-ID"] = message_id = f"<{clean(key)}@{self.sender.domain}>"
-        letter.set_content(f"{text}\n")
+        foot = ""
+        if not subscription.operator:
+            links, headers = self._leaving(subscription)
+            for name, value in headers.items():
+                letter[name] = value
+            letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+            letter["Feedback-ID"] = f"announcement:{subscription.digest}:releases:hubmonitor"
+            footer = {**_wish(subscription), **links, "unseen": None}
+            foot = "\n" + _templates.get_template("foot.txt").render(footer=footer)
+        letter.set_content(f"{text}\n{foot}")
         return Letter(message_id, letter.as_bytes())
+
+    def _leaving(self, subscription: Subscription) -> tuple[dict[str, str], dict[str, str]]:
+        """The links, and the header, by which a reader leaves or changes what they are told."""
+        links = {
+            "unsubscribe": f"{self._url}/unsubscribe/{self._tokens.make(Purpose.UNSUBSCRIBE, subscription.id)}",
+            "preferences": f"{self._url}/preferences/{self._tokens.make(Purpose.PREFERENCES, subscription.id)}",
+        }
+        mailbox = self.sender.tagged("unsubscribe", self._tokens.tag("unsubscribe", subscription.id))
+        return links, {"List-Unsubscribe": f"<{links['unsubscribe']}>, <mailto:{mailbox}?subject=unsubscribe>"}
 
     def return_path(self, subscription_id: str) -> str:
         """The envelope sender of a subscription's letters: what bounces names it."""

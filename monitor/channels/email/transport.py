@@ -69,9 +69,12 @@ class Email:
         self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """Writes to an operator; the same notice has the same Message-ID."""
+        """Writes a few sentences; the same notice has the same Message-ID."""
         address = recipient(subscription.target)
-        letter = self.letters.notice(f"{title}: {text}"[:150], text, key, address)
+        why = self._blocklist.why_not(address)
+        if why is not None:
+            raise SendError(f"suppressed: {EXPLAINED[why]}", permanent=True)
+        letter = self.letters.notice(subscription, title, text, key, address)
         self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
         return letter.message_id
 

@@ -53,6 +53,18 @@ def link(url: str | None, text: object, most: int = 200) -> str:
     return f"<{_entities_alone(target)}|{label}>" if target else label
 
 
+def paragraph(text: str, most: int) -> str:
+    """The lines of a text, as many as ``most`` units hold; one that is an address is a link."""
+    shown: list[str] = []
+    for part in text.split("\n"):
+        one = link(part, part.partition("//")[2], 300) if web_address(part) else escaped(part, 600)
+        most -= units(one) + 1
+        if most < 0:
+            break
+        shown.append(one)
+    return "\n".join(shown)
+
+
 def hub(repo_id: str) -> str:
     """The address of a repository on the Hub."""
     return f"https://huggingface.co/{quote(plain(repo_id), safe='/', errors='replace')[:LONGEST_URL]}"

@@ -22,7 +22,7 @@ from monitor.channels.background import changes_of, unseen, week
 from monitor.channels.slack.api import GONE, THREAD_GONE, UNFIT, SlackError, call, hand_in, web_client, webhook_client
 from monitor.channels.slack.blocks import Background, Rendered, render, section
 from monitor.channels.slack.installs import token_of
-from monitor.channels.slack.markup import escaped
+from monitor.channels.slack.markup import escaped, paragraph
 from monitor.channels.slack.places import Place, place_of
 from monitor.db import now, reading
 from monitor.labs import Registry, load
@@ -72,12 +72,12 @@ class Slack:
         return f"{channel}:{ts}"
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """Posts a notice to an operator, under its key as a message is."""
+        """Posts a notice, under its key as a message is."""
         try:
             place = place_of(subscription.target)
         except ValueError as error:
             raise SendError(str(error), permanent=True) from None
-        words = f"*{title}*\n{escaped(text, 2_500)}"
+        words = f"*{escaped(title, 150)}*\n{paragraph(text, 2_500)}"
         shown = Rendered(text=words, blocks=[section(words)])
         if place.webhook is not None:
             self.refuse_elsewhere(place.webhook)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term, written
-from monitor.history.query.values import COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
+from monitor.history.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
 from monitor.history.query.words import searchable
 from monitor.models import Release
 from monitor.vocabulary import Event
@@ -89,8 +89,8 @@ def _value(field: str, operator: str, value: str, now: datetime | None) -> Calla
     if field == "gated":
         wanted = {"true": ("auto", "manual"), "false": ("no",), NONE: (None,)}.get(value, (value,))
         return lambda release: release.gated in wanted
-    if field == "foundation":
-        return _foundation(value)
+    if field in _OWN:
+        return _OWN[field](value)
     if field == "repo":
         pattern = re.compile(".*".join(re.escape(part) for part in value.split("*")), re.DOTALL)
         return lambda release: pattern.fullmatch(fold(release.repo_id)) is not None
@@ -131,6 +131,16 @@ def _foundation(value: str) -> Callable[[Release], bool]:
     if value.isupper():
         return lambda release: release.foundation_origin == value
     return lambda release: release.foundation_lab == value
+
+
+def _launched(value: str) -> Callable[[Release], bool]:
+    if value in {NONE, ANY}:
+        return lambda release: (release.launch_id is None) == (value == NONE)
+    return lambda release: release.launch_id == int(value)
+
+
+_OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {"foundation": _foundation, "launch": _launched}
+"""Fields whose values have meanings of their own."""
 
 
 def _has_word(release: Release, word: str) -> bool:

@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term
-from monitor.history.query.values import COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
+from monitor.history.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
 from monitor.history.query.words import certain
 from monitor.models import Change, Release, Tally
 from monitor.vocabulary import Event
@@ -120,6 +120,14 @@ def _node(node: Node, now: datetime) -> ColumnElement[bool]:
             return _term(field, operator, values, now)
 
 
+def _launched(values: tuple[str, ...]) -> ColumnElement[bool]:
+    column = col(Release.launch_id)
+    numbers = [int(value) for value in values if value not in {NONE, ANY}]
+    parts = [column.in_(numbers)] if numbers else []
+    parts += [column.is_(None)] if NONE in values else []
+    return or_(*parts, *([column.is_not(None)] if ANY in values else []))
+
+
 def _happened(words: tuple[str, ...]) -> ColumnElement[bool]:
     """Every release was released, a member of a launch was launched, and the rest is written with its changes."""
     parts: list[ColumnElement[bool]] = [true()] if Event.RELEASE in words else []
@@ -133,6 +141,8 @@ def _happened(words: tuple[str, ...]) -> ColumnElement[bool]:
 
 
 def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> ColumnElement[bool]:
+    if field == "launch":
+        return _launched(values)
     if field in _EXACT:
         column = col(COLUMNS[field])
         known = [value for value in values if value != NONE]

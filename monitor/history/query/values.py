@@ -34,7 +34,10 @@ WORDS = {
     "event": tuple(Event),
 }
 TEXTS = ("foundation", "lab", "namespace", "repo", "license", "task", "modality", "library", "language", "tag")
-FIELDS = ("origin", *TEXTS, *WORDS, *COUNTS, *DATES, "crossed")
+FIELDS = ("origin", *TEXTS, *WORDS, *COUNTS, *DATES, "launch", "crossed")
+ANY = "any"
+"""The value that means: known, whatever it is."""
+_IDENT = re.compile(r"0*([1-9]\d{0,17})")
 _LINE = re.compile(r"(downloads|likes|derivatives)>=(\S+)|(trending)<=(\S+)")
 
 
@@ -80,9 +83,18 @@ def _text(field: str, text: str) -> str:  # noqa: PLR0911
         return slug(text)
     if field == "crossed":
         return _line(fold(text))
+    if field == "launch":
+        return _launch(fold(text))
     if field == "foundation":
         return _foundation(text)
     return fold(text)
+
+
+def _launch(text: str) -> str:
+    found = _IDENT.fullmatch(text)
+    if found is None and text != ANY:
+        raise ValueProblem(f"{text!r}: the number of a launch, any or none expected")
+    return found[1] if found else ANY
 
 
 def _line(text: str) -> str:

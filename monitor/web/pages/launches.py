@@ -11,12 +11,17 @@ from monitor.history.announcements import ANNOUNCED, announcements
 from monitor.history.coverage import coverage
 from monitor.history.launches import begins, counts, found, one
 from monitor.history.query import QueryError, parse
+from monitor.history.query.values import ANY
 from monitor.history.review import review as doubtful
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.render import page
+from monitor.web.rewrite import narrowed
+from monitor.web.stories import Lab, Month, State
 
 router = APIRouter()
 SHOWN = 50
+MOST = 500
+"""Announcements on one page; the API has as many as are asked for."""
 
 
 @router.get("/launches", response_class=HTMLResponse)
@@ -28,12 +33,13 @@ def launches(
     try:
         query = parse(q)
     except QueryError as problem:
-        return page(request, "launches", 422, q=q, problem=problem, items=[], coverage=seen, only=[], number=(0, 0))
+        nothing = {"items": [], "only": [], "number": (0, 0), "members": ""}
+        return page(request, "launches", 422, q=q, problem=problem, coverage=seen, **nothing)
     items, following = found(session, query, limit=SHOWN, before=begins(cursor) if cursor else None)
     only = announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
     return page(
         request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,
-        number=counts(session, query),
+        number=counts(session, query), members=narrowed(query, "launch", ANY),
     )  # fmt: skip
 
 
@@ -44,6 +50,15 @@ def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
     if item is None:
         raise HTTPException(404, f"There is no launch {ident}.")
     return page(request, "launch", launch=item.launch, items=item.members, told=item.as_json())
+
+
+@router.get("/announcements", response_class=HTMLResponse)
+def announced(
+    request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None
+) -> HTMLResponse:
+    """What the labs' feeds announced."""
+    items = announcements(session, lab=lab, state=state, month=month, limit=MOST)
+    return page(request, "announcements", items=items, lab=lab, state=state, month=month)
 
 
 @router.get("/review", response_class=HTMLResponse)

@@ -11,12 +11,16 @@ from sqlmodel import Session
 
 from monitor import charts
 from monitor.charts import Chart
+from monitor.history.announcements import ANNOUNCED, LAUNCHED, OPEN, open_and_closed
+from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import QueryError, parse
+from monitor.history.query.tree import All
 from monitor.history.search import SearchError
 from monitor.history.stats import DIMENSIONS, TIMES, dimensions, stats
 from monitor.web.answers import conditional
-from monitor.web.api import Q, Reading
+from monitor.web.api import Q, Reading, service_of
 from monitor.web.render import address, page
+from monitor.web.rewrite import counted
 
 router = APIRouter()
 
@@ -24,7 +28,7 @@ CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Of a chart opened by itself: it brings its colours, and nothing else."""
 MOST_ROWS = 200
 """Rows of a table on a page; the API and the files have all."""
-VALUES = {"count": "releases", "params_total": "parameters"}
+VALUES = {"count": "releases", "launches": "launches", "params_total": "parameters"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Question:
         return address(base, q=q, by=self.by, value=value, share=self.share, last=self.last, known=self.known)
 
 
+ACCESS = "month,access"
+"""Open against closed: of launches and announcements, which no dimension of releases tells apart."""
 DERIVED = "kind:finetune,adapter,merge,quantized,conversion"
 QUESTIONS = (
     Question(
@@ -54,6 +60,13 @@ QUESTIONS = (
         "Base models and their makers' own variants a month, by the publisher's country.",
         "month,origin",
         "kind:base",
+    ),
+    Question(
+        "Who launches?",
+        "Launches a month by the publisher's country: however many sizes and packings come out together, they are one.",
+        "month,origin",
+        "launch:any",
+        "launches",
     ),
     Question(
         "Who releases the largest?",
@@ -86,6 +99,12 @@ QUESTIONS = (
         "kind:base",
         share=True,
     ),
+    Question(
+        "Open or closed?",
+        "A month's launches of known labs with public weights, beside the models that their feeds announced and whose "
+        "weights are not public. A lab without a feed that is read announces nothing here.",
+        ACCESS,
+    ),
     Question("Which labs release most?", "Base models by lab, of all times.", "lab", "kind:base", last=0, known=True),
 )  # fmt: skip
 
@@ -96,7 +115,7 @@ class Asked:
 
     q: Q = ""
     by: Annotated[str, Query(max_length=60)] = "month,origin"
-    value: Literal["count", "params_total"] = "count"
+    value: Literal["count", "launches", "params_total"] = "count"
     share: bool = False
     last: Annotated[int, Query(ge=0, le=1_000, description="Only so many months, weeks or days; 0: all.")] = 0
     known: Annotated[bool, Query(description="Leave out what is unknown.")] = False
@@ -125,7 +144,7 @@ def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
         "by": asked.by.split(","), "most": MOST_ROWS,
     }  # fmt: skip
     try:
-        by, rows = _counted(session, asked)
+        by, rows = _counted(request, session, asked)
     except (QueryError, SearchError) as error:
         return page(request, "chart", 422, **context | {"problem": str(error)})
     drawn = _drawn(rows, by, asked)
@@ -137,21 +156,28 @@ def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
         "last": asked.last,
         "known": asked.known,
     }
-    context |= {"by": by, "rows": rows, "chart": drawn, "src": address("/trends/chart.svg", **same), "same": same}
+    context |= {
+        "by": by,
+        "rows": rows,
+        "query": parse(asked.q),
+        "chart": drawn,
+        "src": address("/trends/chart.svg", **same),
+        "same": same,
+    }
     return page(request, "chart", **context)
 
 
 @router.get("/trends/table", response_class=HTMLResponse)
 def table(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
     """The numbers of a chart alone, as a part of a page."""
-    by, rows = _counted(session, asked)
-    return page(request, "numbers", by=by, rows=rows, asked=asked, most=MOST_ROWS)
+    by, rows = _counted(request, session, asked)
+    return page(request, "numbers", by=by, rows=rows, asked=asked, query=parse(asked.q), most=MOST_ROWS)
 
 
 @router.get("/trends/chart.{form}")
 def picture(request: Request, session: Reading, asked: Wanted, form: Literal["svg", "png"]) -> Response:
     """A chart as SVG, for light and dark screens, or as PNG."""
-    by, rows = _counted(session, asked)
+    by, rows = _counted(request, session, asked)
     drawn = _drawn(rows, by, asked)
     body = drawn.svg().encode() if form == "svg" else drawn.png()
     response = conditional(request, body, "image/svg+xml" if form == "svg" else "image/png")
@@ -159,9 +185,12 @@ def picture(request: Request, session: Reading, asked: Wanted, form: Literal["sv
     return response
 
 
-def _counted(session: Session, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
-    by = dimensions(asked.by)
-    rows = stats(session, parse(asked.q), by, medians=False)
+def _counted(request: Request, session: Session, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
+    if asked.by == ACCESS:
+        by, rows = ACCESS.split(","), _access(request, session, asked)
+    else:
+        by = dimensions(asked.by)
+        rows = stats(session, parse(asked.q), by, medians=False)
     time = next((name for name in by if name in TIMES), None)
     if time is not None and asked.last:
         # By the count, not by a condition on the date: so the tally answers, however long the history.
@@ -172,8 +201,25 @@ def _counted(session: Session, asked: Asked) -> tuple[list[str], list[dict[str, 
     return by, rows
 
 
+def _access(request: Request, session: Session, asked: Asked) -> list[dict[str, Any]]:
+    """The rows of open against closed, each with the address of what it counts."""
+    query = parse(asked.q)
+    rows = open_and_closed(session, service_of(request).registry, query)
+    for row in rows:
+        if row["access"] == OPEN:
+            launched = parse(LAUNCHED).root
+            where = address("/launches", q=counted(ParsedQuery(All((query.root, launched))), row, ["month"]))
+        else:
+            where = address("/announcements", state=ANNOUNCED, month=row["month"]) if not asked.q else ""
+        row |= {"models": row["count"], "where": where}
+    return rows
+
+
 def _drawn(rows: list[dict[str, Any]], by: list[str], asked: Asked) -> Chart:
     title = asked.title
+    if asked.by == ACCESS:
+        title = title or "Open weights launched, and models announced without weights"
+        return charts.over_time(rows, by[0], by[1], "models", title, share=asked.share)
     time = next((name for name in by if name in TIMES), None)
     other = next((name for name in by if name != time), None)
     if time is not None and other is not None and asked.share:
