@@ -59,13 +59,18 @@ def described(media_type: str, says: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": says, "content": {media_type: {"schema": {"type": kind}}}}}
 
 
+def has(known: str, etag: str) -> bool:
+    """Whether a reader who names these tags has what this one is of."""
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    return etag.removeprefix("W/") in tags or "*" in tags
+
+
 def conditional(request: Request, body: bytes | memoryview, media_type: str = "application/json") -> Response:
     """The body with its ETag; 304 where the reader has it."""
     # Weak: the same meaning, whether it is sent compressed or not.
     etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": f"public, max-age={FRESH}"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if etag.removeprefix("W/") in known or "*" in known:
+    if has(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(bytes(body), media_type=media_type, headers=headers)
 

@@ -48,7 +48,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
-    edge.surround(web, service.settings)
+    edge.surround(web, service.settings, service.engine)
     for kind, status, code in (
         (QueryError, 422, "bad_query"),
         (SearchError, 422, "bad_parameter"),

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from limits import RateLimitItemPerMinute
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
+from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from monitor.settings import Settings
+from monitor.web.remembered import Remembered
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +49,14 @@ COUNTED = (*READ, "/releases", "/labs", "/trends", "/status", "/launches", "/cha
 """What a client may ask for so often a minute: all that asks the database for much."""
 
 
-def surround(web: FastAPI, settings: Settings) -> None:
+ASKED = tuple(path for path in COUNTED if path not in {"/export.", "/openapi.json", "/status"})
+"""What follows from the database alone, and is no file without end."""
+
+
+def surround(web: FastAPI, settings: Settings, engine: Engine) -> None:
     """Puts these before the application, the limit outermost but for the headers."""
     web.add_middleware(Where, some=partial(GZipMiddleware, minimum_size=1_000, compresslevel=4), prefixes=COUNTED)
+    web.add_middleware(Where, some=partial(Remembered, engine=engine), prefixes=ASKED)
     if settings.requests_per_minute:
         storage = "memory://" if settings.embedded else settings.broker_url
         limit = partial(Limited, per_minute=settings.requests_per_minute, storage=storage)
