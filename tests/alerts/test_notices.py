@@ -93,8 +93,16 @@ def test_a_namespace_that_lists_nothing_is_an_alarm(operated: House) -> None:
     operated.look("qwEn")
     channel = Heard()
     look(operated, channel)
-    assert "namespace qwEn" in channel.said[0][1]
-    assert "case" in channel.said[0][1]
+    look(operated, channel)
+    operated.look("qwEn")
+    look(operated, channel)
+    (said,) = channel.said
+    assert "namespace qwEn" in said[1]
+    assert "case" in said[1]
+    operated.hub.add(model("qwEn/one"))
+    operated.look("qwEn")
+    look(operated, channel)
+    assert "namespace qwEn is back" in channel.said[1][1]
 
 
 def test_many_look_at_once_and_one_tells(operated: House) -> None:

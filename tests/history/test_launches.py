@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -11,10 +12,14 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
 from monitor import db
+from monitor.alerts.match import enqueue
 from monitor.history.family import family_of
 from monitor.history.launches import REACH, WINDOW, assign, member
+from monitor.history.record import record
 from monitor.labs import load
-from monitor.models import Launch, Release
+from monitor.models import Launch, Namespace, Release
+from monitor.vocabulary import Sighting, Via
+from tests.fakes.hub import made_id, model
 
 T0 = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SIZES = ("0.6B", "1.7B", "4B", "8B", "14B", "32B", "30B-A3B", "235B-A22B")
@@ -152,3 +157,34 @@ def test_a_copy_that_joins_two_launches_of_one_batch_makes_them_one(sqlite_engin
     found = recorded(sqlite_engine, rows, [])
     assert set(found.values()) == {"Qwen/Qwen9-2B-FP8"}
     assert len(found) == 3
+
+
+def test_members_that_several_workers_see_at_the_same_moment_are_one_launch(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        times = {"added_at": T0, "swept_at": T0, "due_at": T0}
+        session.add(Namespace(name="Qwen", why="test", interval=60, **times))
+    together = threading.Barrier(4)
+    failures: list[BaseException] = []
+
+    def worker(sizes: Sequence[str]) -> None:
+        try:
+            together.wait(30)
+            for name in [f"Qwen/Qwen9-{size}{variant}" for size in sizes for variant in ("", "-Base")]:
+                with db.transaction(engine) as session:
+                    record(
+                        session, [Sighting(made_id(name), name, model(name), Via.SWEEP, db.now())], REGISTRY, enqueue
+                    )
+        except BaseException as error:  # a thread's own failure is this test's
+            failures.append(error)
+
+    threads = [threading.Thread(target=worker, args=(SIZES[number::4],)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures
+    with db.reading(engine) as session:
+        (launch,) = session.scalars(select(Launch))
+        members = list(session.scalars(select(Release.launch_id)))
+    assert launch.name == "Qwen9"
+    assert members == [launch.id] * 16

@@ -13,7 +13,7 @@ from monitor.alerts import outbox
 from monitor.alerts.outbox import SendError
 from monitor.channels.slack.transport import Slack
 from monitor.db import now, transaction
-from monitor.models import Change, Feed, FeedEntry, Release, Target
+from monitor.models import Change, Feed, FeedEntry, Outage, Release, Target
 from monitor.vocabulary import Digest
 from tests.channels.room import release
 from tests.channels.slack.office import Office, message_of, visible
@@ -131,6 +131,21 @@ def test_a_digest_has_the_chart_of_its_week(office: Office) -> None:
     assert chart["thread_ts"] == message["ts"]
     (file,) = chart["files"]
     assert office.slack.uploads[file["id"]].startswith(b"\x89PNG")
+
+
+def test_a_digest_says_when_the_hub_was_not_seen_and_is_silent_where_it_was(office: Office) -> None:
+    office.subscribe(digest=Digest.DAILY)
+    for number, blind in enumerate((True, False)):
+        with time_machine.travel(now() + timedelta(days=3 * number), tick=True):
+            if blind:
+                began, ended = now() - timedelta(hours=2), now() - timedelta(hours=1)
+                with transaction(office.engine) as session:
+                    session.add(Outage(source="created", state="blind", began_at=began, ended_at=ended))
+            office.news(release(f"M-{number}"))
+            assert office.deliver() == 1
+    first, second = office.told()
+    assert "The Hub was not seen" in first
+    assert "not seen" not in second
 
 
 def test_where_no_file_can_be_uploaded_a_digest_comes_without_its_chart(office: Office) -> None:

@@ -1,0 +1,81 @@
+"""``python -m tests.recorded_launches`` prints the launches of the recorded timeline: the table of docs/launches.md."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlmodel import Session, select
+
+from monitor import db
+from monitor.demo.world import made_id
+from monitor.history.launches import Told, told
+from monitor.history.record import record
+from monitor.labs import load
+from monitor.models import Launch
+from monitor.vocabulary import Sighting, Via
+from tests.benchmarks._recorded import recorded
+
+HEAD = "| made | publisher | launch | members |\n| --- | --- | --- | --- |"
+
+
+class Found(NamedTuple):
+    """The launches that were found, newest first; ``repositories``: their members in all."""
+
+    launches: list[Told]
+    repositories: int
+
+    @property
+    def several(self) -> list[Told]:
+        """Those of more than one repository."""
+        return [one for one in self.launches if len(one.members) > 1]
+
+
+def found(url: str) -> Found:
+    """The launches of the recorded models, seen as history: by the day of their making, and of known labs alone."""
+    registry = load()
+    rows = [row for row in recorded() if registry.of(row["author"]) is not None]
+    engine = db.make_engine(url)
+    db.upgrade(engine)
+    with db.transaction(engine) as session:
+        looks = [
+            Sighting(made_id(row["id"]), row["id"], row, Via.BACKFILL, datetime.now(UTC), history=True) for row in rows
+        ]
+        record(session, looks, registry, lambda _session, _news: 0)
+        launches = _newest(session)
+        session.expunge_all()
+    engine.dispose()
+    return Found(launches, sum(len(one.members) for one in launches))
+
+
+def _newest(session: Session) -> list[Told]:
+    rows = session.exec(select(Launch)).all()
+    return sorted(told(session, rows), key=lambda one: (one.launch.first_at, one.launch.name), reverse=True)
+
+
+def table(launches: list[Told]) -> str:
+    """Markdown: a row a launch, its members by what their names add to the launch's."""
+    return "\n".join([HEAD, *map(_row, launches)])
+
+
+def _row(one: Told) -> str:
+    name = one.launch.name
+    members = sorted(_rest(member.repo_id, name, one.members[0].namespace) for member in one.members)
+    return f"| {one.launch.first_at:%Y-%m-%d} | {one.launch.publisher} | {name} | {', '.join(members)} |"
+
+
+def _rest(repo_id: str, name: str, usual: str) -> str:
+    """What a member's name adds to that of its launch; the namespace before it where that is another than usual."""
+    namespace, _, own = repo_id.partition("/")
+    rest = own[len(name) :].lstrip("-_. ") if own.startswith(name) else own
+    return (rest or "itself") if namespace == usual else f"{namespace}/{own}"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        all_of_it = found(f"sqlite:///{Path(folder)}/launches.db")
+    print(f"{len(all_of_it.launches)} launches of {all_of_it.repositories} repositories, ", end="")
+    print(f"{len(all_of_it.several)} of them with more than one.\n")
+    print(table(all_of_it.several))
