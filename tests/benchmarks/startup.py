@@ -14,6 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from sqlalchemy import Engine, func, select
+from sqlmodel import col
+
+from monitor import db
+from monitor.models import Namespace
 from tests.benchmarks import _million
 from tests.fakes.hub import ReplayHub, model, until
 
@@ -26,6 +31,13 @@ def _memory(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0
+
+
+def _swept(engine: Engine) -> bool:
+    with db.reading(engine) as session:
+        watched = session.scalar(select(func.count()).select_from(Namespace)) or 0
+        waiting = select(func.count()).select_from(Namespace).where(col(Namespace.swept_at).is_(None))
+        return watched > 0 and session.scalar(waiting) == 0
 
 
 def main() -> None:
@@ -55,21 +67,18 @@ def _started(folder: Path) -> tuple[float, float, float]:
             "HF_ENDPOINT": hub.endpoint,
             "MONITOR_DATABASE_URL": f"sqlite:///{folder}/up.db",
             "MONITOR_FEEDS": "",
+            # So that all namespaces are swept in a minute or two.
             "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
+            "MONITOR_HUB_INTERVAL": "1",
         }
         before = time.monotonic()
         command = [COMMAND, "up", "--port", "0"]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: hub.requests > 0, 60, "the first poll")
         first = time.monotonic() - before
-        quiet = [0, time.monotonic()]
-
-        def idle() -> bool:
-            if hub.requests != quiet[0]:
-                quiet[:] = [hub.requests, time.monotonic()]
-            return time.monotonic() - quiet[1] > 8
-
-        until(idle, 600, "the end of the first sweeps")
+        engine = db.make_engine(environment["MONITOR_DATABASE_URL"])
+        until(lambda: _swept(engine), 600, "the first sweep of every namespace")
+        engine.dispose()
         memory = _memory(process.pid)
         before = time.monotonic()
         process.terminate()
