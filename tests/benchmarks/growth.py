@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import random
-import statistics
 import time
 import uuid
+from collections.abc import Sequence
+from contextlib import ExitStack
+from statistics import median, quantiles
 
 from sqlalchemy import Engine, delete, func, select
 from sqlmodel import col
@@ -25,43 +27,54 @@ from tests.benchmarks import _million
 from tests.benchmarks._recorded import many
 
 SIZES = tuple(int(size) for size in os.environ.get("SIZES", "10000,100000,1000000").split(","))
-WARM, MEASURED = 200, 800
+ROUNDS, EACH = 20, 50
+"""The first round warms up. Every size has its turn in each, so that what else the machine does slows all alike."""
 FILTERS = 100
 
 
 def main() -> None:
     """Prints a table."""
+    registry = load()
+    with ExitStack() as stack:
+        urls = {size: stack.enter_context(_million.databases(size)) for size in SIZES}
+        took = {name: by_turns([urls[size][name] for size in SIZES], registry) for name in urls[SIZES[0]]}
     print("| releases there | SQLite, median | 95 % | beside the smallest | PostgreSQL, median | 95 % | beside it |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    first: dict[str, float] = {}
-    registry = load()
-    for size in SIZES:
+    for place, size in enumerate(SIZES):
         cells = [f"{size:,}"]
-        with _million.databases(size) as urls:
-            for name, url in urls.items():
-                engine = db.make_engine(url)
-                took = cost(engine, registry)
-                median = statistics.median(took) * 1000
-                late = statistics.quantiles(took, n=20)[-1] * 1000
-                cells += [f"{median:.2f} ms", f"{late:.2f} ms", f"{median / first.setdefault(name, median):.2f} ×"]
-                engine.dispose()
+        for times in took.values():
+            middle, late = median(times[place]) * 1000, quantiles(times[place], n=20)[-1] * 1000
+            cells += [f"{middle:.2f} ms", f"{late:.2f} ms", f"{middle / (median(times[0]) * 1000):.2f} ×"]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def cost(engine: Engine, registry: Registry) -> list[float]:
-    """Seconds that each of so many releases takes, a transaction each, with its deliveries."""
+def by_turns(urls: Sequence[str], registry: Registry) -> list[list[float]]:
+    """Seconds that each release takes in each of these databases, a transaction each, with its deliveries."""
     run = uuid.uuid4().hex[:8]
-    facts = list(many(WARM + MEASURED))
+    facts = list(many(ROUNDS * EACH))
     random.Random(7).shuffle(facts)
-    last = _last(engine)
+    engines = [db.make_engine(url) for url in urls]
+    last = [_prepared(engine, run) for engine in engines]
+    took: list[list[float]] = [[] for _ in engines]
+    try:
+        for begin in range(0, len(facts), EACH):
+            for engine, times in zip(engines, took, strict=True):
+                some = enumerate(facts[begin : begin + EACH], begin)
+                times += [_recorded(engine, registry, row, f"{run}{number:016x}") for number, row in some]
+    finally:
+        for engine, ident in zip(engines, last, strict=True):
+            _remove(engine, ident, run)
+            engine.dispose()
+    return [times[EACH:] for times in took]
+
+
+def _prepared(engine: Engine, run: str) -> int:
+    """Subscribes; returns the number of the last release that was there before."""
     with db.transaction(engine) as session:
         for number in range(FILTERS):
             wish = Wish("webhook", f"https://{run}.example/", f"origin:CN,US params:>={number}M -lab:nobody-{number}")
             subscribe(session, wish)
-    try:
-        return [_recorded(engine, registry, row, f"{run}{number:016x}") for number, row in enumerate(facts)][WARM:]
-    finally:
-        _remove(engine, last, run)
+        return session.scalar(select(func.max(col(Release.id)))) or 0
 
 
 def _recorded(engine: Engine, registry: Registry, row: dict[str, object], hub_id: str) -> float:
@@ -75,11 +88,6 @@ def _recorded(engine: Engine, registry: Registry, row: dict[str, object], hub_id
     took = time.perf_counter() - began
     assert len(done.new) == 1, done
     return took
-
-
-def _last(engine: Engine) -> int:
-    with db.reading(engine) as session:
-        return session.scalar(select(func.max(col(Release.id)))) or 0
 
 
 def _remove(engine: Engine, last: int, run: str) -> None:
