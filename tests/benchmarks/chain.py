@@ -44,6 +44,8 @@ class Size:
     kill_every: float | None = KILL_EVERY
     processes: int = 2
     letters_only: bool = False
+    window: float = 60
+    """Seconds that letters wait for more of a launch."""
     patience: float = 900
 
 
@@ -146,6 +148,7 @@ def chained(size: Size) -> Done:
         settings = rush.settings_for(url, sink) | {
             "MONITOR_SLACK_BOT_TOKEN": workspace.token,
             "MONITOR_SLACK_API_URL": slack.api_url,
+            "MONITOR_LAUNCH_WINDOW": str(size.window),
         }
         del settings["MONITOR_DATABASE_URL"]
         try:

@@ -12,6 +12,8 @@ from tests.benchmarks.chain import Size, chained
 
 WORKERS = (1, 2, 4)
 RELEASES = int(os.environ.get("SCALING_RELEASES", "200"))
+EACH = 25
+"""Letters of each."""
 
 
 def main() -> None:
@@ -20,7 +22,8 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     first = 0.0
     for workers in WORKERS:
-        done = chained(Size(RELEASES, 0.0, 10 * RELEASES, workers, kill_every=None, processes=1, letters_only=True))
+        size = Size(RELEASES, 0.0, EACH * RELEASES, workers, kill_every=None, processes=1, letters_only=True, window=1)
+        done = chained(size)
         rate = done.arrived / done.seconds
         first = first or rate
         print(
