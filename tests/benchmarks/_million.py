@@ -107,6 +107,9 @@ def fill(engine: Engine, number: int) -> None:
     with db.transaction(engine) as session:
         last = [{"id": ident, "last_at": moment} for ident, moment in launches.last.items()]
         session.execute(update(Launch), last)
+        if engine.dialect.name == "postgresql":
+            # Those that come later are counted on from here.
+            session.execute(text("SELECT setval(pg_get_serial_sequence('launch', 'id'), max(id)) FROM launch"))
     with plainly(engine) as connection:
         for statement in afterwards:
             connection.execute(text(statement))
