@@ -10,6 +10,7 @@ from fastapi import APIRouter, BackgroundTasks, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from monitor.channels.bodies import bounded
 from monitor.db import now, transaction
 from monitor.logs import trace
 from monitor.service import Service
@@ -38,13 +39,9 @@ async def hub(
 
 
 async def _payload(request: Request) -> object:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            raise HTTPException(413, f"a payload of more than {LARGEST} bytes is not taken")
+    body = await bounded(request, LARGEST)
     try:
-        return json.loads(bytes(body))
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise HTTPException(400, "the body is no JSON") from None
 

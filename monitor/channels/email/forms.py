@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from fastapi import Depends, HTTPException, Request
 
 from monitor.alerts.subscriptions import SubscriptionError
+from monitor.channels.bodies import bounded
 from monitor.channels.email.signup import Terms
 from monitor.vocabulary import Digest
 
@@ -29,24 +30,12 @@ CHOICES: dict[str, tuple[str, ...]] = {"origin": ORIGINS, "kind": KINDS, "licens
 
 async def small_body(request: Request) -> bytes:
     """The body, up to 64 KiB; 413 beyond, without reading the rest."""
-    return await _body(request, LARGEST)
+    return await bounded(request, LARGEST)
 
 
 async def report_body(request: Request) -> bytes:
     """The body of a mail that came back; 413 beyond 8 MiB."""
-    return await _body(request, LARGEST_REPORT)
-
-
-async def _body(request: Request, most: int) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most:
-        raise HTTPException(413, f"a body has {most} bytes at the most")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise HTTPException(413, f"a body has {most} bytes at the most")
-    return bytes(body)
+    return await bounded(request, LARGEST_REPORT)
 
 
 def _fields(body: Annotated[bytes, Depends(small_body)]) -> Fields:

@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine, delete
 from sqlmodel import Session, col
 
+from monitor.channels.bodies import bounded
 from monitor.channels.slack.transport import Slack
 from monitor.db import now, transaction
 from monitor.history.record import ignoring
@@ -57,7 +58,7 @@ async def signed_body(request: Request) -> bytes:
     secret = house.settings.slack_signing_secret
     if secret is None:
         raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so nothing is taken from Slack")
-    body = await _body(request)
+    body = await bounded(request, LARGEST)
     stamp = request.headers.get("x-slack-request-timestamp", "")
     signature = request.headers.get("x-slack-signature", "")
     try:
@@ -69,15 +70,6 @@ async def signed_body(request: Request) -> bytes:
     if not await run_in_threadpool(first_use, house.engine, signature):
         raise HTTPException(401, "this request was taken before")
     return body
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            raise HTTPException(413, f"a body has {LARGEST} bytes at the most")
-    return bytes(body)
 
 
 def first_use(engine: Engine, token: str) -> bool:
