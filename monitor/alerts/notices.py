@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Engine, and_, delete, or_, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import ATTEMPTS, Channel, SendError, backoff
+from monitor.alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Channel, SendError, backoff
 from monitor.db import now, reading, transaction
 from monitor.history.record import ignoring
 from monitor.models import Feed, Namespace, Notice, Poll, Silence, Subscription
@@ -169,7 +169,7 @@ def _lease(engine: Engine) -> tuple[Notice, Subscription] | None:
 
 def _send(engine: Engine, channels: Mapping[str, Channel], notice: Notice, subscription: Subscription) -> int:
     key = f"notice-{subscription.id}-{notice.id}"
-    receipt, error, again = None, None, None
+    receipt, error, again, attempts = None, None, None, notice.attempts
     try:
         teller = channels.get(subscription.channel)
         if not isinstance(teller, Teller):
@@ -180,12 +180,14 @@ def _send(engine: Engine, channels: Mapping[str, Channel], notice: Notice, subsc
         receipt = teller.notify(subscription, title, notice.text, key, in_doubt=notice.attempts > 1)
     except SendError as failure:
         error = str(failure)[:500]
-        if not failure.permanent and notice.attempts < ATTEMPTS:
-            again = now() + timedelta(seconds=failure.retry_after or backoff(notice.attempts))
+        if failure.retry_after is not None and not failure.permanent:
+            again, attempts = now() + timedelta(seconds=min(failure.retry_after, LONGEST_PAUSE)), attempts - 1
+        elif not failure.permanent and attempts < ATTEMPTS:
+            again = now() + timedelta(seconds=backoff(attempts))
         log.warning("notice not sent", channel=subscription.channel, error=error, again=again and again.isoformat())
     with transaction(engine) as session:
         row = session.get_one(Notice, notice.id)
-        row.due_at, row.error, row.receipt = again, error, receipt
+        row.due_at, row.error, row.receipt, row.attempts = again, error, receipt, attempts
         row.sent_at = now() if error is None else None
         session.add(row)
     return int(error is None)

@@ -46,6 +46,10 @@ ENOUGH = 15.0
 """Seconds after which sending ends though more is due, so that a stop is not kept waiting; the next call goes on."""
 ATTEMPTS = 12
 """Failed attempts after which a delivery is dead: with the back-off below, a little over a day."""
+PATIENCE, NAP = 2.0, 0.2
+"""Seconds for which sending waits, with nothing leased, until a channel may send again, and between two looks."""
+LONGEST_PAUSE = 86_400.0
+"""Seconds for which a target may ask to be left alone."""
 
 
 class SendError(Exception):
@@ -58,6 +62,14 @@ class SendError(Exception):
         self.permanent = permanent
         self.retry_after = retry_after
         self.in_doubt = in_doubt
+
+
+class NotYetError(SendError):
+    """A channel sends nothing to anybody for ``retry_after`` seconds: what waits for it stays as it is."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.seconds = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,7 @@ class Channel(Protocol):
     pace: float
 
     def send(self, message: Message) -> str:
-        """Sends and returns a receipt, or raises SendError."""
+        """Sends and returns a receipt, or raises SendError (NotYetError: before anything was sent)."""
 
 
 def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000, digest: bool | None = None) -> int:
@@ -112,15 +124,22 @@ def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000, 
     ``digest``: only digests, or only what is told at once; both where it is None.
     """
     sent, size = 0, 1
+    closed: dict[str, float] = {}
     enough = time.monotonic() + ENOUGH
-    while sent < most and time.monotonic() < enough:
-        batch = _take(engine, list(channels), min(size, most - sent), digest)
-        if not batch:
+    while sent < most and (began := time.monotonic()) < enough:
+        closed = {name: until for name, until in closed.items() if until > began}
+        batch = _take(engine, [name for name in channels if name not in closed], min(size, most - sent), digest)
+        if batch:
+            went, pause_for = _serve(engine, channels, batch)
+            sent += went
+            took = time.monotonic() - began
+            size = min(2 * size, LARGEST) if took < QUICK / 2 else max(1, size // 2) if took > QUICK else size
+            if pause_for is not None:
+                closed[batch[0].message.subscription.channel], size = began + took + pause_for, max(1, went)
+        elif closed and min(closed.values()) - began <= PATIENCE:
+            time.sleep(min(min(closed.values()) - began, NAP))
+        else:
             break
-        began = time.monotonic()
-        sent += _serve(engine, channels, batch)
-        took = time.monotonic() - began
-        size = min(2 * size, LARGEST) if took < QUICK / 2 else max(1, size // 2) if took > QUICK else size
     return sent
 
 
@@ -230,7 +249,7 @@ def _messages(
             message = replace(message, items=said + items, edits=True)
         ids = tuple(row.id for row in rows if row.id is not None)
         # What failed before is due later than it was: it has waited since it was written.
-        begun = rows[0].created_at if rows[0].attempts else rows[0].due_at
+        begun = rows[0].created_at if rows[0].error else rows[0].due_at
         traces = tuple(dict.fromkeys(row.trace for row in rows if row.trace))
         taken.append(_Taken(rows[0].target_id, lease, ids, message, (moment - begun).total_seconds(), traces))
     marks = [
@@ -316,10 +335,14 @@ def _first_receipt(session: Session, rows: list[Delivery]) -> str | None:
 # --- sending ----------------------------------------------------------------------------------------------
 
 
-def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Taken]) -> int:
-    """Sends a batch and keeps how each ended; returns how many went. What it did not come to is put back."""
+def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Taken]) -> tuple[int, float | None]:
+    """Sends a batch and keeps how each ended; what it did not come to is put back.
+
+    Returns how many went, and for how many seconds the channel sends nothing more, where it says so.
+    """
     outcomes: list[_Outcome] = []
     under_way = 0
+    pause_for = None
     began = time.monotonic()
     try:
         for one in batch:
@@ -327,16 +350,21 @@ def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Tak
                 break
             under_way += 1
             outcomes.append(_attempt(channels[one.message.subscription.channel], one))
+    except NotYetError as not_yet:
+        under_way -= 1
+        pause_for = not_yet.seconds
     finally:
         # Also where something else than a SendError comes through: only the message that it hit keeps its lease.
         outcomes += [_Outcome(one) for one in batch[under_way:]]
         _settle(engine, channels, outcomes)
-    return sum(outcome.receipt is not None for outcome in outcomes)
+    return sum(outcome.receipt is not None for outcome in outcomes), pause_for
 
 
 def _attempt(channel: Channel, taken: _Taken) -> _Outcome:
     try:
         return _Outcome(taken, receipt=channel.send(taken.message))
+    except NotYetError:
+        raise
     except SendError as error:
         return _Outcome(taken, error=error)
 
@@ -429,9 +457,12 @@ def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime)
     """Keeps a failure and when it is tried again; True where it never will be."""
     rows = list(session.scalars(select(Delivery).where(*_pending(taken))))
     attempts = max((row.attempts for row in rows), default=1)
-    wait = error.retry_after if error.retry_after is not None else backoff(attempts)
-    dead = error.permanent or (attempts >= ATTEMPTS and error.retry_after is None)
+    # A target that names a time has not failed: it is asked again then, however often.
+    postponed = error.retry_after is not None and not error.permanent
+    wait = backoff(attempts) if error.retry_after is None else min(error.retry_after, LONGEST_PAUSE)
+    dead = error.permanent or (attempts >= ATTEMPTS and not postponed)
     for row in rows:
+        row.attempts -= int(postponed)
         row.error, row.due_at = str(error)[:500], moment + timedelta(seconds=wait)
         # A doubt stays: that the second attempt surely failed says nothing about the first.
         if not (error.in_doubt or taken.message.in_doubt):
@@ -440,7 +471,7 @@ def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime)
             row.state = str(DeliveryState.DEAD)
         session.add(row)
     if error.retry_after is not None:
-        _open_at(session, taken, moment + timedelta(seconds=error.retry_after))
+        _open_at(session, taken, moment + timedelta(seconds=wait))
     subscription = session.get(Subscription, taken.message.subscription.id)
     if error.permanent and subscription is not None:
         pause(subscription, str(error)[:500])

@@ -26,7 +26,8 @@ MODALITIES = {
     "graph": "graph-ml",
 }
 _BY_TASK = {task: modality for modality, tasks in MODALITIES.items() for task in tasks.split()}
-_TASKS = frozenset(_BY_TASK)
+_TASKS = frozenset(_BY_TASK) - {"conversational"}
+"""What a tag names as a task. The tag of chat templates is none: only long ago was it a pipeline tag."""
 _REGION = re.compile(r"[A-Za-z]{2,4}")
 _TWO = frozenset(
     """aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz

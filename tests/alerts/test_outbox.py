@@ -131,6 +131,32 @@ def test_the_wait_that_a_target_asks_for_holds_for_all_its_messages(watching: Ho
     assert timedelta(seconds=80) < target.open_at - db.now() <= timedelta(seconds=90)
 
 
+def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_day_at_the_most(watching: House) -> None:
+    watching.subscribe()
+    released(watching, "y/one")
+    channel = Failing(*[SendError("slow down", retry_after=90) for _ in range(outbox.ATTEMPTS)],
+                      SendError("busy"), SendError("in a century", retry_after=4e9))  # fmt: skip
+    for _ in range(outbox.ATTEMPTS + 2):
+        outbox.work(watching.engine, {"kept": channel})
+        last = deliveries(watching)[0]
+        due_now(watching)
+    assert (last.state, last.attempts) == ("pending", 1)
+    assert last.due_at - db.now() <= timedelta(days=1)
+    assert outbox.work(watching.engine, {"kept": channel}) == 1
+
+
+def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: House) -> None:
+    watching.subscribe()
+    watching.subscribe("kind:unknown")
+    released(watching, "y/one")
+    channel = Failing(outbox.NotYetError("at its rate", 0.02), outbox.NotYetError("at its rate", 3_600))
+    assert outbox.work(watching.engine, {"kept": channel}) == 0
+    rows = deliveries(watching)
+    assert [(row.state, row.attempts, row.error, row.attempted_at) for row in rows] == [("pending", 0, None, None)] * 2
+    assert outbox.work(watching.engine, {"kept": channel}) == 2
+    assert not any(message.in_doubt for message in channel.messages)
+
+
 def test_a_permanent_failure_ends_at_once_and_pauses_with_its_reason(watching: House) -> None:
     ident = watching.subscribe()
     released(watching, "y/one")

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import ENOUGH, Channel, SendError, backoff
+from monitor.alerts.outbox import ENOUGH, Channel, NotYetError, SendError, backoff
 from monitor.channels.email.suppression import suppressed
 from monitor.channels.email.tokens import LASTS, Purpose
 from monitor.channels.email.transport import Email
@@ -81,7 +81,11 @@ def send_confirmations(engine: Engine, channel: Channel | None) -> int:
         due = _lease(engine)
         if due is None:
             return sent
-        sent += _send(engine, channel, due)
+        try:
+            sent += _send(engine, channel, due)
+        except NotYetError as not_yet:
+            _put_back(engine, due, not_yet)
+            return sent
     return sent
 
 
@@ -108,6 +112,8 @@ def _send(engine: Engine, email: Email, due: _Due) -> int:
         return 0
     try:
         email.send_confirmation(due.subscription, due.number)
+    except NotYetError:
+        raise
     except SendError as error:
         lasting = error.permanent or due.attempt >= ATTEMPTS
         again = None if lasting else now() + timedelta(seconds=backoff(due.attempt))
@@ -116,6 +122,15 @@ def _send(engine: Engine, email: Email, due: _Due) -> int:
         return 0
     _mark(engine, due)
     return 1
+
+
+def _put_back(engine: Engine, due: _Due, not_yet: NotYetError) -> None:
+    """Makes as if it had not been taken, but for the time when letters may go again."""
+    with transaction(engine) as session:
+        row = session.get(EmailConfirmation, due.number)
+        if row is not None:
+            row.due_at, row.attempts = now() + timedelta(seconds=not_yet.seconds), row.attempts - 1
+            session.add(row)
 
 
 def _mark(engine: Engine, due: _Due, error: str | None = None, again: datetime | None = None) -> None:

@@ -8,11 +8,8 @@ from limits import RateLimitItemPerSecond
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from monitor.alerts.outbox import SendError
+from monitor.alerts.outbox import NotYetError
 from monitor.settings import Settings
-
-PATIENCE = 2.0
-"""Seconds that a worker waits for its turn; beyond that the letter waits in the outbox, not in the worker."""
 
 
 class Rate:
@@ -33,11 +30,8 @@ class Rate:
             return None
         return cls(settings.email_rate, "memory://" if settings.embedded else settings.broker_url)
 
-    def wait(self) -> None:
-        """Waits for a turn; raises SendError, which says when to come again, where that takes too long."""
-        deadline = time.monotonic() + PATIENCE
-        while not self._limiter.hit(self._item, "letters"):
+    def take(self) -> None:
+        """Takes a turn; raises NotYetError, which says when to come again, where none is free."""
+        if not self._limiter.hit(self._item, "letters"):
             wait = self._limiter.get_window_stats(self._item, "letters").reset_time - time.time()
-            if time.monotonic() + wait > deadline:
-                raise SendError("more letters than MONITOR_EMAIL_RATE allows", retry_after=max(1.0, wait))
-            time.sleep(max(0.01, wait))
+            raise NotYetError("more letters than MONITOR_EMAIL_RATE allows", max(0.01, wait))

@@ -80,7 +80,7 @@ class Email:
 
     def _hand_over(self, sender: str, address: str, letter: bytes) -> None:
         if self._rate is not None:
-            self._rate.wait()
+            self._rate.take()
         if self._signer is not None:
             letter = self._signer.signed(letter)
         try:

@@ -10,15 +10,20 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from sqlalchemy import select
+from sqlmodel import col
 
-from monitor.alerts.outbox import SendError
+from monitor.alerts.outbox import NotYetError
 from monitor.channels.email import Email, check_dns
 from monitor.channels.email.rate import Rate
 from monitor.channels.email.signing import Signer
+from monitor.db import now, reading
+from monitor.models import EmailConfirmation
 from monitor.settings import SettingsError
 from tests.channels.email.desk import Desk
 from tests.channels.room import release
 from tests.fakes.dns import DnsServer
+from tests.fakes.hub import until
 
 PEM = serialization.Encoding.PEM
 PKCS8 = serialization.PrivateFormat.PKCS8
@@ -175,7 +180,7 @@ def test_all_workers_together_keep_to_the_rate(redis_url: str) -> None:
     def run() -> None:
         rate = Rate(20, redis_url)
         for _ in range(10):
-            rate.wait()
+            until(lambda: _turn(rate), 20, "a turn")
             moments.append(time.time())
 
     threads = [threading.Thread(target=run) for _ in range(3)]
@@ -189,15 +194,36 @@ def test_all_workers_together_keep_to_the_rate(redis_url: str) -> None:
     assert moments[20] - moments[0] > 0.8
 
 
-def test_a_letter_whose_turn_is_far_off_waits_in_the_outbox(desk: Desk) -> None:
+def _turn(rate: Rate) -> bool:
+    try:
+        rate.take()
+    except NotYetError:
+        return False
+    return True
+
+
+def test_a_letter_whose_turn_is_far_off_waits_in_the_outbox_as_if_untouched(desk: Desk) -> None:
     desk.settings = desk.settings.model_copy(update={"email_rate": 0.05})
     desk.email = Email(desk.settings, desk.engine)
     for number in range(3):
         desk.subscriber(address=f"r{number}@example.org")
     desk.news(release())
     assert desk.deliver() == 1 and len(desk.sink.letters) == 1
+    assert desk.deliver() == 0
     waiting = [row for row in desk.deliveries() if row.state == "pending"]
-    assert len(waiting) == 2 and all("MONITOR_EMAIL_RATE" in (row.error or "") for row in waiting)
-    with pytest.raises(SendError) as caught:
-        desk.email._rate.wait()  # type: ignore[union-attr]
-    assert not caught.value.permanent and 1 <= (caught.value.retry_after or 0) <= 20
+    assert [(row.attempts, row.error, row.attempted_at) for row in waiting] == [(0, None, None)] * 2
+    with pytest.raises(NotYetError) as caught:
+        desk.email._rate.take()  # type: ignore[union-attr]
+    assert not caught.value.permanent and 1 <= caught.value.seconds <= 20
+
+
+def test_a_confirmation_beyond_the_rate_waits_without_using_up_an_attempt(desk: Desk) -> None:
+    desk.settings = desk.settings.model_copy(update={"email_rate": 0.05})
+    desk.email = Email(desk.settings, desk.engine)
+    for number in range(2):
+        desk.sign_up(f"r{number}@example.org")
+    assert desk.confirmations() == 1
+    with reading(desk.engine) as session:
+        (waiting,) = session.scalars(select(EmailConfirmation).where(col(EmailConfirmation.sent_at).is_(None)))
+    assert (waiting.attempts, waiting.error) == (0, None)
+    assert waiting.due_at is not None and waiting.due_at > now()
