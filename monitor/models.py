@@ -203,7 +203,7 @@ class Release(SQLModel, table=True):
     @property
     def available(self) -> str | None:
         """Whether the weights can be had now: what became of the repository outranks what it was judged to be."""
-        return _available(self)
+        return available(self)
 
     @property
     def every_artefact(self) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def release_object(row: Any) -> dict[str, Any]:
         "effective_license_class": row.effective_license_class,
         "license_conflict": row.license_conflict,
         "openness": row.openness,
-        "availability": _available(row),
+        "availability": available(row),
         "artefacts": row.every_artefact,
         "gated": {None: None, "no": False}.get(row.gated, row.gated),
         "task": row.task,
@@ -273,7 +273,8 @@ def release_object(row: Any) -> dict[str, Any]:
     }
 
 
-def _available(row: Any) -> str | None:
+def available(row: Any) -> str | None:
+    """What :attr:`Release.available` is, of a :class:`Release` or a row with its names."""
     if row.status in {Status.GONE, Status.PRIVATE}:
         return str(Availability.WITHDRAWN)
     if row.availability == Availability.NO_WEIGHTS and row.announcement_url is not None:

@@ -74,7 +74,8 @@ def stats_command(
         rows = stats(session, wanted, names, tz=tz, medians=median)
     if plot is not None:
         _plot(rows, names, plot)
-    write(rows, form, (*names, "count", "launches", "params_total", "params_known", "params_median"))
+    columns = ("count", "launches", "params_total", "params_known", "params_median")
+    write(rows, form, (*names, *columns), (*names, "releases", "launches", "parameters", "known", "median"))
 
 
 def _plot(rows: list[dict[str, Any]], names: list[str], path: Path) -> None:

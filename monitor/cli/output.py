@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -65,15 +66,42 @@ def _csv(rows: Iterable[Row]) -> int:
     return number
 
 
+NARROW = 24
+"""Characters that a column may be cut to, before one is left out."""
+
+
 def _table(rows: Iterable[Row], columns: Sequence[str], heads: Sequence[str]) -> int:
+    console = Console()
+    cells = [[_shown(key, row.get(key)) for key in columns] for row in rows]
+    if not cells:
+        console.print(Text("nothing", style="dim"))
+        return 0
+    widths = _fitting(
+        [max(cell_len(row[place]) for row in (heads, *cells)) for place in range(len(heads))], console.width
+    )
+    shown = len(widths)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, overflow="ellipsis", no_wrap=head != "what it says")
-    number = 0
-    for number, row in enumerate(rows, start=1):  # noqa: B007
-        table.add_row(*(Text(_shown(key, row.get(key))) for key in columns))
-    Console().print(table if number else Text("nothing", style="dim"))
-    return number
+    for head, width in zip(heads, widths, strict=False):
+        table.add_column(head, overflow="ellipsis", no_wrap=head != "what it says", width=width)
+    for row in cells:
+        table.add_row(*map(Text, row[:shown]))
+    console.print(table)
+    if shown < len(heads):
+        left = f"Left out for want of room: {', '.join(heads[shown:])}. --format json has all."
+        console.print(Text(left, style="dim"))
+    return len(cells)
+
+
+def _fitting(natural: list[int], line: int) -> list[int]:
+    """The widths of as many columns, from the first, as a line of so many characters holds: two at the least."""
+    widths = [min(NARROW, width) for width in natural]
+    while len(widths) > 2 and sum(widths) + 2 * (len(widths) - 1) > line:
+        widths.pop()
+    spare = max(0, line - sum(widths) - 2 * (len(widths) - 1))
+    for place, width in enumerate(widths):
+        more = min(spare, natural[place] - width)
+        widths[place], spare = width + more, spare - more
+    return widths
 
 
 def _shown(key: str, value: Any) -> str:
@@ -81,7 +109,7 @@ def _shown(key: str, value: Any) -> str:
         return "–"
     if key == "origin":
         return f"{flag(value)} {value}"
-    if key in {"params_total", "params_active"}:
+    if key in {"params_total", "params_active", "params_median"}:
         return count(value) or "–"
     if key == "foundation":
         return plain(value.get("repo_id"))
@@ -95,10 +123,10 @@ RELEASE = (
     "origin",
     "repo_id",
     "params_total",
-    "params_active",
     "kind",
     "license",
+    "params_active",
     "openness",
     "foundation",
 )
-RELEASE_HEADS = ("released", "origin", "release", "size", "active", "kind", "licence", "openness", "built on")
+RELEASE_HEADS = ("released", "from", "release", "size", "kind", "licence", "active", "openness", "built on")

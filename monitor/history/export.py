@@ -6,12 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO
 
+import orjson
+
 from monitor.history.search import SearchError
-from monitor.models import Release, iso
+from monitor.models import available, release_object
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -27,6 +28,7 @@ COLUMNS = (
     "announcement_url", "downloads", "likes", "derivatives", "trending_rank", "status",
 )  # fmt: skip
 """The columns of CSV and Parquet: the release object, its foundation spread over three."""
+LISTS = ("lineage", "languages", "papers", "datasets")
 KEPT = tuple(name for name in COLUMNS if name != "url")
 """The columns of the table that these need: reading no others makes such a file several times as fast."""
 CHUNK = 1_000
@@ -36,29 +38,32 @@ def cell(value: Any) -> str:
     """A value as a CSV cell: lists and objects as JSON, and nothing that a spreadsheet would run as a formula."""
     if value is None:
         return ""
-    if isinstance(value, (int, float)):
-        return str(value)
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
-    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    if not isinstance(value, str):
+        if isinstance(value, (int, float)):
+            return str(value)
+        value = json.dumps(value, ensure_ascii=False) if value and isinstance(value, (list, dict)) else str(value)
+    text: str = value
+    return "'" + text if text[:1] in FORMULAS else text
 
 
-def flat(row: Release) -> dict[str, Any]:
-    """The release object with its foundation spread over three columns, from what is in ``KEPT`` alone."""
-    return {name: _plainly(name, row) for name in COLUMNS}
+FORMULAS = frozenset("=+-@\t\r")
 
 
-def _plainly(name: str, row: Release) -> Any:
-    if name == "url":
-        return f"https://huggingface.co/{row.repo_id}"
-    if name == "availability":
-        return row.available
-    value = getattr(row, name)
-    if name == "gated":
-        return False if value == "no" else value
-    return iso(value) if isinstance(value, datetime) else value
+def flat(row: Any) -> dict[str, Any]:
+    """The release object with its foundation spread over three columns, from what is in ``KEPT`` alone.
+
+    ``row``: of :func:`monitor.history.search.stream` with only these.
+    """
+    values: dict[str, Any] = {name: getattr(row, name, None) for name in COLUMNS}
+    for name in LISTS:
+        values[name] = [] if values[name] == "[]" else orjson.loads(values[name])
+    values["url"] = f"https://huggingface.co/{row.repo_id}"
+    values["availability"] = available(row)
+    values["gated"] = False if row.gated == "no" else row.gated
+    return values
 
 
-def as_csv(rows: Iterable[Release]) -> Iterator[bytes]:
+def as_csv(rows: Iterable[Any]) -> Iterator[bytes]:
     """CSV (RFC 4180, UTF-8), a chunk of lines at a time."""
     yield (",".join(COLUMNS) + "\r\n").encode()
     source = iter(rows)
@@ -69,14 +74,14 @@ def as_csv(rows: Iterable[Release]) -> Iterator[bytes]:
         yield text.getvalue().encode()
 
 
-def as_jsonl(rows: Iterable[Release]) -> Iterator[bytes]:
+def as_jsonl(rows: Iterable[Any]) -> Iterator[bytes]:
     """The release objects as JSON lines, a chunk of lines at a time."""
     source = iter(rows)
     while some := list(islice(source, CHUNK)):
-        yield "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in some).encode()
+        yield b"".join(orjson.dumps(release_object(row), option=orjson.OPT_APPEND_NEWLINE) for row in some)
 
 
-def write_parquet(rows: Iterable[Release], file: BinaryIO) -> int:
+def write_parquet(rows: Iterable[Any], file: BinaryIO) -> int:
     """Writes Parquet into ``file``, a row group at a time; returns the rows. Raises SearchError without pyarrow."""
     try:
         import pyarrow as pa
@@ -84,8 +89,7 @@ def write_parquet(rows: Iterable[Release], file: BinaryIO) -> int:
     except ImportError:
         raise SearchError("format", "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'") from None
     integers = {"params_total", "params_active", "downloads", "likes", "derivatives", "trending_rank"}
-    lists = {"languages", "papers", "datasets"}
-    kinds = {name: pa.int64() for name in integers} | {name: pa.list_(pa.string()) for name in lists}
+    kinds = {name: pa.int64() for name in integers} | {name: pa.list_(pa.string()) for name in LISTS[1:]}
     kinds["origin_confidence"] = pa.float64()
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
     number = 0

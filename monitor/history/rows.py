@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
+from typing import cast as typed
 
 import orjson
 from orjson import Fragment
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, Text, TextClause, cast, null, select, text, type_coerce
+from sqlalchemy.types import NullType
 from sqlmodel import Session
 
 from monitor.db import UTCDateTime
@@ -28,7 +30,7 @@ _PLACES = {name: place for place, name in enumerate(_NAMES)}
 _MOMENTS = [_PLACES[column.name] for column in _COLUMNS if isinstance(column.type, UTCDateTime)]
 _TEXTS = [_PLACES[column.name] for column in _COLUMNS if column.type is Json]
 
-Told = cast(Any, namedtuple)("Told", [*_NAMES, "every_artefact", "origin_evidence", "other_evidence"])
+Told = typed(Any, namedtuple)("Told", [*_NAMES, "every_artefact", "origin_evidence", "other_evidence"])
 """A release as :func:`monitor.models.release_object` takes it. What that makes of it is for orjson alone."""
 
 
@@ -44,18 +46,29 @@ def by_ident(session: Session, idents: Sequence[int]) -> dict[int, Any]:
     """The rows of these releases by their numbers."""
     dialect = session.get_bind().dialect.name
     some = orjson.dumps(idents).decode() if dialect == "sqlite" else list(idents)
-    return {row.id: row for row in map(_told, session.execute(_rows_of(dialect), {"idents": some}))}
+    return {row.id: row for row in map(told, session.execute(_rows_of(dialect), {"idents": some}))}
 
 
-def _told(row: Row[Any]) -> Any:
+@lru_cache
+def selected(only: tuple[str, ...] = ()) -> Any:
+    """The rows of releases, to narrow further, for :func:`told`; where some columns are ``only`` wanted, no others."""
+    kept: list[Any] = [
+        null() if only and one.name not in only else cast(one, Text) if one.type is Json else one for one in _COLUMNS
+    ]
+    columns: Any = [type_coerce(one, NullType()).label(name) for one, name in zip(kept, _NAMES, strict=True)]
+    return select(*columns)
+
+
+def told(row: Row[Any], kept_as: Callable[[str], Any] = Fragment) -> Any:
+    """A row of :func:`selected` as a release is told of; ``kept_as``: what is made of the text of a list."""
     values = list(row)
     for place in _MOMENTS:
         value = values[place]
         if value is not None:
             values[place] = _written(value) if isinstance(value, str) else iso(value.astimezone(UTC))
-    artefacts, evidence = values[_PLACES["artefacts"]], values[_PLACES["evidence"]]
+    artefacts, evidence = values[_PLACES["artefacts"]] or "{}", values[_PLACES["evidence"]] or "{}"
     for place in _TEXTS:
-        values[place] = Fragment(values[place])
+        values[place] = kept_as(values[place] or "null")
     return Told(*values, _artefacts(artefacts), *_parted(evidence))
 
 

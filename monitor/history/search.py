@@ -24,11 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.orm import defer, load_only
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor.history.query import Query, lookup, to_sql
-from monitor.history.rows import by_ident
+from monitor.history.rows import by_ident, selected, told
 from monitor.models import Change, Json, Release, iso, release_object
 from monitor.vocabulary import Status
 
@@ -117,22 +117,20 @@ def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | 
     return found
 
 
-def stream(session: Session, query: Query, only: Sequence[str] = ()) -> Iterator[Release]:
+def stream(session: Session, query: Query, only: Sequence[str] = ()) -> Iterator[Any]:
     """All releases that match, oldest record first, a thousand at a time: memory does not grow with the rows.
 
-    ``only``: the columns that are wanted, where that is not all of them.
+    They are rows that :func:`~monitor.models.release_object` takes. ``only``: the columns that are wanted, where that
+    is not all of them; their lists are then texts.
     """
     last = 0
-    rows_of = _rows() if not only else select(Release).options(load_only(*(getattr(Release, name) for name in only)))
-    where = conditions(session, query)
+    some = selected((*only, "id") if only else ()).where(*conditions(session, query)).order_by(col(Release.id))
     while True:
-        statement = rows_of.where(*where, col(Release.id) > last).order_by(col(Release.id)).limit(MOST)
-        rows: list[Release] = list(session.scalars(statement))
-        yield from rows
+        rows = session.execute(some.where(col(Release.id) > last).limit(MOST)).all()
+        yield from (told(row, str) for row in rows) if only else map(told, rows)
         if len(rows) < MOST:
             return
-        last = rows[-1].id or 0
-        session.expunge_all()
+        last = rows[-1].id
 
 
 def matching(query: Query) -> Select[Any]:

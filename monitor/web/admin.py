@@ -18,6 +18,7 @@ from monitor.db import reading, transaction
 from monitor.models import Subscription, iso
 from monitor.service import Service
 from monitor.vocabulary import Digest
+from monitor.web.answers import refusals
 
 
 def authorized(request: Request, authorization: Annotated[str, Header()] = "") -> Service:
@@ -69,7 +70,7 @@ def as_json(service: Service, subscription: Subscription) -> dict[str, Any]:
     }
 
 
-@router.get("")
+@router.get("", responses=refusals(401, 403))
 def all_subscriptions(service: Admin) -> dict[str, Any]:
     """Every subscription, oldest first."""
     with reading(service.engine) as session:
@@ -77,7 +78,7 @@ def all_subscriptions(service: Admin) -> dict[str, Any]:
         return {"items": [as_json(service, row) for row in rows]}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=refusals(400, 401, 403))
 def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
     """A new subscription; the same wish again gives the one that is there."""
     if wish.channel not in service.channels:
@@ -87,14 +88,14 @@ def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
         return as_json(service, subscribe(session, Wish(**terms, created_by="api")))
 
 
-@router.get("/{ident}")
+@router.get("/{ident}", responses=refusals(401, 403, 404))
 def one(service: Admin, ident: str) -> dict[str, Any]:
     """One subscription."""
     with reading(service.engine) as session:
         return as_json(service, _found(session, ident))
 
 
-@router.patch("/{ident}")
+@router.patch("/{ident}", responses=refusals(400, 401, 403, 404))
 def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, Any]:
     """Changes a subscription."""
     with transaction(service.engine) as session:
@@ -106,7 +107,7 @@ def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, An
         return as_json(service, found)
 
 
-@router.delete("/{ident}", status_code=204)
+@router.delete("/{ident}", status_code=204, responses=refusals(401, 403, 404))
 def remove(service: Admin, ident: str) -> None:
     """Removes a subscription and what is still to be told to it."""
     with transaction(service.engine) as session:

@@ -33,6 +33,7 @@ _SAYS = {
     401: ("The bearer token is missing or another.", "unauthorized", None),
     403: ("Not set up on this server.", "forbidden", None),
     404: ("There is no such thing.", "not_found", None),
+    413: ("The body is too large.", "error", None),
     422: ("A parameter cannot be read; of a query, the column is told.", "bad_query", "q"),
     429: (
         "Too many requests of one client; `Retry-After` says when the next one is welcome.",
@@ -44,13 +45,19 @@ _SAYS = {
 
 
 def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that an operation answers with, for its description."""
+    """The errors that an operation answers a reader with, for its description."""
+    found = refusals(*codes, 429)
+    return found | {304: {"description": "The reader has it: `If-None-Match` named its ETag."}}
+
+
+def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The errors that any operation answers with, for its description."""
     found: dict[int | str, dict[str, Any]] = {}
-    for code in sorted({*codes, 422, 429, 503}):
+    for code in sorted({*codes, 422, 503}):
         says, name, field = _SAYS[code]
         example = {"error": {"code": name, "message": says, "field": field}}
         found[code] = {"model": Problems, "description": says, "content": {"application/json": {"example": example}}}
-    return found | {304: {"description": "The reader has it: `If-None-Match` named its ETag."}}
+    return found
 
 
 def described(media_type: str, says: str) -> dict[int | str, dict[str, Any]]:

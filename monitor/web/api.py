@@ -26,7 +26,7 @@ from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
 from monitor.models import Poll, Release
 from monitor.service import Service
-from monitor.web.answers import as_json, errors
+from monitor.web.answers import as_json, errors, refusals
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()
@@ -195,7 +195,7 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", tags=["operation"])
+@router.get("/readyz", tags=["operation"], responses=refusals())
 def readyz(request: Request, session: Reading) -> dict[str, Any]:
     """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not."""
     service = service_of(request)

@@ -15,13 +15,14 @@ from monitor.db import now, transaction
 from monitor.logs import trace
 from monitor.service import Service
 from monitor.sources.hub_webhook import PayloadError, hint
+from monitor.web.answers import refusals
 
 router = APIRouter()
 LARGEST = 1_000_000
 """Bytes of a payload; the Hub's own hold a few thousand."""
 
 
-@router.post("/hooks/hub", status_code=202, tags=["hooks"])
+@router.post("/hooks/hub", status_code=202, tags=["hooks"], responses=refusals(400, 401, 403, 413))
 async def hub(
     request: Request, background: BackgroundTasks, x_webhook_secret: Annotated[str, Header()] = ""
 ) -> JSONResponse:

@@ -1,58 +1,77 @@
 """A million releases asked through HTTP on both databases, beside Datasette over the same SQLite file.
 
 Datasette is no dependency of ours: ``DATASETTE`` names its command (``uv tool run datasette``, or one in a virtual
-environment of its own); without it that column is empty. It is asked by hand-written SQL, the faster of its two ways.
+environment of its own); without it that column is empty. It is asked by hand-written SQL, the fastest of its ways, for
+the same columns and the same rows. Every question is asked in two ways: anew (with a parameter that nobody reads, so
+that no answer is remembered), and again and again.
 """
 
 from __future__ import annotations
 
+import http.client
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-import httpx
+from sqlalchemy import select
+from sqlmodel import col
 
+from monitor import db
+from monitor.history.query import parse
+from monitor.history.search import _encoded, search
+from monitor.models import Release
 from tests.benchmarks._million import databases
 from tests.fakes.hub import until
-from tests.servers import free_port
 
 NUMBER = int(os.environ.get("NUMBER", "1000000"))
 TIMES = int(os.environ.get("TIMES", "100"))
 DATASETTE = os.environ.get("DATASETTE", "")
+OURS = [sys.executable, "-m", "uvicorn", "monitor.web.app:app", "--port", "PORT", "--log-level", "error"]
+
+FACTS = (
+    "repo_id, 'https://huggingface.co/' || repo_id AS url, namespace, name, lab, lab_kind, origin, origin_confidence, "
+    "foundation_repo_id, foundation_lab, foundation_origin, lineage, kind, params_total, params_active, params_source, "
+    "size, license, license_class, effective_license, effective_license_class, license_conflict, openness, "
+    "availability, artefacts, gated, task, modality, library, languages, papers, datasets, tags, created_at, "
+    "released_at, released_after, released_precision, first_seen_at, detected_via, announcement_url, downloads, likes, "
+    "derivatives, trending_rank, status, evidence"
+)
+"""What a release object tells, as columns."""
+
+
+def newest(where: str = "") -> str:
+    """The SQL of a hundred releases."""
+    return f"SELECT {FACTS} FROM release WHERE NOT pending {where} ORDER BY released_at DESC, id DESC LIMIT 100"
+
+
+def worded(word: str) -> str:
+    """The condition of a word."""
+    return f"AND id IN (SELECT rowid FROM release_words WHERE release_words MATCH '{word}*')"
+
 
 FACET = "SELECT '{0}' AS facet, {0} AS value, count(*) AS number FROM releases_view GROUP BY {0}"
 FACETS = ("origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task")
 QUESTIONS = {
-    "newest 100": (
-        "/api/v1/releases",
-        "SELECT * FROM releases_view ORDER BY released_at DESC LIMIT 100",
-    ),
+    "newest 100": ("/api/v1/releases", newest()),
     "`origin:CN params:>=7B kind:base`": (
         "/api/v1/releases?q=origin:CN+params:%3E%3D7B+kind:base",
-        "SELECT * FROM releases_view WHERE origin = 'CN' AND params_total >= 7000000000 AND kind = 'base' "
-        "ORDER BY released_at DESC LIMIT 100",
+        newest("AND origin = 'CN' AND params_total >= 7000000000 AND kind = 'base'"),
     ),
+    "full text, rare (`sam3`)": ("/api/v1/releases?q=sam3", newest(worded("sam3"))),
+    "full text, common (`llama`)": ("/api/v1/releases?q=llama", newest(worded("llama"))),
     "month × origin of all": (
         "/api/v1/stats?by=month,origin",
-        "SELECT substr(released_at, 1, 7) AS month, origin, count(*), sum(params_total) FROM releases_view "
-        "GROUP BY 1, 2",
-    ),
-    "full text, common (`llama`)": (
-        "/api/v1/releases?q=llama",
-        "SELECT * FROM release WHERE id IN (SELECT rowid FROM release_words WHERE release_words MATCH 'llama*') "
-        "ORDER BY released_at DESC LIMIT 100",
-    ),
-    "full text, rare (`sam3`)": (
-        "/api/v1/releases?q=sam3",
-        "SELECT * FROM release WHERE id IN (SELECT rowid FROM release_words WHERE release_words MATCH 'sam3*') "
-        "ORDER BY released_at DESC LIMIT 100",
+        "SELECT substr(released_at, 1, 7) AS month, origin, count(*), count(DISTINCT launch_id), sum(params_total) "
+        "FROM release WHERE NOT pending GROUP BY 1, 2",
     ),
     "facets of all": ("/api/v1/facets", " UNION ALL ".join(FACET.format(name) for name in FACETS)),
     "facets of `origin:CN kind:base`": (
@@ -62,12 +81,17 @@ QUESTIONS = {
         ),
     ),
 }
+PAGES = (
+    "/", "/releases", "/releases?q=origin:CN+params:%3E%3D7B+kind:base", "/releases?q=llama", "/releases?q=sam3",
+    "/releases?q=tag:gguf&sort=downloads", "/labs", "/labs/qwen", "/trends", "/trends/chart", "/status", "/launches",
+)  # fmt: skip
 
 
 @contextmanager
 def served(command: list[str], **environment: str) -> Iterator[tuple[str, int]]:
     """(address, process id) of a server that listens on the port that stands in its command."""
-    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     filled = [part.replace("PORT", str(port)) for part in command]
     with subprocess.Popen(filled, env={**os.environ, **environment}, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as process:  # fmt: skip
@@ -78,22 +102,49 @@ def served(command: list[str], **environment: str) -> Iterator[tuple[str, int]]:
             process.kill()
 
 
+@contextmanager
+def ours(url: str) -> Iterator[tuple[str, int]]:
+    """(address, process id) of our server over a database, without a limit for each client."""
+    given = {"MONITOR_DATABASE_URL": url, "MONITOR_REQUESTS_PER_MINUTE": "0", "MONITOR_SECRET_KEY": "bench"}
+    with served(OURS, **given) as place:
+        yield place
+
+
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/-/versions.json", timeout=20).status_code > 0
-    except httpx.TransportError:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/-/versions.json")
+        return connection.getresponse().status > 0
+    except OSError:
         return False
 
 
-def timed(client: httpx.Client, url: str, times: int, patience: float = 12.0) -> list[float]:
-    """Milliseconds of each of some requests after a first one; fewer of them where these would take too long."""
-    found: list[float] = []
-    client.get(url).raise_for_status()
-    while len(found) < times and sum(found) < patience * 1_000:
-        began = time.perf_counter()
-        client.get(url).raise_for_status()
-        found.append((time.perf_counter() - began) * 1_000)
-    return sorted(found)
+class Client:
+    """Asks one server over one connection, as fast as Python can: a client that costs much would hide differences."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=300)
+        self._numbers = count()
+
+    def get(self, path: str) -> bytes:
+        """The body of an answer that is one of 200."""
+        self._connection.request("GET", path, headers={"Accept-Encoding": "identity"})
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
+        return body
+
+    def timed(self, path: str, times: int, *, anew: bool = False, patience: float = 12.0) -> list[float]:
+        """Milliseconds of each of some requests after a first one; fewer of them where these would take too long."""
+        found: list[float] = []
+        self.get(path)
+        while len(found) < times and sum(found) < patience * 1_000:
+            asked = f"{path}{'&' if '?' in path else '?'}n={next(self._numbers)}" if anew else path
+            began = time.perf_counter()
+            self.get(asked)
+            found.append((time.perf_counter() - began) * 1_000)
+        return sorted(found)
 
 
 def figures(some: list[float]) -> str:
@@ -101,67 +152,74 @@ def figures(some: list[float]) -> str:
     return f"{median(some):.1f} / {some[min(len(some) - 1, int(len(some) * 0.99))]:.1f}"
 
 
-def memory(pid: int) -> int:
-    """Megabytes of a process, at the most so far."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) // 1024
-
-
 def main() -> None:
     """Prints tables."""
-    ours = [sys.executable, "-m", "uvicorn", "monitor.web.app:app", "--port", "PORT", "--log-level", "error"]
     found: dict[str, dict[str, list[float]]] = {name: {} for name in QUESTIONS}
-    print(f"{NUMBER:,} releases; p50 / p99 in ms of {TIMES} requests, one after the other\n")
-    with databases(NUMBER) as urls, httpx.Client(timeout=300, headers={"Accept-Encoding": "identity"}) as client:
-        places = [(name, ours, {"MONITOR_DATABASE_URL": url, "MONITOR_REQUESTS_PER_MINUTE": "0",
-                                "MONITOR_SECRET_KEY": "bench"}) for name, url in urls.items()]  # fmt: skip
-        file = Path(urls["sqlite"].removeprefix("sqlite:///"))
+    pages: dict[str, list[str]] = {path: [] for path in PAGES}
+    with databases(NUMBER) as urls:
+        one = _one(urls["sqlite"])
+        pages[one] = []
+        for place, url in urls.items():
+            with ours(url) as (address, _):
+                client = Client(address)
+                for name, (path, _) in QUESTIONS.items():
+                    found[name][place] = client.timed(path, TIMES, anew=True)
+                    found[name][f"{place} again"] = client.timed(path, TIMES)
+                for path, cells in pages.items():
+                    cells.append(figures(client.timed(path, TIMES, anew=True)))
+                    cells.append(f"{median(client.timed(path, TIMES)):.1f}")
+                    cells.extend([f"{len(client.get(path)) / 1_000:.0f}"] if place == "sqlite" else [])
+                _deep(client, place, url)
         if DATASETTE:
+            file = Path(urls["sqlite"].removeprefix("sqlite:///"))
             plain = [*shlex.split(DATASETTE), str(file), "-p", "PORT", "--setting", "sql_time_limit_ms", "120000",
                      "--setting", "max_returned_rows", "5000"]  # fmt: skip
-            places.append(("datasette", plain, {}))
-        for place, command, environment in places:
-            with served(command, **environment) as (address, pid):
-                for name, (path, sql) in QUESTIONS.items():
-                    asked = path if place != "datasette" else f"/{file.stem}.json?_shape=array&sql={quote(sql)}"
-                    found[name][place] = timed(client, address + asked, TIMES)
-                if place != "datasette":
-                    _deep(client, address, place)
-                    _exported(client, address, place, pid)
-    print("\n| question | SQLite | PostgreSQL | Datasette, same file | SQLite's p50 beside Datasette's |")
-    print("| --- | --- | --- | --- | --- |")
+            with served(plain) as (address, _):
+                client = Client(address)
+                for name, (_, sql) in QUESTIONS.items():
+                    found[name]["datasette"] = client.timed(f"/{file.stem}.json?_shape=array&sql={quote(sql)}", TIMES)
+    _tell(found)
+    print("\n| page | kB | SQLite, anew | again | PostgreSQL, anew | again |\n| --- | --- | --- | --- | --- | --- |")
+    for path, (fresh, again, size, other, other_again) in pages.items():
+        print(f"| `{path}` | {size} | {fresh} | {again} | {other} | {other_again} |")
+
+
+def _tell(found: dict[str, dict[str, list[float]]]) -> None:
+    print(f"\n{NUMBER:,} releases; p50 / p99 in ms of {TIMES} requests, one after the other; again: p50\n")
+    print("| question | SQLite, anew | again | PostgreSQL, anew | again | Datasette, same file | p50 beside it |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, by_place in found.items():
         other = by_place.get("datasette")
-        ratio = f"{median(other) / median(by_place['sqlite']):.1f} ×" if other else "–"
-        shown = (figures(by_place["sqlite"]), figures(by_place["postgresql"]), figures(other) if other else "–", ratio)
-        print(f"| {name} | {' | '.join(shown)} |")
+        times = [median(other) / median(by_place[place]) for place in ("sqlite", "sqlite again")] if other else []
+        cells = [
+            figures(by_place["sqlite"]), f"{median(by_place['sqlite again']):.1f}", figures(by_place["postgresql"]),
+            f"{median(by_place['postgresql again']):.1f}", figures(other) if other else "–",
+            ", ".join(f"{one:.1f} ×" for one in times) or "–",
+        ]  # fmt: skip
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
-def _deep(client: httpx.Client, address: str, place: str) -> None:
-    """The first page and one far down."""
-    url = f"{address}/api/v1/releases?limit=100&sort=downloads"
-    cursor = ""
-    for _ in range(100):
-        cursor = client.get(f"{url}{cursor and '&cursor='}{cursor}").json()["next"]
-    first, deep = timed(client, url, 10), timed(client, f"{url}&cursor={cursor}", 10)
-    print(f"{place}: page of 100 by downloads: the first {median(first):.0f} ms, the 101st {median(deep):.0f} ms",
-          flush=True)  # fmt: skip
+def _one(url: str) -> str:
+    """The page of a release that much was built on."""
+    engine = db.make_engine(url)
+    with db.reading(engine) as session:
+        row = search(session, parse("lab:qwen kind:base"), limit=1).items[0]
+    engine.dispose()
+    return f"/releases/{row.repo_id}"
 
 
-def _exported(client: httpx.Client, address: str, place: str, pid: int) -> None:
-    """Exports for a minute, and says what that took."""
-    before, began, size = memory(pid), time.perf_counter(), 0
-    half = before
-    with client.stream("GET", f"{address}/export.csv") as answer:
-        for chunk in answer.iter_bytes():
-            size += len(chunk)
-            spent = time.perf_counter() - began
-            if spent < 30:
-                half = memory(pid)
-            if spent > float(os.environ.get("EXPORT", "60")):
-                break
-    print(f"{place}: export.csv: {size / 1e6:.0f} MB in {time.perf_counter() - began:.0f} s; memory at the most "
-          f"{before} MB before, {half} MB after 30 s, {memory(pid)} MB at the end", flush=True)  # fmt: skip
+def _deep(client: Client, place: str, url: str) -> None:
+    """The first page by downloads, and those that begin at a tenth, in the middle and near the end."""
+    path, engine = "/api/v1/releases?limit=100&sort=downloads", db.make_engine(url)
+    told = [f"the first {figures(client.timed(path, TIMES, anew=True))}"]
+    for share in (0.1, 0.5, 0.99):
+        with db.reading(engine) as session:
+            order = col(Release.downloads).desc(), col(Release.id).desc()
+            row = session.scalars(select(Release).order_by(*order).offset(int(share * NUMBER)).limit(1)).one()
+        cursor = _encoded("downloads", row)
+        told.append(f"at {share:.0%} {figures(client.timed(f'{path}&cursor={cursor}', TIMES, anew=True))}")
+    engine.dispose()
+    print(f"{place}: page of 100 by downloads, p50 / p99 in ms: {', '.join(told)}", flush=True)
 
 
 if __name__ == "__main__":

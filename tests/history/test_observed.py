@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from monitor import db
 from monitor.alerts.match import enqueue
-from monitor.history.export import as_csv, as_jsonl
+from monitor.history.export import KEPT, as_csv, as_jsonl
 from monitor.history.observed import as_of, moment_of
 from monitor.history.query import parse
 from monitor.history.record import record, vanished
@@ -64,7 +64,7 @@ def answers(engine: Engine, moment: datetime | None = None) -> bytes:
             found += [stats(session, query, ["month", "origin"]), stats(session, query, ["license_class"])]
             found.append(facets(session, query))
             found.append(
-                [chunk.decode() for chunk in (*as_csv(stream(session, query)), *as_jsonl(stream(session, query)))]
+                [chunk.decode() for chunk in (*as_csv(stream(session, query, KEPT)), *as_jsonl(stream(session, query)))]
             )
         one = find(session, "Qwen/Qwen9-4B")
         found.append(one and one.as_json())

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from monitor import db
-from monitor.history.export import COLUMNS, write_parquet
+from monitor.history.export import COLUMNS, KEPT, as_jsonl, write_parquet
 from monitor.history.query import parse
 from monitor.history.search import stream
 from tests.conftest import ROOT
@@ -45,5 +45,7 @@ def test_nobody_writes_through_the_view(history: Engine) -> None:
 def test_duckdb_reads_an_export(history: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Path("releases.parquet").open("wb") as file, db.reading(history) as session:
-        assert write_parquet(stream(session, parse("")), file) == 3
+        assert write_parquet(stream(session, parse(""), KEPT), file) == 3
+        Path("releases.jsonl").write_bytes(b"".join(as_jsonl(stream(session, parse("")))))
     assert duckdb.sql(SHOWN[1]).fetchall() == [("CN", 3)]
+    assert duckdb.sql(SHOWN[2]).fetchall() == [("base", 3)]
