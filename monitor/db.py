@@ -85,7 +85,7 @@ def _sqlite_connection(connection: sqlite3.Connection, _record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "busy_timeout=30000",
-        "cache_size=-32768",
+        "cache_size=-8192",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

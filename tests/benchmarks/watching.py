@@ -21,7 +21,7 @@ def main() -> None:
     for number in NAMESPACES:
         # Of few namespaces as many releases as would say something about the delay.
         plan = Plan(
-            days=0.5, namespaces=number, repositories=250 * number, uploads=0, bursts=0, pace=400 / number, seed=11
+            days=0.5, namespaces=number, repositories=250 * number, uploads=0, bursts=0, pace=2_000 / number, seed=11
         )
         with tempfile.TemporaryDirectory() as folder:
             found = simulate(plan, f"sqlite:///{folder}/watching.db", lambda _: None)
