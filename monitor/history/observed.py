@@ -11,26 +11,26 @@ last whole day before it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Table, event, inspect, select, text
+from sqlalchemy import Column, Dialect, MetaData, Table, TextClause, bindparam, event, inspect, select, text, update
+from sqlalchemy.orm import LoaderCallableStatus
 from sqlmodel import Session, col
 
 from monitor.db import UTCDateTime, now
 from monitor.history.search import SearchError
-from monitor.models import Observed, Release, iso
+from monitor.models import Json, Observed, Release, iso
 
 BY_DAY = ("downloads", "likes", "derivatives", "trending_rank")
 UNKEPT = frozenset({"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "words", *BY_DAY})
 """Columns whose changes are not kept by moment: they are in no answer, or follow from others, or are kept by day."""
-SOME = 500
 
 _RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
-_KEPT = [column.key for column in _RELEASE.columns if column.key not in UNKEPT]
+_KEPT = frozenset(column.key for column in _RELEASE.columns if column.key not in UNKEPT)
 _NAMES = [column.name for column in _RELEASE.columns]
 _MOMENTS = {column.key for column in _RELEASE.columns if isinstance(column.type, UTCDateTime)}
 _KNOWN = Table("release_known", MetaData(), *(Column(column.name, column.type) for column in _RELEASE.columns))
@@ -53,14 +53,17 @@ def _observe(session: Session, _context: Any, _instances: Any) -> None:
 def _before(row: Release) -> dict[str, Any]:
     state = inspect(row)
     before = {}
-    for name in _KEPT:
-        if name not in state.dict:
-            continue
-        changed = state.attrs[name].history
-        if changed.added and changed.deleted:
-            (old,) = changed.deleted
-            before[name] = iso(old) if isinstance(old, datetime) else old
+    # The values of changed columns alone: to ask each column for its history costs more than to write what it was.
+    for name, old in state.committed_state.items():
+        known = name in _KEPT and not isinstance(old, LoaderCallableStatus)
+        if known and name in state.dict and state.dict[name] != old:
+            before[name] = _plain(old)
     return before
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    return iso(value) if isinstance(value, datetime) else value
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -114,19 +117,32 @@ def _show(session: Session, moment: datetime) -> None:
     postgresql = session.get_bind().dialect.name == "postgresql"
     home = str(session.scalar(text("SELECT current_schema()"))) if postgresql else "main"
     literal = f"'{moment if postgresql else moment.replace(tzinfo=None).isoformat(' ', 'microseconds')}'"
-    kind = "(LIKE {} ) ON COMMIT DROP" if postgresql else "AS SELECT * FROM {} WHERE 0"
     run = session.connection().exec_driver_sql  # a text of ours alone, in which a colon names no parameter
+    # Of the same types as the table: else SQLite would not look through the view below.
+    kind = "(LIKE {}) ON COMMIT DROP" if postgresql else "AS SELECT * FROM {} WHERE 0"
     run(f"CREATE TEMP TABLE release_known {kind.format(f'{home}.release')}")
-    run("CREATE INDEX release_known_id ON release_known (id)")
     if postgresql:
         run("ALTER TABLE release_known ALTER COLUMN facts DROP NOT NULL")
-    for rows in _rows_then(session, moment):
-        session.execute(_KNOWN.insert(), rows)
+    names = ", ".join("NULL" if name == "facts" else f'r."{name}"' for name in _NAMES)
+    into = ", ".join(f'"{name}"' for name in _NAMES)
+    changed = f"SELECT o.release_id FROM {home}.observed AS o WHERE o.at > {literal}"  # noqa: S608
+    newer = f"SELECT n.id FROM {home}.release AS n WHERE n.first_seen_at > {literal}"  # noqa: S608
+    run(
+        f"INSERT INTO release_known ({into}) SELECT {names} FROM {home}.release AS r "  # noqa: S608
+        f"WHERE r.first_seen_at <= {literal} AND r.id IN ({changed})"
+    )
+    # By number, so that an index that knows nothing of when a release was seen still serves for all others.
+    run(f"CREATE TEMP TABLE release_since (id BIGINT PRIMARY KEY){' ON COMMIT DROP' if postgresql else ''}")
+    run(f"INSERT INTO release_since {changed} UNION {newer}")
+    run("CREATE UNIQUE INDEX release_known_id ON release_known (id)")
+    _undo(session, moment)
+    if postgresql:
+        run("ANALYZE release_known (id), release_since")
     of_now = ", ".join(_by_day(name, "r", home, moment) for name in _NAMES)
     of_then = ", ".join(_by_day(name, "k", home, moment) for name in _NAMES)
-    unchanged = "NOT EXISTS (SELECT 1 FROM release_known AS c WHERE c.id = r.id)"
+    unchanged = "NOT EXISTS (SELECT 1 FROM release_since AS s WHERE s.id = r.id)"
     views = {
-        "release": f"SELECT {of_now} FROM {home}.release AS r WHERE r.first_seen_at <= {literal} AND {unchanged} "  # noqa: S608
+        "release": f"SELECT {of_now} FROM {home}.release AS r WHERE {unchanged} "  # noqa: S608
         f"UNION ALL SELECT {of_then} FROM release_known AS k",
         "change": f"SELECT * FROM {home}.change WHERE at <= {literal}",  # noqa: S608
     }
@@ -143,22 +159,38 @@ def _by_day(name: str, table: str, home: str, moment: datetime) -> str:
     return f'({last} ORDER BY a.day DESC LIMIT 1) AS "{name}"'
 
 
-def _rows_then(session: Session, moment: datetime) -> Iterator[list[dict[str, Any]]]:
-    """The releases that have changed since, as they were, some at a time."""
+def _undo(session: Session, moment: datetime) -> None:
+    """Makes the copied rows what they were: what has changed since is put back, alike changes together."""
     log = (
         select(col(Observed.release_id), col(Observed.before))
         .where(col(Observed.at) > moment)
         .order_by(col(Observed.release_id), col(Observed.id))
         .execution_options(yield_per=5_000)
     )
-    groups = groupby(session.execute(log), key=lambda row: row[0])
-    undone = ((ident, _undone([row[1] for row in some])) for ident, some in groups)
-    columns = [column for column in _RELEASE.columns if column.name != "facts"]
-    while batch := dict(islice(undone, SOME)):
-        there = select(*columns).where(col(Release.id).in_(list(batch)), col(Release.first_seen_at) <= moment)
-        rows = [{**row._asdict(), **batch[row.id], "facts": None} for row in session.execute(there)]
-        if rows:
-            yield rows
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for ident, some in groupby(session.execute(log), key=lambda row: row[0]):
+        columns = _undone([row[1] for row in some])
+        if columns:
+            alike.setdefault(tuple(sorted(columns)), []).append({"_id": ident, **columns})
+    connection = session.connection()
+    for names, rows in alike.items():
+        if connection.dialect.name == "postgresql":
+            plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+            connection.execute(_put_back_at_once(connection.dialect, names), {"rows": plain})
+            continue
+        put_back = update(_KNOWN).where(_KNOWN.c.id == bindparam("_id"))
+        connection.execute(put_back.values({name: bindparam(name) for name in names}), rows)
+
+
+def _put_back_at_once(dialect: Dialect, names: Sequence[str]) -> TextClause:
+    """One statement for all of the rows: on PostgreSQL one for each takes many times as long."""
+    types = ", ".join(f'"{name}" {_KNOWN.c[name].type.compile(dialect)}' for name in names)
+    columns = ", ".join(f'"{name}" = v."{name}"' for name in names)
+    put_back = text(
+        f"UPDATE release_known AS k SET {columns} "  # noqa: S608 - names and types of our own columns
+        f'FROM jsonb_to_recordset(:rows) AS v("_id" bigint, {types}) WHERE k.id = v."_id"'
+    )
+    return put_back.bindparams(bindparam("rows", type_=Json))
 
 
 def _undone(befores: list[dict[str, Any]]) -> dict[str, Any]:

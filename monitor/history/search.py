@@ -112,7 +112,9 @@ def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | 
         part = column.is_not(None) if known else column.is_(None)
         begun = after is not None and (after[0] is not None) == known
         beyond = [_after(column, *after, descending=descending)] if after is not None and begun else []
-        statement = _ordered(select(col(Release.id)).where(part, *beyond, *where), column, descending=descending)
+        # With what it is sorted by, so that SQLite merges what is and what was in the order of an index.
+        wanted = select(col(Release.id), column).where(part, *beyond, *where)
+        statement = _ordered(wanted, column, descending=descending)
         found += session.scalars(statement.limit(limit + 1 - len(found)))
     return found
 

@@ -29,16 +29,9 @@ from tests.fakes.hub import made_id, model
 
 REGISTRY = load()
 QUERIES = (
-    "",
-    "license:mit",
-    "gated:true",
-    "qwen9",
-    "origin:CN params:>=1B",
-    "event:relicensed",
+    "", "license:mit", "gated:true", "launch:1 OR qwen9", "origin:CN params:>=1B launch:any", "event:relicensed",
     "status:gone",
-    "launch:any",
-    "launch:1",
-)
+)  # fmt: skip
 
 
 def seen(engine: Engine, *facts: dict[str, object]) -> None:
@@ -76,7 +69,7 @@ def test_every_past_answer_stands_byte_for_byte(engine: Engine) -> None:
     names = [f"Qwen/Qwen9-{size}" for size in ("0.6B", "4B", "8B", "14B")] + ["x/one", "y/two"]
     past: list[tuple[datetime, bytes]] = []
     known: list[str] = []
-    for step in range(24):
+    for step in range(16):
         moment += timedelta(hours=chance.randint(1, 40))
         with time_machine.travel(moment, tick=True):
             if step % 4 == 0 and names:
@@ -100,12 +93,12 @@ def test_every_past_answer_stands_byte_for_byte(engine: Engine) -> None:
         at = moment + timedelta(minutes=30)
         with time_machine.travel(at, tick=False):
             past.append((at, answers(engine)))
-    assert len({answer for _, answer in past}) > 12
+    assert len({answer for _, answer in past}) > 8
     for at, answer in past:
-        again = json.loads(answers(engine, at))
-        for one, other in zip(again, json.loads(answer), strict=True):
+        again = answers(engine, at)
+        for one, other in zip(json.loads(again), json.loads(answer), strict=True):
             assert one == other
-        assert answers(engine, at) == answer
+        assert again == answer
     assert answers(engine) == past[-1][1]
 
 
