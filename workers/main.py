@@ -42,7 +42,7 @@ def demo(
     port: int = PORT,
     no_web: bool = NO_WEB,
 ) -> None:
-    """``up`` on a recorded timeline, served by a Hub on this machine: no network, no settings."""
+    """Runs everything on a recorded timeline, served by a Hub on this machine: no network, no settings."""
     from monitor.demo.replay import demo_hub
 
     with tempfile.TemporaryDirectory(prefix="hub-monitor-demo-") as folder, demo_hub(speed) as (endpoint, replay):

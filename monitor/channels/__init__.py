@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 from monitor.alerts.notices import Teller
 from monitor.alerts.outbox import Channel, Message, SendError
 from monitor.alerts.subscriptions import SubscriptionError
-from monitor.channels.apprise import Apprise
 from monitor.channels.terminal import Terminal
 from monitor.channels.webhook import Webhook
 from monitor.models import Subscription
@@ -44,7 +43,7 @@ def available(settings: Settings, engine: Engine) -> dict[str, Channel]:
     channels: list[Channel] = [
         Terminal(),
         Webhook(settings),
-        Apprise(allow_private=settings.allow_private_targets),
+        Later("apprise", 1.0, lambda: _apprise(settings)),
         Later("slack", 1.0, lambda: _slack(settings, engine)),
     ]
     if settings.smtp_url is not None:
@@ -52,6 +51,12 @@ def available(settings: Settings, engine: Engine) -> dict[str, Channel]:
 
         channels.append(Email(settings, engine))
     return {channel.name: channel for channel in channels}
+
+
+def _apprise(settings: Settings) -> Channel:
+    from monitor.channels.apprise import Apprise
+
+    return Apprise(allow_private=settings.allow_private_targets)
 
 
 def _slack(settings: Settings, engine: Engine) -> Channel:

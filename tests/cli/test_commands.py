@@ -8,12 +8,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
+from typer.main import get_command
+from typer.testing import CliRunner
 
+import workers.main
 from monitor import db
 from monitor.channels.slack.installs import Granted, keep, token_of
 from monitor.settings import Settings
@@ -187,13 +192,28 @@ def test_subscriptions_are_made_listed_paused_and_removed() -> None:
     one_line(run("subscriptions", "show", ident), 2, "there is no subscription")
 
 
-@pytest.mark.parametrize("command", ["", "up", "demo", "poll", "classify", "releases", "stats", "export", "backfill",
-                                     "doctor", "subscribe", "subscriptions list", "labs show", "db upgrade",
-                                     "hub-webhooks sync"])  # fmt: skip
-def test_every_command_has_help(command: str) -> None:
-    done = run(*command.split(), "--help")
+def test_help_comes_from_the_program_itself() -> None:
+    done = run("--help")
     assert done.returncode == 0
-    assert "Usage: hub-monitor" in done.stdout
+    assert done.stdout.strip().startswith("Usage: hub-monitor")
+
+
+def every_command(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of a command and of all below it."""
+    yield words
+    for name, one in getattr(command, "commands", {}).items():
+        yield from every_command(one, *words, name)
+
+
+def test_every_command_has_help_that_reads_well_and_an_example() -> None:
+    found = list(every_command(get_command(workers.main.app)))
+    assert len(found) > 30
+    for words in found:
+        done = CliRunner().invoke(workers.main.app, [*words, "--help"], prog_name="hub-monitor")
+        assert done.exit_code == 0
+        assert done.stdout.strip().startswith(" ".join(("Usage: hub-monitor", *words)))
+        assert "`" not in done.stdout, words
+        assert "".join(f" {word}" for word in words) in done.stdout.partition("Example: hub-monitor")[2], words
 
 
 def test_a_csv_cell_is_no_formula() -> None:
