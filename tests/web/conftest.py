@@ -20,11 +20,11 @@ from tests.web.history import fill
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
     """A database with the recorded timeline and names that mean harm; one a test process, only read."""
     path = tmp_path_factory.mktemp("filled") / "monitor.db"
+    shutil.copy(migrated_sqlite, path)
     engine = db.make_engine(f"sqlite:///{path}")
-    db.upgrade(engine)
     fill(engine)
     engine.dispose()
     return path

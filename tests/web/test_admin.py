@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
-from monitor import db
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
@@ -24,10 +24,9 @@ def settings(sqlite_url: str) -> Settings:
 
 
 @pytest.fixture
-def admin(settings: Settings) -> Iterator[TestClient]:
+def admin(settings: Settings, sqlite_engine: Engine) -> Iterator[TestClient]:
     """The administrator."""
     service = Service(settings)
-    db.upgrade(service.engine)
     with TestClient(create_app(service), headers={"Authorization": "Bearer open sesame"}) as client:
         yield client
     service.engine.dispose()
