@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, delete, func, insert, literal, select, text, update
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor.classify.originals import lab_of, unpacked
@@ -287,6 +288,10 @@ def counts(session: Session, query: Query) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
+UNREAD = ("facts", "evidence", "words", "lineage", "languages", "papers", "datasets", "tags", "artefacts")
+"""Columns of a member that no list of launches shows; whoever asks for one is given it then."""
+
+
 def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
     """These launches with all their members, largest first."""
     listed = list(rows)
@@ -294,7 +299,8 @@ def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
     query = select(Release).where(
         col(Release.launch_id).in_([row.id for row in listed]), col(Release.pending).is_(False)
     )
-    for release in session.scalars(query):
+    unread: list[Any] = [getattr(Release, name) for name in UNREAD]
+    for release in session.scalars(query.options(*map(defer, unread))):
         members.setdefault(release.launch_id, []).append(release)
     for row in listed:
         some = members.get(row.id, [])

@@ -20,7 +20,6 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import TSQUERY
@@ -106,17 +105,29 @@ def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | 
     after = _decoded(cursor, sort) if cursor is not None else None
     where = conditions(session, query, walked=True)
     found: list[int] = []
-    for known in (True, False):
-        if len(found) > limit or (known and after is not None and after[0] is None):
-            continue
-        part = column.is_not(None) if known else column.is_(None)
-        begun = after is not None and (after[0] is not None) == known
-        beyond = [_after(column, *after, descending=descending)] if after is not None and begun else []
-        # With what it is sorted by, so that SQLite merges what is and what was in the order of an index.
-        wanted = select(col(Release.id), column).where(part, *beyond, *where)
-        statement = _ordered(wanted, column, descending=descending)
-        found += session.scalars(statement.limit(limit + 1 - len(found)))
+    for stretch in _stretches(column, after, descending=descending):
+        if len(found) <= limit:
+            # With what it is sorted by, so that SQLite merges what is and what was in the order of an index.
+            wanted = select(col(Release.id), column).where(*stretch, *where)
+            statement = _ordered(wanted, column, descending=descending)
+            found += session.scalars(statement.limit(limit + 1 - len(found)))
     return found
+
+
+def _stretches(
+    column: ColumnElement[Any], after: tuple[Any, int] | None, *, descending: bool
+) -> list[list[ColumnElement[bool]]]:
+    """What is walked one after the other: an index leads to the beginning of each, however many have the same value."""
+    unknown = column.is_(None)
+    if after is None:
+        return [[column.is_not(None)], [unknown]]
+    ident: Any = col(Release.id)
+    beyond = ident < after[1] if descending else ident > after[1]
+    if after[0] is None:
+        return [[unknown, beyond]]
+    # Not compared as one pair: SQLite would find the value by its index, and walk all that have it.
+    value = literal(after[0], column.type)
+    return [[column == value, beyond], [column < value if descending else column > value], [unknown]]
 
 
 def stream(session: Session, query: Query, only: Sequence[str] = ()) -> Iterator[Any]:
@@ -204,15 +215,6 @@ def _sort(sort: str) -> tuple[ColumnElement[Any], bool]:
 def _ordered(statement: Select[Any], column: ColumnElement[Any], *, descending: bool) -> Select[Any]:
     key = col(Release.id)
     return statement.order_by(column.desc(), key.desc()) if descending else statement.order_by(column, key)
-
-
-def _after(column: ColumnElement[Any], value: Any, key: int, *, descending: bool) -> ColumnElement[bool]:
-    ident: Any = col(Release.id)
-    if value is None:
-        return cast(ColumnElement[bool], ident < key if descending else ident > key)
-    # Compared as one pair, so that the index leads there.
-    here, there = tuple_(column, ident), tuple_(literal(value, column.type), literal(key, ident.type))
-    return here < there if descending else here > there
 
 
 def _encoded(sort: str, row: Any) -> str:

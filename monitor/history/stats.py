@@ -61,11 +61,19 @@ def zone(name: str) -> ZoneInfo:
         raise SearchError("tz", f"unknown time zone {name!r}: an IANA name expected, like Europe/Paris") from None
 
 
-def stats(session: Session, query: Query, by: list[str], *, tz: str = "UTC", medians: bool | None = None) -> list[Row]:
+def stats(
+    session: Session,
+    query: Query,
+    by: list[str],
+    *,
+    tz: str = "UTC",
+    medians: bool | None = None,
+    launches: bool = True,
+) -> list[Row]:
     """Rows ``{dimension: value …, count, launches, params_total, params_known, params_median}``; unknown is None.
 
     ``count`` is of repositories, ``launches`` of the launches that have a member among them: one that has members in
-    several rows counts in each.
+    several rows counts in each; where they are not wanted, all are 0.
     ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
     median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
     (see ``MEDIANS``). Periods, of the zone ``tz``, in which nothing was released count zero. Raises SearchError.
@@ -88,7 +96,8 @@ def stats(session: Session, query: Query, by: list[str], *, tz: str = "UTC", med
         high, low = func.sum(params.op("/", return_type=BigInteger())(2**32)), func.sum(params % 2**32)
         statement = select(*keys, func.count(), func.count(params), high, low).group_by(*keys)
     rows = [_row(by, tuple(row)) for row in session.execute(statement)]
-    _add_launches(session, query, by, place, rows)
+    if launches:
+        _add_launches(session, query, by, place, rows)
     if medians or (medians is None and sum(row["count"] for row in rows) <= MEDIANS):
         _add_medians(session, query, by, place, rows)
     time = next((name for name in by if name in TIMES), None)

@@ -128,12 +128,18 @@ class Client:
 
     def get(self, path: str) -> bytes:
         """The body of an answer that is one of 200."""
-        self._connection.request("GET", path, headers={"Accept-Encoding": "identity"})
-        answer = self._connection.getresponse()
+        try:
+            answer = self._asked(path)
+        except http.client.RemoteDisconnected:  # it was idle for too long
+            answer = self._asked(path)
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
         return body
+
+    def _asked(self, path: str) -> http.client.HTTPResponse:
+        self._connection.request("GET", path, headers={"Accept-Encoding": "identity"})
+        return self._connection.getresponse()
 
     def timed(self, path: str, times: int, *, anew: bool = False, patience: float = 12.0) -> list[float]:
         """Milliseconds of each of some requests after a first one; fewer of them where these would take too long."""
@@ -165,9 +171,11 @@ def main() -> None:
                 for name, (path, _) in QUESTIONS.items():
                     found[name][place] = client.timed(path, TIMES, anew=True)
                     found[name][f"{place} again"] = client.timed(path, TIMES)
+                    print(place, name, figures(found[name][place]), file=sys.stderr, flush=True)
                 for path, cells in pages.items():
                     cells.append(figures(client.timed(path, TIMES, anew=True)))
                     cells.append(f"{median(client.timed(path, TIMES)):.1f}")
+                    print(place, path, cells, file=sys.stderr, flush=True)
                     cells.extend([f"{len(client.get(path)) / 1_000:.0f}"] if place == "sqlite" else [])
                 _deep(client, place, url)
         if DATASETTE:
@@ -178,6 +186,7 @@ def main() -> None:
                 client = Client(address)
                 for name, (_, sql) in QUESTIONS.items():
                     found[name]["datasette"] = client.timed(f"/{file.stem}.json?_shape=array&sql={quote(sql)}", TIMES)
+                    print("datasette", name, figures(found[name]["datasette"]), file=sys.stderr, flush=True)
     _tell(found)
     print("\n| page | kB | SQLite, anew | again | PostgreSQL, anew | again |\n| --- | --- | --- | --- | --- | --- |")
     for path, (fresh, again, size, other, other_again) in pages.items():

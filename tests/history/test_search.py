@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, event
 
 from monitor import db
 from monitor.history import search as searching
@@ -51,6 +51,21 @@ def test_pages_give_every_release_once_in_order_and_what_is_unknown_last(
     known = [value for value in values if value is not None]
     assert values == known + [None] * (len(values) - len(known))
     assert known == sorted(known, reverse=reverse == (sort in {"repo", "trending"}))
+
+
+def test_a_page_among_many_of_one_value_is_led_to_by_the_index(sqlite_engine: Engine) -> None:
+    with db.transaction(sqlite_engine) as session:
+        session.add_all([release(number, downloads=1) for number in range(5)])
+    with db.reading(sqlite_engine) as session:
+        cursor = search(session, parse(""), sort="downloads", limit=2).next
+        asked: list[tuple[str, Any]] = []
+        event.listen(sqlite_engine, "before_cursor_execute", lambda *it: asked.append((it[2], it[3])))
+        assert [row.name for row in search(session, parse(""), sort="downloads", limit=2, cursor=cursor).items] == [
+            "Qwen3-2B", "Qwen3-1B"
+        ]  # fmt: skip
+        first = next((text, given) for text, given in asked if "LIMIT" in text)
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {first[0]}", first[1]).all()
+    assert "(downloads=? AND id<?)" in plan[0][3]
 
 
 @pytest.mark.parametrize(("rare", "common"), [(9, 9), (0, 9), (0, 0)])

@@ -22,7 +22,8 @@ SHOWN = 30
 @router.get("/labs", response_class=HTMLResponse)
 def labs(request: Request, session: Reading) -> HTMLResponse:
     """The registry by country, those with the most labs first."""
-    counts = {row["lab"]: row["count"] for row in stats(session, parse(""), ["lab"], medians=False)}
+    rows = stats(session, parse(""), ["lab"], medians=False, launches=False)
+    counts = {row["lab"]: row["count"] for row in rows}
     found: dict[str | None, list[Lab]] = defaultdict(list)
     for lab in service_of(request).registry.labs:
         found[lab.origin].append(lab)
