@@ -27,6 +27,7 @@ from monitor.alerts.subscriptions import pause
 from monitor.db import UTCDateTime, now, reading, transaction
 from monitor.history.counters import Key, count, delays
 from monitor.models import Delivery, DeliveryState, Launch, Release, Subscription, Target
+from monitor.telemetry import span
 from monitor.vocabulary import Digest, Event
 
 log = structlog.get_logger(__name__)
@@ -362,7 +363,8 @@ def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Tak
 
 def _attempt(channel: Channel, taken: _Taken) -> _Outcome:
     try:
-        return _Outcome(taken, receipt=channel.send(taken.message))
+        with span(f"deliver {channel.name}", taken.traces[:5], items=len(taken.message.items)):
+            return _Outcome(taken, receipt=channel.send(taken.message))
     except NotYetError:
         raise
     except SendError as error:

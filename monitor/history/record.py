@@ -25,6 +25,7 @@ from monitor.history.launches import WINDOW, assign, member
 from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
+from monitor.telemetry import spanned
 from monitor.vocabulary import Event, Precision, Sighting, Status, Via
 
 
@@ -96,6 +97,7 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     return done
 
 
+@spanned("record")
 def record(
     session: Session,
     sightings: Iterable[Sighting],

@@ -17,6 +17,7 @@ from huggingface_hub.utils import parse_ratelimit_headers
 from huggingface_hub.utils._http import hf_request_event_hook
 
 from monitor.sources.budget import WINDOW, Allowance
+from monitor.telemetry import span
 
 TIMEOUT = {"connect": 10.0, "read": 20.0, "write": 10.0, "pool": 10.0}
 LONGEST = 60.0
@@ -75,7 +76,8 @@ class PoliteTransport(httpx2.BaseTransport):
         self._allowance.take()
         request.extensions = {**request.extensions, "timeout": TIMEOUT}
         try:
-            response = self._inner.handle_request(request)
+            with span(f"{request.method} {request.url.host}", **{"http.request.method": request.method}):
+                response = self._inner.handle_request(request)
         except httpx2.TransportError as error:
             raise HubUnreachableError(f"cannot reach {request.url.host}: {error or type(error).__name__}") from error
         self._allowance.read(response.headers)

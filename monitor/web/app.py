@@ -36,6 +36,8 @@ def create_app(service: Service) -> FastAPI:
         description="Open-weight model releases on the Hugging Face Hub: whose, from where, how big, on which terms.",
         redoc_url=None,
         docs_url=None,
+        # FastAPI's own would tell whole paths and queries, and so the signatures of links in letters: see telemetry.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     web.state.service = service
     web.state.facets = {}

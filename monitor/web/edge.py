@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from monitor.settings import Settings
+from monitor.telemetry import root
 from monitor.web.remembered import Remembered
 
 log = structlog.get_logger(__name__)
@@ -103,13 +104,19 @@ class Headed:
 
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if under_way is not None:
+                    # The template, not the path: that may hold a link's signature.
+                    route = getattr(scope.get("route"), "path", None)
+                    under_way.set_attributes({"http.response.status_code": message["status"]})
+                    under_way.set_attributes({"http.route": route} if route else {})
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = ident
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        with bound_contextvars(request_id=ident, trace=ident):
+        about = {"http.request.method": scope["method"]}
+        with bound_contextvars(request_id=ident, trace=ident), root(scope["method"], ident, **about) as under_way:
             await self.app(scope, receive, headed)
 
 

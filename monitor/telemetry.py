@@ -1,0 +1,169 @@
+"""OpenTelemetry, where the extra ``otel`` is installed and ``OTEL_*`` asks for it; otherwise nothing is imported.
+
+The id by which the logs follow a look at the Hub (``trace``) is the trace: the task that looked, or the request that
+brought the Hub's webhook, is its root; what was recorded is inside; and each message that tells of it hangs below the
+root, however much later it goes and in whichever process. So nothing has to be kept for it in the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+
+from monitor import __version__
+
+log = structlog.get_logger(__name__)
+
+ASKED_BY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
+"""Any of these switches it on, but for ``OTEL_SDK_DISABLED=true`` and ``OTEL_TRACES_EXPORTER=none``."""
+NOTHING: AbstractContextManager[None] = nullcontext()
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_root: ContextVar[str | None] = ContextVar("root", default=None)
+"""The id of the root that is just being begun."""
+
+
+def root(name: str, ident: str, **attributes: Any) -> AbstractContextManager[Any]:
+    """A span that begins the trace ``ident``."""
+    provider = _provider(os.getpid())
+    return NOTHING if provider is None else _begun(provider, name, ident, attributes)
+
+
+def span(name: str, of: Sequence[str] = (), **attributes: Any) -> AbstractContextManager[Any]:
+    """A span inside the one under way; or below the root of the first trace of ``of``, linked to the others."""
+    provider = _provider(os.getpid())
+    return NOTHING if provider is None else _inside(provider, name, of, attributes)
+
+
+def spanned(name: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Makes each call of a function a span."""
+
+    def around(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(function)
+        def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with span(name):
+                return function(*args, **kwargs)
+
+        return called
+
+    return around
+
+
+def flush(seconds: float = 2.0) -> None:
+    """Hands over what this process has not handed over yet; called before it ends without ceremony."""
+    provider = _provider(os.getpid())
+    if provider is not None:
+        provider.force_flush(int(seconds * 1_000))
+
+
+@lru_cache(maxsize=1)
+def _provider(_process: int) -> Any:
+    """The SDK's provider for this process (threads do not survive a fork), or None."""
+    exporter = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    off = exporter == "none" or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if off or not any(os.environ.get(name) for name in ASKED_BY):
+        return None
+    try:
+        return _made()
+    except ImportError:
+        log.warning("OTEL_* asks for traces, which need the extra: pip install 'hub-release-monitor[otel]'")
+        return None
+
+
+def _made() -> Any:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+    class Ids(RandomIdGenerator):
+        """Roots have the ids that follow from what the logs call the trace; all else is drawn."""
+
+        def generate_trace_id(self) -> int:
+            ident = _root.get()
+            return super().generate_trace_id() if ident is None else _trace_id(ident)
+
+        def generate_span_id(self) -> int:
+            ident = _root.get()
+            return super().generate_span_id() if ident is None else _root_id(ident)
+
+    named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    who = {"service.version": __version__} if named else {"service.name": "hub-monitor", "service.version": __version__}
+    provider = TracerProvider(id_generator=Ids(), resource=Resource.create(who))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
+
+
+@contextmanager
+def _begun(provider: Any, name: str, ident: str, attributes: dict[str, Any]) -> Iterator[Any]:
+    from opentelemetry.context import Context
+
+    token = _root.set(ident)
+    try:
+        started = _tracer(provider).start_span(name, Context(), attributes=attributes)
+    finally:
+        _root.reset(token)
+    with _current(started):
+        yield started
+
+
+@contextmanager
+def _inside(provider: Any, name: str, of: Sequence[str], attributes: dict[str, Any]) -> Iterator[Any]:
+    from opentelemetry.trace import Link, NonRecordingSpan, get_current_span, set_span_in_context
+
+    parent, links = None, []
+    if of:
+        first, *others = (_root_of(provider, ident) for ident in of)
+        parent = set_span_in_context(NonRecordingSpan(first))
+        here = get_current_span().get_span_context()
+        links = [Link(context) for context in (*others, *([here] if here.is_valid else []))]
+    with _current(_tracer(provider).start_span(name, parent, links=links, attributes=attributes)) as started:
+        yield started
+
+
+@contextmanager
+def _current(started: Any) -> Iterator[Any]:
+    """The span while the block runs. Of an error only its kind is told: its words may name an address."""
+    from opentelemetry.trace import Status, StatusCode, use_span
+
+    with use_span(started, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield started
+        except BaseException as error:
+            started.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+def _root_of(provider: Any, ident: str) -> Any:
+    """Where the root of a trace is, begun by whichever process; sampled as that process decided."""
+    from opentelemetry.context import Context
+    from opentelemetry.trace import SpanContext, TraceFlags
+
+    sampled = provider.sampler.should_sample(Context(), _trace_id(ident), "root").decision.is_sampled()
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    return SpanContext(_trace_id(ident), _root_id(ident), is_remote=True, trace_flags=flags)
+
+
+def _tracer(provider: Any) -> Any:
+    return provider.get_tracer("hub-monitor", __version__)
+
+
+def _trace_id(ident: str) -> int:
+    """The id of a task or a request itself where it is a UUID, so that it can be searched for; else drawn from it."""
+    digits = ident.replace("-", "").lower()
+    if re.fullmatch(r"[0-9a-f]{32}", digits) and int(digits, 16):
+        return int(digits, 16)
+    return int(hashlib.sha256(f"trace {ident}".encode()).hexdigest()[:32], 16)
+
+
+def _root_id(ident: str) -> int:
+    return int(hashlib.sha256(f"root {ident}".encode()).hexdigest()[:16], 16)
