@@ -264,11 +264,23 @@ def explained(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
-        where = engine.url.render_as_string(hide_password=True)
-        raise DatabaseError(f"cannot use the database {where}: {reason}; see MONITOR_DATABASE_URL") from None
+        reason = failure(error).removeprefix("the database failed: ")
+        raise DatabaseError(f"cannot use the database {masked(engine)}: {reason}; see MONITOR_DATABASE_URL") from None
     except CommandError as error:
         raise DatabaseError(f"database migrations: {error}; run hub-monitor db upgrade") from None
+
+
+def failure(error: DBAPIError) -> str:
+    """One line for what failed in the middle of work: the reason, and what to do where that is known."""
+    code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
+    if code in _NO_ROOM:
+        return "the disk of the database is full: make room there; nothing is lost, and work goes on when there is room"
+    reason = str(error.orig).strip().splitlines() or [type(error).__name__]
+    return f"the database failed: {reason[0]}"
+
+
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, "53100"}
+"""How SQLite and PostgreSQL (disk_full) say so."""
 
 
 def masked(engine: Engine) -> str:

@@ -7,13 +7,14 @@ so; where the Hub fails half way, nothing is written and the next run begins whe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import Engine, delete, or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 from monitor.alerts.match import enqueue, tell_announced
@@ -33,6 +34,7 @@ from monitor.sources.feeds import NewEntry
 from monitor.sources.hub import Facts, Hub
 from monitor.sources.rhythm import interval, jittered
 from monitor.sources.transport import HubError, HubUnreachableError
+from monitor.telemetry import span
 from monitor.vocabulary import Sighting, Status, Via
 
 log = structlog.get_logger(__name__)
@@ -364,7 +366,8 @@ def take_hints(watcher: Watcher, most: int = 50) -> Recorded:
     total = Recorded()
     for hints in _leased_hints(watcher, most):
         try:
-            with traced(hints[-1].trace):
+            ident = hints[-1].trace
+            with traced(ident), span("hint", [ident] if ident else ()):
                 _follow(watcher, hints, total)
         except (HubError, AllowanceSpent) as error:
             log.warning("hint not followed, it is tried again", repo_id=hints[-1].repo_id, error=str(error))
@@ -447,6 +450,11 @@ def _noted(watcher: Watcher, table: type[Poll] | type[Namespace], name: str) -> 
             if isinstance(row, Namespace) and isinstance(error, HubError):
                 row.due_at = now() + jittered(min(3_600.0, watcher.hub_interval * 2 ** min(row.failures, 6)))
             session.add(row)
+        raise
+    except DBAPIError:
+        # The disk is full, say. If this can be written the next turn tries again, else when the lease has run out.
+        with suppress(DBAPIError), transaction(watcher.engine) as session:
+            session.get_one(table, name).leased_until = None
         raise
 
 

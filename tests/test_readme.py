@@ -1,20 +1,27 @@
-"""What the README promises: its settings are the settings, and every command in it runs."""
+"""What README and docs promise: the settings are the settings, every command of the README runs, every one is known."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from monitor.settings import Settings, variable
 from tests.conftest import ROOT
 from tests.fakes.hub import ReplayHub, model, until
+from workers.app import QUEUES
+from workers.main import app
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(?:sh)?\n(.*?)```", README, re.DOTALL)
@@ -25,6 +32,8 @@ COMMANDS = [
     if line.removeprefix(".venv/bin/").startswith("hub-monitor ")
 ]
 ENDLESS = ("hub-monitor up", "hub-monitor demo")
+DOCS = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+"""Every page for people, by its name."""
 
 
 def settings_table() -> str:
@@ -58,33 +67,94 @@ def test_what_it_links_to_is_there() -> None:
             assert (ROOT / link).exists(), link
 
 
-@pytest.mark.timeout(320)
-@pytest.mark.parametrize("command", dict.fromkeys(COMMANDS), ids=str)
-def test_every_command_runs(command: str, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Reader:
+    """One who does what the README says: in a folder where the Hub was polled once, with this environment."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, check=False, env=self.environment, cwd=folder, capture_output=True, text=True, timeout=150
+        )
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "models.jsonl").write_text('{"id": "Qwen/Qwen3-8B", "tags": ["license:apache-2.0"]}\n')
     with ReplayHub(quota=1_000_000) as hub:
         hub.add(model("Qwen/Qwen3-8B"))
-        _runs(command, tmp_path, hub)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("MONITOR_", "HF_"))},
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_HOME": str(folder / "hf"),
+            "MONITOR_FEEDS": "",
+            "MONITOR_HUB_WEBHOOK_SECRET": "secret",
+            "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
+        }
+        made = Reader(folder, environment)
+        done = made.run([_installed("hub-monitor"), "poll", "--source", "hub"], folder)
+        assert done.returncode == 0, done.stderr
+        yield made
 
 
-def _runs(command: str, tmp_path: Path, hub: ReplayHub) -> None:
-    (tmp_path / "models.jsonl").write_text('{"id": "Qwen/Qwen3-8B", "tags": ["license:apache-2.0"]}\n')
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub.endpoint,
-        "MONITOR_FEEDS": "",
-        "MONITOR_HUB_WEBHOOK_SECRET": "secret",
-        "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
-    }
-    words = [str(Path(sys.executable).parent / "hub-monitor"), *shlex.split(command)[1:]]
+def _installed(command: str) -> str:
+    return str(Path(sys.executable).parent / command)
+
+
+@pytest.mark.timeout(320)
+@pytest.mark.parametrize("command", dict.fromkeys(COMMANDS), ids=str)
+def test_every_command_runs(command: str, reader: Reader, tmp_path: Path) -> None:
+    folder = shutil.copytree(reader.folder, tmp_path / "copy")
+    words = [_installed("hub-monitor"), *shlex.split(command)[1:]]
     if command.startswith(ENDLESS):
-        _starts_and_stops([*words, "--port", "0"], environment, tmp_path)
+        _starts_and_stops([*words, "--port", "0"], reader.environment, folder)
         return
-    subprocess.run([words[0], "poll", "--source", "hub"], env=environment, cwd=tmp_path, check=True, timeout=150)
-    done = subprocess.run(
-        words, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=150
-    )
+    done = reader.run(words, folder)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _said(page: str, command: str) -> list[str]:
+    """The lines of a page that are this command: in blocks, and in the middle of a sentence."""
+    spans = re.findall(rf"`({command}\b[^`]*)`", DOCS[page])
+    blocks = re.findall(r"^ *```(?:sh|bash)?\n(.*?)^ *```", DOCS[page], re.DOTALL | re.MULTILINE)
+    lines = [line.strip().removeprefix(".venv/bin/") for block in blocks for line in block.splitlines()]
+    found = [" ".join(text.split()) for text in (*spans, *lines) if text.startswith(f"{command} ")]
+    return list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize(
+    ("page", "line"), [(page, line) for page in DOCS for line in _said(page, "hub-monitor")], ids=str
+)
+def test_every_command_that_is_written_anywhere_is_one(page: str, line: str) -> None:
+    _, *words = shlex.split(line, comments=True)
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands"):
+        assert words[0] in command.commands
+        command, words = command.commands[words[0]], words[1:]
+    # A command that is only named is not parsed: what it must be given is not said there.
+    if words:
+        command.make_context(line, words)
+
+
+def test_tasks_and_benchmarks_that_are_written_anywhere_are_there() -> None:
+    tasks = [word for text in DOCS.values() for word in re.findall(r"celery -A workers\.app call hub\.(\w+)", text)]
+    benchmarks = [
+        word for text in DOCS.values() for word in re.findall(r"python -m tests\.benchmarks ([a-z]\w*)", text)
+    ]
+    assert tasks and benchmarks
+    assert set(tasks) <= set(QUEUES)
+    assert set(benchmarks) <= {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py")}
+
+
+def test_the_services_that_are_to_be_started_are_shipped() -> None:
+    lines = [line for page in DOCS for line in _said(page, "systemctl")]
+    units = {name.partition("@")[0] for line in lines for name in line.split() if name.startswith("hub-monitor")}
+    shipped = {path.stem.partition("@")[0] for path in (ROOT / "deploy" / "systemd").glob("*.service")}
+    assert units == shipped
 
 
 def _starts_and_stops(words: list[str], environment: dict[str, str], folder: Path) -> None:

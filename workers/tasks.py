@@ -15,8 +15,8 @@ from monitor.settings import load
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.transport import HubError
 from monitor.vocabulary import Via
-from workers import tracing as tracing  # noqa: PLC0414 - its signals are connected
 from workers.app import app as app  # noqa: PLC0414 - `workers.tasks.app` is exported
+from workers.tracing import work
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,7 @@ def _ring(task: str) -> None:
 
 
 @app.task(name="hub.poll")
+@work
 def poll(via: str) -> None:
     """One hub-wide poll."""
     try:
@@ -45,66 +46,77 @@ def poll(via: str) -> None:
 
 
 @app.task(name="hub.watch")
+@work
 def watch() -> None:
     """Whose namespaces to sweep: subscriptions come and go."""
     service().watch()
 
 
 @app.task(name="hub.sweep")
+@work
 def sweep() -> None:
     """The namespaces whose turn it is."""
     detection.sweep_due(service().watcher)
 
 
 @app.task(name="hub.hints")
+@work
 def hints() -> None:
     """What the Hub's webhook spoke of."""
     detection.take_hints(service().watcher)
 
 
 @app.task(name="hub.feeds")
+@work
 def feeds() -> None:
     """The feeds that are due."""
     service().read_feeds()
 
 
 @app.task(name="hub.deliver")
+@work
 def deliver() -> None:
     """What is to be told at once."""
     service().deliver(digest=False)
 
 
 @app.task(name="hub.digests")
+@work
 def digests() -> None:
     """Digests whose hour has come."""
     service().deliver(digest=True)
 
 
 @app.task(name="hub.notices")
+@work
 def notices() -> None:
     """Who has gone silent or is back, and what the operators are to be told of it."""
     service().notices()
 
 
 @app.task(name="hub.reclassify")
+@work
 def reclassify() -> None:
     """The history judged again: `celery -A workers.app call hub.reclassify`, after the registry has changed."""
     log.info("reclassified", judgements=sum(1 for _ in judge_again(service().engine, service().registry)))
 
 
 @app.task(name="hub.adopt")
+@work
 def adopt() -> None:
     """How releases fare today."""
     service().adopt()
 
 
 @app.task(name="hub.confirm")
+@work
 def confirm() -> None:
     """Confirmation letters that are due."""
     email.send_confirmations(service().engine, service().channels.get("email"))
 
 
 @app.task(name="hub.bounces")
+@work
 def bounces() -> None:
     """What came back by mail."""
     try:
@@ -114,6 +126,7 @@ def bounces() -> None:
 
 
 @app.task(name="hub.tidy_email")
+@work
 def tidy_email() -> None:
     """What need not be known of mail addresses any more."""
     email.tidy(service().engine)

@@ -1,13 +1,51 @@
-"""What a worker logs: our own format, and the ids of the task in every line."""
+"""What a worker logs: our own format, the ids of the task in every line, and one line where the database fails."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
 
-from celery.signals import setup_logging, task_postrun, task_prerun
+import structlog
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_shutdown
+from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from monitor import logs
+from monitor import logs, telemetry
+from monitor.db import failure
+
+log = structlog.get_logger(__name__)
+
+_P = ParamSpec("_P")
+QUIET = 60.0
+"""Seconds for which a process does not say again why the database fails."""
+
+
+_said: dict[str, float] = {}
+"""When this process said last why the database fails, by the words."""
+
+
+def work(function: Callable[_P, None]) -> Callable[_P, None]:
+    """A task as a trace; one that the database fails ends in a line that says why.
+
+    It was rolled back, so the task's next turn does the work.
+    """
+    name = f"hub.{function.__name__}"
+
+    @wraps(function)
+    def done(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            with telemetry.root(name, logs.trace() or name):
+                function(*args, **kwargs)
+        except OperationalError as error:
+            text, moment = failure(error), time.monotonic()
+            if moment >= _said.get(text, -QUIET) + QUIET:
+                _said.clear()
+                _said[text] = moment
+                log.error(text)  # noqa: TRY400  (a traceback would say nothing more)
+
+    return done
 
 
 @setup_logging.connect
@@ -24,3 +62,9 @@ def _began(task_id: str, task: Any, **_: Any) -> None:
 @task_postrun.connect
 def _ended(**_: Any) -> None:
     clear_contextvars()
+
+
+@worker_process_shutdown.connect
+def _ends(**_: Any) -> None:
+    # A child of the pool leaves without what Python does at exit.
+    telemetry.flush()

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from monitor import __version__
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.cli import again, ask, look, manage, stories
-from monitor.db import DatabaseError
+from monitor.db import DatabaseError, failure
 from monitor.history.corrections import CorrectionError
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
@@ -54,12 +55,18 @@ stories.add_to(app)
 
 
 def main(run: Callable[[], None] = app) -> None:
-    """Runs the command line; what is wrong with use or settings is one line and exit code 2."""
+    """Runs the command line; what is wrong with use or settings is one line and exit code 2.
+
+    A database that fails in the middle of work is one line too, and exit code 1.
+    """
     try:
         run()
     except WRONG as error:
         print(f"hub-monitor: {error}", file=sys.stderr)
         sys.exit(2)
+    except OperationalError as error:
+        print(f"hub-monitor: {failure(error)}", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         # The reader of our output has left (`| head`): nothing is wrong, and nobody is there to be told.
         sys.stderr.close()

@@ -40,7 +40,7 @@ def none_is_left() -> Iterator[None]:
 class Running:
     """``hub-monitor up`` against a Hub of ours, its output kept in a file."""
 
-    def __init__(self, folder: Path, hub: ReplayHub, *options: str) -> None:
+    def __init__(self, folder: Path, hub: ReplayHub, *options: str, command: tuple[str, ...] = (COMMAND,)) -> None:
         self.output = folder / "out.txt"
         environment = {
             **os.environ,
@@ -51,7 +51,7 @@ class Running:
             "MONITOR_FEEDS": "",
         }
         with self.output.open("a") as out, (folder / "err.txt").open("a") as err:
-            self.process = subprocess.Popen([COMMAND, "up", *options], env=environment, stdout=out, stderr=err)
+            self.process = subprocess.Popen([*command, "up", *options], env=environment, stdout=out, stderr=err)
         STARTED.append(self.process)
 
     def kill(self) -> None:
@@ -112,6 +112,46 @@ def test_killed_at_any_moment_it_loses_nothing_and_repeats_at_most_the_one_in_do
     assert max(known.values()) == 1
     # A grouped message is in doubt as one, so what counts is how many sends were repeated, not how many lines.
     assert max(told.values()) <= 2
+
+
+NARROW = """
+import sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+from workers.main import main
+
+pages = Path(sys.argv.pop(1))
+
+@event.listens_for(Pool, "checkout")
+def narrow(connection, *_):
+    connection.execute(f"PRAGMA max_page_count={pages.read_text()}")
+
+main()
+"""
+"""``hub-monitor`` on a disk with room for as many pages as a file says (no fewer than there are)."""
+
+
+def test_on_a_full_disk_it_says_so_in_a_line_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    pages, said = tmp_path / "pages", tmp_path / "err.txt"
+    pages.write_text("1000000")
+    names = {f"x/new-{number}" for number in range(40)}
+    with ReplayHub(quota=1_000_000) as hub:
+        hub.add(model("x/before"))
+        running = Running(tmp_path, hub, "--no-web", command=(sys.executable, "-c", NARROW, str(pages)))
+        until(lambda: "Watching" in said.read_text(), 60, "its start")
+        until(lambda: _walked(tmp_path), 60, "the first walk")
+        pages.write_text("1")
+        for name in sorted(names):
+            hub.add(model(name))
+        until(lambda: "the disk of the database is full: make room there" in said.read_text(), 60, "the line")
+        assert not names & set(_known(tmp_path))
+        pages.write_text("1000000")
+        until(lambda: names <= set(_told(tmp_path / "out.txt")), 60, "every alert")
+        assert running.stop() == 0
+    assert _told(tmp_path / "out.txt") == dict.fromkeys(names, 1)
+    assert said.read_text().count("the disk of the database is full") == 1
+    assert "Traceback" not in said.read_text()
 
 
 def test_it_stops_cleanly_when_asked_and_serves_its_page_meanwhile(tmp_path: Path) -> None:
