@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, delete, func, insert, literal, select, text, update
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import load_only
 from sqlmodel import Session, col
 
 from monitor.classify.originals import lab_of, unpacked
@@ -288,8 +288,12 @@ def counts(session: Session, query: Query) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-UNREAD = ("facts", "evidence", "words", "lineage", "languages", "papers", "datasets", "tags", "artefacts")
-"""Columns of a member that no list of launches shows; whoever asks for one is given it then."""
+SHOWN = (
+    "repo_id", "namespace", "name", "lab", "origin", "kind", "size", "params_total", "params_active", "license",
+    "license_class", "openness", "availability", "status", "announcement_url", "released_at", "launch_id",
+    "foundation_repo_id", "foundation_origin",
+)  # fmt: skip
+"""Columns of a member that lists of launches show; whoever asks for another is given it then."""
 
 
 def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
@@ -299,8 +303,8 @@ def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
     query = select(Release).where(
         col(Release.launch_id).in_([row.id for row in listed]), col(Release.pending).is_(False)
     )
-    unread: list[Any] = [getattr(Release, name) for name in UNREAD]
-    for release in session.scalars(query.options(*map(defer, unread))):
+    shown: list[Any] = [getattr(Release, name) for name in SHOWN]
+    for release in session.scalars(query.options(load_only(*shown))):
         members.setdefault(release.launch_id, []).append(release)
     for row in listed:
         some = members.get(row.id, [])

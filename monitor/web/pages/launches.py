@@ -19,7 +19,7 @@ from monitor.web.rewrite import narrowed
 from monitor.web.stories import Lab, Month, State
 
 router = APIRouter()
-SHOWN = 50
+SHOWN = 30
 MOST = 500
 """Announcements on one page; the API has as many as are asked for."""
 
