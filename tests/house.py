@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
@@ -52,7 +53,7 @@ class House:
 
     engine: Engine
     hub: ReplayHub
-    registry: Registry = field(default_factory=load)
+    registry: Registry = field(default_factory=cache(load))
     channel: Kept = field(default_factory=Kept)
     allowance: Allowance = field(default_factory=lambda: Allowance(400))
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,22 +20,8 @@ import workers.main
 from monitor import db
 from monitor.channels.slack.installs import Granted, keep, token_of
 from monitor.settings import Settings
+from tests.console import run, started
 from tests.fakes.hub import ReplayHub, model
-
-COMMAND = [str(Path(sys.executable).parent / "hub-monitor")]
-
-
-def run(*args: str, stdin: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Runs hub-monitor with these settings in the environment."""
-    return subprocess.run(
-        [*COMMAND, *args],
-        env={**os.environ, **settings},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -59,7 +43,7 @@ def one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> 
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2(settings: dict[str, str], words: list[str]) -> None:
-    one_line(run("up", "--no-web", **settings), 2, *words)
+    one_line(started("up", "--no-web", **settings), 2, *words)
 
 
 def test_a_database_ahead_of_the_code_is_refused(sqlite_url: str) -> None:
@@ -193,7 +177,7 @@ def test_subscriptions_are_made_listed_paused_and_removed() -> None:
 
 
 def test_help_comes_from_the_program_itself() -> None:
-    done = run("--help")
+    done = started("--help")
     assert done.returncode == 0
     assert done.stdout.strip().startswith("Usage: hub-monitor")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.channels.slack.office import Office, visible
-from tests.cli.test_commands import run
+from tests.console import run
 
 
 def settings(office: Office, **more: str) -> dict[str, str]:
