@@ -43,4 +43,6 @@ def lab(request: Request, session: Reading, lab: str) -> HTMLResponse:
     items = search(session, parse(f"lab:{found.id}"), limit=SHOWN).items
     parts = [one for one in registry.labs if one.parent == found.id]
     parent = registry.get(found.parent) if found.parent else None
-    return page(request, "lab", lab=found, parent=parent, parts=parts, items=items, q=f"lab:{found.id}")
+    counted = stats(session, parse(f"lab:{found.id}"), ["lab"], medians=False)
+    number = (counted[0]["count"], counted[0]["launches"]) if counted else (0, 0)
+    return page(request, "lab", lab=found, parent=parent, parts=parts, items=items, q=f"lab:{found.id}", number=number)
