@@ -63,9 +63,11 @@ def test_launches_are_listed_with_their_members_and_their_own_page(client: TestC
     assert {one["precision"] for one in stories["Qwen9"]["members"]} == {None, "fp8"}
     ident = stories["Qwen9"]["id"]
     assert client.get(f"/api/v1/launches/{ident}").json() == stories["Qwen9"]
-    page = client.get("/launches")
-    assert re.search(r"2 launches of <a [^>]+>4 repositories</a>", page.text)
-    assert f'href="/launches/{ident}"' in page.text
+    page = client.get("/launches").text
+    assert "2 launches of 4 repositories" in re.sub(r"<[^>]+>", "", page)
+    assert 'href="/releases?q=launch%3Aany">4 repositories</a>' in page
+    assert f'href="/launches/{ident}"' in page
+    assert f'href="/releases?q=launch%3A{ident}"' in client.get(f"/launches/{ident}").text
     assert "/releases/Qwen/Qwen9-8B-FP8" in client.get(f"/launches/{ident}").text
     assert client.get("/launches", params={"q": "origin:XYZ"}).status_code == 422
     assert client.get("/launches/999").status_code == client.get("/api/v1/launches/0").status_code == 404
