@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.forks import FORKS, become
+
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["workers.main"])
 
 
 def run(*args: str, stdin: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -20,7 +19,7 @@ def run(*args: str, stdin: str | None = None, **settings: str) -> subprocess.Com
         folder = Path(name)
         (folder / "in").write_text(stdin or "")
         environment = {**os.environ, **settings}
-        process = _FORKS.Process(target=_child, args=(args, environment, Path.cwd(), folder))
+        process = FORKS.Process(target=_child, args=(args, environment, Path.cwd(), folder))
         process.start()
         process.join(60)
         if process.is_alive():
@@ -34,12 +33,8 @@ def run(*args: str, stdin: str | None = None, **settings: str) -> subprocess.Com
 def _child(args: tuple[str, ...], environment: dict[str, str], here: Path, folder: Path) -> None:
     from workers.main import main
 
-    for number, stream in enumerate(("in", "out", "err")):
-        opened = os.open(folder / stream, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT)
-        os.dup2(opened, number)
+    become(environment, (folder / "in", folder / "out", folder / "err"))
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
-    os.environ.clear()
-    os.environ.update(environment)
     os.chdir(here)
     sys.argv = [COMMAND, *args]
     main()

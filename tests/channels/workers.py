@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 from sqlmodel import col
@@ -22,6 +22,7 @@ from monitor.db import reading
 from monitor.models import Delivery
 from monitor.service import Service
 from monitor.settings import load
+from tests.forks import FORKS, become
 
 IDLE = 0.02
 """Seconds that an idle worker waits before it looks again."""
@@ -32,44 +33,46 @@ class Workers:
 
     def __init__(self, environment: dict[str, str], number: int, lease: float = outbox.LEASE.total_seconds()) -> None:
         self._environment, self._lease = {**os.environ, **environment}, lease
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running: list[tuple[ForkServerProcess, Connection]] = []
         self.killed = 0
         for _ in range(number):
             self._start()
 
     def __enter__(self) -> Workers:
-        for process in self.running:
-            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        for _, ready in self.running:
+            assert ready.poll(100) and ready.recv() == "ready"
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.running:
+        for process, _ in self.running:
             process.kill()
-            process.wait(10)
+            process.join(10)
 
     def kill_one(self, chance: random.Random) -> None:
         """Kills one at random (SIGKILL), and starts another in its place."""
-        process = self.running.pop(chance.randrange(len(self.running)))
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process, _ = self.running.pop(chance.randrange(len(self.running)))
+        process.kill()
+        process.join(10)
         self.killed += 1
         self._start()
 
     def _start(self) -> None:
-        command = [sys.executable, "-c", f"from tests.channels import workers; workers.work({self._lease})"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.running.append(subprocess.Popen(command, env=self._environment, **pipes))
+        ours, theirs = FORKS.Pipe()
+        process = FORKS.Process(target=work, args=(self._environment, self._lease, theirs), daemon=True)
+        process.start()
+        self.running.append((process, ours))
 
 
-def work(lease: float) -> None:
-    """A worker, until it is killed or whoever started it is gone."""
+def work(environment: dict[str, str], lease: float, ready: Connection) -> None:
+    """A worker, until it is killed or whoever started it is gone. What it says goes nowhere: nobody reads it."""
+    become(environment, (Path(os.devnull),) * 3)
     parent = os.getppid()
-    logs.configure()  # to standard error: nobody reads what follows "ready", and a full pipe would hold it up
+    logs.configure()
     outbox.LEASE = timedelta(seconds=lease)
     service = Service(load(_env_file=None))
     for channel in service.channels.values():
         getattr(channel, "channel", channel)  # what is imported late is there before it says that it is ready
-    print("ready", flush=True)
+    ready.send("ready")
     while os.getppid() == parent:
         if service.deliver() == 0:
             time.sleep(IDLE)

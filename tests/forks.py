@@ -1,0 +1,20 @@
+"""Processes forked off one that has imported the program: each import costs a second or two, and tests start many."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["workers.main", "monitor.channels.email", "monitor.channels.slack.transport"])
+
+
+def become(environment: dict[str, str], streams: tuple[Path, Path, Path]) -> None:
+    """Gives this process an environment, and files for its standard input, output and error."""
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(streams):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY)
+        os.dup2(opened, number)
+        os.close(opened)
