@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint types imports audit check bench lock clean
+.PHONY: run test coverage lint types imports audit check bench lock clean
 
 # python3 -m venv .venv && .venv/bin/pip install -r requirements.lock && .venv/bin/pip install --no-deps -e .
 .venv/installed: requirements.lock pyproject.toml
@@ -23,6 +23,10 @@ run: .venv/installed
 # .venv/bin/python -m pytest -n 2
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2
+
+# the same, and then each line that no test runs
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

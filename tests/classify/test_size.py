@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.classify import Classification, Known, Parent, classify
 from monitor.classify.size_names import from_name
+from monitor.classify.subject import has_weights
 from monitor.labs import Registry, load
 from monitor.vocabulary import Kind
 from tests.classify.configs import CONFIGS
@@ -168,6 +169,41 @@ def test_arithmetic_from_a_configuration(name: str) -> None:
     assert found.params_source == "config"
     assert found.params_total == pytest.approx(total * B, rel=0.03)
     assert found.params_active == pytest.approx(active * B, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "counted"),
+    [
+        ({"hidden_size": 1152, "num_hidden_layers": 27, "intermediate_size": 4304}, 411_070_464),
+        ({"hidden_size": 1280, "depth": 32, "intermediate_size": 3420, "hidden_act": "silu"}, 629_964_800),
+        ({"d_model": 1280, "encoder_layers": 32, "encoder_ffn_dim": 5120}, 629_145_600),
+        ({"width": 1024, "layers": 24, "hidden_act": "silu"}, 301_989_888),
+        ({"hidden_size": 1152}, 0),
+        ({"hidden_size": 100_001, "depth": 1}, 0),
+    ],
+)
+def test_an_encoder_beside_the_language_model_is_counted_to_the_unit(encoder: dict[str, Any], counted: int) -> None:
+    config, _, _ = CONFIGS["gemma3-27b"]
+    alone = judged("someone/nameless", config={**config, "vision_config": {}}).params_total
+    both = judged("someone/nameless", config={**config, "vision_config": encoder}).params_total
+    assert alone is not None and both is not None
+    assert both - alone == counted
+
+
+@pytest.mark.parametrize(
+    ("facts", "held"),
+    [
+        ({"gguf": {"total": 7}}, True),
+        ({"safetensors": {"total": 7}}, True),
+        ({"siblings": [{"rfilename": "README.md"}]}, False),
+        ({"siblings": [{"rfilename": "model.safetensors"}]}, True),
+        ({}, None),
+    ],
+)
+def test_whether_there_are_weights_is_told_by_any_of_what_the_hub_says(
+    facts: dict[str, Any], held: bool | None
+) -> None:
+    assert has_weights({"id": "someone/thing", **facts}) is held
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from monitor import db
 from monitor.history.query import Query, QueryError, explain, lookup, parse, to_predicate, to_sql
@@ -18,6 +18,7 @@ from monitor.history.search import indexed
 from monitor.models import Change, Launch, Release
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def release(number: int = 0, **given_values: object) -> Release:
@@ -36,57 +37,80 @@ def launch(ident: int) -> Launch:
     return Launch(id=ident, publisher="q", family="f", name="f", history=False, **times)
 
 
-@pytest.mark.parametrize(
-    ("query", "holds", "fails"),
-    [
-        ("", {}, None),
-        ("origin:CN,KR", {"origin": "KR"}, {"origin": "US"}),
-        ("origin:cn", {"origin": "CN"}, {"origin": None}),
-        ("-origin:CN", {"origin": None}, {"origin": "CN"}),
-        ("origin:none", {"origin": None}, {"origin": "CN"}),
-        ("origin:US foundation:CN", {"origin": "US", "foundation_origin": "CN"}, {"origin": "US"}),
-        ("foundation:Qwen/Qwen3-8B", {"foundation_repo_id": "Qwen/Qwen3-8B"}, {"foundation_repo_id": "Qwen/Qwen3"}),
-        ("foundation:qwen", {"foundation_lab": "qwen"}, {"foundation_lab": "google"}),
-        ('lab:"Mistral AI"', {"lab": "mistral-ai"}, {"lab": "mistral"}),
-        ("namespace:qwen", {"namespace": "Qwen"}, {"namespace": "QwenX"}),
-        ("repo:qwen/*-8b", {"repo_id": "Qwen/Qwen3-8B"}, {"repo_id": "Qwen/Qwen3-8B-Base"}),
-        ("repo:a_b/*", {"repo_id": "a_b/x"}, {"repo_id": "aXb/x"}),
-        ("kind:base,merge", {"kind": "merge"}, {"kind": "adapter"}),
-        ("params:>=30B", {"params_total": 30 * 10**9}, {"params_total": 30 * 10**9 - 1}),
-        ("params:1..7B", {"params_total": 7 * 10**9}, {"params_total": 7 * 10**9 + 1}),
-        ("params:..7B", {"params_total": 1}, {"params_total": None}),
-        ("-params:>1B", {"params_total": None}, {"params_total": 2 * 10**9}),
-        ("active:<4B", {"params_active": 3_999_999_999}, {"params_active": 4 * 10**9}),
-        ("license:apache-2.0", {"license": "Apache-2.0"}, {"license": "mit"}),
-        ("license:permissive", {"license_class": "permissive"}, {"license_class": "copyleft"}),
-        ("gated:true", {"gated": "manual"}, {"gated": "no"}),
-        ("gated:false", {"gated": "no"}, {"gated": None}),
-        ("language:ko", {"languages": ["en", "ko"]}, {"languages": ["kor"]}),
-        ("tag:MoE", {"tags": ["moe"]}, {"tags": ["moes"]}),
-        ("released:2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
-        ("released:>2026-04-30", {"released_at": NOW}, {"released_at": NOW - timedelta(days=1)}),
-        ("released:<=2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
-        ("released:7d", {"released_at": NOW - timedelta(days=6)}, {"released_at": NOW - timedelta(days=8)}),
-        ("released:>=2026-05-01T12:00:00Z", {"released_at": NOW}, {"released_at": NOW - timedelta(seconds=1)}),
-        ('"deep research"', {"tags": ["deep research"]}, {"tags": ["deep", "research"]}),
-        ("QWEN", {"repo_id": "x/qwen-y"}, {"repo_id": "x/y"}),
-        ("llama", {"repo_id": "x/TinyLlama-1B"}, {"repo_id": "x/ollama"}),
-        ("gpt-oss", {"repo_id": "openai/gpt-oss-20b"}, {"repo_id": "openai/oss-gpt"}),
-        ('"text gen"', {"tags": ["text-generation"]}, {"tags": ["text", "generation"]}),
-        ("qwen/qwen3", {}, {"repo_id": "Qwen/x", "tags": ["qwen3"]}),
-        ("a OR b c", {"repo_id": "a/x"}, {"repo_id": "b/x"}),
-        ("-(kind:base origin:CN)", {"origin": "US"}, {"origin": "CN"}),
-        ("task:text-generation OR modality:image", {"modality": "image"}, {"modality": "text"}),
-        ("launch:7", {"launch_id": 7}, {"launch_id": 70}),
-        ("launch:any", {"launch_id": 7}, {"launch_id": None}),
-        ("-launch:any", {"launch_id": None}, {"launch_id": 7}),
-        ("downloads:>=1K likes:10", {"downloads": 1000, "likes": 10}, {"downloads": 1000, "likes": 11}),
-    ],
-)
+MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
+    ("", {}, None),
+    ("origin:CN,KR", {"origin": "KR"}, {"origin": "US"}),
+    ("origin:cn", {"origin": "CN"}, {"origin": None}),
+    ("-origin:CN", {"origin": None}, {"origin": "CN"}),
+    ("origin:none", {"origin": None}, {"origin": "CN"}),
+    ("origin:US foundation:CN", {"origin": "US", "foundation_origin": "CN"}, {"origin": "US"}),
+    ("foundation:Qwen/Qwen3-8B", {"foundation_repo_id": "Qwen/Qwen3-8B"}, {"foundation_repo_id": "Qwen/Qwen3"}),
+    ("foundation:qwen", {"foundation_lab": "qwen"}, {"foundation_lab": "google"}),
+    ('lab:"Mistral AI"', {"lab": "mistral-ai"}, {"lab": "mistral"}),
+    ("namespace:qwen", {"namespace": "Qwen"}, {"namespace": "QwenX"}),
+    ("repo:qwen/*-8b", {"repo_id": "Qwen/Qwen3-8B"}, {"repo_id": "Qwen/Qwen3-8B-Base"}),
+    ("repo:a_b/*", {"repo_id": "a_b/x"}, {"repo_id": "aXb/x"}),
+    ("kind:base,merge", {"kind": "merge"}, {"kind": "adapter"}),
+    ("params:>=30B", {"params_total": 30 * 10**9}, {"params_total": 30 * 10**9 - 1}),
+    ("params:1..7B", {"params_total": 7 * 10**9}, {"params_total": 7 * 10**9 + 1}),
+    ("params:..7B", {"params_total": 1}, {"params_total": None}),
+    ("-params:>1B", {"params_total": None}, {"params_total": 2 * 10**9}),
+    ("active:<4B", {"params_active": 3_999_999_999}, {"params_active": 4 * 10**9}),
+    ("license:apache-2.0", {"license": "Apache-2.0"}, {"license": "mit"}),
+    ("license:permissive", {"license_class": "permissive"}, {"license_class": "copyleft"}),
+    ("gated:true", {"gated": "manual"}, {"gated": "no"}),
+    ("gated:false", {"gated": "no"}, {"gated": None}),
+    ("language:ko", {"languages": ["en", "ko"]}, {"languages": ["kor"]}),
+    ("tag:MoE", {"tags": ["moe"]}, {"tags": ["moes"]}),
+    ("released:2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
+    ("released:>2026-04-30", {"released_at": NOW}, {"released_at": NOW - timedelta(days=1)}),
+    ("released:<=2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
+    ("released:7d", {"released_at": NOW - timedelta(days=6)}, {"released_at": NOW - timedelta(days=8)}),
+    ("released:>=2026-05-01T12:00:00Z", {"released_at": NOW}, {"released_at": NOW - timedelta(seconds=1)}),
+    ('"deep research"', {"tags": ["deep research"]}, {"tags": ["deep", "research"]}),
+    ("QWEN", {"repo_id": "x/qwen-y"}, {"repo_id": "x/y"}),
+    ("llama", {"repo_id": "x/TinyLlama-1B"}, {"repo_id": "x/ollama"}),
+    ("gpt-oss", {"repo_id": "openai/gpt-oss-20b"}, {"repo_id": "openai/oss-gpt"}),
+    ('"text gen"', {"tags": ["text-generation"]}, {"tags": ["text", "generation"]}),
+    ("qwen/qwen3", {}, {"repo_id": "Qwen/x", "tags": ["qwen3"]}),
+    ("a OR b c", {"repo_id": "a/x"}, {"repo_id": "b/x"}),
+    ("-(kind:base origin:CN)", {"origin": "US"}, {"origin": "CN"}),
+    ("task:text-generation OR modality:image", {"modality": "image"}, {"modality": "text"}),
+    ("launch:7", {"launch_id": 7}, {"launch_id": 70}),
+    ("launch:any", {"launch_id": 7}, {"launch_id": None}),
+    ("-launch:any", {"launch_id": None}, {"launch_id": 7}),
+    ("downloads:>=1K likes:10", {"downloads": 1000, "likes": 10}, {"downloads": 1000, "likes": 11}),
+    ("params:>1B", {"params_total": 10**9 + 1}, {"params_total": 10**9}),
+    ("params:<1B", {"params_total": 10**9 - 1}, {"params_total": 10**9}),
+    ("params:<=1B", {"params_total": 10**9}, {"params_total": 10**9 + 1}),
+    ("released:<2026-05-01", {"released_at": datetime(2026, 4, 30, 23, tzinfo=UTC)}, {"released_at": MIDNIGHT}),
+    ("released:>=2026-05-01", {"released_at": MIDNIGHT}, {"released_at": MIDNIGHT - timedelta(microseconds=1)}),
+    ("gated:true", {"gated": "auto"}, {"gated": None}),
+]
+"""A query, columns of a release that it holds for, and of one that it does not (None: it holds for all)."""
+
+
+@pytest.mark.parametrize(("query", "holds", "fails"), MEANINGS)
 def test_meaning(query: str, holds: dict[str, object], fails: dict[str, object] | None) -> None:
     predicate = to_predicate(parse(query), NOW)
     assert predicate(release(**holds))
     assert fails is None or not predicate(release(**fails))
+
+
+def test_each_meaning_is_the_same_in_the_tables(sqlite_engine: Engine) -> None:
+    members = {columns.get("launch_id") for _, *pair in MEANINGS for columns in pair if columns}
+    with db.transaction(sqlite_engine) as session:
+        session.add_all(launch(int(str(ident))) for ident in members - {None})
+        session.flush()
+        for number, (_, holds, fails) in enumerate(MEANINGS):
+            session.add(release(2 * number, **holds))
+            session.add(release(2 * number + 1, **(fails or {})))
+    with db.reading(sqlite_engine) as session:
+        for number, (query, _, fails) in enumerate(MEANINGS):
+            of_it = col(Release.hub_id).in_([f"id{2 * number}", f"id{2 * number + 1}"])
+            found = set(session.scalars(select(Release.hub_id).where(to_sql(parse(query), NOW), of_it)))
+            wanted = {f"id{2 * number}"} | ({f"id{2 * number + 1}"} if fails is None else set())
+            assert found == wanted, query
 
 
 @pytest.mark.parametrize(
