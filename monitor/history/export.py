@@ -95,7 +95,7 @@ def write_parquet(rows: Iterable[Any], file: BinaryIO) -> int:
     number = 0
     source = iter(rows)
     with parquet.ParquetWriter(file, schema) as writer:
-        while some := list(islice(source, 20 * CHUNK)):
+        while some := list(islice(source, 5 * CHUNK)):
             number += len(some)
             writer.write_table(pa.Table.from_pylist([_plain(flat(row), kinds) for row in some], schema))
     return number
