@@ -17,7 +17,6 @@ Reply = dict[str, Any]
 MOST_LISTED = 15
 BUSY = 5
 """Alerts a day from which on a digest is advised."""
-EXAMPLES = ("origin:CN,KR kind:base params:>=30B", "lab:mistral-ai OR lab:qwen", "-license:non-commercial kind:base")
 
 HELP = """*/hub subscribe QUERY* tells this channel of what matches; first it shows what that would have been
 */hub list* what this channel is told of
