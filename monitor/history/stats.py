@@ -38,9 +38,6 @@ DIMENSIONS = (*TIMES, *COLUMNS)
 MEDIANS = 20_000
 """Releases of which medians are given unasked: these have to be sorted, counts and sums need not."""
 
-INDEXED = {"origin", "kind", "size", "openness", "task", "params", "released", "status"}
-"""Fields that the index of the newest holds; SQLite believes its rows as short as the table's, and must be told."""
-
 Row = dict[str, Any]
 
 
@@ -89,8 +86,6 @@ def stats(
     else:
         keys = [_key(session, name, place) for name in by]
         matching = select(*keys, col(Release.params_total).label("params")).where(*conditions(session, query))
-        if query.fields <= INDEXED:
-            matching = matching.with_hint(Release, "INDEXED BY ix_release_newest", "sqlite")
         some = _apart(session, matching)
         keys, params = [some.c[name] for name in by], some.c.params
         high, low = func.sum(params.op("/", return_type=BigInteger())(2**32)), func.sum(params % 2**32)
