@@ -155,21 +155,27 @@ def _sighting(facts: Facts, via: Via) -> Sighting:
 # --- namespaces -------------------------------------------------------------------------------------------
 
 
+_UNSWEPT: dict[str, Any] = {"interval": 0.0, "repositories": 0, "failures": 0}
+
+
 def watch(watcher: Watcher, followed: Sequence[str] = ()) -> None:
     """Makes the registry's namespaces, and those that subscriptions follow, be swept."""
     moment = now()
     wanted = dict.fromkeys(watcher.registry.watched, "registry") | dict.fromkeys(followed, "subscription")
     with transaction(watcher.engine) as session:
         there = {row.name: row for row in session.scalars(select(Namespace))}
-        for name, why in wanted.items():
-            row = there.pop(name, None)
-            lab = watcher.registry.of(name)
-            if row is None:
-                row = Namespace(name=name, why=why, added_at=moment, due_at=moment)
-            row.why, row.lab = why, lab.id if lab else None
-            session.add(row)
-        for row in there.values():
-            session.delete(row)
+        labs = {name: lab.id if (lab := watcher.registry.of(name)) else None for name in wanted}
+        for name in wanted.keys() & there.keys():
+            there[name].why, there[name].lab = wanted[name], labs[name]
+        # Another worker may be at the same: what it has added or taken away is as wanted.
+        fresh = [
+            {"name": name, "why": why, "lab": labs[name], "added_at": moment, "due_at": moment, **_UNSWEPT}
+            for name, why in wanted.items()
+            if name not in there
+        ]
+        if fresh:
+            session.execute(ignoring(session, Namespace), fresh)
+        session.execute(delete(Namespace).where(col(Namespace.name).in_(there.keys() - wanted.keys())))
 
 
 def due(watcher: Watcher, most: int = 10, *, hinted_only: bool = False) -> list[str]:

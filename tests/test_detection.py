@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
@@ -260,3 +262,14 @@ def test_a_chain_of_strangers_is_followed_on_the_hub_to_its_root(house: House) -
     assert house.release("b/second").history
     house.deliver()
     assert house.channel.told == [("release", "c/third")]
+
+
+def test_workers_that_add_what_is_watched_at_the_same_moment_do_not_hinder_each_other(house: House) -> None:
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(lambda _: detection.watch(house.watcher, ["someone"]), range(8)))
+    with db.reading(house.engine) as session:
+        names = set(session.scalars(select(Namespace.name)))  # type: ignore[call-overload]
+    assert names == {*house.registry.watched, "someone"}
+    detection.watch(house.watcher)
+    with db.reading(house.engine) as session:
+        assert "someone" not in set(session.scalars(select(Namespace.name)))  # type: ignore[call-overload]

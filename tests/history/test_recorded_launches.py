@@ -31,6 +31,6 @@ def test_the_docs_count_launches_and_repositories_apart(launches: Found) -> None
 
 def test_no_repository_is_of_two_launches_and_no_strangers_copy_of_any(launches: Found) -> None:
     members = [row for one in launches.launches for row in one.members]
-    assert len({row.hub_id for row in members}) == len(members) == launches.repositories
+    assert len({row.repo_id for row in members}) == len(members) == launches.repositories
     repackagers = {name for lab in load().labs if lab.repackager for name in lab.namespaces}
     assert not [row.repo_id for row in members if row.namespace in repackagers and row.kind != "base"]
