@@ -264,21 +264,26 @@ def explained(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        reason = failure(error).removeprefix("the database failed: ")
-        raise DatabaseError(f"cannot use the database {masked(engine)}: {reason}; see MONITOR_DATABASE_URL") from None
+        where = f"cannot use the database {masked(engine)}"
+        raise DatabaseError(f"{where}: {_reason(error)}; see MONITOR_DATABASE_URL") from None
     except CommandError as error:
         raise DatabaseError(f"database migrations: {error}; run hub-monitor db upgrade") from None
 
 
 def failure(error: DBAPIError) -> str:
     """One line for what failed in the middle of work: the reason, and what to do where that is known."""
+    reason = _reason(error)
+    return reason if reason == _FULL else f"the database failed: {reason}"
+
+
+def _reason(error: DBAPIError) -> str:
     code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
     if code in _NO_ROOM:
-        return "the disk of the database is full: make room there; nothing is lost, and work goes on when there is room"
-    reason = str(error.orig).strip().splitlines() or [type(error).__name__]
-    return f"the database failed: {reason[0]}"
+        return _FULL
+    return next(iter(str(error.orig).strip().splitlines()), type(error).__name__)
 
 
+_FULL = "the disk of the database is full: make room there; nothing is lost, and work goes on when there is room"
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, "53100"}
 """How SQLite and PostgreSQL (disk_full) say so."""
 

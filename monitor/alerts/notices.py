@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Engine, and_, delete, or_, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import ATTEMPTS, LONGEST_PAUSE, Channel, SendError, backoff
+from monitor.alerts.outbox import Channel, SendError, verdict
 from monitor.db import now, reading, transaction
 from monitor.history.record import ignoring
 from monitor.models import Feed, Namespace, Notice, Poll, Silence, Subscription
@@ -180,10 +180,8 @@ def _send(engine: Engine, channels: Mapping[str, Channel], notice: Notice, subsc
         receipt = teller.notify(subscription, title, notice.text, key, in_doubt=notice.attempts > 1)
     except SendError as failure:
         error = str(failure)[:500]
-        if failure.retry_after is not None and not failure.permanent:
-            again, attempts = now() + timedelta(seconds=min(failure.retry_after, LONGEST_PAUSE)), attempts - 1
-        elif not failure.permanent and attempts < ATTEMPTS:
-            again = now() + timedelta(seconds=backoff(attempts))
+        wait, postponed, dead = verdict(failure, attempts)
+        again, attempts = None if dead else now() + timedelta(seconds=wait), attempts - int(postponed)
         log.warning("notice not sent", channel=subscription.channel, error=error, again=again and again.isoformat())
     with transaction(engine) as session:
         row = session.get_one(Notice, notice.id)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, select, update
@@ -68,9 +68,18 @@ class SendError(Exception):
 class NotYetError(SendError):
     """A channel sends nothing to anybody for ``retry_after`` seconds: what waits for it stays as it is."""
 
+    retry_after: float
+
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message, retry_after=retry_after)
-        self.seconds = retry_after
+
+
+class Verdict(NamedTuple):
+    """What follows from a failure: seconds until it is tried again, unless it is ``dead``; ``postponed``: uncounted."""
+
+    wait: float
+    postponed: bool
+    dead: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +362,7 @@ def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Tak
             outcomes.append(_attempt(channels[one.message.subscription.channel], one))
     except NotYetError as not_yet:
         under_way -= 1
-        pause_for = not_yet.seconds
+        pause_for = not_yet.retry_after
     finally:
         # Also where something else than a SendError comes through: only the message that it hit keeps its lease.
         outcomes += [_Outcome(one) for one in batch[under_way:]]
@@ -455,14 +464,19 @@ def _logged(outcome: _Outcome) -> None:
         log.info("delivered", **words, waited=round(outcome.taken.waited, 3))
 
 
+def verdict(error: SendError, attempts: int) -> Verdict:
+    """What follows from a failure of the ``attempts``-th attempt."""
+    # A target that names a time has not failed: it is asked again then, however often.
+    postponed = error.retry_after is not None and not error.permanent
+    wait = backoff(attempts) if error.retry_after is None else min(error.retry_after, LONGEST_PAUSE)
+    return Verdict(wait, postponed, error.permanent or (attempts >= ATTEMPTS and not postponed))
+
+
 def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime) -> bool:
     """Keeps a failure and when it is tried again; True where it never will be."""
     rows = list(session.scalars(select(Delivery).where(*_pending(taken))))
     attempts = max((row.attempts for row in rows), default=1)
-    # A target that names a time has not failed: it is asked again then, however often.
-    postponed = error.retry_after is not None and not error.permanent
-    wait = backoff(attempts) if error.retry_after is None else min(error.retry_after, LONGEST_PAUSE)
-    dead = error.permanent or (attempts >= ATTEMPTS and not postponed)
+    wait, postponed, dead = verdict(error, attempts)
     for row in rows:
         row.attempts -= int(postponed)
         row.error, row.due_at = str(error)[:500], moment + timedelta(seconds=wait)

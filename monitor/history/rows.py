@@ -12,7 +12,7 @@ from typing import cast as typed
 
 import orjson
 from orjson import Fragment
-from sqlalchemy import Row, Text, TextClause, cast, null, select, text, type_coerce
+from sqlalchemy import Row, Text, cast, null, select, text, type_coerce
 from sqlalchemy.types import NullType
 from sqlmodel import Session
 
@@ -35,21 +35,6 @@ Told = typed(Any, namedtuple)("Told", [*_NAMES, "every_artefact", "origin_eviden
 
 
 @lru_cache
-def _rows_of(dialect: str) -> TextClause:
-    """The rows of some numbers, as the driver gives them: what PostgreSQL knows as JSON, as its text."""
-    columns = ", ".join(f"CAST({one.name} AS text)" if one.type is Json else one.name for one in _COLUMNS)
-    some = "IN (SELECT value FROM json_each(:idents))" if dialect == "sqlite" else "= ANY(:idents)"
-    return text(f"SELECT {columns} FROM release WHERE id {some}")  # noqa: S608
-
-
-def by_ident(session: Session, idents: Sequence[int]) -> dict[int, Any]:
-    """The rows of these releases by their numbers."""
-    dialect = session.get_bind().dialect.name
-    some = orjson.dumps(idents).decode() if dialect == "sqlite" else list(idents)
-    return {row.id: row for row in map(told, session.execute(_rows_of(dialect), {"idents": some}))}
-
-
-@lru_cache
 def selected(only: tuple[str, ...] = ()) -> Any:
     """The rows of releases, to narrow further, for :func:`told`; where some columns are ``only`` wanted, no others."""
     kept: list[Any] = [
@@ -57,6 +42,20 @@ def selected(only: tuple[str, ...] = ()) -> Any:
     ]
     columns: Any = [type_coerce(one, NullType()).label(name) for one, name in zip(kept, _NAMES, strict=True)]
     return select(*columns)
+
+
+@lru_cache
+def _numbered(dialect: str) -> Any:
+    """The rows of some numbers: one parameter for all of them, so that the statement is written once."""
+    some = "IN (SELECT value FROM json_each(:idents))" if dialect == "sqlite" else "= ANY(:idents)"
+    return selected().where(text(f"release.id {some}"))
+
+
+def by_ident(session: Session, idents: Sequence[int]) -> dict[int, Any]:
+    """The rows of these releases by their numbers."""
+    dialect = session.get_bind().dialect.name
+    some = orjson.dumps(idents).decode() if dialect == "sqlite" else list(idents)
+    return {row.id: row for row in map(told, session.execute(_numbered(dialect), {"idents": some}))}
 
 
 def told(row: Row[Any], kept_as: Callable[[str], Any] = Fragment) -> Any:

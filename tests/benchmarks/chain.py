@@ -24,7 +24,7 @@ from tests.benchmarks.letters import databases
 from tests.channels.email import rush
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import FakeSlack, Workspace
-from tests.faults.cluster import Cluster, cluster
+from tests.faults.cluster import Cluster
 from tests.servers import RedisServer
 
 KILL_EVERY = 5.0
@@ -152,7 +152,7 @@ def chained(size: Size) -> Done:
         }
         del settings["MONITOR_DATABASE_URL"]
         try:
-            with cluster(Path(folder), hub, url, broker.url, processes=size.processes, **settings) as parts:
+            with Cluster(Path(folder), hub, url, broker.url, processes=size.processes, **settings) as parts:
                 return _run(parts, hub, slack, workspace, sink, db.make_engine(url), size)
         finally:
             broker.kill()

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -28,7 +26,7 @@ SHORT_LEASES = (
 
 
 class Cluster:
-    """Beat, workers and web on PostgreSQL and Redis.
+    """Beat, workers and web on PostgreSQL and Redis; as a context, migrated first and ended whatever happens.
 
     ``short``: with leases of seconds, for tests that kill. ``processes``: of each worker.
     """
@@ -61,8 +59,13 @@ class Cluster:
         }
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def migrate(self) -> None:
+    def __enter__(self) -> Cluster:
         subprocess.run(self.command("migrate"), env=self.environment, check=True, timeout=120)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.running):
+            self.kill(name)
 
     def start(self, service: str, number: int = 1) -> None:
         """Starts one more of a service of docker-compose.yml."""
@@ -103,24 +106,3 @@ class Cluster:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-
-@contextmanager
-def cluster(
-    folder: Path,
-    hub: ReplayHub,
-    database_url: str,
-    redis_url: str,
-    *,
-    short: bool = True,
-    processes: int = 2,
-    **more: str,
-) -> Iterator[Cluster]:
-    """A cluster that is migrated, and ended whatever happens."""
-    made = Cluster(folder, hub, database_url, redis_url, short=short, processes=processes, **more)
-    try:
-        made.migrate()
-        yield made
-    finally:
-        for name in list(made.running):
-            made.kill(name)

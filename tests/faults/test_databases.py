@@ -20,7 +20,7 @@ from monitor.models import Delivery, Poll, Subscription
 from monitor.vocabulary import Via
 from tests.fakes.hub import ReplayHub, model
 from tests.fakes.slack import FakeSlack
-from tests.faults.cluster import cluster
+from tests.faults.cluster import Cluster
 from tests.faults.test_cluster import Scene
 from tests.house import House
 from tests.servers import RedisServer
@@ -129,7 +129,7 @@ def test_postgresql_restarted_in_the_middle_loses_and_doubles_nothing(tmp_path: 
     broker = RedisServer(folder)
     broker.start()
     try:
-        with ReplayHub(quota=1_000_000) as hub, FakeSlack() as slack, cluster(folder, hub, url, broker.url) as parts:
+        with ReplayHub(quota=1_000_000) as hub, FakeSlack() as slack, Cluster(folder, hub, url, broker.url) as parts:
             scene = Scene(parts, hub, slack, url)
             scene.begin()
             for number in range(2):

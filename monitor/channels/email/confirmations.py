@@ -129,7 +129,7 @@ def _put_back(engine: Engine, due: _Due, not_yet: NotYetError) -> None:
     with transaction(engine) as session:
         row = session.get(EmailConfirmation, due.number)
         if row is not None:
-            row.due_at, row.attempts = now() + timedelta(seconds=not_yet.seconds), row.attempts - 1
+            row.due_at, row.attempts = now() + timedelta(seconds=not_yet.retry_after), row.attempts - 1
             session.add(row)
 
 

@@ -215,7 +215,7 @@ def test_a_letter_whose_turn_is_far_off_waits_in_the_outbox_as_if_untouched(desk
     assert [(row.attempts, row.error, row.attempted_at) for row in waiting] == [(0, None, None)] * 2
     with pytest.raises(NotYetError) as caught:
         desk.email._rate.take()  # type: ignore[union-attr]
-    assert not caught.value.permanent and 1 <= caught.value.seconds <= 20
+    assert not caught.value.permanent and 1 <= caught.value.retry_after <= 20
 
 
 def test_a_confirmation_beyond_the_rate_waits_without_using_up_an_attempt(desk: Desk) -> None:
