@@ -288,7 +288,11 @@ def _named(dimension: str, value: Any) -> str:
 
 
 def _label(value: Any) -> str:
-    return "unknown" if value is None else short(value, 34) or "unnamed"
+    # Vega cuts what is too wide by UTF-16 units: of a character of two it would leave a half, which cannot be drawn.
+    return "unknown" if value is None else _WIDE.sub("\ufffd", short(value, 34)) or "unnamed"
+
+
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
 
 
 def _number(value: float) -> str:

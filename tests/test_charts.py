@@ -177,6 +177,14 @@ def test_any_label_and_number_make_sound_xml(label: str, number: int) -> None:
     Xml.fromstring(chart.svg())
 
 
+@pytest.mark.parametrize("before", ["", "W", "WW", "WWW"])
+def test_a_label_of_wide_characters_is_drawn_wherever_it_is_cut(before: str) -> None:
+    label = before + "\U0001f600" * 34
+    rows = [{"month": "2026-01", "lab": label, "count": 3}, {"month": "2026-02", "lab": "b", "count": 1}]
+    for chart in (charts.over_time(rows, "month", "lab"), charts.bars([(label, 3)], "title")):
+        Xml.fromstring(chart.svg())
+
+
 def test_importing_charts_imports_none_of_the_libraries_that_draw() -> None:
     code = "import sys, monitor.charts; print({'altair', 'vl_convert', 'narwhals'} & set(sys.modules))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_root())
