@@ -73,8 +73,13 @@ class Browser:
 
     def find(self, selector: str) -> WebElement:
         """The first element that a CSS selector finds; waits for it."""
-        until(lambda: self.all(selector), 20, selector)
-        return self.all(selector)[0]
+        return until(lambda: self.all(selector), 20, selector)[0]
+
+    def says(self, selector: str, words: str) -> None:
+        """Waits until the first element that a CSS selector finds says these words, on this page or on the next."""
+        # Asked of the page itself, at once: an element in hand is stale as soon as another page comes.
+        script = "return document.querySelector(arguments[0])?.innerText ?? ''"
+        until(lambda: words in self.driver.execute_script(script, selector), 20, f"{selector} to say {words!r}")
 
     def all(self, selector: str) -> list[WebElement]:
         """Every element that a CSS selector finds."""

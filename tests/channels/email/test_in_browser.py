@@ -27,7 +27,6 @@ from tests.channels.email.conftest import Make
 from tests.channels.email.desk import READER, Desk, texts
 from tests.channels.email.test_letters import check, read
 from tests.channels.room import release
-from tests.fakes.hub import until
 from tests.fakes.smtp import Received, SmtpSink
 from tests.servers import free_port
 from tests.web.browser import Browser
@@ -82,13 +81,13 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
     browser.open(f"{base}/subscribe")
     assert "4 releases" in browser.find("#preview").text
     browser.find('input[name=origin][value="CN"]').click()
-    until(lambda: "3 releases" in browser.find("#preview").text, 20, "the preview")
+    browser.says("#preview", "3 releases")
     browser.find("#email").send_keys(READER)
     Select(browser.find("select[name=digest]")).select_by_value("immediate")
     keep(browser, "subscribe", wide=1_100)
     assert browser.violations() == [] and browser.complaints() == []
     browser.find("#signup button").click()
-    until(lambda: "Look into your mailbox" in browser.find("h1").text, 20, "the answer")
+    browser.says("h1", "Look into your mailbox")
 
     assert served.confirmations() == 1
     letter = served.sink.to(READER)[-1]
@@ -98,7 +97,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
     served.news(release("too-early"))
     assert served.deliver() == 0
     browser.find("main form button").click()
-    until(lambda: "You will be told" in browser.find("h1").text, 20, "the answer")
+    browser.says("h1", "You will be told")
 
     served.news(release("In-Time-80B-A3B"), release("not-asked-for", origin="US"))
     assert served.deliver() == 1
@@ -114,7 +113,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
 
     browser.open(one_click)
     browser.find("main form button").click()  # the page of one who has left offers to undo it
-    until(lambda: "subscribed again" in browser.find("h1").text, 20, "the answer")
+    browser.says("h1", "subscribed again")
     assert not served.subscriptions()[0].paused
 
 
@@ -126,7 +125,7 @@ def test_the_preference_page_can_be_read_and_used(served: Desk, browser: Browser
     (link,) = {link for link in read(texts(served.sink.letters[0].message)[1]).links if "/preferences/" in link}
     browser.open(link)
     browser.find("button[value=pause]").click()
-    until(lambda: "Paused" in browser.find("[role=status]").text, 20, "the answer")
+    browser.says("[role=status]", "Paused")
     assert sum(row.paused for row in served.subscriptions()) == 1
     keep(browser, "preferences", wide=900)
     for dark in (False, True):
