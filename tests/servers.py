@@ -60,5 +60,7 @@ def served(service: Service, port: int = 0) -> Iterator[str]:
 
     web = WebThread(create_app(service), "127.0.0.1", port)
     web.start()
-    yield f"http://127.0.0.1:{web.port}"
-    web.stop()
+    try:
+        yield f"http://127.0.0.1:{web.port}"
+    finally:
+        web.stop()

@@ -139,7 +139,18 @@ def test_a_service_that_refuses_is_no_success(receiver: FeedServer) -> None:
     assert not caught.value.permanent
 
 
-@pytest.mark.parametrize("url", ["json://127.0.0.1:{port}/hook", "nonsense://x", "not a url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "json://127.0.0.1:{port}/hook",
+        "gotify://localhost:{port}/token",
+        "ntfy://127.0.0.1:{port}/topic",
+        "mmost://[::1]:{port}/abcdefghijk",
+        "mailto://user:password@example.com:{port}?smtp=127.0.0.1",
+        "nonsense://x",
+        "not a url",
+    ],
+)
 def test_what_apprise_may_not_reach_or_does_not_know_is_refused(receiver: FeedServer, url: str) -> None:
     with pytest.raises(SendError) as caught:
         Apprise().send(message(url.format(port=receiver.port)))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from urllib.parse import urlsplit
 
 import apprise
 
@@ -12,13 +10,12 @@ from monitor.alerts.outbox import Message, SendError
 from monitor.channels.stories import Story, counted, facts, stories
 from monitor.channels.words import describe, flag, foundation, headline, launched
 from monitor.models import Subscription
+from monitor.sources.fetch import is_public
 
 MOST = 20
 """Releases of one grouped message that are spelled out."""
 TIMEOUT = 20
 """Seconds for one message to one service."""
-GENERIC = {"json", "jsons", "xml", "xmls", "form", "forms", "http", "https", "apprise", "apprises"}
-"""Schemes whose host is whatever the URL says, as far as it is checked here; the others name a service."""
 
 
 class Apprise:
@@ -40,25 +37,36 @@ class Apprise:
         return key
 
     def _notify(self, url: str, heading: str, text: str) -> None:
-        service = apprise.Apprise()
-        if not service.add(url):
+        service = apprise.Apprise.instantiate(url)
+        if service is None:
             raise SendError("Apprise knows no service for this URL", permanent=True)
-        self._refuse_private(url)
-        result = service.notify(title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT)
+        if not self._allow_private:
+            for host in _hosts(service):
+                _refuse_private(host)
+        result = apprise.Apprise(service).notify(
+            title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT
+        )
         if not result:
             # Apprise tells no kinds of failure apart.
             raise SendError("the service did not take the message")
 
-    def _refuse_private(self, url: str) -> None:
-        parts = urlsplit(url)
-        if self._allow_private or parts.scheme not in GENERIC or parts.hostname is None:
-            return
-        try:
-            found = socket.getaddrinfo(parts.hostname, parts.port, proto=socket.IPPROTO_TCP)
-        except (OSError, ValueError) as error:
-            raise SendError(f"cannot look up {parts.hostname}: {error}") from error
-        if not all(ipaddress.ip_address(item[4][0]).is_global for item in found):
-            raise SendError(f"{parts.hostname} is a private address (MONITOR_ALLOW_PRIVATE_TARGETS)", permanent=True)
+
+def _hosts(service: apprise.NotifyBase) -> set[str]:
+    """The servers that a URL chooses; none where it names a service, for then its "host" is a token or the like."""
+    templates: tuple[str, ...] = service.templates
+    if not any("{host}" in template for template in templates):
+        return set()
+    # A letter's relay can be named beside its domain (mailto://…?smtp=).
+    return {host.strip("[]") for host in (service.host, getattr(service, "smtp_host", None)) if host}
+
+
+def _refuse_private(host: str) -> None:
+    try:
+        found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError):
+        return  # nobody can be reached there: some services keep a topic's name in the place of a host
+    if not all(is_public(str(item[4][0])) for item in found):
+        raise SendError(f"{host} is a private address (MONITOR_ALLOW_PRIVATE_TARGETS)", permanent=True)
 
 
 def title(message: Message) -> str:
