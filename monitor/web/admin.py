@@ -16,9 +16,9 @@ from monitor.channels import canonical_target
 from monitor.channels.webhook import secret_of
 from monitor.db import reading, transaction
 from monitor.models import Subscription, iso
+from monitor.problems import refusals
 from monitor.service import Service
 from monitor.vocabulary import Digest
-from monitor.web.answers import refusals
 
 
 def authorized(request: Request, authorization: Annotated[str, Header()] = "") -> Service:

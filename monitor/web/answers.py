@@ -1,4 +1,4 @@
-"""How the API answers: bodies with their ETag, and what it says when it cannot."""
+"""How the API answers: bodies with their ETag, and the errors that its readers meet."""
 
 from __future__ import annotations
 
@@ -8,56 +8,17 @@ from typing import Any
 import orjson
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+
+from monitor.problems import refusals
 
 FRESH = 60
 """Seconds for which a reader may keep an answer without asking again."""
-
-
-class Problem(BaseModel):
-    """What is wrong: ``code`` for programs, ``message`` for people, ``field`` the parameter that is meant."""
-
-    code: str
-    message: str
-    field: str | None = None
-
-
-class Problems(BaseModel):
-    """The body of every answer that is an error."""
-
-    error: Problem
-
-
-_SAYS = {
-    400: ("The request cannot be read.", "bad_parameter", None),
-    401: ("The bearer token is missing or another.", "unauthorized", None),
-    403: ("Not set up on this server.", "forbidden", None),
-    404: ("There is no such thing.", "not_found", None),
-    413: ("The body is too large.", "error", None),
-    422: ("A parameter cannot be read; of a query, the column is told.", "bad_query", "q"),
-    429: (
-        "Too many requests of one client; `Retry-After` says when the next one is welcome.",
-        "too_many_requests",
-        None,
-    ),
-    503: ("The database does not answer, or the Hub has not been polled for too long.", "database_unavailable", None),
-}
 
 
 def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The errors that an operation answers a reader with, for its description."""
     found = refusals(*codes, 429)
     return found | {304: {"description": "The reader has it: `If-None-Match` named its ETag."}}
-
-
-def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that any operation answers with, for its description."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for code in sorted({*codes, 422, 503}):
-        says, name, field = _SAYS[code]
-        example = {"error": {"code": name, "message": says, "field": field}}
-        found[code] = {"model": Problems, "description": says, "content": {"application/json": {"example": example}}}
-    return found
 
 
 def described(media_type: str, says: str) -> dict[int | str, dict[str, Any]]:

@@ -25,8 +25,9 @@ from monitor.history.search import MOST, SORTS, find, objects, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
 from monitor.models import Poll, Release
+from monitor.problems import refusals
 from monitor.service import Service
-from monitor.web.answers import as_json, errors, refusals
+from monitor.web.answers import as_json, errors
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()

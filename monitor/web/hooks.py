@@ -13,9 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from monitor.channels.bodies import bounded
 from monitor.db import now, transaction
 from monitor.logs import trace
+from monitor.problems import refusals
 from monitor.service import Service
 from monitor.sources.hub_webhook import PayloadError, hint
-from monitor.web.answers import refusals
 
 router = APIRouter()
 LARGEST = 1_000_000

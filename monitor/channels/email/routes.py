@@ -19,6 +19,7 @@ from monitor.channels.email.signup import LONGEST_FILTER, Terms
 from monitor.channels.email.tokens import Purpose
 from monitor.db import reading, transaction
 from monitor.models import Subscription
+from monitor.problems import refusals
 from monitor.vocabulary import Digest
 
 router = APIRouter()
@@ -45,27 +46,12 @@ class NewEmailSubscription(BaseModel):
 _SCHEMA = {"content": {"application/json": {"schema": NewEmailSubscription.model_json_schema()}}, "required": True}
 
 
-_REFUSED: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The request cannot be read."},
-    401: {"description": "The bearer token is missing or another."},
-    403: {"description": "Not set up on this server."},
-    413: {"description": "The body is too large."},
-    422: {"description": "What is asked for cannot be read; the field is told."},
-    429: {"description": "Too many letters were asked for; `Retry-After` says when one is welcome."},
-    503: {"description": "This server sends no letters, or its database does not answer."},
-}
-
-
-def _refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
-    return {code: _REFUSED[code] for code in codes}
-
-
 @router.post(
     "/api/v1/email/subscriptions",
     status_code=202,
     tags=["email"],
     openapi_extra={"requestBody": _SCHEMA},
-    responses=_refusals(400, 413, 422, 429, 503),
+    responses=refusals(400, 413, 429),
 )
 def subscribe(request: Request, body: Body) -> dict[str, str]:
     """Asks for letters: a confirmation is sent, and the answer is the same for every address."""
@@ -174,7 +160,7 @@ def confirm(request: Request, token: str) -> Response:
     )
 
 
-@router.post("/hooks/email/bounce", tags=["email"], responses=_refusals(401, 403, 413, 422, 503))
+@router.post("/hooks/email/bounce", tags=["email"], responses=refusals(401, 403, 413))
 def bounced(request: Request, body: ReportBody) -> JSONResponse:
     """A mail that came back, raw: delivery reports, complaints and letters to unsubscribe (with the admin token)."""
     house: House = house_of(request)
