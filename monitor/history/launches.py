@@ -247,6 +247,34 @@ def found(
     session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
 ) -> tuple[list[Told], str | None]:
     """Launches with a member that matches, newest first, each with all its members; the cursor of the next page."""
+    rows, more = _newest(session, query, limit, before)
+    return list(told(session, rows)), more
+
+
+class Brief(NamedTuple):
+    """A launch by its numbers: of its members how many, and the parameters of the largest."""
+
+    launch: Launch
+    repositories: int
+    origin: str | None
+    params_total: int | None
+
+
+def brief(
+    session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
+) -> tuple[list[Brief], str | None]:
+    """As :func:`found`, without the members: an index has all that is told of them."""
+    rows, more = _newest(session, query, limit, before)
+    launch = col(Release.launch_id)
+    numbers = func.count(), func.max(col(Release.origin)), func.max(col(Release.params_total))
+    members = select(launch, *numbers).where(launch.in_([row.id for row in rows]), col(Release.pending).is_(False))
+    of = {row[0]: tuple(row)[1:] for row in session.execute(members.group_by(launch))}
+    return [Brief(row, *of.get(row.id, (0, None, None))) for row in rows], more
+
+
+def _newest(
+    session: Session, query: Query, limit: int, before: tuple[datetime, int] | None
+) -> tuple[list[Launch], str | None]:
     query_ = select(Launch).where(col(Launch.id).in_(_matching(query)))
     if before is not None:
         at, ident = before
@@ -254,7 +282,7 @@ def found(
     newest = query_.order_by(col(Launch.first_at).desc(), col(Launch.id).desc()).limit(limit + 1)
     rows = list(session.scalars(newest))
     more = f"{iso(rows[limit - 1].first_at)}~{rows[limit - 1].id}" if len(rows) > limit else None
-    return list(told(session, rows[:limit])), more
+    return rows[:limit], more
 
 
 def _matching(query: Query) -> Select[Any]:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from monitor.history.announcements import ANNOUNCED, announcements
 from monitor.history.coverage import coverage
-from monitor.history.launches import begins, counts, found, one
+from monitor.history.launches import begins, brief, counts, one
 from monitor.history.query import QueryError, parse
 from monitor.history.query.values import ANY
 from monitor.history.review import review as doubtful
@@ -35,7 +35,7 @@ def launches(
     except QueryError as problem:
         nothing = {"items": [], "only": [], "number": (0, 0), "members": ""}
         return page(request, "launches", 422, q=q, problem=problem, coverage=seen, **nothing)
-    items, following = found(session, query, limit=SHOWN, before=begins(cursor) if cursor else None)
+    items, following = brief(session, query, limit=SHOWN, before=begins(cursor) if cursor else None)
     only = announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
     return page(
         request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,

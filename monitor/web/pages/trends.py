@@ -177,7 +177,7 @@ def table(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
 @router.get("/trends/chart.{form}")
 def picture(request: Request, session: Reading, asked: Wanted, form: Literal["svg", "png"]) -> Response:
     """A chart as SVG, for light and dark screens, or as PNG."""
-    by, rows = _counted(request, session, asked)
+    by, rows = _counted(request, session, asked, launches=False)
     drawn = _drawn(rows, by, asked)
     body = drawn.svg().encode() if form == "svg" else drawn.png()
     response = conditional(request, body, "image/svg+xml" if form == "svg" else "image/png")
@@ -185,12 +185,15 @@ def picture(request: Request, session: Reading, asked: Wanted, form: Literal["sv
     return response
 
 
-def _counted(request: Request, session: Session, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
+def _counted(
+    request: Request, session: Session, asked: Asked, *, launches: bool = True
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """What the rows are by, and the rows; ``launches``: counted even where they are not what is drawn."""
     if asked.by == ACCESS:
         by, rows = ACCESS.split(","), _access(request, session, asked)
     else:
         by = dimensions(asked.by)
-        rows = stats(session, parse(asked.q), by, medians=False)
+        rows = stats(session, parse(asked.q), by, medians=False, launches=launches or asked.value == "launches")
     time = next((name for name in by if name in TIMES), None)
     if time is not None and asked.last:
         # By the count, not by a condition on the date: so the tally answers, however long the history.
