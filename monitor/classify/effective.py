@@ -49,8 +49,9 @@ def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> 
         return Effective(own.identifier, own.license_class, None, (says,))
     conflict = None
     if rank is not None:
+        says_so = "declares" if own is declared else "declares nothing, is published under"
         conflict = (
-            f"declares {own.identifier} ({own.license_class}), and is built on {ancestor}, which is under "
+            f"{says_so} {own.identifier} ({own.license_class}), and is built on {ancestor}, which is under "
             f"{terms.identifier} ({terms.license_class})"
         )
     return Effective(terms.identifier, terms.license_class, conflict, (says,))

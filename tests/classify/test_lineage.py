@@ -121,7 +121,28 @@ def test_a_copy_that_states_no_base_is_traced_by_its_name() -> None:
     assert "weak" in str(found.evidence["foundation"])
 
 
-def test_a_precision_that_a_model_was_born_in_is_no_quantisation() -> None:
-    packed = {"quantization_config": {"quant_method": "fp8"}}
-    assert judged("deepseek-ai/DeepSeek-V3", config=packed).kind is Kind.BASE
-    assert judged("someone/model", "base_model:x/y", config=packed).kind is Kind.QUANTIZED
+@pytest.mark.parametrize(
+    ("repo_id", "bases", "method", "kind"),
+    [
+        ("deepseek-ai/DeepSeek-V3", [], "fp8", Kind.BASE),
+        ("deepseek-ai/thing", [], "MXFP4", Kind.BASE),
+        ("deepseek-ai/thing", [], "gptq", Kind.QUANTIZED),
+        ("deepseek-ai/thing-FP8", [], "fp8", Kind.QUANTIZED),
+        ("deepseek-ai/thing", ["deepseek-ai/other"], "fp8", Kind.FINETUNE),
+        # Built on another house's, it was packed since.
+        ("deepseek-ai/thing", ["Qwen/Qwen3-8B"], "fp8", Kind.QUANTIZED),
+        ("deepseek-ai/thing", ["deepseek-ai/other", "Qwen/Qwen3-8B"], "fp8", Kind.QUANTIZED),
+        ("someone/thing", [], "fp8", Kind.QUANTIZED),
+        ("someone/thing", ["x/y"], "fp8", Kind.QUANTIZED),
+        ("unsloth/thing", [], "fp8", Kind.QUANTIZED),
+        # One that was born packed keeps its precision when it is taught further.
+        ("someone/thing", ["deepseek-ai/DeepSeek-V3"], "fp8", Kind.FINETUNE),
+        ("someone/thing", ["deepseek-ai/DeepSeek-V3", "x/y"], "fp8", Kind.QUANTIZED),
+        ("someone/thing-fp8", ["deepseek-ai/DeepSeek-V3"], "fp8", Kind.QUANTIZED),
+    ],
+)
+def test_a_precision_that_a_model_was_born_in_is_no_quantisation(
+    repo_id: str, bases: list[str], method: str, kind: Kind
+) -> None:
+    packed = {"quantization_config": {"quant_method": method}}
+    assert judged(repo_id, *(f"base_model:{base}" for base in bases), config=packed).kind is kind

@@ -144,6 +144,26 @@ def test_a_conflict_says_what_contradicts_what() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("repo_id", "base", "expected", "conflict"),
+    [
+        ("Qwen/Qwen2.5-3B-Instruct", "x/free", ("qwen-research", "research-only"), ""),
+        ("Qwen/Qwen2.5-3B-Instruct", "x/unheard-of", ("qwen-research", "research-only"), ""),
+        ("Qwen/Qwen3-8B", "x/llama", ("llama3.1", "community"), "declares nothing, is published under apache-2.0"),
+        ("Qwen/Qwen3-8B", None, ("apache-2.0", "permissive"), ""),
+        ("someone/thing", "x/unheard-of", (None, "undeclared"), ""),
+    ],
+)
+def test_what_declares_nothing_is_under_what_its_lab_published_it_under(
+    repo_id: str, base: str | None, expected: tuple[str | None, str], conflict: str
+) -> None:
+    found = judged(repo_id, known=history, tags=[f"base_model:finetune:{base}"] if base else [])
+    assert (found.license, found.license_class) == (None, "undeclared")
+    assert (found.effective_license, found.effective_license_class) == expected
+    assert (found.license_conflict or "").startswith(conflict)
+    assert bool(found.license_conflict) == bool(conflict)
+
+
 def test_an_other_licence_without_a_name_is_what_its_lab_published_it_under() -> None:
     found = judged("black-forest-labs/FLUX.1-dev", tags=["license:other"])
     assert (found.license, found.license_class) == ("other", "non-commercial")

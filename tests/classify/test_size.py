@@ -191,6 +191,32 @@ def test_an_encoder_beside_the_language_model_is_counted_to_the_unit(encoder: di
 
 
 @pytest.mark.parametrize(
+    ("stated", "heads"),
+    [
+        ({}, 16 + 16 + 16 + 16),
+        ({"num_key_value_heads": 4}, 16 + 4 + 4 + 16),
+        ({"num_key_value_heads": 32}, 16 + 16 + 16 + 16),
+        ({"attn_config": {"kv_n_heads": 4}}, 16 + 4 + 4 + 16),
+        ({"attn_output_gate": True}, 16 + 16 + 16 + 16 + 16),
+        ({"head_dim": 128}, 2 * (16 + 16 + 16 + 16)),
+        ({"share_q_dim": 128}, 2 + 2 + 16 + 16 + 16),
+        # Falcon: one head of keys for all, and as many as it says since its newer architecture.
+        ({"multi_query": False, "num_kv_heads": 4}, 16 + 4 + 4 + 16),
+        ({"multi_query": True}, 16 + 1 + 1 + 16),
+        ({"multi_query": True, "num_kv_heads": 4}, 16 + 1 + 1 + 16),
+        ({"multi_query": True, "num_kv_heads": 4, "new_decoder_architecture": False}, 16 + 1 + 1 + 16),
+        ({"multi_query": True, "num_kv_heads": 4, "new_decoder_architecture": True}, 16 + 4 + 4 + 16),
+    ],
+)
+def test_attention_is_counted_to_the_unit(stated: dict[str, Any], heads: int) -> None:
+    """``heads``: matrices of 1,024 times 64 in a layer."""
+    plain = {"hidden_size": 1_024, "num_hidden_layers": 3, "num_attention_heads": 16, "vocab_size": 1_000}
+    config = {**plain, "intermediate_size": 4_096, "tie_word_embeddings": True, **stated}
+    found = judged("someone/nameless", config=config)
+    assert found.params_total == 3 * (heads * 1_024 * 64 + 3 * 1_024 * 4_096) + 1_000 * 1_024
+
+
+@pytest.mark.parametrize(
     ("facts", "held"),
     [
         ({"gguf": {"total": 7}}, True),
