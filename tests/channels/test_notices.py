@@ -128,6 +128,14 @@ def test_a_channel_that_is_gone_gets_no_second_try_and_the_reason_is_kept(
     assert keeper.notice().due_at is None
 
 
+def test_an_incoming_webhook_of_slack_takes_notices(keeper: Watchkeeper, slack: FakeSlack) -> None:
+    url = slack.webhook()
+    operator(keeper, "slack", url)
+    assert [keeper.watch(5), keeper.watch(6)] == [1, 0]
+    (body,) = slack.webhooks[url.removeprefix(slack.origin)]
+    assert "poll created is silent since" in body["text"]
+
+
 def test_what_a_source_said_is_shown_in_slack_and_not_obeyed(keeper: Watchkeeper, slack: FakeSlack, room: str) -> None:
     with db.transaction(keeper.engine) as session:
         session.merge(Poll(name="created", due_at=db.now(), succeeded_at=db.now(), error="<!channel> & *bold*"))

@@ -18,8 +18,11 @@ from typer.testing import CliRunner
 
 import workers.main
 from monitor import db
+from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.slack.installs import Granted, keep, token_of
+from monitor.models import Delivery
 from monitor.settings import Settings
+from tests.channels.room import release
 from tests.console import run, started
 from tests.fakes.hub import ReplayHub, model
 
@@ -169,6 +172,8 @@ def test_subscriptions_are_made_listed_paused_and_removed() -> None:
     assert (listed["id"], listed["filter"]) == (ident, "origin:CN params:>=30B")
     run("subscriptions", "pause", ident)
     assert json.loads(run("subscriptions", "show", ident).stdout)["paused"] is True
+    run("subscriptions", "resume", ident)
+    assert json.loads(run("subscriptions", "show", ident).stdout)["paused"] is False
     tested = run("subscriptions", "test", ident)
     assert "This-is-a-test" in tested.stdout
     run("subscriptions", "remove", ident)
@@ -216,3 +221,62 @@ def test_stats_are_drawn_into_a_file(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["params_median"] == 7_615_616_512
     assert (tmp_path / "months.svg").read_text().startswith("<svg")
     one_line(run("stats", "--by", "month", "--tz", "Mars/Base"), 2, "Mars/Base", "IANA")
+
+
+def test_an_export_is_a_whole_file_or_none(tmp_path: Path) -> None:
+    with ReplayHub() as hub:
+        hub.add(model("Qwen/Qwen3-8B"))
+        run("backfill", HF_ENDPOINT=hub.endpoint)
+    for kind, begins in (("csv", b"repo_id,"), ("jsonl", b'{"repo_id":'), ("parquet", b"PAR1")):
+        done = run("export", "origin:CN", "-o", str(tmp_path / f"all.{kind}"))
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / f"all.{kind}").read_bytes().startswith(begins)
+    assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 1
+    for wrong, word in ((tmp_path / "all.txt", ".csv, .jsonl or .parquet"), (tmp_path / "none" / "all.csv", "cannot")):
+        done = run("export", "-o", str(wrong))
+        assert done.returncode == 2 and word in " ".join(done.stderr.split())
+    assert {file.suffix for file in tmp_path.iterdir()} >= {".csv", ".jsonl", ".parquet"}
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_deliveries_that_were_given_up_are_listed_and_sent_again(sqlite_url: str) -> None:
+    engine = db.make_engine(sqlite_url)
+    db.upgrade(engine)
+    with db.transaction(engine) as session:
+        ident = subscribe(session, Wish("terminal", "screen")).id
+        session.add(row := release())
+        session.flush()
+        session.add(
+            Delivery(subscription_id=ident, target_id=1, release_id=row.id, event="release", state="dead",
+                     created_at=db.now(), due_at=db.now(), attempts=8, error="busy", digest=False)
+        )  # fmt: skip
+    settings = {"MONITOR_DATABASE_URL": sqlite_url}
+    (listed,) = map(json.loads, run("resend", "--format", "jsonl", **settings).stdout.splitlines())
+    assert listed["error"] == "busy"
+    wrong = run("resend", "99", **settings)
+    assert wrong.returncode == 2 and "no dead delivery 99" in " ".join(wrong.stderr.split())
+    assert "1 deliveries are due again" in run("resend", str(listed["id"]), **settings).stderr
+    assert run("resend", "--format", "jsonl", **settings).stdout == ""
+
+
+def test_labs_are_listed_shown_and_checked(tmp_path: Path) -> None:
+    listed = [json.loads(line) for line in run("labs", "list", "--format", "jsonl").stdout.splitlines()]
+    assert {"qwen", "google"} <= {row["id"] for row in listed}
+    assert json.loads(run("labs", "show", "Qwen", "--format", "jsonl").stdout)["id"] == "qwen"
+    one_line(run("labs", "show", "nobody-at-all"), 2, "nobody-at-all", "labs list")
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[[lab]]\nid = "ours"\nname = "Ours"\norigin = "FR"\nkind = "company"\nnamespaces = ["Ours"]\n')
+    done = run("labs", "check", str(mine))
+    assert done.stdout.startswith(f"ok: {len(listed) + 1} labs"), done.stderr
+
+
+def test_the_hubs_webhooks_are_set_up_by_a_command() -> None:
+    one_line(run("hub-webhooks", "sync"), 2, "HF_TOKEN")
+    with ReplayHub(tokens={"hf_right": "us"}) as hub:
+        settings = {"HF_ENDPOINT": hub.endpoint, "MONITOR_HUB_WEBHOOK_SECRET": "s3cret"}
+        planned = run("hub-webhooks", "sync", "--dry-run", "--format", "jsonl", HF_TOKEN="hf_right", **settings)
+        assert {json.loads(line)["action"] for line in planned.stdout.splitlines()} == {"create"}, planned.stderr
+        assert run("hub-webhooks", "sync", HF_TOKEN="hf_right", **settings).returncode == 0
+        again = run("hub-webhooks", "sync", "--format", "jsonl", HF_TOKEN="hf_right", **settings)
+        assert {json.loads(line)["action"] for line in again.stdout.splitlines()} == {"keep"}
+        one_line(run("hub-webhooks", "sync", HF_TOKEN="hf_wrong", **settings), 1, "HF_TOKEN")

@@ -12,6 +12,7 @@ import time_machine
 import yaml
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select
 
 from monitor import db
 from monitor.alerts import outbox
@@ -29,7 +30,7 @@ DEPLOY = ROOT / "deploy"
 
 def client_of(house: House, **settings: object) -> TestClient:
     """The web over a house's database."""
-    service = Service(Settings(hub_interval=60, hub_webhook_secret="s3cret", **settings))  # type: ignore[arg-type]
+    service = Service(Settings(**{"hub_interval": 60, "hub_webhook_secret": "s3cret", **settings}))  # type: ignore[arg-type]
     service.__dict__["engine"] = house.engine
     return TestClient(create_app(service), raise_server_exceptions=False)
 
@@ -167,10 +168,34 @@ def test_a_request_has_an_id_that_goes_on_with_what_it_brings(told: House) -> No
     answer = client.post("/hooks/hub", json=payload, headers=sent)
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (202, "from-the-proxy-1")
     with db.reading(told.engine) as session:
-        from sqlalchemy import select
-
         assert session.scalars(select(Hint)).one().trace == "from-the-proxy-1"
     assert client.get("/healthz", headers={"X-Request-ID": "x\n"}).headers["X-Request-ID"] != "x"
+
+
+def test_the_hubs_webhook_is_taken_with_its_secret_alone_and_where_it_can_be_read(told: House) -> None:
+    client = client_of(told)
+    payload = {
+        "event": {"action": "update", "scope": "repo.config"},
+        "repo": {"id": "1", "type": "model", "name": "y/hinted", "private": False, "owner": {"id": "1"}},
+        "webhook": {"id": "w", "version": 3},
+    }
+
+    def sent(body: object, **headers: str) -> tuple[int, str]:
+        answer = client.post("/hooks/hub", json=body, headers=headers)
+        return answer.status_code, answer.json().get("error", {}).get("message", answer.json().get("status"))
+
+    right = {"X-Webhook-Secret": "s3cret"}
+    assert sent(payload) == sent(payload, **{"X-Webhook-Secret": "s3creT"})
+    assert sent(payload)[0] == 401 and "X-Webhook-Secret" in sent(payload)[1]
+    code, says = sent(payload | {"repo": "y/hinted"}, **right)
+    assert code == 422 and says.startswith("repo: ")
+    dataset = payload["repo"] | {"type": "dataset"}  # type: ignore[operator]
+    assert sent(payload | {"repo": dataset}, **right) == (202, "ignored")
+    with db.reading(told.engine) as session:
+        assert session.scalars(select(Hint)).all() == []
+    assert sent(payload, **right) == (202, "accepted")
+    closed = client_of(told, hub_webhook_secret=None).post("/hooks/hub", json=payload, headers=right)
+    assert closed.status_code == 403 and "MONITOR_HUB_WEBHOOK_SECRET" in closed.json()["error"]["message"]
 
 
 def test_headers_say_what_a_page_may_do(told: House) -> None:

@@ -56,11 +56,11 @@ class Running:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 def _told(path: Path) -> Counter[str]:
@@ -89,9 +89,9 @@ def test_killed_at_any_moment_it_loses_nothing_and_repeats_at_most_the_one_in_do
     with ReplayHub(quota=1_000_000) as hub:
         hub.add(model("x/before"))
         running = Running(tmp_path, hub, "--no-web")
-        until(lambda: "Watching" in (tmp_path / "err.txt").read_text(), 20, "its start")
+        until(lambda: "Watching" in (tmp_path / "err.txt").read_text(), 60, "its start")
         # What comes before the first walk has ended is history: nobody knows whether it was there before.
-        until(lambda: _walked(tmp_path), 20, "the first walk")
+        until(lambda: _walked(tmp_path), 60, "the first walk")
         for _ in range(kills):
             for _ in range(12):
                 hub.add(model(f"x/new-{number}"))
@@ -159,14 +159,14 @@ def test_it_stops_cleanly_when_asked_and_serves_its_page_meanwhile(tmp_path: Pat
         hub.add(model("Qwen/Qwen3-8B"))
         running = Running(tmp_path, hub, "--port", "0")
         found = until(
-            lambda: re.search(r"http://127\.0\.0\.1:\d+", (tmp_path / "err.txt").read_text()), 20, "its address"
+            lambda: re.search(r"http://127\.0\.0\.1:\d+", (tmp_path / "err.txt").read_text()), 60, "its address"
         )
 
         def items() -> list[str]:
             with urllib.request.urlopen(found[0] + "/api/v1/releases") as answer:
                 return [item["repo_id"] for item in json.load(answer)["items"]]
 
-        until(lambda: items() == ["Qwen/Qwen3-8B"], 20, "the release in the API")
+        until(lambda: items() == ["Qwen/Qwen3-8B"], 60, "the release in the API")
         with urllib.request.urlopen(found[0] + "/") as page:
             assert "Qwen/Qwen3-8B" in page.read().decode()
         assert running.stop() == 0
@@ -175,7 +175,7 @@ def test_it_stops_cleanly_when_asked_and_serves_its_page_meanwhile(tmp_path: Pat
 def test_only_one_runs_on_a_database(tmp_path: Path) -> None:
     with ReplayHub(quota=1_000_000) as hub:
         first = Running(tmp_path, hub, "--no-web")
-        until(lambda: "Watching" in (tmp_path / "err.txt").read_text(), 20, "its start")
+        until(lambda: "Watching" in (tmp_path / "err.txt").read_text(), 60, "its start")
         second = Running(tmp_path, hub, "--no-web")
         assert second.process.wait(20) == 2
         assert "another hub-monitor already runs" in (tmp_path / "err.txt").read_text()
@@ -187,12 +187,12 @@ def test_an_unreachable_hub_is_tried_again_until_it_answers(tmp_path: Path) -> N
     hub.start()
     hub.stop()
     running = Running(tmp_path, hub, "--no-web")
-    until(lambda: "cannot reach 127.0.0.1" in (tmp_path / "err.txt").read_text(), 20, "a failure told")
+    until(lambda: "cannot reach 127.0.0.1" in (tmp_path / "err.txt").read_text(), 60, "a failure told")
     assert "Traceback" not in (tmp_path / "err.txt").read_text()
     hub.add(model("x/one"))
     hub.start()
     try:
-        until(lambda: "x/one" in _known(tmp_path), 20, "the release after the outage")
+        until(lambda: "x/one" in _known(tmp_path), 60, "the release after the outage")
         assert running.stop() == 0
     finally:
         hub.stop()

@@ -172,6 +172,24 @@ def test_why_says_which_term_failed_and_what_was_told(office: Office) -> None:
     assert "No release nobody/nothing is known here" in visible(ask(office, "why nobody/nothing"))
 
 
+@pytest.mark.parametrize(
+    ("columns", "subscribed_after", "reason"),
+    [
+        ({"history": True}, False, "matches, but was there before anybody watched"),
+        ({}, True, "matches, but came before this subscription"),
+        ({"pending": True}, False, "matches, and is told when its weights are there"),
+        ({}, False, "matches now, but not when it came"),
+    ],
+)
+def test_why_says_what_else_kept_it_from_being_told(
+    office: Office, columns: Json, subscribed_after: bool, reason: str
+) -> None:
+    steps = [lambda: office.subscribe("origin:CN"), lambda: office.known(release(**columns))]
+    for step in reversed(steps) if subscribed_after else steps:
+        step()
+    assert reason in visible(ask(office, "why Qwen/Qwen3-Next-80B-A3B"))
+
+
 def test_help_comes_for_what_is_no_command(office: Office) -> None:
     for text in ("", "help", "frobnicate", "remove"):
         assert "/hub subscribe QUERY" in visible(ask(office, text))
