@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -62,15 +62,27 @@ MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart that is not drawn yet. ``summary``: what it shows, in words, for who cannot see it."""
+    """A chart that is not drawn yet. ``summary``: what it shows, in words, for who cannot see it.
+
+    ``values``: the rows that it shows; ``plan`` says how, once it is to be drawn.
+    """
 
     title: str
     summary: str
-    drawing: bytes
+    values: Sequence[Row]
+    plan: Callable[[], Any]
+    height: int = HEIGHT
+
+    def drawing(self) -> bytes:
+        """The chart in Vega-Lite. Its rows are put in last: Altair holds whatever it is given against a schema."""
+        drawn = self.plan() if self.values else _no_data()
+        spec = drawn.properties(width=WIDTH, height=self.height, title=self.title).to_dict()
+        spec |= {"config": _CONFIG, "datasets": {_ROWS: self.values or [{}]}}
+        return orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
 
     def svg(self) -> str:
         """The chart as SVG with a title, a description, and colours for light and dark screens."""
-        head, tag, body = _drawn(self.drawing).partition(">")
+        head, tag, body = _drawn(self.drawing()).partition(">")
         about = f"<title>{html.escape(self.title)}</title><desc>{html.escape(self.summary)}</desc>"
         dark = "".join(f'[fill="{a}"]{{fill:{b}}}[stroke="{a}"]{{stroke:{b}}}' for a, b in DARK.items())
         style = f"<style>@media (prefers-color-scheme:dark){{{dark}}}</style>"
@@ -80,11 +92,12 @@ class Chart:
         """The chart as PNG on white, at twice its size for dense screens."""
         import vl_convert
 
-        spec = orjson.loads(self.drawing) | {"background": "white"}
+        spec = orjson.loads(self.drawing()) | {"background": "white"}
         return bytes(vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=2))
 
 
 _VERSION = "6.4"
+_ROWS = "rows"
 _CLIP = re.compile(r"(?<=[\"#])clip(\d+)(?=[\")])")
 
 
@@ -101,27 +114,31 @@ def _drawn(drawing: bytes) -> str:
 
 def by_day(rows: Sequence[tuple[str, int]], title: str) -> Chart:
     """Columns of (day in ISO 8601, count), in their order, each with its number: a week at a glance."""
-    alt = _altair()
-    values = [{"x": day, "y": count} for day, count in rows]
-    days = alt.X("x:O", sort=None, title=None, axis=alt.Axis(labelExpr=_when("day"), labelAngle=0))
-    base = alt.Chart(alt.Data(values=values)).encode(x=days, y=alt.Y("y:Q", title=None, axis=None))
-    bars = base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2)
-    numbers = base.mark_text(dy=-7, color=FAINT, fontSize=12).encode(text="y:Q")
+
+    def plan() -> Any:
+        alt = _altair()
+        days = alt.X("x:O", sort=None, title=None, axis=alt.Axis(labelExpr=_when("day"), labelAngle=0))
+        base = _of_rows().encode(x=days, y=alt.Y("y:Q", title=None, axis=None))
+        numbers = base.mark_text(dy=-7, color=FAINT, fontSize=12).encode(text="y:Q")
+        return base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2) + numbers
+
     told = f"{title}: " + ", ".join(f"{day} {count}" for day, count in rows)
-    return _chart(bars + numbers, title, told, empty=not values, height=140)
+    return _chart(plan, [{"x": day, "y": count} for day, count in rows], title, told, height=140)
 
 
 def bars(rows: Sequence[tuple[str | None, float]], title: str, unit: str = "releases") -> Chart:
     """Horizontal bars of (label, number), in their order."""
-    alt = _altair()
     values = [{"x": _label(label), "y": number, "n": _number(number)} for label, number in rows]
-    labels = alt.Y("x:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False))
-    length = alt.X("y:Q", title=unit, axis=None)
-    base = alt.Chart(alt.Data(values=values)).encode(y=labels, x=length)
-    numbers = base.mark_text(align="left", dx=5, color=FAINT).encode(text="n:N")
+
+    def plan() -> Any:
+        alt = _altair()
+        labels = alt.Y("x:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False))
+        base = _of_rows().encode(y=labels, x=alt.X("y:Q", title=unit, axis=None))
+        numbers = base.mark_text(align="left", dx=5, color=FAINT).encode(text="n:N")
+        return base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2) + numbers
+
     told = f"{title}: " + ", ".join(f"{item['x']} {item['n']}" for item in values)
-    drawn = base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2) + numbers
-    return _chart(drawn, title, told, empty=not values, height=max(60, 24 * len(values)))
+    return _chart(plan, values, title, told, height=max(60, 24 * len(values)))
 
 
 def over_time(
@@ -131,44 +148,49 @@ def over_time(
 
     ``share``: each column is a whole, its parts in percent.
     """
-    alt = _altair()
     known = [row for row in rows if row[x] is not None]
     values, groups = _grouped(known, x, color, value)
-    stack: Any = "normalize" if share else "zero"
-    axis = alt.Axis(tickCount=5, format=".0%") if share else alt.Axis(tickCount=5, labelExpr=_SHORT)
-    drawn = (
-        alt.Chart(alt.Data(values=values))
-        .mark_bar()
-        .encode(
-            x=alt.X("x:O", title=None, axis=_periods([str(row[x]) for row in known], x)),
-            y=alt.Y("y:Q", title=None if share else UNITS.get(value, value), stack=stack, axis=axis),
-            order=alt.Order("o:Q", sort="ascending"),
-            color=_colours(groups) if color else alt.value(PALETTE[0]),
+
+    def plan() -> Any:
+        alt = _altair()
+        stack: Any = "normalize" if share else "zero"
+        axis = alt.Axis(tickCount=5, format=".0%") if share else alt.Axis(tickCount=5, labelExpr=_SHORT)
+        return (
+            _of_rows()
+            .mark_bar()
+            .encode(
+                x=alt.X("x:O", title=None, axis=_periods([str(row[x]) for row in known], x)),
+                y=alt.Y("y:Q", title=None if share else UNITS.get(value, value), stack=stack, axis=axis),
+                order=alt.Order("o:Q", sort="ascending"),
+                color=_colours(groups) if color else alt.value(PALETTE[0]),
+            )
         )
-    )
-    return _chart(drawn, title, _told(title, values, x), empty=not values)
+
+    return _chart(plan, values, title, _told(title, values, x))
 
 
 def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "count", title: str = "") -> Chart:
     """A line for each value of ``color``. ``x`` holds dates (ISO 8601) or numbers; unknown values have no point."""
-    alt = _altair()
     known = [row for row in rows if row[x] is not None and row[value] is not None]
     values, groups = _grouped(known, x, color, value)
-    dated = any(isinstance(row[x], str) for row in known)
-    if dated:
-        across = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=6, grid=False))
-    else:
-        across = alt.X("x:Q", title=x, axis=alt.Axis(tickCount=6, grid=False))
-    drawn = (
-        alt.Chart(alt.Data(values=values))
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=22) if len(values) <= 40 else False)
-        .encode(
-            x=across,
-            y=alt.Y("y:Q", title=UNITS.get(value, value), axis=alt.Axis(tickCount=5, labelExpr=_SHORT)),
-            color=_colours(groups, symbolType="stroke", symbolStrokeWidth=3) if color else alt.value(PALETTE[0]),
+
+    def plan() -> Any:
+        alt = _altair()
+        if any(isinstance(row[x], str) for row in known):
+            across = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=6, grid=False))
+        else:
+            across = alt.X("x:Q", title=x, axis=alt.Axis(tickCount=6, grid=False))
+        return (
+            _of_rows()
+            .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=22) if len(values) <= 40 else False)
+            .encode(
+                x=across,
+                y=alt.Y("y:Q", title=UNITS.get(value, value), axis=alt.Axis(tickCount=5, labelExpr=_SHORT)),
+                color=_colours(groups, symbolType="stroke", symbolStrokeWidth=3) if color else alt.value(PALETTE[0]),
+            )
         )
-    )
-    return _chart(drawn, title, _told(title, values, x), empty=not values)
+
+    return _chart(plan, values, title, _told(title, values, x))
 
 
 def of_stats(rows: Sequence[Row], by: Sequence[str], value: str = "count", title: str = "") -> Chart:
@@ -196,35 +218,38 @@ def _altair() -> Any:
     return altair
 
 
-def _chart(drawn: Any, title: str, told: str, *, empty: bool, height: int = HEIGHT) -> Chart:
+def _of_rows() -> Any:
     alt = _altair()
+    return alt.Chart(alt.NamedData(name=_ROWS))
+
+
+def _no_data() -> Any:
+    return _of_rows().mark_text(fontSize=14, color=FAINT).encode(text=_altair().value("no data yet"))
+
+
+def _chart(plan: Callable[[], Any], values: Sequence[Row], title: str, told: str, *, height: int = HEIGHT) -> Chart:
     title = short(title, 120)
-    if empty:
-        drawn = (
-            alt.Chart(alt.Data(values=[{}])).mark_text(fontSize=14, color=FAINT).encode(text=alt.value("no data yet"))
-        )
-        told = f"{title}: no data yet"
-    drawn = drawn.properties(width=WIDTH, height=height, title=title)
-    config = {
-        "background": None,
-        "font": FONT,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": {"left": 14, "right": 10, "top": 4, "bottom": 4},
-        "view": {"stroke": None},
-        "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 10, "frame": "bounds"},
-        "axis": {
-            "labelColor": FAINT, "titleColor": FAINT, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
-            "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "domain": False, "ticks": False,
-            "labelPadding": 6,
-        },
-        "axisBand": {"grid": False},
-        "legend": {
-            "orient": "top", "title": None, "labelColor": INK, "labelFontSize": 12, "columns": 5, "labelLimit": 150,
-            "symbolType": "square", "symbolSize": 110, "symbolStrokeWidth": 0, "columnPadding": 14, "offset": 10,
-        },
-    }  # fmt: skip
-    spec = drawn.to_dict() | {"config": config}
-    return Chart(title, short(told, 1_500), orjson.dumps(spec, option=orjson.OPT_SORT_KEYS))
+    return Chart(title, short(told if values else f"{title}: no data yet", 1_500), values, plan, height)
+
+
+_CONFIG: dict[str, Any] = {
+    "background": None,
+    "font": FONT,
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    "padding": {"left": 14, "right": 10, "top": 4, "bottom": 4},
+    "view": {"stroke": None},
+    "title": {"color": INK, "fontSize": 15, "fontWeight": 600, "anchor": "start", "offset": 10, "frame": "bounds"},
+    "axis": {
+        "labelColor": FAINT, "titleColor": FAINT, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "domain": False, "ticks": False,
+        "labelPadding": 6,
+    },
+    "axisBand": {"grid": False},
+    "legend": {
+        "orient": "top", "title": None, "labelColor": INK, "labelFontSize": 12, "columns": 5, "labelLimit": 150,
+        "symbolType": "square", "symbolSize": 110, "symbolStrokeWidth": 0, "columnPadding": 14, "offset": 10,
+    },
+}  # fmt: skip
 
 
 def _grouped(

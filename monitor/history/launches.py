@@ -14,15 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, delete, func, insert, literal, select, text, update
-from sqlalchemy.orm import load_only
+from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, text, update
 from sqlmodel import Session, col
 
 from monitor.classify.originals import lab_of, unpacked
 from monitor.db import UTCDateTime, now
 from monitor.history.family import common_name, family_of
-from monitor.history.query import Query, to_sql
-from monitor.history.search import SearchError
+from monitor.history.query import Query
+from monitor.history.search import SearchError, conditions
 from monitor.labs import Registry
 from monitor.models import Delivery, Json, Launch, Observed, Release, iso
 from monitor.vocabulary import Kind
@@ -195,17 +194,17 @@ def _merge(session: Session, kept: Launch, other: Launch) -> None:
 
 
 class Told(NamedTuple):
-    """A launch with its members, largest first."""
+    """A launch with its members, largest first: rows of the columns that are ``SHOWN``."""
 
     launch: Launch
-    members: tuple[Release, ...]
+    members: tuple[Any, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The launch object that every surface serves (see docs/launches.md)."""
         return as_json(self.launch, self.members)
 
 
-def as_json(launch: Launch, members: Sequence[Release]) -> dict[str, Any]:
+def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
     """A launch as an object: its name, when, its announcement, and its members with size, kind and precision."""
     first = members[0] if members else None
     return {
@@ -275,7 +274,7 @@ def brief(
 def _newest(
     session: Session, query: Query, limit: int, before: tuple[datetime, int] | None
 ) -> tuple[list[Launch], str | None]:
-    query_ = select(Launch).where(col(Launch.id).in_(_matching(query)))
+    query_ = select(Launch).where(_has_member(session, query))
     if before is not None:
         at, ident = before
         query_ = query_.where((col(Launch.first_at) < at) | ((col(Launch.first_at) == at) & (col(Launch.id) < ident)))
@@ -285,10 +284,17 @@ def _newest(
     return rows[:limit], more
 
 
-def _matching(query: Query) -> Select[Any]:
-    return select(col(Release.launch_id)).where(
-        col(Release.launch_id).is_not(None), col(Release.pending).is_(False), to_sql(query)
-    )
+def _has_member(session: Session, query: Query) -> ColumnElement[bool]:
+    """That a launch has a member that matches: from the newest launch on, only those of a page are looked at."""
+    _, _, *by_words = where = conditions(session, query)
+    member = _members().where(*where)
+    if by_words:
+        return col(Launch.id).in_(member)  # SQLite would look them up for each launch
+    return member.where(col(Release.launch_id) == col(Launch.id)).correlate(Launch).exists()
+
+
+def _members() -> Select[Any]:
+    return select(col(Release.launch_id)).where(col(Release.launch_id).is_not(None))
 
 
 def begins(cursor: str) -> tuple[datetime, int]:
@@ -311,28 +317,28 @@ def one(session: Session, ident: int) -> Told | None:
 
 def counts(session: Session, query: Query) -> tuple[int, int]:
     """(launches with a member that matches, members that match): counted apart, and never one for the other."""
-    some = _matching(query).subquery()
-    row = session.execute(select(func.count(some.c.launch_id.distinct()), func.count())).one()
+    matching = _members().where(*conditions(session, query)).group_by(col(Release.launch_id))
+    some = matching.with_only_columns(func.count().label("members")).subquery()
+    row = session.execute(select(func.count(), func.coalesce(func.sum(some.c.members), 0))).one()
     return int(row[0]), int(row[1])
 
 
 SHOWN = (
     "repo_id", "namespace", "name", "lab", "origin", "kind", "size", "params_total", "params_active", "license",
-    "license_class", "openness", "availability", "status", "announcement_url", "released_at", "launch_id",
-    "foundation_repo_id", "foundation_origin",
+    "license_class", "openness", "gated", "task", "status", "announcement_url", "launch_id",
 )  # fmt: skip
-"""Columns of a member that lists of launches show; whoever asks for another is given it then."""
+"""Columns of a member that launches are shown with."""
 
 
 def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
     """These launches with all their members, largest first."""
     listed = list(rows)
-    members: dict[int | None, list[Release]] = {}
-    query = select(Release).where(
+    members: dict[int | None, list[Any]] = {}
+    shown: list[Any] = [getattr(Release, name) for name in SHOWN]
+    query = select(*shown).where(
         col(Release.launch_id).in_([row.id for row in listed]), col(Release.pending).is_(False)
     )
-    shown: list[Any] = [getattr(Release, name) for name in SHOWN]
-    for release in session.scalars(query.options(load_only(*shown))):
+    for release in session.execute(query):
         members.setdefault(release.launch_id, []).append(release)
     for row in listed:
         some = members.get(row.id, [])
