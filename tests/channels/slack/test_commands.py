@@ -237,6 +237,19 @@ def test_edit_filter_opens_what_was_typed_and_keeps_what_can_be_read(office: Off
     assert office.subscription(ident).filter == "kind:base params:>=1B"
     until(lambda: office.slack.responses, 10, "the answer")
     assert "The filter is `kind:base params:>=1B` now" in visible(office.slack.responses[-1])
+    assert "at most 1,900 characters" in submit(f'"{"q" * 1_950}"')["errors"]["filter"]
+    ask(office, "remove 1")
+    assert submit("kind:base")["errors"]["filter"] == "this subscription was removed"
+
+
+def test_remove_is_a_button_too_and_what_is_gone_cannot_be_undone(office: Office) -> None:
+    _, message = alert(office)
+    changed = click(office, message, "mute")
+    listed = ask(office, "list")
+    assert "no longer told of" in visible(click(office, listed, "remove"))
+    assert office.subscriptions() == []
+    for shown, action in ((listed, "remove"), (changed, "undo")):
+        assert "not there any more" in visible(click(office, shown, action))
 
 
 def test_details_is_a_link_and_needs_no_answer(office: Office) -> None:
