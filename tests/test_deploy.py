@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from monitor.settings import Settings, variable
 from monitor.vocabulary import QUEUES
 from tests.conftest import ROOT
 from tests.house import House
+from tests.test_readme import said
 
 COMPOSE = ROOT / "docker-compose.yml"
 SERVICES = yaml.safe_load(COMPOSE.read_text())["services"]
@@ -81,13 +83,12 @@ def test_a_backup_of_postgresql_can_be_restored(postgres_url: str, postgres_serv
     db.upgrade(engine)
     House(engine, hub).subscribe("origin:CN")
     plain = postgres_url.replace("postgresql+psycopg://", "postgresql://")
-    dump = tmp_path / "monitor.dump"
-    subprocess.run([tools / "pg_dump", "-Fc", "-f", dump, plain], check=True, timeout=60, env=os.environ)
+    (dump,), (restore,) = said("operating.md", "pg_dump"), said("operating.md", "pg_restore")
+    _in_shell(dump, plain, tools, tmp_path)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM subscription"))
     engine.dispose()
-    restore = [tools / "pg_restore", "--clean", "--if-exists", "-d", plain, dump]
-    subprocess.run(restore, check=True, timeout=60, env=os.environ)
+    _in_shell(restore, plain, tools, tmp_path)
     restored = db.make_engine(postgres_url)
     db.check(restored)
     with restored.connect() as connection:
@@ -95,10 +96,19 @@ def test_a_backup_of_postgresql_can_be_restored(postgres_url: str, postgres_serv
     restored.dispose()
 
 
+def _in_shell(line: str, database: str, tools: Path, folder: Path) -> None:
+    """Runs a line of the docs in which ``monitor`` stands for the database."""
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    line = line.replace(" monitor ", f" {shlex.quote(database)} ")
+    subprocess.run(line, shell=True, check=True, timeout=60, env=environment, cwd=folder)
+
+
 def test_a_backup_of_sqlite_is_made_while_it_runs(sqlite_engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    copy = tmp_path / "backup.db"
+    (line,) = said("operating.md", "sqlite3")
+    _, _, statement = shlex.split(line)
+    # The test's own folder is where it runs, as the docs' is that of the database.
     with sqlite3.connect(str(sqlite_engine.url.database)) as source:
-        source.execute(f"VACUUM INTO '{copy}'")
-    restored = db.make_engine(f"sqlite:///{copy}")
+        source.execute(statement)
+    restored = db.make_engine(f"sqlite:///{tmp_path / 'backup.db'}")
     db.check(restored)
     restored.dispose()

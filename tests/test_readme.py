@@ -117,17 +117,18 @@ def test_every_command_runs(command: str, reader: Reader, tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
-def _said(page: str, command: str) -> list[str]:
-    """The lines of a page that are this command: in blocks, and in the middle of a sentence."""
+def said(page: str, command: str) -> list[str]:
+    """The lines of a page that are this command: in blocks (also of a list), and in the middle of a sentence."""
     spans = re.findall(rf"`({command}\b[^`]*)`", DOCS[page])
-    blocks = re.findall(r"^ *```(?:sh|bash)?\n(.*?)^ *```", DOCS[page], re.DOTALL | re.MULTILINE)
-    lines = [line.strip().removeprefix(".venv/bin/") for block in blocks for line in block.splitlines()]
+    blocks = re.findall(r"^(?:\d+\.)? *```(\w*)\n(.*?)^ *```", DOCS[page], re.DOTALL | re.MULTILINE)
+    shell = [block for language, block in blocks if language in {"", "sh", "bash"}]
+    lines = [line.strip().removeprefix(".venv/bin/") for block in shell for line in block.splitlines()]
     found = [" ".join(text.split()) for text in (*spans, *lines) if text.startswith(f"{command} ")]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(text.partition(" # ")[0] for text in found))
 
 
 @pytest.mark.parametrize(
-    ("page", "line"), [(page, line) for page in DOCS for line in _said(page, "hub-monitor")], ids=str
+    ("page", "line"), [(page, line) for page in DOCS for line in said(page, "hub-monitor")], ids=str
 )
 def test_every_command_that_is_written_anywhere_is_one(page: str, line: str) -> None:
     _, *words = shlex.split(line, comments=True)
@@ -151,7 +152,7 @@ def test_tasks_and_benchmarks_that_are_written_anywhere_are_there() -> None:
 
 
 def test_the_services_that_are_to_be_started_are_shipped() -> None:
-    lines = [line for page in DOCS for line in _said(page, "systemctl")]
+    lines = [line for page in DOCS for line in said(page, "systemctl")]
     units = {name.partition("@")[0] for line in lines for name in line.split() if name.startswith("hub-monitor")}
     shipped = {path.stem.partition("@")[0] for path in (ROOT / "deploy" / "systemd").glob("*.service")}
     assert units == shipped
