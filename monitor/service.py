@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from monitor import __version__, db, detection
 from monitor.alerts import notices, outbox
 from monitor.alerts.match import enqueue, lines
-from monitor.alerts.outbox import Channel
+from monitor.alerts.message import Channel
 from monitor.alerts.settle import POLLS, settle
 from monitor.alerts.subscriptions import followed
 from monitor.channels import available

@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from monitor import db, detection
 from monitor.alerts import outbox
-from monitor.alerts.outbox import Message
+from monitor.alerts.message import Message
 from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.detection import Watcher

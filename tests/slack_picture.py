@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from monitor.alerts.outbox import Item, Message
+from monitor.alerts.message import Item, Message
 from monitor.channels.slack.blocks import Background, render
 from monitor.db import now
 from monitor.models import Release, Subscription

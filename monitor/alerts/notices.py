@@ -17,7 +17,8 @@ import structlog
 from sqlalchemy import Engine, and_, delete, or_, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import Channel, SendError, verdict
+from monitor.alerts.message import Channel, SendError
+from monitor.alerts.retries import verdict
 from monitor.db import now, reading, transaction
 from monitor.history.record import ignoring
 from monitor.models import Feed, Namespace, Notice, Poll, Silence, Subscription

@@ -11,18 +11,19 @@ a time by each worker, and a crash leaves no more in doubt than what went in tha
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, select, update
 from sqlmodel import Session, col
 
+from monitor.alerts.message import Channel, Item, Message, NotYetError, SendError
+from monitor.alerts.retries import verdict
 from monitor.alerts.subscriptions import pause
 from monitor.db import UTCDateTime, now, reading, transaction
 from monitor.history.counters import Key, count, delays
@@ -45,87 +46,8 @@ LARGEST = 64
 """Targets in a batch at the most."""
 ENOUGH = 15.0
 """Seconds after which sending ends though more is due, so that a stop is not kept waiting; the next call goes on."""
-ATTEMPTS = 12
-"""Failed attempts after which a delivery is dead: with the back-off below, a little over a day."""
 PATIENCE, NAP = 2.0, 0.2
 """Seconds for which sending waits, with nothing leased, until a channel may send again, and between two looks."""
-LONGEST_PAUSE = 86_400.0
-"""Seconds for which a target may ask to be left alone."""
-
-
-class SendError(Exception):
-    """A channel could not send. ``permanent``: never will, to this target; ``in_doubt``: it may have arrived."""
-
-    def __init__(
-        self, message: str, *, permanent: bool = False, retry_after: float | None = None, in_doubt: bool = False
-    ) -> None:
-        super().__init__(message)
-        self.permanent = permanent
-        self.retry_after = retry_after
-        self.in_doubt = in_doubt
-
-
-class NotYetError(SendError):
-    """A channel sends nothing to anybody for ``retry_after`` seconds: what waits for it stays as it is."""
-
-    retry_after: float
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message, retry_after=retry_after)
-
-
-class Verdict(NamedTuple):
-    """What follows from a failure: seconds until it is tried again, unless it is ``dead``; ``postponed``: uncounted."""
-
-    wait: float
-    postponed: bool
-    dead: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One event of one release, in a message."""
-
-    event: str
-    release: Release
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a channel is asked to send: one item alone, or several grouped (a flood, a digest).
-
-    ``key`` is the same at every attempt. ``in_doubt``: an earlier attempt may have arrived; the first such began
-    at ``since``. ``first_receipt`` is that of the message which told of the release first, where this one is an
-    update of it, or more members of its ``launch``. ``edits``: ``items`` are all that were told of that launch, so that
-    a channel that can may let the first message say it; ``new`` are those that it does not say yet. ``launches``: those
-    that the items belong to, by their number.
-    """
-
-    key: str
-    subscription: Subscription
-    items: tuple[Item, ...]
-    in_doubt: bool = False
-    first_receipt: str | None = None
-    since: datetime | None = None
-    launch: Launch | None = None
-    edits: bool = False
-    new: tuple[Item, ...] = ()
-    launches: Mapping[int | None, Launch] = field(default_factory=dict)
-
-    @property
-    def target(self) -> str:
-        """The address: a Slack channel, a mail address, a URL."""
-        return self.subscription.target
-
-
-class Channel(Protocol):
-    """A way to tell someone. ``pace`` is the seconds between two messages to one target."""
-
-    name: str
-    pace: float
-
-    def send(self, message: Message) -> str:
-        """Sends and returns a receipt, or raises SendError (NotYetError: before anything was sent)."""
 
 
 def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000, digest: bool | None = None) -> int:
@@ -464,14 +386,6 @@ def _logged(outcome: _Outcome) -> None:
         log.info("delivered", **words, waited=round(outcome.taken.waited, 3))
 
 
-def verdict(error: SendError, attempts: int) -> Verdict:
-    """What follows from a failure of the ``attempts``-th attempt."""
-    # A target that names a time has not failed: it is asked again then, however often.
-    postponed = error.retry_after is not None and not error.permanent
-    wait = backoff(attempts) if error.retry_after is None else min(error.retry_after, LONGEST_PAUSE)
-    return Verdict(wait, postponed, error.permanent or (attempts >= ATTEMPTS and not postponed))
-
-
 def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime) -> bool:
     """Keeps a failure and when it is tried again; True where it never will be."""
     rows = list(session.scalars(select(Delivery).where(*_pending(taken))))
@@ -511,60 +425,3 @@ def _pending(taken: _Taken) -> tuple[ColumnElement[bool], ...]:
 def _open_at(session: Session, taken: _Taken, moment: datetime) -> None:
     one = update(Target).where(col(Target.id) == taken.target_id).values(open_at=moment)
     session.execute(one, execution_options=_QUIET)
-
-
-def backoff(attempts: int) -> float:
-    """Seconds until the next attempt: 5, 10, 20 … up to 4 hours, each by up to a quarter more."""
-    return float(min(5 * 2 ** (attempts - 1), 14_400)) * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
-
-
-def dead(session: Session) -> Iterator[dict[str, Any]]:
-    """The deliveries that were given up, oldest first: id, subscription, target, repo_id, event, attempts, error."""
-    query = (
-        select(Delivery, Subscription, col(Release.repo_id))
-        .join(Subscription, col(Subscription.id) == col(Delivery.subscription_id))
-        .join(Release, col(Release.id) == col(Delivery.release_id))
-        .where(col(Delivery.state) == str(DeliveryState.DEAD))
-        .order_by(col(Delivery.id))
-    )
-    for delivery, subscription, repo_id in session.execute(query):
-        yield {
-            "id": delivery.id,
-            "subscription": subscription.id,
-            "target": f"{subscription.channel} {subscription.target}",
-            "repo_id": repo_id,
-            "event": delivery.event,
-            "attempts": delivery.attempts,
-            "error": delivery.error,
-        }
-
-
-def resend(session: Session, delivery_ids: Sequence[int]) -> int:
-    """Makes dead deliveries due again; returns how many were dead."""
-    query = update(Delivery).where(col(Delivery.id).in_(delivery_ids), col(Delivery.state) == str(DeliveryState.DEAD))
-    values = {"state": str(DeliveryState.PENDING), "due_at": now(), "attempts": 0, "error": None}
-    return int(session.execute(query.values(**values)).rowcount)  # type: ignore[attr-defined]
-
-
-def trial(subscription: Subscription) -> Message:
-    """A marked test alert: a release that no Hub has."""
-    release = Release(
-        hub_id="test",
-        repo_id="example/This-is-a-test-7B",
-        namespace="example",
-        name="This-is-a-test-7B",
-        kind="base",
-        params_total=7_000_000_000,
-        params_active=7_000_000_000,
-        size="small",
-        license="apache-2.0",
-        license_class="permissive",
-        openness="open-weights",
-        task="text-generation",
-        first_seen_at=now(),
-        released_at=now(),
-        detected_via="test",
-        status="live",
-        facts_digest="",
-    )
-    return Message(f"test-{secrets.token_hex(6)}", subscription, (Item("release", release),))

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from sqlalchemy import Engine
 
+from monitor.alerts.message import Channel, Message, SendError
 from monitor.alerts.notices import Teller
-from monitor.alerts.outbox import Channel, Message, SendError
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels.terminal import Terminal
 from monitor.channels.webhook import Webhook

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import Message
+from monitor.alerts.message import Message
 from monitor.alerts.subscriptions import zone
 from monitor.db import now
 from monitor.history.coverage import blind, honest

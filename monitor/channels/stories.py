@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.alerts.outbox import Item, Message
+from monitor.alerts.message import Item, Message
 from monitor.channels.words import count, license_name
 from monitor.models import Launch, Release
 from monitor.vocabulary import Event

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from monitor import db
-from monitor.alerts import outbox
+from monitor.alerts.dead import given_up, revive
 from monitor.cli.output import Format, FormatOption, write
 from monitor.history.reclassify import reclassify as judge_again
 from monitor.service import Service
@@ -44,7 +44,7 @@ def resend(
     service = Service(load())
     db.upgrade(service.engine)
     with db.transaction(service.engine) as session:
-        dead = list(outbox.dead(session))
+        dead = list(given_up(session))
         if not deliveries and not everything:
             write(dead, form, DEAD)
             return
@@ -52,5 +52,5 @@ def resend(
         unknown = [str(number) for number in deliveries or () if number not in known]
         if unknown:
             raise typer.BadParameter(f"no dead delivery {', '.join(unknown)}; without a number, resend lists them")
-        again = outbox.resend(session, sorted(known) if everything else deliveries)
+        again = revive(session, sorted(known) if everything else deliveries)
     print(f"{again} deliveries are due again", file=sys.stderr)

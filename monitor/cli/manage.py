@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.alerts.outbox import SendError, trial
+from monitor.alerts.message import SendError, trial
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target

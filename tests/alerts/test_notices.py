@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from monitor import db, detection
 from monitor.alerts import notices
-from monitor.alerts.outbox import SendError
+from monitor.alerts.message import SendError
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Namespace, Notice, Subscription
 from monitor.sources.transport import HubError

@@ -11,7 +11,9 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.alerts import outbox
-from monitor.alerts.outbox import Message, SendError, backoff
+from monitor.alerts.dead import given_up, revive
+from monitor.alerts.message import Message, NotYetError, SendError
+from monitor.alerts.retries import ATTEMPTS, backoff
 from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, pause, subscribe
 from monitor.models import Delivery, Subscription, Target
@@ -134,9 +136,9 @@ def test_the_wait_that_a_target_asks_for_holds_for_all_its_messages(watching: Ho
 def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_day_at_the_most(watching: House) -> None:
     watching.subscribe()
     released(watching, "y/one")
-    channel = Failing(*[SendError("slow down", retry_after=90) for _ in range(outbox.ATTEMPTS)],
+    channel = Failing(*[SendError("slow down", retry_after=90) for _ in range(ATTEMPTS)],
                       SendError("busy"), SendError("in a century", retry_after=4e9))  # fmt: skip
-    for _ in range(outbox.ATTEMPTS + 2):
+    for _ in range(ATTEMPTS + 2):
         outbox.work(watching.engine, {"kept": channel})
         last = deliveries(watching)[0]
         due_now(watching)
@@ -149,7 +151,7 @@ def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: H
     watching.subscribe()
     watching.subscribe("kind:unknown")
     released(watching, "y/one")
-    channel = Failing(outbox.NotYetError("at its rate", 0.02), outbox.NotYetError("at its rate", 3_600))
+    channel = Failing(NotYetError("at its rate", 0.02), NotYetError("at its rate", 3_600))
     assert outbox.work(watching.engine, {"kept": channel}) == 0
     rows = deliveries(watching)
     assert [(row.state, row.attempts, row.error, row.attempted_at) for row in rows] == [("pending", 0, None, None)] * 2
@@ -176,9 +178,9 @@ def test_dead_letters_are_listed_and_can_be_sent_again(watching: House) -> None:
     released(watching, "y/one")
     outbox.work(watching.engine, {"kept": Failing(SendError("gone", permanent=True))})
     with db.transaction(watching.engine) as session:
-        (row,) = outbox.dead(session)
+        (row,) = given_up(session)
         assert (row["repo_id"], row["error"], row["target"]) == ("y/one", "gone", "kept me")
-        assert outbox.resend(session, [row["id"]]) == 1
+        assert revive(session, [row["id"]]) == 1
     assert watching.deliver() == 1
     assert watching.channel.told == [("release", "y/one")]
 
@@ -190,7 +192,7 @@ def test_after_many_failures_a_delivery_is_dead(watching: House) -> None:
     for _ in range(20):
         outbox.work(watching.engine, {"kept": channel})
         due_now(watching)
-    assert len(channel.messages) == outbox.ATTEMPTS
+    assert len(channel.messages) == ATTEMPTS
     assert deliveries(watching)[0].state == "dead"
 
 

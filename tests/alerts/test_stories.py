@@ -15,6 +15,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.alerts import notices, outbox
+from monitor.alerts.message import Channel
 from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
@@ -44,7 +45,7 @@ class Readers:
     house: House
     slack: FakeSlack
     sink: SmtpSink
-    channels: dict[str, outbox.Channel]
+    channels: dict[str, Channel]
     slack_channel: str
 
     def deliver(self, held: timedelta = timedelta(0)) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 
 from monitor import db
 from monitor.alerts import notices
-from monitor.alerts.outbox import Channel
+from monitor.alerts.message import Channel
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack

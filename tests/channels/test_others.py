@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from rich.console import Console
 from sqlalchemy import Engine
 
+from monitor.alerts.message import Item, Message, SendError
 from monitor.alerts.notices import Teller
-from monitor.alerts.outbox import Item, Message, SendError
 from monitor.channels import available
 from monitor.channels.apprise import Apprise
 from monitor.channels.terminal import Terminal

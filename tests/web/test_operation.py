@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from monitor import db
 from monitor.alerts import outbox
+from monitor.alerts.message import SendError
 from monitor.alerts.notices import watch
 from monitor.models import Hint
 from monitor.service import Service
@@ -118,7 +119,7 @@ def test_failed_and_dead_deliveries_are_counted_apart(told: House) -> None:
         name, pace = "kept", 0.0
 
         def send(self, message: object) -> str:
-            raise outbox.SendError("no", permanent=True)
+            raise SendError("no", permanent=True)
 
     told.hub.add(model("y/refused"))
     told.look()

@@ -6,7 +6,7 @@ import socket
 
 import apprise
 
-from monitor.alerts.outbox import Message, SendError
+from monitor.alerts.message import Message, SendError
 from monitor.channels.stories import Story, counted, facts, stories
 from monitor.channels.words import describe, flag, foundation, headline, launched
 from monitor.models import Subscription

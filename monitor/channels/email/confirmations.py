@@ -10,7 +10,9 @@ import structlog
 from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import ENOUGH, Channel, NotYetError, SendError, backoff
+from monitor.alerts.message import Channel, NotYetError, SendError
+from monitor.alerts.outbox import ENOUGH
+from monitor.alerts.retries import backoff
 from monitor.channels.email.suppression import suppressed
 from monitor.channels.email.tokens import LASTS, Purpose
 from monitor.channels.email.transport import Email

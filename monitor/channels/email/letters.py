@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from monitor.alerts.outbox import Message
+from monitor.alerts.message import Message
 from monitor.channels import words
 from monitor.channels.email import chart, phrases
 from monitor.channels.email.addresses import NAME, Sender

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from monitor.alerts.outbox import SendError
+from monitor.alerts.message import SendError
 from monitor.channels.words import plain
 from monitor.settings import SettingsError
 

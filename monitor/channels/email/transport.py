@@ -8,7 +8,7 @@ from ssl import SSLContext
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from monitor.alerts.outbox import Message, SendError
+from monitor.alerts.message import Message, SendError
 from monitor.channels.background import changes_of, unseen, week
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters

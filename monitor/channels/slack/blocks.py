@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from monitor.alerts.outbox import Item, Message
+from monitor.alerts.message import Item, Message
 from monitor.channels import words
 from monitor.channels.slack.markup import code, escaped, hub, line, link, units
 from monitor.channels.stories import WHEN, Story, counted, facts, stories

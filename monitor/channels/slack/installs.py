@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select, update
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import SendError
+from monitor.alerts.message import SendError
 from monitor.alerts.subscriptions import pause
 from monitor.db import now, reading
 from monitor.models import SlackInstallation, Subscription

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from monitor.alerts.outbox import SendError
+from monitor.alerts.message import SendError
 from monitor.alerts.subscriptions import SubscriptionError, Wish, change, resume, subscribe, zone
 from monitor.alerts.subscriptions import remove as drop
 from monitor.channels.slack import replies

@@ -18,7 +18,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 import monitor
-from monitor.alerts.outbox import SendError
+from monitor.alerts.message import SendError
 from monitor.settings import SettingsError
 
 if TYPE_CHECKING:

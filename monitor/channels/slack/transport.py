@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from monitor.alerts.outbox import Message, SendError
+from monitor.alerts.message import Message, SendError
 from monitor.channels.background import changes_of, unseen, week
 from monitor.channels.slack.api import GONE, THREAD_GONE, UNFIT, SlackError, call, hand_in, web_client, webhook_client
 from monitor.channels.slack.blocks import Background, Rendered, render, section

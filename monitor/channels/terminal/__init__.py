@@ -7,7 +7,7 @@ import threading
 from rich.console import Console
 from rich.text import Text
 
-from monitor.alerts.outbox import Message
+from monitor.alerts.message import Message
 from monitor.channels.words import describe, flag, foundation, headline, plain
 from monitor.models import Subscription
 

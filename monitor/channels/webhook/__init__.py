@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from monitor.alerts.outbox import Message, SendError
+from monitor.alerts.message import Message, SendError
 from monitor.db import now
 from monitor.models import Subscription, iso
 from monitor.settings import Settings

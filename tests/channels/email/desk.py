@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from monitor.alerts import outbox
+from monitor.alerts.message import Item, Message
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email, send_confirmations
 from monitor.channels.email.tokens import Purpose, Tokens
@@ -86,10 +87,10 @@ class Desk(Room):
             return {table.name: [tuple(map(str, row)) for row in connection.execute(select(table))] for table in tables}
 
 
-def outbox_message(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> outbox.Message:
+def outbox_message(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> Message:
     """A message about releases."""
-    items = tuple(outbox.Item("release", row) for row in releases)
-    return outbox.Message(key, subscription, items, **more)
+    items = tuple(Item("release", row) for row in releases)
+    return Message(key, subscription, items, **more)
 
 
 def path_in(text: str, what: str) -> str:

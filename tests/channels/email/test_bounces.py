@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.alerts.outbox import Message, SendError
+from monitor.alerts.message import Message, SendError
 from monitor.channels.email.reports import Kind, read
 from monitor.db import reading
 from monitor.models import EmailBounce, Subscription, Suppression

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from monitor.alerts.outbox import trial
+from monitor.alerts.message import trial
 from monitor.channels.email import chart
 from monitor.channels.email.phrases import license_name, summary
 from monitor.db import now, transaction

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sqlalchemy import select
 from sqlmodel import col
 
-from monitor.alerts.outbox import NotYetError
+from monitor.alerts.message import NotYetError
 from monitor.channels.email import Email, check_dns
 from monitor.channels.email.rate import Rate
 from monitor.channels.email.signing import Signer

@@ -7,7 +7,7 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from monitor.alerts.outbox import SendError
+from monitor.alerts.message import SendError
 from monitor.channels.email import Email
 from monitor.channels.email.post import Relay
 from monitor.db import reading

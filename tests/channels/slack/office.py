@@ -12,6 +12,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from monitor.alerts import outbox
+from monitor.alerts.message import Item, Message
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.slack.transport import Slack
 from monitor.db import now, transaction
@@ -95,8 +96,8 @@ def _texts(value: Any) -> list[Json]:
     return [text for item in value.values() for text in _texts(item)]
 
 
-def message_of(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> outbox.Message:
+def message_of(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> Message:
     """A message about releases."""
-    items = tuple(outbox.Item(more.get("event", "release"), row) for row in releases)
+    items = tuple(Item(more.get("event", "release"), row) for row in releases)
     more.pop("event", None)
-    return outbox.Message(key, subscription, items, **more)
+    return Message(key, subscription, items, **more)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts.outbox import Item, Message
+from monitor.alerts.message import Item, Message
 from monitor.channels.slack.api import web_client
 from monitor.channels.slack.blocks import Background, Rendered, render
 from monitor.channels.slack.markup import code, escaped, line, link, units, web_address

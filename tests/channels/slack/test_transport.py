@@ -10,7 +10,7 @@ import time_machine
 from sqlalchemy import select
 
 from monitor.alerts import outbox
-from monitor.alerts.outbox import SendError
+from monitor.alerts.message import SendError, trial
 from monitor.channels.slack.transport import Slack
 from monitor.db import now, transaction
 from monitor.models import Change, Feed, FeedEntry, Outage, Release, Target
@@ -326,7 +326,7 @@ def test_a_webhook_elsewhere_is_refused(office: Office, url: str) -> None:
 
 def test_a_test_alert_says_that_it_is_one(office: Office) -> None:
     ident = office.subscribe()
-    office.transport.send(outbox.trial(office.subscription(ident)))
+    office.transport.send(trial(office.subscription(ident)))
     assert "This is a test" in visible(office.slack.messages[0])
     assert office.slack.messages[0]["text"].startswith("[Test]")
 
