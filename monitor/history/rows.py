@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from typing import cast as typed
@@ -44,35 +44,48 @@ def selected(only: tuple[str, ...] = ()) -> Any:
     return select(*columns)
 
 
+_MARK = "release.xmin::text AS mark"
+"""What PostgreSQL says of the transaction that wrote a row: another after each change of it."""
+
+
 @lru_cache
-def _numbered(dialect: str) -> Any:
+def _numbered(dialect: str, *, marked: bool) -> Any:
     """The rows of some numbers: one parameter for all of them, so that the statement is written once."""
     some = "IN (SELECT value FROM json_each(:idents))" if dialect == "sqlite" else "= ANY(:idents)"
-    return selected().where(text(f"release.id {some}"))
+    return selected().add_columns(text(_MARK) if marked else null()).where(text(f"release.id {some}"))
 
 
-def by_ident(session: Session, idents: Sequence[int]) -> dict[int, Any]:
-    """The rows of these releases by their numbers."""
+def by_ident(session: Session, idents: Sequence[int], *, marked: bool = False) -> dict[int, tuple[Any, str | None]]:
+    """The rows of these releases by their numbers, on PostgreSQL each with its mark where these are wanted."""
     dialect = session.get_bind().dialect.name
     some = orjson.dumps(idents).decode() if dialect == "sqlite" else list(idents)
-    return {row.id: row for row in map(told, session.execute(_numbered(dialect), {"idents": some}))}
+    rows = session.execute(_numbered(dialect, marked=marked), {"idents": some})
+    return {row.id: (told(row), row[-1]) for row in rows}
+
+
+def marks(session: Session, idents: Sequence[int]) -> dict[int, object]:
+    """The mark of each of these rows, on PostgreSQL: another after each change of it."""
+    some = text(f"SELECT id, {_MARK} FROM release WHERE id = ANY(:idents)")  # noqa: S608
+    return {row[0]: row[1] for row in session.connection().execute(some, {"idents": list(idents)})}
 
 
 def told(row: Row[Any], kept_as: Callable[[str], Any] = Fragment) -> Any:
     """A row of :func:`selected` as a release is told of; ``kept_as``: what is made of the text of a list."""
-    values = list(row)
+    values = list(row[: len(_NAMES)])
     for place in _MOMENTS:
         value = values[place]
         if value is not None:
-            values[place] = _written(value) if isinstance(value, str) else iso(value.astimezone(UTC))
+            values[place] = written(value)
     artefacts, evidence = values[_PLACES["artefacts"]] or "{}", values[_PLACES["evidence"]] or "{}"
     for place in _TEXTS:
         values[place] = kept_as(values[place] or "null")
     return Told(*values, _artefacts(artefacts), *_parted(evidence))
 
 
-def _written(kept: str) -> str:
-    """A moment as it is told, from what SQLite keeps of it."""
+def written(kept: str | datetime) -> str:
+    """A moment as it is told, from how it comes: from SQLite as the text that it keeps."""
+    if isinstance(kept, datetime):
+        return str(iso(kept.astimezone(UTC)))
     fraction = kept[19:]
     return f"{kept[:10]}T{kept[11:19]}{'' if fraction == '.000000' else fraction}Z"
 

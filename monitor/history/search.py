@@ -20,15 +20,18 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import defer
+from sqlalchemy.types import NullType
 from sqlmodel import Session, col
 
+from monitor.db import UTCDateTime
 from monitor.history.query import Query, lookup, to_sql
-from monitor.history.rows import by_ident, selected, told
-from monitor.models import Change, Json, Release, iso, release_object
+from monitor.history.rows import selected, told, written
+from monitor.models import Change, Json, Release
 from monitor.vocabulary import Status
 
 SORTS: dict[str, Any] = {
@@ -67,10 +70,10 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
-    """Some release objects, for orjson alone, and the cursor of the next page (None on the last)."""
+class Numbers:
+    """The numbers (``id``) of some releases, and the cursor of the next page (None on the last)."""
 
-    items: list[dict[str, Any]]
+    items: list[int]
     next: str | None
 
 
@@ -81,40 +84,36 @@ def search(
 
     What has no value to sort by comes last.
     """
-    found = _found(session, query, sort, limit, cursor)
-    by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(found[:limit])))}
-    return Page(*_page(found, by_id, sort, limit))
+    found = numbers(session, query, sort=sort, limit=limit, cursor=cursor)
+    by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(found.items)))}
+    return Page([by_id[key] for key in found.items if key in by_id], found.next)
 
 
-def objects(
+def numbers(
     session: Session, query: Query, *, sort: str = "released", limit: int = 100, cursor: str | None = None
-) -> Objects:
-    """What :func:`search` finds, as release objects whose lists and objects are the texts that the database keeps."""
+) -> Numbers:
+    """What :func:`search` finds, by its numbers alone."""
     found = _found(session, query, sort, limit, cursor)
-    rows, following = _page(found, by_ident(session, found[:limit]), sort, limit)
-    return Objects(list(map(release_object, rows)), following)
+    following = _encoded(sort, *found[limit - 1]) if len(found) > limit else None
+    return Numbers([ident for ident, _ in found[:limit]], following)
 
 
-def _page(found: Sequence[int], by_id: dict[int, Any], sort: str, limit: int) -> tuple[list[Any], str | None]:
-    """The rows of a page in the order in which they were found, and the cursor of the next page."""
-    rows = [by_id[key] for key in found[:limit] if key in by_id]
-    return rows, _encoded(sort, rows[-1]) if len(found) > limit and rows else None
-
-
-def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | None) -> list[int]:
-    """The numbers of the releases of a page in order, and of one more where there is one."""
+def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | None) -> list[tuple[int, Any]]:
+    """The number of each release of a page and what it is sorted by, in order; and of one more where there is one."""
     if not 1 <= limit <= MOST:
         raise SearchError("limit", f"limit {limit}: 1 to {MOST} expected")
     column, descending = _sort(sort)
     after = _decoded(cursor, sort) if cursor is not None else None
     where = conditions(session, query, walked=True)
-    found: list[int] = []
+    found: list[tuple[int, Any]] = []
     for stretch in _stretches(column, after, descending=descending):
         if len(found) <= limit:
-            # With what it is sorted by, so that SQLite merges what is and what was in the order of an index.
-            wanted = select(col(Release.id), column).where(*stretch, *where)
-            statement = _ordered(wanted, column, descending=descending)
-            found += session.scalars(statement.limit(limit + 1 - len(found)))
+            # With what it is sorted by, so that SQLite merges what is and what was in the order of an index; that is
+            # left as it comes, for but one of them is told.
+            columns: list[Any] = [col(Release.id), type_coerce(column, NullType())]
+            statement = _ordered(select(*columns).where(*stretch, *where), column, descending=descending)
+            rows = session.connection().execute(statement.limit(limit + 1 - len(found)))
+            found += [(row[0], row[1]) for row in rows]
     return found
 
 
@@ -221,10 +220,10 @@ def _ordered(statement: Select[Any], column: ColumnElement[Any], *, descending: 
     return statement.order_by(column.desc(), key.desc()) if descending else statement.order_by(column, key)
 
 
-def _encoded(sort: str, row: Any) -> str:
-    value = getattr(row, SORTS[sort.removeprefix("-")].key)
-    plain = iso(value) if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(json.dumps([sort, plain, row.id]).encode()).decode().rstrip("=")
+def _encoded(sort: str, ident: int, value: Any) -> str:
+    moment = isinstance(SORTS[sort.removeprefix("-")].type, UTCDateTime)
+    plain = written(value) if moment and value is not None else value
+    return base64.urlsafe_b64encode(json.dumps([sort, plain, ident]).encode()).decode().rstrip("=")
 
 
 def _decoded(cursor: str, sort: str) -> tuple[Any, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -19,15 +20,16 @@ from monitor.history.coverage import coverage
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
+from monitor.history.pieces import Pieces
 from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import parse
-from monitor.history.search import MOST, SORTS, find, objects, stream
+from monitor.history.search import MOST, SORTS, find, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
 from monitor.models import Poll, Release
 from monitor.problems import refusals
 from monitor.service import Service
-from monitor.web.answers import as_json, errors
+from monitor.web.answers import as_json, conditional, errors
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()
@@ -44,10 +46,17 @@ AsOf = Annotated[
 ]
 
 
-def read_session(request: Request, as_of: AsOf = None) -> Iterator[Session]:
-    """A reading session for one request, of the history as it is or as it was known."""
+@contextmanager
+def history(request: Request, as_of: str | None) -> Iterator[Session]:
+    """A reading session of the history as it is, or as it was known."""
     moment = moment_of(as_of) if as_of else None
     with db.reading(service_of(request).engine) as session, known(session, moment):
+        yield session
+
+
+def read_session(request: Request, as_of: AsOf = None) -> Iterator[Session]:
+    """A reading session for one request, of the history as it is or as it was known."""
+    with history(request, as_of) as session:
         yield session
 
 
@@ -69,8 +78,8 @@ Q = Annotated[
 @router.get("/api/v1/releases", tags=["releases"], response_model=Releases, responses=errors())
 def releases(
     request: Request,
-    session: Reading,
     q: Q = "",
+    as_of: AsOf = None,
     sort: Annotated[
         str, Query(description=f"One of {', '.join(SORTS)}; a - before it turns the order.", examples=["-params"])
     ] = "released",
@@ -78,8 +87,11 @@ def releases(
     cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=4_000)] = None,
 ) -> Response:
     """The releases that match ``q``, newest first, page by page; a deep page costs what the first one costs."""
-    page = objects(session, parse(q), sort=sort, limit=limit, cursor=cursor)
-    return as_json(request, {"items": page.items, "next": page.next})
+    pieces: Pieces = request.app.state.pieces
+    # Not given a session: each that a request is given takes a thread three times, and this is asked for most.
+    with history(request, as_of) as session:
+        page = pieces.page(session, parse(q), sort=sort, limit=limit, cursor=cursor)
+    return conditional(request, page.body, known_by=page.digest)
 
 
 @router.get(

@@ -18,6 +18,7 @@ from monitor import __version__, logs
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels import email, slack
 from monitor.db import DatabaseError
+from monitor.history.pieces import Pieces
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
 from monitor.labs import LabsError
@@ -41,6 +42,7 @@ def create_app(service: Service) -> FastAPI:
     )
     web.state.service = service
     web.state.facets = {}
+    web.state.pieces = Pieces(service.engine)
     web.include_router(api.router)
     web.include_router(admin.router)
     web.include_router(hooks.router)
