@@ -24,6 +24,7 @@ _DATA_PAPERS = re.compile(r"data[-_ ]?(?:sheet|card|statement)|(?:data|content)[
 _CHECKPOINT = re.compile(r"(?:^|/)((?:checkpoint|ckpt|step|iter|epoch)[-_]?\d+)/[^/]*\.(?:safetensors|bin|pt|pth)$")
 _TELLING = re.compile(r"train|tun|data|content|^\.eval|\d/", re.IGNORECASE)
 """In the name of every file that shows anything."""
+_telling = lru_cache(maxsize=65_536)(_TELLING.search)
 _NO_DATASET = frozenset(
     {"custom", "private", "proprietary", "internal", "unknown", "none", "other", "synthetic", "own", "na", "tbd",
      "null", "data", "dataset"}
@@ -174,7 +175,7 @@ def _artefacts(model: wire.Model, papers: tuple[str, ...], datasets: tuple[str, 
 
 def _filed(found: dict[str, Artefact], file: str, page: str) -> None:
     """What one file of the repository shows."""
-    if not _TELLING.search(file):
+    if not _telling(file):
         return
     shown = Artefact(Found.YES, f"{page}/blob/main/{file[:300]}")
     if _TRAINING.search(file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from monitor.classify import wire
 
@@ -145,4 +146,9 @@ def has_weights(model: wire.Model) -> bool | None:
         return True
     if not isinstance(siblings, (list, tuple)):
         return None
-    return any(_WEIGHTS.search(file) and not _NO_WEIGHTS.search(file) for file in wire.files(model))
+    return any(map(_weighs, wire.files(model)))
+
+
+@lru_cache(maxsize=65_536)
+def _weighs(file: str) -> bool:
+    return _WEIGHTS.search(file) is not None and not _NO_WEIGHTS.search(file)

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, text, update
 from sqlmodel import Session, col
 
 from monitor.classify.originals import lab_of, unpacked
-from monitor.db import UTCDateTime, now
+from monitor.db import UTCDateTime, among, now
 from monitor.history.family import common_name, family_of
 from monitor.history.query import Query
 from monitor.history.search import SearchError, conditions
@@ -102,7 +103,7 @@ def assign(session: Session, members: Sequence[Member | None], window: timedelta
     for one in sorted(wanted, key=lambda item: (item.copy_of is not None, item.at, item.repo_id)):
         original = chosen_for.get(one.copy_of or "") or originals.get(one.copy_of or "")
         chosen, gone = (original, []) if original else _joined(session, open_launches, one, window)
-        for known in (chosen_for, originals):
+        for known in (chosen_for, originals) if gone else ():
             known.update({name: chosen for name, launch in known.items() if launch in gone})
         _widen(chosen, one)
         chosen_for[one.repo_id] = chosen
@@ -118,13 +119,20 @@ def _lock(session: Session, keys: set[_Key]) -> None:
         session.execute(text(lock), {"names": names})
 
 
+_OF_KEYS = {
+    "sqlite": "(publisher, family) IN "
+    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))",
+    "postgresql": "(publisher, family) IN "
+    "(SELECT value ->> 0, value ->> 1 FROM json_array_elements(CAST(:keys AS json)))",
+}
+"""One parameter for all the keys of a page: as lists of parameters they cost more to write than to answer."""
+
+
 def _there(session: Session, members: Sequence[Member]) -> dict[_Key, list[Launch]]:
     first = min(one.at for one in members) - max(WINDOW, REACH)
-    query = select(Launch).where(
-        col(Launch.publisher).in_({one.publisher for one in members}),
-        col(Launch.family).in_({one.family for one in members}),
-        col(Launch.last_at) >= first - timedelta(days=1),
-    )
+    keys = orjson.dumps(sorted({(one.publisher, one.family) for one in members})).decode()
+    theirs = text(_OF_KEYS[session.get_bind().dialect.name]).bindparams(keys=keys)
+    query = select(Launch).where(theirs, col(Launch.last_at) >= first - timedelta(days=1))
     found: dict[_Key, list[Launch]] = {}
     for row in session.scalars(query.order_by(col(Launch.id))):
         found.setdefault((row.publisher, row.family), []).append(row)
@@ -137,7 +145,7 @@ def _originals(session: Session, members: Sequence[Member]) -> dict[str, Launch]
     if not names:
         return {}
     query = select(col(Release.repo_id), Launch).join(Launch, col(Launch.id) == col(Release.launch_id))
-    return {row[0]: row[1] for row in session.execute(query.where(col(Release.repo_id).in_(names)))}
+    return {row[0]: row[1] for row in session.execute(query.where(among(session, "release.repo_id", names)))}
 
 
 def _joined(
@@ -169,10 +177,15 @@ def _reaches(row: Launch, one: Member, window: timedelta) -> bool:
 
 
 def _widen(row: Launch, one: Member) -> None:
-    row.first_at, row.last_at = min(row.first_at, one.at), max(row.last_at, one.at)
-    row.history = row.history and one.history
-    if row.name != row.family:
-        row.name = common_name(row.name, one.name) or row.family
+    widened = {
+        "first_at": min(row.first_at, one.at),
+        "last_at": max(row.last_at, one.at),
+        "history": row.history and one.history,
+        "name": row.family if row.name == row.family else common_name(row.name, one.name) or row.family,
+    }
+    for column, value in widened.items():  # to set what is there already costs as much as a change
+        if getattr(row, column) != value:
+            setattr(row, column, value)
 
 
 def _merge(session: Session, kept: Launch, other: Launch) -> None:

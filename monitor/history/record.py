@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from monitor.classify import Classification, classify
 from monitor.classify.result import Known
 from monitor.classify.subject import has_weights
-from monitor.db import insert_absent
+from monitor.db import among, insert_absent
 from monitor.history import observed as observed  # noqa: PLC0414 - keeps what every change replaces
 from monitor.history.announce import expected
 from monitor.history.announcements import fulfil
@@ -86,11 +86,11 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     Parents before children, as far as one batch goes: a base is made before what is built on it.
     """
     sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
+    kept = [trimmed(sighting.facts) for sighting in sightings]
     history = History(session)
-    history.learn(base for sighting in sightings for base in _bases(sighting.facts.get("tags")))
+    history.learn(base for facts in kept for base in _bases(facts.get("tags")))
     done = {}
-    for sighting in sightings:
-        facts = trimmed(sighting.facts)
+    for sighting, facts in zip(sightings, kept, strict=True):
         found = classify(facts, registry, history)
         history.add(sighting.repo_id, found)
         done[sighting.hub_id] = facts, found
@@ -158,14 +158,15 @@ _LISTED = {Via.CREATED, Via.MODIFIED}
 def _unchanged(session: Session, batch: dict[str, Sighting]) -> list[str]:
     """Those that a hub-wide listing shows just as it did before: most of every walk, found without reading them."""
     listed = {key: sighting for key, sighting in batch.items() if sighting.via in _LISTED}
-    found = []
-    for some in _chunks(list(listed)):
-        query = select(col(Release.hub_id), col(Release.listed_digest), col(Sighted.via)).join(Sighted)
-        public = col(Release.status).in_([str(Status.LIVE), str(Status.RENAMED)])
-        for hub_id, before, via in session.execute(query.where(col(Release.hub_id).in_(some), public)):
-            if via == listed[hub_id].via and before == digest(trimmed(listed[hub_id].facts)):
-                found.append(hub_id)
-    return found
+    if not listed:
+        return []
+    query = select(col(Release.hub_id), col(Release.listed_digest), col(Sighted.via)).join(Sighted)
+    public = col(Release.status).in_([str(Status.LIVE), str(Status.RENAMED)])
+    return [
+        hub_id
+        for hub_id, before, via in session.execute(query.where(among(session, "release.hub_id", listed), public))
+        if via == listed[hub_id].via and before == digest(trimmed(listed[hub_id].facts))
+    ]
 
 
 def vanished(session: Session, row: Release, status: Status, at: datetime, because: str) -> None:
@@ -192,10 +193,11 @@ class History:
     def learn(self, repo_ids: Iterable[str]) -> None:
         """Asks for all of these at once."""
         wanted = [repo_id for repo_id in set(repo_ids) if repo_id not in self._cache]
+        if not wanted:
+            return
         self._cache.update(dict.fromkeys(wanted))
-        for some in _chunks(wanted):
-            query = select(*_KNOWN).where(col(Release.repo_id).in_(some)).order_by(col(Release.id))
-            self._cache.update({row.repo_id: told(row._asdict()) for row in self._session.execute(query)})
+        query = select(*_KNOWN).where(among(self._session, "release.repo_id", wanted)).order_by(col(Release.id))
+        self._cache.update({row.repo_id: told(row._asdict()) for row in self._session.execute(query)})
 
     def add(self, repo_id: str, found: Classification) -> None:
         """Adds what has just been judged."""
@@ -214,15 +216,11 @@ _KNOWN: Any = [
 ]  # fmt: skip
 
 
-def _rows(session: Session, hub_ids: Iterable[str]) -> dict[str, Release]:
-    found: dict[str, Release] = {}
-    for some in _chunks(list(hub_ids)):
-        found |= {row.hub_id: row for row in session.scalars(select(Release).where(col(Release.hub_id).in_(some)))}
-    return found
-
-
-def _chunks(items: list[str], size: int = 500) -> Iterable[list[str]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _rows(session: Session, hub_ids: Collection[str]) -> dict[str, Release]:
+    if not hub_ids:
+        return {}
+    query = select(Release).where(among(session, "release.hub_id", hub_ids))
+    return {row.hub_id: row for row in session.scalars(query)}
 
 
 # --- what was not known -----------------------------------------------------------------------------------
@@ -303,10 +301,8 @@ class _Watch:
     """Since when whom has been watched: what decides between news and history."""
 
     def __init__(self, session: Session, namespaces: set[str]) -> None:
-        self._swept: dict[str, datetime | None] = {}
-        for some in _chunks(sorted(namespaces)):
-            query = select(col(Namespace.name), col(Namespace.swept_at)).where(col(Namespace.name).in_(some))
-            self._swept |= {row.name: row.swept_at for row in session.execute(query)}
+        query = select(col(Namespace.name), col(Namespace.swept_at)).where(among(session, "namespace.name", namespaces))
+        self._swept: dict[str, datetime | None] = {row.name: row.swept_at for row in session.execute(query)}
         poll = session.get(Poll, "created")
         self._since = moment(poll.state.get("since")) if poll else None
         self._walked = moment(poll.state.get("walked_at")) if poll else None
@@ -333,19 +329,18 @@ class _Watch:
 def _supersede(session: Session, rows: list[dict[str, Any]]) -> None:
     """A repository deleted and made again under its name is another release: the first one is gone."""
     names = {row["repo_id"]: row for row in rows}
-    for some in _chunks(sorted(names)):
-        query = select(Release).where(col(Release.repo_id).in_(some), col(Release.status) != str(Status.GONE))
-        for old in session.scalars(query):
-            new = names[old.repo_id]
-            if old.hub_id != new["hub_id"]:
-                vanished(session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository")
+    query = select(Release).where(among(session, "release.repo_id", names), col(Release.status) != str(Status.GONE))
+    for old in session.scalars(query):
+        new = names[old.repo_id]
+        if old.hub_id != new["hub_id"]:
+            vanished(session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository")
 
 
 def _first_sighted(session: Session, hub_ids: Iterable[str]) -> None:
     columns = ("release_id", "via", "seen_at")
-    for some in _chunks(sorted(hub_ids)):
-        seen = select(col(Release.id), col(Release.detected_via), col(Release.first_seen_at))
-        session.execute(ignoring(session, Sighted).from_select(columns, seen.where(col(Release.hub_id).in_(some))))
+    seen = select(col(Release.id), col(Release.detected_via), col(Release.first_seen_at))
+    new = seen.where(among(session, "release.hub_id", hub_ids))
+    session.execute(ignoring(session, Sighted).from_select(columns, new))
 
 
 def _sighted(session: Session, seen: Iterable[tuple[Release, Sighting]]) -> None:

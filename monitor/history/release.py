@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from datetime import UTC, datetime
+from operator import methodcaller
 from typing import Any
 
 import orjson
@@ -24,14 +25,16 @@ _UNREAD = {"widget", "widgetData", "model-index", "model_index", "extra_gated_fi
 _TEMPLATES = {"chat_template", "chat_template_jinja", "tokenizer_config"}
 _MOST = 500
 """Files and tags of one repository that are kept; no judgement needs more."""
+_DEPTH = methodcaller("count", "/")
 
 
 def trimmed(facts: dict[str, Any]) -> dict[str, Any]:
     """``facts`` without what no judgement reads, and without what a database refuses (NUL, lone surrogates, NaN)."""
     kept = dict(facts)
     if isinstance(kept.get("siblings"), list):
-        files = [item.get("rfilename") for item in kept["siblings"] if isinstance(item, dict)]
-        kept["siblings"] = [{"rfilename": file} for file in sorted(map(str, files), key=_depth)[:_MOST]]
+        files = sorted([str(item.get("rfilename")) for item in kept["siblings"] if isinstance(item, dict)])
+        files.sort(key=_DEPTH)
+        kept["siblings"] = [{"rfilename": file} for file in files[:_MOST]]
     if isinstance(kept.get("tags"), list):
         kept["tags"] = kept["tags"][:_MOST]
     for key, unread in (("cardData", _UNREAD), ("config", _TEMPLATES), ("gguf", _TEMPLATES)):
@@ -42,10 +45,6 @@ def trimmed(facts: dict[str, Any]) -> dict[str, Any]:
     except (TypeError, RecursionError):  # a lone surrogate, or a number that no database column holds
         storable = False
     return kept if storable else _storable(kept)
-
-
-def _depth(file: str) -> tuple[int, str]:
-    return file.count("/"), file
 
 
 def _storable(value: Any) -> Any:
