@@ -52,6 +52,15 @@ def test_what_the_author_states_outranks_the_tags() -> None:
         ("someone/Thing", {"siblings": [{"rfilename": "adapter_config.json"}]}, Kind.ADAPTER),
         ("someone/Thing", {"siblings": [{"rfilename": "thing.Q4_K_M.gguf"}]}, Kind.QUANTIZED),
         ("someone/Thing", {"library_name": "peft"}, Kind.ADAPTER),
+        ("someone/Thing", {"tags": ["mlx", "4-bit"]}, Kind.QUANTIZED),
+        ("someone/Thing", {"tags": ["4-bit"]}, Kind.UNKNOWN),
+        ("someone/Thing", {"tags": ["gguf"]}, Kind.QUANTIZED),
+        ("someone/Thing", {"tags": ["gguf", "safetensors"]}, Kind.UNKNOWN),
+        ("someone/Thing", {"library_name": "onnx"}, Kind.CONVERSION),
+        # A re-packager's is of somebody else, if it is a model at all.
+        ("unsloth/Thing", {}, Kind.UNKNOWN),
+        *(("unsloth/Thing", {"tags": [tag]}, Kind.CONVERSION) for tag in ("comfyui", "safetensors", "mlx", "onnx")),
+        ("unsloth/Thing", {"pipeline_tag": "text-to-image"}, Kind.CONVERSION),
         ("someone/Thing-slerp", {}, Kind.MERGE),
         ("someone/Thing-abliterated", {}, Kind.FINETUNE),
         ("Qwen/Qwen9-8B", {}, Kind.BASE),
@@ -62,6 +71,20 @@ def test_the_kind_without_a_stated_base(repo_id: str, facts: dict[str, Any], kin
     found = judged(repo_id, **facts)
     assert found.kind is kind
     assert found.evidence["kind"]
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "tags"), [("someone/thing-exl2", ()), ("someone/thing", ("exl3",)), ("someone/thing", ("exl2", "x"))]
+)
+def test_exl_is_a_quantisation_whatever_the_hub_infers(repo_id: str, tags: tuple[str, ...]) -> None:
+    assert judged(repo_id, "base_model:finetune:Qwen/Qwen3-8B", *tags).kind is Kind.QUANTIZED
+
+
+def test_a_packed_image_model_is_traced_by_its_name_and_one_that_only_begins_so_is_not() -> None:
+    packed = judged("someone/FLUX.1-dev-GGUF", "gguf")
+    assert packed.foundation is not None
+    assert packed.foundation.repo_id == "black-forest-labs/FLUX.1-dev"
+    assert judged("someone/FLUX.1-dev").foundation is None
 
 
 def test_a_base_is_its_own_foundation() -> None:

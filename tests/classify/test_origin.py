@@ -100,6 +100,15 @@ def test_what_sort_of_publisher_it_says_that_it_is(text: str, kind: str | None) 
     assert about(text).lab_kind == kind
 
 
+def test_a_seat_says_more_than_a_place_that_is_named() -> None:
+    assert about("We are based in Seoul.").origin_confidence == 0.65
+    assert about("Models for the people of Seoul").origin_confidence == 0.4
+
+
+def test_a_repository_without_a_namespace_is_its_authors() -> None:
+    assert judged("thing", author="google").lab == "google"
+
+
 def test_a_language_alone_is_too_weak() -> None:
     found = about("", language="ko")
     assert (found.origin, found.origin_confidence) == (None, 0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,18 @@ def test_licences_agree_with_the_tags(models: list[dict[str, Any]]) -> None:
         found = license_of(model)
         assert found.identifier in stated if stated else found.identifier is None, model["id"]
         assert (found.license_class == "undeclared") == (not stated), model["id"]
+
+
+def test_every_piece_of_evidence_says_by_what_sign_what_stands_there_and_what_it_means(
+    models: list[dict[str, Any]],
+) -> None:
+    for model in models:
+        for judgement, items in classify(model, registry()).evidence.items():
+            for signal, value, says in items:
+                where = f"{model['id']}: {judgement}"
+                assert re.fullmatch("[a-z_ ]+", signal), where
+                assert isinstance(value, str) and value not in {"", "None"}, where
+                assert isinstance(says, str) and (says or judgement == "openness"), where
 
 
 def test_the_table_in_the_docs_is_what_comes_out(models: list[dict[str, Any]]) -> None:

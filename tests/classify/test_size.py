@@ -216,6 +216,149 @@ def test_attention_is_counted_to_the_unit(stated: dict[str, Any], heads: int) ->
     assert found.params_total == 3 * (heads * 1_024 * 64 + 3 * 1_024 * 4_096) + 1_000 * 1_024
 
 
+PLAIN = {
+    "hidden_size": 1_024, "num_hidden_layers": 4, "num_attention_heads": 16, "num_key_value_heads": 2, "head_dim": 80,
+    "intermediate_size": 3_000, "vocab_size": 1_000, "tie_word_embeddings": True,
+}  # fmt: skip
+MIXED = {
+    **PLAIN, "num_hidden_layers": 9, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 500,
+    "first_k_dense_replace": 1, "decoder_sparse_step": 3, "shared_expert_intermediate_size": 700,
+}  # fmt: skip
+SHARED = {key: value for key, value in MIXED.items() if key != "shared_expert_intermediate_size"}
+SPELLINGS = [
+    (PLAIN, "hidden_size", "n_embd d_model n_embed dim model_dim"),
+    (PLAIN, "num_hidden_layers", "n_layer num_layers n_layers"),
+    (PLAIN, "vocab_size", "padded_vocab_size"),
+    (PLAIN, "intermediate_size",
+     "n_inner ffn_dim ffn_hidden_size d_ff encoder_ffn_dim hidden_dim inner_hidden_size block_ff_dim"),
+    (PLAIN, "num_attention_heads", "n_head n_heads num_heads encoder_attention_heads"),
+    (PLAIN, "num_key_value_heads", "num_kv_heads n_head_kv multi_query_group_num num_attention_groups"),
+    (PLAIN, "head_dim", "d_kv kv_channels attention_head_dim"),
+    (MIXED, "num_experts", "num_local_experts n_routed_experts moe_num_experts num_moe_experts"),
+    (MIXED, "num_experts_per_tok",
+     "num_experts_per_token experts_per_token moe_topk moe_k moe_top_k top_k_experts num_selected_experts"),
+    (MIXED, "moe_intermediate_size", "expert_ffn_hidden_size expert_intermediate_size moe_ffn_hidden_size"),
+    (MIXED, "shared_expert_intermediate_size",
+     "shared_intermediate_size moe_shared_expert_intermediate_size share_expert_dim"),
+    (MIXED, "first_k_dense_replace", "num_dense_layers moe_layer_start_index"),
+    (MIXED, "decoder_sparse_step", "interleave_moe_layer_step moe_layer_interval"),
+    ({**SHARED, "n_shared_experts": 2}, "n_shared_experts",
+     "num_shared_experts moe_num_shared_experts num_shared_expert"),
+]  # fmt: skip
+"""A configuration, one of its words, and what other labs write for it."""
+
+
+@pytest.mark.parametrize(
+    ("config", "word", "others"), SPELLINGS, ids=lambda value: value if str(value) == value else ""
+)
+def test_each_lab_spells_it_in_its_own_way(config: dict[str, Any], word: str, others: str) -> None:
+    def counts(config: dict[str, Any]) -> tuple[int | None, int | None]:
+        found = judged("someone/nameless", config=config)
+        return found.params_total, found.params_active
+
+    without = {key: value for key, value in config.items() if key != word}
+    assert counts(config) != counts(without)
+    for other in others.split():
+        assert counts({**without, other: config[word]}) == counts(config), other
+
+
+@pytest.mark.parametrize(
+    ("stated", "sparse"),
+    [
+        ({}, 6),
+        ({"first_k_dense_replace": 2}, 4),
+        ({"mlp_only_layers": [0, 1, 5]}, 3),
+        ({"mlp_only_layers": [0, 1], "first_k_dense_replace": 1}, 3),
+        ({"moe_layers_enum": "1,3,5"}, 3),
+        ({"moe_layers_enum": "0,1,2,3,4,5,6"}, 6),
+        ({"moe_layer_freq": [0, 1, 1, 0, 1, 1]}, 4),
+        ({"moe_layer_freq": [0, 1]}, 6),
+        ({"moe_layer_freq": 2}, 3),
+        ({"moe_layer_freq": 2, "decoder_sparse_step": 3}, 2),
+        ({"expert_layer_period": 2, "expert_layer_offset": 1}, 3),
+        ({"expert_layer_period": 4}, 2),
+    ],
+)
+def test_the_layers_that_have_experts_are_counted(stated: dict[str, Any], sparse: int) -> None:
+    plain = {**PLAIN, "num_hidden_layers": 6, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 500}
+    found = judged("someone/nameless", config={**plain, **stated})
+    attention, dense, expert = 1_024 * 80 * (16 + 2 + 2 + 16), 3 * 1_024 * 3_000, 3 * 1_024 * 500
+    common = 6 * attention + (6 - sparse) * dense + sparse * 1_024 * 8 + 1_000 * 1_024
+    assert found.params_total == common + sparse * 8 * expert
+    assert found.params_active == common + sparse * 2 * expert
+
+
+@pytest.mark.parametrize(
+    ("stated", "layer"),
+    [
+        # Of the first generation: in and out, what makes the step, the state.
+        ({}, 1_024 * 4_096 + 2_048 * (64 + 32) + 64 * 2_048 + 2_048 * 16 + 2_048 * 1_024),
+        (
+            {"expand": 3, "state_size": 8, "time_step_rank": 32},
+            1_024 * 6_144 + 3_072 * (32 + 16) + 32 * 3_072 + 3_072 * 8 + 3_072 * 1_024,
+        ),
+        # With heads.
+        (
+            {"mamba_n_heads": 32, "mamba_d_head": 64, "mamba_n_groups": 2, "mamba_d_state": 128},
+            1_024 * (2 * 2_048 + 2 * 2 * 128 + 32) + 2_048 * 1_024,
+        ),
+        (
+            {"mamba_num_heads": 32, "mamba_head_dim": 96, "n_groups": 8, "ssm_state_size": 128},
+            1_024 * (2 * 3_072 + 2 * 8 * 128 + 32) + 3_072 * 1_024,
+        ),
+        (
+            {"mamba_n_heads": 32, "mamba_d_head": 64, "mamba_d_ssm": 1_500, "mamba_d_state": 128},
+            1_024 * (2 * 1_500 + 2 * 128 + 32) + 1_500 * 1_024,
+        ),
+    ],
+)
+def test_a_state_space_is_counted_to_the_unit(stated: dict[str, Any], layer: int) -> None:
+    config = {"model_type": "mamba", "hidden_size": 1_024, "num_hidden_layers": 5, "vocab_size": 1_000}
+    assert judged("someone/nameless", config={**config, **stated}).params_total == 5 * layer + 1_000 * 1_024
+
+
+@pytest.mark.parametrize(
+    ("stated", "attention"),
+    [
+        # A latent: queries (through a latent of their own), keys and values out of one, and out.
+        ({}, 1_024 * 16 * 192 + 1_024 * (256 + 64) + 256 * 16 * 256 + 16 * 128 * 1_024),
+        (
+            {"q_lora_rank": 300, "qk_rope_head_dim": 32, "qk_nope_head_dim": 96, "v_head_dim": 80},
+            1_024 * 300 + 300 * 16 * 128 + 1_024 * (256 + 32) + 256 * 16 * (96 + 80) + 16 * 80 * 1_024,
+        ),
+    ],
+)
+def test_attention_over_a_latent_is_counted_to_the_unit(stated: dict[str, Any], attention: int) -> None:
+    found = judged("someone/nameless", config={**PLAIN, "kv_lora_rank": 256, **stated})
+    assert found.params_total == 4 * (attention + 3 * 1_024 * 3_000) + 1_000 * 1_024
+
+
+def test_linear_attention_in_three_of_four_layers_is_counted_to_the_unit() -> None:
+    linear = {
+        "linear_num_key_heads": 4, "linear_key_head_dim": 64, "linear_num_value_heads": 6, "linear_value_head_dim": 96,
+        "full_attention_interval": 4,
+    }  # fmt: skip
+    found = judged("someone/nameless", config={**PLAIN, **linear})
+    keys, values = 4 * 64, 6 * 96
+    other = 1_024 * (2 * keys + 2 * values + 2 * 6) + values * 1_024
+    assert found.params_total == 1_024 * 80 * 36 + 3 * other + 4 * 3 * 1_024 * 3_000 + 1_000 * 1_024
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_layers_that_convolve_are_counted_where_they_are(layers: int) -> None:
+    kinds = ["conv"] * layers + ["full_attention"] * (4 - layers)
+    found = judged("someone/nameless", config={**PLAIN, "conv_L_cache": 3, "layer_types": kinds})
+    mixing = (4 - layers) * 1_024 * 80 * 36 + layers * 4 * 1_024 * 1_024
+    assert found.params_total == mixing + 4 * 3 * 1_024 * 3_000 + 1_000 * 1_024
+
+
+def test_an_encoder_of_images_alone_has_patches_and_positions_and_no_vocabulary() -> None:
+    seen = {key: value for key, value in PLAIN.items() if key != "vocab_size"}
+    found = judged("someone/nameless", config={**seen, "patch_size": 16, "image_size": 224})
+    layer = 1_024 * 80 * 36 + 3 * 1_024 * 3_000
+    assert found.params_total == 4 * layer + 3 * 16 * 16 * 1_024 + 14 * 14 * 1_024
+
+
 @pytest.mark.parametrize(
     ("facts", "held"),
     [

@@ -16,6 +16,7 @@ from monitor.labs import load
         ({"tags": ["conversational", "text-generation"]}, "text-generation", "text"),
         ({"pipeline_tag": "conversational"}, "conversational", "text"),
         ({"tags": ["text-to-video"]}, "text-to-video", "video"),
+        ({"cardData": {"pipeline_tag": "text-to-video"}, "tags": ["text-generation"]}, "text-to-video", "video"),
         ({"pipeline_tag": 7, "tags": {"text-generation": 1}}, None, None),
     ],
 )
@@ -24,3 +25,20 @@ def test_the_task_is_the_pipeline_tag_or_a_tag_that_names_one(
 ) -> None:
     judged = classify({"id": "x/one", **facts}, load())
     assert (judged.task, judged.modality) == (task, modality)
+
+
+@pytest.mark.parametrize(
+    ("facts", "languages"),
+    [
+        ({"cardData": {"language": ["ko", "en"]}, "tags": ["fr"]}, ("en", "ko")),
+        ({"cardData": {"language": "zh-TW"}}, ("zh-TW",)),
+        ({"cardData": {"language": ["Klingon", "en"]}}, ("en",)),
+        ({"cardData": {"license": "mit"}, "tags": ["fr", "en", "moe"]}, ("en", "fr")),
+        ({"tags": ["pt-BR", "yue", "text-generation"]}, ("pt-BR", "yue")),
+        ({}, ()),
+    ],
+)
+def test_languages_are_those_of_the_card_or_else_of_the_tags(
+    facts: dict[str, object], languages: tuple[str, ...]
+) -> None:
+    assert classify({"id": "x/one", **facts}, load()).languages == languages
