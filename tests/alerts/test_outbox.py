@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 import time_machine
@@ -202,7 +204,7 @@ def test_the_back_off_grows_and_has_an_end() -> None:
     assert backoff(50) <= 14_400 * 1.25
 
 
-def test_what_one_target_owes_stops_no_other_stops_no_other(watching: House) -> None:
+def test_what_one_target_owes_stops_no_other(watching: House) -> None:
     watching.subscribe()
     with db.transaction(watching.engine) as session:
         outbox_target = session.scalars(select(Target)).one()
@@ -213,6 +215,29 @@ def test_what_one_target_owes_stops_no_other_stops_no_other(watching: House) -> 
     released(watching, "y/one")
     watching.deliver()
     assert [message.target for message in watching.channel.messages] == ["someone else"]
+
+
+def test_a_slow_channel_is_served_one_target_at_a_time(watching: House) -> None:
+    with db.transaction(watching.engine) as session:
+        for reader in range(4):
+            subscribe(session, Wish("kept", f"reader {reader}"))
+    released(watching, "y/one")
+
+    class Slow(Failing):
+        """Takes longer than a batch should, and looks how many targets are held meanwhile."""
+
+        held: ClassVar[list[int]] = []
+
+        def send(self, message: Message) -> str:
+            with db.reading(watching.engine) as session:
+                leased = select(Target).where(col(Target.leased_until) > db.now())
+                self.held.append(len(session.scalars(leased).all()))
+            time.sleep(outbox.QUICK * 1.2)
+            return super().send(message)
+
+    channel = Slow()
+    assert outbox.work(watching.engine, {"kept": channel}) == 4
+    assert channel.held == [1, 1, 1, 1]
 
 
 def test_a_flood_is_one_grouped_message(watching: House) -> None:
@@ -226,6 +251,8 @@ def test_a_few_are_told_one_by_one(watching: House) -> None:
     watching.subscribe()
     released(watching, "y/one", "y/two")
     assert watching.deliver() == 2
+    keys = [message.key for message in watching.channel.messages]
+    assert all(keys) and len(set(keys)) == 2
 
 
 def test_a_digest_waits_for_its_hour_and_comes_once(watching: House) -> None:
