@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -311,6 +312,40 @@ def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: House) -> No
         assert watching.deliver() == 1
     assert watching.channel.messages[0].in_doubt
     assert watching.channel.told == [("release", "y/one")]
+
+
+def test_who_comes_late_leaves_the_lease_of_the_one_who_took_over(watching: House) -> None:
+    watching.subscribe()
+    released(watching, "y/one")
+    began, enough = threading.Event(), threading.Event()
+
+    class Holding(Failing):
+        """Sends, and is not done before it is told so."""
+
+        def send(self, message: Message) -> str:
+            began.set()
+            assert enough.wait(60)
+            return super().send(message)
+
+    second = threading.Thread(target=outbox.work, args=(watching.engine, {"kept": Holding()}))
+
+    class Late(Failing):
+        """Is still at it when its lease has run out and another has begun."""
+
+        def send(self, message: Message) -> str:
+            with time_machine.travel(db.now() + outbox.LEASE + timedelta(seconds=1), tick=True):
+                second.start()
+                assert began.wait(60)
+            return super().send(message)
+
+    outbox.work(watching.engine, {"kept": Late()})
+    with db.reading(watching.engine) as session:
+        held = session.scalars(select(Target)).one().lease
+    enough.set()
+    second.join(60)
+    assert held is not None
+    with db.reading(watching.engine) as session:
+        assert session.scalars(select(Target)).one().lease is None
 
 
 @pytest.mark.parametrize(
