@@ -46,27 +46,29 @@ def selected(only: tuple[str, ...] = ()) -> Any:
 
 _MARK = "release.xmin::text AS mark"
 """What PostgreSQL says of the transaction that wrote a row: another after each change of it."""
+_SOME = {
+    "sqlite": "IN (SELECT value FROM json_each(:idents))",
+    "postgresql": "= ANY(CAST(translate(:idents, '[]', '{}') AS bigint[]))",
+}
+"""One parameter for all numbers, a JSON list: the statement is written once, and the driver binds one text."""
+_MARKS = text(f"SELECT id, {_MARK} FROM release WHERE id {_SOME['postgresql']}")  # noqa: S608
 
 
 @lru_cache
 def _numbered(dialect: str, *, marked: bool) -> Any:
-    """The rows of some numbers: one parameter for all of them, so that the statement is written once."""
-    some = "IN (SELECT value FROM json_each(:idents))" if dialect == "sqlite" else "= ANY(:idents)"
-    return selected().add_columns(text(_MARK) if marked else null()).where(text(f"release.id {some}"))
+    return selected().add_columns(text(_MARK) if marked else null()).where(text(f"release.id {_SOME[dialect]}"))
 
 
 def by_ident(session: Session, idents: Sequence[int], *, marked: bool = False) -> dict[int, tuple[Any, str | None]]:
     """The rows of these releases by their numbers, on PostgreSQL each with its mark where these are wanted."""
     dialect = session.get_bind().dialect.name
-    some = orjson.dumps(idents).decode() if dialect == "sqlite" else list(idents)
-    rows = session.execute(_numbered(dialect, marked=marked), {"idents": some})
+    rows = session.connection().execute(_numbered(dialect, marked=marked), {"idents": orjson.dumps(idents).decode()})
     return {row.id: (told(row), row[-1]) for row in rows}
 
 
 def marks(session: Session, idents: Sequence[int]) -> dict[int, object]:
     """The mark of each of these rows, on PostgreSQL: another after each change of it."""
-    some = text(f"SELECT id, {_MARK} FROM release WHERE id = ANY(:idents)")  # noqa: S608
-    return {row[0]: row[1] for row in session.connection().execute(some, {"idents": list(idents)})}
+    return {row[0]: row[1] for row in session.connection().execute(_MARKS, {"idents": orjson.dumps(idents).decode()})}
 
 
 def told(row: Row[Any], kept_as: Callable[[str], Any] = Fragment) -> Any:

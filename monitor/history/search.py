@@ -8,12 +8,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    bindparam,
     column,
     func,
     literal,
@@ -30,6 +32,7 @@ from sqlmodel import Session, col
 
 from monitor.db import UTCDateTime
 from monitor.history.query import Query, lookup, to_sql
+from monitor.history.query.values import DATES
 from monitor.history.rows import selected, told, written
 from monitor.models import Change, Json, Release
 from monitor.vocabulary import Status
@@ -102,19 +105,37 @@ def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | 
     """The number of each release of a page and what it is sorted by, in order; and of one more where there is one."""
     if not 1 <= limit <= MOST:
         raise SearchError("limit", f"limit {limit}: 1 to {MOST} expected")
-    column, descending = _sort(sort)
+    _sort(sort)
     after = _decoded(cursor, sort) if cursor is not None else None
-    where = conditions(session, query, walked=True)
+    steady = after is None and not query.fields & {"", *DATES}  # what it means goes with neither time nor rows
+    statements = _first(query, sort) if steady else _walks(sort, after, conditions(session, query, walked=True))
     found: list[tuple[int, Any]] = []
-    for stretch in _stretches(column, after, descending=descending):
+    for statement in statements:
         if len(found) <= limit:
-            # With what it is sorted by, so that SQLite merges what is and what was in the order of an index; that is
-            # left as it comes, for but one of them is told.
-            columns: list[Any] = [col(Release.id), type_coerce(column, NullType())]
-            statement = _ordered(select(*columns).where(*stretch, *where), column, descending=descending)
-            rows = session.connection().execute(statement.limit(limit + 1 - len(found)))
+            rows = session.connection().execute(statement, {"most": limit + 1 - len(found)})
             found += [(row[0], row[1]) for row in rows]
     return found
+
+
+@lru_cache(maxsize=256)
+def _first(query: Query, sort: str) -> list[Select[Any]]:
+    """The walks of a first page, kept: to write them costs more than to run them."""
+    return _walks(sort, None, [col(Release.pending).is_(False), to_sql(query)])
+
+
+def _walks(sort: str, after: tuple[Any, int] | None, where: list[ColumnElement[bool]]) -> list[Select[Any]]:
+    """Walks of indexes, one after the other, of :most rows each: a release's number, and what it is sorted by.
+
+    With that, so that SQLite merges what is and what was in the order of an index; it is left as it comes, for but one
+    of them is told.
+    """
+    column, descending = _sort(sort)
+    columns: list[Any] = [col(Release.id), type_coerce(column, NullType())]
+    most: Any = bindparam("most", type_=Integer)
+    return [
+        _ordered(select(*columns).where(*stretch, *where), column, descending=descending).limit(most)
+        for stretch in _stretches(column, after, descending=descending)
+    ]
 
 
 def _stretches(

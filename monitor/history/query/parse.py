@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any as Anything
 
@@ -24,6 +24,7 @@ def _grammar() -> Lark:
     return Lark(text, parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False)
 
 
+@lru_cache(maxsize=1_000)
 def parse(text: str) -> Query:
     """Reads a query; an empty one matches everything. Raises QueryError with column and expectation."""
     if len(text) > LONGEST:
