@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from multiprocessing import connection, get_context, parent_process
+from threading import Thread
 from typing import Any
 
+from sqlalchemy import Engine
+
 from monitor.alerts.match import enqueue
-from monitor.db import now, reading, transaction
+from monitor.db import make_engine, now, reading, transaction
 from monitor.detection import Watcher
 from monitor.history.record import Judgements, ignoring, judge, record
+from monitor.labs import Registry
 from monitor.models import Poll
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub import FULL, PAGE, Facts
@@ -43,17 +50,79 @@ def backfill(
     Waits for the allowance. Raises HubError where the Hub fails; calling again goes on.
     """
     progress = Progress(0, 0, None)
-    with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(1) as behind, _few_collections():
+    with (
+        ThreadPoolExecutor(1) as ahead,
+        ThreadPoolExecutor(1) as behind,
+        _judging(watcher) as judging,
+        _few_collections(),
+    ):
         for namespace in namespaces or (None,):
-            progress = _walk(watcher, ahead, behind, namespace, since, limit, progress, report)
+            progress = _walk(watcher, ahead, judging, behind, namespace, since, limit, progress, report)
     return progress
+
+
+class _Judging:
+    """Judges pages in a process of its own, on another core than the one before is written.
+
+    That takes a second to start: the first page begins it, if more will follow, and is judged here. So is every other
+    one where that process cannot be started, or was killed.
+    """
+
+    def __init__(self, watcher: Watcher, pool: Executor) -> None:
+        self._watcher, self._pool, self._begun = watcher, pool, False
+
+    def __call__(self, sightings: Sequence[Sighting], *, more: bool) -> Judgements:
+        begun, self._begun = self._begun, self._begun or more
+        with suppress(BrokenExecutor):
+            if begun:
+                return self._pool.submit(_judged_beside, sightings).result()
+            if more:
+                self._pool.submit(_judged_beside, ())
+        return _judged(self._watcher.engine, self._watcher.registry, sightings)
+
+
+@contextmanager
+def _judging(watcher: Watcher) -> Iterator[_Judging]:
+    place = watcher.engine.url.render_as_string(hide_password=False)
+    with ProcessPoolExecutor(1, get_context("spawn"), _begin_beside, (place, watcher.registry)) as pool:
+        yield _Judging(watcher, pool)
+
+
+_beside: list[tuple[Engine, Registry]] = []
+"""In the process that judges: where it reads the history, and what it knows of labs."""
+
+
+def _begin_beside(place: str, registry: Registry) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it is stopped, and stops it
+    Thread(target=_end_with_parent, daemon=True).start()
+    gc.set_threshold(*_SELDOM)
+    _beside.append((make_engine(place), registry))
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)  # it was killed, and nobody waits for an answer
+
+
+def _judged_beside(sightings: Sequence[Sighting]) -> Judgements:
+    return _judged(*_beside[0], sightings)
+
+
+def _judged(engine: Engine, registry: Registry, sightings: Sequence[Sighting]) -> Judgements:
+    with reading(engine) as session:
+        return judge(session, sightings, registry)
+
+
+_SELDOM = 100_000, 50, 100
 
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
     """Pages of facts are trees without circles, made by the hundred thousand: looking for circles costs a sixth."""
     before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(*_SELDOM)
     try:
         yield
     finally:
@@ -63,6 +132,7 @@ def _few_collections() -> Iterator[None]:
 def _walk(
     watcher: Watcher,
     ahead: Executor,
+    judging: _Judging,
     behind: Executor,
     namespace: str | None,
     since: date | None,
@@ -86,7 +156,8 @@ def _walk(
         if not (ended or enough):
             page = ask(following)
         # The next page comes, and this one is judged, while the one before is written.
-        sightings, judgements = _judged(watcher, wanted)
+        sightings = _sightings(wanted)
+        judgements = judging(sightings, more=not (ended or enough))
         learnt = progress.learnt + (writing.result() if writing is not None else 0)
         writing = behind.submit(_recorded, watcher, name, sightings, judgements, None if ended else following)
         reached = str(wanted[-1].get("createdAt"))[:10] if wanted else progress.reached
@@ -120,15 +191,13 @@ def _resumed(watcher: Watcher, name: str) -> str | None:
     return url if isinstance(url, str) and url.startswith(f"{watcher.hub.endpoint}/") else None
 
 
-def _judged(watcher: Watcher, rows: Sequence[Facts]) -> tuple[list[Sighting], Judgements]:
+def _sightings(rows: Sequence[Facts]) -> list[Sighting]:
     moment = now()
-    sightings = [
+    return [
         Sighting(row["_id"], row["id"], row, Via.BACKFILL, moment, history=True)
         for row in rows
         if row.get("private") is not True
     ]
-    with reading(watcher.engine) as session:
-        return sightings, judge(session, sightings, watcher.registry)
 
 
 def _recorded(

@@ -14,7 +14,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import DateTime, Dialect, Engine, Table, TextClause, bindparam, create_engine, event, text
+from orjson import Fragment
+from sqlalchemy import JSON, DateTime, Dialect, Engine, Table, TextClause, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
@@ -167,7 +168,8 @@ def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], ke
     """Inserts many rows (each with the same columns) at once, leaving out what is there; the keys that were inserted.
 
     PostgreSQL takes them as one JSON document: it unpacks that faster than a client can bind some fifty parameters a
-    row. On SQLite the caller holds the write lock, and gives only rows that it did not find.
+    row. On SQLite the caller holds the write lock, and gives only rows that it did not find. What goes into a column of
+    JSON may be its text already.
     """
     if not rows:
         return set()
@@ -176,7 +178,9 @@ def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], ke
     if dialect.name == "postgresql":
         source = f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table.name}, CAST(:rows AS jsonb))"  # noqa: S608
         statement = f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING RETURNING {key}"
-        return set(session.scalars(text(statement), {"rows": orjson.dumps(rows).decode()}))
+        texts = [name for name in rows[0] if isinstance(table.c[name].type, JSON)]
+        whole = [row | {name: Fragment(row[name]) for name in texts if isinstance(row[name], str)} for row in rows]
+        return set(session.scalars(text(statement), {"rows": orjson.dumps(whole).decode()}))
     binders = [
         (place, _remembered(bind))
         for place, name in enumerate(rows[0])
@@ -197,8 +201,8 @@ def _remembered(bind: Callable[[Any], Any]) -> Callable[[Any], Any]:
     moments: dict[datetime, Any] = {}
 
     def bound(value: Any) -> Any:
-        if value is None:
-            return bind(None)
+        if value is None or isinstance(value, str):
+            return value
         if isinstance(value, datetime):
             found = moments.get(value)
             if found is None:

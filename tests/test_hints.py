@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import pytest
 from huggingface_hub import HfApi
 from sqlalchemy import select
@@ -118,6 +120,19 @@ def test_a_backfill_waits_for_the_allowance_and_tells_nobody(house: House) -> No
     assert (done.met, done.learnt) == (5, 5)
     assert any(report.waiting > 0 for report in reports)
     assert house.count(Delivery) == 0
+
+
+def test_a_backfill_goes_on_by_itself_when_the_process_that_judges_for_it_is_killed(house: House) -> None:
+    house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(1_001))
+    killed: list[int | None] = []
+
+    def kill(_progress: Progress) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+            killed.append(process.pid)
+
+    done = backfill(house.watcher, since=None, namespaces=[], limit=None, report=kill)
+    assert (done.met, done.learnt, len(killed)) == (1_001, 1_001, 1)
 
 
 @pytest.mark.parametrize("scope", ["repo.config", "repo.content", "repo.something.new"])

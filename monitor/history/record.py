@@ -22,7 +22,7 @@ from monitor.history.corrections import corrected, of
 from monitor.history.counters import Key, count, delays
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.launches import WINDOW, assign, member
-from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed
+from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed, written
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
 from monitor.telemetry import spanned
@@ -76,8 +76,8 @@ KEPT = (
 """Columns of which every change is kept; which of them are events, :mod:`monitor.history.changes` says."""
 
 
-Judgements = Mapping[str, tuple[dict[str, Any], Classification]]
-"""By ``_id``: the facts that are kept of a repository, and what they say."""
+Judgements = Mapping[str, dict[str, Any]]
+"""By ``_id``: what a new repository's facts say, as :func:`monitor.history.release.written`."""
 
 
 def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -> Judgements:
@@ -93,7 +93,7 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     for sighting, facts in zip(sightings, kept, strict=True):
         found = classify(facts, registry, history)
         history.add(sighting.repo_id, found)
-        done[sighting.hub_id] = facts, found
+        done[sighting.hub_id] = written(facts, found)
     return done
 
 
@@ -238,7 +238,7 @@ def _record_new(
         return
     watch = _Watch(session, {sighting.repo_id.partition("/")[0] for sighting in sightings})
     found = {sighting.hub_id: sighting for sighting in sightings}
-    rows = [_BLANK | _first(found[key], *judgements[key], watch) for key in judgements if key in found]
+    rows = [_BLANK | _first(found[key], judgements[key], watch) for key in judgements if key in found]
     _supersede(session, rows)
     for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
         row["launch_id"] = launch
@@ -264,12 +264,10 @@ _RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
 _BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
 
 
-def _first(sighting: Sighting, facts: dict[str, Any], judgement: Classification, watch: _Watch) -> dict[str, Any]:
-    columns = judged(facts, judgement)
+def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[str, Any]:
     created = columns["created_at"]
     news, after = watch.judge(sighting, created)
-    pending = judgement.has_weights is False
-    when = (None, None, None) if pending else _released(sighting, created, after, news=news)
+    when = (None, None, None) if columns["pending"] else _released(sighting, created, after, news=news)
     return columns | {
         "hub_id": sighting.hub_id,
         "released_at": when[0],
@@ -278,11 +276,8 @@ def _first(sighting: Sighting, facts: dict[str, Any], judgement: Classification,
         "first_seen_at": sighting.seen_at,
         "detected_via": str(sighting.via),
         "status": str(Status.LIVE),
-        "pending": pending,
         "history": not news,
-        "facts": facts,
-        "facts_digest": digest(facts),
-        "listed_digest": digest(facts) if sighting.via in _LISTED else None,
+        "listed_digest": columns["facts_digest"] if sighting.via in _LISTED else None,
     }
 
 
