@@ -130,12 +130,13 @@ def _keys(by: list[str], values: tuple[Any, ...]) -> Row:
 
 def _add_launches(session: Session, query: Query, by: list[str], place: ZoneInfo, rows: list[Row]) -> None:
     """How many launches have members in each row: few releases are of a launch, and an index holds those."""
-    keys, launch = [_key(session, name, place) for name in by], col(Release.launch_id)
+    keys, launch = [_key(session, name, place, written=False) for name in by], col(Release.launch_id)
     members = select(launch.label("launch"), *keys).where(launch.is_not(None), *conditions(session, query))
     # Each once by hashing, and then counted: count(distinct) sorts them all, at twice the price.
     some = _apart(session, members.distinct())
     keys = [some.c[name] for name in by]
-    statement = select(*keys, func.count()).group_by(*keys)
+    told = [func.to_char(some.c[name], _MONTH) if _begins(session, name) else some.c[name] for name in by]
+    statement = select(*told, func.count()).group_by(*keys)
     found = {tuple(_keys(by, tuple(row)).values()): int(row[-1]) for row in session.execute(statement)}
     for one in rows:
         one["launches"] = found.get(tuple(one[name] for name in by), 0)
@@ -162,7 +163,15 @@ def _add_medians(session: Session, query: Query, by: list[str], place: ZoneInfo,
 # --- time -------------------------------------------------------------------------------------------------
 
 
-def _key(session: Session, name: str, place: ZoneInfo) -> ColumnElement[Any]:
+_MONTH: Any = literal_column("'YYYY-MM'")
+
+
+def _begins(session: Session, name: str) -> bool:
+    """Whether this dimension can be left as the moment at which it begins: on PostgreSQL quicker than as a text."""
+    return name == "month" and session.get_bind().dialect.name == "postgresql"
+
+
+def _key(session: Session, name: str, place: ZoneInfo, *, written: bool = True) -> ColumnElement[Any]:
     if name in COLUMNS:
         return col(COLUMNS[name]).label(name)
     offsets = _offsets(session, place)
@@ -178,9 +187,10 @@ def _key(session: Session, name: str, place: ZoneInfo) -> ColumnElement[Any]:
     local: Any = func.timezone("UTC", moment)
     if offsets is not None:
         local += cast(offsets, Interval)
-    if name == "month":
-        return func.to_char(local, literal_column("'YYYY-MM'")).label(name)
-    return cast(func.date_trunc(literal_column(f"'{name}'"), local), Date).label(name)
+    if name == "month" and written:
+        return func.to_char(local, _MONTH).label(name)
+    begins = func.date_trunc(literal_column(f"'{name}'"), local)
+    return begins.label(name) if name == "month" else cast(begins, Date).label(name)
 
 
 def _offsets(session: Session, place: ZoneInfo) -> ColumnElement[str] | None:
