@@ -117,6 +117,18 @@ def test_a_circle_ends_where_it_closes() -> None:
     assert found.foundation is not None
 
 
+def test_a_circle_further_up_ends_where_it_closes() -> None:
+    known = chain(("b/two", "c/three"), ("c/three", "b/two"))
+    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    assert [parent.repo_id for parent in found.lineage] == ["b/two", "c/three"]
+
+
+def test_a_format_of_a_labs_own_release_is_no_conversion_unless_it_is_of_another() -> None:
+    assert judged("google/thing-hf").kind is Kind.BASE
+    assert judged("google/thing-hf", "base_model:google/thing").kind is Kind.CONVERSION
+    assert judged("someone/thing-hf").kind is Kind.CONVERSION
+
+
 def test_one_that_names_itself_is_its_own_root() -> None:
     found = judged("a/one", "base_model:finetune:a/one")
     assert found.foundation == Foundation("a/one", None, None)

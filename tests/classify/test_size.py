@@ -126,7 +126,45 @@ def test_the_size_is_found_among_what_only_looks_like_one(number: str, front: st
 def test_packing_is_undone(packing: str, total: int) -> None:
     found = judged("someone/model", **shape(total, packing))
     assert found.params_source == "safetensors"
-    assert found.params_total == pytest.approx(total, rel=0.03)
+    assert found.params_total == pytest.approx(total, rel=0.0003)
+
+
+SAID_BY_TAGS = {"mlx", "nvfp4 beside fp8"}
+"""Packings of which nothing in the configuration tells."""
+SAID_BY_THE_CONFIGURATION = {
+    "compressed-tensors w4a16", "compressed-tensors in groups of 32", "gptq in groups of 32", "gptq 3-bit", "bitnet"
+}  # fmt: skip
+"""Packings of which the tags do not tell enough."""
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_tags_and_configuration_tell_a_packing_each_alone(packing: str) -> None:
+    total = 8_030_261_248
+    facts = shape(total, packing)
+    if packing not in SAID_BY_TAGS:
+        assert judged("someone/model", **facts | {"tags": []}).params_total == pytest.approx(total, rel=0.0003)
+    if packing not in SAID_BY_THE_CONFIGURATION:
+        assert judged("someone/model", **facts | {"config": {}}).params_total == pytest.approx(total, rel=0.0003)
+
+
+@pytest.mark.parametrize(("name", "packing"), [("bnb", "bnb"), ("MXFP4", "mxfp4"), ("NVFP4", "nvfp4"), ("mlx", "none")])
+def test_a_name_alone_tells_a_packing(name: str, packing: str) -> None:
+    weights = shape(8 * B, packing)["safetensors"]
+    assert judged(f"someone/model-{name}", safetensors=weights).params_total == pytest.approx(8 * B, rel=0.0003)
+
+
+def test_values_packed_without_zero_points_are_counted_without_them() -> None:
+    packing = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": False}
+    weights = {"I32": B // 8, "F16": 100_000_000 + B // 128}
+    found = judged("someone/model", safetensors={"parameters": weights}, config={"quantization_config": packing})
+    assert found.params_total == B + 100_000_000
+
+
+def test_a_name_that_counts_otherwise_than_the_weights_is_told() -> None:
+    found = judged("someone/thing-7B", safetensors={"total": 3 * B})
+    assert found.params_total == 3 * B
+    assert ("name", "7B", "disagrees") in found.evidence["params"]
+    assert len(judged("someone/thing-7B", safetensors={"total": 7 * B}).evidence["params"]) == 1
 
 
 def rows(shared: Path) -> list[tuple[str, float, float | None]]:
