@@ -47,6 +47,12 @@ def test_secrets_come_from_the_environment_and_every_setting_is_one() -> None:
                 assert str(value).startswith("${"), name
 
 
+def test_every_secret_that_there_is_can_be_given() -> None:
+    secret = {variable(name) for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    for name in ("worker", "beat", "web"):
+        assert secret <= set(SERVICES[name]["environment"]), name
+
+
 def test_workers_serve_every_queue() -> None:
     words = SERVICES["worker"]["command"]
     assert set(words[words.index("-Q") + 1].split(",")) == set(QUEUES)
