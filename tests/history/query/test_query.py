@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
@@ -50,6 +51,7 @@ MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
     ("namespace:qwen", {"namespace": "Qwen"}, {"namespace": "QwenX"}),
     ("repo:qwen/*-8b", {"repo_id": "Qwen/Qwen3-8B"}, {"repo_id": "Qwen/Qwen3-8B-Base"}),
     ("repo:a_b/*", {"repo_id": "a_b/x"}, {"repo_id": "aXb/x"}),
+    ("repo:a%b/*", {"repo_id": "a%b/x"}, {"repo_id": "aXb/x"}),
     ("kind:base,merge", {"kind": "merge"}, {"kind": "adapter"}),
     ("params:>=30B", {"params_total": 30 * 10**9}, {"params_total": 30 * 10**9 - 1}),
     ("params:1..7B", {"params_total": 7 * 10**9}, {"params_total": 7 * 10**9 + 1}),
@@ -66,6 +68,9 @@ MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
     ("released:>2026-04-30", {"released_at": NOW}, {"released_at": NOW - timedelta(days=1)}),
     ("released:<=2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
     ("released:7d", {"released_at": NOW - timedelta(days=6)}, {"released_at": NOW - timedelta(days=8)}),
+    ("released:7d", {"released_at": NOW - timedelta(days=7)}, {"released_at": NOW - timedelta(days=7, minutes=1)}),
+    ("released:7d..1d", {"released_at": NOW - timedelta(days=3)}, {"released_at": NOW - timedelta(days=8)}),
+    ("released:7d..1d", {"released_at": NOW - timedelta(days=3)}, {"released_at": NOW - timedelta(hours=20)}),
     ("released:>=2026-05-01T12:00:00Z", {"released_at": NOW}, {"released_at": NOW - timedelta(seconds=1)}),
     ('"deep research"', {"tags": ["deep research"]}, {"tags": ["deep", "research"]}),
     ("QWEN", {"repo_id": "x/qwen-y"}, {"repo_id": "x/y"}),
@@ -97,6 +102,15 @@ def test_meaning(query: str, holds: dict[str, object], fails: dict[str, object] 
     assert fails is None or not predicate(release(**fails))
 
 
+def test_a_date_counted_back_from_now_moves_with_the_clock() -> None:
+    holds = to_predicate(parse("released:7d"))
+    row = release(released_at=NOW - timedelta(days=6))
+    with time_machine.travel(NOW, tick=False):
+        assert holds(row)
+    with time_machine.travel(NOW + timedelta(days=2), tick=False):
+        assert not holds(row)
+
+
 def test_each_meaning_is_the_same_in_the_tables(sqlite_engine: Engine) -> None:
     members = {columns.get("launch_id") for _, *pair in MEANINGS for columns in pair if columns}
     with db.transaction(sqlite_engine) as session:
@@ -122,6 +136,9 @@ def test_each_meaning_is_the_same_in_the_tables(sqlite_engine: Engine) -> None:
         ("a)", 2, "not ')'"),
         ("params:>=many", 10, "a count expected"),
         ("params:0.0001", 8, "a count expected"),
+        ("params:1X", 8, "a count expected"),
+        ("params:>=9300000T", 10, "a count expected"),
+        ("(a) OR", 7, "a word, a field or a value"),
         ('say "hello', 5, "closing quote"),
         ("kind:foo", 6, "finetune"),
         ("a OR", 5, "expected at the end"),
