@@ -196,8 +196,8 @@ class History:
         if not wanted:
             return
         self._cache.update(dict.fromkeys(wanted))
-        query = select(*_KNOWN).where(among(self._session, "release.repo_id", wanted)).order_by(col(Release.id))
-        self._cache.update({row.repo_id: told(row._asdict()) for row in self._session.execute(query)})
+        found = self._session.execute(_KNOWN.where(among(self._session, "release.repo_id", wanted)))
+        self._cache.update({row.repo_id: told(row._asdict()) for row in found})
 
     def add(self, repo_id: str, found: Classification) -> None:
         """Adds what has just been judged."""
@@ -207,13 +207,17 @@ class History:
         )
 
 
-_KNOWN: Any = [
-    getattr(Release, name)
-    for name in (
-        "repo_id", "kind", "lineage", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
-        "params_active", "license", "license_class",
+_RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
+_KNOWN = select(
+    *(
+        _RELEASE.c[name]
+        for name in (
+            "repo_id", "kind", "lineage", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
+            "params_active", "license", "license_class",
+        )
     )
-]  # fmt: skip
+).order_by(_RELEASE.c.id)  # fmt: skip
+"""Of the table itself: many are asked for one by one, and the mapper would take longer than the database."""
 
 
 def _rows(session: Session, hub_ids: Collection[str]) -> dict[str, Release]:
@@ -260,7 +264,6 @@ def _bases(tags: Any) -> list[str]:
     return [tag[11:] for tag in tags if isinstance(tag, str) and tag.startswith("base_model:") and tag.count(":") == 1]
 
 
-_RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
 _BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
 
 
