@@ -28,6 +28,7 @@ from monitor.settings import Settings
 from monitor.vocabulary import Digest
 from tests.channels.slack.office import visible
 from tests.fakes.hub import model
+from tests.fakes.slack import Channel as Conversation
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
 from tests.house import House
@@ -109,6 +110,45 @@ def test_thirty_repositories_over_fifty_minutes_are_one_story(readers: Readers) 
     assert {row.name for row in members} == set(NAMES)
     assert apart == {"x/before", "someone/Qwen9-8B-GGUF", "bartowski/Qwen9-8B-GGUF"}
     assert states == {"sent"}
+
+
+def another(readers: Readers, query: str) -> Conversation:
+    """Another channel of Slack that asks for this."""
+    (workspace,) = readers.slack.workspaces.values()
+    made = readers.slack.channel(workspace, "another")
+    with db.transaction(readers.house.engine) as session:
+        subscribe(session, Wish("slack", made.id, query))
+    return made
+
+
+def arrived(readers: Readers, minute: int, *names: str) -> None:
+    """These become public in this minute, and are told."""
+    with time_machine.travel(db.now() + timedelta(minutes=minute), tick=True):
+        for name in names:
+            published(readers.house, name)
+        readers.house.look("Qwen")
+        readers.deliver()
+
+
+def test_each_channel_has_a_message_of_its_own_about_a_launch(readers: Readers) -> None:
+    other = another(readers, "namespace:Qwen")
+    arrived(readers, 0, "Qwen9-4B")
+    arrived(readers, 5, "Qwen9-8B")
+    (message,) = other.messages
+    assert len(readers.slack.messages) == 2
+    assert all("2 repositories" in told["text"] and "edited" in told for told in (message, *readers.slack.messages))
+
+
+def test_a_message_that_told_of_others_too_is_answered_and_not_edited(readers: Readers) -> None:
+    other = another(readers, "")
+    readers.house.hub.add_many(model(f"y/of-its-own-{number}") for number in range(outbox.FLOOD))
+    arrived(readers, 0, "Qwen9-4B", "Qwen9-8B")
+    arrived(readers, 5, "Qwen9-32B")
+    first, second = other.messages
+    assert "of-its-own" in visible(first) and "edited" not in first
+    assert "Qwen9-32B" in visible(second) and second["thread_ts"] == first["ts"]
+    (edited,) = (told for told in readers.slack.messages if "edited" in told)
+    assert "3 repositories" in edited["text"]
 
 
 def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(readers: Readers) -> None:
