@@ -62,6 +62,8 @@ MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
     ("license:permissive", {"license_class": "permissive"}, {"license_class": "copyleft"}),
     ("gated:true", {"gated": "manual"}, {"gated": "no"}),
     ("gated:false", {"gated": "no"}, {"gated": None}),
+    ("language:none", {"languages": []}, {"languages": ["en"]}),
+    ("tag:none", {"tags": []}, {"tags": ["moe"]}),
     ("language:ko", {"languages": ["en", "ko"]}, {"languages": ["kor"]}),
     ("tag:MoE", {"tags": ["moe"]}, {"tags": ["moes"]}),
     ("released:2026-04-30", {"released_at": NOW - timedelta(days=1)}, {"released_at": NOW}),
@@ -364,6 +366,37 @@ def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, Any]], que
             assert by_sql == found, query.normal
             by_words = found_by_words(session, query)
             assert by_words is None or by_words >= by_sql, query.normal
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("event:gated", {1}),
+        ("event:gated,relicensed", {1, 2}),
+        ("event:launch", {2}),
+        ("event:release", {0, 1, 2, 3}),
+        ("event:momentum", {3}),
+        ("-event:gated", {0, 2, 3}),
+        ("crossed:downloads>=1M", {3}),
+        ("crossed:likes>=1K", set()),
+        ("crossed:likes>=1K,downloads>=1M", {3}),
+    ],
+)
+def test_what_happened_means_the_same_in_the_tables(sqlite_engine: Engine, query: str, found: set[int]) -> None:
+    happened = [[], ["gated"], ["relicensed"], ["downloads>=1M"]]
+    rows = [release(number, launch_id=1 if number == 2 else None) for number in range(4)]
+    with db.transaction(sqlite_engine) as session:
+        session.add(launch(1))
+        session.flush()
+        session.add_all(rows)
+        session.flush()
+        session.add_all(changed(row, word) for row, events in zip(rows, happened, strict=True) for word in events)
+    with Session(sqlite_engine) as session:
+        assert set(session.scalars(select(Release.hub_id).where(to_sql(parse(query), NOW)))) == {
+            f"id{n}" for n in found
+        }
+        holds = to_predicate(parse(query), NOW)
+        assert {n for n, row in enumerate(rows) if holds(row, words_of(session.merge(row), happened[n]))} == found
 
 
 def changed(row: Release, word: str) -> Change:
