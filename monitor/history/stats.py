@@ -92,7 +92,7 @@ def stats(
         statement = select(*keys, func.count(), func.count(params), high, low).group_by(*keys)
     rows = [_row(by, tuple(row)) for row in session.execute(statement)]
     if launches:
-        _add_launches(session, query, by, place, rows)
+        _add_launches(session, query, by, place, rows, ())
     if medians or (medians is None and sum(row["count"] for row in rows) <= MEDIANS):
         _add_medians(session, query, by, place, rows)
     time = next((name for name in by if name in TIMES), None)
@@ -128,10 +128,37 @@ def _keys(by: list[str], values: tuple[Any, ...]) -> Row:
     return dict(zip(by, plain, strict=False))
 
 
-def _add_launches(session: Session, query: Query, by: list[str], place: ZoneInfo, rows: list[Row]) -> None:
+def add_launches(session: Session, query: Query, by: list[str], rows: list[Row]) -> None:
+    """Counts the launches of some rows of :func:`stats` that has counted none, in UTC: a few periods cost little."""
+    time = next((name for name in by if name in TIMES), None)
+    periods: list[Any] = [row[time] for row in rows] if time is not None and rows else [None]
+    within: tuple[ColumnElement[bool], ...] = ()
+    if None not in periods:
+        first, last = (_begin(period) for period in (min(periods), max(periods)))
+        within = col(Release.released_at) >= first, col(Release.released_at) < min(last, _LAST) + _LONGEST
+    _add_launches(session, query, by, zone("UTC"), rows, within)
+
+
+_LONGEST = timedelta(days=31)
+"""No period is longer; what is counted beyond its end has no row."""
+_LAST = datetime.max.replace(tzinfo=UTC) - _LONGEST
+
+
+def _begin(period: str) -> datetime:
+    return datetime.fromisoformat(f"{period}-01"[:10]).replace(tzinfo=UTC)
+
+
+def _add_launches(
+    session: Session,
+    query: Query,
+    by: list[str],
+    place: ZoneInfo,
+    rows: list[Row],
+    within: tuple[ColumnElement[bool], ...],
+) -> None:
     """How many launches have members in each row: few releases are of a launch, and an index holds those."""
     keys, launch = [_key(session, name, place, written=False) for name in by], col(Release.launch_id)
-    members = select(launch.label("launch"), *keys).where(launch.is_not(None), *conditions(session, query))
+    members = select(launch.label("launch"), *keys).where(launch.is_not(None), *within, *conditions(session, query))
     # Each once by hashing, and then counted: count(distinct) sorts them all, at twice the price.
     some = _apart(session, members.distinct())
     keys = [some.c[name] for name in by]

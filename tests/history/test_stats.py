@@ -18,7 +18,7 @@ from monitor import db
 from monitor.history import stats as counting
 from monitor.history.query import parse, to_predicate, to_tally
 from monitor.history.search import SearchError
-from monitor.history.stats import COLUMNS, DIMENSIONS, dimensions, stats, survey
+from monitor.history.stats import COLUMNS, DIMENSIONS, add_launches, dimensions, stats, survey
 from monitor.models import Launch, Release
 from tests.history.query.test_query import launch, release
 
@@ -102,6 +102,11 @@ def test_counts_sums_and_medians_are_those_counted_by_hand(
         found = stats(session, query, by, tz=tz)
         counted = {tuple(row[name] for name in by): tuple(row.values())[len(by) :] for row in found if row["count"] > 0}
         assert counted == by_hand(matching, by, tz)
+        if tz == "UTC":
+            part = stats(session, query, by, launches=False)[: len(rows) // 2 + 1]
+            add_launches(session, query, by, part)
+            told = {tuple(row[name] for name in by): row["launches"] for row in found}
+            assert all(row["launches"] == told[tuple(row[name] for name in by)] for row in part)
         seen = survey(session, query)
         assert (seen.total, seen.exact) == (len(matching), True)
         for name in COLUMNS:

@@ -16,7 +16,7 @@ from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import QueryError, parse
 from monitor.history.query.tree import All
 from monitor.history.search import SearchError
-from monitor.history.stats import DIMENSIONS, TIMES, dimensions, stats
+from monitor.history.stats import DIMENSIONS, TIMES, add_launches, dimensions, stats
 from monitor.web.answers import conditional
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.render import address, page
@@ -145,6 +145,7 @@ def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
     }  # fmt: skip
     try:
         by, rows = _counted(request, session, asked)
+        _tell_launches(session, asked, by, rows)
     except (QueryError, SearchError) as error:
         return page(request, "chart", 422, **context | {"problem": str(error)})
     drawn = _drawn(rows, by, asked)
@@ -171,13 +172,14 @@ def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
 def table(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
     """The numbers of a chart alone, as a part of a page."""
     by, rows = _counted(request, session, asked)
+    _tell_launches(session, asked, by, rows)
     return page(request, "numbers", by=by, rows=rows, asked=asked, query=parse(asked.q), most=MOST_ROWS)
 
 
 @router.get("/trends/chart.{form}")
 def picture(request: Request, session: Reading, asked: Wanted, form: Literal["svg", "png"]) -> Response:
     """A chart as SVG, for light and dark screens, or as PNG."""
-    by, rows = _counted(request, session, asked, launches=False)
+    by, rows = _counted(request, session, asked)
     drawn = _drawn(rows, by, asked)
     body = drawn.svg().encode() if form == "svg" else drawn.png()
     response = conditional(request, body, "image/svg+xml" if form == "svg" else "image/png")
@@ -185,15 +187,13 @@ def picture(request: Request, session: Reading, asked: Wanted, form: Literal["sv
     return response
 
 
-def _counted(
-    request: Request, session: Session, asked: Asked, *, launches: bool = True
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """What the rows are by, and the rows; ``launches``: counted even where they are not what is drawn."""
+def _counted(request: Request, session: Session, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
+    """What the rows are by, and the rows; launches are counted where they are what is drawn."""
     if asked.by == ACCESS:
         by, rows = ACCESS.split(","), _access(request, session, asked)
     else:
         by = dimensions(asked.by)
-        rows = stats(session, parse(asked.q), by, medians=False, launches=launches or asked.value == "launches")
+        rows = stats(session, parse(asked.q), by, medians=False, launches=asked.value == "launches")
     time = next((name for name in by if name in TIMES), None)
     if time is not None and asked.last:
         # By the count, not by a condition on the date: so the tally answers, however long the history.
@@ -202,6 +202,12 @@ def _counted(
     if asked.known:
         rows = [row for row in rows if all(row[name] is not None for name in by)]
     return by, rows
+
+
+def _tell_launches(session: Session, asked: Asked, by: list[str], rows: list[dict[str, Any]]) -> None:
+    """Counts the launches of the rows that a table shows."""
+    if asked.by != ACCESS and asked.value != "launches":
+        add_launches(session, parse(asked.q), by, rows[:MOST_ROWS])
 
 
 def _access(request: Request, session: Session, asked: Asked) -> list[dict[str, Any]]:
