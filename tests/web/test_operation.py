@@ -6,6 +6,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -27,6 +28,14 @@ from tests.fakes.hub import model
 from tests.house import House
 
 DEPLOY = ROOT / "deploy"
+
+
+HINT: dict[str, Any] = {
+    "event": {"action": "update", "scope": "repo.config"},
+    "repo": {"id": "1", "type": "model", "name": "y/hinted", "private": False, "owner": {"id": "1"}},
+    "webhook": {"id": "w", "version": 3},
+}
+"""What the Hub sends of a change."""
 
 
 def client_of(house: House, **settings: object) -> TestClient:
@@ -160,13 +169,8 @@ def test_names_keep_to_the_conventions(told: House) -> None:
 
 def test_a_request_has_an_id_that_goes_on_with_what_it_brings(told: House) -> None:
     client = client_of(told)
-    payload = {
-        "event": {"action": "update", "scope": "repo.config"},
-        "repo": {"id": "1", "type": "model", "name": "y/hinted", "private": False, "owner": {"id": "1"}},
-        "webhook": {"id": "w", "version": 3},
-    }
     sent = {"X-Webhook-Secret": "s3cret", "X-Request-ID": "from-the-proxy-1"}
-    answer = client.post("/hooks/hub", json=payload, headers=sent)
+    answer = client.post("/hooks/hub", json=HINT, headers=sent)
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (202, "from-the-proxy-1")
     with db.reading(told.engine) as session:
         assert session.scalars(select(Hint)).one().trace == "from-the-proxy-1"
@@ -175,27 +179,22 @@ def test_a_request_has_an_id_that_goes_on_with_what_it_brings(told: House) -> No
 
 def test_the_hubs_webhook_is_taken_with_its_secret_alone_and_where_it_can_be_read(told: House) -> None:
     client = client_of(told)
-    payload = {
-        "event": {"action": "update", "scope": "repo.config"},
-        "repo": {"id": "1", "type": "model", "name": "y/hinted", "private": False, "owner": {"id": "1"}},
-        "webhook": {"id": "w", "version": 3},
-    }
 
     def sent(body: object, **headers: str) -> tuple[int, str]:
         answer = client.post("/hooks/hub", json=body, headers=headers)
         return answer.status_code, answer.json().get("error", {}).get("message", answer.json().get("status"))
 
     right = {"X-Webhook-Secret": "s3cret"}
-    assert sent(payload) == sent(payload, **{"X-Webhook-Secret": "s3creT"})
-    assert sent(payload)[0] == 401 and "X-Webhook-Secret" in sent(payload)[1]
-    code, says = sent(payload | {"repo": "y/hinted"}, **right)
+    assert sent(HINT) == sent(HINT, **{"X-Webhook-Secret": "s3creT"})
+    assert sent(HINT)[0] == 401 and "X-Webhook-Secret" in sent(HINT)[1]
+    code, says = sent(HINT | {"repo": "y/hinted"}, **right)
     assert code == 422 and says.startswith("repo: ")
-    dataset = payload["repo"] | {"type": "dataset"}  # type: ignore[operator]
-    assert sent(payload | {"repo": dataset}, **right) == (202, "ignored")
+    dataset = HINT["repo"] | {"type": "dataset"}
+    assert sent(HINT | {"repo": dataset}, **right) == (202, "ignored")
     with db.reading(told.engine) as session:
         assert session.scalars(select(Hint)).all() == []
-    assert sent(payload, **right) == (202, "accepted")
-    closed = client_of(told, hub_webhook_secret=None).post("/hooks/hub", json=payload, headers=right)
+    assert sent(HINT, **right) == (202, "accepted")
+    closed = client_of(told, hub_webhook_secret=None).post("/hooks/hub", json=HINT, headers=right)
     assert closed.status_code == 403 and "MONITOR_HUB_WEBHOOK_SECRET" in closed.json()["error"]["message"]
 
 
