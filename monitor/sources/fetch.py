@@ -354,17 +354,17 @@ def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return None
 
 
-def _addresses(host: str, port: int, admits: Callable[[str], bool]) -> list[str]:
+def addresses(host: str, port: int, admits: Callable[[str], bool]) -> list[str]:
     """The addresses of ``host``. Raises FetchError: it has none, or one of them is not public."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise FetchError(f"{host} is not found") from None
-    addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
+    found_at = list(dict.fromkeys(str(item[4][0]) for item in found))
     # One private address among public ones is enough: nobody needs that, but for getting past this check.
-    if not all(admits(address) for address in addresses):
+    if not all(admits(address) for address in found_at):
         raise FetchError(f"{host} has a private address, refused (see MONITOR_ALLOW_PRIVATE_TARGETS)", permanent=True)
-    return addresses
+    return found_at
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
@@ -384,7 +384,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in _addresses(host, port, self._admits):
+        for address in addresses(host, port, self._admits):
             try:
                 left = _left(self._deadline, timeout)
                 stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)

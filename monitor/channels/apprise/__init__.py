@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-
 import apprise
 
 from monitor.alerts.message import Message, SendError
 from monitor.channels.stories import Story, counted, facts, stories
 from monitor.channels.words import describe, flag, foundation, headline, launched
 from monitor.models import Subscription
-from monitor.sources.fetch import is_public
+from monitor.sources.fetch import FetchError, addresses, is_public
 
 MOST = 20
 """Releases of one grouped message that are spelled out."""
@@ -62,11 +60,11 @@ def _hosts(service: apprise.NotifyBase) -> set[str]:
 
 def _refuse_private(host: str) -> None:
     try:
-        found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError):
-        return  # nobody can be reached there: some services keep a topic's name in the place of a host
-    if not all(is_public(str(item[4][0])) for item in found):
-        raise SendError(f"{host} is a private address (MONITOR_ALLOW_PRIVATE_TARGETS)", permanent=True)
+        addresses(host, 0, is_public)
+    except FetchError as error:
+        # One that is not found is nobody's: some services keep a topic's name in the place of a host.
+        if error.permanent:
+            raise SendError(str(error), permanent=True) from None
 
 
 def title(message: Message) -> str:
