@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import col
 
 from monitor.alerts import match
+from monitor.alerts.message import Item, Message
 from monitor.db import now, reading, transaction
 from monitor.history.record import News
 from monitor.models import Delivery, Release, Subscription
@@ -72,3 +73,8 @@ class Room:
     def deliveries(self) -> list[Delivery]:
         with reading(self.engine) as session:
             return list(session.scalars(select(Delivery).order_by(col(Delivery.id))))
+
+
+def message_of(subscription: Subscription, *releases: Release, key: str = "k-1", in_doubt: bool = False) -> Message:
+    """A message about releases."""
+    return Message(key, subscription, tuple(Item("release", row) for row in releases), in_doubt)

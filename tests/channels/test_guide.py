@@ -13,8 +13,7 @@ from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.db import reading, transaction
 from monitor.history.record import News
 from monitor.models import Delivery, Subscription
-from tests.channels.email.desk import outbox_message
-from tests.channels.room import release
+from tests.channels.room import message_of, release
 from tests.conftest import ROOT
 
 GUIDE = (ROOT / "docs" / "channels.md").read_text()
@@ -47,7 +46,7 @@ def test_it_tells_once(sqlite_engine: Engine, tmp_path: Path) -> None:
     assert "qwen released Qwen/Qwen3-Next-80B-A3B" in (tmp_path / "releases.txt").read_text()
     with reading(sqlite_engine) as session:
         subscription = session.scalars(select(Subscription)).one()
-    journal().send(outbox_message(subscription, release(), key=str(row.receipt), in_doubt=True))
+    journal().send(message_of(subscription, release(), key=str(row.receipt), in_doubt=True))
     assert len((tmp_path / "releases.txt").read_text().splitlines()) == 1
 
 

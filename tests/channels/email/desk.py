@@ -11,12 +11,11 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from monitor.alerts import outbox
-from monitor.alerts.message import Item, Message
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email, send_confirmations
 from monitor.channels.email.tokens import Purpose, Tokens
 from monitor.db import now, reading, transaction
-from monitor.models import Delivery, Release, Subscription
+from monitor.models import Delivery
 from monitor.service import Service
 from monitor.vocabulary import Digest
 from monitor.web.app import create_app
@@ -85,12 +84,6 @@ class Desk(Room):
 
             tables = SQLModel.metadata.sorted_tables
             return {table.name: [tuple(map(str, row)) for row in connection.execute(select(table))] for table in tables}
-
-
-def outbox_message(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> Message:
-    """A message about releases."""
-    items = tuple(Item("release", row) for row in releases)
-    return Message(key, subscription, items, **more)
 
 
 def path_in(text: str, what: str) -> str:

@@ -23,7 +23,7 @@ from monitor.db import reading, transaction
 from monitor.history.record import News
 from monitor.models import Delivery, DeliveryState, Subscription, Target
 from monitor.settings import Settings
-from tests.channels.room import release
+from tests.channels.room import message_of, release
 from tests.channels.workers import Workers
 from tests.fakes.hub import until
 from tests.fakes.smtp import SmtpSink
@@ -155,7 +155,6 @@ def bare(sink: Sink, engine: Engine, database_url: str, number: int) -> float:
 
 def _letter(sink: Sink, engine: Engine, database_url: str) -> bytes:
     """A letter as the workers write them."""
-    from tests.channels.email.desk import outbox_message
 
     settings = Settings(
         database_url=database_url,
@@ -168,7 +167,7 @@ def _letter(sink: Sink, engine: Engine, database_url: str) -> bytes:
     with reading(engine) as session:
         subscription = session.scalars(select(Subscription)).first()
     assert subscription is not None
-    message = outbox_message(subscription, release())
+    message = message_of(subscription, release())
     return email.letters.alert(message, subscription.target, email.background(message)).raw
 
 

@@ -13,8 +13,8 @@ from monitor.alerts.message import Message, SendError
 from monitor.channels.email.reports import Kind, read
 from monitor.db import reading
 from monitor.models import EmailBounce, Subscription, Suppression
-from tests.channels.email.desk import READER, Desk, outbox_message
-from tests.channels.room import release
+from tests.channels.email.desk import READER, Desk
+from tests.channels.room import message_of, release
 from tests.fakes.hub import until
 from tests.fakes.smtp import Received
 
@@ -50,7 +50,7 @@ def arf(original: bytes, kind: str = "abuse") -> bytes:
 def letter(desk: Desk) -> Received:
     """A letter that went out, to a subscriber made for it."""
     ident = desk.subscriber()
-    desk.email.send(outbox_message(desk.subscription(ident), release()))
+    desk.email.send(message_of(desk.subscription(ident), release()))
     return desk.sink.letters[-1]
 
 
@@ -75,9 +75,7 @@ def test_a_hard_bounce_ends_the_letters_at_once(desk: Desk) -> None:
     assert desk.deliver() == 0 and len(desk.sink.letters) == 1
     row = desk.subscriptions()[0]
     assert row.paused and "cannot be delivered" in (row.paused_because or "")
-    until(
-        lambda: refused(desk, outbox_message(row, release())), 20, "the list of suppressed addresses to be read again"
-    )
+    until(lambda: refused(desk, message_of(row, release())), 20, "the list of suppressed addresses to be read again")
 
 
 def refused(desk: Desk, message: Message) -> bool:

@@ -18,8 +18,8 @@ from monitor.channels.email.phrases import license_name, summary
 from monitor.db import now, transaction
 from monitor.models import Change, Delivery, Outage
 from monitor.vocabulary import Digest
-from tests.channels.email.desk import READER, Desk, outbox_message, path_in, texts
-from tests.channels.room import release
+from tests.channels.email.desk import READER, Desk, path_in, texts
+from tests.channels.room import message_of, release
 from tests.fakes.smtp import Received
 
 
@@ -292,7 +292,7 @@ def test_deliveries_of_one_letter_share_its_key(desk: Desk) -> None:
 def test_two_letters_about_the_same_message_have_one_message_id(desk: Desk) -> None:
     subscription = desk.subscription(desk.subscriber())
     for _ in range(2):
-        desk.email.send(outbox_message(subscription, release(), key="abc-1", in_doubt=True))
+        desk.email.send(message_of(subscription, release(), key="abc-1", in_doubt=True))
     assert len({letter.message["Message-ID"] for letter in desk.sink.letters}) == 1
 
 

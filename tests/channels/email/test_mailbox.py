@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from monitor.channels.email.mailbox import Mailbox, MailboxError, collect, probe
 from monitor.models import EmailBounce, Suppression
 from monitor.settings import Settings, SettingsError
-from tests.channels.email.desk import READER, Desk, outbox_message
+from tests.channels.email.desk import READER, Desk
 from tests.channels.email.test_bounces import dsn
-from tests.channels.room import release
+from tests.channels.room import message_of, release
 from tests.fakes.imap import ImapServer
 from tests.fakes.smtp import Received
 
@@ -32,7 +32,7 @@ def settings(desk: Desk, imap: ImapServer, **changes: str) -> Settings:
 
 def letter(desk: Desk, address: str = READER) -> Received:
     ident = desk.subscriber(address=address)
-    desk.email.send(outbox_message(desk.subscription(ident), release()))
+    desk.email.send(message_of(desk.subscription(ident), release()))
     return desk.sink.letters[-1]
 
 

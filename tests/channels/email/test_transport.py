@@ -14,15 +14,15 @@ from monitor.db import reading
 from monitor.models import Suppression
 from monitor.settings import Settings, SettingsError
 from tests.channels.email.conftest import Make
-from tests.channels.email.desk import READER, Desk, outbox_message
-from tests.channels.room import release
+from tests.channels.email.desk import READER, Desk
+from tests.channels.room import message_of, release
 from tests.fakes.smtp import DROP, KEEP_AND_DROP, SmtpSink, Stage, Tls
 
 
 def send(desk: Desk, key: str = "k-1") -> str:
     """One letter, without the outbox."""
     subscription = desk.subscription(desk.subscriber())
-    return desk.email.send(outbox_message(subscription, release(), key=key))
+    return desk.email.send(message_of(subscription, release(), key=key))
 
 
 def failure(desk: Desk) -> SendError:
@@ -125,7 +125,7 @@ def test_each_thread_has_its_own_connection(desk: Desk) -> None:
     def run(number: int) -> None:
         barrier.wait(10)
         for turn in range(5):
-            desk.email.send(outbox_message(subscription, release(), key=f"k-{number}-{turn}"))
+            desk.email.send(message_of(subscription, release(), key=f"k-{number}-{turn}"))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
     for thread in threads:

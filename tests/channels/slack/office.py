@@ -12,11 +12,10 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from monitor.alerts import outbox
-from monitor.alerts.message import Item, Message
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.slack.transport import Slack
 from monitor.db import now, transaction
-from monitor.models import Delivery, Release, Subscription, Target
+from monitor.models import Delivery, Release, Target
 from monitor.service import Service
 from monitor.web.app import create_app
 from tests.channels.room import Room
@@ -94,10 +93,3 @@ def _texts(value: Any) -> list[Json]:
     if value.get("type") in {"mrkdwn", "plain_text"}:
         return [value]
     return [text for item in value.values() for text in _texts(item)]
-
-
-def message_of(subscription: Subscription, *releases: Release, key: str = "k-1", **more: Any) -> Message:
-    """A message about releases."""
-    items = tuple(Item(more.get("event", "release"), row) for row in releases)
-    more.pop("event", None)
-    return Message(key, subscription, items, **more)

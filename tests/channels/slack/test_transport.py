@@ -15,8 +15,8 @@ from monitor.channels.slack.transport import Slack
 from monitor.db import now, transaction
 from monitor.models import Change, Feed, FeedEntry, Outage, Release, Target
 from monitor.vocabulary import Digest
-from tests.channels.room import release
-from tests.channels.slack.office import Office, message_of, visible
+from tests.channels.room import message_of, release
+from tests.channels.slack.office import Office, visible
 from tests.fakes.slack import DROP, KEEP_AND_DROP, FakeSlack, buttons
 
 
