@@ -5,14 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from multiprocessing import connection, get_context, parent_process
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy import Engine
@@ -24,7 +25,7 @@ from monitor.history.record import Judgements, ignoring, judge, record
 from monitor.labs import Registry
 from monitor.models import Poll
 from monitor.sources.budget import AllowanceSpent
-from monitor.sources.hub import FULL, PAGE, Facts
+from monitor.sources.hub import FULL, PAGE, Facts, models
 from monitor.vocabulary import Sighting, Via
 
 
@@ -53,7 +54,7 @@ def backfill(
     with (
         ThreadPoolExecutor(1) as ahead,
         ThreadPoolExecutor(1) as behind,
-        _judging(watcher) as judging,
+        beside(watcher) as judging,
         _few_collections(),
     ):
         for namespace in namespaces or (None,):
@@ -61,31 +62,54 @@ def backfill(
     return progress
 
 
-class _Judging:
-    """Judges pages in a process of its own, on another core than the one before is written.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the listing, judged: what is wanted of it (facts are in the judgements), and whether that is all."""
 
-    That takes a second to start: the first page begins it, if more will follow, and is judged here. So is every other
-    one where that process cannot be started, or was killed.
+    sightings: list[Sighting]
+    judgements: Judgements
+    whole: bool
+
+
+class Judging:
+    """Reads and judges pages in a process of its own, on another core than the ones before are written.
+
+    That takes a second or two to start, which the first page begins, if more will follow. Until then pages are judged
+    here; so they are where that process cannot be started, or was killed.
     """
 
     def __init__(self, watcher: Watcher, pool: Executor) -> None:
-        self._watcher, self._pool, self._begun = watcher, pool, False
+        self._watcher, self._pool = watcher, pool
+        self._started: Future[Page] | None = None
 
-    def __call__(self, sightings: Sequence[Sighting], *, more: bool) -> Judgements:
-        begun, self._begun = self._begun, self._begun or more
+    @property
+    def ready(self) -> bool:
+        """Whether that process has started, or will not."""
+        return self._started is not None and self._started.done()
+
+    def __call__(self, listing: bytes, since: date | None, *, more: bool) -> Callable[[], Page]:
+        coming = None
         with suppress(BrokenExecutor):
-            if begun:
-                return self._pool.submit(_judged_beside, sightings).result()
-            if more:
-                self._pool.submit(_judged_beside, ())
-        return _judged(self._watcher.engine, self._watcher.registry, sightings)
+            if self.ready:
+                coming = self._pool.submit(_judged_beside, listing, since)
+            elif self._started is None and more:
+                self._started = self._pool.submit(_judged_beside, b"[]", None)
+
+        def page() -> Page:
+            with suppress(BrokenExecutor):
+                if coming is not None:
+                    return coming.result()
+            return _judged(self._watcher.engine, self._watcher.registry, listing, since)
+
+        return page
 
 
 @contextmanager
-def _judging(watcher: Watcher) -> Iterator[_Judging]:
+def beside(watcher: Watcher) -> Iterator[Judging]:
+    """Judging of which most is done in a process beside this one, which ends with it."""
     place = watcher.engine.url.render_as_string(hide_password=False)
     with ProcessPoolExecutor(1, get_context("spawn"), _begin_beside, (place, watcher.registry)) as pool:
-        yield _Judging(watcher, pool)
+        yield Judging(watcher, pool)
 
 
 _beside: list[tuple[Engine, Registry]] = []
@@ -106,13 +130,18 @@ def _end_with_parent() -> None:
     os._exit(1)  # it was killed, and nobody waits for an answer
 
 
-def _judged_beside(sightings: Sequence[Sighting]) -> Judgements:
-    return _judged(*_beside[0], sightings)
+def _judged_beside(listing: bytes, since: date | None) -> Page:
+    return _judged(*_beside[0], listing, since)
 
 
-def _judged(engine: Engine, registry: Registry, sightings: Sequence[Sighting]) -> Judgements:
+def _judged(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> Page:
+    rows = models(listing)
+    wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
+    sightings = _sightings(wanted)
     with reading(engine) as session:
-        return judge(session, sightings, registry)
+        judgements = judge(session, sightings, registry)
+    bare = [replace(sighting, facts={}) for sighting in sightings]
+    return Page(bare, judgements, len(wanted) == len(rows))
 
 
 _SELDOM = 100_000, 50, 100
@@ -129,10 +158,13 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+_JUDGED_AHEAD = 2
+
+
 def _walk(
     watcher: Watcher,
     ahead: Executor,
-    judging: _Judging,
+    judging: Judging,
     behind: Executor,
     namespace: str | None,
     since: date | None,
@@ -141,46 +173,74 @@ def _walk(
     report: Report,
 ) -> Progress:
     name = f"backfill {namespace or '*'} since {since or 'ever'}"
-
-    def ask(url: str | None) -> Future[tuple[list[Facts], str | None]]:
-        return ahead.submit(_asked, watcher, url, namespace, progress, report)
-
-    page = ask(_resumed(watcher, name))
+    most = None if limit is None else limit - progress.met
+    ask = partial(_asked, watcher, namespace, lambda wait: report(replace(progress, waiting=wait)))
     writing: Future[int] | None = None
-    while True:
-        rows, following = page.result()
-        wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
-        wanted = wanted if limit is None else wanted[: limit - progress.met]
-        ended = following is None or len(wanted) < len(rows)
-        enough = limit is not None and progress.met + len(wanted) >= limit
-        if not (ended or enough):
-            page = ask(following)
-        # The next page comes, and this one is judged, while the one before is written.
-        sightings = _sightings(wanted)
-        judgements = judging(sightings, more=not (ended or enough))
-        learnt = progress.learnt + (writing.result() if writing is not None else 0)
-        writing = behind.submit(_recorded, watcher, name, sightings, judgements, None if ended else following)
-        reached = str(wanted[-1].get("createdAt"))[:10] if wanted else progress.reached
-        progress = Progress(progress.met + len(wanted), learnt, reached)
-        report(progress)
-        if ended or enough:
-            progress = Progress(progress.met, learnt + writing.result(), reached)
+    with closing(_pages(ahead, judging, ask, _resumed(watcher, name), since, most)) as pages:
+        for page, following in pages:
+            learnt = progress.learnt + (writing.result() if writing is not None else 0)
+            sightings = page.sightings[: None if limit is None else limit - progress.met]
+            ended = following is None or not page.whole or len(sightings) < len(page.sightings)
+            goes_on = None if ended else following
+            writing = behind.submit(_recorded, watcher, name, sightings, page.judgements, goes_on)
+            made = page.judgements[sightings[-1].hub_id]["created_at"] if sightings else None
+            reached = made.date().isoformat() if made is not None else progress.reached
+            progress = Progress(progress.met + len(sightings), learnt, reached)
             report(progress)
-            return progress
+            if ended or progress.met == limit:
+                break
+    if writing is not None:
+        progress = replace(progress, learnt=progress.learnt + writing.result())
+        report(progress)
+    return progress
+
+
+Ask = Callable[[Event, str | None], tuple[bytes, str | None]]
+
+
+def _pages(
+    ahead: Executor, judging: Judging, ask: Ask, place: str | None, since: date | None, most: int | None
+) -> Generator[tuple[Page, str | None]]:
+    """Judged pages in their order, each with the place of the next.
+
+    While the caller does something with one, others are asked for and judged; no more than hold ``most`` repositories.
+    """
+    over = Event()
+    asked: Future[tuple[bytes, str | None]] | None = ahead.submit(ask, over, place)
+    coming: deque[tuple[Callable[[], Page], str | None]] = deque()
+    met = 0
+    try:
+        while asked is not None or coming:
+            if asked is not None:
+                listing, following = asked.result()
+                more = following is not None and (most is None or met + (len(coming) + 1) * PAGE < most)
+                coming.append((judging(listing, since, more=more), following))
+                asked = ahead.submit(ask, over, following) if more else None
+                if asked is not None and len(coming) < _JUDGED_AHEAD:
+                    continue
+            judged, following = coming.popleft()
+            page = judged()
+            met += len(page.sightings)
+            yield page, following
+            if asked is None and not coming and following is not None:  # the page was not as full as pages can be
+                asked = ahead.submit(ask, over, following)
+    finally:
+        over.set()
 
 
 def _asked(
-    watcher: Watcher, url: str | None, namespace: str | None, progress: Progress, report: Report
-) -> tuple[list[Facts], str | None]:
+    watcher: Watcher, namespace: str | None, waiting: Callable[[float], None], over: Event, url: str | None
+) -> tuple[bytes, str | None]:
     params: dict[str, Any] = {"sort": "createdAt", "limit": PAGE, "expand": FULL}
     if namespace is not None:
         params["author"] = namespace
     while True:
         try:
-            return watcher.hub.page(url, **params)
+            return watcher.hub.unread(url, **params)
         except AllowanceSpent as spent:
-            report(Progress(progress.met, progress.learnt, progress.reached, spent.retry_in))
-            time.sleep(min(spent.retry_in, 5.0))
+            waiting(spent.retry_in)
+            if over.wait(min(spent.retry_in, 5.0)):
+                return b"[]", None
 
 
 def _resumed(watcher: Watcher, name: str) -> str | None:

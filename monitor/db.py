@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from alembic.util.exc import CommandError
 from orjson import Fragment
 from sqlalchemy import JSON, DateTime, Dialect, Engine, Table, TextClause, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Session
 
 from alembic import command
@@ -87,6 +88,7 @@ def _sqlite_connection(connection: sqlite3.Connection, _record: Any) -> None:
         "foreign_keys=ON",
         "busy_timeout=30000",
         "cache_size=-8192",
+        "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -181,38 +183,23 @@ def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], ke
         texts = [name for name in rows[0] if isinstance(table.c[name].type, JSON)]
         whole = [row | {name: Fragment(row[name]) for name in texts if isinstance(row[name], str)} for row in rows]
         return set(session.scalars(text(statement), {"rows": orjson.dumps(whole).decode()}))
-    binders = [
-        (place, _remembered(bind))
-        for place, name in enumerate(rows[0])
-        if (bind := table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) is not None
-    ]
     marks = ", ".join("?" * len(rows[0]))
-    values = [list(row.values()) for row in rows]
-    for row in values:
-        for place, bound in binders:
-            row[place] = bound(row[place])
+    columns = zip(*[row.values() for row in rows], strict=True)
+    values = [_bound(column, table.c[name].type, dialect) for name, column in zip(rows[0], columns, strict=True)]
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
-    session.connection().exec_driver_sql(statement, list(map(tuple, values)))
+    session.connection().exec_driver_sql(statement, list(zip(*values, strict=True)))
     return {row[key] for row in rows}
 
 
-def _remembered(bind: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``bind`` for many rows, most of which hold one of few moments, or an empty list or object."""
-    moments: dict[datetime, Any] = {}
-
-    def bound(value: Any) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, datetime):
-            found = moments.get(value)
-            if found is None:
-                found = moments[value] = bind(value)
-            return found
-        if isinstance(value, (list, dict)):
-            return orjson.dumps(value).decode() if value else "[]" if isinstance(value, list) else "{}"
-        return bind(value)
-
-    return bound
+def _bound(column: Sequence[Any], type_: TypeEngine[Any], dialect: Dialect) -> Sequence[Any]:
+    """The values of a column as SQLite's driver takes them: as their type binds them, which takes longer for many."""
+    kinds = set(map(type, column)) - {str, int, NoneType}
+    if kinds == {datetime}:
+        return [value and value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") for value in column]
+    bind = type_.dialect_impl(dialect).bind_processor(dialect) if kinds else None
+    if bind is None:
+        return column
+    return [value if value is None or isinstance(value, str) else bind(value) for value in column]
 
 
 def migrations() -> Path:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-
 import pytest
 from huggingface_hub import HfApi
 from sqlalchemy import select
 from sqlmodel import col
 
 from monitor import db, detection
-from monitor.backfill import Progress, backfill
-from monitor.models import Delivery, Feed, FeedEntry, Namespace
+from monitor.models import Feed, FeedEntry, Namespace
 from monitor.sources import hub_webhook
 from monitor.sources.feeds import NewEntry
 from tests.fakes.hub import ReplayHub, model
@@ -109,30 +106,6 @@ def test_what_others_changed_of_the_hubs_webhooks_is_put_right(house: House) -> 
     assert len(left) == len(hooks)
     assert not any(hook.disabled for hook in left.values())
     assert {item.name for hook in left.values() for item in hook.watched} == set(house.registry.watched)
-
-
-def test_a_backfill_waits_for_the_allowance_and_tells_nobody(house: House) -> None:
-    house.subscribe()
-    house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(5))
-    house.allowance.shut(1)
-    reports: list[Progress] = []
-    done = backfill(house.watcher, since=None, namespaces=["Qwen"], limit=None, report=reports.append)
-    assert (done.met, done.learnt) == (5, 5)
-    assert any(report.waiting > 0 for report in reports)
-    assert house.count(Delivery) == 0
-
-
-def test_a_backfill_goes_on_by_itself_when_the_process_that_judges_for_it_is_killed(house: House) -> None:
-    house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(1_001))
-    killed: list[int | None] = []
-
-    def kill(_progress: Progress) -> None:
-        for process in multiprocessing.active_children():
-            process.kill()
-            killed.append(process.pid)
-
-    done = backfill(house.watcher, since=None, namespaces=[], limit=None, report=kill)
-    assert (done.met, done.learnt, len(killed)) == (1_001, 1_001, 1)
 
 
 @pytest.mark.parametrize("scope", ["repo.config", "repo.content", "repo.something.new"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, select
+import orjson
+from sqlalchemy import Table, bindparam, select
 from sqlmodel import Session, col
 
 from monitor.classify import Classification, classify
@@ -109,7 +110,7 @@ def record(
     """Writes what the sightings say and what has to be told of it. The same sighting again changes nothing.
 
     The caller owns the transaction: either all of it is written or none. ``judgements``: of :func:`judge`, where the
-    sightings were judged before (while others were written).
+    sightings were judged before (while others were written); what they saw is then read from these.
     ``window``: within which of each other a family's repositories are one launch.
     """
     batch = {sighting.hub_id: sighting for sighting in sightings}
@@ -123,7 +124,10 @@ def record(
     _record_new(session, new, found, registry, window, done)
     _sighted(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
     for hub_id, row in rows.items():
-        _record_again(session, row, batch[hub_id], registry, done)
+        sighting = batch[hub_id]
+        if judgements is not None:
+            sighting = replace(sighting, facts=orjson.loads(judgements[hub_id]["facts"]))
+        _record_again(session, row, sighting, registry, done)
     arrived = [item.release for item in done.news if item.release.hub_id in rows and item.event == Event.RELEASE]
     launched = assign(session, [member(row.model_dump(), registry) for row in arrived], window)
     for row, launch in zip(arrived, launched, strict=True):
@@ -187,7 +191,8 @@ class History:
 
     def __call__(self, repo_id: str) -> Known | None:
         if repo_id not in self._cache:
-            self.learn([repo_id])
+            found = self._session.execute(_KNOWN_ONE, {"repo_id": repo_id}).all()
+            self._cache[repo_id] = told(found[-1]._asdict()) if found else None
         return self._cache[repo_id]
 
     def learn(self, repo_ids: Iterable[str]) -> None:
@@ -218,6 +223,7 @@ _KNOWN = select(
     )
 ).order_by(_RELEASE.c.id)  # fmt: skip
 """Of the table itself: many are asked for one by one, and the mapper would take longer than the database."""
+_KNOWN_ONE = _KNOWN.where(_RELEASE.c.repo_id == bindparam("repo_id"))
 
 
 def _rows(session: Session, hub_ids: Collection[str]) -> dict[str, Release]:

@@ -179,7 +179,7 @@ def _rows() -> Select[Any]:
     return select(Release).options(defer(cast(Any, Release.facts)))
 
 
-RARE, COMMON = 1_000, 50_000
+RARE, COMMON = 3_000, 50_000
 """Releases that words find. Up to RARE are looked up one by one; of up to COMMON, those are skipped in a walk of the
 history that the index of words does not have; what is more common is met soon enough without it."""
 

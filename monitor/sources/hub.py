@@ -96,7 +96,7 @@ class Hub:
     def detail(self, repo_id: str) -> Facts | None:
         """One repository, under whatever name it now has; None where it is missing, deleted or private."""
         try:
-            answer = self._json(self._ask(f"{self.endpoint}/api/models/{quote(repo_id, safe='/')}", {"expand": FULL}))
+            answer = _json(self._ask(f"{self.endpoint}/api/models/{quote(repo_id, safe='/')}", {"expand": FULL}))
         except HfHubHTTPError as error:
             if error.response.status_code in {401, 404}:
                 return None
@@ -109,7 +109,7 @@ class Hub:
         """What an organisation says of itself; None where ``namespace`` is none."""
         try:
             url = f"{self.endpoint}/api/organizations/{quote(namespace, safe='')}/overview"
-            answer = self._json(self._ask(url))
+            answer = _json(self._ask(url))
         except HfHubHTTPError:
             return None
         return dict(answer) if isinstance(answer, dict) else None
@@ -119,7 +119,7 @@ class Hub:
         if not self._token:
             return None
         try:
-            return str(self._json(self._ask(f"{self.endpoint}/api/whoami-v2")).get("name"))
+            return str(_json(self._ask(f"{self.endpoint}/api/whoami-v2")).get("name"))
         except HfHubHTTPError as error:
             raise HubError(f"the Hub refuses HF_TOKEN ({error.response.status_code})") from error
 
@@ -129,19 +129,21 @@ class Hub:
 
     def page(self, url: str | None = None, **params: Any) -> tuple[list[Facts], str | None]:
         """One page of a listing, and the URL of the next one: by its own URL, else by parameters."""
+        content, following = self.unread(url, **params)
+        return models(content), following
+
+    def unread(self, url: str | None = None, **params: Any) -> tuple[bytes, str | None]:
+        """As :meth:`page`, the page as it came: for :func:`models` to read, elsewhere perhaps."""
         try:
             response = self._ask(url or f"{self.endpoint}/api/models", None if url else params)
         except HfHubHTTPError as error:
             status = error.response.status_code
             raise HubError(f"the Hub refuses the listing ({status}): is HF_TOKEN right?") from error
-        rows = self._json(response)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise HubError("the Hub's listing is no list of models")
         following = response.links.get("next", {}).get("url")
         if following is not None and not following.startswith(f"{self.endpoint}/"):
             # It would be asked with our token.
             raise HubError(f"the Hub's listing goes on at another host: {following[:100]}")
-        return [row for row in rows if _usable(row)], following
+        return response.content, following
 
     def _list(self, **params: Any) -> Iterator[Facts]:
         # HfApi.list_models makes an object of each row and ends at the first one that it cannot make; one odd
@@ -171,12 +173,24 @@ class Hub:
             raise HubError(f"the Hub's answer cannot be followed: {error}") from error
         return response
 
-    @staticmethod
-    def _json(response: httpx2.Response) -> Any:
-        try:
-            return response.json()
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise HubError(f"the Hub's answer to {response.url.path} is no JSON: {error}") from error
+
+def models(listing: bytes) -> list[Facts]:
+    """The repositories of a page of a listing. Raises HubError where it is none."""
+    rows = _read(listing, "/api/models")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise HubError("the Hub's listing is no list of models")
+    return [row for row in rows if _usable(row)]
+
+
+def _json(response: httpx2.Response) -> Any:
+    return _read(response.content, response.url.path)
+
+
+def _read(answer: bytes, path: str) -> Any:
+    try:
+        return json.loads(answer)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HubError(f"the Hub's answer to {path} is no JSON: {error}") from error
 
 
 def _token(settings: Settings) -> str | bool:

@@ -272,7 +272,8 @@ def lookup(query: Query, dialect: str) -> str | None:
     return _lookup(query.root, _TOKENS[dialect])
 
 
-_TOKENS = {"sqlite": ('"%s"', '"%s" *', " AND ", " OR "), "postgresql": ("'%s'", "'%s':*", " & ", " | ")}
+# SQLite's index knows beginnings of up to 12 characters by themselves; a longer one it would gather from all its words.
+_TOKENS = {"sqlite": ('"%s"', '"%.12s" *', " AND ", " OR "), "postgresql": ("'%s'", "'%s':*", " & ", " | ")}
 
 
 def _lookup(node: Node, tokens: tuple[str, str, str, str]) -> str | None:

@@ -1,0 +1,65 @@
+"""Learning history: within the allowance, once, and with the help of a process that may die."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from datetime import date
+
+import pytest
+
+from monitor.backfill import PAGE, Progress, backfill, beside
+from monitor.models import Delivery
+from tests.fakes.hub import model, until
+from tests.house import House
+
+
+def test_a_backfill_waits_for_the_allowance_and_tells_nobody(house: House) -> None:
+    house.subscribe()
+    house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(5))
+    house.allowance.shut(1)
+    reports: list[Progress] = []
+    done = backfill(house.watcher, since=None, namespaces=["Qwen"], limit=None, report=reports.append)
+    assert (done.met, done.learnt) == (5, 5)
+    assert any(report.waiting > 0 for report in reports)
+    assert house.count(Delivery) == 0
+
+
+def test_pages_are_judged_alike_here_beside_and_where_the_process_beside_is_killed(house: House) -> None:
+    listing = json.dumps([model(f"Qwen/Old-{n}-7B") | {"_id": f"{n:024x}"} for n in range(3)]).encode()
+    with beside(house.watcher) as judging:
+        here = judging(listing, None, more=True)()
+        until(lambda: judging.ready, 60.0, "the process beside")
+        there = judging(listing, None, more=True)()
+        coming = judging(listing, None, more=True)
+        for process in multiprocessing.active_children():
+            process.kill()
+        after = [coming(), judging(listing, None, more=False)()]
+    assert len(here.judgements) == 3
+    assert all(page.judgements == here.judgements for page in [there, *after])
+
+
+@pytest.mark.parametrize("limit", [None, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 500])
+def test_a_backfill_learns_as_many_as_are_wanted(house: House, limit: int | None) -> None:
+    house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(2 * PAGE + 500))
+    done = backfill(house.watcher, since=None, namespaces=[], limit=limit, report=lambda _: None)
+    assert done.met == done.learnt == (limit or 2 * PAGE + 500)
+
+
+def test_a_backfill_ends_at_its_day_and_asks_for_no_page_that_cannot_be_wanted(house: House) -> None:
+    days = ["2025-05-02"] * 10 + ["2025-05-01"] * (2 * PAGE) + ["2025-04-30"] * PAGE
+    house.hub.add_many(model(f"x/m{n}", createdAt=f"{day}T00:00:00.000Z") for n, day in enumerate(days))
+    some = backfill(house.watcher, since=None, namespaces=[], limit=10, report=lambda _: None)
+    assert (some.met, some.reached, house.hub.requests) == (10, "2025-05-02", 1)
+    done = backfill(house.watcher, since=date(2025, 5, 1), namespaces=[], limit=None, report=lambda _: None)
+    assert (done.met, done.learnt, done.reached) == (2 * PAGE + 10, 2 * PAGE, "2025-05-01")
+
+
+def test_what_a_backfill_meets_again_is_judged_again(house: House) -> None:
+    house.hub.add(model("Qwen/Old-7B", createdAt="2025-05-01T00:00:00.000Z", gated=False))
+    backfill(house.watcher, since=None, namespaces=["Qwen"], limit=None, report=lambda _: None)
+    house.hub.change("Qwen/Old-7B", gated="manual")
+    done = backfill(house.watcher, since=None, namespaces=["Qwen"], limit=None, report=lambda _: None)
+    assert (done.met, done.learnt) == (1, 0)
+    assert ("gated", "no", "manual") in house.changes("Qwen/Old-7B")
+    assert house.count(Delivery) == 0
