@@ -39,20 +39,20 @@ def test_pages_are_judged_alike_here_beside_and_where_the_process_beside_is_kill
     assert all(page.judgements == here.judgements for page in [there, *after])
 
 
-@pytest.mark.parametrize("limit", [None, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE + 500])
-def test_a_backfill_learns_as_many_as_are_wanted(house: House, limit: int | None) -> None:
-    house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(2 * PAGE + 500))
+@pytest.mark.parametrize("limit", [PAGE, PAGE + 1])
+def test_a_backfill_learns_as_many_as_are_wanted(house: House, limit: int) -> None:
+    house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(PAGE + 100))
     done = backfill(house.watcher, since=None, namespaces=[], limit=limit, report=lambda _: None)
-    assert done.met == done.learnt == (limit or 2 * PAGE + 500)
+    assert done.met == done.learnt == limit
 
 
 def test_a_backfill_ends_at_its_day_and_asks_for_no_page_that_cannot_be_wanted(house: House) -> None:
-    days = ["2025-05-02"] * 10 + ["2025-05-01"] * (2 * PAGE) + ["2025-04-30"] * PAGE
+    days = ["2025-05-02"] * 10 + ["2025-05-01"] * PAGE + ["2025-04-30"] * PAGE
     house.hub.add_many(model(f"x/m{n}", createdAt=f"{day}T00:00:00.000Z") for n, day in enumerate(days))
     some = backfill(house.watcher, since=None, namespaces=[], limit=10, report=lambda _: None)
     assert (some.met, some.reached, house.hub.requests) == (10, "2025-05-02", 1)
     done = backfill(house.watcher, since=date(2025, 5, 1), namespaces=[], limit=None, report=lambda _: None)
-    assert (done.met, done.learnt, done.reached) == (2 * PAGE + 10, 2 * PAGE, "2025-05-01")
+    assert (done.met, done.learnt, done.reached) == (PAGE + 10, PAGE, "2025-05-01")
 
 
 def test_what_a_backfill_meets_again_is_judged_again(house: House) -> None:

@@ -74,7 +74,7 @@ def test_words_find_the_same_however_common_they_are(
 ) -> None:
     monkeypatch.setattr(searching, "RARE", rare)
     monkeypatch.setattr(searching, "COMMON", common)
-    names = ["a/TinyLlama-1B", "b/Llama-3", "c/Ollama", "d/other"]
+    names = ["a/TinyLlama-1B", "b/Llama-3", "c/Ollama", "d/other", "e/incomprehensible"]
     with db.transaction(engine) as session:
         session.add_all([release(number, repo_id=name) for number, name in enumerate(names)])
     with db.reading(engine) as session:
@@ -82,6 +82,8 @@ def test_words_find_the_same_however_common_they_are(
         assert {row.repo_id for row in stream(session, parse("llama -tiny"))} == {"b/Llama-3"}
         assert [row.repo_id for row in search(session, parse("repo:C/ollama")).items] == ["c/Ollama"]
         assert not search(session, parse("zzz")).items
+        assert [row.repo_id for row in search(session, parse("incomprehensi")).items] == ["e/incomprehensible"]
+        assert not search(session, parse("incomprehensx")).items
 
 
 def test_words_follow_a_release_that_is_renamed(engine: Engine) -> None:
