@@ -179,16 +179,12 @@ def _walk(
     with closing(_pages(ahead, judging, ask, _resumed(watcher, name), since, most)) as pages:
         for page, following in pages:
             learnt = progress.learnt + (writing.result() if writing is not None else 0)
-            sightings = page.sightings[: None if limit is None else limit - progress.met]
-            ended = following is None or not page.whole or len(sightings) < len(page.sightings)
-            goes_on = None if ended else following
-            writing = behind.submit(_recorded, watcher, name, sightings, page.judgements, goes_on)
-            made = page.judgements[sightings[-1].hub_id]["created_at"] if sightings else None
+            goes_on = following if page.whole else None
+            writing = behind.submit(_recorded, watcher, name, page.sightings, page.judgements, goes_on)
+            made = page.judgements[page.sightings[-1].hub_id]["created_at"] if page.sightings else None
             reached = made.date().isoformat() if made is not None else progress.reached
-            progress = Progress(progress.met + len(sightings), learnt, reached)
+            progress = Progress(progress.met + len(page.sightings), learnt, reached)
             report(progress)
-            if ended or progress.met == limit:
-                break
     if writing is not None:
         progress = replace(progress, learnt=progress.learnt + writing.result())
         report(progress)
@@ -203,7 +199,8 @@ def _pages(
 ) -> Generator[tuple[Page, str | None]]:
     """Judged pages in their order, each with the place of the next.
 
-    While the caller does something with one, others are asked for and judged; no more than hold ``most`` repositories.
+    The last one ends where no more is wanted: at the day, or at ``most`` repositories. While the caller does something
+    with one, others are asked for and judged; no more than can be wanted.
     """
     over = Event()
     asked: Future[tuple[bytes, str | None]] | None = ahead.submit(ask, over, place)
@@ -219,13 +216,21 @@ def _pages(
                 if asked is not None and len(coming) < _JUDGED_AHEAD:
                     continue
             judged, following = coming.popleft()
-            page = judged()
+            page = _cut(judged(), None if most is None else most - met)
             met += len(page.sightings)
             yield page, following
+            if not page.whole or met == most:
+                return
             if asked is None and not coming and following is not None:  # the page was not as full as pages can be
                 asked = ahead.submit(ask, over, following)
     finally:
         over.set()
+
+
+def _cut(page: Page, most: int | None) -> Page:
+    if most is None or len(page.sightings) <= most:
+        return page
+    return replace(page, sightings=page.sightings[:most], whole=False)
 
 
 def _asked(

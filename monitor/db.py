@@ -194,8 +194,9 @@ def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], ke
 def _bound(column: Sequence[Any], type_: TypeEngine[Any], dialect: Dialect) -> Sequence[Any]:
     """The values of a column as SQLite's driver takes them: as their type binds them, which takes longer for many."""
     kinds = set(map(type, column)) - {str, int, NoneType}
-    if kinds == {datetime}:
-        return [value and value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") for value in column]
+    if kinds == {datetime} and isinstance(type_, UTCDateTime):
+        moments = [type_.process_bind_param(value, dialect) for value in column]
+        return [moment and moment.isoformat(" ", "microseconds") for moment in moments]
     bind = type_.dialect_impl(dialect).bind_processor(dialect) if kinds else None
     if bind is None:
         return column

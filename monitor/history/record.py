@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Row, Table, bindparam, select
 from sqlmodel import Session, col
 
 from monitor.classify import Classification, classify
@@ -191,17 +191,18 @@ class History:
 
     def __call__(self, repo_id: str) -> Known | None:
         if repo_id not in self._cache:
-            found = self._session.execute(_KNOWN_ONE, {"repo_id": repo_id}).all()
-            self._cache[repo_id] = told(found[-1]._asdict()) if found else None
+            self._keep([repo_id], self._session.execute(_KNOWN_ONE, {"repo_id": repo_id}))
         return self._cache[repo_id]
 
     def learn(self, repo_ids: Iterable[str]) -> None:
         """Asks for all of these at once."""
         wanted = [repo_id for repo_id in set(repo_ids) if repo_id not in self._cache]
-        if not wanted:
-            return
+        if wanted:
+            found = self._session.execute(_KNOWN.where(among(self._session, "release.repo_id", wanted)))
+            self._keep(wanted, found)
+
+    def _keep(self, wanted: Sequence[str], found: Iterable[Row[Any]]) -> None:
         self._cache.update(dict.fromkeys(wanted))
-        found = self._session.execute(_KNOWN.where(among(self._session, "release.repo_id", wanted)))
         self._cache.update({row.repo_id: told(row._asdict()) for row in found})
 
     def add(self, repo_id: str, found: Classification) -> None:
@@ -224,6 +225,7 @@ _KNOWN = select(
 ).order_by(_RELEASE.c.id)  # fmt: skip
 """Of the table itself: many are asked for one by one, and the mapper would take longer than the database."""
 _KNOWN_ONE = _KNOWN.where(_RELEASE.c.repo_id == bindparam("repo_id"))
+"""Written once: to write it for each takes as long again as to ask."""
 
 
 def _rows(session: Session, hub_ids: Collection[str]) -> dict[str, Release]:
