@@ -74,3 +74,9 @@ def test_a_transaction_is_written_as_one_or_not_at_all(engine: Engine) -> None:
         raise RuntimeError("half way")
     with db.reading(engine) as session:
         assert session.get(Poll, "half") is None
+
+
+def test_a_moment_without_a_zone_is_refused_among_many_rows_too(sqlite_engine: Engine) -> None:
+    rows = [{"name": "x", "state": {}, "failures": 0, "succeeded_at": datetime(2026, 1, 1)}]  # noqa: DTZ001
+    with pytest.raises(ValueError, match="without a zone"), db.transaction(sqlite_engine) as session:
+        db.insert_absent(session, Poll.__table__, rows, "name")  # type: ignore[attr-defined]
