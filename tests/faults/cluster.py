@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Lock, Thread
 
 import yaml
 
@@ -28,7 +30,8 @@ SHORT_LEASES = (
 class Cluster:
     """Beat, workers and web on PostgreSQL and Redis; as a context, migrated first and ended whatever happens.
 
-    ``short``: with leases of seconds, for tests that kill. ``processes``: of each worker.
+    What ends of itself is started again, as docker-compose.yml has it (``restart: unless-stopped``): a Celery worker may
+    end when it loses Redis in the middle of a task. ``short``: with leases of seconds, for tests that kill. ``processes``: of each worker.
     """
 
     def __init__(
@@ -58,17 +61,33 @@ class Cluster:
             **more,
         }
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._changing, self._over = Lock(), Event()
+        self._keeping = Thread(target=self._keep, daemon=True)
 
     def __enter__(self) -> Cluster:
         subprocess.run(self.command("migrate"), env=self.environment, check=True, timeout=120)
+        self._keeping.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._keeping.join(10)
         for name in list(self.running):
             self.kill(name)
 
+    def _keep(self) -> None:
+        while not self._over.wait(0.2):
+            with self._changing:
+                ended = [name for name, process in self.running.items() if process.poll() is not None]
+                for name in ended:
+                    self._begin(*name.rsplit("-", 1))
+
     def start(self, service: str, number: int = 1) -> None:
         """Starts one more of a service of docker-compose.yml."""
+        with self._changing:
+            self._begin(service, str(number))
+
+    def _begin(self, service: str, number: str) -> None:
         name = f"{service}-{number}"
         log = (self.folder / f"{name}.log").open("ab")
         command = self.command(service)
@@ -90,15 +109,20 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """SIGKILL to a service and all its processes, as when a machine goes."""
-        process = self.running.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        process = self._taken(name)
+        with suppress(ProcessLookupError):  # it had ended of itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
     def stop(self, name: str) -> int:
         """Asks a service to stop; its exit code."""
-        process = self.running.pop(name)
+        process = self._taken(name)
         process.send_signal(signal.SIGTERM)
         return process.wait(60)
+
+    def _taken(self, name: str) -> subprocess.Popen[bytes]:
+        with self._changing:
+            return self.running.pop(name)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
