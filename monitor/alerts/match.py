@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Select, Text, and_, case, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Select, Text, TextClause, and_, case, func, literal, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import roll
-from monitor.db import UTCDateTime, now
+from monitor.db import UTCDateTime, among, now
 from monitor.history.announcements import as_release
 from monitor.history.query import Predicate, QueryError, parse, to_predicate
 from monitor.history.record import News, ignoring
@@ -29,7 +29,7 @@ _COLUMNS = (
     "subscription_id", "target_id", "release_id", "launch_id", "event", "state", "created_at", "due_at",
     "attempts", "digest", "trace",
 )  # fmt: skip
-_SOME = 500
+_FILTER = "subscription.filter"
 _COUNTED = {"preserve_rowcount": True}
 
 
@@ -42,15 +42,16 @@ def enqueue(session: Session, news: Sequence[News]) -> int:
     roll(session, now())
     filters = list(session.scalars(select(col(Subscription.filter)).where(*_active()).distinct()))
     choosy = [text for text in filters if _matcher(text).names_events]
+    others = [text for text in filters if not _matcher(text).names_events]
     written = 0
     for item in news:
         happened = _happened(item)
         candidates = filters if Event.RELEASE in happened else choosy
         matching = [text for text in candidates if _matcher(text).holds(item.release, happened)]
-        for start in range(0, len(matching), _SOME):
-            written += _fan_out(session, item, col(Subscription.filter).in_(matching[start : start + _SOME]))
-        if event_of(item.event) in UPDATES and len(choosy) < len(filters):
-            written += _fan_out(session, item, col(Subscription.id).in_(_told(item)), _without(choosy))
+        if matching:
+            written += _fan_out(session, item, among(session, _FILTER, matching))
+        if event_of(item.event) in UPDATES and others:
+            written += _fan_out(session, item, col(Subscription.id).in_(_told(item)), among(session, _FILTER, others))
     return written
 
 
@@ -64,8 +65,8 @@ def tell_announced(session: Session, rows: Iterable[Announcement], registry: Reg
     written = 0
     for row in rows:
         matching = [text for text in choosy if _matcher(text).holds(as_release(row, registry), (Event.ANNOUNCED,))]
-        for start in range(0, len(matching), _SOME):
-            written += _notices(session, row, registry, matching[start : start + _SOME])
+        if matching:
+            written += _notices(session, row, registry, matching)
     return written
 
 
@@ -86,7 +87,7 @@ def _notices(session: Session, row: Announcement, registry: Registry, filters: S
         literal(0),
         literal(title, Text()),
         literal(row.id, Id),
-    ).where(*_active(), col(Subscription.filter).in_(filters))
+    ).where(*_active(), among(session, _FILTER, filters))
     columns = ("subscription_id", "text", "created_at", "due_at", "attempts", "title", "announcement_id")
     written = session.execute(ignoring(session, Notice).from_select(columns, chosen), execution_options=_COUNTED)
     return int(written.rowcount)  # type: ignore[attr-defined]
@@ -106,12 +107,6 @@ def _told(item: News) -> Select[Any]:
     )
 
 
-def _without(filters: Sequence[str]) -> ColumnElement[bool]:
-    return and_(
-        *(col(Subscription.filter).not_in(filters[at : at + _SOME]) for at in range(0, len(filters), _SOME)), true()
-    )
-
-
 def _active() -> tuple[ColumnElement[bool], ...]:
     return (
         col(Subscription.confirmed).is_(True),
@@ -120,7 +115,7 @@ def _active() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool]) -> int:
+def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool] | TextClause) -> int:
     moment = now()
     chosen = select(
         col(Subscription.id),

@@ -30,8 +30,9 @@ SHORT_LEASES = (
 class Cluster:
     """Beat, workers and web on PostgreSQL and Redis; as a context, migrated first and ended whatever happens.
 
-    What ends of itself is started again, as docker-compose.yml has it (``restart: unless-stopped``): a Celery worker may
-    end when it loses Redis in the middle of a task. ``short``: with leases of seconds, for tests that kill. ``processes``: of each worker.
+    What ends of itself is started again, as docker-compose.yml has it (``restart: unless-stopped``): a Celery worker
+    may end when it loses Redis in the middle of a task. ``short``: with leases of seconds, for tests that kill.
+    ``processes``: of each worker.
     """
 
     def __init__(
