@@ -53,12 +53,13 @@ def backfill(
     progress = Progress(0, 0, None)
     with (
         ThreadPoolExecutor(1) as ahead,
-        ThreadPoolExecutor(1) as behind,
         beside(watcher) as judging,
+        ThreadPoolExecutor(1) as behind,
         _few_collections(),
     ):
+        hands = _Hands(watcher, ahead, judging, behind)
         for namespace in namespaces or (None,):
-            progress = _walk(watcher, ahead, judging, behind, namespace, since, limit, progress, report)
+            progress = _walk(hands, namespace, since, limit, progress, report)
     return progress
 
 
@@ -144,7 +145,7 @@ def _judged(engine: Engine, registry: Registry, listing: bytes, since: date | No
     return Page(bare, judgements, len(wanted) == len(rows))
 
 
-_SELDOM = 100_000, 50, 100
+_SELDOM = 1_000_000, 50, 100
 
 
 @contextmanager
@@ -161,26 +162,29 @@ def _few_collections() -> Iterator[None]:
 _JUDGED_AHEAD = 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """Those who work at a time: ``ahead`` asks for pages, ``judging`` judges them, ``behind`` writes them."""
+
+    watcher: Watcher
+    ahead: Executor
+    judging: Judging
+    behind: Executor
+
+
 def _walk(
-    watcher: Watcher,
-    ahead: Executor,
-    judging: Judging,
-    behind: Executor,
-    namespace: str | None,
-    since: date | None,
-    limit: int | None,
-    progress: Progress,
-    report: Report,
+    hands: _Hands, namespace: str | None, since: date | None, limit: int | None, progress: Progress, report: Report
 ) -> Progress:
+    watcher = hands.watcher
     name = f"backfill {namespace or '*'} since {since or 'ever'}"
     most = None if limit is None else limit - progress.met
     ask = partial(_asked, watcher, namespace, lambda wait: report(replace(progress, waiting=wait)))
     writing: Future[int] | None = None
-    with closing(_pages(ahead, judging, ask, _resumed(watcher, name), since, most)) as pages:
+    with closing(_pages(hands, ask, _resumed(watcher, name), since, most)) as pages:
         for page, following in pages:
             learnt = progress.learnt + (writing.result() if writing is not None else 0)
             goes_on = following if page.whole else None
-            writing = behind.submit(_recorded, watcher, name, page.sightings, page.judgements, goes_on)
+            writing = hands.behind.submit(_recorded, watcher, name, page.sightings, page.judgements, goes_on)
             made = page.judgements[page.sightings[-1].hub_id]["created_at"] if page.sightings else None
             reached = made.date().isoformat() if made is not None else progress.reached
             progress = Progress(progress.met + len(page.sightings), learnt, reached)
@@ -195,7 +199,7 @@ Ask = Callable[[Event, str | None], tuple[bytes, str | None]]
 
 
 def _pages(
-    ahead: Executor, judging: Judging, ask: Ask, place: str | None, since: date | None, most: int | None
+    hands: _Hands, ask: Ask, place: str | None, since: date | None, most: int | None
 ) -> Generator[tuple[Page, str | None]]:
     """Judged pages in their order, each with the place of the next.
 
@@ -203,7 +207,7 @@ def _pages(
     with one, others are asked for and judged; no more than can be wanted.
     """
     over = Event()
-    asked: Future[tuple[bytes, str | None]] | None = ahead.submit(ask, over, place)
+    asked: Future[tuple[bytes, str | None]] | None = hands.ahead.submit(ask, over, place)
     coming: deque[tuple[Callable[[], Page], str | None]] = deque()
     met = 0
     try:
@@ -211,8 +215,8 @@ def _pages(
             if asked is not None:
                 listing, following = asked.result()
                 more = following is not None and (most is None or met + (len(coming) + 1) * PAGE < most)
-                coming.append((judging(listing, since, more=more), following))
-                asked = ahead.submit(ask, over, following) if more else None
+                coming.append((hands.judging(listing, since, more=more), following))
+                asked = hands.ahead.submit(ask, over, following) if more else None
                 if asked is not None and len(coming) < _JUDGED_AHEAD:
                     continue
             judged, following = coming.popleft()
@@ -222,7 +226,7 @@ def _pages(
             if not page.whole or met == most:
                 return
             if asked is None and not coming and following is not None:  # the page was not as full as pages can be
-                asked = ahead.submit(ask, over, following)
+                asked = hands.ahead.submit(ask, over, following)
     finally:
         over.set()
 

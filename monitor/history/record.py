@@ -23,7 +23,7 @@ from monitor.history.corrections import corrected, of
 from monitor.history.counters import Key, count, delays
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.launches import WINDOW, assign, member
-from monitor.history.release import COLUMNS, POPULARITY, bounded, digest, judged, moment, told, trimmed, written
+from monitor.history.release import COLUMNS, POPULARITY, as_row, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
 from monitor.telemetry import spanned
@@ -78,7 +78,7 @@ KEPT = (
 
 
 Judgements = Mapping[str, dict[str, Any]]
-"""By ``_id``: what a new repository's facts say, as :func:`monitor.history.release.written`."""
+"""By ``_id``: what a new repository's facts say, as :func:`monitor.history.release.as_row`."""
 
 
 def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -> Judgements:
@@ -94,7 +94,7 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     for sighting, facts in zip(sightings, kept, strict=True):
         found = classify(facts, registry, history)
         history.add(sighting.repo_id, found)
-        done[sighting.hub_id] = written(facts, found)
+        done[sighting.hub_id] = as_row(facts, found)
     return done
 
 

@@ -123,7 +123,7 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
 _TEXTS = ("artefacts", "languages", "papers", "datasets", "tags", "evidence", "facts")
 
 
-def written(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
+def as_row(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
     """The columns of :func:`judged` and of the facts themselves, as a new row has them: JSON as text, but for lineage.
 
     Small and quick to hand to another process, and to bind there.

@@ -77,14 +77,14 @@ def told(row: Row[Any], kept_as: Callable[[str], Any] = Fragment) -> Any:
     for place in _MOMENTS:
         value = values[place]
         if value is not None:
-            values[place] = written(value)
+            values[place] = iso_of(value)
     artefacts, evidence = values[_PLACES["artefacts"]] or "{}", values[_PLACES["evidence"]] or "{}"
     for place in _TEXTS:
         values[place] = kept_as(values[place] or "null")
     return Told(*values, _artefacts(artefacts), *_parted(evidence))
 
 
-def written(kept: str | datetime) -> str:
+def iso_of(kept: str | datetime) -> str:
     """A moment as it is told, from how it comes: from SQLite as the text that it keeps."""
     if isinstance(kept, datetime):
         return str(iso(kept.astimezone(UTC)))

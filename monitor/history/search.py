@@ -33,7 +33,7 @@ from sqlmodel import Session, col
 from monitor.db import UTCDateTime
 from monitor.history.query import Query, lookup, to_sql
 from monitor.history.query.values import DATES
-from monitor.history.rows import selected, told, written
+from monitor.history.rows import iso_of, selected, told
 from monitor.models import Change, Json, Release
 from monitor.vocabulary import Status
 
@@ -243,7 +243,7 @@ def _ordered(statement: Select[Any], column: ColumnElement[Any], *, descending: 
 
 def _encoded(sort: str, ident: int, value: Any) -> str:
     moment = isinstance(SORTS[sort.removeprefix("-")].type, UTCDateTime)
-    plain = written(value) if moment and value is not None else value
+    plain = iso_of(value) if moment and value is not None else value
     return base64.urlsafe_b64encode(json.dumps([sort, plain, ident]).encode()).decode().rstrip("=")
 
 

@@ -121,6 +121,9 @@ def test_a_circle_further_up_ends_where_it_closes() -> None:
     known = chain(("b/two", "c/three"), ("c/three", "b/two"))
     found = judged("a/one", "base_model:finetune:b/two", known=known)
     assert [parent.repo_id for parent in found.lineage] == ["b/two", "c/three"]
+    known = chain(("b/two", "c/three"), ("c/three", "d/four"), ("d/four", "c/three"))
+    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    assert [parent.repo_id for parent in found.lineage] == ["b/two", "c/three", "d/four"]
 
 
 def test_a_format_of_a_labs_own_release_is_no_conversion_unless_it_is_of_another() -> None:
