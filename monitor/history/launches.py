@@ -21,7 +21,7 @@ from sqlmodel import Session, col
 from monitor.classify.originals import lab_of, unpacked
 from monitor.db import UTCDateTime, among, now
 from monitor.history.family import common_name, family_of
-from monitor.history.query import Query
+from monitor.history.query import Query, to_tally
 from monitor.history.search import SearchError, conditions
 from monitor.labs import Registry
 from monitor.models import Delivery, Json, Launch, Observed, Release, iso
@@ -328,8 +328,17 @@ def one(session: Session, ident: int) -> Told | None:
     return next(told(session, [row]), None) if row is not None else None
 
 
-def counts(session: Session, query: Query) -> tuple[int, int]:
-    """(launches with a member that matches, members that match): counted apart, and never one for the other."""
+_HELD = {"origin", "lab", "kind", "size", "openness", "task", "status", "params", "released", "launch"}
+"""Fields of which the index of launched releases holds whatever can be asked."""
+
+
+def counts(session: Session, query: Query) -> tuple[int, int] | None:
+    """(launches with a member that matches, members that match): counted apart, and never one for the other.
+
+    None where no index tells: to read all that was ever launched would take longer than anyone waits for two numbers.
+    """
+    if not query.fields <= _HELD and to_tally(query) is None:
+        return None
     matching = _members().where(*conditions(session, query)).group_by(col(Release.launch_id))
     some = matching.with_only_columns(func.count().label("members")).subquery()
     row = session.execute(select(func.count(), func.coalesce(func.sum(some.c.members), 0))).one()

@@ -66,6 +66,11 @@ def test_launches_are_listed_with_their_members_and_their_own_page(client: TestC
     page = client.get("/launches").text
     assert "2 launches of 4 repositories" in re.sub(r"<[^>]+>", "", page)
     assert 'href="/releases?q=launch%3Aany">4 repositories</a>' in page
+    # What no index counts is shown, and not counted.
+    worded = client.get("/launches", params={"q": "gemma"}).text
+    assert "Launches of the repositories that match, newest first." in re.sub(r"<[^>]+>", "", worded)
+    assert "gemma-9-4b-it" in worded
+    assert f'href="/launches/{ident}"' not in worded
     assert f'href="/launches/{ident}"' in page
     assert f'href="/releases?q=launch%3A{ident}"' in client.get(f"/launches/{ident}").text
     assert "/releases/Qwen/Qwen9-8B-FP8" in client.get(f"/launches/{ident}").text
