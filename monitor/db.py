@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -166,6 +167,11 @@ def among(session: Session, column: str, values: Iterable[str]) -> TextClause:
     return text(f"{column} = ANY(:some)").bindparams(bindparam("some", some, unique=True))
 
 
+_AT_ONCE = 500
+"""Rows of one statement on SQLite, which takes 32,766 parameters. After each statement that a trigger follows it writes
+the index of words down as it stands: row by row, that took longer than all else together."""
+
+
 def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], key: str) -> set[str]:
     """Inserts many rows (each with the same columns) at once, leaving out what is there; the keys that were inserted.
 
@@ -183,11 +189,15 @@ def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], ke
         texts = [name for name in rows[0] if isinstance(table.c[name].type, JSON)]
         whole = [row | {name: Fragment(row[name]) for name in texts if isinstance(row[name], str)} for row in rows]
         return set(session.scalars(text(statement), {"rows": orjson.dumps(whole).decode()}))
-    marks = ", ".join("?" * len(rows[0]))
     columns = zip(*[row.values() for row in rows], strict=True)
     values = [_bound(column, table.c[name].type, dialect) for name, column in zip(rows[0], columns, strict=True)]
-    statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
-    session.connection().exec_driver_sql(statement, list(zip(*values, strict=True)))
+    bound = list(zip(*values, strict=True))
+    marks = f"({', '.join('?' * len(values))})"
+    for start in range(0, len(bound), _AT_ONCE):
+        some = bound[start : start + _AT_ONCE]
+        every = ", ".join([marks] * len(some))
+        statement = f"INSERT INTO {table.name} ({names}) VALUES {every} ON CONFLICT DO NOTHING"  # noqa: S608
+        session.connection().exec_driver_sql(statement, tuple(chain.from_iterable(some)))
     return {row[key] for row in rows}
 
 
