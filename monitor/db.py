@@ -167,9 +167,9 @@ def among(session: Session, column: str, values: Iterable[str]) -> TextClause:
     return text(f"{column} = ANY(:some)").bindparams(bindparam("some", some, unique=True))
 
 
-_AT_ONCE = 500
-"""Rows of one statement on SQLite, which takes 32,766 parameters. After each statement that a trigger follows it writes
-the index of words down as it stands: row by row, that took longer than all else together."""
+_PARAMETERS = 32_766
+"""Of one statement, as SQLite takes them. Before each that a trigger follows, it writes the index of words down as it
+stands: row by row, that took longer than all else together."""
 
 
 def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], key: str) -> set[str]:
@@ -193,8 +193,9 @@ def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], ke
     values = [_bound(column, table.c[name].type, dialect) for name, column in zip(rows[0], columns, strict=True)]
     bound = list(zip(*values, strict=True))
     marks = f"({', '.join('?' * len(values))})"
-    for start in range(0, len(bound), _AT_ONCE):
-        some = bound[start : start + _AT_ONCE]
+    at_once = _PARAMETERS // len(values)
+    for start in range(0, len(bound), at_once):
+        some = bound[start : start + at_once]
         every = ", ".join([marks] * len(some))
         statement = f"INSERT INTO {table.name} ({names}) VALUES {every} ON CONFLICT DO NOTHING"  # noqa: S608
         session.connection().exec_driver_sql(statement, tuple(chain.from_iterable(some)))
