@@ -7,15 +7,14 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 from sqlalchemy import Engine
 
 from monitor.channels.email import bounces
 from monitor.channels.email.forms import LARGEST_REPORT
+from monitor.channels.email.servers import Server
 from monitor.channels.email.tokens import Tokens
 from monitor.channels.words import plain
 from monitor.settings import Settings, SettingsError
@@ -32,36 +31,16 @@ class MailboxError(Exception):
     """The mailbox cannot be read: one line that says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """Where it is."""
+def server_of(url: str) -> Server:
+    """From ``imaps://user:pass@host/INBOX`` or ``imap://…?starttls=true``; raises SettingsError."""
+    server = Server.of(url, "MONITOR_BOUNCE_URL")
+    if server.user is None:
+        raise SettingsError("MONITOR_BOUNCE_URL: imaps://user:password@host/INBOX expected")
+    return server
 
-    host: str
-    port: int
-    implicit_tls: bool
-    starttls: bool
-    user: str
-    password: str
-    folder: str
 
-    @classmethod
-    def of(cls, url: str) -> Mailbox:
-        """From ``imaps://user:pass@host/INBOX`` or ``imap://…?starttls=true``; raises SettingsError."""
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            raise SettingsError("MONITOR_BOUNCE_URL: the port must be a number up to 65535") from None
-        if not host or not parts.username:
-            raise SettingsError("MONITOR_BOUNCE_URL: imaps://user:password@host/INBOX expected")
-        starttls = parse_qs(parts.query).get("starttls", ["false"])[-1].lower() in {"true", "1", "yes"}
-        implicit = parts.scheme == "imaps"
-        user, password = unquote(parts.username), unquote(parts.password or "")
-        folder = unquote(parts.path.strip("/")) or "INBOX"
-        return cls(host, port or (993 if implicit else 143), implicit, starttls, user, password, folder)
-
-    def __str__(self) -> str:
-        return f"{self.user} at {self.host}:{self.port}, folder {self.folder}"
+def _folder(server: Server) -> str:
+    return server.path or "INBOX"
 
 
 def collect(settings: Settings, engine: Engine) -> dict[str, int]:
@@ -74,7 +53,7 @@ def collect(settings: Settings, engine: Engine) -> dict[str, int]:
         return {}
     tokens = Tokens(*settings.signing_keys())
     done: dict[str, int] = {}
-    with _opened(Mailbox.of(settings.bounce_url.get_secret_value())) as imap:
+    with _opened(server_of(settings.bounce_url.get_secret_value())) as imap:
         for number in _unread(imap):
             status = _one(imap, number, engine, tokens)
             done[status] = done.get(status, 0) + 1
@@ -88,28 +67,29 @@ def probe(settings: Settings) -> str:
     """Logs in and looks; returns what is there, or raises MailboxError or SettingsError."""
     if settings.bounce_url is None:
         return "not set up: see MONITOR_BOUNCE_URL"
-    mailbox = Mailbox.of(settings.bounce_url.get_secret_value())
-    with _opened(mailbox) as imap:
-        return f"ok, {mailbox}, {len(_unread(imap))} unread"
+    server = server_of(settings.bounce_url.get_secret_value())
+    with _opened(server) as imap:
+        return f"ok, {server.user} at {server}, folder {_folder(server)}, {len(_unread(imap))} unread"
 
 
 @contextmanager
-def _opened(mailbox: Mailbox) -> Iterator[imaplib.IMAP4]:
+def _opened(server: Server) -> Iterator[imaplib.IMAP4]:
     context = ssl.create_default_context()
     imap: imaplib.IMAP4 | None = None
     try:
-        if mailbox.implicit_tls:
-            imap = imaplib.IMAP4_SSL(mailbox.host, mailbox.port, ssl_context=context, timeout=PATIENCE)
+        if server.tls == "implicit":
+            imap = imaplib.IMAP4_SSL(server.host, server.port, ssl_context=context, timeout=PATIENCE)
         else:
-            imap = imaplib.IMAP4(mailbox.host, mailbox.port, timeout=PATIENCE)
-        if mailbox.starttls:
+            imap = imaplib.IMAP4(server.host, server.port, timeout=PATIENCE)
+        if server.tls == "starttls":
             imap.starttls(context)
-        imap.login(mailbox.user, mailbox.password)
-        folder = mailbox.folder.replace("\\", "\\\\").replace('"', '\\"')
-        _ok(imap.select(f'"{folder}"'), f"folder {mailbox.folder}")
+        imap.login(server.user or "", server.password or "")
+        folder = _folder(server)
+        quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
+        _ok(imap.select(f'"{quoted}"'), f"folder {folder}")
         yield imap
     except (imaplib.IMAP4.error, OSError, UnicodeError) as error:
-        raise MailboxError(f"{mailbox.host}:{mailbox.port}: {plain(error)}") from error
+        raise MailboxError(f"{server}: {plain(error)}") from error
     finally:
         if imap is not None:
             try:

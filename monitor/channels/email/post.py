@@ -8,13 +8,10 @@ import smtplib
 import ssl
 import threading
 import time
-from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from monitor.alerts.message import SendError
+from monitor.channels.email.servers import Server
 from monitor.channels.words import plain
-from monitor.settings import SettingsError
 
 PATIENCE = 25.0
 """Seconds for one letter, connection and all: less than what a worker's lease leaves it."""
@@ -22,41 +19,6 @@ IDLE = 60.0
 """Seconds after which a connection is taken to be gone."""
 _MAILBOX = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1)")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-
-Tls = Literal["none", "starttls", "implicit"]
-
-
-@dataclass(frozen=True, slots=True)
-class Relay:
-    """The server that takes our letters."""
-
-    host: str
-    port: int
-    tls: Tls
-    user: str | None
-    password: str | None
-
-    @classmethod
-    def of(cls, url: str) -> Relay:
-        """From ``smtp://user:pass@host:587?starttls=true`` or ``smtps://…``; raises SettingsError."""
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            raise SettingsError("MONITOR_SMTP_URL: the port must be a number up to 65535") from None
-        if not host:
-            raise SettingsError("MONITOR_SMTP_URL: names no server")
-        wish = parse_qs(parts.query).get("starttls", ["false"])[-1].lower()
-        if wish not in {"true", "1", "yes", "false", "0", "no"}:
-            raise SettingsError("MONITOR_SMTP_URL: starttls must be true or false")
-        tls: Tls = "implicit" if parts.scheme == "smtps" else "starttls" if wish in {"true", "1", "yes"} else "none"
-        default = {"implicit": 465, "starttls": 587, "none": 25}[tls]
-        user = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password or "") if user else None
-        return cls(host, port or default, tls, user, password)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 class RefusedError(SendError):
@@ -79,7 +41,7 @@ class _StaleError(Exception):
 class Post:
     """Hands letters to a relay. Threads share it, each with a connection of its own."""
 
-    def __init__(self, relay: Relay, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, relay: Server, context: ssl.SSLContext | None = None) -> None:
         self.relay = relay
         self._context = context
         self._local = threading.local()

@@ -12,8 +12,9 @@ from monitor.alerts.message import Message, SendError
 from monitor.channels.background import changes_of, unseen, week
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters
-from monitor.channels.email.post import Post, RefusedError, Relay
+from monitor.channels.email.post import Post, RefusedError
 from monitor.channels.email.rate import Rate
+from monitor.channels.email.servers import Server
 from monitor.channels.email.signing import Signer
 from monitor.channels.email.suppression import EXPLAINED, Blocklist, suppress
 from monitor.channels.email.tokens import Tokens
@@ -35,7 +36,7 @@ class Email:
             raise SettingsError("MONITOR_SMTP_URL must be set to send letters")
         self._settings = settings
         self._engine = engine
-        self.post = Post(Relay.of(settings.smtp_url.get_secret_value()), context)
+        self.post = Post(Server.of(settings.smtp_url.get_secret_value(), "MONITOR_SMTP_URL"), context)
         self._blocklist = Blocklist(engine)
         tokens = Tokens(*settings.signing_keys())
         sender = Sender.of(settings)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from monitor.channels.email.mailbox import Mailbox, MailboxError, collect, probe
+from monitor.channels.email.mailbox import MailboxError, collect, probe, server_of
+from monitor.channels.email.servers import Server
 from monitor.models import EmailBounce, Suppression
 from monitor.settings import Settings, SettingsError
 from tests.channels.email.desk import READER, Desk
@@ -82,12 +83,12 @@ def test_a_login_or_a_folder_that_is_not_there_is_said_without_the_password(
     assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["imaps://host/INBOX", "imaps://u:p@h:99999", "imaps://"])
+@pytest.mark.parametrize("url", ["imaps://host/INBOX", "imaps://u:p@h:99999", "imaps://", "imap://u:p@h?starttls=ture"])
 def test_a_url_that_cannot_be_is_one_line_that_names_the_variable(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^MONITOR_BOUNCE_URL: "):
-        Mailbox.of(url)
+        server_of(url)
 
 
 def test_the_mailbox_is_named_by_a_url() -> None:
-    assert Mailbox.of("imaps://u%40x:p%2F@h/a%20b") == Mailbox("h", 993, True, False, "u@x", "p/", "a b")
-    assert Mailbox.of("imap://u:p@h?starttls=true") == Mailbox("h", 143, False, True, "u", "p", "INBOX")
+    assert server_of("imaps://u%40x:p%2F@h/a%20b") == Server("h", 993, "implicit", "u@x", "p/", "a b")
+    assert server_of("imap://u:p@h?starttls=true") == Server("h", 143, "starttls", "u", "p", "")

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from monitor.alerts.message import SendError
 from monitor.channels.email import Email
-from monitor.channels.email.post import Relay
+from monitor.channels.email.servers import Server
 from monitor.db import reading
 from monitor.models import Suppression
 from monitor.settings import Settings, SettingsError
@@ -79,22 +79,22 @@ def test_a_wrong_password_is_our_fault_and_no_reader_s(desk_with: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "relay"),
+    ("url", "server"),
     [
-        ("smtp://h", Relay("h", 25, "none", None, None)),
-        ("smtp://h?starttls=true", Relay("h", 587, "starttls", None, None)),
-        ("smtps://u%40x:p%2F%3A@h:4650", Relay("h", 4650, "implicit", "u@x", "p/:")),
-        ("smtp://[::1]:2525?starttls=false", Relay("::1", 2525, "none", None, None)),
+        ("smtp://h", Server("h", 25, "none", None, None, "")),
+        ("smtp://h?starttls=true", Server("h", 587, "starttls", None, None, "")),
+        ("smtps://u%40x:p%2F%3A@h:4650", Server("h", 4650, "implicit", "u@x", "p/:", "")),
+        ("smtp://[::1]:2525?starttls=false", Server("::1", 2525, "none", None, None, "")),
     ],
 )
-def test_the_server_is_named_by_a_url(url: str, relay: Relay) -> None:
-    assert Relay.of(url) == relay
+def test_the_server_is_named_by_a_url(url: str, server: Server) -> None:
+    assert Server.of(url, "MONITOR_SMTP_URL") == server
 
 
 @pytest.mark.parametrize("url", ["smtp://", "smtp://h:99999", "smtp://h:x", "smtp://h?starttls=perhaps"])
 def test_a_url_that_cannot_be_is_one_line_that_names_the_variable(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^MONITOR_SMTP_URL: "):
-        Relay.of(url)
+        Server.of(url, "MONITOR_SMTP_URL")
 
 
 @pytest.mark.parametrize("sender", ["", "nobody", "a@b@c", "x@y.example\r\nBcc: z@y.example"])
