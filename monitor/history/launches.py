@@ -22,9 +22,10 @@ from monitor.classify.originals import lab_of, unpacked
 from monitor.db import UTCDateTime, among, now
 from monitor.history.family import common_name, family_of
 from monitor.history.query import Query, to_tally
+from monitor.history.query.sql import COLUMNS
 from monitor.history.search import SearchError, conditions
 from monitor.labs import Registry
-from monitor.models import Delivery, Json, Launch, Observed, Release, iso
+from monitor.models import COUNTED, Delivery, Json, Launch, Observed, Release, iso
 from monitor.vocabulary import Kind
 
 WINDOW = timedelta(hours=1)
@@ -328,7 +329,7 @@ def one(session: Session, ident: int) -> Told | None:
     return next(told(session, [row]), None) if row is not None else None
 
 
-_HELD = {"origin", "lab", "kind", "size", "openness", "task", "status", "params", "released", "launch"}
+_HELD = {"launch", *(field for field, column in COLUMNS.items() if column.key in {"released_at", *COUNTED})}
 """Fields of which the index of launched releases holds whatever can be asked."""
 
 
