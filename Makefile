@@ -4,16 +4,17 @@ BIN := .venv/bin
 
 .PHONY: run test coverage lint types imports audit check bench lock clean
 
-# python3 -m venv .venv && .venv/bin/pip install -r requirements.lock && .venv/bin/pip install --no-deps -e .
+# A lock names all packages: to look for what they need would find newer ones, which have no hash there.
+# python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock && .venv/bin/pip install --no-deps -e .
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	touch $@
 
 # the same, with requirements-dev.lock
 .venv/installed-dev: requirements-dev.lock .venv/installed
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	touch $@
 
 # .venv/bin/hub-monitor demo
