@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import orjson
@@ -16,10 +14,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from orjson import Fragment
-from sqlalchemy import JSON, DateTime, Dialect, Engine, Table, TextClause, bindparam, create_engine, event, text
+from sqlalchemy import DateTime, Dialect, Engine, TextClause, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
 from alembic import command
@@ -165,53 +162,6 @@ def among(session: Session, column: str, values: Iterable[str]) -> TextClause:
         one_of = text(f"{column} IN (SELECT value FROM json_each(:some))")  # noqa: S608 - a name of ours
         return one_of.bindparams(bindparam("some", orjson.dumps(some).decode(), unique=True))
     return text(f"{column} = ANY(:some)").bindparams(bindparam("some", some, unique=True))
-
-
-_PARAMETERS = 32_766
-"""Of one statement, as SQLite takes them. Before each that a trigger follows, it writes the index of words down as it
-stands: row by row, that took longer than all else together."""
-
-
-def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], key: str) -> set[str]:
-    """Inserts many rows (each with the same columns) at once, leaving out what is there; the keys that were inserted.
-
-    PostgreSQL takes them as one JSON document: it unpacks that faster than a client can bind some fifty parameters a
-    row. On SQLite the caller holds the write lock, and gives only rows that it did not find. What goes into a column of
-    JSON may be its text already.
-    """
-    if not rows:
-        return set()
-    dialect = session.get_bind().dialect
-    names = ", ".join(map(dialect.identifier_preparer.quote, rows[0]))
-    if dialect.name == "postgresql":
-        source = f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table.name}, CAST(:rows AS jsonb))"  # noqa: S608
-        statement = f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING RETURNING {key}"
-        texts = [name for name in rows[0] if isinstance(table.c[name].type, JSON)]
-        whole = [row | {name: Fragment(row[name]) for name in texts if isinstance(row[name], str)} for row in rows]
-        return set(session.scalars(text(statement), {"rows": orjson.dumps(whole).decode()}))
-    columns = zip(*[row.values() for row in rows], strict=True)
-    values = [_bound(column, table.c[name].type, dialect) for name, column in zip(rows[0], columns, strict=True)]
-    bound = list(zip(*values, strict=True))
-    marks = f"({', '.join('?' * len(values))})"
-    at_once = _PARAMETERS // len(values)
-    for start in range(0, len(bound), at_once):
-        some = bound[start : start + at_once]
-        every = ", ".join([marks] * len(some))
-        statement = f"INSERT INTO {table.name} ({names}) VALUES {every} ON CONFLICT DO NOTHING"  # noqa: S608
-        session.connection().exec_driver_sql(statement, tuple(chain.from_iterable(some)))
-    return {row[key] for row in rows}
-
-
-def _bound(column: Sequence[Any], type_: TypeEngine[Any], dialect: Dialect) -> Sequence[Any]:
-    """The values of a column as SQLite's driver takes them: as their type binds them, which takes longer for many."""
-    kinds = set(map(type, column)) - {str, int, NoneType}
-    if kinds == {datetime} and isinstance(type_, UTCDateTime):
-        moments = [type_.process_bind_param(value, dialect) for value in column]
-        return [moment and moment.isoformat(" ", "microseconds") for moment in moments]
-    bind = type_.dialect_impl(dialect).bind_processor(dialect) if kinds else None
-    if bind is None:
-        return column
-    return [value if value is None or isinstance(value, str) else bind(value) for value in column]
 
 
 def migrations() -> Path:

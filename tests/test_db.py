@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, inspect, text
 
 from monitor import db
 from monitor.models import Poll
@@ -74,24 +74,3 @@ def test_a_transaction_is_written_as_one_or_not_at_all(engine: Engine) -> None:
         raise RuntimeError("half way")
     with db.reading(engine) as session:
         assert session.get(Poll, "half") is None
-
-
-def test_a_moment_without_a_zone_is_refused_among_many_rows_too(sqlite_engine: Engine) -> None:
-    rows = [{"name": "x", "state": {}, "failures": 0, "succeeded_at": datetime(2026, 1, 1)}]  # noqa: DTZ001
-    with pytest.raises(ValueError, match="without a zone"), db.transaction(sqlite_engine) as session:
-        db.insert_absent(session, Poll.__table__, rows, "name")  # type: ignore[attr-defined]
-
-
-def test_many_rows_go_in_as_they_are_and_what_is_there_stays(engine: Engine) -> None:
-    moment = datetime(2026, 11, 25, 12, tzinfo=UTC)
-    rows = [{"name": f"p{n}", "state": {"n": n}, "failures": n, "succeeded_at": moment} for n in range(1_101)]
-    table = Poll.__table__  # type: ignore[attr-defined]
-    with db.transaction(engine) as session:
-        assert db.insert_absent(session, table, rows, "name") == {row["name"] for row in rows}
-        assert db.insert_absent(session, table, [], "name") == set()
-    with db.transaction(engine) as session:
-        db.insert_absent(session, table, [rows[0] | {"failures": 9}, rows[1] | {"name": "new"}], "name")
-    with db.reading(engine) as session:
-        there = {row.name: (row.state, row.failures, row.succeeded_at) for row in session.scalars(select(Poll))}
-    wanted = {row["name"]: (row["state"], row["failures"], row["succeeded_at"]) for row in rows}
-    assert there == wanted | {"new": wanted["p1"]}

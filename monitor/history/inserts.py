@@ -1,12 +1,23 @@
-"""Inserts that leave out what is there, on both dialects."""
+"""Inserts that leave out what is there, on both dialects: of a few rows, and of many at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import chain
+from types import NoneType
 from typing import Any
 
-from sqlalchemy import Insert
+import orjson
+import psycopg
+from orjson import Fragment
+from sqlalchemy import JSON, Dialect, Insert, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
+
+from monitor.db import UTCDateTime
 
 
 def ignoring(session: Session, table: type[Any]) -> Any:
@@ -14,3 +25,99 @@ def ignoring(session: Session, table: type[Any]) -> Any:
     make: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement: Insert = make(table).on_conflict_do_nothing()
     return statement
+
+
+def insert_absent(session: Session, table: Table, rows: list[dict[str, Any]], key: str) -> set[str]:
+    """Inserts many rows (each with the same columns) at once, leaving out what is there; the keys that were inserted.
+
+    On SQLite the caller holds the write lock, and gives only rows that it did not find. What goes into a column of
+    JSON may be its text already.
+    """
+    if not rows:
+        return set()
+    session.flush()
+    if session.get_bind().dialect.name == "sqlite":
+        _by_parameters(session, table, rows)
+    elif len(rows) < _MANY or not _by_copy(session, table, rows):
+        return _by_document(session, table, rows, key)
+    return {row[key] for row in rows}
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------
+
+_MANY = 50
+
+
+def _by_copy(session: Session, table: Table, rows: list[dict[str, Any]]) -> bool:
+    """Copies the rows, in little more than half of the time of any insert; nothing where one of them is there.
+
+    COPY knows no conflict. There is one only where another worker has just written the same.
+    """
+    names = list(rows[0])
+    columns = zip(*[row.values() for row in rows], strict=True)
+    texts = [_as_text(column, table.c[name].type) for name, column in zip(names, columns, strict=True)]
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    statement = f"COPY {table.name} ({_listed(session, names)}) FROM STDIN"
+    try:
+        with connection.begin_nested(), driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in zip(*texts, strict=True):
+                copy.write_row(row)
+    except psycopg.errors.UniqueViolation:
+        return False
+    except psycopg.Error as error:
+        raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
+    return True
+
+
+def _as_text(column: Sequence[Any], type_: TypeEngine[Any]) -> Sequence[Any]:
+    if not isinstance(type_, JSON) or set(map(type, column)) <= {str, NoneType}:
+        return column
+    return [value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in column]
+
+
+def _by_document(session: Session, table: Table, rows: list[dict[str, Any]], key: str) -> set[str]:
+    """Inserts rows as one JSON document: PostgreSQL unpacks that faster than a client can bind so many parameters."""
+    names = _listed(session, rows[0])
+    source = f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table.name}, CAST(:rows AS jsonb))"  # noqa: S608
+    statement = f"INSERT INTO {table.name} ({names}) {source} ON CONFLICT DO NOTHING RETURNING {key}"
+    texts = [name for name in rows[0] if isinstance(table.c[name].type, JSON)]
+    whole = [row | {name: Fragment(row[name]) for name in texts if isinstance(row[name], str)} for row in rows]
+    return set(session.scalars(text(statement), {"rows": orjson.dumps(whole).decode()}))
+
+
+# --- SQLite -----------------------------------------------------------------------------------------------
+
+_PARAMETERS = 32_766
+"""Of one statement, as SQLite takes them. Before each that a trigger follows, it writes the index of words down as it
+stands: row by row, that took longer than all else together."""
+
+
+def _by_parameters(session: Session, table: Table, rows: list[dict[str, Any]]) -> None:
+    dialect = session.get_bind().dialect
+    columns = zip(*[row.values() for row in rows], strict=True)
+    values = [_bound(column, table.c[name].type, dialect) for name, column in zip(rows[0], columns, strict=True)]
+    bound = list(zip(*values, strict=True))
+    marks = f"({', '.join('?' * len(values))})"
+    at_once = _PARAMETERS // len(values)
+    for start in range(0, len(bound), at_once):
+        some = bound[start : start + at_once]
+        every = ", ".join([marks] * len(some))
+        statement = f"INSERT INTO {table.name} ({_listed(session, rows[0])}) VALUES {every} ON CONFLICT DO NOTHING"  # noqa: S608
+        session.connection().exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+
+def _bound(column: Sequence[Any], type_: TypeEngine[Any], dialect: Dialect) -> Sequence[Any]:
+    """The values of a column as SQLite's driver takes them: as their type binds them, which takes longer for many."""
+    kinds = set(map(type, column)) - {str, int, NoneType}
+    if kinds == {datetime} and isinstance(type_, UTCDateTime):
+        moments = [type_.process_bind_param(value, dialect) for value in column]
+        return [moment and moment.isoformat(" ", "microseconds") for moment in moments]
+    bind = type_.dialect_impl(dialect).bind_processor(dialect) if kinds else None
+    if bind is None:
+        return column
+    return [value if value is None or isinstance(value, str) else bind(value) for value in column]
+
+
+def _listed(session: Session, names: Iterable[str]) -> str:
+    return ", ".join(map(session.get_bind().dialect.identifier_preparer.quote, names))

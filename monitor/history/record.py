@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 from monitor.classify import Classification, classify
 from monitor.classify.result import Known
 from monitor.classify.subject import has_weights
-from monitor.db import among, insert_absent
+from monitor.db import among
 from monitor.history import observed as observed  # noqa: PLC0414 - keeps what every change replaces
 from monitor.history.announce import expected
 from monitor.history.announcements import fulfil
@@ -22,6 +22,7 @@ from monitor.history.changes import note
 from monitor.history.corrections import corrected, of
 from monitor.history.counters import Key, count, delays
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
+from monitor.history.inserts import insert_absent
 from monitor.history.launches import WINDOW, assign, member
 from monitor.history.release import COLUMNS, POPULARITY, as_row, bounded, digest, judged, moment, told, trimmed
 from monitor.labs import Registry

@@ -25,6 +25,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.classify import classify
 from monitor.history.family import family_of
+from monitor.history.inserts import insert_absent
 from monitor.history.query.words import searchable
 from monitor.history.release import COLUMNS, digest, judged, trimmed
 from monitor.history.tally import CELL, DIMENSIONS, SUMS
@@ -103,7 +104,7 @@ def fill(engine: Engine, number: int) -> None:
         with db.transaction(engine) as session:
             if fresh := list(filter(None, map(launches.join, some))):
                 session.execute(insert(Launch), fresh)
-            db.insert_absent(session, table, some, "hub_id")
+            insert_absent(session, table, some, "hub_id")
     with db.transaction(engine) as session:
         last = [{"id": ident, "last_at": moment} for ident, moment in launches.last.items()]
         session.execute(update(Launch), last)
