@@ -7,11 +7,12 @@ where no base is stated, the publisher. The one that decided stands in the evide
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 from monitor.classify import wire
-from monitor.classify.originals import NAME_LENGTH, QUANTS, family_of, lab_of, named_after
+from monitor.classify.originals import NAME_LENGTH, QUANTS, family_of, folded, lab_of, named_after
 from monitor.classify.result import Evidence
 from monitor.labs import Lab, Registry
 from monitor.vocabulary import Kind
@@ -25,19 +26,26 @@ RELATIONS = {
 """The Hub's words for ``base_model_relation``."""
 
 
-def _word(pattern: str, end: str = r"$|[-_.]") -> re.Pattern[str]:
-    """``pattern`` as a word of a repository's name."""
-    return re.compile(rf"(?:^|[-_.])(?:{pattern})(?={end})", re.IGNORECASE)
+def _word(pattern: str, end: str = r"$|[-_.]") -> Callable[[str], str | None]:
+    """Looks for ``pattern`` (in lower case) as a word of a repository's name; gives the word as it stands there."""
+    # Where a pattern may begin at the very start, each character is tried, which takes twice as long.
+    search = re.compile(rf"[-_.](?:{pattern})(?={end})").search
+
+    def said(name: str) -> str | None:
+        found = search(f"-{folded(name)}")
+        return None if found is None else name[found.start() : found.end() - 1].strip("-_.")
+
+    return said
 
 
 _QUANTIZED = _word(QUANTS)
 _NOT_QUANTIZED = _word("(?:un|de)quantized|unquant")
 _CONVERTED = _word(
-    "MLX|ONNX|CoreML|OpenVINO|ov|litert|litertlm|tflite|diffusers|hf|ct2|llamafile|ncnn|comfyui|repackaged"
+    "mlx|onnx|coreml|openvino|ov|litert|litertlm|tflite|diffusers|hf|ct2|llamafile|ncnn|comfyui|repackaged"
 )
 _OWN_FORMAT = frozenset({"hf", "diffusers"})
 """Formats that a lab's own release comes in: no sign of a conversion there."""
-_ADAPTER = _word("Q?LoRA|LoKr|LoHa|DoRA|(?:ip-?|t2i-?)?adapter|controlnets?", r"$|[-_.\ds]")
+_ADAPTER = _word("q?lora|lokr|loha|dora|(?:ip-?|t2i-?)?adapter|controlnets?", r"$|[-_.\ds]")
 _MERGE = _word("merge[ds]?|mergekit|slerp|dare-?ties|frankenmerge|passthrough")
 _WORDS = (
     (Kind.ADAPTER, _ADAPTER), (Kind.QUANTIZED, _QUANTIZED), (Kind.MERGE, _MERGE), (Kind.CONVERSION, _CONVERTED),
@@ -59,6 +67,7 @@ _TUNED_TAGS = frozenset(
 )  # fmt: skip
 _FORMAT_TAGS = ("mlx", "onnx", "coreml", "openvino", "tflite", "litert", "ctranslate2")
 _OTHER_WEIGHTS = frozenset({"safetensors", "pytorch", "tf", "jax", "onnx"})
+_OTHER_FILES = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
 _TEXT_TASKS = frozenset({"text-generation", "image-text-to-text", "any-to-any"})
 
 
@@ -130,10 +139,9 @@ def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -
     if model.get("library_name") == "peft":
         return Decision(Kind.ADAPTER, Evidence("library", "peft", "weights of an adapter"))
     if listed:
-        gguf = min((file for file in listed if file.lower().endswith(".gguf")), default=None)
-        others = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
-        if gguf is not None and not any(file.endswith(others) for file in listed):
-            return Decision(Kind.QUANTIZED, Evidence("files", gguf[:NAME_LENGTH], "weights in GGUF alone"))
+        gguf = [file for file in listed if file[-5:].lower() == ".gguf"]
+        if gguf and not any(file.endswith(_OTHER_FILES) for file in listed):
+            return Decision(Kind.QUANTIZED, Evidence("files", min(gguf)[:NAME_LENGTH], "weights in GGUF alone"))
     config = wire.config(model)
     packing = wire.mapping(config, "quantization_config") if config else None
     if not packing:
@@ -146,7 +154,7 @@ def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -
 
 def _native(model: wire.Model, method: str, registry: Registry, parents: tuple[str, ...]) -> bool:
     """Whether a model came into the world in this precision, as DeepSeek-V3 did in FP8 and gpt-oss in MXFP4."""
-    if method not in _NATIVE_METHODS or _QUANTIZED.search(wire.name(model)[:NAME_LENGTH]):
+    if method not in _NATIVE_METHODS or _QUANTIZED(wire.name(model)[:NAME_LENGTH]):
         return False
     own = lab_of(registry.of(wire.namespace(model)))
     if own is not None and all(registry.of(parent.partition("/")[0]) is own for parent in parents):
@@ -164,11 +172,10 @@ def _by_name(model: wire.Model, own: Lab | None) -> Decision | None:
 
 @lru_cache(maxsize=65_536)
 def _said(name: str, own: bool) -> Decision | None:
-    for kind, pattern in _WORDS:
-        found = pattern.search(name)
-        if found is None or (kind is Kind.QUANTIZED and _NOT_QUANTIZED.search(name)):
+    for kind, said in _WORDS:
+        word = said(name)
+        if word is None or (kind is Kind.QUANTIZED and _NOT_QUANTIZED(name)):
             continue
-        word = found[0].strip("-_.")
         if kind is Kind.CONVERSION and own and word.lower() in _OWN_FORMAT:
             continue
         return Decision(kind, Evidence("name", word, f"says {kind}"))
@@ -223,18 +230,18 @@ def _by_publisher(model: wire.Model, registry: Registry, own: Lab | None) -> Dec
 
 
 def _tuned(model: wire.Model) -> Decision | None:
-    word = _TUNED.search(wire.name(model)[:NAME_LENGTH])
+    word = _TUNED(wire.name(model)[:NAME_LENGTH])
     if word is not None:
-        return Decision(Kind.FINETUNE, Evidence("name", word[0].strip("-_."), "says that it was tuned"))
+        return Decision(Kind.FINETUNE, Evidence("name", word, "says that it was tuned"))
     tag = min(_TUNED_TAGS.intersection(wire.tags(model)), default=None)
     return None if tag is None else Decision(Kind.FINETUNE, Evidence("tag", tag, "says that it was tuned"))
 
 
 def _of_its_own(model: wire.Model) -> Decision:
     name = wire.name(model)[:NAME_LENGTH]
-    pretrained = _PRETRAINED.search(name)
+    pretrained = _PRETRAINED(name)
     if pretrained is not None:
-        return Decision(Kind.BASE, Evidence("name", pretrained[0].strip("-_."), "says that it is a base"))
+        return Decision(Kind.BASE, Evidence("name", pretrained, "says that it is a base"))
     kinds = (wire.text(wire.config(model), "model_type"), wire.text(model, "library_name"))
     squashed = _squash(name)
     for kind in kinds:
@@ -257,4 +264,4 @@ def _holds_something(model: wire.Model) -> bool:
 
 def says_quantized(name: str) -> bool:
     """Whether a repository's name has the word of a quantisation."""
-    return _QUANTIZED.search(name[:NAME_LENGTH]) is not None
+    return _QUANTIZED(name[:NAME_LENGTH]) is not None

@@ -168,15 +168,13 @@ def _artefacts(model: wire.Model, papers: tuple[str, ...], datasets: tuple[str, 
     page = f"https://huggingface.co/{facts['id']}"
     if not _RESULTS.isdisjoint(facts.tags):
         found["evaluation"] = Artefact(Found.YES, page)
-    for file in files:
+    for file in filter(_telling, files):
         _filed(found, file, page)
     return {name: found.get(name, _UNKNOWN) for name in ARTEFACTS}
 
 
 def _filed(found: dict[str, Artefact], file: str, page: str) -> None:
     """What one file of the repository shows."""
-    if not _telling(file):
-        return
     shown = Artefact(Found.YES, f"{page}/blob/main/{file[:300]}")
     if _TRAINING.search(file):
         found.setdefault("training_code", shown)

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from monitor.classify import wire
+from monitor.classify.originals import folded
 from monitor.classify.result import Evidence, Known, Lineage, Lookup, Parameters, knows_nothing
 from monitor.classify.size_config import Counted, experts, from_config
 from monitor.classify.size_names import NameSize, from_name, says_part
@@ -31,9 +32,7 @@ ANYONES = "*"
 """The key of names that tell an architecture of one size, whoever publishes it."""
 
 _COPIES = {Kind.QUANTIZED, Kind.CONVERSION}
-_MIXTURE_SIGN = re.compile(
-    r"moe|mixtral|(?:^|[-_.])a\d+(?:\.\d+)?[bm](?:$|[-_.])|\d+x\d+|-\d+e(?:$|[-_.])", re.IGNORECASE
-)
+_MIXTURE_SIGN = re.compile(r"moe|mixtral|[-_.]a\d+(?:\.\d+)?[bm](?:$|[-_.])|\d+x\d+|-\d+e(?:$|[-_.])")
 
 
 def _families() -> dict[str, list[dict[str, Any]]]:
@@ -187,7 +186,9 @@ def _near(one: int, other: int) -> bool:
     return abs(one - other) <= 0.05 * other
 
 
-_speaks_of_experts = lru_cache(maxsize=65_536)(_MIXTURE_SIGN.search)
+@lru_cache(maxsize=65_536)
+def _speaks_of_experts(name: str) -> bool:
+    return _MIXTURE_SIGN.search(f"-{folded(name)}") is not None
 
 
 def _dense(model: wire.Model, by_name: NameSize | None) -> bool:

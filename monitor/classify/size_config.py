@@ -39,6 +39,7 @@ _NOT_ACTIVE = {
 _BERTS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "mpnet", "ernie", "esm", "layoutlm"})
 _SOUNDS = frozenset({"wav2vec2", "wavlm", "hubert", "data2vec-audio", "unispeech-sat"})
 _TEXTS = ("text_config", "llm_config", "language_config", "thinker_config", "language_model_config", "decoder_config")
+_NESTED = frozenset(_TEXTS)
 _VISIONS = ("vision_config", "visual", "vit_config", "vision_tower_config", "audio_config", "audio_encoder_config")
 
 
@@ -84,6 +85,8 @@ def _routed(config: Mapping[str, Any]) -> int | None:
 def _language(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """(what is around the language model's configuration, that itself), two steps down at the most."""
     outer = config
+    if _NESTED.isdisjoint(config):
+        return config, config
     for _ in range(2):
         inner = next((found for key in _TEXTS if (found := wire.mapping(config, key))), None)
         if inner is None:

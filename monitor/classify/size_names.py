@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from monitor.classify.originals import folded
+
 UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 _EDGE = r"(?:^|(?<=[-_. /]))"
@@ -24,16 +26,17 @@ _SPLIT = re.compile(rf"{_EDGE}(\d{{1,2}})([bB])(\d){_END}")
 """``1b7``, as BLOOM's and others' names write 1.7B."""
 _SOME = re.compile(r"\d[bBmMtT](?![a-zA-Z])")
 """In every name that tells a size."""
+_MORE = re.compile(r"\d[xem]"), re.compile(r"[ae]\d"), re.compile(r"tok|tk|step|stories")
+"""One of these is in every name that tells more than one plain size."""
 _TOKENS = re.compile(
     r"[-_.]?\d+(?:\.\d+)?[bBtT][-_]?(?:tokens?|toks?|tk)\b|\d+(?:\.\d+)?[kKmM]?[-_]?steps?\b|step[-_]?\d+[kKmMbB]?",
     re.IGNORECASE,
 )
 _CONTEXT = re.compile(r"(?<=[-_.])(?:128|256|512|1|2|4|10)[Mm](?=$|[-_.])")
 _NOT_ITS_OWN = re.compile(
-    r"(?:^|[-_.])(?:Q?LoRA|LoKr|DoRA|adapter|draft|eagle\d?|speculator|mtp|assistant|medusa|dflash|mmproj|SAE|tokenizer|projector|VAE)s?(?:$|[-_.\d])",
-    re.IGNORECASE,
+    r"[-_.](?:q?lora|lokr|dora|adapter|draft|eagle\d?|speculator|mtp|assistant|medusa|dflash|mmproj|sae|tokenizer|projector|vae)s?(?:$|[-_.\d])"
 )
-_MOE = re.compile(r"moe(?![a-z])|(?:^|[-_.])\d*(?:moe|mixtral)", re.IGNORECASE)
+_MOE = re.compile(r"moe(?![a-z])|[-_.]\d*(?:moe|mixtral)")
 _STORIES = re.compile(r"(?:tiny)?stories", re.IGNORECASE)
 DENSE_MOST = 250_000_000_000
 """From here on a model is a mixture unless it is one of few: what is active is not the total."""
@@ -43,7 +46,7 @@ _DENSE_GIANTS = re.compile(r"(?:^|[-_])(?:405|340)[bB](?:$|[-_.])")
 @lru_cache(maxsize=65_536)
 def says_part(name: str) -> bool:
     """Whether a name says that this is an adapter, a draft model or a projector: its size is not its base's."""
-    return _NOT_ITS_OWN.search(name) is not None
+    return _NOT_ITS_OWN.search(f"-{folded(name)}") is not None
 
 
 class NameSize(NamedTuple):
@@ -61,7 +64,15 @@ def from_name(name: str) -> NameSize | None:
     ``8x7B`` tells none: experts share what is not expert. ``17B-16E`` and ``E4B`` tell what is active, not all. The
     size in the name of an adapter or of a draft model is its base's.
     """
-    if not _SOME.search(name) or says_part(name) or _MIXTURE.search(name):
+    if not _SOME.search(name) or says_part(name):
+        return None
+    lower = folded(name)
+    return _in_parts(name) if any(sign.search(lower) for sign in _MORE) else _plainly(name, name)
+
+
+def _in_parts(name: str) -> NameSize | None:
+    """The size that a name tells of which a part may say what is active, or is none."""
+    if _MIXTURE.search(name):
         return None
     part = _EXPERTS.search(name) or _EFFECTIVE.search(name)
     if part is not None:
@@ -75,14 +86,24 @@ def from_name(name: str) -> NameSize | None:
     if only_active is not None:
         clean = clean.replace(only_active[0], "")
     # A context of 1M is no size, but for the models of TinyStories.
-    found = _sizes(clean if _STORIES.search(name) else _CONTEXT.sub("", clean))
+    clean = clean if _STORIES.search(name) else _CONTEXT.sub("", clean)
+    if only_active is None:
+        return _plainly(name, clean)
+    active = _count(only_active[1], "B")
+    found = _sizes(clean)
     if len(found) != 1:
-        return NameSize(None, _count(only_active[1], "B"), only_active[0]) if only_active and not found else None
+        return None if found else NameSize(None, active, only_active[0])
     ((total, piece),) = found.items()
-    if only_active is not None:
-        active = _count(only_active[1], "B")
-        return NameSize(total, active, f"{piece} {only_active[0]}") if active < total else None
-    mixed = _MOE.search(name) or (total >= DENSE_MOST and not _DENSE_GIANTS.search(name))
+    return NameSize(total, active, f"{piece} {only_active[0]}") if active < total else None
+
+
+def _plainly(name: str, clean: str) -> NameSize | None:
+    """The one size that a name tells, where it tells nothing of what is active. ``clean``: where to look for it."""
+    found = _sizes(clean)
+    if len(found) != 1:
+        return None
+    ((total, piece),) = found.items()
+    mixed = _MOE.search(f"-{folded(name)}") or (total >= DENSE_MOST and not _DENSE_GIANTS.search(name))
     return NameSize(total, None if mixed else total, piece)
 
 

@@ -21,10 +21,11 @@ from monitor.history.announcements import fulfil
 from monitor.history.changes import note
 from monitor.history.corrections import corrected, of
 from monitor.history.counters import Key, count, delays
+from monitor.history.facts import POPULARITY, Kept, kept
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.inserts import insert_absent
 from monitor.history.launches import WINDOW, assign, member
-from monitor.history.release import COLUMNS, POPULARITY, as_row, bounded, digest, judged, moment, told, trimmed
+from monitor.history.release import COLUMNS, as_row, bounded, judged, moment, told
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
 from monitor.telemetry import spanned
@@ -88,14 +89,14 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     Parents before children, as far as one batch goes: a base is made before what is built on it.
     """
     sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
-    kept = [trimmed(sighting.facts) for sighting in sightings]
+    known = [kept(sighting.facts) for sighting in sightings]
     history = History(session)
-    history.learn(base for facts in kept for base in _bases(facts.get("tags")))
+    history.learn(base for one in known for base in _bases(one.facts.get("tags")))
     done = {}
-    for sighting, facts in zip(sightings, kept, strict=True):
-        found = classify(facts, registry, history)
+    for sighting, one in zip(sightings, known, strict=True):
+        found = classify(one.facts, registry, history)
         history.add(sighting.repo_id, found)
-        done[sighting.hub_id] = as_row(facts, found)
+        done[sighting.hub_id] = as_row(one, found)
     return done
 
 
@@ -170,7 +171,7 @@ def _unchanged(session: Session, batch: dict[str, Sighting]) -> list[str]:
     return [
         hub_id
         for hub_id, before, via in session.execute(query.where(among(session, "release.hub_id", listed), public))
-        if via == listed[hub_id].via and before == digest(trimmed(listed[hub_id].facts))
+        if via == listed[hub_id].via and before == kept(listed[hub_id].facts).digest
     ]
 
 
@@ -366,18 +367,18 @@ def _sighted(session: Session, seen: Iterable[tuple[Release, Sighting]]) -> None
 
 def _record_again(session: Session, row: Release, sighting: Sighting, registry: Registry, done: Recorded) -> None:
     assert row.id is not None
-    facts = trimmed({**_outlasting(row.facts, sighting.facts), **sighting.facts})
+    now_known = kept({**_outlasting(row.facts, sighting.facts), **sighting.facts})
     if sighting.via in _LISTED:
-        row.listed_digest = digest(trimmed(sighting.facts))
+        row.listed_digest = kept(sighting.facts).digest
         session.add(row)
-    returned = row.status in {Status.GONE, Status.PRIVATE} and facts.get("private") is not True
-    if digest(facts) == row.facts_digest and not returned:
+    returned = row.status in {Status.GONE, Status.PRIVATE} and now_known.facts.get("private") is not True
+    if now_known.digest == row.facts_digest and not returned:
         done.same += 1
         if sighting.via is Via.TRENDING:
-            _count(row, facts)
+            _count(row, now_known.facts)
         return
     was = row.status
-    _rejudge(session, row, facts, sighting, registry, done)
+    _rejudge(session, row, now_known, sighting, registry, done)
     if returned:
         note(
             session,
@@ -407,14 +408,14 @@ def _count(row: Release, facts: dict[str, Any]) -> None:
 
 
 def _rejudge(
-    session: Session, row: Release, facts: dict[str, Any], sighting: Sighting, registry: Registry, done: Recorded
+    session: Session, row: Release, known: Kept, sighting: Sighting, registry: Registry, done: Recorded
 ) -> None:
-    judgement = classify(facts, registry, History(session))
+    judgement = classify(known.facts, registry, History(session))
     had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in KEPT}
-    for name, value in corrected(judged(facts, judgement), of(session, [row]).get(row.id, ())).items():
+    for name, value in corrected(judged(known.facts, judgement), of(session, [row]).get(row.id, ())).items():
         setattr(row, name, value)
-    row.facts, row.facts_digest = facts, digest(facts)
+    row.facts, row.facts_digest = known.facts, known.digest
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
     when, because = sighting.seen_at, str(sighting.via)
     tell = _tell(row, sighting)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from datetime import UTC, datetime
-from operator import methodcaller
 from typing import Any
 
 import orjson
@@ -13,58 +10,10 @@ from sqlalchemy import event
 
 from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
+from monitor.history.facts import LARGEST_COUNT, Kept, kept
 from monitor.history.query.words import searchable
 from monitor.models import Release
 from monitor.vocabulary import Found, Kind, LicenseClass
-
-LARGEST_COUNT = 2**63 - 1
-POPULARITY = ("downloads", "likes", "trendingScore")
-"""Facts that move all the time and change no judgement."""
-
-_UNREAD = {"widget", "widgetData", "model-index", "model_index", "extra_gated_fields", "extra_gated_prompt"}
-_TEMPLATES = {"chat_template", "chat_template_jinja", "tokenizer_config"}
-_MOST = 500
-"""Files and tags of one repository that are kept; no judgement needs more."""
-_DEPTH = methodcaller("count", "/")
-
-
-def trimmed(facts: dict[str, Any]) -> dict[str, Any]:
-    """``facts`` without what no judgement reads, and without what a database refuses (NUL, lone surrogates, NaN)."""
-    kept = dict(facts)
-    if isinstance(kept.get("siblings"), list):
-        files = sorted([str(item.get("rfilename")) for item in kept["siblings"] if isinstance(item, dict)])
-        files.sort(key=_DEPTH)
-        kept["siblings"] = [{"rfilename": file} for file in files[:_MOST]]
-    if isinstance(kept.get("tags"), list):
-        kept["tags"] = kept["tags"][:_MOST]
-    for key, unread in (("cardData", _UNREAD), ("config", _TEMPLATES), ("gguf", _TEMPLATES)):
-        if isinstance(kept.get(key), dict):
-            kept[key] = {name: value for name, value in kept[key].items() if name not in unread}
-    try:
-        storable = b"\\u0000" not in orjson.dumps(kept)
-    except (TypeError, RecursionError):  # a lone surrogate, or a number that no database column holds
-        storable = False
-    return kept if storable else _storable(kept)
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\x00", "").encode("utf-8", "replace").decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value if -LARGEST_COUNT <= value <= LARGEST_COUNT else None
-    if isinstance(value, dict):
-        return {_storable(str(key)): _storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    return value
-
-
-def digest(facts: dict[str, Any]) -> str:
-    """A fingerprint of the facts that a judgement may rest on: equal facts, equal digest."""
-    steady = {key: value for key, value in facts.items() if key not in POPULARITY}
-    return hashlib.blake2b(orjson.dumps(steady, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 
 def judged(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
@@ -120,17 +69,20 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
     }
 
 
-_TEXTS = ("artefacts", "languages", "papers", "datasets", "tags", "evidence", "facts")
+_TEXTS = ("artefacts", "languages", "papers", "datasets", "tags", "evidence")
 
 
-def as_row(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
+def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
     """The columns of :func:`judged` and of the facts themselves, as a new row has them: JSON as text, but for lineage.
 
     Small and quick to hand to another process, and to bind there.
     """
-    columns = judged(facts, classification)
-    columns |= {"pending": classification.has_weights is False, "facts": facts, "facts_digest": digest(facts)}
-    return columns | {name: orjson.dumps(columns[name]).decode() for name in _TEXTS}
+    columns = judged(kept.facts, classification)
+    for name in _TEXTS:
+        columns[name] = orjson.dumps(columns[name]).decode()
+    columns["pending"] = classification.has_weights is False
+    columns["facts"], columns["facts_digest"] = kept.text, kept.digest
+    return columns
 
 
 @event.listens_for(Release, "before_insert")
@@ -186,7 +138,7 @@ def told(columns: dict[str, Any]) -> Known:
 
 def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: datetime, via: str) -> Release:
     """A release that is not in any history: what ``classify`` prints."""
-    facts = trimmed(facts)
+    facts = kept(facts).facts
     columns = judged(facts, classification)
     created = columns["created_at"]
     return Release(

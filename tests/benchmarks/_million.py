@@ -24,10 +24,11 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.classify import classify
+from monitor.history.facts import kept
 from monitor.history.family import family_of
 from monitor.history.inserts import insert_absent
 from monitor.history.query.words import searchable
-from monitor.history.release import COLUMNS, digest, judged, trimmed
+from monitor.history.release import COLUMNS, judged
 from monitor.history.tally import CELL, DIMENSIONS, SUMS
 from monitor.labs import load
 from monitor.models import Launch, Release
@@ -45,7 +46,7 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
     draw = random.Random(20_260_928)
     registry = load()
     blank = dict.fromkeys(COLUMNS)
-    known = [trimmed(facts) for facts in recorded()]
+    known = [kept(facts).facts for facts in recorded()]
     templates = [blank | judged(facts, classify(facts, registry)) | {"facts": facts} for facts in known]
     sizes = [row["params_total"] for row in templates if row["params_total"]]
     for index in range(number):
@@ -62,7 +63,7 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
             "modified_at": moment + timedelta(days=draw.expovariate(0.1)), "released_at": moment,
             "released_precision": "created", "first_seen_at": LAST + timedelta(seconds=index),
             "detected_via": "backfill", "downloads": downloads, "likes": int(downloads ** 0.4), "status": "live",
-            "pending": draw.random() < 0.01, "history": True, "facts_digest": digest({"id": name}),
+            "pending": draw.random() < 0.01, "history": True, "facts_digest": kept({"id": name}).digest,
             "derivatives": None, "trending_rank": None,
         }  # fmt: skip
         yield row

@@ -1,0 +1,79 @@
+"""What is kept of the facts: what a judgement may rest on, as every database can hold it, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from operator import methodcaller
+from typing import Any, NamedTuple
+
+import orjson
+
+LARGEST_COUNT = 2**63 - 1
+POPULARITY = ("downloads", "likes", "trendingScore")
+"""Facts that move all the time and change no judgement."""
+
+_UNREAD = {"widget", "widgetData", "model-index", "model_index", "extra_gated_fields", "extra_gated_prompt"}
+_TEMPLATES = {"chat_template", "chat_template_jinja", "tokenizer_config"}
+_LEFT_OUT = (("cardData", _UNREAD), ("config", _TEMPLATES), ("gguf", _TEMPLATES))
+_MOST = 500
+"""Files and tags of one repository that are kept; no judgement needs more."""
+_DEPTH = methodcaller("count", "/")
+
+
+class Kept(NamedTuple):
+    """Facts as they are kept; their JSON; and a fingerprint of what a judgement may rest on, the same for the same."""
+
+    facts: dict[str, Any]
+    text: str
+    digest: str
+
+
+def kept(facts: dict[str, Any]) -> Kept:
+    """``facts`` without what no judgement reads, and without what a database refuses (NUL, lone surrogates, NaN)."""
+    some = _read(facts)
+    try:
+        steady, moving = _written(some)
+        storable = b"\\u0000" not in steady and b"\\u0000" not in moving
+    except (TypeError, RecursionError):  # a lone surrogate, or a number that no database column holds
+        storable = False
+    if not storable:
+        some = _storable(some)
+        steady, moving = _written(some)
+    whole = moving if steady == b"{}" else steady if moving == b"{}" else steady[:-1] + b"," + moving[1:]
+    return Kept(some, whole.decode(), hashlib.blake2b(steady, digest_size=16).hexdigest())
+
+
+def _read(facts: dict[str, Any]) -> dict[str, Any]:
+    some = dict(facts)
+    if isinstance(some.get("siblings"), list):
+        files = sorted([str(item.get("rfilename")) for item in some["siblings"] if isinstance(item, dict)])
+        files.sort(key=_DEPTH)
+        some["siblings"] = [{"rfilename": file} for file in files[:_MOST]]
+    if isinstance(some.get("tags"), list):
+        some["tags"] = some["tags"][:_MOST]
+    for key, unread in _LEFT_OUT:
+        if isinstance(some.get(key), dict):
+            some[key] = {name: value for name, value in some[key].items() if name not in unread}
+    return some
+
+
+def _written(facts: dict[str, Any]) -> tuple[bytes, bytes]:
+    """(what a judgement may rest on, and what moves all the time), as JSON."""
+    steady = {key: value for key, value in facts.items() if key not in POPULARITY}
+    moving = {key: facts[key] for key in POPULARITY if key in facts}
+    return orjson.dumps(steady, option=orjson.OPT_SORT_KEYS), orjson.dumps(moving)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -LARGEST_COUNT <= value <= LARGEST_COUNT else None
+    if isinstance(value, dict):
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
