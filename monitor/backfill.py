@@ -141,7 +141,7 @@ def _judged(engine: Engine, registry: Registry, listing: bytes, since: date | No
     sightings = _sightings(wanted)
     with reading(engine) as session:
         judgements = judge(session, sightings, registry)
-    bare = [replace(sighting, facts={}) for sighting in sightings]
+    bare = [sighting._replace(facts={}) for sighting in sightings]
     return Page(bare, judgements, len(wanted) == len(rows))
 
 

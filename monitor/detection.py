@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -405,7 +405,7 @@ def _follow(watcher: Watcher, hints: list[Hint], total: Recorded) -> None:
     with transaction(watcher.engine) as session:
         if facts is not None and public:
             exact = next((row.exact_at for row in hints if row.exact_at is not None), None)
-            seen = replace(_sighting(facts, Via.WEBHOOK), exact_at=exact)
+            seen = _sighting(facts, Via.WEBHOOK)._replace(exact_at=exact)
             done = record(session, [seen], watcher.registry, enqueue, window=watcher.launch_window)
             total.add(done)
         else:

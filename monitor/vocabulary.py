@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class LabKind(StrEnum):
@@ -158,8 +157,7 @@ def event_of(text: str) -> Event:
     return Event(text.partition(":")[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """One look at one repository: what a source saw, and when.
 
     ``facts`` is the Hub's own object (wire form, any field may be absent). ``exact_at`` is the moment of the

@@ -111,8 +111,10 @@ def _bound(column: Sequence[Any], type_: TypeEngine[Any], dialect: Dialect) -> S
     """The values of a column as SQLite's driver takes them: as their type binds them, which takes longer for many."""
     kinds = set(map(type, column)) - {str, int, NoneType}
     if kinds == {datetime} and isinstance(type_, UTCDateTime):
-        moments = [type_.process_bind_param(value, dialect) for value in column]
-        return [moment and moment.isoformat(" ", "microseconds") for moment in moments]
+        # Each once: many were seen at the same moment.
+        bound = {value: type_.process_bind_param(value, dialect) for value in set(column)}
+        texts = {value: moment and moment.isoformat(" ", "microseconds") for value, moment in bound.items()}
+        return [texts[value] for value in column]
     bind = type_.dialect_impl(dialect).bind_processor(dialect) if kinds else None
     if bind is None:
         return column

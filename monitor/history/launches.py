@@ -182,11 +182,18 @@ def _widen(row: Launch, one: Member) -> None:
         "first_at": min(row.first_at, one.at),
         "last_at": max(row.last_at, one.at),
         "history": row.history and one.history,
-        "name": row.family if row.name == row.family else common_name(row.name, one.name) or row.family,
+        "name": _shared(row, one.name),
     }
     for column, value in widened.items():  # to set what is there already costs as much as a change
         if getattr(row, column) != value:
             setattr(row, column, value)
+
+
+def _shared(row: Launch, name: str) -> str:
+    """What a launch is called when a member of this name has come to it."""
+    if row.name in {row.family, name}:
+        return row.name
+    return common_name(row.name, name) or row.family
 
 
 def _merge(session: Session, kept: Launch, other: Launch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from monitor.history.facts import POPULARITY, Kept, kept
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.inserts import insert_absent
 from monitor.history.launches import WINDOW, assign, member
-from monitor.history.release import COLUMNS, as_row, bounded, judged, moment, told
+from monitor.history.release import as_row, bounded, judged, moment, told
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
 from monitor.telemetry import spanned
@@ -128,7 +128,7 @@ def record(
     for hub_id, row in rows.items():
         sighting = batch[hub_id]
         if judgements is not None:
-            sighting = replace(sighting, facts=orjson.loads(judgements[hub_id]["facts"]))
+            sighting = sighting._replace(facts=orjson.loads(judgements[hub_id]["facts"]))
         _record_again(session, row, sighting, registry, done)
     arrived = [item.release for item in done.news if item.release.hub_id in rows and item.event == Event.RELEASE]
     launched = assign(session, [member(row.model_dump(), registry) for row in arrived], window)
@@ -252,7 +252,7 @@ def _record_new(
         return
     watch = _Watch(session, {sighting.repo_id.partition("/")[0] for sighting in sightings})
     found = {sighting.hub_id: sighting for sighting in sightings}
-    rows = [_BLANK | _first(found[key], judgements[key], watch) for key in judgements if key in found]
+    rows = [_first(found[key], judgements[key], watch) for key in judgements if key in found]
     _supersede(session, rows)
     for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
         row["launch_id"] = launch
@@ -272,9 +272,6 @@ def _bases(tags: Any) -> list[str]:
     if not isinstance(tags, list):
         return []
     return [tag[11:] for tag in tags if isinstance(tag, str) and tag.startswith("base_model:") and tag.count(":") == 1]
-
-
-_BLANK: dict[str, Any] = dict.fromkeys(COLUMNS)
 
 
 def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[str, Any]:
