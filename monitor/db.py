@@ -10,16 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import DateTime, Dialect, Engine, TextClause, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
-
-from alembic import command
 
 
 class DatabaseError(RuntimeError):
@@ -164,65 +158,6 @@ def among(session: Session, column: str, values: Iterable[str]) -> TextClause:
     return text(f"{column} = ANY(:some)").bindparams(bindparam("some", some, unique=True))
 
 
-def migrations() -> Path:
-    """The folder of the migrations: in the wheel as package data, in a checkout at the top."""
-    shipped = Path(__file__).parent / "_alembic"
-    return shipped if shipped.is_dir() else Path(__file__).parent.parent / "alembic"
-
-
-def _config(engine: Engine) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
-    config.attributes["engine"] = engine
-    return config
-
-
-def revision(engine: Engine) -> str | None:
-    """The revision that the database is at, None for an empty one; raises DatabaseError where it cannot be opened."""
-    with explained(engine), engine.execution_options(reading=True).connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def head() -> str:
-    """The newest revision that this code knows."""
-    config = Config()
-    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    assert newest is not None
-    return newest
-
-
-def upgrade(engine: Engine, target: str = "head") -> None:
-    """Brings the database to ``target``. Raises DatabaseError: cannot be opened, or ahead of this code."""
-    with explained(engine):
-        refuse_newer(engine)
-        command.upgrade(_config(engine), target)
-
-
-def downgrade(engine: Engine, target: str) -> None:
-    """Takes migrations back to ``target`` (``base``: all of them)."""
-    with explained(engine):
-        command.downgrade(_config(engine), target)
-
-
-def check(engine: Engine) -> None:
-    """Raises DatabaseError where the tables and the models differ."""
-    with explained(engine):
-        command.check(_config(engine))
-
-
-def refuse_newer(engine: Engine) -> None:
-    """Raises DatabaseError where a newer version of the program has migrated this database."""
-    current = revision(engine)
-    config = _config(engine)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current is not None and current not in known:
-        raise DatabaseError(
-            f"the database is at revision {current}, which this version does not know: "
-            "it was migrated by a newer hub-monitor; install that version, or restore a backup"
-        )
-
-
 @contextmanager
 def explained(engine: Engine) -> Iterator[None]:
     """Turns a driver's error into one DatabaseError that names the database and the fix."""
@@ -231,8 +166,6 @@ def explained(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         where = f"cannot use the database {masked(engine)}"
         raise DatabaseError(f"{where}: {_reason(error)}; see MONITOR_DATABASE_URL") from None
-    except CommandError as error:
-        raise DatabaseError(f"database migrations: {error}; run hub-monitor db upgrade") from None
 
 
 def failure(error: DBAPIError) -> str:

@@ -15,7 +15,7 @@ from huggingface_hub import set_client_factory
 from huggingface_hub.utils._http import default_client_factory
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from monitor import db
+from monitor import db, migrations
 from tests.fakes.hub import ReplayHub
 from tests.house import House
 from tests.servers import RedisServer
@@ -74,7 +74,7 @@ def migrated_postgres(postgres_server: str) -> Iterator[str]:
     """The name of a database that is migrated once, for others to be copied from."""
     with _postgres_database(postgres_server) as url:
         engine = db.make_engine(url)
-        db.upgrade(engine)
+        migrations.upgrade(engine)
         engine.dispose()
         yield str(engine.url.database)
 
@@ -84,7 +84,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a database that is migrated once, for others to be copied from."""
     path = tmp_path_factory.mktemp("migrated") / "monitor.db"
     engine = db.make_engine(f"sqlite:///{path}")
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     engine.dispose()
     return path
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitor import db
+from monitor import migrations
 from monitor.service import Service
 from monitor.settings import Settings
 from tests.servers import served
@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
 @contextmanager
 def _filled(place: Path) -> Iterator[str]:
     service = Service(Settings(database_url=f"sqlite:///{place}/pictures.db"))
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     fill(service.engine, hostile=False)
     with served(service) as address:
         yield address

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlmodel import Session, select
 
-from monitor import db
+from monitor import db, migrations
 from monitor.demo.world import made_id
 from monitor.history.launches import Told, told
 from monitor.history.record import record
@@ -38,7 +38,7 @@ def found(url: str) -> Found:
     registry = load()
     rows = [row for row in recorded() if registry.of(row["author"]) is not None]
     engine = db.make_engine(url)
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     with db.transaction(engine) as session:
         looks = [
             Sighting(made_id(row["id"]), row["id"], row, Via.BACKFILL, datetime.now(UTC), history=True) for row in rows

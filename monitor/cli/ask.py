@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from monitor import db
+from monitor import db, migrations
 from monitor.charts import of_stats
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
@@ -39,7 +39,7 @@ def releases(
     """Queries the history of releases."""
     wanted = parse(query)
     engine = Service(load()).engine
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     moment = moment_of(as_of) if as_of else None
     rows: list[dict[str, Any]] = []
     cursor = None
@@ -68,7 +68,7 @@ def stats_command(
     if plot is not None and plot.suffix not in {".svg", ".png"}:
         raise typer.BadParameter(f"{plot.name}: a name that ends in .svg or .png expected")
     engine = Service(load()).engine
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     moment = moment_of(as_of) if as_of else None
     with db.reading(engine) as session, known(session, moment):
         rows = stats(session, wanted, names, tz=tz, medians=median)
@@ -97,7 +97,7 @@ def export(
     if kind not in FORMATS:
         raise typer.BadParameter(f"{output.name}: a name that ends in .csv, .jsonl or .parquet expected")
     engine = Service(load()).engine
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     moment = moment_of(as_of) if as_of else None
     unfinished = output.with_name(output.name + ".part")
     try:

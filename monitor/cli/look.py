@@ -15,7 +15,7 @@ from rich.console import Console
 from sqlalchemy import select
 from sqlmodel import col
 
-from monitor import db, detection
+from monitor import db, detection, migrations
 from monitor.backfill import Progress
 from monitor.backfill import backfill as learn
 from monitor.classify import classify as judge
@@ -54,7 +54,7 @@ def poll(
 ) -> None:
     """One pass over the sources in the foreground; prints what is new."""
     service = Service(load_settings())
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     failed: list[str] = []
     new: list[dict[str, Any]] = []
     for what, done in _passes(service, source):
@@ -112,7 +112,7 @@ def backfill(
 ) -> None:
     """Learns history; tells nobody; goes on where it was cut off."""
     service = Service(load_settings())
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     console = Console(stderr=True)
     with console.status("asking the Hub") as status:
 

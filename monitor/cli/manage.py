@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts.message import SendError, trial
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
@@ -47,7 +47,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _ready() -> Service:
     service = Service(load())
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     return service
 
 
@@ -237,14 +237,14 @@ def sync_webhooks(
 def upgrade() -> None:
     """Brings the database to this version."""
     engine = db.make_engine(load().database_url)
-    db.upgrade(engine)
-    typer.echo(f"at {db.revision(engine)}")
+    migrations.upgrade(engine)
+    typer.echo(f"at {migrations.revision(engine)}")
 
 
 @database.command(epilog="Example: hub-monitor db current")
 def current() -> None:
     """The revision that the database is at."""
-    typer.echo(db.revision(db.make_engine(load().database_url)) or "empty: run hub-monitor db upgrade")
+    typer.echo(migrations.revision(db.make_engine(load().database_url)) or "empty: run hub-monitor db upgrade")
 
 
 @database.command(epilog="Example: hub-monitor db reseal")
@@ -264,7 +264,7 @@ def reseal() -> None:
 @database.command("check", epilog="Example: hub-monitor db check")
 def check_database() -> None:
     """Whether the tables are what this version expects."""
-    db.check(db.make_engine(load().database_url))
+    migrations.check(db.make_engine(load().database_url))
 
 
 # --- doctor -----------------------------------------------------------------------------------------------
@@ -292,14 +292,14 @@ def _checked(name: str, check_one: Callable[[Settings], str], settings: Settings
 
 def _database(settings: Settings) -> str:
     engine = db.make_engine(settings.database_url)
-    at = db.revision(engine)
+    at = migrations.revision(engine)
     return f"ok, {db.masked(engine)}, at {at or 'nothing yet'}"
 
 
 def _migrations(settings: Settings) -> str:
     engine = db.make_engine(settings.database_url)
-    db.refuse_newer(engine)
-    at, newest = db.revision(engine), db.head()
+    migrations.refuse_newer(engine)
+    at, newest = migrations.revision(engine), migrations.head()
     return "ok" if at == newest else f"at {at or 'nothing'}, {newest} is newest: run hub-monitor db upgrade"
 
 

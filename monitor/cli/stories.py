@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from monitor import db
+from monitor import db, migrations
 from monitor.cli.output import Format, FormatOption, write
 from monitor.history.announcements import announcements as announced
 from monitor.history.corrections import end, keep, read
@@ -42,7 +42,7 @@ def launches(
     """Lists launches: repositories of one publisher and family that came out together."""
     wanted = parse(query)
     engine = Service(load()).engine
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     with db.reading(engine) as session:
         rows = [one.as_json() for one in found(session, wanted, limit=limit)[0]]
     write(rows, form, LAUNCH)
@@ -56,7 +56,7 @@ def announcements(
 ) -> None:
     """Lists the models that the labs' feeds named, and whether their weights came."""
     engine = Service(load()).engine
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     with db.reading(engine) as session:
         rows = announced(session, lab=lab, state=state, limit=limit)
     write(rows, form, ANNOUNCED)
@@ -68,7 +68,7 @@ def review(
 ) -> None:
     """Lists what is unsure (origin, size, kind), most followed first."""
     engine = Service(load()).engine
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     with db.reading(engine) as session:
         rows = doubtful(session, limit)
     write(rows, form, DOUBT)
@@ -84,7 +84,7 @@ def correct(
     """Corrects judgements by hand: that outranks every other, and outlasts reclassifying."""
     wanted = [(text.partition("=")[0], None) for text in values] if undo else [read(text) for text in values]
     service = Service(load())
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     with db.transaction(service.engine) as session:
         row = find(session, repo_id)
         if row is None:

@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Engine, select
 from sqlmodel import Session
 
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts.notices import PATIENCE, unheard
 from monitor.history.adoption import series
 from monitor.history.coverage import coverage
@@ -212,7 +212,7 @@ def healthz() -> dict[str, str]:
 def readyz(request: Request, session: Reading) -> dict[str, Any]:
     """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not."""
     service = service_of(request)
-    at, newest = db.revision(service.engine), db.head()
+    at, newest = migrations.revision(service.engine), migrations.head()
     if at != newest:
         raise HTTPException(503, f"the database is at {at or 'nothing'}, not {newest}: run hub-monitor db upgrade")
     interval, moment = service.settings.hub_interval, db.now()

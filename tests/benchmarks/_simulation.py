@@ -27,7 +27,7 @@ import time_machine
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
-from monitor import db, detection
+from monitor import db, detection, migrations
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.detection import Watcher
 from monitor.labs import load
@@ -348,7 +348,7 @@ class _Life:
         asking = Hub(Settings(hf_endpoint="http://hub.test"))
         transport.use(allowance, self.line)
         self.engine = db.make_engine(database_url)
-        db.upgrade(self.engine)
+        migrations.upgrade(self.engine)
         self.watcher = Watcher(
             engine=self.engine,
             hub=asking,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from huggingface_hub import HfApi
 
-from monitor import db
+from monitor import migrations
 from monitor.backfill import backfill
 from monitor.service import Service
 from monitor.settings import Settings
@@ -59,7 +59,7 @@ def main() -> None:
 
 def _rate(endpoint: str, url: str, number: int) -> float:
     service = Service(Settings(database_url=url, hf_endpoint=endpoint, hub_requests_per_window=100_000))
-    db.upgrade(service.engine)
+    migrations.upgrade(service.engine)
     began = time.perf_counter()
     done = backfill(service.watcher, since=None, namespaces=[], limit=number, report=lambda _: None)
     assert done.learnt == number, done

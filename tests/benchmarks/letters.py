@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from monitor import db
+from monitor import db, migrations
 from tests.channels.email import rush
 from tests.channels.workers import Workers
 
@@ -59,7 +59,7 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- | --- |")
         for name, url in urls.items():
             engine = db.make_engine(url)
-            db.upgrade(engine)
+            migrations.upgrade(engine)
             rush.readers(engine, LETTERS // SLICES)
             for workers in (1, 2):
                 pair = rush.paired(engine, url, sink, workers, SLICES)
@@ -72,7 +72,7 @@ def main() -> None:
     with databases() as urls, rush.Sink() as sink:
         for name, url in urls.items():
             engine = db.make_engine(url)
-            db.upgrade(engine)
+            migrations.upgrade(engine)
             rush.readers(engine, LETTERS)
             environment = rush.settings_for(url, sink)
             done = rush.rush(engine, environment, sink, "Model-k", 2, meanwhile=Killer(LETTERS), patience=600)

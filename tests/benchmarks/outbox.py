@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, insert, select
 from sqlmodel import Session, col
 
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts import match
 from monitor.alerts.subscriptions import target_of
 from monitor.db import now, transaction
@@ -91,7 +91,7 @@ def main() -> None:
         with databases() as urls:
             for name, url in urls.items():
                 engine = db.make_engine(url)
-                db.upgrade(engine)
+                migrations.upgrade(engine)
                 fill(engine, subscriptions)
                 _measure(name, engine, subscriptions)
                 engine.dispose()

@@ -9,7 +9,7 @@ import time
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from monitor import db
+from monitor import db, migrations
 from monitor.channels.email import send_confirmations
 from monitor.models import EmailConfirmation, Subscription
 from monitor.service import Service
@@ -31,7 +31,7 @@ def main() -> None:
             secret_key="a key for many sign-ups",  # type: ignore[arg-type]
         )
         service = Service(settings)
-        db.upgrade(service.engine)
+        migrations.upgrade(service.engine)
         app = create_app(service)
         clients = [TestClient(app, client=(f"198.51.{number // 250}.{number % 250}", 1)) for number in range(1_000)]
         began = time.monotonic()

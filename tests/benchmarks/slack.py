@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Poll
 from tests.benchmarks.letters import databases
@@ -42,7 +42,7 @@ def main() -> None:
     with databases() as urls:
         for name, url in urls.items():
             engine = db.make_engine(url)
-            db.upgrade(engine)
+            migrations.upgrade(engine)
             with Crowd(CHANNELS) as crowd:
                 done = rush(
                     engine, environment(url, crowd), crowd, EACH, 3, lease=60, kill_every=5, kills=20, patience=800
@@ -62,7 +62,7 @@ def latency() -> list[float]:
         channel = slack.channel(workspace)
         url = f"sqlite:///{folder}/up.db"
         engine = db.make_engine(url)
-        db.upgrade(engine)
+        migrations.upgrade(engine)
         with db.transaction(engine) as session:
             subscribe(session, Wish("slack", channel.id, "kind:base,unknown"))
         settings = {

@@ -17,7 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import workers.main
-from monitor import db
+from monitor import db, migrations
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.slack.installs import Granted, keep, token_of
 from monitor.models import Delivery
@@ -51,7 +51,7 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(settings: dict[str, str], w
 
 def test_a_database_ahead_of_the_code_is_refused(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url)
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
     one_line(run("up", "--no-web", MONITOR_DATABASE_URL=sqlite_url), 2, "later", "newer hub-monitor")
@@ -59,7 +59,7 @@ def test_a_database_ahead_of_the_code_is_refused(sqlite_url: str) -> None:
 
 def test_tokens_that_no_key_opens_are_named_and_the_others_are_sealed_anew(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url)
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     with db.transaction(engine) as session:
         for team, key in (("T1", "old"), ("T2", "lost")):
             keep(session, Settings(secret_key=SecretStr(key)), Granted(team, f"xoxb-{team}"))
@@ -241,7 +241,7 @@ def test_an_export_is_a_whole_file_or_none(tmp_path: Path) -> None:
 
 def test_deliveries_that_were_given_up_are_listed_and_sent_again(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url)
-    db.upgrade(engine)
+    migrations.upgrade(engine)
     with db.transaction(engine) as session:
         ident = subscribe(session, Wish("terminal", "screen")).id
         session.add(row := release())

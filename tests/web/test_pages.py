@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
-from monitor import db
+from monitor import db, migrations
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
@@ -306,7 +306,7 @@ def test_hostile_queries_are_shown_inert(client: httpx.Client) -> None:
 
 def test_an_empty_history_has_every_page(tmp_path: Any) -> None:
     made = Service(Settings(database_url=f"sqlite:///{tmp_path}/empty.db"))
-    db.upgrade(made.engine)
+    migrations.upgrade(made.engine)
     from fastapi.testclient import TestClient
 
     with TestClient(create_app(made)) as client:
