@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from multiprocessing import connection, get_context, parent_process
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
-from sqlalchemy import Engine
-
 from monitor.alerts.match import enqueue
-from monitor.db import make_engine, now, reading, transaction
+from monitor.db import many, now, reading, transaction
 from monitor.detection import Watcher
-from monitor.history.record import Judgements, ignoring, judge, record
-from monitor.labs import Registry
+from monitor.history.judge import Judgements
+from monitor.history.record import ignoring, record
+from monitor.judging import Judging, Page, beside
 from monitor.models import Poll
 from monitor.sources.budget import AllowanceSpent
-from monitor.sources.hub import FULL, PAGE, Facts, models
-from monitor.vocabulary import Sighting, Via
+from monitor.sources.hub import FULL, PAGE
+from monitor.vocabulary import Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,97 +48,16 @@ def backfill(
     """
     progress = Progress(0, 0, None)
     with (
+        many(watcher.engine) as engine,
         ThreadPoolExecutor(1) as ahead,
-        beside(watcher) as judging,
+        beside(engine, watcher.registry) as judging,
         ThreadPoolExecutor(1) as behind,
         _few_collections(),
     ):
-        hands = _Hands(watcher, ahead, judging, behind)
+        hands = _Hands(replace(watcher, engine=engine), ahead, judging, behind)
         for namespace in namespaces or (None,):
             progress = _walk(hands, namespace, since, limit, progress, report)
     return progress
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of the listing, judged: what is wanted of it (facts are in the judgements), and whether that is all."""
-
-    sightings: list[Sighting]
-    judgements: Judgements
-    whole: bool
-
-
-class Judging:
-    """Reads and judges pages in a process of its own, on another core than the ones before are written.
-
-    That takes a second or two to start, which the first page begins, if more will follow. Until then pages are judged
-    here; so they are where that process cannot be started, or was killed.
-    """
-
-    def __init__(self, watcher: Watcher, pool: Executor) -> None:
-        self._watcher, self._pool = watcher, pool
-        self._started: Future[Page] | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether that process has started, or will not."""
-        return self._started is not None and self._started.done()
-
-    def __call__(self, listing: bytes, since: date | None, *, more: bool) -> Callable[[], Page]:
-        coming = None
-        with suppress(BrokenExecutor):
-            if self.ready:
-                coming = self._pool.submit(_judged_beside, listing, since)
-            elif self._started is None and more:
-                self._started = self._pool.submit(_judged_beside, b"[]", None)
-
-        def page() -> Page:
-            with suppress(BrokenExecutor):
-                if coming is not None:
-                    return coming.result()
-            return _judged(self._watcher.engine, self._watcher.registry, listing, since)
-
-        return page
-
-
-@contextmanager
-def beside(watcher: Watcher) -> Iterator[Judging]:
-    """Judging of which most is done in a process beside this one, which ends with it."""
-    place = watcher.engine.url.render_as_string(hide_password=False)
-    with ProcessPoolExecutor(1, get_context("spawn"), _begin_beside, (place, watcher.registry)) as pool:
-        yield Judging(watcher, pool)
-
-
-_beside: list[tuple[Engine, Registry]] = []
-"""In the process that judges: where it reads the history, and what it knows of labs."""
-
-
-def _begin_beside(place: str, registry: Registry) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it is stopped, and stops it
-    Thread(target=_end_with_parent, daemon=True).start()
-    gc.set_threshold(*_SELDOM)
-    _beside.append((make_engine(place), registry))
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)  # it was killed, and nobody waits for an answer
-
-
-def _judged_beside(listing: bytes, since: date | None) -> Page:
-    return _judged(*_beside[0], listing, since)
-
-
-def _judged(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> Page:
-    rows = models(listing)
-    wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
-    sightings = _sightings(wanted)
-    with reading(engine) as session:
-        judgements = judge(session, sightings, registry)
-    bare = [sighting._replace(facts={}) for sighting in sightings]
-    return Page(bare, judgements, len(wanted) == len(rows))
 
 
 _SELDOM = 1_000_000, 50, 100
@@ -258,15 +173,6 @@ def _resumed(watcher: Watcher, name: str) -> str | None:
         url = row.state.get("next") if row is not None else None
     # A place in another Hub's listing means nothing here.
     return url if isinstance(url, str) and url.startswith(f"{watcher.hub.endpoint}/") else None
-
-
-def _sightings(rows: Sequence[Facts]) -> list[Sighting]:
-    moment = now()
-    return [
-        Sighting(row["_id"], row["id"], row, Via.BACKFILL, moment, history=True)
-        for row in rows
-        if row.get("private") is not True
-    ]
 
 
 def _recorded(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import os
+import signal
 from datetime import date
 
 import pytest
 
-from monitor.backfill import PAGE, Progress, backfill, beside
+from monitor.backfill import PAGE, Progress, backfill
+from monitor.judging import beside
 from monitor.models import Delivery
 from tests.fakes.hub import model, until
 from tests.house import House
@@ -27,13 +29,13 @@ def test_a_backfill_waits_for_the_allowance_and_tells_nobody(house: House) -> No
 
 def test_pages_are_judged_alike_here_beside_and_where_the_process_beside_is_killed(house: House) -> None:
     listing = json.dumps([model(f"Qwen/Old-{n}-7B") | {"_id": f"{n:024x}"} for n in range(3)]).encode()
-    with beside(house.watcher) as judging:
+    with beside(house.engine, house.watcher.registry) as judging:
         here = judging(listing, None, more=True)()
         until(lambda: judging.ready, 60.0, "the process beside")
         there = judging(listing, None, more=True)()
         coming = judging(listing, None, more=True)
-        for process in multiprocessing.active_children():
-            process.kill()
+        assert judging.pid is not None
+        os.kill(judging.pid, signal.SIGKILL)
         after = [coming(), judging(listing, None, more=False)()]
     assert len(here.judgements) == 3
     assert all(page.judgements == here.judgements for page in [there, *after])

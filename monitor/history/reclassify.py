@@ -12,7 +12,8 @@ from monitor.classify import classify
 from monitor.db import now, reading, transaction
 from monitor.history.changes import note
 from monitor.history.corrections import corrected, of
-from monitor.history.record import KEPT, History
+from monitor.history.judge import History
+from monitor.history.record import KEPT
 from monitor.history.release import judged
 from monitor.labs import Registry
 from monitor.models import Release

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Table, bindparam, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
-from monitor.classify import Classification, classify
-from monitor.classify.result import Known
+from monitor.classify import classify
 from monitor.classify.subject import has_weights
 from monitor.db import among
 from monitor.history import observed as observed  # noqa: PLC0414 - keeps what every change replaces
@@ -24,8 +23,9 @@ from monitor.history.counters import Key, count, delays
 from monitor.history.facts import POPULARITY, Kept, kept
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.inserts import insert_absent
+from monitor.history.judge import History, Judgements, judge
 from monitor.history.launches import WINDOW, assign, member
-from monitor.history.release import as_row, bounded, judged, moment, told
+from monitor.history.release import bounded, judged, moment
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
 from monitor.telemetry import spanned
@@ -77,27 +77,6 @@ KEPT = (
     "openness", "origin", "lab", "namespace",
 )  # fmt: skip
 """Columns of which every change is kept; which of them are events, :mod:`monitor.history.changes` says."""
-
-
-Judgements = Mapping[str, dict[str, Any]]
-"""By ``_id``: what a new repository's facts say, as :func:`monitor.history.release.as_row`."""
-
-
-def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -> Judgements:
-    """Judges repositories as new ones, with what the history knows of others; writes nothing.
-
-    Parents before children, as far as one batch goes: a base is made before what is built on it.
-    """
-    sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
-    known = [kept(sighting.facts) for sighting in sightings]
-    history = History(session)
-    history.learn(base for one in known for base in _bases(one.facts.get("tags")))
-    done = {}
-    for sighting, one in zip(sightings, known, strict=True):
-        found = classify(one.facts, registry, history)
-        history.add(sighting.repo_id, found)
-        done[sighting.hub_id] = as_row(one, found)
-    return done
 
 
 @spanned("record")
@@ -184,52 +163,6 @@ def vanished(session: Session, row: Release, status: Status, at: datetime, becau
     session.add(row)
 
 
-class History:
-    """What the history knows of repository ids; asks the database once for each, or once for many."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._cache: dict[str, Known | None] = {}
-
-    def __call__(self, repo_id: str) -> Known | None:
-        if repo_id not in self._cache:
-            self._keep([repo_id], self._session.execute(_KNOWN_ONE, {"repo_id": repo_id}))
-        return self._cache[repo_id]
-
-    def learn(self, repo_ids: Iterable[str]) -> None:
-        """Asks for all of these at once."""
-        wanted = [repo_id for repo_id in set(repo_ids) if repo_id not in self._cache]
-        if wanted:
-            found = self._session.execute(_KNOWN.where(among(self._session, "release.repo_id", wanted)))
-            self._keep(wanted, found)
-
-    def _keep(self, wanted: Sequence[str], found: Iterable[Row[Any]]) -> None:
-        self._cache.update(dict.fromkeys(wanted))
-        self._cache.update({row.repo_id: told(row._asdict()) for row in found})
-
-    def add(self, repo_id: str, found: Classification) -> None:
-        """Adds what has just been judged."""
-        size = found.params_total, found.params_active
-        self._cache[repo_id] = Known(
-            repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class
-        )
-
-
-_RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
-_KNOWN = select(
-    *(
-        _RELEASE.c[name]
-        for name in (
-            "repo_id", "kind", "lineage", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
-            "params_active", "license", "license_class",
-        )
-    )
-).order_by(_RELEASE.c.id)  # fmt: skip
-"""Of the table itself: many are asked for one by one, and the mapper would take longer than the database."""
-_KNOWN_ONE = _KNOWN.where(_RELEASE.c.repo_id == bindparam("repo_id"))
-"""Written once: to write it for each takes as long again as to ask."""
-
-
 def _rows(session: Session, hub_ids: Collection[str]) -> dict[str, Release]:
     if not hub_ids:
         return {}
@@ -257,7 +190,7 @@ def _record_new(
     for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
         row["launch_id"] = launch
     # Where another worker was faster, what it wrote is the same, and it is told by that one.
-    inserted = insert_absent(session, _RELEASE, rows, "hub_id")
+    inserted = insert_absent(session, Release.__table__, rows, "hub_id")  # type: ignore[attr-defined]
     rows = [row for row in rows if row["hub_id"] in inserted]
     _first_sighted(session, inserted)
     done.learnt += sum(row["history"] for row in rows)
@@ -265,13 +198,6 @@ def _record_new(
         done.new.append(new)
         if not new.pending:
             done.news.append(News(new, str(Event.RELEASE)))
-
-
-def _bases(tags: Any) -> list[str]:
-    """The bases that tags name, to ask for all of a page's at once; what a card alone names is asked for by itself."""
-    if not isinstance(tags, list):
-        return []
-    return [tag[11:] for tag in tags if isinstance(tag, str) and tag.startswith("base_model:") and tag.count(":") == 1]
 
 
 def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[str, Any]:

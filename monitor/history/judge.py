@@ -1,0 +1,91 @@
+"""Repositories judged as new ones, with what the history knows of others. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, Table, bindparam, select
+from sqlmodel import Session
+
+from monitor.classify import Classification, classify
+from monitor.classify.result import Known
+from monitor.db import among
+from monitor.history.facts import kept
+from monitor.history.release import as_row, told
+from monitor.labs import Registry
+from monitor.models import Release
+from monitor.vocabulary import Sighting
+
+Judgements = Mapping[str, dict[str, Any]]
+"""By ``_id``: what a new repository's facts say, as :func:`monitor.history.release.as_row`."""
+
+
+def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -> Judgements:
+    """Judges repositories as new ones, with what the history knows of others; writes nothing.
+
+    Parents before children, as far as one batch goes: a base is made before what is built on it.
+    """
+    sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
+    known = [kept(sighting.facts) for sighting in sightings]
+    history = History(session)
+    history.learn(base for one in known for base in _bases(one.facts.get("tags")))
+    done = {}
+    for sighting, one in zip(sightings, known, strict=True):
+        found = classify(one.facts, registry, history)
+        history.add(sighting.repo_id, found)
+        done[sighting.hub_id] = as_row(one, found)
+    return done
+
+
+def _bases(tags: Any) -> list[str]:
+    """The bases that tags name, to ask for all of a page's at once; what a card alone names is asked for by itself."""
+    if not isinstance(tags, list):
+        return []
+    return [tag[11:] for tag in tags if isinstance(tag, str) and tag.startswith("base_model:") and tag.count(":") == 1]
+
+
+class History:
+    """What the history knows of repository ids; asks the database once for each, or once for many."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._cache: dict[str, Known | None] = {}
+
+    def __call__(self, repo_id: str) -> Known | None:
+        if repo_id not in self._cache:
+            self._keep([repo_id], self._session.execute(_KNOWN_ONE, {"repo_id": repo_id}))
+        return self._cache[repo_id]
+
+    def learn(self, repo_ids: Iterable[str]) -> None:
+        """Asks for all of these at once."""
+        wanted = [repo_id for repo_id in set(repo_ids) if repo_id not in self._cache]
+        if wanted:
+            found = self._session.execute(_KNOWN.where(among(self._session, "release.repo_id", wanted)))
+            self._keep(wanted, found)
+
+    def _keep(self, wanted: Sequence[str], found: Iterable[Row[Any]]) -> None:
+        self._cache.update(dict.fromkeys(wanted))
+        self._cache.update({row.repo_id: told(row._asdict()) for row in found})
+
+    def add(self, repo_id: str, found: Classification) -> None:
+        """Adds what has just been judged."""
+        size = found.params_total, found.params_active
+        self._cache[repo_id] = Known(
+            repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class
+        )
+
+
+_RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
+_KNOWN = select(
+    *(
+        _RELEASE.c[name]
+        for name in (
+            "repo_id", "kind", "lineage", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
+            "params_active", "license", "license_class",
+        )
+    )
+).order_by(_RELEASE.c.id)  # fmt: skip
+"""Of the table itself: many are asked for one by one, and the mapper would take longer than the database."""
+_KNOWN_ONE = _KNOWN.where(_RELEASE.c.repo_id == bindparam("repo_id"))
+"""Written once: to write it for each takes as long again as to ask."""

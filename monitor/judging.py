@@ -1,0 +1,186 @@
+"""Pages of the Hub's listing, read and judged: here, or in a process of its own on another core.
+
+The two speak over the process's standard input and output, in frames: eight bytes of length, then a pickle. First go
+the place of the database and the registry, and nothing comes back but that it is ready; then a page for each listing.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from typing import IO, Any
+
+from sqlalchemy import Engine
+
+from monitor.db import make_engine, now, reading
+from monitor.history.judge import Judgements, judge
+from monitor.labs import Registry
+from monitor.sources.hub import Facts, models
+from monitor.vocabulary import Sighting, Via
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the listing, judged: what is wanted of it (facts are in the judgements), and whether that is all."""
+
+    sightings: list[Sighting]
+    judgements: Judgements
+    whole: bool
+
+
+def judged(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> Page:
+    """The repositories of a page that were made at ``since`` or later. Raises HubError where it is no page."""
+    rows = models(listing)
+    wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
+    sightings = _sightings(wanted)
+    with reading(engine) as session:
+        judgements = judge(session, sightings, registry)
+    bare = [sighting._replace(facts={}) for sighting in sightings]
+    return Page(bare, judgements, len(wanted) == len(rows))
+
+
+def _sightings(rows: Sequence[Facts]) -> list[Sighting]:
+    moment = now()
+    return [
+        Sighting(row["_id"], row["id"], row, Via.BACKFILL, moment, history=True)
+        for row in rows
+        if row.get("private") is not True
+    ]
+
+
+# --- where pages are written ------------------------------------------------------------------------------
+
+
+class Judging:
+    """Judges pages in a process of its own, on another core than the ones before are written.
+
+    That takes a second or two to start, which the first page begins, if more will follow. Until then pages are judged
+    here; so they are where that process cannot be started, or was killed.
+    """
+
+    def __init__(self, engine: Engine, registry: Registry) -> None:
+        self._engine, self._registry = engine, registry
+        self._turns = ThreadPoolExecutor(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started: Future[bytes] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether that process has started, or will not."""
+        return self._started is not None and self._started.done()
+
+    @property
+    def pid(self) -> int | None:
+        """Of that process, where there is one."""
+        return None if self._process is None else self._process.pid
+
+    def __call__(self, listing: bytes, since: date | None, *, more: bool) -> Callable[[], Page]:
+        coming: Future[bytes] | None = None
+        if self.ready:
+            coming = self._turns.submit(self._asked, (listing, since))
+        elif self._started is None and more:
+            self._started = self._turns.submit(self._start)
+
+        def page() -> Page:
+            with suppress(OSError, EOFError):  # it was killed
+                if coming is not None:
+                    found: Page | Exception = pickle.loads(coming.result())  # noqa: S301 - of our own process
+                    if isinstance(found, Exception):
+                        raise found
+                    return found
+            return judged(self._engine, self._registry, listing, since)
+
+        return page
+
+    def _start(self) -> bytes:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", "from monitor.judging import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            pipesize=_PIPE,
+            start_new_session=True,  # a Ctrl-C is for the one that started it, which then ends it
+        )
+        return self._asked((self._engine.url.render_as_string(hide_password=False), self._registry))
+
+    def _asked(self, what: Any) -> bytes:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise EOFError  # it could not be started
+        _send(process.stdin, pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+        return _received(process.stdout)
+
+    def end(self) -> None:
+        """Ends the process, whatever it is at."""
+        self._turns.shutdown(wait=False, cancel_futures=True)
+        if self._process is not None:
+            self._process.kill()
+        self._turns.shutdown()
+        if self._process is not None:  # which may have been about to start
+            self._process.kill()
+            with suppress(OSError), self._process:
+                pass
+
+
+@contextmanager
+def beside(engine: Engine, registry: Registry) -> Iterator[Judging]:
+    """Judging of which most is done in a process beside this one, which ends with it."""
+    judging = Judging(engine, registry)
+    try:
+        yield judging
+    finally:
+        judging.end()
+
+
+# --- in the process of its own ----------------------------------------------------------------------------
+
+_PIPE = 1_048_576
+"""Bytes that a pipe holds where that can be set: with the usual 65,536, the two wait for each other at each of them."""
+_SELDOM = 1_000_000, 50, 100
+
+
+def main() -> None:
+    """Answers listings with judged pages, until the one that asks is gone."""
+    gc.set_threshold(*_SELDOM)
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints must not print into a frame
+    with suppress(OSError, EOFError):
+        place, registry = pickle.loads(_received(questions))  # noqa: S301 - of the one that started this
+        engine = make_engine(place)
+        _send(answers, b"ready")
+        while True:
+            listing, since = pickle.loads(_received(questions))  # noqa: S301
+            _send(answers, pickle.dumps(_tried(engine, registry, listing, since), pickle.HIGHEST_PROTOCOL))
+
+
+def _tried(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> Page | Exception:
+    try:
+        return judged(engine, registry, listing, since)
+    except Exception as error:
+        return error
+
+
+def _send(pipe: IO[bytes], content: bytes) -> None:
+    pipe.write(len(content).to_bytes(8, "big"))
+    pipe.write(content)
+    pipe.flush()
+
+
+def _received(pipe: IO[bytes]) -> bytes:
+    length = int.from_bytes(_exactly(pipe, 8), "big")
+    return _exactly(pipe, length)
+
+
+def _exactly(pipe: IO[bytes], length: int) -> bytes:
+    content = pipe.read(length)
+    if len(content) < length:
+        raise EOFError
+    return content
