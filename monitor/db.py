@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import DateTime, Dialect, Engine, TextClause, bindparam, create_engine, event, text
+from sqlalchemy import BindParameter, DateTime, Dialect, Engine, TextClause, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
@@ -184,11 +184,10 @@ def among(session: Session, column: str, values: Iterable[str]) -> TextClause:
 
     So a statement is written once and kept; a list of five hundred parameters costs more to write than to answer.
     """
-    some = list(values)
+    some: BindParameter[str] = bindparam("some", orjson.dumps(list(values)).decode(), unique=True)
     if session.get_bind().dialect.name == "sqlite":
-        one_of = text(f"{column} IN (SELECT value FROM json_each(:some))")  # noqa: S608 - a name of ours
-        return one_of.bindparams(bindparam("some", orjson.dumps(some).decode(), unique=True))
-    return text(f"{column} = ANY(:some)").bindparams(bindparam("some", some, unique=True))
+        return text(f"{column} IN (SELECT value FROM json_each(:some))").bindparams(some)  # noqa: S608 - a name of ours
+    return text(f"{column} = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST(:some AS jsonb))))").bindparams(some)
 
 
 @contextmanager

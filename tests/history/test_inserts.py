@@ -4,14 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
-from sqlalchemy.exc import IntegrityError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import DataError, IntegrityError
 
 from monitor import db
 from monitor.history.inserts import insert_absent
 from monitor.models import Poll
 
 TABLE = Poll.__table__  # type: ignore[attr-defined]
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 MOMENT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 AWKWARD = ("\\N", "a\tb", "two\nlines", "back\\slash", "\\.", '"quoted"', "", "é 模型 🙂", "NULL", "\r")
 
@@ -53,6 +56,26 @@ def test_no_text_is_read_as_anything_but_itself(engine: Engine, number: int) -> 
         insert_absent(session, TABLE, rows, "name")
     found = there(engine)
     assert found == {row["name"]: (row["state"], row["failures"], MOMENT, row["error"]) for row in rows}
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(TEXT, min_size=60, max_size=60))
+def test_any_text_comes_back_as_it_went_in(engine: Engine, texts: list[str]) -> None:
+    rows = [row | {"error": text, "state": {"said": text}} for row, text in zip(polls(60), texts, strict=True)]
+    with db.transaction(engine) as session:
+        session.execute(delete(Poll))
+        insert_absent(session, TABLE, rows, "name")
+    assert {name: (row[0], row[3]) for name, row in there(engine).items()} == {
+        row["name"]: (row["state"], row["error"]) for row in rows
+    }
+
+
+def test_a_text_that_no_database_keeps_is_an_error_of_the_database(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite keeps it")
+    for number in (2, 100):
+        with pytest.raises(DataError, match=r"NUL|u0000"), db.transaction(engine) as session:
+            insert_absent(session, TABLE, [row | {"error": "a\x00b"} for row in polls(number)], "name")
 
 
 @pytest.mark.parametrize("number", [2, 100])
