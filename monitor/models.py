@@ -333,7 +333,7 @@ class Adoption(SQLModel, table=True):
 
 
 class Sighted(SQLModel, table=True):
-    """The first time that each way of looking saw a release."""
+    """The first time that each way of looking saw a release, but for the first of all: that stands in its row."""
 
     __tablename__: ClassVar[str] = "sighting"
     __table_args__: ClassVar[Any] = (UniqueConstraint("release_id", "via"),)

@@ -28,11 +28,14 @@ def family_of(name: str) -> str:
     plain = unpacked(name[:NAME_LENGTH]).lower()
     words: list[str] = []
     for token in filter(None, _SEPARATOR.split(plain)):
+        if token in _VARIANTS:
+            continue
+        if token.isalpha():  # what follows is for those with a figure
+            words.append(token)
+            continue
         if _SIZE.fullmatch(token):
             if words:
                 break
-            continue
-        if token in _VARIANTS:
             continue
         if words and _DATE.fullmatch(token):
             break

@@ -140,18 +140,17 @@ def _counted(done: Recorded) -> Iterator[dict[Key, float]]:
 _LISTED = {Via.CREATED, Via.MODIFIED}
 
 
-def _unchanged(session: Session, batch: dict[str, Sighting]) -> list[str]:
+def _unchanged(session: Session, batch: dict[str, Sighting]) -> set[str]:
     """Those that a hub-wide listing shows just as it did before: most of every walk, found without reading them."""
     listed = {key: sighting for key, sighting in batch.items() if sighting.via in _LISTED}
     if not listed:
-        return []
-    query = select(col(Release.hub_id), col(Release.listed_digest), col(Sighted.via)).join(Sighted)
+        return set()
+    columns = (col(Release.hub_id), col(Release.listed_digest), col(Release.detected_via), col(Sighted.via))
+    query = select(*columns).outerjoin(Sighted)
     public = col(Release.status).in_([str(Status.LIVE), str(Status.RENAMED)])
-    return [
-        hub_id
-        for hub_id, before, via in session.execute(query.where(among(session, "release.hub_id", listed), public))
-        if via == listed[hub_id].via and before == kept(listed[hub_id].facts).digest
-    ]
+    rows = session.execute(query.where(among(session, "release.hub_id", listed), public))
+    seen_so = {hub_id: before for hub_id, before, *ways in rows if listed[hub_id].via in ways}
+    return {hub_id for hub_id, before in seen_so.items() if before == kept(listed[hub_id].facts).digest}
 
 
 def vanished(session: Session, row: Release, status: Status, at: datetime, because: str) -> None:
@@ -192,7 +191,6 @@ def _record_new(
     # Where another worker was faster, what it wrote is the same, and it is told by that one.
     inserted = insert_absent(session, Release.__table__, rows, "hub_id")  # type: ignore[attr-defined]
     rows = [row for row in rows if row["hub_id"] in inserted]
-    _first_sighted(session, inserted)
     done.learnt += sum(row["history"] for row in rows)
     for new in _rows(session, [row["hub_id"] for row in rows if not row["history"]]).values():
         done.new.append(new)
@@ -267,19 +265,12 @@ def _supersede(session: Session, rows: list[dict[str, Any]]) -> None:
             vanished(session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository")
 
 
-def _first_sighted(session: Session, hub_ids: Iterable[str]) -> None:
-    columns = ("release_id", "via", "seen_at")
-    seen = select(col(Release.id), col(Release.detected_via), col(Release.first_seen_at))
-    new = seen.where(among(session, "release.hub_id", hub_ids))
-    session.execute(ignoring(session, Sighted).from_select(columns, new))
-
-
 def _sighted(session: Session, seen: Iterable[tuple[Release, Sighting]]) -> None:
-    """Keeps by which ways each was seen, once for each way."""
+    """Keeps by which other ways than the first each was seen, once for each way."""
     values = [
         {"release_id": row.id, "via": str(sighting.via), "seen_at": sighting.seen_at}
         for row, sighting in seen
-        if sighting.via in {Via.WEBHOOK, Via.TRENDING} or row.detected_via != sighting.via
+        if row.detected_via != sighting.via
     ]
     if values:
         session.execute(ignoring(session, Sighted), values)

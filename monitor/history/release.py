@@ -69,7 +69,8 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
     }
 
 
-_TEXTS = ("artefacts", "languages", "papers", "datasets", "tags", "evidence")
+_NOTHING = {"artefacts": "{}", "languages": "[]", "papers": "[]", "datasets": "[]", "tags": "[]", "evidence": "{}"}
+"""Columns of JSON, and what stands there where there is nothing."""
 
 
 def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
@@ -78,8 +79,9 @@ def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
     Small and quick to hand to another process, and to bind there.
     """
     columns = judged(kept.facts, classification)
-    for name in _TEXTS:
-        columns[name] = orjson.dumps(columns[name]).decode()
+    for name, nothing in _NOTHING.items():
+        value = columns[name]
+        columns[name] = orjson.dumps(value).decode() if value else nothing
     columns["pending"] = classification.has_weights is False
     columns["facts"], columns["facts_digest"] = kept.text, kept.digest
     return columns

@@ -162,6 +162,7 @@ def test_a_release_shows_facts_evidence_lineage_and_what_happened(client: httpx.
     assert "registered as Qwen" in page.text  # evidence of its origin
     assert "Repository made" in page.text
     assert "First seen here" in page.text
+    assert page.text.count("First seen here") == 1
     assert "Built on it, all the way down" in page.text
     below = client.get("/api/v1/releases", params={"q": f"foundation:{BASE} -repo:{BASE}"}).json()["items"]
     assert {f"/releases/{quote(one['repo_id'])}" for one in below} <= set(page.links)

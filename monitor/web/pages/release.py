@@ -191,7 +191,8 @@ def _timeline(session: Session, row: Release) -> list[Moment]:
     if row.released_at and row.released_precision != "created":
         sure = f"not before {when(row.released_after)}" if row.released_after else f"{row.released_precision}"
         moments.append(Moment(row.released_at, "Public", sure))
-    seen = select(Sighted).where(col(Sighted.release_id) == row.id)
+    moments.append(Moment(row.first_seen_at, "First seen here", f"by {row.detected_via}"))
+    seen = select(Sighted).where(col(Sighted.release_id) == row.id, col(Sighted.via) != row.detected_via)
     moments += [Moment(one.seen_at, "First seen here", f"by {one.via}") for one in session.scalars(seen)]
     changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
     for change in session.scalars(changes):
