@@ -111,17 +111,22 @@ def _traced(
     name = wire.name(model)[:NAME_LENGTH]
     bare = unpacked(name)
     if kind in _COPIES:
-        candidate = f"{wire.namespace(model)}/{bare}"
-        if bare != name and known(candidate) is not None:
-            return candidate, True
-        family = family_of(bare)
-        candidate = f"{family.namespace}/{bare}" if family else ""
-        if candidate and candidate != wire.repo_id(model) and known(candidate) is not None:
-            return candidate, True
+        likely = likely_originals(wire.namespace(model), name)
+        found = next((one for one in likely if known(one) is not None), None)
+        if found is not None:
+            return found, True
     original = named_after(bare, registry, own, copies=kind in _COPIES)
     if original is None:
         return None, False
     return original, kind is Kind.FINETUNE or original.endswith(f"/{bare}")
+
+
+def likely_originals(namespace: str, name: str) -> list[str]:
+    """What a copy may be of, as far as its name tells: one beside it, or one of the family that it is named after."""
+    bare = unpacked(name[:NAME_LENGTH])
+    family = family_of(bare)
+    houses = [namespace, *([family.namespace] if family is not None else [])]
+    return [one for house in houses if (one := f"{house}/{bare}") != f"{namespace}/{name}"]
 
 
 class _Chain(NamedTuple):

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Table, bindparam, select
 from sqlmodel import Session
 
 from monitor.classify import Classification, classify
+from monitor.classify.lineage import likely_originals
 from monitor.classify.result import Known
 from monitor.db import among
 from monitor.history.facts import kept
@@ -29,7 +30,7 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
     known = [kept(sighting.facts) for sighting in sightings]
     history = History(session)
-    history.learn(base for one in known for base in _bases(one.facts.get("tags")))
+    history.learn(base for one in known for base in _bases(one.facts))
     done = {}
     for sighting, one in zip(sightings, known, strict=True):
         found = classify(one.facts, registry, history)
@@ -38,11 +39,18 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     return done
 
 
-def _bases(tags: Any) -> list[str]:
-    """The bases that tags name, to ask for all of a page's at once; what a card alone names is asked for by itself."""
-    if not isinstance(tags, list):
-        return []
-    return [tag[11:] for tag in tags if isinstance(tag, str) and tag.startswith("base_model:") and tag.count(":") == 1]
+def _bases(facts: dict[str, Any]) -> list[str]:
+    """Whom a judgement will ask for: the bases that tags name, or those that the name of a copy tells of.
+
+    What a card alone names is asked for by itself.
+    """
+    tags = facts.get("tags")
+    if isinstance(tags, list):
+        tagged = [tag for tag in tags if isinstance(tag, str) and tag.startswith("base_model:")]
+        if tagged:
+            return [tag[11:] for tag in tagged if tag.count(":") == 1]
+    namespace, _, name = str(facts.get("id")).partition("/")
+    return likely_originals(namespace, name)
 
 
 class History:
