@@ -16,13 +16,12 @@ from typing import Any
 from monitor.alerts.match import enqueue
 from monitor.db import many, now, reading, transaction
 from monitor.detection import Watcher
-from monitor.history.judge import Judgements
 from monitor.history.record import ignoring, record
 from monitor.judging import Judging, Page, beside
 from monitor.models import Poll
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub import FULL, PAGE
-from monitor.vocabulary import Sighting
+from monitor.vocabulary import Sighting, Via
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +97,10 @@ def _walk(
     with closing(_pages(hands, ask, _resumed(watcher, name), since, most)) as pages:
         for page, following in pages:
             learnt = progress.learnt + (writing.result() if writing is not None else 0)
-            goes_on = following if page.whole else None
-            writing = hands.behind.submit(_recorded, watcher, name, page.sightings, page.judgements, goes_on)
-            made = page.judgements[page.sightings[-1].hub_id]["created_at"] if page.sightings else None
+            writing = hands.behind.submit(_recorded, watcher, name, page, following if page.whole else None)
+            made = next((row["created_at"] for row in page.judgements.values()), None)
             reached = made.date().isoformat() if made is not None else progress.reached
-            progress = Progress(progress.met + len(page.sightings), learnt, reached)
+            progress = Progress(progress.met + len(page.judgements), learnt, reached)
             report(progress)
     if writing is not None:
         progress = replace(progress, learnt=progress.learnt + writing.result())
@@ -136,7 +134,7 @@ def _pages(
                     continue
             judged, following = coming.popleft()
             page = _cut(judged(), None if most is None else most - met)
-            met += len(page.sightings)
+            met += len(page.judgements)
             yield page, following
             if not page.whole or met == most:
                 return
@@ -147,9 +145,10 @@ def _pages(
 
 
 def _cut(page: Page, most: int | None) -> Page:
-    if most is None or len(page.sightings) <= most:
+    if most is None or len(page.judgements) <= most:
         return page
-    return replace(page, sightings=page.sightings[:most], whole=False)
+    newest = dict(list(page.judgements.items())[len(page.judgements) - most :])
+    return page._replace(judgements=newest, whole=False)
 
 
 def _asked(
@@ -175,12 +174,14 @@ def _resumed(watcher: Watcher, name: str) -> str | None:
     return url if isinstance(url, str) and url.startswith(f"{watcher.hub.endpoint}/") else None
 
 
-def _recorded(
-    watcher: Watcher, name: str, sightings: Sequence[Sighting], judgements: Judgements, following: str | None
-) -> int:
+def _recorded(watcher: Watcher, name: str, page: Page, following: str | None) -> int:
     moment = now()
+    sightings = [
+        Sighting(hub_id, row["repo_id"], {}, Via.BACKFILL, page.seen_at, history=True)
+        for hub_id, row in page.judgements.items()
+    ]
     with transaction(watcher.engine) as session:
-        done = record(session, sightings, watcher.registry, enqueue, judgements, watcher.launch_window)
+        done = record(session, sightings, watcher.registry, enqueue, page.judgements, watcher.launch_window)
         session.execute(ignoring(session, Poll), {"name": name, "state": {}, "failures": 0})
         state = session.get_one(Poll, name)
         if following is None:

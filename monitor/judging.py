@@ -11,49 +11,38 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import date
-from typing import IO, Any
+from datetime import date, datetime
+from typing import IO, Any, NamedTuple
 
 from sqlalchemy import Engine
 
 from monitor.db import make_engine, now, reading
 from monitor.history.judge import Judgements, judge
 from monitor.labs import Registry
-from monitor.sources.hub import Facts, models
+from monitor.sources.hub import models
 from monitor.vocabulary import Sighting, Via
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of the listing, judged: what is wanted of it (facts are in the judgements), and whether that is all."""
+class Page(NamedTuple):
+    """A page of the listing, judged: what is wanted of it, oldest first; when it was read; and whether that is all."""
 
-    sightings: list[Sighting]
     judgements: Judgements
+    seen_at: datetime
     whole: bool
 
 
 def judged(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> Page:
-    """The repositories of a page that were made at ``since`` or later. Raises HubError where it is no page."""
+    """The public repositories of a page that were made at ``since`` or later. Raises HubError where it is no page."""
+    seen_at = now()
     rows = models(listing)
     wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
-    sightings = _sightings(wanted)
+    public = [row for row in wanted if row.get("private") is not True]
+    sightings = [Sighting(row["_id"], row["id"], row, Via.BACKFILL, seen_at) for row in public]
     with reading(engine) as session:
-        judgements = judge(session, sightings, registry)
-    bare = [sighting._replace(facts={}) for sighting in sightings]
-    return Page(bare, judgements, len(wanted) == len(rows))
-
-
-def _sightings(rows: Sequence[Facts]) -> list[Sighting]:
-    moment = now()
-    return [
-        Sighting(row["_id"], row["id"], row, Via.BACKFILL, moment, history=True)
-        for row in rows
-        if row.get("private") is not True
-    ]
+        return Page(judge(session, sightings, registry), seen_at, len(wanted) == len(rows))
 
 
 # --- where pages are written ------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for 
 from monitor.history.inserts import insert_absent
 from monitor.history.judge import History, Judgements, judge
 from monitor.history.launches import WINDOW, assign, member
+from monitor.history.query.words import searchable
 from monitor.history.release import bounded, judged, moment
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
@@ -202,6 +203,7 @@ def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[s
     created = columns["created_at"]
     news, after = watch.judge(sighting, created)
     when = (None, None, None) if columns["pending"] else _released(sighting, created, after, news=news)
+    # The words are put together here, for judging may be done elsewhere at the same time, and takes longer.
     return columns | {
         "hub_id": sighting.hub_id,
         "released_at": when[0],
@@ -211,6 +213,7 @@ def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[s
         "detected_via": str(sighting.via),
         "status": str(Status.LIVE),
         "history": not news,
+        "words": searchable(columns["repo_id"], columns["lab"], orjson.loads(columns["tags"])),
         "listed_digest": columns["facts_digest"] if sighting.via in _LISTED else None,
     }
 

@@ -57,7 +57,6 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "papers": list(classification.papers),
         "datasets": list(classification.datasets),
         "tags": tags,
-        "words": searchable(repo_id, classification.lab, tags),
         "created_at": moment(facts.get("createdAt")),
         "modified_at": moment(facts.get("lastModified")),
         "downloads": bounded(facts.get("downloads")),
