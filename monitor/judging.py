@@ -57,7 +57,8 @@ class Judging:
 
     def __init__(self, engine: Engine, registry: Registry) -> None:
         self._engine, self._registry = engine, registry
-        self._turns = ThreadPoolExecutor(1)
+        # Apart, so that the next question lies ready where the answer before it has just been given.
+        self._sending, self._receiving = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._started: Future[bytes] | None = None
 
@@ -74,9 +75,9 @@ class Judging:
     def __call__(self, listing: bytes, since: date | None, *, more: bool) -> Callable[[], Page]:
         coming: Future[bytes] | None = None
         if self.ready:
-            coming = self._turns.submit(self._asked, (listing, since))
+            coming = self._asked((listing, since))
         elif self._started is None and more:
-            self._started = self._turns.submit(self._start)
+            self._started = self._start()
 
         def page() -> Page:
             with suppress(OSError, EOFError):  # it was killed
@@ -89,7 +90,11 @@ class Judging:
 
         return page
 
-    def _start(self) -> bytes:
+    def _start(self) -> Future[bytes]:
+        self._sending.submit(self._begin)
+        return self._asked((self._engine.url.render_as_string(hide_password=False), self._registry))
+
+    def _begin(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", "from monitor.judging import main; main()"],
             stdin=subprocess.PIPE,
@@ -98,23 +103,32 @@ class Judging:
             pipesize=_PIPE,
             start_new_session=True,  # a Ctrl-C is for the one that started it, which then ends it
         )
-        return self._asked((self._engine.url.render_as_string(hide_password=False), self._registry))
 
-    def _asked(self, what: Any) -> bytes:
+    def _asked(self, what: Any) -> Future[bytes]:
+        sent = self._sending.submit(self._send, what)
+        return self._receiving.submit(self._received, sent)
+
+    def _send(self, what: Any) -> IO[bytes]:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise EOFError  # it could not be started
         _send(process.stdin, pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
-        return _received(process.stdout)
+        return process.stdout
+
+    @staticmethod
+    def _received(sent: Future[IO[bytes]]) -> bytes:
+        return _received(sent.result())
 
     def end(self) -> None:
         """Ends the process, whatever it is at."""
-        self._turns.shutdown(wait=False, cancel_futures=True)
+        for turns in (self._sending, self._receiving):
+            turns.shutdown(wait=False, cancel_futures=True)
         if self._process is not None:
             self._process.kill()
-        self._turns.shutdown()
+        self._sending.shutdown()
         if self._process is not None:  # which may have been about to start
             self._process.kill()
+            self._receiving.shutdown()
             with suppress(OSError), self._process:
                 pass
 
