@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
+import orjson
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
@@ -187,7 +189,9 @@ def _json(response: httpx2.Response) -> Any:
 
 
 def _read(answer: bytes, path: str) -> Any:
-    try:
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(answer)
+    try:  # what JSON forbids and Python reads: NaN, halves of a surrogate pair
         return json.loads(answer)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HubError(f"the Hub's answer to {path} is no JSON: {error}") from error

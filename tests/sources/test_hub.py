@@ -10,7 +10,7 @@ import pytest
 from monitor.settings import Settings
 from monitor.sources import transport
 from monitor.sources.budget import Allowance, AllowanceSpent
-from monitor.sources.hub import FULL, GLANCE, Hub
+from monitor.sources.hub import FULL, GLANCE, Hub, models
 from monitor.sources.transport import HubBusyError, HubError
 from tests.fakes.hub import ReplayHub, model
 
@@ -151,3 +151,10 @@ def test_a_wrong_token_is_named(allowance: Allowance) -> None:
         with pytest.raises(HubError, match="HF_TOKEN"):
             Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_wrong")).whoami()
         assert Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_right")).whoami() == "me"
+
+
+def test_a_page_that_is_nearly_json_is_read() -> None:
+    (row,) = models(
+        b'[{"_id": "1", "id": "a/b", "odd": NaN, "half": "\\ud800", "long": 123456789012345678901234567890}]'
+    )
+    assert (row["id"], row["half"], row["long"]) == ("a/b", "\ud800", 123456789012345678901234567890)
