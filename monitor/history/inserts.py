@@ -53,27 +53,23 @@ def _by_copy(session: Session, table: Table, rows: list[dict[str, Any]]) -> bool
 
     COPY knows no conflict. There is one only where another worker has just written the same.
     """
-    names = list(rows[0])
-    columns = zip(*[row.values() for row in rows], strict=True)
-    texts = [_as_text(column, table.c[name].type) for name, column in zip(names, columns, strict=True)]
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
-    statement = f"COPY {table.name} ({_listed(session, names)}) FROM STDIN"
+    statement = f"COPY {table.name} ({_listed(session, rows[0])}) FROM STDIN"
+    documents = [place for place, name in enumerate(rows[0]) if isinstance(table.c[name].type, JSON)]
     try:
         with connection.begin_nested(), driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in zip(*texts, strict=True):
-                copy.write_row(row)
+            for row in rows:
+                values = list(row.values())
+                for place in documents:
+                    if values[place] is not None and not isinstance(values[place], str):
+                        values[place] = orjson.dumps(values[place]).decode()
+                copy.write_row(values)
     except psycopg.errors.UniqueViolation:
         return False
     except psycopg.Error as error:
         raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
     return True
-
-
-def _as_text(column: Sequence[Any], type_: TypeEngine[Any]) -> Sequence[Any]:
-    if not isinstance(type_, JSON) or set(map(type, column)) <= {str, NoneType}:
-        return column
-    return [value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in column]
 
 
 def _by_document(session: Session, table: Table, rows: list[dict[str, Any]], key: str) -> set[str]:

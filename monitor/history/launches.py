@@ -56,10 +56,12 @@ def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
     A lab of the registry that trains further on another's base launches a work of its own; a repackager launches
     nothing but bases. Of history, only what labs of the registry published is grouped.
     """
+    if row["pending"] or (row["history"] and not row["lab"]):
+        return None
     publisher = registry.of(row["namespace"])
     if publisher is not None and publisher.repackager and row["kind"] != Kind.BASE:
         return None
-    if row["pending"] or not (_own(row) or _trained_by_a_lab(row, registry)) or (row["history"] and not row["lab"]):
+    if not (_own(row) or _trained_by_a_lab(row, registry)):
         return None
     parent = row["lineage"][0]["repo_id"] if row["lineage"] and row["kind"] in _COPIES else None
     return Member(

@@ -27,7 +27,7 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "namespace": namespace if slash else "",
         "name": name if slash else repo_id,
         "lab": classification.lab,
-        "lab_kind": classification.lab_kind,
+        "lab_kind": _plain(classification.lab_kind),
         "origin": classification.origin,
         "origin_confidence": classification.origin_confidence,
         "foundation_repo_id": found.repo_id if found else None,
@@ -38,14 +38,14 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "params_total": bounded(classification.params_total),
         "params_active": bounded(classification.params_active),
         "params_source": classification.params_source,
-        "size": classification.size,
+        "size": _plain(classification.size),
         "license": classification.license,
         "license_class": str(classification.license_class),
         "effective_license": classification.effective_license,
         "effective_license_class": str(classification.effective_license_class),
         "license_conflict": classification.license_conflict,
         "openness": str(classification.openness),
-        "availability": classification.availability,
+        "availability": _plain(classification.availability),
         "artefacts": {
             name: item.as_json() for name, item in classification.artefacts.items() if item.found is not Found.UNKNOWN
         },
@@ -66,6 +66,11 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
             for key, items in classification.evidence.items()
         },
     }
+
+
+def _plain(word: str | None) -> str | None:
+    """A word of a vocabulary as a text and nothing more: quicker to hand on and to bind."""
+    return None if word is None else str(word)
 
 
 _NOTHING = {"artefacts": "{}", "languages": "[]", "papers": "[]", "datasets": "[]", "tags": "[]", "evidence": "{}"}

@@ -33,9 +33,13 @@ def searchable(repo_id: str, lab: str | None, tags: Iterable[str]) -> str:
     """What ``" " + spoken(…)`` is looked for in: the words of name, lab and tags, a ``|`` between two of these."""
     name = repo_id[:FAR]
     text = "\n".join([name, (lab or "")[:FAR], *[tag[:FAR] for tag in tags], *_HUMP.findall(name)])
-    plain = text.encode().translate(_ASCII).decode() if text.isascii() else text.translate(_FIELDS)
-    words = plain.replace("\n", " | ").split(" ")
-    return f" {' '.join([word[:LONGEST] for word in words if word])} "
+    if text.isascii():
+        words = text.encode().translate(_ASCII).replace(b"\n", b" | ").decode().split()
+    else:
+        words = [word for word in text.translate(_FIELDS).replace("\n", " | ").split(" ") if word]
+    if max(map(len, words)) > LONGEST:
+        words = [word[:LONGEST] for word in words]
+    return f" {' '.join(words)} "
 
 
 def certain(value: str) -> list[str]:
