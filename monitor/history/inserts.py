@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import chain
 from types import NoneType
 from typing import Any
 
@@ -93,14 +92,16 @@ def _by_parameters(session: Session, table: Table, rows: list[dict[str, Any]]) -
     dialect = session.get_bind().dialect
     columns = zip(*[row.values() for row in rows], strict=True)
     values = [_bound(column, table.c[name].type, dialect) for name, column in zip(rows[0], columns, strict=True)]
-    bound = list(zip(*values, strict=True))
     marks = f"({', '.join('?' * len(values))})"
     at_once = _PARAMETERS // len(values)
-    for start in range(0, len(bound), at_once):
-        some = bound[start : start + at_once]
-        every = ", ".join([marks] * len(some))
+    for start in range(0, len(rows), at_once):
+        some = min(at_once, len(rows) - start)
+        bound: list[Any] = [None] * (some * len(values))
+        for place, column in enumerate(values):
+            bound[place :: len(values)] = column[start : start + some]
+        every = ", ".join([marks] * some)
         statement = f"INSERT INTO {table.name} ({_listed(session, rows[0])}) VALUES {every} ON CONFLICT DO NOTHING"  # noqa: S608
-        session.connection().exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+        session.connection().exec_driver_sql(statement, tuple(bound))
 
 
 def _bound(column: Sequence[Any], type_: TypeEngine[Any], dialect: Dialect) -> Sequence[Any]:
