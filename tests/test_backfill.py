@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +68,38 @@ def test_what_a_backfill_meets_again_is_judged_again(house: House) -> None:
     assert (done.met, done.learnt) == (1, 0)
     assert ("gated", "no", "manual") in house.changes("Qwen/Old-7B")
     assert house.count(Delivery) == 0
+
+
+STARTS = """
+import sys, time
+from monitor.db import make_engine
+from monitor.judging import beside
+from monitor.labs import load
+with beside(make_engine(sys.argv[1]), load()) as judging:
+    judging(b"[]", None, more=True)
+    while judging.pid is None or not judging.ready:
+        time.sleep(0.01)
+    print(judging.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_process_beside_ends_with_the_one_that_started_it(house: House, how: signal.Signals) -> None:
+    place = house.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", STARTS, place]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdout is not None
+        beside_it = int(one.stdout.readline())
+        assert alive(beside_it)
+        one.send_signal(how)
+        until(lambda: not alive(beside_it), 30.0, "the end of the process beside")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # One that has ended, and that nobody has asked after, is there until somebody does.
+    return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"

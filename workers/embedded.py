@@ -126,7 +126,8 @@ def run(settings: Settings, web: WebThread | None, started: Callable[[], None]) 
         web.start()
     embedded.start()
     started()
-    while not stop.wait(3_600):
+    # A signal that another thread takes is handled by this one, and only when it wakes.
+    while not stop.wait(0.5):
         pass
     log.info("stopping", database=settings.database_url.rpartition("@")[2])
     last = threading.Timer(LONGEST_STOP, leave)
