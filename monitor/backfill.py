@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -17,7 +16,7 @@ from monitor.alerts.match import enqueue
 from monitor.db import many, now, reading, transaction
 from monitor.detection import Watcher
 from monitor.history.record import ignoring, record
-from monitor.judging import Judging, Page, beside
+from monitor.judging import Judging, Page, beside, few_collections
 from monitor.models import Poll
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub import FULL, PAGE
@@ -51,26 +50,12 @@ def backfill(
         ThreadPoolExecutor(1) as ahead,
         beside(engine, watcher.registry) as judging,
         ThreadPoolExecutor(1) as behind,
-        _few_collections(),
+        few_collections(),
     ):
         hands = _Hands(replace(watcher, engine=engine), ahead, judging, behind)
         for namespace in namespaces or (None,):
             progress = _walk(hands, namespace, since, limit, progress, report)
     return progress
-
-
-_SELDOM = 1_000_000, 50, 100
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Pages of facts are trees without circles, made by the hundred thousand: looking for circles costs a sixth."""
-    before = gc.get_threshold()
-    gc.set_threshold(*_SELDOM)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 _JUDGED_AHEAD = 2

@@ -45,6 +45,17 @@ def judged(engine: Engine, registry: Registry, listing: bytes, since: date | Non
         return Page(judge(session, sightings, registry), seen_at, len(wanted) == len(rows))
 
 
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Pages of facts are trees without circles, made by the hundred thousand: looking for circles costs a sixth."""
+    before = gc.get_threshold()
+    gc.set_threshold(1_000_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 # --- where pages are written ------------------------------------------------------------------------------
 
 
@@ -147,15 +158,13 @@ def beside(engine: Engine, registry: Registry) -> Iterator[Judging]:
 
 _PIPE = 1_048_576
 """Bytes that a pipe holds where that can be set: with the usual 65,536, the two wait for each other at each of them."""
-_SELDOM = 1_000_000, 50, 100
 
 
 def main() -> None:
     """Answers listings with judged pages, until the one that asks is gone."""
-    gc.set_threshold(*_SELDOM)
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not print into a frame
-    with suppress(OSError, EOFError):
+    with few_collections(), suppress(OSError, EOFError):
         place, registry = pickle.loads(_received(questions))  # noqa: S301 - of the one that started this
         engine = make_engine(place)
         _send(answers, b"ready")
