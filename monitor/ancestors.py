@@ -13,8 +13,9 @@ from monitor.classify.lineage import stated_bases
 from monitor.db import reading
 from monitor.labs import Registry
 from monitor.models import Release
+from monitor.sources.answers import Facts
 from monitor.sources.budget import Allowance
-from monitor.sources.hub import Facts, Hub
+from monitor.sources.hub import Hub
 
 MOST = 5
 """Bases that are asked for in one poll: new derivatives come by the thousand, and the allowance is for releases."""

@@ -53,6 +53,8 @@ def backfill(
         few_collections(),
     ):
         hands = _Hands(replace(watcher, engine=engine), ahead, judging, behind)
+        if not namespaces and (limit is None or limit > PAGE):
+            judging.start()  # while the first page is asked for
         for namespace in namespaces or (None,):
             progress = _walk(hands, namespace, since, limit, progress, report)
     return progress

@@ -29,11 +29,11 @@ from monitor.history.release import moment as hub_moment
 from monitor.labs import Registry
 from monitor.logs import traced
 from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso
+from monitor.sources.answers import Facts, HubError, HubUnreachableError
 from monitor.sources.budget import Allowance, AllowanceSpent
 from monitor.sources.feeds import NewEntry
-from monitor.sources.hub import Facts, Hub
+from monitor.sources.hub import Hub
 from monitor.sources.rhythm import interval, jittered
-from monitor.sources.transport import HubError, HubUnreachableError
 from monitor.telemetry import span
 from monitor.vocabulary import Sighting, Status, Via
 

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from monitor.db import make_engine, now, reading
 from monitor.history.judge import Judgements, judge
 from monitor.labs import Registry
-from monitor.sources.hub import models
+from monitor.sources.answers import models
 from monitor.vocabulary import Sighting, Via
 
 
@@ -62,8 +62,8 @@ def few_collections() -> Iterator[None]:
 class Judging:
     """Judges pages in a process of its own, on another core than the ones before are written.
 
-    That takes a second or two to start, which the first page begins, if more will follow. Until then pages are judged
-    here; so they are where that process cannot be started, or was killed.
+    That takes a second to start, which the first page begins, if more will follow, or who knows before that they will.
+    Until then pages are judged here; so they are where that process cannot be started, or was killed.
     """
 
     def __init__(self, engine: Engine, registry: Registry) -> None:
@@ -87,8 +87,8 @@ class Judging:
         coming: Future[bytes] | None = None
         if self.ready:
             coming = self._asked((listing, since))
-        elif self._started is None and more:
-            self._started = self._start()
+        elif more:
+            self.start()
 
         def page() -> Page:
             with suppress(OSError, EOFError):  # it was killed
@@ -101,9 +101,11 @@ class Judging:
 
         return page
 
-    def _start(self) -> Future[bytes]:
-        self._sending.submit(self._begin)
-        return self._asked((self._engine.url.render_as_string(hide_password=False), self._registry))
+    def start(self) -> None:
+        """Starts that process, once."""
+        if self._started is None:
+            self._sending.submit(self._begin)
+            self._started = self._asked((self._engine.url.render_as_string(hide_password=False), self._registry))
 
     def _begin(self) -> None:
         self._process = subprocess.Popen(

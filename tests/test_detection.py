@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from monitor import db, detection
 from monitor.models import Delivery, Namespace, Poll, Release, Sighted
-from monitor.sources.transport import HubError
+from monitor.sources.answers import HubError
 from monitor.vocabulary import Via
 from tests.fakes.hub import empty, model
 from tests.house import House

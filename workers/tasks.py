@@ -12,8 +12,8 @@ from monitor.channels import email
 from monitor.history.reclassify import reclassify as judge_again
 from monitor.service import Service
 from monitor.settings import load
+from monitor.sources.answers import HubError
 from monitor.sources.budget import AllowanceSpent
-from monitor.sources.transport import HubError
 from monitor.vocabulary import Via
 from workers.app import app as app  # noqa: PLC0414 - `workers.tasks.app` is exported
 from workers.tracing import work

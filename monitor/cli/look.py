@@ -21,15 +21,15 @@ from monitor.backfill import backfill as learn
 from monitor.classify import classify as judge
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
 from monitor.history.record import Recorded
-from monitor.history.release import unrecorded
+from monitor.history.unrecorded import unrecorded
 from monitor.labs import load
 from monitor.models import Feed
 from monitor.service import Service
 from monitor.settings import load as load_settings
+from monitor.sources.answers import HubError
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.fetch import FetchError
 from monitor.sources.hub import Hub
-from monitor.sources.transport import HubError
 from monitor.vocabulary import Via
 
 

@@ -20,9 +20,9 @@ from monitor.labs import load as load_labs
 from monitor.models import Subscription, iso
 from monitor.service import Service
 from monitor.settings import Settings, SettingsError, load
+from monitor.sources.answers import HubError
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub_webhook import sync
-from monitor.sources.transport import HubError
 from monitor.vocabulary import Digest
 
 subscriptions = typer.Typer(

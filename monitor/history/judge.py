@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Table, bindparam, select
+from sqlalchemy import JSON, Row, bindparam, column, select, table
 from sqlmodel import Session
 
 from monitor.classify import Classification, classify
@@ -15,7 +15,6 @@ from monitor.db import among
 from monitor.history.facts import kept
 from monitor.history.release import as_row, told
 from monitor.labs import Registry
-from monitor.models import Release
 from monitor.vocabulary import Sighting
 
 Judgements = Mapping[str, dict[str, Any]]
@@ -84,16 +83,19 @@ class History:
         )
 
 
-_RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
-_KNOWN = select(
-    *(
-        _RELEASE.c[name]
-        for name in (
-            "repo_id", "kind", "lineage", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
+_RELEASE = table(
+    "release",
+    *map(
+        column,
+        (
+            "id", "repo_id", "kind", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
             "params_active", "license", "license_class",
-        )
-    )
-).order_by(_RELEASE.c.id)  # fmt: skip
-"""Of the table itself: many are asked for one by one, and the mapper would take longer than the database."""
+        ),
+    ),
+    column("lineage", JSON),
+)  # fmt: skip
+"""Named here and not by its model: many are asked for one by one, where the mapper would take longer than the database,
+and a process that only judges starts sooner without the models."""
+_KNOWN = select(_RELEASE).order_by(_RELEASE.c.id)
 _KNOWN_ONE = _KNOWN.where(_RELEASE.c.repo_id == bindparam("repo_id"))
 """Written once: to write it for each takes as long again as to ask."""

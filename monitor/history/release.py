@@ -6,13 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import event
 
 from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
-from monitor.history.facts import LARGEST_COUNT, Kept, kept
-from monitor.history.query.words import searchable
-from monitor.models import Release
+from monitor.history.facts import LARGEST_COUNT, Kept
 from monitor.vocabulary import Found, Kind, LicenseClass
 
 
@@ -91,15 +88,6 @@ def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
     return columns
 
 
-@event.listens_for(Release, "before_insert")
-@event.listens_for(Release, "before_update")
-def _reworded(_mapper: Any, _connection: Any, row: Release) -> None:
-    """Keeps ``words`` in step, whoever changes a name, a lab or tags."""
-    words = searchable(row.repo_id, row.lab, row.tags)
-    if row.words != words:
-        row.words = words
-
-
 def bounded(value: Any) -> int | None:
     """A whole number that a database column holds, not negative; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
@@ -121,10 +109,6 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-COLUMNS = tuple(column.key for column in Release.__table__.columns if column.key != "id")  # type: ignore[attr-defined]
-"""The columns of a release but for its number."""
-
-
 def told(columns: dict[str, Any]) -> Known:
     """What a release that is about to be written (``columns`` of :func:`judged`) tells those built on it."""
     foundation = None
@@ -139,21 +123,4 @@ def told(columns: dict[str, Any]) -> Known:
         params_active=columns["params_active"],
         license=columns["license"],
         license_class=LicenseClass(columns["license_class"]),
-    )
-
-
-def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: datetime, via: str) -> Release:
-    """A release that is not in any history: what ``classify`` prints."""
-    facts = kept(facts).facts
-    columns = judged(facts, classification)
-    created = columns["created_at"]
-    return Release(
-        hub_id=str(facts.get("_id") or ""),
-        released_at=created,
-        released_precision="created" if created else None,
-        first_seen_at=seen_at,
-        detected_via=via,
-        status="private" if facts.get("private") is True else "live",
-        facts_digest="",
-        **columns,
     )

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
-import orjson
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from monitor.settings import HUB, Settings
-from monitor.sources.transport import HubError
-
-Facts = dict[str, Any]
+from monitor.sources.answers import Facts, HubError, models, read, usable
 
 FULL = [
     "author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "gguf", "lastModified",
@@ -103,7 +98,7 @@ class Hub:
             if error.response.status_code in {401, 404}:
                 return None
             raise HubError(f"the Hub refuses {repo_id}: {error.response.status_code}") from error
-        if not _usable(answer):
+        if not usable(answer):
             raise HubError(f"the Hub's answer on {repo_id} is no model")
         return dict(answer)
 
@@ -176,25 +171,8 @@ class Hub:
         return response
 
 
-def models(listing: bytes) -> list[Facts]:
-    """The repositories of a page of a listing. Raises HubError where it is none."""
-    rows = _read(listing, "/api/models")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise HubError("the Hub's listing is no list of models")
-    return [row for row in rows if _usable(row)]
-
-
 def _json(response: httpx2.Response) -> Any:
-    return _read(response.content, response.url.path)
-
-
-def _read(answer: bytes, path: str) -> Any:
-    with suppress(orjson.JSONDecodeError):
-        return orjson.loads(answer)
-    try:  # what JSON forbids and Python reads: NaN, halves of a surrogate pair
-        return json.loads(answer)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise HubError(f"the Hub's answer to {path} is no JSON: {error}") from error
+    return read(response.content, response.url.path)
 
 
 def _token(settings: Settings) -> str | bool:
@@ -202,14 +180,3 @@ def _token(settings: Settings) -> str | bool:
     if settings.hf_token is not None:
         return settings.hf_token.get_secret_value()
     return (get_token() if settings.hf_endpoint == HUB else None) or False
-
-
-def _usable(item: Any) -> bool:
-    """A row that names a repository by both its names; anything else cannot be kept."""
-    return (
-        isinstance(item, dict)
-        and isinstance(item.get("_id"), str)
-        and isinstance(item.get("id"), str)
-        and bool(item["_id"])
-        and bool(item["id"])
-    )

@@ -17,8 +17,8 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from monitor.labs import Registry
 from monitor.models import Hint
+from monitor.sources.answers import HubError
 from monitor.sources.budget import AllowanceSpent
-from monitor.sources.transport import HubError
 from monitor.vocabulary import LabKind
 
 ACTIONS = {"create", "update", "move", "delete"}

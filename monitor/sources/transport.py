@@ -16,6 +16,7 @@ from huggingface_hub import set_client_factory
 from huggingface_hub.utils import parse_ratelimit_headers
 from huggingface_hub.utils._http import hf_request_event_hook
 
+from monitor.sources.answers import HubBusyError, HubError, HubUnreachableError
 from monitor.sources.budget import WINDOW, Allowance
 from monitor.telemetry import span
 
@@ -24,18 +25,6 @@ LONGEST = 60.0
 """Seconds that one answer may take as a whole, however steadily it drips."""
 LARGEST = 64 * 1024 * 1024
 """Bytes that one answer may hold; a page of 1,000 models with their cards holds about 6 MB."""
-
-
-class HubError(Exception):
-    """The Hub did not answer as it should: one line, worth another try later."""
-
-
-class HubUnreachableError(HubError):
-    """No connection to the Hub: asking it for something else now would fail as well."""
-
-
-class HubBusyError(HubError):
-    """The Hub answered 429; the allowance is shut until its window resets."""
 
 
 class _Bounded(httpx2.SyncByteStream):

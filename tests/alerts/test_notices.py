@@ -14,7 +14,7 @@ from monitor.alerts import notices
 from monitor.alerts.message import SendError
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Namespace, Notice, Subscription
-from monitor.sources.transport import HubError
+from monitor.sources.answers import HubError
 from monitor.vocabulary import Via
 from tests.fakes.hub import model
 from tests.house import House

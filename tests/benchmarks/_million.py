@@ -28,7 +28,7 @@ from monitor.history.facts import kept
 from monitor.history.family import family_of
 from monitor.history.inserts import insert_absent
 from monitor.history.query.words import searchable
-from monitor.history.release import COLUMNS, judged
+from monitor.history.release import judged
 from monitor.history.tally import CELL, DIMENSIONS, SUMS
 from monitor.labs import load
 from monitor.models import Launch, Release
@@ -45,7 +45,7 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
     """Columns of so many releases: the recorded ones under other names, days, sizes and popularities."""
     draw = random.Random(20_260_928)
     registry = load()
-    blank = dict.fromkeys(COLUMNS)
+    blank = dict.fromkeys(column.key for column in Release.__table__.columns if column.key != "id")  # type: ignore[attr-defined]
     known = [kept(facts).facts for facts in recorded()]
     templates = [blank | judged(facts, classify(facts, registry)) | {"facts": facts} for facts in known]
     sizes = [row["params_total"] for row in templates if row["params_total"]]

@@ -34,10 +34,10 @@ from monitor.labs import load
 from monitor.models import Delivery, Namespace, Poll, Release, iso
 from monitor.settings import Settings
 from monitor.sources import transport
+from monitor.sources.answers import Facts, HubError, HubUnreachableError
 from monitor.sources.budget import Allowance, AllowanceSpent
-from monitor.sources.hub import Facts, Hub
+from monitor.sources.hub import Hub
 from monitor.sources.rhythm import interval, jittered
-from monitor.sources.transport import HubError, HubUnreachableError
 from monitor.vocabulary import Via
 from tests.benchmarks._recorded import recorded
 from tests.fakes.hub import ReplayHub, empty, model, stamp

@@ -10,7 +10,7 @@ import pytest
 from monitor.classify import Classification, Known, classify, knows_nothing
 from monitor.classify.result import Lookup
 from monitor.db import now
-from monitor.history.release import unrecorded
+from monitor.history.unrecorded import unrecorded
 from monitor.labs import Registry, load
 from monitor.vocabulary import ARTEFACTS, Kind, LicenseClass
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.classify import Classification, classify
 from monitor.db import now
-from monitor.history.release import unrecorded
+from monitor.history.unrecorded import unrecorded
 from monitor.labs import Registry, load
 
 

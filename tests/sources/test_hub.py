@@ -9,9 +9,9 @@ import pytest
 
 from monitor.settings import Settings
 from monitor.sources import transport
+from monitor.sources.answers import HubBusyError, HubError, models
 from monitor.sources.budget import Allowance, AllowanceSpent
-from monitor.sources.hub import FULL, GLANCE, Hub, models
-from monitor.sources.transport import HubBusyError, HubError
+from monitor.sources.hub import FULL, GLANCE, Hub
 from tests.fakes.hub import ReplayHub, model
 
 

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import event
 
 from monitor.history.query.values import FOLD
+from monitor.models import Release
 
 LONGEST = 60
 """Characters of a word that count."""
@@ -46,3 +50,12 @@ def certain(value: str) -> list[str]:
     """Words that stand in :func:`searchable` wherever a name, a lab or a tag is ``value``."""
     words = spoken(value[:FAR]).split(" ")
     return [word for word in (words if len(value) <= FAR else words[:-1]) if word]
+
+
+@event.listens_for(Release, "before_insert")
+@event.listens_for(Release, "before_update")
+def _reworded(_mapper: Any, _connection: Any, row: Release) -> None:
+    """Keeps ``words`` in step, whoever changes a name, a lab or tags."""
+    words = searchable(row.repo_id, row.lab, row.tags)
+    if row.words != words:
+        row.words = words

@@ -1,0 +1,53 @@
+"""What the Hub answers, read, and how it fails. Needs no client: whoever reads pages elsewhere starts sooner."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+Facts = dict[str, Any]
+"""A repository as the Hub has it, in wire form."""
+
+
+class HubError(Exception):
+    """The Hub did not answer as it should: one line, worth another try later."""
+
+
+class HubUnreachableError(HubError):
+    """No connection to the Hub: asking it for something else now would fail as well."""
+
+
+class HubBusyError(HubError):
+    """The Hub answered 429; the allowance is shut until its window resets."""
+
+
+def models(listing: bytes) -> list[Facts]:
+    """The repositories of a page of a listing. Raises HubError where it is none."""
+    rows = read(listing, "/api/models")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise HubError("the Hub's listing is no list of models")
+    return [row for row in rows if usable(row)]
+
+
+def read(answer: bytes, path: str) -> Any:
+    """What an answer holds, ``path`` being what was asked for. Raises HubError where it is no JSON."""
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(answer)
+    try:  # what JSON forbids and Python reads: NaN, halves of a surrogate pair
+        return json.loads(answer)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HubError(f"the Hub's answer to {path} is no JSON: {error}") from error
+
+
+def usable(item: Any) -> bool:
+    """A row that names a repository by both its names; anything else cannot be kept."""
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("_id"), str)
+        and isinstance(item.get("id"), str)
+        and bool(item["_id"])
+        and bool(item["id"])
+    )
