@@ -23,7 +23,7 @@ from monitor.db import now, reading, transaction
 from monitor.history.adoption import popular, ranked
 from monitor.history.announce import announced
 from monitor.history.announcements import announce, news
-from monitor.history.launches import WINDOW
+from monitor.history.grouping import WINDOW
 from monitor.history.record import Recorded, ignoring, record, vanished
 from monitor.history.release import moment as hub_moment
 from monitor.labs import Registry

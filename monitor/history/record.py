@@ -21,10 +21,10 @@ from monitor.history.changes import note
 from monitor.history.corrections import corrected, of
 from monitor.history.counters import Key, count, delays
 from monitor.history.facts import POPULARITY, Kept, kept
+from monitor.history.grouping import WINDOW, assign, member
 from monitor.history.inserts import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
 from monitor.history.inserts import insert_absent
 from monitor.history.judge import History, Judgements, judge
-from monitor.history.launches import WINDOW, assign, member
 from monitor.history.query.words import searchable
 from monitor.history.release import bounded, judged, moment
 from monitor.labs import Registry

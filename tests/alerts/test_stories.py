@@ -20,7 +20,8 @@ from monitor.alerts.settle import settle
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack
-from monitor.history.launches import WINDOW, found
+from monitor.history.grouping import WINDOW
+from monitor.history.launches import found
 from monitor.history.query import parse
 from monitor.labs import load
 from monitor.models import Delivery, FeedEntry, Notice, Release, Subscription

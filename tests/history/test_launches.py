@@ -14,7 +14,7 @@ from sqlalchemy import Engine, delete, select
 from monitor import db
 from monitor.alerts.match import enqueue
 from monitor.history.family import family_of
-from monitor.history.launches import REACH, WINDOW, assign, member
+from monitor.history.grouping import REACH, WINDOW, assign, member
 from monitor.history.record import record
 from monitor.labs import load
 from monitor.models import Launch, Namespace, Release
