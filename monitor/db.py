@@ -33,15 +33,23 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"a moment without a zone: {value!r}")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+        return _utc(value).replace(tzinfo=None) if dialect.name == "sqlite" else _utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"a moment without a zone: {value!r}")
+    return value.astimezone(UTC)
+
+
+def sqlite_text(value: datetime) -> str:
+    """A moment as it stands in a column of :class:`UTCDateTime` on SQLite; raises ValueError for a naive one."""
+    return _utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def now() -> datetime:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
 
-from monitor.db import UTCDateTime
+from monitor.db import UTCDateTime, sqlite_text
 
 
 def ignoring(session: Session, table: type[Any]) -> Any:
@@ -109,8 +109,7 @@ def _bound(column: Sequence[Any], type_: TypeEngine[Any], dialect: Dialect) -> S
     kinds = set(map(type, column)) - {str, int, NoneType}
     if kinds == {datetime} and isinstance(type_, UTCDateTime):
         # Each once: many were seen at the same moment.
-        bound = {value: type_.process_bind_param(value, dialect) for value in set(column)}
-        texts = {value: moment and moment.isoformat(" ", "microseconds") for value, moment in bound.items()}
+        texts = {value: value and sqlite_text(value) for value in set(column)}
         return [texts[value] for value in column]
     bind = type_.dialect_impl(dialect).bind_processor(dialect) if kinds else None
     if bind is None:
