@@ -48,20 +48,22 @@ def _read(facts: dict[str, Any]) -> dict[str, Any]:
     some = dict(facts)
     if isinstance(some.get("siblings"), list):
         files = sorted([str(item.get("rfilename")) for item in some["siblings"] if isinstance(item, dict)])
-        files.sort(key=_DEPTH)
+        if "/" in "".join(files):
+            files.sort(key=_DEPTH)
         some["siblings"] = [{"rfilename": file} for file in files[:_MOST]]
     if isinstance(some.get("tags"), list):
         some["tags"] = some["tags"][:_MOST]
     for key, unread in _LEFT_OUT:
-        if isinstance(some.get(key), dict):
-            some[key] = {name: value for name, value in some[key].items() if name not in unread}
+        part = some.get(key)
+        if isinstance(part, dict) and not unread.isdisjoint(part):
+            some[key] = {name: value for name, value in part.items() if name not in unread}
     return some
 
 
 def _written(facts: dict[str, Any]) -> tuple[bytes, bytes]:
     """(what a judgement may rest on, and what moves all the time), as JSON."""
-    steady = {key: value for key, value in facts.items() if key not in POPULARITY}
-    moving = {key: facts[key] for key in POPULARITY if key in facts}
+    steady = facts.copy()
+    moving = {key: steady.pop(key) for key in POPULARITY if key in facts}
     return orjson.dumps(steady, option=orjson.OPT_SORT_KEYS), orjson.dumps(moving)
 
 

@@ -18,7 +18,8 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
     repo_id = str(facts.get("id") or facts.get("modelId") or "")
     namespace, slash, name = repo_id.partition("/")
     found = classification.foundation
-    tags = [tag for tag in facts["tags"] if isinstance(tag, str)] if isinstance(facts.get("tags"), list) else []
+    tags = facts.get("tags")
+    tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
     return {
         "repo_id": repo_id,
         "namespace": namespace if slash else "",
@@ -90,9 +91,7 @@ def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
 
 def bounded(value: Any) -> int | None:
     """A whole number that a database column holds, not negative; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
-        return None
-    return value
+    return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
 
 
 def moment(value: Any) -> datetime | None:
@@ -103,6 +102,8 @@ def moment(value: Any) -> datetime | None:
         parsed = datetime.fromisoformat(value)
     except ValueError:
         return None
+    if parsed.tzinfo is UTC:
+        return parsed
     try:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except OverflowError:
