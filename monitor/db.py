@@ -44,12 +44,12 @@ class UTCDateTime(TypeDecorator[datetime]):
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"a moment without a zone: {value!r}")
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def sqlite_text(value: datetime) -> str:
     """A moment as it stands in a column of :class:`UTCDateTime` on SQLite; raises ValueError for a naive one."""
-    return _utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return _utc(value).isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def now() -> datetime:
