@@ -45,6 +45,26 @@ def judged(engine: Engine, registry: Registry, listing: bytes, since: date | Non
         return Page(judge(session, sightings, registry), seen_at, len(wanted) == len(rows))
 
 
+class _Columns(NamedTuple):
+    """A page, its judgements laid out by column: quicker to pickle, and no slower to read."""
+
+    names: tuple[str, ...]
+    values: list[tuple[Any, ...]]
+    hub_ids: tuple[str, ...]
+    seen_at: datetime
+    whole: bool
+
+    @classmethod
+    def of(cls, page: Page) -> _Columns:
+        rows = page.judgements.values()
+        names = tuple(next(iter(rows), ()))
+        return cls(names, list(zip(*map(dict.values, rows), strict=True)), tuple(page.judgements), *page[1:])
+
+    def page(self) -> Page:
+        rows = (dict(zip(self.names, row, strict=True)) for row in zip(*self.values, strict=True))
+        return Page(dict(zip(self.hub_ids, rows, strict=True)), self.seen_at, self.whole)
+
+
 @contextmanager
 def few_collections() -> Iterator[None]:
     """Pages of facts are trees without circles, made by the hundred thousand: looking for circles costs a sixth."""
@@ -93,10 +113,10 @@ class Judging:
         def page() -> Page:
             with suppress(OSError, EOFError):  # it was killed
                 if coming is not None:
-                    found: Page | Exception = pickle.loads(coming.result())  # noqa: S301 - of our own process
+                    found: _Columns | Exception = pickle.loads(coming.result())  # noqa: S301 - of our own process
                     if isinstance(found, Exception):
                         raise found
-                    return found
+                    return found.page()
             return judged(self._engine, self._registry, listing, since)
 
         return page
@@ -175,9 +195,9 @@ def main() -> None:
             _send(answers, pickle.dumps(_tried(engine, registry, listing, since), pickle.HIGHEST_PROTOCOL))
 
 
-def _tried(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> Page | Exception:
+def _tried(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> _Columns | Exception:
     try:
-        return judged(engine, registry, listing, since)
+        return _Columns.of(judged(engine, registry, listing, since))
     except Exception as error:
         return error
 
