@@ -120,8 +120,11 @@ def languages(model: wire.Model) -> tuple[str, ...]:
     """ISO 639 codes from the card, else from the tags; sorted. A region may follow (``zh-TW``)."""
     card = wire.card(model)
     stated = wire.texts(card, "language") if card else ()
-    if not stated:
-        return tuple(sorted(LANGUAGES.intersection(wire.tags(model))))
+    return _coded(stated) if stated else tuple(sorted(LANGUAGES.intersection(wire.tags(model))))
+
+
+@lru_cache(maxsize=4096)
+def _coded(stated: tuple[str, ...]) -> tuple[str, ...]:
     regional = [tag for tag in stated if tag[2:3] == "-" and tag[:2] in _TWO and _REGION.fullmatch(tag, 3)]
     return tuple(sorted({*LANGUAGES.intersection(stated), *regional}))
 

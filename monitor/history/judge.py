@@ -58,9 +58,12 @@ class History:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._cache: dict[str, Known | None] = {}
+        self._judged: dict[str, Classification] = {}
 
     def __call__(self, repo_id: str) -> Known | None:
-        if repo_id not in self._cache:
+        if repo_id in self._judged:
+            self._cache[repo_id] = _known(repo_id, self._judged.pop(repo_id))
+        elif repo_id not in self._cache:
             self._keep([repo_id], self._session.execute(_KNOWN_ONE, {"repo_id": repo_id}))
         return self._cache[repo_id]
 
@@ -77,10 +80,12 @@ class History:
 
     def add(self, repo_id: str, found: Classification) -> None:
         """Adds what has just been judged."""
-        size = found.params_total, found.params_active
-        self._cache[repo_id] = Known(
-            repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class
-        )
+        self._judged[repo_id] = found
+
+
+def _known(repo_id: str, found: Classification) -> Known:
+    size = found.params_total, found.params_active
+    return Known(repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class)
 
 
 _RELEASE = table(
