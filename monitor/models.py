@@ -193,7 +193,7 @@ class Release(SQLModel, table=True):
     facts_digest: str = _words()
     listed_digest: str | None = _text()
     launch_id: int | None = Field(
-        default=None, sa_column=Column(Id, ForeignKey("launch.id", ondelete="SET NULL"), nullable=True, index=True)
+        default=None, sa_column=Column(Id, ForeignKey("launch.id", ondelete="SET NULL"), nullable=True)
     )
 
     def as_json(self) -> dict[str, Any]:
