@@ -519,3 +519,23 @@ def test_size_classes_begin_where_they_say(total: int, size: str) -> None:
 @pytest.mark.parametrize("total", [0, -1, True, "7B", None, 1.5, {}])
 def test_a_count_that_is_none_is_none(total: object) -> None:
     assert judged("someone/thing", safetensors={"total": total}).params_total is None
+
+
+def _by_config(name: str, **changed: int) -> int:
+    config, _, _ = CONFIGS[name]
+    total = judged("someone/nameless", config=config | changed).params_total
+    assert total is not None
+    return total
+
+
+def test_feed_forward_layers_are_as_wide_as_their_multiple_says() -> None:
+    """LFM2: two thirds of 12,288, rounded up to a multiple."""
+    wider = _by_config("lfm2-1.2b", block_multiple_of=5_000) - _by_config("lfm2-1.2b", block_multiple_of=256)
+    assert wider == 16 * 3 * 2048 * (10_000 - 8_192)
+
+
+def test_state_space_layers_are_as_wide_as_they_are_expanded() -> None:
+    """Jamba: 63 of 72 layers; projections in and out, of the step, and of the state."""
+    wider = _by_config("jamba-large", mamba_expand=4) - _by_config("jamba-large", mamba_expand=2)
+    hidden, rank, state = 8_192, 512, 16
+    assert wider == 63 * 2 * hidden * (3 * hidden + 2 * rank + 3 * state)
