@@ -172,19 +172,22 @@ def test_a_body_that_drips_ends_at_the_deadline(web: FeedServer) -> None:
 
 
 def _raw_server(serve: Callable[[socket.socket, threading.Event], None]) -> tuple[int, Callable[[], None]]:
-    """A server of raw bytes for one connection: (port, stop)."""
+    """A server of raw bytes: (port, stop). A stranger, who asks for whoever had the port before, is served as well."""
     listener, stopped = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
     def run() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            serve(connection, stopped)
+        while not stopped.is_set():
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    serve(connection, stopped)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
     def stop() -> None:
         stopped.set()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
         thread.join(5)
         listener.close()
 
