@@ -404,13 +404,23 @@ def _follow(watcher: Watcher, hints: list[Hint], total: Recorded) -> None:
     public = facts is not None and facts.get("private") is not True
     with transaction(watcher.engine) as session:
         if facts is not None and public:
-            exact = next((row.exact_at for row in hints if row.exact_at is not None), None)
-            seen = _sighting(facts, Via.WEBHOOK)._replace(exact_at=exact)
+            seen = _sighting(facts, Via.WEBHOOK)._replace(exact_at=_exact(hints, hub_moment(facts.get("createdAt"))))
             done = record(session, [seen], watcher.registry, enqueue, window=watcher.launch_window)
             total.add(done)
         else:
             _withdrawn(session, last)
         session.execute(delete(Hint).where(col(Hint.id).in_([row.id for row in hints])))
+
+
+def _exact(hints: Sequence[Hint], created: datetime | None) -> datetime | None:
+    """When the repository turned public, by the first event that says so; None where none does.
+
+    One that was created public turned public when it was created, whenever its event came.
+    """
+    for row in hints:
+        if row.exact_at is not None:
+            return created if row.action == "create" and created is not None else row.exact_at
+    return None
 
 
 def _withdrawn(session: Session, last: Hint) -> None:

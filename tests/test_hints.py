@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from huggingface_hub import HfApi
 from sqlalchemy import select
@@ -11,7 +13,7 @@ from monitor import db, detection
 from monitor.models import Feed, FeedEntry, Namespace
 from monitor.sources import hub_webhook
 from monitor.sources.feeds import NewEntry
-from tests.fakes.hub import ReplayHub, model
+from tests.fakes.hub import model
 from tests.house import House
 
 FEED = "https://github.com/QwenLM/Qwen3/releases.atom"
@@ -108,13 +110,93 @@ def test_what_others_changed_of_the_hubs_webhooks_is_put_right(house: House) -> 
     assert {item.name for hook in left.values() for item in hook.watched} == set(house.registry.watched)
 
 
-@pytest.mark.parametrize("scope", ["repo.config", "repo.content", "repo.something.new"])
-def test_a_scope_that_nobody_knows_yet_is_a_hint_like_any_other(hub: ReplayHub, scope: str) -> None:
-    payload = {
-        "event": {"action": "update", "scope": scope},
-        "repo": {"type": "model", "name": "Qwen/Qwen9-8B", "id": "abc", "private": False},
-    }
+def _payload(scope: str, *, action: str = "update", repo_id: str = "Qwen/Qwen9-8B", **more: Any) -> dict[str, Any]:
+    repo = {"type": "model", "name": repo_id, "id": "abc", "private": False}
+    return {"event": {"action": action, "scope": scope}, "repo": repo, **more}
+
+
+def _webhook(house: House, payload: dict[str, Any]) -> None:
+    """The Hub's webhook brings this, and what it speaks of is looked at."""
     found = hub_webhook.hint(payload, db.now())
     assert found is not None
-    assert found.repo_id == "Qwen/Qwen9-8B"
-    assert (found.exact_at is not None) == (scope == "repo.config")
+    with db.transaction(house.engine) as session:
+        session.add(found)
+    detection.take_hints(house.watcher)
+
+
+@pytest.mark.parametrize("scope", ["repo.config", "repo.content", "repo.something.new"])
+def test_a_scope_that_nobody_knows_yet_is_a_hint_like_any_other(scope: str) -> None:
+    found = hub_webhook.hint(_payload(scope), db.now())
+    assert found is not None
+    assert (found.repo_id, found.exact_at) == ("Qwen/Qwen9-8B", None)
+
+
+@pytest.mark.parametrize(
+    ("scope", "updated", "flipped"),
+    [
+        ("repo.config", {"private": False}, True),
+        ("repo.config.settings", {"private": False}, True),
+        ("repo.config", {}, False),
+        ("repo.config", {"private": True}, False),
+        ("repo.config", {"private": None}, False),
+        ("repo.config", {"private": 0}, False),
+        ("repo.config", {"private": "false"}, False),
+        ("repo.config", {"gated": "auto"}, False),
+        ("repo.config", None, False),
+        ("repo.config", [], False),
+        ("repo.content", {"private": False}, False),
+    ],
+)
+def test_only_a_configuration_that_turned_private_off_is_a_flip(scope: str, updated: object, flipped: bool) -> None:
+    found = hub_webhook.hint(_payload(scope, updatedConfig=updated), db.now())
+    assert found is not None
+    assert (found.exact_at is not None) == flipped
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        _payload("repo.config", repo_id="x/january", updatedConfig={}),
+        _payload("repo.content", repo_id="x/january"),
+        _payload("repo", action="create", repo_id="x/january"),
+    ],
+    ids=["a changed setting", "a commit", "a late word of its creation"],
+)
+@pytest.mark.parametrize("watching", [True, False], ids=["watching", "before the first poll"])
+def test_a_webhook_about_what_is_older_than_we_watch_tells_nobody(
+    house: House, event: dict[str, Any], *, watching: bool
+) -> None:
+    house.subscribe()
+    if watching:
+        house.hub.add(model("x/other"))
+        house.begin("Qwen")
+    house.hub.add(model("x/january", createdAt="2026-01-05T00:00:00.000Z", lastModified="2026-01-05T00:00:00.000Z"))
+    _webhook(house, event)
+    house.deliver()
+    row = house.release("x/january")
+    assert house.channel.told == []
+    assert (row.history, row.released_at) == (True, row.created_at)
+
+
+def test_a_repository_made_in_january_that_turns_public_now_is_told_with_the_moment(house: House) -> None:
+    house.subscribe()
+    house.hub.add(model("x/other"))
+    house.begin("Qwen")
+    house.hub.add(model("x/january", createdAt="2026-01-05T00:00:00.000Z"))
+    _webhook(house, _payload("repo.config", repo_id="x/january", updatedConfig={"private": False}))
+    house.deliver()
+    row = house.release("x/january")
+    assert house.channel.told == [("release", "x/january")]
+    assert (row.released_precision, row.released_at > row.created_at) == ("exact", True)
+
+
+def test_a_repository_that_is_created_public_is_released_when_it_was_created(house: House) -> None:
+    house.subscribe()
+    house.hub.add(model("x/other"))
+    house.begin("Qwen")
+    house.hub.add(model("x/new"))
+    _webhook(house, _payload("repo", action="create", repo_id="x/new"))
+    house.deliver()
+    row = house.release("x/new")
+    assert house.channel.told == [("release", "x/new")]
+    assert (row.released_precision, row.released_at) == ("exact", row.created_at)

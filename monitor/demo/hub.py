@@ -136,19 +136,30 @@ class ReplayHub(World):
         secret: str | None = None,
         moved_to: str | None = None,
         updated_refs: Sequence[Mapping[str, Any]] | None = None,
+        updated_config: Mapping[str, Any] | None = None,
         timeout: float = 10.0,
     ) -> int:
         """POST the Hub's message on a repository to `url`; returns the status answered.
 
         After a rename or a deletion `repo_id` may be the old name, which is what the Hub's message says.
 
-        For `repo.content` the moved refs are those of its last commit unless given. `timeout` is in seconds.
+        For `repo.content` the moved refs are those of its last commit unless given. For `repo.config` the changed
+        settings are `{}`, which is what the Hub says of every change but `{"private": …}`, unless given. `timeout` is
+        in seconds.
         """
         facts, parent = self.last_known(repo_id)
         if updated_refs is None and scope == "repo.content":
             updated_refs = [{"ref": "refs/heads/main", "oldSha": parent, "newSha": facts["sha"]}]
+        if updated_config is None and scope == "repo.config":
+            updated_config = {}
         message = webhooks.payload(
-            self.endpoint, facts, action=action, scope=scope, moved_to=moved_to, updated_refs=updated_refs
+            self.endpoint,
+            facts,
+            action=action,
+            scope=scope,
+            moved_to=moved_to,
+            updated_refs=updated_refs,
+            updated_config=updated_config,
         )
         return webhooks.post(url, message, secret=secret, timeout=timeout)
 

@@ -83,6 +83,7 @@ def payload(
     scope: str,
     moved_to: str | None = None,
     updated_refs: Sequence[Mapping[str, Any]] | None = None,
+    updated_config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The documented message (version 3) on one model repository; `huggingface_hub.WebhookPayload` reads it.
 
@@ -107,6 +108,8 @@ def payload(
         message["movedTo"] = {"name": moved_to, "owner": {"id": made_id("owner", moved_to.partition("/")[0])}}
     if updated_refs is not None:
         message["updatedRefs"] = [dict(ref) for ref in updated_refs]
+    if updated_config is not None:
+        message["updatedConfig"] = dict(updated_config)
     return message
 
 

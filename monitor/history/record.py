@@ -229,6 +229,10 @@ def _released(
     return created, None, str(Precision.CREATED) if created else None
 
 
+BEFORE_FIRST_WALK = timedelta(hours=1)
+"""How far back a webhook is believed where nothing has been walked yet."""
+
+
 class _Watch:
     """Since when whom has been watched: what decides between news and history."""
 
@@ -243,7 +247,7 @@ class _Watch:
         """(whether it is news, the last moment at which it was not public).
 
         News is what we would have known, had it been public before: it is in a namespace that has been swept,
-        or it was made since we walk all that is made.
+        it was made since we walk all that is made, or it turned public since then.
         """
         if sighting.history:
             return False, None
@@ -254,7 +258,9 @@ class _Watch:
             bounds.append(swept_at)
         if made_since and self._walked is not None:
             bounds.append(self._walked)
-        news = swept_at is not None or made_since or sighting.exact_at is not None
+        since = self._since or sighting.seen_at - BEFORE_FIRST_WALK
+        turned_since = sighting.exact_at is not None and sighting.exact_at > since
+        news = swept_at is not None or made_since or turned_since
         return news, max(bounds, default=None)
 
 
@@ -355,7 +361,9 @@ def _tell(row: Release, sighting: Sighting) -> bool | None:
 def _arrived(session: Session, row: Release, sighting: Sighting, done: Recorded) -> None:
     """A placeholder's weights are there: now it is a release."""
     row.pending = False
-    row.released_at = sighting.exact_at or sighting.seen_at
+    # A moment before it was first seen empty is when it turned public, not when its weights came.
+    after = sighting.exact_at is not None and sighting.exact_at >= row.first_seen_at
+    row.released_at = sighting.exact_at if after else sighting.seen_at
     row.released_after = row.first_seen_at
     row.released_precision = str(Precision.WINDOW)
     note(session, row, "weights", False, True, sighting.seen_at, str(sighting.via), tell=False)

@@ -46,9 +46,7 @@ def hint(payload: Any, received_at: datetime) -> Hint | None:
     if action == "move" and isinstance(moved, Mapping):
         name = _string(moved, "movedTo", "name")
     private = repo.get("private")
-    public = private is False
-    # Made public, or turned public, is the moment of a release itself; a commit to what is public is not.
-    flipped = public and (action == "create" or (action == "update" and scope.startswith("repo.config")))
+    appeared = private is False and (action == "create" or (action == "update" and _turned_public(payload, scope)))
     return Hint(
         received_at=received_at,
         due_at=received_at,
@@ -56,8 +54,18 @@ def hint(payload: Any, received_at: datetime) -> Hint | None:
         repo_id=name,
         hub_id=repo["id"] if isinstance(repo.get("id"), str) else None,
         private=private if isinstance(private, bool) else None,
-        exact_at=received_at if flipped else None,
+        exact_at=received_at if appeared else None,
     )
+
+
+def _turned_public(payload: Mapping[str, Any], scope: str) -> bool:
+    """Whether an update says that the repository turned public.
+
+    ``repo.config`` fires on secrets, settings, DOIs and disabling too; ``updatedConfig`` is ``{"private": false}``
+    for that flip alone, and ``{}`` for every other key (the Hub's webhooks, version 3).
+    """
+    updated = payload.get("updatedConfig")
+    return scope.startswith("repo.config") and isinstance(updated, Mapping) and updated.get("private") is False
 
 
 def _object(payload: Any, field: str) -> Mapping[str, Any]:

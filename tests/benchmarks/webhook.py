@@ -65,7 +65,9 @@ def _one(hub: ReplayHub, engine: db.Engine, address: str, number: int) -> tuple[
     hub.publish(name)
     before = _count(engine, Delivery)
     began = time.perf_counter()
-    status = hub.send_webhook(address, scope="repo.config", repo_id=name, secret=SECRET)
+    status = hub.send_webhook(
+        address, scope="repo.config", repo_id=name, secret=SECRET, updated_config={"private": False}
+    )
     answered = time.perf_counter() - began
     assert status == 202, status
     until(lambda: _count(engine, Delivery) > before, 30, f"the delivery of {name}")
