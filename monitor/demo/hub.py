@@ -45,6 +45,7 @@ class ReplayHub(World):
         RepositoryNotFoundError. With False it raises a bare HfHubHTTPError over http.
 
     `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest 10,000) say what came in.
+    `other_buckets`, where set, are named in every `RateLimit` header before the API's: name to (remaining, reset).
     `shift_pages`, where set, is called with the hub before every page of a walk but the first.
     """
 
@@ -67,6 +68,7 @@ class ReplayHub(World):
         self.repo_error_code = repo_error_code
         self.webhooks = webhooks.Webhooks()
         self.shift_pages: Callable[[ReplayHub], None] | None = None
+        self.other_buckets: dict[str, tuple[int, int]] = {}
         self.requests = 0
         self.refused = 0
         self.requests_by_path: Counter[str] = Counter()
@@ -202,15 +204,21 @@ class ReplayHub(World):
             return Answer(
                 kind,
                 {"error": "Internal Error - We're working hard to fix this as soon as possible!"},
-                allowance.headers(),
+                self._limits(allowance),
             )
         try:
             answer = self._route(request)
         except HubError as error:
             answer = _refusal(error)
-        answer.headers.update(allowance.headers())
+        answer.headers.update(self._limits(allowance))
         answer.trouble = kind
         return answer
+
+    def _limits(self, allowance: Allowance) -> dict[str, str]:
+        """The headers that say what is left, in every bucket."""
+        headers = allowance.headers()
+        others = [f'"{name}";r={left};t={reset}' for name, (left, reset) in self.other_buckets.items()]
+        return {**headers, "RateLimit": ", ".join([*others, headers["RateLimit"]])}
 
     def _refuse(self, allowance: Allowance, reset: int | None) -> Answer:
         with self._counting:

@@ -1,19 +1,21 @@
-"""The Hub's allowance: how many requests may still be made, shared by all workers, never exceeded.
+"""The Hub's rate limits: how many requests may still be made, shared by all workers, never exceeded.
 
-Our own share is a moving window (any 300 seconds hold at most ``per_window`` requests), so it fits the Hub's
-fixed windows wherever these begin. What the Hub answers in its ``RateLimit`` headers outranks our count: when
-little is left there, or after a 429, the allowance is shut until the Hub's window resets. Nothing here waits:
-a caller without allowance is told when to come back.
+The Hub counts requests in buckets (``api``, ``pages``, ``resolvers``), each with a limit of its own, and so is it
+counted here: what is low in one bucket stops no other. Our own share is a moving window (any 300 seconds hold at most
+so many requests), so it fits the Hub's fixed windows wherever these begin. What the Hub answers in its ``RateLimit``
+headers outranks our count: when little is left there, or after a 429, the bucket is shut until its window resets.
+Nothing here waits: a caller without allowance is told when to come back.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from huggingface_hub.utils import parse_ratelimit_headers
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MovingWindowSupport, Storage, storage_from_string
@@ -28,7 +30,13 @@ RESERVE = 10
 AWAY = 5.0
 """Seconds after which a storage that did not answer is asked again."""
 
+API = "api"
+ANONYMOUS = {API: 500, "pages": 100, "resolvers": 3_000}
+"""Requests that the Hub takes from an IP address without a token in one window, by bucket (its documentation, 2026)."""
+
 _SHUT = "hub-monitor/shut"
+_REMAINS = re.compile(r'"([\w.-]{1,40})"\s*;\s*r\s*=\s*(\d{1,9})\s*;\s*t\s*=\s*(\d{1,9})', re.ASCII)
+"""One bucket of a ``RateLimit`` header (draft-ietf-httpapi-ratelimit-headers-09): ``"api";r=REMAINING;t=SECONDS``."""
 
 
 class AllowanceSpent(Exception):  # noqa: N818  (a state of affairs, not a fault)
@@ -37,6 +45,27 @@ class AllowanceSpent(Exception):  # noqa: N818  (a state of affairs, not a fault
     def __init__(self, retry_in: float) -> None:
         super().__init__(f"the Hub's allowance is spent for {retry_in:.0f} s")
         self.retry_in = retry_in
+
+
+class Remaining(NamedTuple):
+    """What the Hub says is left of one bucket's window, and in how many seconds that window resets."""
+
+    bucket: str
+    requests: int
+    reset_in: int
+
+
+def remaining(headers: Mapping[str, str]) -> list[Remaining]:
+    """Each bucket that an answer's ``RateLimit`` header names; none where it is absent or cannot be read."""
+    stated = next((value for name, value in headers.items() if name.lower() == "ratelimit"), "")
+    return [Remaining(name, int(left), int(reset)) for name, left, reset in _REMAINS.findall(stated)]
+
+
+def bucket_of(path: str) -> str:
+    """The bucket that a request for this path counts in, as far as its path tells."""
+    if "/api/resolve-cache/" in path or (not path.startswith("/api/") and ("/resolve/" in path or "/raw/" in path)):
+        return "resolvers"
+    return API if "/api/" in path else "pages"
 
 
 @contextmanager
@@ -49,54 +78,74 @@ def _counting() -> Iterator[None]:
 
 
 class Allowance:
-    """At most ``per_window`` requests in any 300 s, counted in memory (one process) or in Redis (all workers).
+    """At most ``per_window`` requests in any 300 s in each bucket, counted in memory (one process) or in Redis (all
+    workers), and no more than the Hub takes from an address while it refuses the token (``anonymous``).
 
     ``storage`` is a URI of the limits library: ``memory://`` or ``redis://…``.
     """
 
     def __init__(self, per_window: int, storage: str = "memory://") -> None:
-        self.per_window = per_window
+        self._per_window = per_window
+        self.anonymous = False
         options = {} if storage.startswith("memory") else {"socket_connect_timeout": 5, "socket_timeout": 10}
         # Where the count cannot be read, nothing may be asked: the Hub's limit holds while Redis is away, too.
         self._storage: Storage = storage_from_string(storage, wrap_exceptions=True, **options)  # type: ignore[assignment]
         assert isinstance(self._storage, MovingWindowSupport)
         self._limiter = MovingWindowRateLimiter(self._storage)
-        self._item = RateLimitItemPerSecond(per_window, WINDOW, namespace="hub-monitor")
 
-    def take(self) -> None:
-        """Takes one request from the allowance, or raises AllowanceSpent."""
-        shut = self.shut_for()
+    @property
+    def per_window(self) -> int:
+        """Requests to the API in any 300 s, as things are now."""
+        return min(item.amount for item in self._items(API))
+
+    def _items(self, bucket: str) -> list[RateLimitItemPerSecond]:
+        """The limits that a request in this bucket counts towards."""
+        mine = self._per_window
+        anonymous = min(mine, ANONYMOUS.get(bucket, mine + RESERVE) - RESERVE)
+        amounts = {mine, anonymous} if bucket == API and self.anonymous else {mine if bucket == API else anonymous}
+        return [RateLimitItemPerSecond(amount, WINDOW, namespace="hub-monitor") for amount in sorted(amounts)]
+
+    def take(self, bucket: str = API) -> None:
+        """Takes one request from the bucket, or raises AllowanceSpent."""
+        shut = self.shut_for(bucket)
         if shut > 0:
             raise AllowanceSpent(shut)
         with _counting():
-            if not self._limiter.hit(self._item, "api"):
-                stats = self._limiter.get_window_stats(self._item, "api")
-                raise AllowanceSpent(max(1.0, stats.reset_time - time.time()))
+            for item in self._items(bucket):
+                if not self._limiter.hit(item, bucket):
+                    stats = self._limiter.get_window_stats(item, bucket)
+                    raise AllowanceSpent(max(1.0, stats.reset_time - time.time()))
 
-    def left(self) -> int:
+    def left(self, bucket: str = API) -> int:
         """How many requests may be made now."""
-        if self.shut_for() > 0:
+        if self.shut_for(bucket) > 0:
             return 0
         with _counting():
-            return int(self._limiter.get_window_stats(self._item, "api").remaining)
+            return min(int(self._limiter.get_window_stats(item, bucket).remaining) for item in self._items(bucket))
 
-    def shut_for(self) -> float:
-        """Seconds for which the Hub wants no more requests; 0 where it takes them."""
+    def shut_for(self, bucket: str = API) -> float:
+        """Seconds for which the Hub wants no more requests in this bucket; 0 where it takes them."""
         with _counting():
-            until = self._storage.get(_SHUT)
+            until = self._storage.get(f"{_SHUT}/{bucket}")
         return max(0.0, until - time.time()) if until else 0.0
 
-    def shut(self, seconds: float) -> None:
-        """No request by anyone for this many seconds (a shorter call does not shorten a longer one)."""
-        seconds = min(max(1.0, seconds), 2 * WINDOW)
+    def shut(self, seconds: float, bucket: str = API) -> None:
+        """No request in this bucket by anyone for so many seconds (a shorter call does not shorten a longer one)."""
+        key, seconds = f"{_SHUT}/{bucket}", min(max(1.0, seconds), 2 * WINDOW)
         with _counting():
-            missing = math.ceil(time.time() + seconds) - self._storage.get(_SHUT)
+            missing = math.ceil(time.time() + seconds) - self._storage.get(key)
             if missing > 0:
                 # The storage can only count up, so the moment of reopening is kept as a count of seconds.
-                self._storage.incr(_SHUT, 2 * WINDOW + 1, amount=missing)
+                self._storage.incr(key, 2 * WINDOW + 1, amount=missing)
 
     def read(self, headers: Mapping[str, str]) -> None:
-        """Heeds what an answer's ``RateLimit`` header says is left of the Hub's own window."""
-        info = parse_ratelimit_headers(headers)
-        if info is not None and info.remaining < RESERVE:
-            self.shut(info.reset_in_seconds + 1)
+        """Heeds what an answer's ``RateLimit`` header says is left of the Hub's own windows, each bucket apart."""
+        for bucket, requests, reset_in in remaining(headers):
+            if requests < RESERVE:
+                self.shut(reset_in + 1, bucket)
+
+    def refused(self, headers: Mapping[str, str], bucket: str = API) -> None:
+        """Heeds a 429 to a request in this bucket: it is shut until the reset that the headers name, or a window."""
+        self.read(headers)
+        resets = [item.reset_in for item in remaining(headers) if item.bucket == bucket or item.requests == 0]
+        self.shut(max(resets) + 1 if resets else WINDOW, bucket)

@@ -13,11 +13,10 @@ from typing import Any
 
 import httpx2
 from huggingface_hub import set_client_factory
-from huggingface_hub.utils import parse_ratelimit_headers
 from huggingface_hub.utils._http import hf_request_event_hook
 
 from monitor.sources.answers import HubBusyError, HubError, HubUnreachableError
-from monitor.sources.budget import WINDOW, Allowance
+from monitor.sources.budget import Allowance, bucket_of
 from monitor.telemetry import span
 
 TIMEOUT = {"connect": 10.0, "read": 20.0, "write": 10.0, "pool": 10.0}
@@ -62,19 +61,19 @@ class PoliteTransport(httpx2.BaseTransport):
         self._inner = inner or httpx2.HTTPTransport()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._allowance.take()
+        bucket = bucket_of(request.url.path)
+        self._allowance.take(bucket)
         request.extensions = {**request.extensions, "timeout": TIMEOUT}
         try:
             with span(f"{request.method} {request.url.host}", **{"http.request.method": request.method}):
                 response = self._inner.handle_request(request)
         except httpx2.TransportError as error:
             raise HubUnreachableError(f"cannot reach {request.url.host}: {error or type(error).__name__}") from error
-        self._allowance.read(response.headers)
         if response.status_code == 429:
             response.close()
-            info = parse_ratelimit_headers(response.headers)
-            self._allowance.shut(info.reset_in_seconds + 1 if info else WINDOW)
+            self._allowance.refused(response.headers, bucket)
             raise HubBusyError(f"{request.url.host} answered 429: asked too often")
+        self._allowance.read(response.headers)
         if response.status_code >= 500 or response.status_code == 408:
             response.close()
             raise HubError(f"{request.url.host} answered {response.status_code} to {request.url.path}")

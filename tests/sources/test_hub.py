@@ -121,6 +121,13 @@ def test_a_429_shuts_the_allowance_until_the_reset_and_returns_at_once(
     assert hub.requests == asked_before
 
 
+@pytest.mark.parametrize("bucket", ["pages", "resolvers"])
+def test_a_low_bucket_of_another_kind_does_not_stop_the_api(hub: ReplayHub, asked: Hub, bucket: str) -> None:
+    hub.other_buckets[bucket] = (0, 200)
+    for _ in range(3):
+        assert asked.brief("lab") == []
+
+
 def test_the_hubs_quota_is_never_exceeded_though_ours_is_larger() -> None:
     with ReplayHub(quota=30) as small:
         allowance = Allowance(400)
