@@ -1,30 +1,25 @@
-"""What reports do: a hard bounce or a complaint ends the letters at once, soft bounces when they are five."""
+"""What reports do: a bounce or a complaint counts where it bears a mark that we signed, and nothing else does."""
 
 from __future__ import annotations
 
-import hashlib
-from datetime import timedelta
+from collections.abc import Iterator
 
-from sqlalchemy import Engine, func, select
-from sqlmodel import Session, col
+from sqlalchemy import Engine
+from sqlmodel import Session
 
+from monitor.channels.email import bounce_policy
 from monitor.channels.email.reports import Kind, Report, read
 from monitor.channels.email.signup import unsubscribe
-from monitor.channels.email.suppression import of_address, suppress
-from monitor.channels.email.tokens import Purpose, TokenError, Tokens
-from monitor.db import now, transaction
-from monitor.history.record import ignoring
-from monitor.models import EmailBounce, Subscription
-
-SOFT = 5
-"""Soft bounces within 30 days after which an address is not written to."""
-WITHIN = timedelta(days=30)
+from monitor.channels.email.tokens import TokenError, Tokens
+from monitor.db import transaction
+from monitor.models import Subscription
 
 
 def take(engine: Engine, tokens: Tokens, raw: bytes) -> str:
     """Acts on one message that came back; returns what it did: suppressed, counted, unsubscribed or ignored.
 
-    The same report a second time is ignored.
+    The same report a second time is ignored, and so is one that bears no mark of an email that we sent: anybody can
+    write to the mailbox of bounces, and name whom they like.
     """
     report = read(raw)
     if report.kind is Kind.NOTHING:
@@ -33,60 +28,30 @@ def take(engine: Engine, tokens: Tokens, raw: bytes) -> str:
         if report.kind is Kind.FAREWELL:
             return _farewell(session, tokens, report)
         address = _address(session, tokens, report)
-        if address is None or not _kept(session, report, address, raw):
+        if address is None:
             return "ignored"
-        if report.kind is Kind.SOFT and _soft(session, address) < SOFT:
-            return "counted"
-        suppress(session, address, str(report.kind), report.says)
-        return "suppressed"
+        return bounce_policy.record(session, address, str(report.kind), raw, status=report.status, says=report.says)
 
 
 def _farewell(session: Session, tokens: Tokens, report: Report) -> str:
-    try:
-        ident = tokens.read_tag("unsubscribe", report.tag or "")
-    except TokenError:
-        return "ignored"
-    return "ignored" if unsubscribe(session, ident) is None else "unsubscribed"
+    ended = [unsubscribe(session, ident) for ident in _signed(tokens, "unsubscribe", report.tags)]
+    return "unsubscribed" if any(found is not None for found in ended) else "ignored"
 
 
 def _address(session: Session, tokens: Tokens, report: Report) -> str | None:
-    """Whom a report is about: our own marks decide, and a forged one is worth nothing.
-
-    Without any mark it is the address that the report names, if letters go there: the mail server that handed the
-    report over vouches for it.
-    """
-    idents = []
-    try:
-        if report.tag is not None:
-            idents.append(tokens.read_tag("bounce", report.tag))
-        if report.link is not None:
-            idents.append(tokens.read(Purpose.UNSUBSCRIBE, report.link).subscription_id)
-    except TokenError:
-        return None
-    for ident in idents:
+    """The reader that a report is about, by the marks that we signed; None where it bears none."""
+    marks = (("bounce", report.tags), ("message", report.message_ids))
+    for ident in (ident for what, tags in marks for ident in _signed(tokens, what, tags)):
         found = session.get(Subscription, ident)
-        return found.target.lower() if found else None
-    return next((address for address in report.addresses if of_address(session, address)), None)
+        if found is not None and found.channel == "email":
+            return found.target.lower()
+    return None
 
 
-def _kept(session: Session, report: Report, address: str, raw: bytes) -> bool:
-    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-    row = {
-        "digest": digest,
-        "address": address,
-        "kind": str(report.kind),
-        "status": report.status,
-        "says": report.says,
-        "at": now(),
-    }
-    new = session.execute(ignoring(session, EmailBounce).returning(col(EmailBounce.id)), [row])
-    return new.first() is not None
-
-
-def _soft(session: Session, address: str) -> int:
-    query = select(func.count()).where(
-        col(EmailBounce.address) == address,
-        col(EmailBounce.kind) == str(Kind.SOFT),
-        col(EmailBounce.at) > now() - WITHIN,
-    )
-    return session.scalar(query) or 0
+def _signed(tokens: Tokens, what: str, tags: tuple[str, ...]) -> Iterator[str]:
+    """The subscriptions of those of ``tags`` that we signed for this purpose, each once."""
+    for tag in dict.fromkeys(tag.lower() for tag in tags):
+        try:
+            yield tokens.read_tag(what, tag)
+        except TokenError:
+            continue

@@ -120,7 +120,8 @@ class Letters:
         if message.first_receipt:
             first = clean(message.first_receipt)
             headers |= {"In-Reply-To": first, "References": first}
-        return self._filled(self._stencil(sort), message.key, recipient, headers, links)
+        message_id = self._message_id(message.key, subscription)
+        return self._filled(self._stencil(sort), message_id, recipient, headers, links)
 
     def confirmation(self, subscription: Subscription, number: int, recipient: str) -> Letter:
         """The letter that asks whether its reader wants to be told.
@@ -132,13 +133,14 @@ class Letters:
         letter = self._blank(str(context["subject"]))
         letter["Feedback-ID"] = "confirmation:signup:letters:hubmonitor"
         stencil = _written(letter, "confirm", context)
-        return self._filled(stencil, f"confirm-{subscription.id}-{number}", recipient, {}, {"link": link})
+        message_id = self._message_id(f"confirm-{subscription.id}-{number}", subscription)
+        return self._filled(stencil, message_id, recipient, {}, {"link": link})
 
     def notice(self, subscription: Subscription, title: str, text: str, key: str, recipient: str) -> Letter:
         """Sentences for an operator, about the monitor itself; for anybody else with the way to leave."""
         letter = self._blank((f"{title}: {text}" if subscription.operator else title)[:150])
         letter["To"], letter["Date"] = recipient, format_datetime(now())
-        letter["Message-ID"] = message_id = f"<{clean(key)}@{self.sender.domain}>"
+        letter["Message-ID"] = message_id = self._message_id(key, subscription)
         foot = ""
         if not subscription.operator:
             links, headers = self._leaving(subscription)
@@ -163,6 +165,10 @@ class Letters:
     def return_path(self, subscription_id: str) -> str:
         """The envelope sender of a subscription's letters: what bounces names it."""
         return self.sender.tagged("bounce", self._tokens.tag("bounce", subscription_id))
+
+    def _message_id(self, key: str, subscription: Subscription) -> str:
+        """The Message-ID of an email, signed, so that a complaint that returns it can be believed."""
+        return f"<{clean(key)}.{self._tokens.tag('message', subscription.id)}@{self.sender.domain}>"
 
     # --- headers ------------------------------------------------------------------------------------------
 
@@ -195,9 +201,8 @@ class Letters:
         return letter
 
     def _filled(
-        self, stencil: Stencil, key: str, recipient: str, headers: Mapping[str, str], words: Mapping[str, str]
+        self, stencil: Stencil, message_id: str, recipient: str, headers: Mapping[str, str], words: Mapping[str, str]
     ) -> Letter:
-        message_id = f"<{clean(key)}@{self.sender.domain}>"
         own = {"To": recipient, "Date": format_datetime(now()), "Message-ID": message_id, **headers}
         return Letter(message_id, stencil.fill(own, words))
 

@@ -10,6 +10,7 @@ import threading
 import time
 
 from monitor.alerts.message import SendError
+from monitor.channels.email.refusals import judge
 from monitor.channels.email.servers import Server
 from monitor.channels.words import plain
 
@@ -17,21 +18,17 @@ PATIENCE = 25.0
 """Seconds for one letter, connection and all: less than what a worker's lease leaves it."""
 IDLE = 60.0
 """Seconds after which a connection is taken to be gone."""
-_MAILBOX = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1)")
-_STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 
 
 class RefusedError(SendError):
-    """The server said no. ``mailbox``: because there is nobody at the address."""
+    """The server said no. ``about``: what a refusal for good says of the reader's mailbox; None where nothing."""
 
     def __init__(self, stage: str, code: int, text: str) -> None:
         # Up to MAIL FROM it is about us (our login, our sender), which says nothing about the reader.
         permanent = code >= 500 and stage in {"RCPT TO", "DATA", "letter"}
         super().__init__(f"{stage} refused: {code} {text}"[:400], permanent=permanent)
         self.code = code
-        status = _STATUS.search(text)
-        spoken = _MAILBOX.fullmatch(status[1]) is not None if status else code in {550, 551, 553}
-        self.mailbox = permanent and stage == "RCPT TO" and spoken
+        self.about = judge("", f"{code} {text}") if permanent and stage == "RCPT TO" else None
 
 
 class _StaleError(Exception):

@@ -14,13 +14,13 @@ from email.message import EmailMessage, Message
 from email.policy import default
 from enum import StrEnum
 
+from monitor.channels.email.refusals import Refusal, judge
 from monitor.channels.words import plain
 
 _TAGGED = re.compile(r"\b(bounce|unsubscribe)\+([0-9a-z-]{10,80})@", re.IGNORECASE)
-_LINK = re.compile(r"/unsubscribe/([\w.-]{10,300})>")
-_ADDRESS = re.compile(r"[^\s<>;:,]+@[^\s<>;:,]+")
-_PASSING = re.compile(r"4\.|5\.2\.[23]|5\.3\.|5\.4\.|5\.6\.|5\.7\.")
-"""Statuses that say nothing lasting about a mailbox: full, too large, the network, the content, the policy."""
+_MESSAGE_ID = re.compile(r"\.([0-9a-f]{1,32}-[0-9a-f]{20})@", re.IGNORECASE)
+_MAX_MARKS = 20
+"""Marks of one report whose signature is checked."""
 _COMPLAINTS = {"abuse", "fraud", "virus", "opt-out", "opt-out-list", "other"}
 _ENVELOPE = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to")
 
@@ -30,6 +30,7 @@ class Kind(StrEnum):
 
     HARD = "hard"
     SOFT = "soft"
+    SENDER = "sender"
     COMPLAINT = "complaint"
     FAREWELL = "unsubscribe"
     NOTHING = "nothing"
@@ -37,12 +38,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report. ``tag``, ``link``: marks of ours that it bears; ``addresses``: whom it names, on its own word."""
+    """One report. ``tags``: marks that it bears of return paths, or of an unsubscribe address; ``message_ids``: marks
+    of Message-IDs. All are a stranger's words until their signature has been checked."""
 
     kind: Kind
-    tag: str | None = None
-    link: str | None = None
-    addresses: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
     status: str | None = None
     says: str | None = None
 
@@ -58,44 +59,44 @@ def read(raw: bytes) -> Report:
 
 
 def _read(message: EmailMessage) -> Report:
-    tags = dict(_tags(message))
-    if "unsubscribe" in tags:
-        return Report(Kind.FAREWELL, tag=tags["unsubscribe"])
+    tags = list(_tags(message, _ENVELOPE))
+    farewell = tuple(tag for what, tag in tags if what == "unsubscribe")
+    if farewell:
+        return Report(Kind.FAREWELL, farewell)
+    bounced = [tag for what, tag in tags if what == "bounce"]
     form = str(message.get_param("report-type", "")).lower() if message.is_multipart() else ""
     if form == "delivery-status":
-        return _delivery(message, tags.get("bounce"))
+        return _delivery(message, bounced)
     if form == "feedback-report":
-        return _complaint(message, tags.get("bounce"))
-    return Report(Kind.NOTHING, tag=tags.get("bounce"))
+        return _complaint(message, bounced)
+    return Report(Kind.NOTHING)
 
 
-def _tags(message: Message) -> Iterator[tuple[str, str]]:
-    for header in _ENVELOPE:
+def _tags(message: Message, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for header in names:
         for value in message.get_all(header, []):
             for what, tag in _TAGGED.findall(str(value)):
                 yield what.lower(), tag
 
 
-def _delivery(message: EmailMessage, tag: str | None) -> Report:
+def _delivery(message: EmailMessage, tags: list[str]) -> Report:
     failed = [fields for fields in _fields(message, "message/delivery-status") if _says(fields, "action") == "failed"]
-    own, link = _returned(message)
     if not failed:
-        return Report(Kind.NOTHING, tag=tag or own)
-    first = failed[0]
+        return Report(Kind.NOTHING)
+    # One email has one reader, who may pass it on to several mailboxes: that one of these is gone does not end it.
+    judged = [judge(_says(fields, "status"), plain(fields.get("diagnostic-code", ""))) for fields in failed]
+    worst = next((kind for kind in (Refusal.SENDER, Refusal.SOFT) if kind in judged), Refusal.HARD)
+    first = failed[judged.index(worst)]
     status = _says(first, "status")
-    kind = Kind.SOFT if _PASSING.match(status) or not status.startswith("5") else Kind.HARD
-    named = [_says(fields, name) for fields in failed for name in ("original-recipient", "final-recipient")]
-    diagnostic = plain(first.get("diagnostic-code", "")) or status
-    return Report(kind, tag or own, link, _addresses(named), status or None, diagnostic[:500])
+    says = plain(first.get("diagnostic-code", "")) or status
+    return Report(Kind(worst), *_marks(message, tags), status or None, says[:500])
 
 
-def _complaint(message: EmailMessage, tag: str | None) -> Report:
+def _complaint(message: EmailMessage, tags: list[str]) -> Report:
     for fields in _fields(message, "message/feedback-report"):
         what = _says(fields, "feedback-type")
-        own, link = _returned(message)
-        kind = Kind.COMPLAINT if what in _COMPLAINTS else Kind.NOTHING
-        named = [str(value) for value in fields.get_all("original-rcpt-to", [])]
-        return Report(kind, tag or own, link, _addresses(named), None, f"feedback: {what}"[:500])
+        if what in _COMPLAINTS:
+            return Report(Kind.COMPLAINT, *_marks(message, tags), None, f"feedback: {what}"[:500])
     return Report(Kind.NOTHING)
 
 
@@ -113,16 +114,15 @@ def _fields(message: EmailMessage, kind: str) -> Iterator[Message]:
                 yield message_from_string(block.strip())
 
 
-def _returned(message: EmailMessage) -> tuple[str | None, str | None]:
-    """The marks in the letter that came back with the report: its return path's tag, its unsubscribe link's token."""
-    tag = link = None
+def _marks(message: EmailMessage, tags: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(tags, marks of Message-IDs): of the report's own envelope, and of the email that it returns."""
+    tags, message_ids = list(tags), []
     for headers in _letters_in(message):
-        for value in headers.get_all("return-path", []):
-            tag = next((found for what, found in _TAGGED.findall(str(value)) if what.lower() == "bounce"), tag)
-        for value in headers.get_all("list-unsubscribe", []):
-            # A mail server may have folded it anew, even within the address.
-            link = next(iter(_LINK.findall("".join(str(value).split()))), link)
-    return tag, link
+        tags += [tag for what, tag in _tags(headers, ("return-path",)) if what == "bounce"]
+        for value in headers.get_all("message-id", []):
+            # A mail server may have folded it anew, even within the id.
+            message_ids += _MESSAGE_ID.findall("".join(str(value).split()))
+    return tuple(tags[:_MAX_MARKS]), tuple(message_ids[:_MAX_MARKS])
 
 
 def _letters_in(message: EmailMessage) -> Iterator[Message]:
@@ -136,8 +136,3 @@ def _letters_in(message: EmailMessage) -> Iterator[Message]:
 
 def _says(fields: Message, name: str) -> str:
     return plain(fields.get(name, "")).strip().lower()
-
-
-def _addresses(texts: list[str]) -> tuple[str, ...]:
-    found = [address.lower() for text in texts for address in _ADDRESS.findall(text)]
-    return tuple(dict.fromkeys(found))

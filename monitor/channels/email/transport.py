@@ -10,15 +10,16 @@ from sqlmodel import Session
 
 from monitor.alerts.message import Message, SendError
 from monitor.channels.background import changes_of, unseen, week
+from monitor.channels.email import bounce_policy
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.letters import Background, Letters
 from monitor.channels.email.post import Post, RefusedError
 from monitor.channels.email.rate import Rate
 from monitor.channels.email.servers import Server
 from monitor.channels.email.signing import Signer
-from monitor.channels.email.suppression import EXPLAINED, Blocklist, suppress
+from monitor.channels.email.suppression import EXPLAINED, Blocklist
 from monitor.channels.email.tokens import Tokens
-from monitor.db import reading, transaction
+from monitor.db import now, reading, transaction
 from monitor.labs import Registry, load
 from monitor.models import Subscription
 from monitor.settings import Settings, SettingsError
@@ -87,9 +88,10 @@ class Email:
         try:
             self.post.send(sender, address, letter)
         except RefusedError as error:
-            if error.mailbox:
+            if error.about is not None:
+                report = f"{address} {now():%Y-%m-%d} {error}".encode()
                 with transaction(self._engine) as session:
-                    suppress(session, address, "hard", str(error))
+                    bounce_policy.record(session, address, str(error.about), report, status=None, says=str(error))
             raise
 
     def _lab_name(self, lab: str) -> str | None:

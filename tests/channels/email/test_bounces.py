@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
+from sqlalchemy import select
 
 from monitor.alerts.message import Message, SendError
+from monitor.channels.email.mailbox import collect
 from monitor.channels.email.reports import Kind, read
-from monitor.db import reading
+from monitor.db import reading, transaction
 from monitor.models import EmailBounce, Subscription, Suppression
 from tests.channels.email.desk import READER, Desk
 from tests.channels.room import message_of, release
 from tests.fakes.hub import until
+from tests.fakes.imap import ImapServer
 from tests.fakes.smtp import Received
 
+DATA = Path(__file__).parent / "data"
 ADMIN = {"authorization": "Bearer admin"}
 
 
-def dsn(to: str, status: str = "5.1.1", action: str = "failed", original: bytes = b"", who: str = READER) -> bytes:
-    """A delivery report as Postfix writes it."""
+def dsn(
+    to: str,
+    status: str = "5.1.1",
+    action: str = "failed",
+    original: bytes = b"",
+    who: str = READER,
+    reply: str | None = None,
+) -> bytes:
+    """A delivery report as Postfix writes it; ``reply``: what the refusing server said."""
+    said = f"550 {status} no such user" if reply is None else reply
     return (
         f"Return-Path: <>\r\nDelivered-To: {to}\r\nFrom: MAILER-DAEMON@mx.example.org\r\nTo: {to}\r\n"
         "Subject: Undelivered Mail Returned to Sender\r\nMIME-Version: 1.0\r\n"
@@ -31,7 +46,7 @@ def dsn(to: str, status: str = "5.1.1", action: str = "failed", original: bytes 
         "--B\r\nContent-Type: message/delivery-status\r\n\r\n"
         "Reporting-MTA: dns; mx.example.org\r\nArrival-Date: Tue, 24 Nov 2026 04:00:00 +0000\r\n\r\n"
         f"Final-Recipient: rfc822; {who}\r\nOriginal-Recipient: rfc822;{who}\r\nAction: {action}\r\n"
-        f"Status: {status}\r\nDiagnostic-Code: smtp; 550 {status} no such user\r\n\r\n"
+        f"Status: {status}\r\nDiagnostic-Code: smtp; {said}\r\n\r\n"
     ).encode() + (b"--B\r\nContent-Type: message/rfc822\r\n\r\n" + original + b"\r\n--B--\r\n")
 
 
@@ -90,13 +105,58 @@ def test_capitals_in_the_return_path_do_not_matter(desk: Desk) -> None:
     assert report(desk, dsn(letter(desk).sender.upper())) == "suppressed"
 
 
-@pytest.mark.parametrize("status", ["4.2.1", "5.2.2", "5.7.1", "4.4.7"])
-def test_the_fifth_soft_bounce_ends_them(status: str, desk: Desk) -> None:
+@pytest.mark.parametrize("status", ["4.2.1", "5.2.2", "4.4.7", "5.3.4"])
+def test_soft_bounces_on_the_fifth_day_within_thirty_end_them(status: str, desk: Desk) -> None:
     sent = letter(desk)
-    done = [report(desk, dsn(sent.sender, status, original=f"X-Number: {number}".encode())) for number in range(5)]
-    assert done == ["counted"] * 4 + ["suppressed"]
+    done = []
+    for number in (0, 1, 2, 3, 4, 5):
+        done.append(report(desk, dsn(sent.sender, status, original=f"X-Number: {number}".encode())))
+        done.append(report(desk, dsn(sent.sender, status, original=f"X-Second: {number}".encode())))
+        if number < 5:
+            # The first lies too far back to count.
+            pass_days(desk, 27 if number == 0 else 1)
+    assert done == ["counted"] * 10 + ["suppressed", "suppressed"]
     found = suppression(desk)
     assert found is not None and found.why == "soft"
+
+
+def pass_days(desk: Desk, days: int) -> None:
+    """Moves everything that came back into the past."""
+    with transaction(desk.engine) as session:
+        for row in session.scalars(select(EmailBounce)):
+            row.at -= timedelta(days=days)
+            session.add(row)
+
+
+def test_a_mailbox_that_is_full_for_an_hour_of_many_releases_ends_nothing(desk: Desk) -> None:
+    sent = letter(desk)
+    for number in range(30):
+        raw = dsn(sent.sender, "5.0.0", original=f"X-Number: {number}".encode(), reply="552 Quota exceeded")
+        assert report(desk, raw) == "counted"
+    assert suppression(desk) is None and not desk.subscriptions()[0].paused
+
+
+@pytest.mark.parametrize("status", ["5.1.7", "5.1.8", "5.5.0", "5.5.4", "5.6.0", "5.7.1", "5.7.26"])
+def test_what_is_about_the_sender_ends_no_readers_emails_however_long(status: str, desk: Desk) -> None:
+    sent = letter(desk)
+    for number in range(12):
+        raw = dsn(sent.sender, status, original=f"X-Number: {number}".encode(), reply=f"550 {status} not from you")
+        assert report(desk, raw) == "counted"
+        pass_days(desk, 1)
+    assert suppression(desk) is None and desk.rows(EmailBounce) == 12
+
+
+def test_postfix_s_general_status_of_a_full_mailbox_is_soft_by_its_text(desk: Desk) -> None:
+    raw = (DATA / "bounce-general-status-quota.eml").read_bytes()
+    assert read(raw).kind is Kind.SOFT
+    assert report(desk, raw.replace(b"bounce@letters.example", letter(desk).sender.encode())) == "counted"
+    assert suppression(desk) is None
+
+
+def test_one_dead_mailbox_of_several_that_a_reader_forwards_to_is_not_the_reader(desk: Desk) -> None:
+    group = "\r\n\r\nFinal-Recipient: rfc822; other@example.net\r\nAction: failed\r\nStatus: 4.4.7\r\n"
+    raw = dsn(letter(desk).sender, reply=f"550 5.1.1 no such user{group}")
+    assert report(desk, raw) == "counted"
 
 
 def test_the_same_report_counts_once(desk: Desk) -> None:
@@ -119,8 +179,14 @@ def test_a_complaint_ends_them_by_the_letter_that_it_returns(desk: Desk) -> None
     assert found is not None and found.why == "complaint"
 
 
-def test_a_complaint_without_a_return_path_is_known_by_its_unsubscribe_link(desk: Desk) -> None:
+def test_a_complaint_without_a_return_path_is_known_by_its_message_id(desk: Desk) -> None:
     assert report(desk, arf(letter(desk).raw)) == "suppressed"
+
+
+def test_a_confirmation_that_is_complained_about_ends_them_too(desk: Desk) -> None:
+    assert desk.sign_up().status_code == 202
+    desk.confirmations()
+    assert report(desk, arf(desk.sink.letters[-1].raw)) == "suppressed"
 
 
 def test_not_spam_is_no_complaint(desk: Desk) -> None:
@@ -135,19 +201,52 @@ def test_a_letter_to_the_unsubscribe_address_unsubscribes(desk: Desk) -> None:
     assert desk.subscriptions()[0].paused_because == "unsubscribed"
 
 
-def test_a_report_by_an_address_alone_counts_where_letters_go_there(desk: Desk) -> None:
-    letter(desk)
-    assert report(desk, dsn("postmaster@letters.example", who="stranger@example.org")) == "ignored"
-    assert report(desk, dsn("postmaster@letters.example")) == "suppressed"
+FORGED = ("as it is", "forged tag", "forged Message-ID", "tag of an unsubscribe address", "no mark, sender's own words")
 
 
-def test_a_forged_tag_is_worth_nothing(desk: Desk) -> None:
+@pytest.mark.parametrize("kind", ["hard", "complaint"])
+@pytest.mark.parametrize("how", FORGED)
+@pytest.mark.parametrize("way", ["webhook", "mailbox"])
+def test_a_report_without_a_mark_that_we_signed_is_ignored(way: str, kind: str, how: str, desk: Desk) -> None:
     sent = letter(desk)
-    local, _, domain = sent.sender.partition("@")
-    forged = f"{local[:-1]}{'0' if local[-1] != '0' else '1'}@{domain}"
-    assert report(desk, dsn(forged)) == "ignored"
-    assert report(desk, f"To: {forged.replace('bounce', 'unsubscribe')}\r\n\r\n".encode()) == "ignored"
-    assert suppression(desk) is None and not desk.subscriptions()[0].paused
+    raw = forged(sent, kind, how)
+    if way == "webhook":
+        assert report(desk, raw) == "ignored"
+    else:
+        with ImapServer() as imap:
+            imap.add(raw)
+            chosen = desk.settings.model_copy(update={"bounce_url": SecretStr(imap.url)})
+            assert collect(chosen, desk.engine) == {"ignored": 1}
+    assert desk.rows(Suppression) == desk.rows(EmailBounce) == 0 and not desk.subscriptions()[0].paused
+
+
+def forged(sent: Received, kind: str, how: str) -> bytes:
+    """A report about an email that names its reader, and bears nothing that only we can have written."""
+    ident = sent.message["Message-ID"]
+    if how == "forged Message-ID":
+        returned = f"Message-ID: {altered(ident)}\r\nTo: {READER}\r\n\r\nText\r\n".encode()
+    else:
+        returned = f"Message-ID: <1@letters.example>\r\nTo: {READER}\r\nIn-Reply-To: {ident}\r\n\r\nText\r\n".encode()
+    tag = sent.sender.partition("+")[2]
+    to = {
+        "forged tag": altered(sent.sender),
+        "tag of an unsubscribe address": f"unsubscribe+{tag}",
+        "no mark, sender's own words": READER,
+    }.get(how, "bounce@letters.example")
+    if kind == "hard":
+        return dsn(to, original=returned)
+    return arf(returned).replace(b"fbl@letters.example", to.encode())
+
+
+def altered(address: str) -> str:
+    """An address with the last character of its local part changed."""
+    local, _, domain = address.partition("@")
+    return f"{local[:-1]}{'0' if local[-1] != '0' else '1'}@{domain}"
+
+
+def test_a_hard_bounce_that_lost_its_return_path_is_known_by_the_message_id_that_it_returns(desk: Desk) -> None:
+    ident = letter(desk).message["Message-ID"].encode()
+    assert report(desk, dsn("postmaster@letters.example", original=b"Message-ID:\r\n " + ident)) == "suppressed"
 
 
 def test_a_tag_decides_whom_it_is_about_not_what_the_report_claims(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from monitor.alerts.message import SendError
 from monitor.channels.email import Email
 from monitor.channels.email.servers import Server
 from monitor.db import reading
-from monitor.models import Suppression
+from monitor.models import EmailBounce, Suppression
 from monitor.settings import Settings, SettingsError
 from tests.channels.email.conftest import Make
 from tests.channels.email.desk import READER, Desk
@@ -261,12 +261,16 @@ def test_a_mailbox_that_is_not_there_is_not_written_to_again(desk: Desk) -> None
     assert found is not None and found.why == "hard"
 
 
-def test_a_refused_relay_says_nothing_about_the_mailbox(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "reply",
+    ["550 5.7.1 relaying denied", "550 SPF check failed", "553 5.1.8 sender's domain", "550 5.2.2 full", "550 no"],
+)
+def test_a_refusal_that_is_not_about_a_missing_mailbox_does_not_end_its_emails(reply: str, desk: Desk) -> None:
     desk.subscriber()
-    desk.sink.fail("RCPT", "550 5.7.1 relaying denied")
+    desk.sink.fail("RCPT", reply)
     desk.news(release())
     desk.deliver()
-    assert desk.rows(Suppression) == 0
+    assert desk.rows(Suppression) == 0 and desk.rows(EmailBounce) == 1
 
 
 def test_one_reader_s_failure_does_not_hold_up_the_others(desk: Desk) -> None:

@@ -1,0 +1,56 @@
+"""When bounces end the emails to an address: at once, after some days, or never."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from monitor.channels.email.refusals import Refusal
+from monitor.channels.email.suppression import suppress
+from monitor.db import now
+from monitor.history.record import ignoring
+from monitor.models import EmailBounce
+
+SOFT_DAYS = 5
+"""Different days (UTC) with a soft bounce, within WINDOW, after which an address is suppressed."""
+WINDOW = timedelta(days=30)
+
+
+def record(session: Session, address: str, kind: str, report: bytes, *, status: str | None, says: str | None) -> str:
+    """Records one bounce or complaint; returns ``suppressed``, ``counted``, or ``ignored`` for a repeated report.
+
+    A hard bounce and a complaint suppress the address at once; soft bounces when they came on SOFT_DAYS different days
+    within WINDOW, so that a mailbox that is full for some hours of many releases loses nothing. A refusal that is about
+    the sender (a block list, a policy) never does.
+    """
+    if not _is_new(session, address, kind, report, status, says):
+        return "ignored"
+    if kind == Refusal.SENDER or (kind == Refusal.SOFT and _soft_days(session, address) < SOFT_DAYS):
+        return "counted"
+    suppress(session, address, kind, says)
+    return "suppressed"
+
+
+def _is_new(session: Session, address: str, kind: str, report: bytes, status: str | None, says: str | None) -> bool:
+    row = {
+        "digest": hashlib.blake2b(report, digest_size=16).hexdigest(),
+        "address": address,
+        "kind": kind,
+        "status": status,
+        "says": says,
+        "at": now(),
+    }
+    new = session.execute(ignoring(session, EmailBounce).returning(col(EmailBounce.id)), [row])
+    return new.first() is not None
+
+
+def _soft_days(session: Session, address: str) -> int:
+    query = select(col(EmailBounce.at)).where(
+        col(EmailBounce.address) == address,
+        col(EmailBounce.kind) == str(Refusal.SOFT),
+        col(EmailBounce.at) > now() - WINDOW,
+    )
+    return len({at.date() for at in session.scalars(query)})
