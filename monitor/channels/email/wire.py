@@ -7,7 +7,7 @@ from email.policy import SMTP, EmailPolicy
 
 _VERBATIM = (
     "List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "List-Help", "List-Subscribe", "List-Archive",
-    "In-Reply-To", "References", "Feedback-ID",
+    "Message-ID", "In-Reply-To", "References", "Feedback-ID",
 )  # fmt: skip
 
 
