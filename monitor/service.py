@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
@@ -65,6 +65,11 @@ class Service:
             launch_window=timedelta(seconds=self.settings.settle_window),
             ring=self.ring,
         )
+
+    def pace(self, hub_interval: float) -> None:
+        """Looks at the Hub every so many seconds from now on; launches stay as wide as they were."""
+        self.settings.hub_interval = hub_interval
+        self.watcher = replace(self.watcher, hub_interval=hub_interval)
 
     def watch(self) -> None:
         """Makes the registry's namespaces be swept, and those that subscriptions name; notes who is not seen."""

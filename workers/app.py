@@ -37,8 +37,7 @@ LONGER = {"reclassify": 3_600}
 
 def make_app(settings: Settings) -> Celery:
     """An application for these settings, its beat schedule at their intervals."""
-    # The memory transport warns of a URL that names no host, though it needs none.
-    broker = "memory://localhost/" if settings.embedded else settings.broker_url
+    broker = "localhost" if settings.embedded else settings.broker_url
     app = Celery("hub-monitor", broker=broker, include=["workers.tasks"])
     app.conf.update(
         enable_utc=True,
@@ -56,7 +55,7 @@ def make_app(settings: Settings) -> Celery:
         worker_soft_shutdown_timeout=20.0,
         # What is published while Redis is away is given up soon: the next tick of the beat stands for it.
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2},
-        **({"broker_transport_options": {"polling_interval": 0.02}} if settings.embedded else _REDIS),
+        **({"broker_transport": "workers.memory:Transport"} if settings.embedded else _REDIS),
         task_routes={f"hub.{task}": {"queue": queue} for task, queue in QUEUES.items()},
         task_create_missing_queues=True,
         beat_schedule=schedule(settings),

@@ -44,7 +44,7 @@ class ReplayHub(World):
         need not: huggingface_hub 2.4 knows this 401 by its https URL, which loopback has not, and raises
         RepositoryNotFoundError. With False it raises a bare HfHubHTTPError over http.
 
-    `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest 10,000) say what came in.
+    `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest `keep`) say what came in.
     `other_buckets`, where set, are named in every `RateLimit` header before the API's: name to (remaining, reset).
     `shift_pages`, where set, is called with the hub before every page of a walk but the first.
     """
@@ -60,6 +60,7 @@ class ReplayHub(World):
         host: str = "127.0.0.1",
         port: int = 0,
         repo_error_code: bool = True,
+        keep: int = 10_000,
     ) -> None:
         super().__init__(clock)
         self.quota = quota
@@ -72,7 +73,7 @@ class ReplayHub(World):
         self.requests = 0
         self.refused = 0
         self.requests_by_path: Counter[str] = Counter()
-        self.calls: deque[Call] = deque(maxlen=10_000)
+        self.calls: deque[Call] = deque(maxlen=keep)
         self._faults = Faults()
         self._windows = Windows(window, clock)
         self._counting = threading.Lock()

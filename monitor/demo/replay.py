@@ -174,7 +174,7 @@ def _model(one: Recorded, created: datetime, modified: datetime, counts: dict[st
 @contextmanager
 def demo_hub(speed: float) -> Iterator[tuple[str, Replay]]:
     """A Hub on loopback with the history laid, generous with its allowance; (endpoint, the replay to be started)."""
-    with ReplayHub(quota=1_000_000) as hub:
+    with ReplayHub(quota=1_000_000, keep=0) as hub:
         replay = Replay(hub, speed)
         replay.prepare()
         try:
