@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlmodel import col
 
-from monitor.classify.lineage import stated_bases
+from monitor.classify.bases import stated_bases
 from monitor.db import reading
 from monitor.labs import Registry
 from monitor.models import Release
@@ -59,7 +59,7 @@ def _new(engine: Engine, items: Sequence[Facts]) -> list[Facts]:
 
 
 def _unknown(engine: Engine, registry: Registry, items: Iterable[Facts]) -> list[str]:
-    bases = dict.fromkeys(base for item in items for base in stated_bases(item)[0])
+    bases = dict.fromkeys(base for item in items for base in stated_bases(item).ids)
     wanted = [base for base in bases if _REPO_ID.fullmatch(base) and not _of_a_lab(registry, base)]
     known = _there(engine, Release.repo_id, wanted)
     return [base for base in wanted if base not in known]

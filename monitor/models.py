@@ -125,6 +125,8 @@ class Release(SQLModel, table=True):
         Index("ix_release_lab_released_at_id", "lab", "released_at", "id"),
         Index("ix_release_foundation_repo_id_id", "foundation_repo_id", "id"),
         *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
+        # Repository ids know no case on the Hub.
+        Index("ix_release_repo_id_lower", text("lower(repo_id)")),
         # The members of launches, with all that launches are counted by.
         Index(
             "ix_release_launched",
@@ -353,7 +355,16 @@ class Change(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "change"
-    __table_args__: ClassVar[Any] = (Index("ix_change_event_release_id", "event", "release_id"),)
+    __table_args__: ClassVar[Any] = (
+        Index("ix_change_event_release_id", "event", "release_id"),
+        # Who had a name before.
+        Index(
+            "ix_change_former_name",
+            text("lower(CAST(before AS TEXT))"),
+            sqlite_where=text("field = 'repo_id'"),
+            postgresql_where=text("field = 'repo_id'"),
+        ),
+    )
 
     id: int | None = _key()
     release_id: int = Field(

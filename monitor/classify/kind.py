@@ -12,18 +12,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from monitor.classify import wire
+from monitor.classify.bases import RELATIONS
 from monitor.classify.originals import NAME_LENGTH, QUANTS, family_of, folded, lab_of, named_after
 from monitor.classify.result import Evidence
 from monitor.labs import Lab, Registry
 from monitor.vocabulary import Kind
-
-RELATIONS = {
-    "finetune": Kind.FINETUNE,
-    "adapter": Kind.ADAPTER,
-    "merge": Kind.MERGE,
-    "quantized": Kind.QUANTIZED,
-}
-"""The Hub's words for ``base_model_relation``."""
 
 
 def _word(pattern: str, end: str = r"$|[-_.]") -> Callable[[str], str | None]:
@@ -76,10 +69,13 @@ class Decision(NamedTuple):
     evidence: Evidence
 
 
-def kind_of(model: wire.Model, registry: Registry, parents: tuple[str, ...], stated: str | None) -> Decision:
+def kind_of(
+    model: wire.Model, registry: Registry, parents: tuple[str, ...], stated: str | None, unusable: str | None = None
+) -> Decision:
     """The kind, and what decided: card, files, tags, name; then the number of bases, or the publisher.
 
-    ``parents`` are the bases that it states, ``stated`` the relation that the Hub's tags give (one of RELATIONS).
+    ``parents`` are the bases that it states, ``stated`` the relation that the Hub gives (one of RELATIONS),
+    ``unusable`` what it states as its base and is no repository id: then it is nobody's own release.
     """
     facts = wire.read(model)
     shown = (_as_its_author_says(facts) if facts.meta else None) or _by_files(facts, registry, parents)
@@ -92,7 +88,7 @@ def kind_of(model: wire.Model, registry: Registry, parents: tuple[str, ...], sta
         _by_name(facts, None if parents else own)
         or _by_bases(parents)
         or _by_another_name(facts, registry, own)
-        or _by_publisher(facts, registry, own)
+        or (_by_publisher(facts, registry, own) if unusable is None else _built_on(unusable))
         or _tuned(facts)
         or _of_its_own(facts)
     )
@@ -227,6 +223,11 @@ def _by_publisher(model: wire.Model, registry: Registry, own: Lab | None) -> Dec
     if lab is None or not lab.repackager or not _holds_something(model):
         return None
     return Decision(Kind.CONVERSION, Evidence("publisher", lab.id, "publishes others' models in other forms"))
+
+
+def _built_on(unusable: str) -> Decision:
+    says = "states a base that is no repository id: what it was built on is not known"
+    return Decision(Kind.UNKNOWN, Evidence("base_model", unusable[:NAME_LENGTH], says))
 
 
 def _tuned(model: wire.Model) -> Decision | None:

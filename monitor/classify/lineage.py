@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from monitor.classify import wire
-from monitor.classify.kind import RELATIONS, Decision, kind_of, says_quantized
+from monitor.classify.bases import stated_bases
+from monitor.classify.kind import Decision, kind_of, says_quantized
 from monitor.classify.originals import NAME_LENGTH, family_of, lab_of, named_after, unpacked
+from monitor.classify.repo_ids import distinct
 from monitor.classify.result import Evidence, Foundation, Known, Lineage, Lookup, Parent, knows_nothing
 from monitor.labs import Lab, Registry
 from monitor.vocabulary import Kind
@@ -21,13 +23,23 @@ def lineage(model: wire.Model, registry: Registry, known: Lookup = knows_nothing
 
     A chain is followed through ``known``; circles, missing and private parents end it where they are. Parents of a
     merge with different roots: the root that is a lab's own release, else the first parent's; the others are named.
-    A repository that names itself alone as its base is its own root.
+    A parent is named as the history or the registry spells it: ids know no case, and old names lead to new ones.
     """
-    parents, stated = stated_bases(model)
-    decision = kind_of(model, registry, parents, stated)
+    stated = stated_bases(model)
+    parents = tuple(distinct(_spelled(base, registry, known) for base in stated.ids))
+    decision = kind_of(model, registry, parents, stated.relation, stated.unusable)
     if not parents:
         return _unstated(model, decision, registry, known)
     return _stated(wire.repo_id(model), parents, decision, registry, known)
+
+
+def _spelled(repo_id: str, registry: Registry, known: Lookup) -> str:
+    """A repository's name today, as far as it is known; else with its namespace as the registry writes it."""
+    found = known(repo_id)
+    if found is not None:
+        return found.repo_id
+    namespace, slash, name = repo_id.partition("/")
+    return f"{registry.spelled(namespace)}{slash}{name}"
 
 
 def _stated(repo_id: str, parents: tuple[str, ...], decision: Decision, registry: Registry, known: Lookup) -> Lineage:
@@ -51,37 +63,6 @@ def _stated(repo_id: str, parents: tuple[str, ...], decision: Decision, registry
 def _releases(root: Foundation, registry: Registry) -> bool:
     """Whether the root's own publisher is a lab that releases models of its own."""
     return lab_of(registry.of(root.repo_id.partition("/")[0])) is not None
-
-
-def stated_bases(model: wire.Model) -> tuple[tuple[str, ...], str | None]:
-    """(bases that a model states, without doubles, and the relation that its tags state).
-
-    In the card's order; those of tags alone sorted. A model that names itself beside others does not mean itself.
-    """
-    facts = wire.read(model)
-    found = wire.texts(facts.meta, "base_model") if facts.meta else ()
-    relation = None
-    tagged = facts.by_prefix.get("base_model", ())
-    if not found and not tagged:
-        return (), None
-    names = dict.fromkeys(map(_clean, found))
-    for text in tagged:
-        head, colon, rest = text.partition(":")
-        if not colon:
-            names[_clean(text)] = None
-        elif head in RELATIONS:
-            relation = relation or head
-            names[_clean(rest)] = None
-    names.pop("", None)
-    if facts["id"] not in names:
-        return tuple(names), relation
-    return tuple([name for name in names if name != facts["id"]]) or tuple(names), relation
-
-
-def _clean(text: str) -> str:
-    """A base's repository id; empty for what can be none."""
-    text = text.strip().removeprefix("https://huggingface.co/").strip("/")
-    return text if len(text) <= NAME_LENGTH else ""
 
 
 def _unstated(model: wire.Model, decision: Decision, registry: Registry, known: Lookup) -> Lineage:
@@ -145,7 +126,7 @@ def _follow(repo_id: str, registry: Registry, known: Lookup, child: str) -> _Cha
             root = Foundation(repo_id, lab.id, lab.origin)
             return _Chain((), root, Evidence("base_model", repo_id, "its stated base"))
     steps: list[Parent] = []
-    seen = {child, repo_id}
+    seen = {child.lower(), repo_id.lower()}
     current, told = repo_id, None
     while len(steps) < LONGEST:
         found = known(current)
@@ -154,9 +135,9 @@ def _follow(repo_id: str, registry: Registry, known: Lookup, child: str) -> _Cha
             if found is None and told is not None:
                 return _as_told(steps, seen, told, registry, current)
             following = _through(current, registry, known)
-        if following is None or following.repo_id in seen:
+        if following is None or following.repo_id.lower() in seen:
             break
-        seen.add(following.repo_id)
+        seen.add(following.repo_id.lower())
         steps.append(following)
         current, told = following.repo_id, found
         if found is not None and found.kind is Kind.MERGE and found.foundation is not None:
@@ -180,7 +161,7 @@ def _ended(steps: list[Parent], registry: Registry, known: Lookup, current: str,
 
 def _as_told(steps: list[Parent], seen: set[str], told: Known, registry: Registry, current: str) -> _Chain:
     """The rest of a chain as a known member of it recorded it, where the next one itself is not known."""
-    further = [step for step in told.lineage[1:] if step.repo_id not in seen]
+    further = [step for step in told.lineage[1:] if step.repo_id.lower() not in seen]
     steps = [*steps, *further][:LONGEST]
     recorded = told.foundation
     root = _foundation(recorded.repo_id if recorded is not None else current, registry)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from monitor.demo.world import SORTS, Facts, Key, sort_value
+from monitor.demo.world import SORTS, Facts, Key, made_id, sort_value
 
 PLAIN = (
     *("_id", "id", "likes", "trendingScore", "private", "downloads", "tags"),
@@ -96,11 +96,21 @@ def limit_of(query: Query) -> int:
 def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Facts:
     """The named fields of a repository. Unknown facts are left out; file sizes come with `blobs` only."""
     row = {field: facts[field] for field in fields if facts.get(field) is not None}
+    if "baseModels" in fields and (bases := _base_models(facts)) is not None:
+        row["baseModels"] = bases
     if "model-index" in fields:
         row.setdefault("model-index", None)
     if "siblings" in row and not blobs:
         row["siblings"] = [{"rfilename": file["rfilename"]} for file in row["siblings"]]
     return row
+
+
+def _base_models(facts: Facts) -> dict[str, Any] | None:
+    """What the Hub resolved the card's bases to, as its tags name them: one relation for all."""
+    named = [tag.split(":", 2) for tag in facts["tags"] or () if tag.startswith("base_model:")]
+    models = [{"_id": made_id(ids[-1]), "id": ids[-1]} for ids in named if len(ids) == 3]
+    relation = next((ids[1] for ids in named if len(ids) == 3), None)
+    return {"relation": relation, "models": models} if models else None
 
 
 def cursor_after(sort: str, facts: Facts) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Row, bindparam, column, select, table
+from sqlalchemy import JSON, Row, Select, column, select, table
 from sqlmodel import Session
 
 from monitor.classify import Classification, classify
+from monitor.classify.bases import stated_bases
 from monitor.classify.lineage import likely_originals
 from monitor.classify.result import Known
 from monitor.db import among
@@ -38,49 +40,50 @@ def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -
     return done
 
 
-def _bases(facts: dict[str, Any]) -> list[str]:
-    """Whom a judgement will ask for: the bases that tags name, or those that the name of a copy tells of.
-
-    What a card alone names is asked for by itself.
-    """
-    tags = facts.get("tags")
-    if isinstance(tags, list):
-        tagged = [tag for tag in tags if isinstance(tag, str) and tag.startswith("base_model:")]
-        if tagged:
-            return [tag[11:] for tag in tagged if tag.count(":") == 1]
+def _bases(facts: dict[str, Any]) -> Iterable[str]:
+    """Whom a classification will ask for: the bases that are stated, or those that the name of a copy tells of."""
+    stated = stated_bases(facts).ids
+    if stated:
+        return stated
     namespace, _, name = str(facts.get("id")).partition("/")
     return likely_originals(namespace, name)
 
 
 class History:
-    """What the history knows of repository ids; asks the database once for each, or once for many."""
+    """What the history knows of repository ids, in any case and by former names; asks once for each, or for many."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._cache: dict[str, Known | None] = {}
-        self._judged: dict[str, Classification] = {}
+        self._judged: dict[str, tuple[str, Classification]] = {}
 
     def __call__(self, repo_id: str) -> Known | None:
-        if repo_id in self._judged:
-            self._cache[repo_id] = _known(repo_id, self._judged.pop(repo_id))
-        elif repo_id not in self._cache:
-            self._keep([repo_id], self._session.execute(_KNOWN_ONE, {"repo_id": repo_id}))
-        return self._cache[repo_id]
+        key = repo_id.lower()
+        if key in self._judged:
+            self._cache[key] = _known(*self._judged.pop(key))
+        elif key not in self._cache:
+            self._ask([key])
+        return self._cache[key]
 
     def learn(self, repo_ids: Iterable[str]) -> None:
         """Asks for all of these at once."""
-        wanted = [repo_id for repo_id in set(repo_ids) if repo_id not in self._cache]
-        if wanted:
-            found = self._session.execute(_KNOWN.where(among(self._session, "release.repo_id", wanted)))
-            self._keep(wanted, found)
+        self._ask([key for key in {repo_id.lower() for repo_id in repo_ids} if key not in self._cache])
 
-    def _keep(self, wanted: Sequence[str], found: Iterable[Row[Any]]) -> None:
-        self._cache.update(dict.fromkeys(wanted))
-        self._cache.update({row.repo_id: told(row._asdict()) for row in found})
+    def _ask(self, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        self._cache.update(dict.fromkeys(keys))
+        self._keep((row.repo_id, row) for row in self._session.execute(_KNOWN.where(among(self._session, _KEY, keys))))
+        former = [key for key in keys if self._cache[key] is None]
+        if former:
+            self._keep((row.former, row) for row in self._session.execute(_renamed(self._session, former)))
+
+    def _keep(self, found: Iterable[tuple[str, Row[Any]]]) -> None:
+        self._cache.update({repo_id.lower(): told(row._asdict()) for repo_id, row in found})
 
     def add(self, repo_id: str, found: Classification) -> None:
-        """Adds what has just been judged."""
-        self._judged[repo_id] = found
+        """Adds what has just been classified."""
+        self._judged[repo_id.lower()] = repo_id, found
 
 
 def _known(repo_id: str, found: Classification) -> Known:
@@ -102,5 +105,13 @@ _RELEASE = table(
 """Named here and not by its model: many are asked for one by one, where the mapper would take longer than the database,
 and a process that only judges starts sooner without the models."""
 _KNOWN = select(_RELEASE).order_by(_RELEASE.c.id)
-_KNOWN_ONE = _KNOWN.where(_RELEASE.c.repo_id == bindparam("repo_id"))
-"""Written once: to write it for each takes as long again as to ask."""
+_KEY = "lower(release.repo_id)"
+"""As the index of the ids without case is written."""
+_CHANGE = table("change", *map(column, ("id", "release_id", "field")), column("before", JSON))
+
+
+def _renamed(session: Session, keys: Sequence[str]) -> Select[Any]:
+    """Releases that once had these names, each with that name (``former``); the latest renaming last."""
+    query = select(_RELEASE, _CHANGE.c.before.label("former")).join(_CHANGE, _CHANGE.c.release_id == _RELEASE.c.id)
+    written = among(session, "lower(CAST(change.before AS TEXT))", [json.dumps(key) for key in keys])
+    return query.where(_CHANGE.c.field == "repo_id", written).order_by(_CHANGE.c.id)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    Text,
     bindparam,
     column,
     func,
@@ -34,7 +35,7 @@ from monitor.db import UTCDateTime
 from monitor.history.query import Query, lookup, to_sql
 from monitor.history.query.values import DATES
 from monitor.history.rows import iso_of, selected, told
-from monitor.models import Change, Json, Release
+from monitor.models import Change, Release
 from monitor.vocabulary import Status
 
 SORTS: dict[str, Any] = {
@@ -215,13 +216,14 @@ def indexed(session: Session, asked: str, *, walked: bool = False) -> ColumnElem
 
 
 def find(session: Session, repo_id: str) -> Release | None:
-    """The release of this name; the newest of several, and under a former name the one that bore it."""
-    by_name = select(Release).where(col(Release.repo_id) == repo_id)
+    """The release of this name, in any case; the newest of several, and under a former name the one that had it."""
+    by_name = select(Release).where(func.lower(col(Release.repo_id)) == repo_id.lower())
     row = session.scalars(by_name.order_by(col(Release.status) == str(Status.GONE), col(Release.id).desc())).first()
     if row is not None:
         return row
     former = select(Change).where(col(Change.field) == "repo_id").order_by(col(Change.id).desc())
-    for change in session.scalars(former.where(col(Change.before) == literal(repo_id, Json)).limit(1)):
+    written = func.lower(sql_cast(col(Change.before), Text)) == json.dumps(repo_id.lower())
+    for change in session.scalars(former.where(written).limit(1)):
         return session.get(Release, change.release_id)
     return None
 

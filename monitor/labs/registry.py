@@ -48,18 +48,24 @@ class Lab:
 
 
 class Registry:
-    """The labs, found by id, by namespace (exact, case-sensitive) and by feed."""
+    """The labs, found by id, by namespace (in any case: the Hub's ids know none) and by feed."""
 
     def __init__(self, labs: Iterable[Lab], within: Collection[str] | None = None) -> None:
         self.labs = tuple(labs)
         self._within = within
         self._by_id = {lab.id: lab for lab in self.labs}
-        self._by_namespace = {name: lab for lab in self.labs for name in lab.legacy}
-        self._by_namespace |= {name: lab for lab in self.labs for name in lab.namespaces}
+        self._by_namespace = {name.lower(): (name, lab) for lab in self.labs for name in lab.legacy}
+        self._by_namespace |= {name.lower(): (name, lab) for lab in self.labs for name in lab.namespaces}
 
     def of(self, namespace: str) -> Lab | None:
         """The lab of a namespace, present or former."""
-        return self._by_namespace.get(namespace)
+        found = self._by_namespace.get(namespace.lower())
+        return None if found is None else found[1]
+
+    def spelled(self, namespace: str) -> str:
+        """A namespace as the registry writes it, else as it is given. ``author=`` on the Hub is case-sensitive."""
+        found = self._by_namespace.get(namespace.lower())
+        return namespace if found is None else found[0]
 
     def get(self, lab_id: str) -> Lab | None:
         """The lab of an id."""
@@ -128,11 +134,11 @@ def _entries(text: str, where: str) -> list[Entry]:
             raise LabsError(f"labs file {where}: lab {entry['id']!r} is there twice; join the two")
         idents.add(entry["id"])
         for name in (*entry.get("namespaces", ()), *entry.get("legacy", ())):
-            if name in seen:
+            if name.lower() in seen:
                 raise LabsError(
-                    f"labs file {where}: namespace {name!r} is claimed by {seen[name]!r} and {entry['id']!r}"
+                    f"labs file {where}: namespace {name!r} is claimed by {seen[name.lower()]!r} and {entry['id']!r}"
                 )
-            seen[name] = entry["id"]
+            seen[name.lower()] = entry["id"]
     return entries
 
 
@@ -171,11 +177,11 @@ def _check_values(entry: Entry, place: str) -> None:
 
 
 def _merge(entries: dict[str, Entry], extra: list[Entry]) -> None:
-    claimed = {name for entry in extra for name in (*entry.get("namespaces", ()), *entry.get("legacy", ()))}
+    claimed = {name.lower() for entry in extra for name in (*entry.get("namespaces", ()), *entry.get("legacy", ()))}
     for entry in entries.values():
         for key in ("namespaces", "legacy"):
             if key in entry:
-                entry[key] = [name for name in entry[key] if name not in claimed]
+                entry[key] = [name for name in entry[key] if name.lower() not in claimed]
     for entry in extra:
         entries[entry["id"]] = {**entries.get(entry["id"], {}), **entry}
 

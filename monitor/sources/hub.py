@@ -16,8 +16,9 @@ from monitor.settings import HUB, Settings
 from monitor.sources.answers import Facts, HubError, models, read, usable
 
 FULL = [
-    "author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "gguf", "lastModified",
-    "library_name", "likes", "pipeline_tag", "private", "safetensors", "sha", "siblings", "tags", "trendingScore",
+    "author", "baseModels", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "gguf",
+    "lastModified", "library_name", "likes", "pipeline_tag", "private", "safetensors", "sha", "siblings",
+    "tags", "trendingScore",
 ]  # fmt: skip
 """What a classification wants to know."""
 

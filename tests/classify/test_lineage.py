@@ -132,9 +132,11 @@ def test_a_format_of_a_labs_own_release_is_no_conversion_unless_it_is_of_another
     assert judged("someone/thing-hf").kind is Kind.CONVERSION
 
 
-def test_one_that_names_itself_is_its_own_root() -> None:
+def test_one_that_names_itself_states_no_base() -> None:
     found = judged("a/one", "base_model:finetune:a/one")
-    assert found.foundation == Foundation("a/one", None, None)
+    assert (found.kind, found.lineage, found.foundation) == (Kind.UNKNOWN, (), None)
+    own = judged("Qwen/one", "base_model:quantized:qwen/ONE")
+    assert (own.kind, own.lineage, own.foundation) == (Kind.BASE, (), Foundation("Qwen/one", "qwen", "CN"))
 
 
 def test_a_very_long_chain_comes_to_an_end() -> None:

@@ -51,8 +51,8 @@ def test_a_former_name_is_the_same_lab() -> None:
     assert judged("THUDM/x").lab == judged("zai-org/x").lab
 
 
-def test_the_case_of_a_namespace_matters() -> None:
-    assert judged("qWEN/thing").lab is None
+def test_the_case_of_a_namespace_does_not_matter() -> None:
+    assert judged("qWEN/thing").lab == "qwen"
 
 
 def test_where_files_are_stored_says_nothing() -> None:

@@ -19,12 +19,14 @@ def test_it_knows_at_least_300_namespaces_of_labs_from_many_countries() -> None:
     assert registry.feeds
 
 
-def test_namespaces_are_found_exactly_by_case_and_by_their_former_names() -> None:
+def test_namespaces_are_found_in_any_case_and_by_their_former_names() -> None:
     registry = load()
     qwen = registry.of("Qwen")
     assert qwen is not None
     assert (qwen.id, qwen.origin, qwen.parent) == ("qwen", "CN", "alibaba")
-    assert registry.of("qwen") is None
+    assert registry.of("qwen") is qwen
+    assert registry.spelled("qwen") == "Qwen"
+    assert registry.spelled("nobody-Known") == "nobody-Known"
     assert registry.of("CohereForAI") is registry.of("CohereLabs")
     assert registry.of("THUDM") is registry.of("zai-org")
 

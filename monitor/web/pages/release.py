@@ -14,7 +14,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor import charts
-from monitor.classify.lineage import stated_bases
+from monitor.classify.bases import stated_bases
 from monitor.history.search import find
 from monitor.models import Adoption, Change, Release, Sighted
 from monitor.web.answers import conditional
@@ -138,8 +138,8 @@ def _tree(session: Session, row: Release, derivatives: Sequence[Release]) -> lis
     """The roots of the tree: the chain down to this release, beside it the other parents of a merge, then below it."""
     here = Branch(row.repo_id, row.kind if row.lineage else None, here=True, row=row)
     _below(here, derivatives)
-    stated, _ = stated_bases(row.facts)
-    direct = [step for step in row.lineage if step["repo_id"] in stated] or list(row.lineage[:1])
+    stated = {repo_id.lower() for repo_id in stated_bases(row.facts).ids}
+    direct = [step for step in row.lineage if step["repo_id"].lower() in stated] or list(row.lineage[:1])
     chain = [direct[0], *(step for step in row.lineage if step not in direct)] if direct else []
     root = row.foundation_repo_id
     if chain and root is not None and root not in {row.repo_id, *(step["repo_id"] for step in row.lineage)}:

@@ -1,0 +1,94 @@
+"""Which models a repository says it was built on: the Hub's own list first, then its tags, then the card."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from monitor.classify import wire
+from monitor.classify.repo_ids import MAX_LENGTH, NOTHING, distinct, parse_repo_id, written
+from monitor.vocabulary import Kind
+
+RELATIONS = {
+    "finetune": Kind.FINETUNE,
+    "adapter": Kind.ADAPTER,
+    "merge": Kind.MERGE,
+    "quantized": Kind.QUANTIZED,
+}
+"""The Hub's words for ``base_model_relation``."""
+
+
+class StatedBases(NamedTuple):
+    """What a repository states: ids without doubles, the Hub's word for the relation, and what is no id.
+
+    ``unusable``: the first text that stands where an id should (a path, a list), where no id is stated.
+    """
+
+    ids: tuple[str, ...] = ()
+    relation: str | None = None
+    unusable: str | None = None
+
+
+_NONE = StatedBases()
+
+
+def stated_bases(model: wire.Model) -> StatedBases:
+    """The bases that a model states, in the card's order; a model that names itself does not mean itself.
+
+    The Hub resolves what a card names into ``baseModels`` and tags: those ids are canonical, where a card may hold
+    another spelling, a former name or a URL. What a card names and the Hub does not is kept.
+    """
+    facts = wire.read(model)
+    texts = list(written(facts.meta.get("base_model"))) if facts.meta else []
+    tagged = facts.by_prefix.get("base_model", ())
+    listed = wire.mapping(facts, "baseModels") if "baseModels" in facts else wire.EMPTY
+    if not texts and not tagged and not listed:
+        return _NONE
+    own = facts["id"].lower()
+    resolved, relation = _listed(listed, own)
+    if not resolved:
+        resolved, relation = _tagged(tagged, own)
+    card = [parsed for text in texts if (parsed := parse_repo_id(text))]
+    ids = _in_order([one for one in distinct(card) if one.lower() != own], resolved)
+    if ids or card:
+        return StatedBases(tuple(ids), relation)
+    unusable = next((text for text in texts if text.lower() not in NOTHING), None)
+    return StatedBases((), None, unusable[:MAX_LENGTH] if unusable else None)
+
+
+def _listed(listed: wire.Model, own: str) -> tuple[list[str], str | None]:
+    """(ids, relation) of the Hub's ``baseModels``: ``{"relation": …, "models": [{"_id", "id"}]}``."""
+    models = listed.get("models")
+    models = models if isinstance(models, list) else [listed]
+    found = [parse_repo_id(one["id"]) for one in models if isinstance(one, dict) and isinstance(one.get("id"), str)]
+    ids = [one for one in distinct(filter(None, found)) if one.lower() != own]
+    relation = wire.text(listed, "relation")
+    return ids, relation if ids and relation in RELATIONS else None
+
+
+def _tagged(tagged: tuple[str, ...], own: str) -> tuple[list[str], str | None]:
+    """(ids, relation) of the tags ``base_model:X/Y`` and ``base_model:finetune:X/Y``."""
+    found, relation = [], None
+    for text in tagged:
+        head, colon, rest = text.partition(":")
+        if colon and head not in RELATIONS:
+            continue
+        parsed = parse_repo_id(rest if colon else text)
+        if parsed is None or parsed.lower() == own:
+            continue
+        found.append(parsed)
+        if colon:
+            relation = relation or head
+    return distinct(found), relation
+
+
+def _in_order(card: list[str], resolved: list[str]) -> list[str]:
+    """What the Hub resolved, in the card's order: what matches no id of the card is what an old name there leads to."""
+    by_id = {one.lower(): one for one in resolved}
+    others = [one for one in resolved if one.lower() not in {named.lower() for named in card}]
+    ids = []
+    for named in card:
+        match = by_id.get(named.lower())
+        if match is None and others:
+            match = others.pop(0)
+        ids.append(match or named)
+    return distinct([*ids, *others])
