@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from monitor.classify import wire
-from monitor.classify.originals import folded
+from monitor.classify.originals import NAME_LENGTH, folded
 from monitor.classify.result import Evidence, Known, Lineage, Lookup, Parameters, knows_nothing
 from monitor.classify.size_config import Counted, experts, from_config
 from monitor.classify.size_names import NameSize, from_name, says_part
@@ -188,7 +188,7 @@ def _near(one: int, other: int) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _speaks_of_experts(name: str) -> bool:
-    return _MIXTURE_SIGN.search(f"-{folded(name)}") is not None
+    return _MIXTURE_SIGN.search(f"-{folded(name[:NAME_LENGTH])}") is not None
 
 
 def _dense(model: wire.Model, by_name: NameSize | None) -> bool:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from monitor.classify.originals import folded
+from monitor.classify.originals import NAME_LENGTH, folded
 
 UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
@@ -64,7 +64,7 @@ def from_name(name: str) -> NameSize | None:
     ``8x7B`` tells none: experts share what is not expert. ``17B-16E`` and ``E4B`` tell what is active, not all. The
     size in the name of an adapter or of a draft model is its base's.
     """
-    if not _SOME.search(name) or says_part(name):
+    if len(name) > NAME_LENGTH or not _SOME.search(name) or says_part(name):
         return None
     lower = folded(name)
     return _in_parts(name) if any(sign.search(lower) for sign in _MORE) else _plainly(name, name)

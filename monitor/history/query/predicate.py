@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any as Anything
 from typing import Protocol
 
 from monitor.db import now as this_moment
+from monitor.history.query.glob import matcher
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.history.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
 from monitor.history.query.words import searchable
@@ -92,8 +92,8 @@ def _value(field: str, operator: str, value: str, now: datetime | None) -> Calla
     if field in _OWN:
         return _OWN[field](value)
     if field == "repo":
-        pattern = re.compile(".*".join(re.escape(part) for part in value.split("*")), re.DOTALL)
-        return lambda release: pattern.fullmatch(fold(release.repo_id)) is not None
+        matches = matcher(value)
+        return lambda release: matches(fold(release.repo_id))
     name = _ATTRIBUTES[field]
     if field in {"language", "tag"}:
         if value == NONE:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+from monitor.history.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
 from monitor.labs.countries import CONSORTIA, COUNTRIES
 from monitor.vocabulary import Event, Kind, LicenseClass, Openness, Size, Status, Via
 
@@ -87,7 +88,17 @@ def _text(field: str, text: str) -> str:  # noqa: PLR0911
         return _launch(fold(text))
     if field == "foundation":
         return _foundation(text)
-    return fold(text)
+    return _glob(fold(text)) if field == "repo" else fold(text)
+
+
+def _glob(text: str) -> str:
+    """A repository's name, which may hold wildcards."""
+    text = collapsed(text)
+    if "*" in text and len(text) > MAX_CHARACTERS:
+        raise ValueProblem(f"a pattern of at most {MAX_CHARACTERS} characters expected, not {len(text)}")
+    if text.count("*") > MAX_WILDCARDS:
+        raise ValueProblem(f"at most {MAX_WILDCARDS} wildcards (*) in a pattern expected, not {text.count('*')}")
+    return text
 
 
 def _launch(text: str) -> str:
