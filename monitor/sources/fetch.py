@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import base64
 import functools
-import ipaddress
-import socket
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +23,7 @@ import httpcore
 import httpx
 
 from monitor.settings import masked_url
+from monitor.sources.address_guard import AddressError, Admits, admitting, lookup
 
 CONNECT, READ = 10.0, 15.0
 """Seconds that a connection to one address, and one read of a silent server, may take."""
@@ -86,7 +85,7 @@ def get(
     allow_private: bool = False,
     headers: Mapping[str, str] | None = None,
     limits: Limits = LIMITS,
-    admits: Callable[[str], bool] | None = None,
+    admits: Admits | None = None,
 ) -> Fetched:
     """GETs ``url``, following redirects. Raises FetchError, and nothing else.
 
@@ -96,7 +95,7 @@ def get(
     here, moved, lasting = _checked(url), None, True
     sent = _headers({"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}, headers)
     visited = {str(here)}
-    with _Exchange(admits or _admitting(allow_private), limits) as exchange:
+    with _Exchange(admits or admitting(allow_private), limits) as exchange:
         while True:
             status, received, body = exchange.ask("GET", here, sent)
             if status not in MOVED:
@@ -131,7 +130,7 @@ def post(
     """
     here = _checked(url)
     sent = _headers({"User-Agent": user_agent, "Accept": "*/*"}, headers)
-    with _Exchange(_admitting(allow_private), limits) as exchange:
+    with _Exchange(admitting(allow_private), limits) as exchange:
         status, received, _ = exchange.ask("POST", here, sent, content)
     if status in MOVED:
         raise FetchError(f"{here.host} answers {status}, a redirect, which is not followed", status=status)
@@ -187,7 +186,7 @@ def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:
 class _Exchange:
     """The hops of one exchange: one deadline and one set of checked connections for all of them."""
 
-    def __init__(self, admits: Callable[[str], bool], limits: Limits) -> None:
+    def __init__(self, admits: Admits, limits: Limits) -> None:
         self._limits = limits
         self._deadline = time.monotonic() + limits.seconds
         self._pool = httpcore.ConnectionPool(
@@ -244,6 +243,8 @@ class _Exchange:
         """Turns whatever goes wrong on the way into a FetchError."""
         try:
             yield
+        except AddressError as error:
+            raise FetchError(str(error), permanent=error.refused) from None
         except httpcore.TimeoutException:
             if time.monotonic() >= self._deadline:
                 raise FetchError(f"{host} took longer than {self._limits.seconds:g} s") from None
@@ -332,45 +333,10 @@ class _Gunzip:
 # --- addresses ----------------------------------------------------------------------------------------------
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet; an IPv6 address that wraps an IPv4 one counts as it."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        wrapped = ip.ipv4_mapped or ip.sixtofour or _nat64(ip)
-        if wrapped is not None:
-            return is_public(str(wrapped))
-        if ip.is_site_local:
-            return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
-
-
-def _admitting(allow_private: bool) -> Callable[[str], bool]:
-    return (lambda _address: True) if allow_private else is_public
-
-
-def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if ip in ipaddress.ip_network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-    return None
-
-
-def addresses(host: str, port: int, admits: Callable[[str], bool]) -> list[str]:
-    """The addresses of ``host``. Raises FetchError: it has none, or one of them is not public."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise FetchError(f"{host} is not found") from None
-    found_at = list(dict.fromkeys(str(item[4][0]) for item in found))
-    # One private address among public ones is enough: nobody needs that, but for getting past this check.
-    if not all(admits(address) for address in found_at):
-        raise FetchError(f"{host} has a private address, refused (see MONITOR_ALLOW_PRIVATE_TARGETS)", permanent=True)
-    return found_at
-
-
 class _CheckedBackend(httpcore.NetworkBackend):
     """Connects to checked addresses only. Host and server name stay those of the URL: httpcore keeps them."""
 
-    def __init__(self, deadline: float, admits: Callable[[str], bool]) -> None:
+    def __init__(self, deadline: float, admits: Admits) -> None:
         self._deadline = deadline
         self._admits = admits
         self._inner = httpcore.SyncBackend()
@@ -384,7 +350,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in addresses(host, port, self._admits):
+        for address in lookup(host, port, self._admits):
             try:
                 left = _left(self._deadline, timeout)
                 stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)

@@ -24,6 +24,7 @@ from monitor.db import now
 from monitor.models import Subscription
 from monitor.settings import Settings
 from tests.channels.room import release
+from tests.fakes.dns import DnsServer
 from tests.fakes.feeds import FeedServer
 
 SETTINGS = Settings(secret_key=SecretStr("a key for tests"), allow_private_targets=True)
@@ -147,6 +148,14 @@ def test_a_service_that_refuses_is_no_success(receiver: FeedServer) -> None:
         "ntfy://127.0.0.1:{port}/topic",
         "mmost://[::1]:{port}/abcdefghijk",
         "mailto://user:password@example.com:{port}?smtp=127.0.0.1",
+        "mailto://user:password@example.com:{port}?smtp=localhost",
+        "json://2130706433:{port}/hook",
+        "json://0x7f.1:{port}/hook",
+        "json://127.1:{port}/hook",
+        "json://１２７.0.0.1:{port}/hook",
+        "json://[::ffff:127.0.0.1]:{port}/hook",
+        "json://example.com@127.0.0.1:{port}/hook",
+        "rsyslog://127.0.0.1:{port}",
         "nonsense://x",
         "not a url",
     ],
@@ -156,6 +165,44 @@ def test_what_apprise_may_not_reach_or_does_not_know_is_refused(receiver: FeedSe
         Apprise().send(message(url.format(port=receiver.port)))
     assert caught.value.permanent
     assert receiver.asked == []
+
+
+SEEN_AS_PUBLIC = {"127.0.0.2", "127.0.0.53"}
+"""A server of the internet, and the name server, as these tests have them."""
+
+
+@pytest.fixture
+def public_and_private() -> Iterator[tuple[FeedServer, FeedServer]]:
+    """A server that may be reached, and one at the same port that may not; each takes everything at /hook."""
+    with FeedServer("127.0.0.2") as public, FeedServer("127.0.0.1", public.port) as private:
+        public.put("/hook", "")
+        private.put("/hook", "")
+        yield public, private
+
+
+def test_a_name_that_leads_elsewhere_at_the_second_look_up_gains_nothing(
+    public_and_private: tuple[FeedServer, FeedServer],
+) -> None:
+    public, private = public_and_private
+    name = ("rebind.example", "A")
+    with DnsServer({name: ["127.0.0.2"]}, host="127.0.0.53", second={name: ["127.0.0.1"]}) as dns, dns.as_system():
+        channel = Apprise(admits=SEEN_AS_PUBLIC.__contains__)
+        channel.send(message(f"json://rebind.example:{public.port}/hook"))
+        assert public.count("/hook") == 1 and public.last("/hook").headers["host"] == f"rebind.example:{public.port}"
+        with pytest.raises(SendError, match="private address") as caught:
+            channel.send(message(f"json://rebind.example:{public.port}/hook"))
+    assert caught.value.permanent and private.asked == []
+
+
+@pytest.mark.parametrize("wish", ["", "?redirect=yes"])
+def test_a_redirect_to_a_private_address_is_not_followed(
+    wish: str, public_and_private: tuple[FeedServer, FeedServer]
+) -> None:
+    public, private = public_and_private
+    public.redirect("/moved", private.url("/hook"), 307)
+    with pytest.raises(SendError):
+        Apprise(admits=SEEN_AS_PUBLIC.__contains__).send(message(f"json://127.0.0.2:{public.port}/moved{wish}"))
+    assert public.count("/moved") == 1 and private.asked == []
 
 
 # --- the terminal -----------------------------------------------------------------------------------------

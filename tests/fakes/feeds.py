@@ -58,7 +58,7 @@ class _Quiet(ThreadingHTTPServer):
 class FeedServer:
     """Serves ``pages`` by path; ``asked`` is every request so far, in order. Use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.pages: dict[str, Page] = {}
         self.asked: list[Asked] = []
         self.closing = threading.Event()
@@ -76,7 +76,7 @@ class FeedServer:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._http = _Quiet(("127.0.0.1", 0), Handler)
+        self._http = _Quiet((host, port), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -96,7 +96,7 @@ class FeedServer:
 
     def url(self, path: str) -> str:
         """The address of ``path``."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self._http.server_address[0]!s}:{self.port}{path}"
 
     def count(self, path: str) -> int:
         """How often ``path`` was asked for."""

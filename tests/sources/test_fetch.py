@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from monitor.sources.fetch import Fetched, FetchError, Limits, _tls, get, is_public, post, retry_after
+from monitor.sources.fetch import Fetched, FetchError, Limits, _tls, get, post, retry_after
+from tests.fakes.dns import DnsServer
 from tests.fakes.feeds import FeedServer
 
 AGENT = "hub-release-monitor/0 (+https://monitor.example)"
@@ -292,11 +293,6 @@ def test_a_private_address_is_refused_in_every_spelling(web: FeedServer, host: s
     assert not web.asked
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_a_public_address_is_public(address: str) -> None:
-    assert is_public(address)
-
-
 def test_each_redirect_is_checked_like_the_first(web: FeedServer) -> None:
     """The server's own address is admitted here, so that its redirect to another one is what stops."""
     url = web.redirect("/", f"http://127.0.0.2:{web.port}/secret")
@@ -306,6 +302,53 @@ def test_each_redirect_is_checked_like_the_first(web: FeedServer) -> None:
     with pytest.raises(FetchError, match=r"localhost has a private address"):
         get(web.redirect("/", f"http://localhost:{web.port}/secret"), user_agent=AGENT, admits=_once())
     assert web.count("/secret") == 0
+
+
+def test_a_name_is_looked_up_once_and_asked_where_it_was_checked() -> None:
+    name = ("rebind.example", "A")
+    with (
+        FeedServer("127.0.0.2") as public,
+        FeedServer("127.0.0.1", public.port) as private,
+        DnsServer({name: ["127.0.0.2"]}, second={name: ["127.0.0.1"]}) as dns,
+        dns.as_system(),
+    ):
+        public.put("/", "hello")
+        private.put("/", "secret")
+        url = f"http://rebind.example:{public.port}/"
+        assert get(url, user_agent=AGENT, admits="127.0.0.2".__eq__).body == b"hello"
+        assert dns.asked.count(name) == 1 and public.last("/").headers["host"] == f"rebind.example:{public.port}"
+        with pytest.raises(FetchError, match="private address"):
+            get(url, user_agent=AGENT, admits="127.0.0.2".__eq__)
+        assert private.asked == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://lab.example@127.0.0.1:{port}/",
+        "http://lab.example:80@127.0.0.1:{port}/",
+        "http://lab.example\\@127.0.0.1:{port}/",
+        "http://127.0.0.1:{port}#@lab.example/",
+        "http://127.0.0.1:{port}?@lab.example/",
+        "http://１２７.0.0.1:{port}/",
+        "http://127。0。0。1:{port}/",
+        "http://①②⑦.0.0.1:{port}/",
+        "http://0177.0.0.1:{port}/",
+        "http://017700000001:{port}/",
+        "http://127.0.0.1.:{port}/",
+        "http://metadata.google.internal:{port}/computeMetadata/v1/",
+        "http://printer.local:{port}/",
+        "http://x.localhost:{port}/",
+        "http://[::1%25lo]:{port}/",
+        "http://[fe80::1%25lo]:{port}/",
+    ],
+)
+def test_no_spelling_of_a_url_hides_where_it_leads(web: FeedServer, url: str) -> None:
+    web.put("/", "secret")
+    with pytest.raises(FetchError) as caught:
+        get(url.format(port=web.port), user_agent=AGENT)
+    assert caught.value.permanent or "is not found" in caught.value.reason
+    assert not web.asked
 
 
 def _once() -> Callable[[str], bool]:

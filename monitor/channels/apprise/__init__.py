@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import apprise
 
 from monitor.alerts.message import Message, SendError
 from monitor.channels.stories import Story, counted, facts, stories
 from monitor.channels.words import describe, flag, foundation, headline, launched
 from monitor.models import Subscription
-from monitor.sources.fetch import FetchError, addresses, is_public
+from monitor.sources.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 
 MOST = 20
 """Releases of one grouped message that are spelled out."""
@@ -22,8 +24,9 @@ class Apprise:
     name = "apprise"
     pace = 1.0
 
-    def __init__(self, *, allow_private: bool = False) -> None:
-        self._allow_private = allow_private
+    def __init__(self, *, allow_private: bool = False, admits: Admits | None = None) -> None:
+        """``admits`` says of an IP address whether it may be connected to; without it the public ones may."""
+        self._admits = admits or admitting(allow_private)
 
     def send(self, message: Message) -> str:
         self._notify(message.target, title(message), body(message))
@@ -35,36 +38,31 @@ class Apprise:
         return key
 
     def _notify(self, url: str, heading: str, text: str) -> None:
-        service = apprise.Apprise.instantiate(url)
+        # Where a service redirects to is a server that nobody named.
+        service = apprise.Apprise.instantiate(url, asset=apprise.AppriseAsset(http_redirects=False))
         if service is None:
             raise SendError("Apprise knows no service for this URL", permanent=True)
-        if not self._allow_private:
-            for host in _hosts(service):
-                _refuse_private(host)
-        result = apprise.Apprise(service).notify(
-            title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT
-        )
-        if not result:
+        if self._admits is not everything and not _is_watched(service):
+            raise SendError(
+                f"{service.service_name} reaches its server in a way that cannot be checked ({HOW_TO_ALLOW})",
+                permanent=True,
+            )
+        with only_admitted(self._admits) as watch:
+            taken = apprise.Apprise(service).notify(
+                title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT
+            )
+        if not taken and watch.refusal is not None:
+            raise SendError(str(watch.refusal), permanent=True)
+        if not taken:
             # Apprise tells no kinds of failure apart.
             raise SendError("the service did not take the message")
 
 
-def _hosts(service: apprise.NotifyBase) -> set[str]:
-    """The servers that a URL chooses; none where it names a service, for then its "host" is a token or the like."""
-    templates: tuple[str, ...] = service.templates
-    if not any("{host}" in template for template in templates):
-        return set()
-    # A letter's relay can be named beside its domain (mailto://…?smtp=).
-    return {host.strip("[]") for host in (service.host, getattr(service, "smtp_host", None)) if host}
-
-
-def _refuse_private(host: str) -> None:
-    try:
-        addresses(host, 0, is_public)
-    except FetchError as error:
-        # One that is not found is nobody's: some services keep a topic's name in the place of a host.
-        if error.permanent:
-            raise SendError(str(error), permanent=True) from None
+def _is_watched(service: apprise.NotifyBase) -> bool:
+    """Whether a service speaks HTTP or SMTP, by sockets that are opened in the thread that sends."""
+    package = ".".join(type(service).__module__.split(".")[:3])
+    modules = [module for name, module in sys.modules.items() if name == package or name.startswith(f"{package}.")]
+    return any(hasattr(module, library) for module in modules for library in ("requests", "smtplib"))
 
 
 def title(message: Message) -> str:
