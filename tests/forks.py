@@ -7,7 +7,11 @@ import os
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["workers.main", "monitor.channels.email", "monitor.channels.slack.transport"])
+_COMMANDS = ("look", "ask", "manage", "again", "stories", "errors")
+FORKS.set_forkserver_preload(
+    ["workers.main", "workers.up", "monitor.channels.email", "monitor.channels.slack.transport"]
+    + [f"monitor.cli.{name}" for name in _COMMANDS]
+)
 
 
 def become(environment: dict[str, str], streams: tuple[Path, Path, Path]) -> None:

@@ -1,4 +1,7 @@
-"""The command line. ``hub-monitor`` itself is :mod:`workers.main`, which adds what runs in one process."""
+"""The command line. ``hub-monitor`` itself is :mod:`workers.main`, which adds what runs in one process.
+
+Nothing here imports a command's module, nor what it needs, before that command is used.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,59 @@ import sys
 from collections.abc import Callable
 
 import typer
-from sqlalchemy.exc import OperationalError
 
 from monitor import __version__
-from monitor.alerts.subscriptions import SubscriptionError
-from monitor.cli import again, ask, look, manage, stories
-from monitor.db import DatabaseError, failure
-from monitor.history.corrections import CorrectionError
-from monitor.history.query import QueryError
-from monitor.history.search import SearchError
-from monitor.labs import LabsError
-from monitor.logs import configure
-from monitor.settings import SettingsError
+from monitor.cli.lazy import LazyCommands, lazy_group
 
-WRONG = (SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError)
-"""Wrong use or setting: one line on standard error, exit code 2."""
+commands = LazyCommands()
+commands.register(
+    "monitor.cli.look",
+    {
+        "poll": "One pass over the sources in the foreground; prints what is new.",
+        "backfill": "Learns history; tells nobody; goes on where it was cut off.",
+        "classify": "Classifies repositories from the Hub, or Hub model objects without network or database.",
+    },
+)
+commands.register(
+    "monitor.cli.ask",
+    {
+        "releases": "Queries the history of releases.",
+        "stats": "Counts releases and the launches that they are of, sums their parameters, and says their median.",
+        "export": "Writes releases to a file; it appears whole, or not at all.",
+    },
+)
+commands.register(
+    "monitor.cli.manage",
+    {
+        "subscribe": "Subscribes a target; prints the subscription's id.",
+        "doctor": "What is in force and what is wrong: a line each, ok or what to do.",
+        "hub-webhooks": "The Hub's webhooks to this service.",
+        "subscriptions": "Lists, pauses and removes subscriptions.",
+        "labs": "The registry of labs.",
+        "db": "The database's migrations.",
+    },
+)
+commands.register(
+    "monitor.cli.again",
+    {
+        "reclassify": "Judges the whole history again, after the registry has changed, and lists what changed; "
+        "tells nobody.",
+        "resend": "Lists the deliveries that were given up; with numbers or --all, makes them due again.",
+    },
+)
+commands.register(
+    "monitor.cli.stories",
+    {
+        "launches": "Lists launches: repositories of one publisher and family that came out together.",
+        "announcements": "Lists the models that the labs' feeds named, and whether their weights came.",
+        "review": "Lists what is unsure (origin, size, kind), most followed first.",
+        "correct": "Corrects judgements by hand: that outranks every other, and outlasts reclassifying.",
+    },
+)
 
 app = typer.Typer(
     name="hub-monitor",
+    cls=lazy_group(commands),
     help="Sees open-weight model releases on the Hugging Face Hub as they happen, says what they are, and tells you.",
     epilog="Example: hub-monitor demo",
     no_args_is_help=True,
@@ -44,14 +82,9 @@ def _common(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log more, on standard error."),
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
+    from monitor.logs import configure
+
     configure(verbose=verbose)
-
-
-look.add_to(app)
-ask.add_to(app)
-manage.add_to(app)
-again.add_to(app)
-stories.add_to(app)
 
 
 def main(run: Callable[[], None] = app) -> None:
@@ -61,13 +94,16 @@ def main(run: Callable[[], None] = app) -> None:
     """
     try:
         run()
-    except WRONG as error:
-        print(f"hub-monitor: {error}", file=sys.stderr)
-        sys.exit(2)
-    except OperationalError as error:
-        print(f"hub-monitor: {failure(error)}", file=sys.stderr)
-        sys.exit(1)
     except BrokenPipeError:
         # The reader of our output has left (`| head`): nothing is wrong, and nobody is there to be told.
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        from monitor.cli.errors import explained
+
+        known = explained(error)
+        if known is None:
+            raise
+        line, code = known
+        print(f"hub-monitor: {line}", file=sys.stderr)
+        sys.exit(code)

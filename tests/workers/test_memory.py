@@ -17,7 +17,7 @@ from monitor.settings import load
 from tests.fakes.hub import Replay, ReplayHub, until
 from workers.app import make_app, schedule
 from workers.embedded import Beat
-from workers.main import rest_after
+from workers.up import rest_after
 
 
 class CountedLooks(Queue[Any]):

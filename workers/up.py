@@ -1,0 +1,171 @@
+"""The commands that run everything in one process: ``up`` and ``demo``."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from sqlalchemy import update
+from sqlmodel import Session
+
+from monitor import db, migrations
+from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
+from monitor.models import Namespace, Poll, Subscription, Target
+from monitor.service import Service
+from monitor.settings import Settings, load
+
+if TYPE_CHECKING:
+    from monitor.demo.replay import Replay
+    from workers.embedded import Beat, Embedded
+
+AFTERWARDS_INTERVAL = 60.0
+"""Hub interval of the demo once its recording is over, in seconds: nothing comes any more."""
+AFTERWARDS_DELAY = 60.0
+"""Seconds for which it still looks as often as before."""
+HOST = typer.Option("127.0.0.1", help="Where the page is served.")
+PORT = typer.Option(8000, min=0, max=65_535, help="0 takes any free one.")
+NO_WEB = typer.Option(False, "--no-web", help="Without the page and the API.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command(epilog="Example: hub-monitor up --port 8080")(up)
+    app.command(epilog="Example: hub-monitor demo --speed 3")(demo)
+
+
+def up(host: str = HOST, port: int = PORT, no_web: bool = NO_WEB) -> None:
+    """Runs everything in one process, and prints each alert; Ctrl-C stops it."""
+    _few_arenas()
+    settings = load()
+    if not settings.embedded:
+        raise typer.BadParameter("MONITOR_BROKER_URL names Redis: there, run celery and uvicorn (see the README)")
+    _run(settings, host, port, no_web=no_web, opening="Watching the Hub")
+
+
+def demo(
+    speed: float = typer.Option(1.0, min=0.1, max=100, help="How much faster than a release every second or two."),
+    host: str = HOST,
+    port: int = PORT,
+    no_web: bool = NO_WEB,
+) -> None:
+    """Runs everything on a recorded timeline, served by a Hub on this machine: no network, no settings."""
+    from monitor.demo.replay import demo_hub
+
+    _few_arenas()
+    with tempfile.TemporaryDirectory(prefix="hub-monitor-demo-") as folder, demo_hub(speed) as (endpoint, replay):
+        for name in [name for name in os.environ if name.startswith(("MONITOR_", "HF_"))]:
+            del os.environ[name]
+        os.environ |= {
+            "HF_ENDPOINT": endpoint,
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+            "MONITOR_DATABASE_URL": f"sqlite:///{folder}/demo.db",
+            "MONITOR_HUB_INTERVAL": "1",
+            "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
+            "MONITOR_FEEDS": "",
+        }
+        if not logging.getLogger("monitor").isEnabledFor(logging.DEBUG):
+            logging.getLogger("monitor").setLevel(logging.WARNING)
+        settings = load(_env_file=None)
+        from workers import tasks  # reads the settings that were just made
+
+        service = tasks.service()
+        service.registry = service.registry.within(replay.namespaces)
+
+        def then(embedded: Embedded) -> None:
+            replay.start()
+            threading.Thread(target=rest_after, args=(replay, service, embedded.beat), name="rest", daemon=True).start()
+
+        _run(settings, host, port, no_web=no_web, opening="Replaying a recorded week of the Hub", then=then)
+
+
+def rest_after(replay: Replay, service: Service, beat: Beat, delay: float = AFTERWARDS_DELAY) -> None:
+    """Waits for the recording's end and ``delay`` seconds more, then has the Hub polled as seldom as ``up`` does."""
+    from workers.app import schedule
+
+    replay.done.wait()
+    time.sleep(delay)
+    service.pace(AFTERWARDS_INTERVAL)
+    beat.reschedule(schedule(service.settings))
+    line = "The recording is over: the pages stay, and the Hub is polled once a minute"
+    Console(stderr=True).print(line, highlight=False)
+
+
+def _few_arenas() -> None:
+    """Makes glibc's malloc keep two arenas for all threads, and not eight a core that each hold what they once took."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, 2)
+
+
+_M_ARENA_MAX = -8
+"""Its number in malloc.h."""
+
+
+def _run(
+    settings: Settings,
+    host: str,
+    port: int,
+    *,
+    no_web: bool,
+    opening: str,
+    then: Callable[[Embedded], object] = lambda _embedded: None,
+) -> None:
+    from monitor.web.app import create_app
+    from workers import embedded, tasks
+
+    with embedded.only_one(settings.sqlite_path):
+        service = tasks.service()
+        service.channels  # noqa: B018  (a sender that cannot be is told now)
+        migrations.upgrade(service.engine)
+        _take_over(service)
+        web = None if no_web else embedded.WebThread(create_app(service), host, port)
+        console = Console(stderr=True)
+
+        def started(running: Embedded) -> None:
+            where = f", page at http://{host}:{web.port}/" if web else ""
+            then(running)
+            console.print(f"{opening}: {len(service.registry.watched)} namespaces{where}", highlight=False)
+
+        embedded.run(settings, web, started)
+        with db.transaction(service.engine) as session:
+            _terminal(session, on=False)
+        service.engine.dispose()
+    _clean(settings)
+    embedded.leave()
+
+
+def _take_over(service: Service) -> None:
+    """Takes back the leases of a process that died here (only one runs on a database), and prepares to watch."""
+    with db.transaction(service.engine) as session:
+        for table in (Poll, Namespace, Target):
+            session.execute(update(table).values(leased_until=None))
+        _terminal(session, on=True)
+    service.watch()
+
+
+def _terminal(session: Session, *, on: bool) -> None:
+    """The terminal's subscription: everything, while this process shows it."""
+    subscription: Subscription = subscribe(session, Wish("terminal", "this terminal", created_by="up"))
+    if on:
+        resume(subscription)
+    else:
+        pause(subscription, "not running")
+    session.add(subscription)
+
+
+def _clean(settings: Settings) -> None:
+    """Removes a demo's folder: leaving without waiting for threads skips its own clean-up."""
+    path = settings.sqlite_path
+    if path is not None and path.parent.name.startswith("hub-monitor-demo-"):
+        for file in path.parent.iterdir():
+            file.unlink(missing_ok=True)
+        Path(path.parent).rmdir()
