@@ -139,7 +139,7 @@ def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -
         if gguf and not any(file.endswith(_OTHER_FILES) for file in listed):
             return Decision(Kind.QUANTIZED, Evidence("files", min(gguf)[:NAME_LENGTH], "weights in GGUF alone"))
     config = wire.config(model)
-    packing = wire.mapping(config, "quantization_config") if config else None
+    packing = wire.quantization(config) if config else None
     if not packing:
         return None
     method = (wire.text(packing, "quant_method") or "stated")[:NAME_LENGTH]

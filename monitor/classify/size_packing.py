@@ -13,6 +13,7 @@ from monitor.classify import wire
 
 _BITS = {"I64": 64, "U64": 64, "I32": 32, "U32": 32, "I16": 16, "U16": 16, "I8": 8, "U8": 8}
 _HALVES = ("F16", "BF16")
+_EIGHT_BIT_FLOATS = ("F8_E4M3", "F8_E5M2")
 _FLOATS = ("F64", "F32", *_HALVES)
 _SMALL = 0.05
 """Whole numbers of less than this part of all elements are indices, masks and counters, and no packed weights."""
@@ -30,13 +31,17 @@ class Unpacked(NamedTuple):
 
 
 class _Packing(NamedTuple):
-    """How weights are packed: bits of a value, and how many values share a scale; None where nothing says."""
+    """How weights are packed: bits of a value, and how many values share a scale; None where nothing says.
+
+    ``mixed``: values of several widths are packed into elements of one type.
+    """
 
     bits: float | None
     group: int | None
     method: str
     hint: str
     zeros: bool
+    mixed: bool
 
 
 def unpacked(model: wire.Model) -> Unpacked | None:
@@ -49,7 +54,11 @@ def unpacked(model: wire.Model) -> Unpacked | None:
     if not by_type:
         total = wire.count(facts, "total")
         return None if total is None else Unpacked(total, None)
+    # Exponents of blocks (MXFP4, MXFP8) scale other values and are no parameters; the Hub counts none either.
+    exponents = by_type.pop("F8_E8M0", 0)
     plain = sum(by_type.values())
+    if not plain:
+        return None
     if all(kind in _FLOATS for kind in by_type):
         return Unpacked(plain, None)
     holder = max(
@@ -57,7 +66,7 @@ def unpacked(model: wire.Model) -> Unpacked | None:
     )
     if holder is None or by_type[holder] < _SMALL * plain:
         return Unpacked(plain - _exponents(by_type), None)
-    return _undone(by_type, plain, holder, _packing(model))
+    return _undone(by_type, plain, holder, _packing(model, by_type), exponents)
 
 
 def _whole(value: Any) -> bool:
@@ -65,14 +74,16 @@ def _whole(value: Any) -> bool:
 
 
 def _exponents(by_type: Mapping[str, int]) -> int:
-    """Scales of eight-bit floats in blocks (MXFP8), which come as exponents in bytes of their own."""
-    eight = sum(count for kind, count in by_type.items() if kind.startswith("F8_E4M3") or kind.startswith("F8_E5M2"))
-    scales = by_type.get("F8_E8M0", 0) + by_type.get("U8", 0)
+    """Scales of eight-bit floats in blocks (MXFP8) that come as exponents in plain bytes."""
+    eight = sum(count for kind, count in by_type.items() if kind.startswith(_EIGHT_BIT_FLOATS))
+    scales = by_type.get("U8", 0)
     return scales if 0 < scales < 0.05 * eight else 0
 
 
-def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packing) -> Unpacked:
+def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packing, exponents: int) -> Unpacked:
     packed, bits = by_type[holder], packing.bits
+    if packing.mixed:
+        return Unpacked(plain, None, certain=False)  # how much is of which width, no count by type tells
     if holder == "U8" and (
         bits is not None or packing.method or packing.hint or _near(by_type.get("F8_E4M3", 0), packed / 8)
     ):
@@ -85,7 +96,9 @@ def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packi
     if holder in {"I8", "U8"} and bits == 8:
         return Unpacked(plain, None)
     values, scales = (
-        _bytes(by_type, packed, packing) if holder == "U8" else _words(by_type, packed, holder, bits, packing)
+        _bytes(by_type, packed, packing, exponents)
+        if holder == "U8"
+        else _words(by_type, packed, holder, bits, packing)
     )
     if packing.method == "bitnet":
         values, scales = packed * 4, 0
@@ -93,14 +106,13 @@ def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packi
     return Unpacked(values + rest, f"{bits:g}-bit values unpacked from {holder}")
 
 
-def _bytes(by_type: Mapping[str, int], packed: int, packing: _Packing) -> tuple[int, int]:
+def _bytes(by_type: Mapping[str, int], packed: int, packing: _Packing, exponents: int) -> tuple[int, int]:
     """(values, elements that are scales) of four-bit values in bytes: NVFP4, MXFP4, bitsandbytes, Quark."""
     if packing.hint == "nvfp4" or (packing.hint != "mxfp4" and _near(by_type.get("F8_E4M3", 0), packed / 8)):
         return packed * 2, min(by_type.get("F8_E4M3", 0), packed // 8)
     if packing.hint == "mxfp4" or packing.method in {"mxfp4", "quark"}:
-        elsewhere = by_type.get("F8_E8M0", 0)
-        if elsewhere > packed // 32:
-            return packed * 2, min(elsewhere, packed // 16)
+        if exponents > packed // 32:
+            return packed * 2, 0
         return round(packed / (1 / 2 + 1 / 32)), 0  # the scales are bytes among the others
     if packing.hint == "bnb":
         group = 64
@@ -135,9 +147,9 @@ def _words(by_type: Mapping[str, int], packed: int, holder: str, bits: float, pa
     return values, min(values // group, floats)
 
 
-def _packing(model: wire.Model) -> _Packing:
+def _packing(model: wire.Model, by_type: Mapping[str, int]) -> _Packing:
     config = wire.config(model)
-    quantization = wire.mapping(config, "quantization_config") or wire.mapping(config, "quantization")
+    quantization = wire.quantization(config) or wire.mapping(config, "quantization")
     method = (wire.text(quantization, "quant_method") or wire.text(quantization, "quant_type") or "").lower()
     tags, name = set(wire.tags(model)), wire.name(model).lower()
     says = str(quantization)[:2_000].lower()
@@ -151,14 +163,22 @@ def _packing(model: wire.Model) -> _Packing:
     elif method in {"", "mlx"} and ("mlx" in tags or wire.text(model, "library_name") == "mlx"):
         hint = "mlx"
     known = _WITH_ZEROS & ({method} | tags)
-    bits = _bits(quantization, tags, name, method)
+    widths = _widths(quantization, by_type)
+    bits = _stated_bits(quantization) or min(widths, default=None) or _bits(quantization, tags, name, method)
     if bits is None and hint in {"mxfp4", "nvfp4"}:
         bits = 4
     if bits is None and "exl" in says + name:
         method = method or "exl2"
-    return _Packing(
-        bits, _group(quantization, hint), method, hint, bool(known) and quantization.get("zero_point") is not False
-    )
+    zeros = bool(known) and quantization.get("zero_point") is not False
+    return _Packing(bits, _group(quantization, hint), method, hint, zeros, mixed=len(widths) > 1)
+
+
+def _widths(quantization: Mapping[str, Any], by_type: Mapping[str, int]) -> set[float]:
+    """The widths of the groups of weights; without those of eight bits where eight-bit types hold them, unpacked."""
+    widths = {bits for group in _weights(quantization) if (bits := _stated_bits(group)) is not None}
+    if len(widths) > 1 and any(kind.startswith(_EIGHT_BIT_FLOATS) or kind == "I8" for kind in by_type):
+        widths.discard(8)
+    return widths
 
 
 def _group(quantization: Mapping[str, Any], hint: str) -> int | None:
@@ -176,12 +196,15 @@ def _weights(quantization: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [wire.mapping(group, "weights") for group in groups if isinstance(group, dict)]
 
 
+def _stated_bits(source: Mapping[str, Any]) -> float | None:
+    for key in ("bits", "w_bit", "num_bits", "nbits", "weight_bits"):
+        value = source.get(key)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value < 16:
+            return value
+    return None
+
+
 def _bits(quantization: Mapping[str, Any], tags: set[str], name: str, method: str) -> float | None:
-    for source in (quantization, *_weights(quantization)):
-        for key in ("bits", "w_bit", "num_bits", "nbits", "weight_bits"):
-            value = source.get(key)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value < 16:
-                return value
     if quantization.get("load_in_4bit") is True:
         return 4
     if quantization.get("load_in_8bit") is True:

@@ -142,3 +142,12 @@ def files(model: Model) -> tuple[str, ...]:
         names = [item.get("rfilename") for item in listed if isinstance(item, dict)]
         facts._files = tuple([item for item in names if isinstance(item, str)])
     return facts._files
+
+
+def quantization(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The ``quantization_config``, of the whole or of the part (``text_config``) that has one; else empty."""
+    own = mapping(config, "quantization_config")
+    if own:
+        return own
+    parts = (mapping(part, "quantization_config") for part in config.values() if isinstance(part, dict))
+    return next(filter(None, parts), EMPTY)

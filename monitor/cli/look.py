@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -19,7 +18,10 @@ from monitor import db, detection, migrations
 from monitor.backfill import Progress
 from monitor.backfill import backfill as learn
 from monitor.classify import classify as judge
+from monitor.classify.repo_ids import parse_repo_id
+from monitor.cli.model_objects import read_model_objects
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
+from monitor.history.facts import kept
 from monitor.history.record import Recorded
 from monitor.history.unrecorded import unrecorded
 from monitor.labs import load
@@ -130,8 +132,15 @@ def backfill(
 
 
 def classify(
-    repo_ids: list[str] = typer.Argument(None, metavar="[REPO_ID …]", help="Repositories to ask the Hub for."),
-    source: str = typer.Option(None, "--input", metavar="FILE|-", help="Hub model objects, one JSON object a line."),
+    repo_ids: list[str] = typer.Argument(
+        None, metavar="[REPO_ID …]", help="Repositories to ask the Hub for, by id or URL."
+    ),
+    source: str = typer.Option(
+        None,
+        "--input",
+        metavar="FILE|-",
+        help="Hub model objects: JSON lines, an array or pretty-printed; may be gzipped.",
+    ),
     explain: bool = typer.Option(False, "--explain", help="Say why, judgement by judgement."),
     form: Format | None = FormatOption,
 ) -> None:
@@ -140,8 +149,11 @@ def classify(
         raise typer.BadParameter("either repositories or --input FILE")
     registry = load(load_settings().labs_file)
     failures: list[str] = []
+    if source and not Path(source).exists() and (named := parse_repo_id(source)) and "://" in source:
+        repo_ids, source = [named], ""
     objects = _from_file(source, failures) if source else _from_hub(repo_ids, failures)
-    rows = (unrecorded(facts, judge(facts, registry), db.now(), "classify").as_json() for facts in objects)
+    storable = (kept(facts).facts for facts in objects)
+    rows = (unrecorded(facts, judge(facts, registry), db.now(), "classify").as_json() for facts in storable)
     if explain:
         write(
             _reasons(rows),
@@ -164,9 +176,10 @@ def _reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 yield {"repo_id": row["repo_id"], "judgement": judgement, **item}
 
 
-def _from_hub(repo_ids: list[str], failures: list[str]) -> Iterator[dict[str, Any]]:
+def _from_hub(texts: list[str], failures: list[str]) -> Iterator[dict[str, Any]]:
     hub: Hub = Service(load_settings()).watcher.hub
-    for repo_id in repo_ids:
+    for text in texts:
+        repo_id = parse_repo_id(text) or text
         try:
             facts = hub.detail(repo_id)
         except (HubError, AllowanceSpent, ValueError) as error:
@@ -179,26 +192,7 @@ def _from_hub(repo_ids: list[str], failures: list[str]) -> Iterator[dict[str, An
 
 
 def _from_file(source: str, failures: list[str]) -> Iterator[dict[str, Any]]:
-    if source == "-":
-        yield from _objects(sys.stdin, "standard input", failures)
-        return
     try:
-        with Path(source).open(encoding="utf-8", errors="replace") as file:
-            yield from _objects(file, source, failures)
+        yield from read_model_objects(source, sys.stdin.buffer, failures)
     except OSError as error:
         raise typer.BadParameter(f"cannot read {source}: {error.strerror}") from None
-
-
-def _objects(file: TextIO, name: str, failures: list[str]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            failures.append(f"{name}, line {number}: no JSON ({error})")
-            continue
-        if isinstance(value, dict) and isinstance(value.get("id") or value.get("modelId"), str):
-            yield value
-        else:
-            failures.append(f"{name}, line {number}: no Hub model object (an object with an id expected)")

@@ -539,3 +539,39 @@ def test_state_space_layers_are_as_wide_as_they_are_expanded() -> None:
     wider = _by_config("jamba-large", mamba_expand=4) - _by_config("jamba-large", mamba_expand=2)
     hidden, rank, state = 8_192, 512, 16
     assert wider == 63 * 2 * hidden * (3 * hidden + 2 * rank + 3 * state)
+
+
+@pytest.mark.parametrize(
+    ("types", "config", "total"),
+    [
+        ({"F4": 8_000_000_000, "F8_E8M0": 250_000_000, "BF16": 500_000_000}, {}, 8_500_000_000),
+        ({"F8_E4M3": 8_000_000_000, "F8_E8M0": 2_000_000_000, "BF16": 500_000_000}, {}, 8_500_000_000),
+        (
+            {"I32": 127_000_000_000, "BF16": 12_000_000_000},
+            {"text_config": {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {
+                "group_0": {"weights": {"num_bits": 4, "group_size": 32}}}}}},
+            1_016_000_000_000,
+        ),
+        # Of two widths in elements of one type nobody can say how much is of which.
+        (
+            {"I32": 800_000_000, "BF16": 300_000_000},
+            {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {
+                "group_0": {"targets": ["re:.*embed.*"], "weights": {"num_bits": 2, "group_size": 128}},
+                "group_1": {"targets": ["Linear"], "weights": {"num_bits": 4, "group_size": 128}}}}},
+            None,
+        ),
+        (
+            {"I32": 800_000_000, "F8_E4M3": 1_000_000_000, "BF16": 300_000_000},
+            {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {
+                "group_0": {"weights": {"num_bits": 8, "group_size": 128}},
+                "group_1": {"weights": {"num_bits": 4, "group_size": 128}}}}},
+            7_650_000_000,
+        ),
+        ({"F8_E8M0": 250_000_000}, {}, None),
+    ],
+)  # fmt: skip
+def test_exponents_nested_settings_and_mixed_widths(
+    types: dict[str, int], config: dict[str, Any], total: int | None
+) -> None:
+    found = classify({"id": "acme/Thing", "safetensors": {"parameters": types}, "config": config}, registry())
+    assert found.params_total == total
