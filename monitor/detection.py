@@ -85,7 +85,7 @@ def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | Non
             began = now()
             walk = watcher.hub.newest(SORTS[via], state.get("mark"))
             items = list(walk.items)
-            after = _walked(state, walk.newest, began, complete=walk.complete)
+            after = _walked(state, walk.newest, began, complete=walk.complete) | _token(watcher.hub, state)
         bases = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, items)
         sightings = [_sighting(item, via) for item in (*bases, *items) if item.get("private") is not True]
         with transaction(watcher.engine) as session:
@@ -146,6 +146,14 @@ def _walked(state: dict[str, Any], newest: str | None, began: datetime, *, compl
     """The cursor after a walk: the mark, since when we watch (Hub's time), and when we last looked (ours)."""
     mark = max(filter(None, (state.get("mark"), newest)), default=None)
     return {"mark": mark, "since": state.get("since") or mark, "walked_at": iso(began), "complete": complete}
+
+
+def _token(hub: Hub, state: dict[str, Any]) -> dict[str, Any]:
+    """What a poll keeps of the token: since when the Hub refuses it and why; nothing while the Hub accepts it."""
+    if hub.credentials.refused is None:
+        return {}
+    since = (state.get("token") or {}).get("since") or iso(now())
+    return {"token": {"since": since, "says": hub.credentials.refused}}
 
 
 def _sighting(facts: Facts, via: Via) -> Sighting:

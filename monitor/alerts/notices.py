@@ -20,6 +20,7 @@ from sqlmodel import Session, col
 from monitor.alerts.message import Channel, SendError
 from monitor.alerts.retries import verdict
 from monitor.db import now, reading, transaction
+from monitor.history.coverage import token_refused
 from monitor.history.record import ignoring
 from monitor.models import Feed, Namespace, Notice, Poll, Silence, Subscription
 
@@ -30,6 +31,8 @@ PATIENCE = 3
 LEASE = timedelta(minutes=2)
 LINES = 20
 """Sources that one notice names."""
+CREDENTIALS = "token HF_TOKEN"
+"""The source of the state in which the Hub refuses the token."""
 TITLE = "Hub Release Monitor"
 
 
@@ -51,8 +54,8 @@ class Silent:
 
 
 def silent(session: Session, hub_interval: float, moment: datetime) -> list[Silent]:
-    """The sources that are silent: the Hub's polls, the namespaces and feeds that fail again and again."""
-    return [*_polls(session, hub_interval, moment), *_namespaces(session), *_feeds(session)]
+    """The sources that are silent: the Hub's polls, the namespaces and feeds that fail again and again; the token."""
+    return [*_token(session), *_polls(session, hub_interval, moment), *_namespaces(session), *_feeds(session)]
 
 
 def unheard(session: Session, hub_interval: float, moment: datetime) -> dict[str, float | None]:
@@ -60,6 +63,12 @@ def unheard(session: Session, hub_interval: float, moment: datetime) -> dict[str
     rows = {row.name: row.succeeded_at for row in session.scalars(select(Poll)) if row.name in {"created", "modified"}}
     ages = {name: (moment - at).total_seconds() if at else None for name, at in rows.items()} or {"created": None}
     return {name: age for name, age in ages.items() if age is None or age > PATIENCE * hub_interval}
+
+
+def _token(session: Session) -> Iterable[Silent]:
+    refused = token_refused(session)
+    if refused is not None:
+        yield Silent(CREDENTIALS, refused.since, refused.sentence())
 
 
 def _polls(session: Session, hub_interval: float, moment: datetime) -> Iterable[Silent]:
@@ -113,6 +122,8 @@ def _begun(session: Session, item: Silent) -> str | None:
     new = ignoring(session, Silence).values(**values).returning(col(Silence.source))
     if session.scalars(new).first() is None:
         return None
+    if item.source == CREDENTIALS:
+        return item.says
     return f"{item.source} is silent since {_when(item.since)}: {item.says[:500]}"
 
 
@@ -121,6 +132,8 @@ def _over(session: Session, row: Silence) -> str | None:
     gone = session.execute(delete(Silence).where(col(Silence.source) == row.source))
     if gone.rowcount != 1:  # type: ignore[attr-defined]
         return None
+    if row.source == CREDENTIALS:
+        return f"The Hub accepts HF_TOKEN again, or none is set any more; it was refused since {_when(row.since)}"
     log.warning("a source is back", source=row.source, silent_since=row.since.isoformat())
     return f"{row.source} is back; it was silent since {_when(row.since)}"
 

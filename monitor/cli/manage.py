@@ -20,7 +20,7 @@ from monitor.labs import load as load_labs
 from monitor.models import Subscription, iso
 from monitor.service import Service
 from monitor.settings import Settings, SettingsError, load
-from monitor.sources.answers import HubError
+from monitor.sources.answers import BadCredentialsError, HubError
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub_webhook import sync
 from monitor.vocabulary import Digest
@@ -322,7 +322,14 @@ def _labs(settings: Settings) -> str:
 
 def _hub(settings: Settings) -> str:
     hub = Service(settings).watcher.hub
-    who = hub.whoami()
+    try:
+        who = hub.whoami()
+    except BadCredentialsError as error:
+        hub.ping()
+        raise HubError(
+            f"{error}; public repositories are read without a token, at the anonymous rate limit: "
+            "set a valid HF_TOKEN, or none"
+        ) from None
     hub.ping()
     return f"ok, {settings.hf_endpoint}, {'as ' + who if who else 'anonymous'}"
 

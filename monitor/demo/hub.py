@@ -21,7 +21,8 @@ from monitor.demo.server import Answer, Request, Server
 from monitor.demo.wire import HubError
 from monitor.demo.world import World, made_id, utc_now
 
-BAD_CREDENTIALS = "Invalid username or password."
+MISSING = "Invalid username or password."
+BAD_CREDENTIALS = "Invalid credentials in Authorization header"
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class ReplayHub(World):
     quota, window: requests a client may make in each fixed window of so many seconds; a client is an IP address,
         or a token, which has `user_quota` (twice the quota unless given, as 500 and 1,000 on the real Hub).
     clock: returns an aware datetime; dates what is added and drives the windows.
-    tokens: token to user name. A bearer token that is not among them gets a 401 everywhere. None: any will do.
+    tokens: token to user name; may be replaced at any time. A bearer token that is not among them gets a 401
+        everywhere, whether or not what it asks for is there. None: any will do.
     repo_error_code: send `X-Error-Code: RepoNotFound` with the 401 for a repository that is not there. The real Hub
         need not: huggingface_hub 2.4 knows this 401 by its https URL, which loopback has not, and raises
         RepositoryNotFoundError. With False it raises a bare HfHubHTTPError over http.
 
     `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest `keep`) say what came in.
+    `bad_credentials` is what it says of a token that is refused.
     `other_buckets`, where set, are named in every `RateLimit` header before the API's: name to (remaining, reset).
     `shift_pages`, where set, is called with the hub before every page of a walk but the first.
     """
@@ -69,6 +72,7 @@ class ReplayHub(World):
         self.repo_error_code = repo_error_code
         self.webhooks = webhooks.Webhooks()
         self.shift_pages: Callable[[ReplayHub], None] | None = None
+        self.bad_credentials = BAD_CREDENTIALS
         self.other_buckets: dict[str, tuple[int, int]] = {}
         self.requests = 0
         self.refused = 0
@@ -196,7 +200,9 @@ class ReplayHub(World):
             self.requests += 1
             self.requests_by_path[request.path] += 1
             self.calls.append(Call(request.method, request.path, request.params))
-        client, quota = request.token or request.client, self.user_quota if request.token else self.quota
+        # Nobody's window is charged for a token that is nobody's, so the address is.
+        token = None if request.token is None or self._refuses(request.token) else request.token
+        client, quota = (request.client, self.quota) if token is None else (token, self.user_quota)
         allowance = self._windows.spend(client, quota)
         kind, reset = self._faults.next(request.path)
         if kind == 429 or allowance.exceeded:
@@ -230,15 +236,16 @@ class ReplayHub(World):
         return Answer(429, {"error": "You have reached your 'api' rate limit."}, nothing_left.headers())
 
     def _route(self, request: Request) -> Answer:
-        if request.token is not None and self.tokens is not None and request.token not in self.tokens:
-            # On a repository it cannot be told from "not there", for the client neither.
-            on_repository = self.repo_error_code and request.path.startswith("/api/models/")
-            raise HubError(401, BAD_CREDENTIALS, "RepoNotFound" if on_repository else None)
+        if request.token is not None and self._refuses(request.token):
+            raise HubError(401, self.bad_credentials)
         for method, pattern, answer in _ROUTES:
             found = pattern.fullmatch(request.path)
             if method == request.method and found:
                 return answer(self, request, *map(unquote, found.groups()))
         raise HubError(404, "Sorry, we can't find the page you are looking for.")
+
+    def _refuses(self, token: str) -> bool:
+        return self.tokens is not None and token not in self.tokens
 
     def _list(self, request: Request) -> Answer:
         query = wire.Query(request.params)
@@ -264,7 +271,7 @@ class ReplayHub(World):
             code = "RepoNotFound" if self.repo_error_code or request.token else None
             if request.token:
                 raise HubError(404, "Repository not found", code)
-            raise HubError(401, BAD_CREDENTIALS, code)
+            raise HubError(401, MISSING, code)
         if facts["id"] != repo_id:
             target = f"/api/models/{facts['id']}" + (f"?{request.query}" if request.query else "")
             return Answer(307, f"Temporary Redirect. Redirecting to {target}", {"Location": target})
@@ -293,7 +300,7 @@ class ReplayHub(World):
     def _signed_in(self, request: Request) -> str:
         """The user whose token came with the request (a wrong one has been refused by now)."""
         if request.token is None:
-            raise HubError(401, BAD_CREDENTIALS)
+            raise HubError(401, MISSING)
         return "user" if self.tokens is None else self.tokens[request.token]
 
     def _list_webhooks(self, request: Request) -> Answer:

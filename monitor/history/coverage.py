@@ -15,6 +15,7 @@ from sqlalchemy import Engine, or_, select
 from sqlmodel import Session, col
 
 from monitor.db import now, reading, transaction
+from monitor.history.release import moment
 from monitor.models import Namespace, Outage, Poll, iso
 
 PATIENCE = 3
@@ -85,6 +86,31 @@ def _namespace(row: Namespace) -> Source:
     if row.error and EMPTY in row.error:
         return Source(row.name, "empty", row.swept_at, row.error)
     return Source(row.name, "failing", row.swept_at, row.error)
+
+
+class TokenRefused(NamedTuple):
+    """Since when the Hub has refused HF_TOKEN, and what it says of it."""
+
+    since: datetime
+    says: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"since": iso(self.since), "message": self.sentence()}
+
+    def sentence(self) -> str:
+        """What an operator must know."""
+        return (
+            f"The Hub has refused HF_TOKEN since {self.since:%Y-%m-%d %H:%M} UTC ({self.says}). "
+            "Public repositories are read without a token, at the anonymous rate limit: set a valid HF_TOKEN, or none."
+        )
+
+
+def token_refused(session: Session) -> TokenRefused | None:
+    """What the last poll learnt of the token; None where the Hub accepts it or there is none."""
+    row = session.get(Poll, "created")
+    kept = row.state.get("token") if row else None
+    since = moment(kept.get("since")) if isinstance(kept, dict) else None
+    return TokenRefused(since, str(kept["says"])) if kept and since else None
 
 
 def watch(engine: Engine, hub_interval: float) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -22,6 +23,10 @@ class HubUnreachableError(HubError):
 
 class HubBusyError(HubError):
     """The Hub answered 429; the allowance is shut until its window resets."""
+
+
+class BadCredentialsError(HubError):
+    """The Hub refuses the token: it says nothing about what was asked for."""
 
 
 def models(listing: bytes) -> list[Facts]:
@@ -51,3 +56,40 @@ def usable(item: Any) -> bool:
         and bool(item["_id"])
         and bool(item["id"])
     )
+
+
+MISSING = "Invalid username or password."
+"""What the Hub answers, with a 401, to a request without a token for a repository that is missing or private."""
+
+
+class _Response(Protocol):
+    """A client's response, as far as it is read here."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+def error_of(response: _Response) -> str:
+    """Why an answer refuses: its ``X-Error-Message``, else the ``error`` of its body; empty where it does not say."""
+    said = response.headers.get("x-error-message")
+    if said is None:
+        with suppress(HubError):
+            body = read(response.content, "")
+            said = body.get("error") if isinstance(body, dict) else None
+    return said.strip() if isinstance(said, str) else ""
+
+
+def is_missing(response: _Response) -> bool:
+    """Whether an answer says that a repository is missing, deleted or private.
+
+    Any other 401 or 404 is about the request, or comes from something that stands between us and the Hub.
+    """
+    if response.status_code not in {401, 404}:
+        return False
+    if response.headers.get("x-error-code") == "RepoNotFound":
+        return True
+    return error_of(response) in ({MISSING} if response.status_code == 401 else {"Repository not found"})

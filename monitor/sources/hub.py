@@ -10,10 +10,11 @@ from urllib.parse import quote
 import httpx2
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from huggingface_hub.utils import hf_raise_for_status
 
 from monitor.settings import HUB, Settings
-from monitor.sources.answers import Facts, HubError, models, read, usable
+from monitor.sources.answers import BadCredentialsError, Facts, HubError, is_missing, models, read, usable
+from monitor.sources.credentials import RECHECK_SECONDS, Credentials
 
 FULL = [
     "author", "baseModels", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "gguf",
@@ -51,11 +52,12 @@ class Walk:
 class Hub:
     """The Hub that the settings name. Its methods raise HubError or AllowanceSpent, and nothing else."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, recheck: float = RECHECK_SECONDS) -> None:
+        """``recheck``: seconds after which a token that the Hub refused is tried again."""
         self.endpoint = settings.hf_endpoint
-        self._token = _token(settings)
-        self._headers = build_hf_headers(token=self._token, library_name="hub-release-monitor")
-        self.api = HfApi(endpoint=self.endpoint, token=self._token)
+        token = _token(settings)
+        self.credentials = Credentials(token, recheck)
+        self.api = HfApi(endpoint=self.endpoint, token=token or False)
 
     def newest(self, sort: str, mark: str | None) -> Walk:
         """Walks the listing sorted by ``sort`` (createdAt, lastModified) down to and past ``mark``.
@@ -96,7 +98,7 @@ class Hub:
         try:
             answer = _json(self._ask(f"{self.endpoint}/api/models/{quote(repo_id, safe='/')}", {"expand": FULL}))
         except HfHubHTTPError as error:
-            if error.response.status_code in {401, 404}:
+            if is_missing(error.response):
                 return None
             raise HubError(f"the Hub refuses {repo_id}: {error.response.status_code}") from error
         if not usable(answer):
@@ -113,13 +115,15 @@ class Hub:
         return dict(answer) if isinstance(answer, dict) else None
 
     def whoami(self) -> str | None:
-        """The account of the token; None without one. Raises HubError where the token is refused."""
-        if not self._token:
+        """The account of the token; None without one. Raises BadCredentialsError where the token is refused."""
+        if not self.credentials.token:
             return None
         try:
-            return str(_json(self._ask(f"{self.endpoint}/api/whoami-v2")).get("name"))
+            answer = _json(self._ask(f"{self.endpoint}/api/whoami-v2"))
         except HfHubHTTPError as error:
-            raise HubError(f"the Hub refuses HF_TOKEN ({error.response.status_code})") from error
+            says = self.credentials.refused or str(error.response.status_code)
+            raise BadCredentialsError(f"the Hub refuses HF_TOKEN ({says})") from error
+        return str(answer.get("name")) if isinstance(answer, dict) else None
 
     def ping(self) -> None:
         """One small request; raises HubError where the Hub does not answer."""
@@ -159,7 +163,7 @@ class Hub:
     def _ask(self, url: str, params: dict[str, Any] | None = None) -> httpx2.Response:
         """Raises HubError for whatever is not an answer; HfHubHTTPError for 401, 403 and 404."""
         try:
-            response = get_session().get(url, params=params, headers=self._headers)
+            response = self.credentials.get(url, params=params)
             hf_raise_for_status(response)
         except HfHubHTTPError as error:
             if error.response.status_code in {401, 403, 404}:
@@ -176,8 +180,8 @@ def _json(response: httpx2.Response) -> Any:
     return read(response.content, response.url.path)
 
 
-def _token(settings: Settings) -> str | bool:
-    """The token of the settings; for the real Hub else the one that huggingface_hub keeps; False: anonymous."""
+def _token(settings: Settings) -> str | None:
+    """The token of the settings; for the real Hub else the one that huggingface_hub keeps; None: anonymous."""
     if settings.hf_token is not None:
         return settings.hf_token.get_secret_value()
-    return (get_token() if settings.hf_endpoint == HUB else None) or False
+    return get_token() if settings.hf_endpoint == HUB else None

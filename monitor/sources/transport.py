@@ -15,7 +15,14 @@ import httpx2
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils._http import hf_request_event_hook
 
-from monitor.sources.answers import HubBusyError, HubError, HubUnreachableError
+from monitor.sources.answers import (
+    MISSING,
+    BadCredentialsError,
+    HubBusyError,
+    HubError,
+    HubUnreachableError,
+    error_of,
+)
 from monitor.sources.budget import Allowance, bucket_of
 from monitor.telemetry import span
 
@@ -78,10 +85,38 @@ class PoliteTransport(httpx2.BaseTransport):
             response.close()
             raise HubError(f"{request.url.host} answered {response.status_code} to {request.url.path}")
         response.stream = _Bounded(response.stream, request.url)
+        if "authorization" in request.headers:
+            self._check_token(response)
         return response
+
+    def _check_token(self, response: httpx2.Response) -> None:
+        """Notes whether the token of this request was accepted. Raises BadCredentialsError where it was not."""
+        says = refused_token(response) if response.status_code == httpx2.codes.UNAUTHORIZED else None
+        self._allowance.anonymous = says is not None
+        if says is not None:
+            response.close()
+            raise BadCredentialsError(says)
 
     def close(self) -> None:
         self._inner.close()
+
+
+_ABOUT_REPOSITORY = {"RepoNotFound", "GatedRepo", "RevisionNotFound", "EntryNotFound"}
+"""Error codes of a 401 that mean the repository, not the token."""
+
+
+def refused_token(response: httpx2.Response) -> str | None:
+    """What a 401 to a request with a token says of that token; None where it may be about the repository.
+
+    A bad or revoked token is told by "Invalid credentials in Authorization header", one that has run out by other
+    words. "Invalid username or password." is what a request without a token gets for a repository that is missing.
+    """
+    response.read()
+    says = error_of(response)
+    code = response.headers.get("x-error-code")
+    if says.startswith("Invalid credentials") or not (code in _ABOUT_REPOSITORY or says == MISSING):
+        return says[:200] or "401 without a reason"
+    return None
 
 
 def use(allowance: Allowance, inner: httpx2.BaseTransport | None = None) -> None:

@@ -16,7 +16,7 @@ from sqlmodel import Session
 from monitor import db, migrations
 from monitor.alerts.notices import PATIENCE, unheard
 from monitor.history.adoption import series
-from monitor.history.coverage import coverage
+from monitor.history.coverage import coverage, token_refused
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
@@ -210,7 +210,11 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz", tags=["operation"], responses=refusals())
 def readyz(request: Request, session: Reading) -> dict[str, Any]:
-    """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not."""
+    """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not.
+
+    `token_refused` says since when the Hub has refused HF_TOKEN, and is null while it accepts it: the service is ready
+    all the same, since public repositories are read without a token.
+    """
     service = service_of(request)
     at, newest = migrations.revision(service.engine), migrations.head()
     if at != newest:
@@ -223,4 +227,6 @@ def readyz(request: Request, session: Reading) -> dict[str, Any]:
     polls = session.scalars(select(Poll))
     ages = {row.name: (moment - row.succeeded_at).total_seconds() for row in polls if row.succeeded_at}
     seen = coverage(session, interval)
-    return {"status": "ready", "polls": ages, "coverage": seen.as_json()}
+    refused = token_refused(session)
+    token = refused and refused.as_json()
+    return {"status": "ready", "polls": ages, "coverage": seen.as_json(), "token_refused": token}

@@ -11,6 +11,7 @@ from sqlalchemy import case, func, or_, select
 from sqlmodel import Session, col
 
 from monitor.db import now
+from monitor.history.coverage import token_refused
 from monitor.models import Delivery, DeliveryState, Feed, Hint, Namespace, Poll, Subscription
 from monitor.web.api import Reading, service_of
 from monitor.web.render import page
@@ -34,6 +35,7 @@ def status(request: Request, session: Reading) -> HTMLResponse:
         "allowance": service.allowance.left(),
         "share": service.settings.hub_requests_per_window,
         "polls": polls,
+        "token_refused": token_refused(session),
         "late": {poll.name for poll in polls if poll.succeeded_at is None or moment - poll.succeeded_at > limit},
         "namespaces": len(spaces),
         "swept": len(swept),
