@@ -33,6 +33,7 @@ class Kept:
 
     name = "kept"
     pace = 0.0
+    can_edit = False
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -67,10 +68,10 @@ class House:
             hub_interval=60,
         )
 
-    def subscribe(self, query: str = "", **wish: object) -> str:
+    def subscribe(self, query: str = "", target: str = "me", **wish: object) -> str:
         """A subscription of the kept channel; its id."""
         with db.transaction(self.engine) as session:
-            return subscribe(session, Wish("kept", "me", query, **wish)).id  # type: ignore[arg-type]
+            return subscribe(session, Wish("kept", target, query, **wish)).id  # type: ignore[arg-type]
 
     def begin(self, *namespaces: str) -> None:
         """The first look at everything: what is there is history."""

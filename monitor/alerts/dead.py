@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlmodel import Session, col
 
 from monitor.db import now
@@ -34,7 +34,12 @@ def given_up(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def revive(session: Session, delivery_ids: Sequence[int]) -> int:
-    """Makes dead deliveries due again; returns how many were dead."""
-    query = update(Delivery).where(col(Delivery.id).in_(delivery_ids), col(Delivery.state) == str(DeliveryState.DEAD))
+    """Makes dead deliveries due again, with all that their messages tell; returns how many of those named were dead."""
+    dead = col(Delivery.state) == str(DeliveryState.DEAD)
+    named = col(Delivery.id).in_(delivery_ids)
+    rows = session.execute(select(col(Delivery.target_id), col(Delivery.message)).where(named, dead)).all()
+    messages = [message for _, message in rows if message is not None]
+    with_them = and_(col(Delivery.target_id).in_({target for target, _ in rows}), col(Delivery.message).in_(messages))
     values = {"state": str(DeliveryState.PENDING), "due_at": now(), "attempts": 0, "error": None}
-    return int(session.execute(query.values(**values)).rowcount)  # type: ignore[attr-defined]
+    session.execute(update(Delivery).where(dead, or_(named, with_them)).values(**values))
+    return len(rows)

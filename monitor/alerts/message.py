@@ -35,21 +35,23 @@ class NotYetError(SendError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One event of one release, in a message."""
+    """One event of one release, in a message. ``id``: the same whenever this event is told again."""
 
     event: str
     release: Release
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """What a channel is asked to send: one item alone, or several grouped (a flood, a digest).
 
-    ``key`` is the same at every attempt. ``in_doubt``: an earlier attempt may have arrived; the first such began
-    at ``since``. ``first_receipt`` is that of the message which told of the release first, where this one is an
-    update of it, or more members of its ``launch``. ``edits``: ``items`` are all that were told of that launch, so that
-    a channel that can may let the first message say it; ``new`` are those that it does not say yet. ``launches``: those
-    that the items belong to, by their number.
+    ``items`` are what its target was not told yet. ``key`` is the same at every attempt. ``in_doubt``: an earlier
+    attempt may have arrived; the first such began at ``since``. ``first_receipt`` is that of the message which told of
+    the release first, where this one is an update of it, or more members of its ``launch``. ``whole``, for a channel
+    that can edit: all that the message of ``first_receipt`` should say now, what it says and the ``items``; empty where
+    they are a message of their own. ``launches``: those that the items belong to, by their number. ``others``: further
+    subscriptions of the target that wanted the items, which are told by this same message.
     """
 
     key: str
@@ -59,9 +61,14 @@ class Message:
     first_receipt: str | None = None
     since: datetime | None = None
     launch: Launch | None = None
-    edits: bool = False
-    new: tuple[Item, ...] = ()
+    whole: tuple[Item, ...] = ()
     launches: Mapping[int | None, Launch] = field(default_factory=dict)
+    others: tuple[Subscription, ...] = ()
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """All that are told by this message, that which it is sent for first."""
+        return (self.subscription, *self.others)
 
     @property
     def target(self) -> str:
@@ -70,10 +77,15 @@ class Message:
 
 
 class Channel(Protocol):
-    """A way to tell someone. ``pace`` is the seconds between two messages to one target."""
+    """A way to tell someone. ``pace`` is the seconds between two messages to one target.
+
+    ``can_edit``: a message that was sent can be changed, so that one message tells a launch whose members arrive one
+    by one. Such a channel is handed ``Message.whole``; every other one, what is new and no more.
+    """
 
     name: str
     pace: float
+    can_edit: bool
 
     def send(self, message: Message) -> str:
         """Sends and returns a receipt, or raises SendError (NotYetError: before anything was sent)."""
@@ -100,4 +112,5 @@ def trial(subscription: Subscription) -> Message:
         status="live",
         facts_digest="",
     )
-    return Message(f"test-{secrets.token_hex(6)}", subscription, (Item("release", release),))
+    key = f"test-{secrets.token_hex(6)}"
+    return Message(key, subscription, (Item("release", release, key),))

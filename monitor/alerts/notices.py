@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Engine, and_, delete, or_, select
 from sqlmodel import Session, col
 
+from monitor.alerts.identity import notice_key
 from monitor.alerts.message import Channel, SendError
 from monitor.alerts.retries import verdict
 from monitor.db import now, reading, transaction
@@ -182,7 +183,7 @@ def _lease(engine: Engine) -> tuple[Notice, Subscription] | None:
 
 
 def _send(engine: Engine, channels: Mapping[str, Channel], notice: Notice, subscription: Subscription) -> int:
-    key = f"notice-{subscription.id}-{notice.id}"
+    key = notice_key(subscription, notice.title, notice.text)
     receipt, error, again, attempts = None, None, None, notice.attempts
     try:
         teller = channels.get(subscription.channel)

@@ -22,6 +22,7 @@ import structlog
 from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, select, update
 from sqlmodel import Session, col
 
+from monitor.alerts.identity import changes_told, event_id, message_key
 from monitor.alerts.message import Channel, Item, Message, NotYetError, SendError
 from monitor.alerts.retries import verdict
 from monitor.alerts.subscriptions import pause
@@ -60,7 +61,8 @@ def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000, 
     enough = time.monotonic() + ENOUGH
     while sent < most and (began := time.monotonic()) < enough:
         closed = {name: until for name, until in closed.items() if until > began}
-        batch = _take(engine, [name for name in channels if name not in closed], min(size, most - sent), digest)
+        open_now = {name: channel for name, channel in channels.items() if name not in closed}
+        batch = _take(engine, open_now, min(size, most - sent), digest)
         if batch:
             went, pause_for = _serve(engine, channels, batch)
             sent += went
@@ -100,7 +102,7 @@ class _Outcome:
 # --- taking -----------------------------------------------------------------------------------------------
 
 
-def _take(engine: Engine, channels: Sequence[str], size: int, digest: bool | None) -> list[_Taken]:
+def _take(engine: Engine, channels: Mapping[str, Channel], size: int, digest: bool | None) -> list[_Taken]:
     """Leases up to ``size`` targets of one channel, and marks the next message of each as under way."""
     moment = now()
     with reading(engine) as session:
@@ -112,10 +114,10 @@ def _take(engine: Engine, channels: Sequence[str], size: int, digest: bool | Non
         targets = {target.id: target.channel for target in session.scalars(waiting)}
         first = next(iter(targets.values()), None)
         same = [ident for ident, channel in targets.items() if ident is not None and channel == first]
-        if not same:
+        if first is None or not same:
             return []
         lease = secrets.token_hex(8)
-        taken = _messages(session, same, lease, moment, digest)
+        taken = _messages(session, same, lease, moment, digest, can_edit=channels[first].can_edit)
         # Another worker may have sent what was due to a target before we had locked it: then there is nothing to lease.
         ids = [one.target_id for one in taken]
         leased = update(Target).where(col(Target.id).in_(ids)).values(lease=lease, leased_until=moment + LEASE)
@@ -127,7 +129,7 @@ _QUIET = {"synchronize_session": False}
 """The session holds none of the rows that a statement with this changes, or reads them no more."""
 
 
-def _waiting(moment: datetime, channels: Sequence[str], digest: bool | None):  # type: ignore[no-untyped-def]
+def _waiting(moment: datetime, channels: Collection[str], digest: bool | None):  # type: ignore[no-untyped-def]
     """The targets that may be sent to now, longest waiting first; one comes once for each of its deliveries."""
     return (
         select(Target)
@@ -148,59 +150,117 @@ def _due(moment: datetime, digest: bool | None) -> tuple[ColumnElement[bool], ..
 
 
 def _messages(
-    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None
+    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None, *, can_edit: bool
 ) -> list[_Taken]:
     """The next message of each target, with all that it tells, marked as under way."""
-    firsts = _ranked(session, col(Delivery.target_id), targets, moment, 1, digest)
-    subscriptions = _by_id(session, Subscription, {row.subscription_id for row in firsts})
-    alike: dict[tuple[str, str | None], list[Delivery]] = {}
-    for row in _ranked(session, col(Delivery.subscription_id), list(subscriptions), moment, MOST, digest):
-        alike.setdefault((row.subscription_id, row.message), []).append(row)
-    chosen = []
-    for first in firsts:
-        rows = alike[first.subscription_id, first.message]
-        chosen.append(_together(first, subscriptions[first.subscription_id], rows))
+    firsts = _ranked(session, targets, moment, 1, digest)
+    waiting = _ranked(session, targets, moment, MOST, digest)
+    subscriptions = _by_id(session, Subscription, {row.subscription_id for row in (*firsts, *waiting)})
+    alike: dict[tuple[int, str | None], list[Delivery]] = {}
+    for row in waiting:
+        alike.setdefault((row.target_id, row.message), []).append(row)
+    chosen = [_together(first, subscriptions, alike[first.target_id, first.message]) for first in firsts]
+    twins = _twins(session, chosen)
+    told = [(*rows, *more) for rows, more in zip(chosen, twins, strict=True)]
+    subscriptions |= _by_id(session, Subscription, {row.subscription_id for rows in twins for row in rows})
     releases = _by_id(session, Release, {row.release_id for rows in chosen for row in rows})
-    numbers = {row.launch_id for rows in chosen for row in rows} - {None}
-    launches: dict[int | None, Launch] = _by_id(session, Launch, numbers)
-    taken = []
-    for rows in chosen:
-        subscription = subscriptions[rows[0].subscription_id]
-        items = tuple(Item(row.event, releases[row.release_id]) for row in rows)
-        launch = launches.get(_launch(rows)) if subscription.digest == Digest.IMMEDIATE else None
-        before = _told_before(session, rows[0]) if launch is not None else []
-        edits = launch is not None and bool(before) and launch.settles_at > moment and _alone(session, before)
+    changes = changes_told(session, {row.event for rows in chosen for row in rows})
+    launches: dict[int | None, Launch] = _by_id(session, Launch, {row.launch_id for rows in chosen for row in rows})
+    taken, marks = [], []
+    for first, main, rows in zip(firsts, chosen, told, strict=True):
+        items = _items(main, releases, changes)
+        theirs = _in_order({row.subscription_id: subscriptions[row.subscription_id] for row in rows}, main)
+        key = first.message or message_key(theirs[0], [item.id for item in items])
+        subscription = _sent_for(key, theirs)
         since = min((row.attempted_at for row in rows if row.attempted_at is not None), default=None)
-        key = rows[0].message or f"{subscription.id}-{rows[0].id}"
-        receipt = before[0].receipt if before else _first_receipt(session, rows)
-        its = {ident: launches[ident] for ident in {row.launch_id for row in rows} if ident in launches}
-        message = Message(key, subscription, items, since is not None, receipt, since, launch, new=items, launches=its)
-        if edits:
-            earlier = _by_id(session, Release, {row.release_id for row in before})
-            said = tuple(Item(row.event, earlier[row.release_id]) for row in before)
-            message = replace(message, items=said + items, edits=True)
+        launch = launches.get(_launch(main)) if subscription.digest == Digest.IMMEDIATE else None
+        before = _told_before(session, first) if launch is not None else []
+        message = Message(
+            key,
+            subscription,
+            items,
+            in_doubt=since is not None,
+            first_receipt=before[0].receipt if before else _first_receipt(session, main),
+            since=since,
+            launch=launch,
+            launches={ident: launches[ident] for ident in {row.launch_id for row in main} if ident in launches},
+            others=tuple(one for one in theirs if one is not subscription),
+        )
+        if can_edit and launch is not None and before and launch.settles_at > moment and _alone(session, before):
+            # A member that a reply told, because the first message could not be edited then, stays there.
+            said = [row for row in before if row.receipt == before[0].receipt]
+            earlier = _by_id(session, Release, {row.release_id for row in said})
+            message = replace(message, whole=_items(said, earlier, {}) + items)
+        made_of = {row.id for row in main}
+        for row in rows:
+            # What this message tells as well is tried again with it, not when its own digest is due.
+            due_at = row.due_at if row.id in made_of else first.due_at
+            marks.append({"_id": row.id, "_message": key, "_moment": moment, "_digest": first.digest, "_due": due_at})
         ids = tuple(row.id for row in rows if row.id is not None)
         # What failed before is due later than it was: it has waited since it was written.
-        begun = rows[0].created_at if rows[0].error else rows[0].due_at
+        begun = first.created_at if first.error else first.due_at
         traces = tuple(dict.fromkeys(row.trace for row in rows if row.trace))
-        taken.append(_Taken(rows[0].target_id, lease, ids, message, (moment - begun).total_seconds(), traces))
-    marks = [
-        {"_id": ident, "_message": one.message.key, "_moment": moment} for one in taken for ident in one.deliveries
-    ]
+        taken.append(_Taken(first.target_id, lease, ids, message, (moment - begun).total_seconds(), traces))
     if marks:
         session.connection().execute(_UNDER_WAY, marks)
     return taken
 
 
+def _items(
+    rows: Sequence[Delivery], releases: Mapping[int, Release], changes: Mapping[str, tuple[object, ...]]
+) -> tuple[Item, ...]:
+    """What these tell: an event that several subscriptions of a target wanted is one item."""
+    events = dict.fromkeys((row.release_id, row.event) for row in rows)
+    return tuple(
+        Item(event, releases[ident], event_id(releases[ident], event, changes.get(event))) for ident, event in events
+    )
+
+
+def _in_order(subscriptions: Mapping[str, Subscription], main: Sequence[Delivery]) -> list[Subscription]:
+    """The subscriptions of a message: those that it was made for before those that it tells as well, oldest first."""
+    made_for = {row.subscription_id for row in main}
+    return sorted(subscriptions.values(), key=lambda one: (one.id not in made_for, one.created_at, one.id))
+
+
+def _sent_for(key: str, subscriptions: Sequence[Subscription]) -> Subscription:
+    """The subscription that a message was made for, also at a later attempt; if it was removed, the next one."""
+    return next((one for one in subscriptions if key.startswith(f"{one.id}-")), subscriptions[0])
+
+
+def _twins(session: Session, chosen: Sequence[Sequence[Delivery]]) -> list[list[Delivery]]:
+    """Deliveries of the same events to the same targets for other subscriptions: a target gets one message an event.
+
+    Also those that were to wait for a digest: what is told at once is not told again.
+    """
+    taken = {row.id for rows in chosen for row in rows}
+    places = {(row.target_id, row.release_id, row.event): number for number, rows in enumerate(chosen) for row in rows}
+    query = select(Delivery).where(
+        col(Delivery.target_id).in_({target for target, _, _ in places}),
+        col(Delivery.state) == str(DeliveryState.PENDING),
+        col(Delivery.message).is_(None),
+        col(Delivery.release_id).in_({release for _, release, _ in places}),
+    )
+    found: list[list[Delivery]] = [[] for _ in chosen]
+    for row in session.scalars(query.order_by(col(Delivery.id))):
+        place = places.get((row.target_id, row.release_id, row.event))
+        if place is not None and row.id not in taken:
+            found[place].append(row)
+    return found
+
+
 def _ranked(
-    session: Session, column: Any, values: Sequence[Any], moment: datetime, most: int, digest: bool | None
+    session: Session, targets: Sequence[int], moment: datetime, most: int, digest: bool | None
 ) -> list[Delivery]:
-    """Due deliveries with one of these ``values``: the first ``most`` of each value and message, in order."""
+    """Due deliveries to these targets, in order: the first ``most`` of each and of each message under way."""
     order = (col(Delivery.due_at), col(Delivery.id))
+    column = col(Delivery.target_id)
     apart = (column,) if most == 1 else (column, col(Delivery.message))
     rank = func.row_number().over(partition_by=apart, order_by=order).label("rank")
-    ranked = select(col(Delivery.id), rank).where(column.in_(values), *_due(moment, digest)).subquery()
-    query = select(Delivery).join(ranked, ranked.c.id == col(Delivery.id)).where(ranked.c.rank <= most)
+    ranked = select(col(Delivery.id), rank).where(column.in_(targets), *_due(moment, digest)).subquery()
+    # A message under way is sent again as a whole, with what it tells other subscriptions, too.
+    enough = ranked.c.rank <= most
+    some = enough if most == 1 else or_(enough, col(Delivery.message).is_not(None))
+    query = select(Delivery).join(ranked, ranked.c.id == col(Delivery.id)).where(some)
     return list(session.scalars(query.order_by(*order)))
 
 
@@ -208,35 +268,41 @@ def _by_id(session: Session, table: type[Any], ids: Collection[Any]) -> dict[Any
     return {row.id: row for row in session.scalars(select(table).where(col(table.id).in_(ids)))}
 
 
-def _together(first: Delivery, subscription: Subscription, rows: list[Delivery]) -> list[Delivery]:
-    """What travels with the first delivery: its own message's rest, or what no message carries yet."""
-    if first.message is not None or subscription.digest != Digest.IMMEDIATE:
+def _together(first: Delivery, subscriptions: Mapping[str, Subscription], rows: list[Delivery]) -> list[Delivery]:
+    """Deliveries to batch into the same message as ``first``: the rest of its message, or what no message has yet."""
+    if first.message is not None:
+        return rows
+    how_often = subscriptions[first.subscription_id].digest
+    rows = [row for row in rows if subscriptions[row.subscription_id].digest == how_often]
+    if how_often != Digest.IMMEDIATE:
         return rows
     if first.event != Event.RELEASE:
-        return [first]
+        return [row for row in rows if (row.release_id, row.event) == (first.release_id, first.event)]
     releases = [row for row in rows if row.event == Event.RELEASE]
-    stories = {(row.launch_id, None if row.launch_id else row.id) for row in releases}
+    stories = {(row.launch_id, None if row.launch_id else row.release_id) for row in releases}
     if len(stories) >= FLOOD:
         return releases
-    return [row for row in releases if row is first or (row.launch_id and row.launch_id == first.launch_id)]
+    same = (first.launch_id, None if first.launch_id else first.release_id)
+    return [row for row in releases if (row.launch_id, None if row.launch_id else row.release_id) == same]
 
 
-def _launch(rows: list[Delivery]) -> int | None:
+def _launch(rows: Sequence[Delivery]) -> int | None:
     """The launch that all of these are members of."""
     launches = {row.launch_id if row.event == Event.RELEASE else None for row in rows}
     return launches.pop() if len(launches) == 1 else None
 
 
 def _told_before(session: Session, row: Delivery) -> list[Delivery]:
-    """What this subscription was told of the same launch, first message first."""
+    """What this target was told of the same launch, outside digests, first message first."""
     if row.launch_id is None or row.event != Event.RELEASE:
         return []
     told = select(Delivery).where(
-        col(Delivery.subscription_id) == row.subscription_id,
+        col(Delivery.target_id) == row.target_id,
         col(Delivery.launch_id) == row.launch_id,
         col(Delivery.event) == str(Event.RELEASE),
         col(Delivery.state) == str(DeliveryState.SENT),
         col(Delivery.receipt).is_not(None),
+        col(Delivery.digest).is_(False),
     )
     return list(session.scalars(told.order_by(col(Delivery.sent_at), col(Delivery.id))))
 
@@ -244,24 +310,25 @@ def _told_before(session: Session, row: Delivery) -> list[Delivery]:
 def _alone(session: Session, before: list[Delivery]) -> bool:
     """Whether the first message about a launch said nothing else, so that it can be edited."""
     others = select(col(Delivery.id)).where(
-        col(Delivery.subscription_id) == before[0].subscription_id,
+        col(Delivery.target_id) == before[0].target_id,
         col(Delivery.message) == before[0].message,
         or_(col(Delivery.launch_id).is_(None), col(Delivery.launch_id) != before[0].launch_id),
     )
     return session.scalars(others.limit(1)).first() is None
 
 
-def _first_receipt(session: Session, rows: list[Delivery]) -> str | None:
+def _first_receipt(session: Session, rows: Sequence[Delivery]) -> str | None:
     """That of the message which told of a release first, where this is one change of it; several are no reply."""
     row = rows[0]
-    if row.event == "release" or len(rows) > 1:
+    if row.event == Event.RELEASE or len({(one.release_id, one.event) for one in rows}) > 1:
         return None
     told = select(col(Delivery.receipt)).where(
-        col(Delivery.subscription_id) == row.subscription_id,
+        col(Delivery.target_id) == row.target_id,
         col(Delivery.release_id) == row.release_id,
-        col(Delivery.event) == "release",
+        col(Delivery.event) == str(Event.RELEASE),
+        col(Delivery.receipt).is_not(None),
     )
-    return session.scalars(told).first()
+    return session.scalars(told.order_by(col(Delivery.sent_at), col(Delivery.id))).first()
 
 
 # --- sending ----------------------------------------------------------------------------------------------
@@ -312,6 +379,8 @@ _UNDER_WAY = (
     .where(*_ONE)
     .values(
         message=bindparam("_message"),
+        digest=bindparam("_digest"),
+        due_at=bindparam("_due", type_=UTCDateTime()),
         # Where a doubt is left from an earlier attempt, it is since then that the channel is asked.
         attempted_at=func.coalesce(_DELIVERY.c.attempted_at, bindparam("_moment", type_=UTCDateTime())),
         attempts=_DELIVERY.c.attempts + 1,
@@ -402,10 +471,11 @@ def _failed(session: Session, taken: _Taken, error: SendError, moment: datetime)
         session.add(row)
     if error.retry_after is not None:
         _open_at(session, taken, moment + timedelta(seconds=wait))
-    subscription = session.get(Subscription, taken.message.subscription.id)
-    if error.permanent and subscription is not None:
-        pause(subscription, str(error)[:500])
-        session.add(subscription)
+    if error.permanent:
+        ids = [one.id for one in taken.message.subscriptions]
+        for subscription in session.scalars(select(Subscription).where(col(Subscription.id).in_(ids))):
+            pause(subscription, str(error)[:500])
+            session.add(subscription)
     return dead
 
 

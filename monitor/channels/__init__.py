@@ -19,8 +19,8 @@ from monitor.settings import Settings
 class Later:
     """A channel whose libraries are imported by its first message: not every house uses every channel."""
 
-    def __init__(self, name: str, pace: float, make: Callable[[], Channel]) -> None:
-        self.name, self.pace, self._make = name, pace, make
+    def __init__(self, name: str, pace: float, make: Callable[[], Channel], *, can_edit: bool = False) -> None:
+        self.name, self.pace, self.can_edit, self._make = name, pace, can_edit, make
 
     @cached_property
     def channel(self) -> Channel:
@@ -44,7 +44,7 @@ def available(settings: Settings, engine: Engine) -> dict[str, Channel]:
         Terminal(),
         Webhook(settings),
         Later("apprise", 1.0, lambda: _apprise(settings)),
-        Later("slack", 1.0, lambda: _slack(settings, engine)),
+        Later("slack", 1.0, lambda: _slack(settings, engine), can_edit=True),
     ]
     if settings.smtp_url is not None:
         from monitor.channels.email import Email  # its pages and their libraries, which few commands need

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from monitor.alerts.message import Message
 from monitor.models import Change, Launch, Release
 from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
 from monitor.vocabulary import Event, Kind, event_of
@@ -19,6 +20,12 @@ def flag(origin: str | None) -> str:
     if origin in _NAMED:
         return _NAMED[origin]
     return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in origin if "A" <= letter <= "Z")
+
+
+def filters(message: Message) -> str:
+    """The filters that a message matches, those of every subscription that it tells: ``"kind:base" and "lab:qwen"``."""
+    texts = dict.fromkeys(one.typed or one.filter for one in message.subscriptions)
+    return "everything" if "" in texts else plain(" and ".join(f'"{text}"' for text in texts))[:1_000]
 
 
 def count(value: int | None) -> str | None:

@@ -30,6 +30,7 @@ class Failing:
 
     name = "kept"
     pace = 0.0
+    can_edit = False
 
     def __init__(self, *errors: SendError) -> None:
         self.errors = list(errors)
@@ -152,7 +153,7 @@ def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_d
 
 def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: House) -> None:
     watching.subscribe()
-    watching.subscribe("kind:unknown")
+    watching.subscribe("kind:unknown", "another")
     released(watching, "y/one")
     channel = Failing(NotYetError("at its rate", 0.02), NotYetError("at its rate", 3_600))
     assert outbox.work(watching.engine, {"kept": channel}) == 0

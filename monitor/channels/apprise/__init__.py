@@ -8,7 +8,7 @@ import apprise
 
 from monitor.alerts.message import Message, SendError
 from monitor.channels.stories import Story, counted, facts, stories
-from monitor.channels.words import describe, flag, foundation, headline, launched
+from monitor.channels.words import describe, filters, flag, foundation, headline, launched
 from monitor.models import Subscription
 from monitor.sources.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 
@@ -23,6 +23,7 @@ class Apprise:
 
     name = "apprise"
     pace = 1.0
+    can_edit = False
 
     def __init__(self, *, allow_private: bool = False, admits: Admits | None = None) -> None:
         """``admits`` says of an IP address whether it may be connected to; without it the public ones may."""
@@ -81,6 +82,8 @@ def body(message: Message) -> str:
     blocks = ["\n".join(line for line in _lines(story, len(told) == 1) if line) for story in told[:MOST]]
     if len(told) > MOST:
         blocks.append(f"… and {len(told) - MOST} more")
+    if message.others:
+        blocks.append(f"Matches {filters(message)}")
     return "\n\n".join(blocks)
 
 

@@ -88,6 +88,8 @@ class _Sort:
     how_often: str
     digest: str
     testing: bool
+    more: tuple[tuple[str, str], ...] = ()
+    """(filter, how often) of the reader's other subscriptions that the email is for."""
 
 
 class Letters:
@@ -114,9 +116,12 @@ class Letters:
             unseen=background.unseen,
             digest=subscription.digest,
             testing=message.items[0].release.hub_id == "test",
+            more=tuple((wish["filter"], wish["how_often"]) for wish in map(_wish, message.others)),
             **_wish(subscription),
         )
         links, headers = self._leaving(subscription)
+        for number, other in enumerate(message.others):
+            links |= {f"more-{number}-{name}": link for name, link in self._leaving(other)[0].items()}
         if message.first_receipt:
             first = clean(message.first_receipt)
             headers |= {"In-Reply-To": first, "References": first}
@@ -148,7 +153,7 @@ class Letters:
                 letter[name] = value
             letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
             letter["Feedback-ID"] = f"announcement:{subscription.digest}:releases:hubmonitor"
-            footer = {**_wish(subscription), **links, "unseen": None}
+            footer = {**_wish(subscription), **links, "unseen": None, "more": ()}
             foot = "\n" + _templates.get_template("foot.txt").render(footer=footer)
         letter.set_content(f"{text}\n{foot}")
         return Letter(message_id, letter.as_bytes())
@@ -178,13 +183,23 @@ class Letters:
         letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         letter["Feedback-ID"] = f"{kind}:{sort.digest}:releases:hubmonitor"
         links = {name: mark(name) for name in ("unsubscribe", "preferences")}
+        more = [
+            {"filter": text, "how_often": often, **{name: mark(f"more-{number}-{name}") for name in links}}
+            for number, (text, often) in enumerate(sort.more)
+        ]
         context = {
             "subject": sort.subject,
             "testing": sort.testing,
             "entries": sort.entries,
             "groups": _groups(sort.entries),
             "week": sort.week,
-            "footer": {"filter": sort.filter, "how_often": sort.how_often, "unseen": sort.unseen, **links},
+            "footer": {
+                "filter": sort.filter,
+                "how_often": sort.how_often,
+                "unseen": sort.unseen,
+                "more": more,
+                **links,
+            },
         }
         alone = len(sort.entries) == 1 and not sort.entries[0].launched
         return _written(letter, "one" if alone else "many", context)

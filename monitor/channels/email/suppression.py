@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import pause
@@ -108,10 +109,20 @@ def postpone(session: Session, subscription: Subscription) -> None:
 
 
 def let_go(session: Session, subscription_id: str, why: str) -> None:
-    """Sends what was kept back under this word after all."""
+    """Sends what was kept back under this word after all, unless a message for another subscription told it."""
+    twin = aliased(Delivery)
+    told = select(col(twin.id)).where(
+        col(twin.target_id) == col(Delivery.target_id),
+        col(twin.release_id) == col(Delivery.release_id),
+        col(twin.event) == col(Delivery.event),
+        col(twin.state) == str(DeliveryState.SENT),
+    )
     held = update(Delivery).where(
         col(Delivery.subscription_id) == subscription_id,
         col(Delivery.state) == str(DeliveryState.DEAD),
         col(Delivery.error) == why,
+        ~told.exists(),
     )
-    session.execute(held.values(state=str(DeliveryState.PENDING), error=None))
+    session.execute(
+        held.values(state=str(DeliveryState.PENDING), error=None), execution_options={"synchronize_session": False}
+    )

@@ -31,6 +31,7 @@ class Email:
 
     name = "email"
     pace = 0.0
+    can_edit = False
 
     def __init__(self, settings: Settings, engine: Engine, *, context: SSLContext | None = None) -> None:
         if settings.smtp_url is None:

@@ -22,6 +22,8 @@ from monitor.models import Change, FeedEntry, Release, Subscription
 
 Block = dict[str, Any]
 MOST_UNITS, MOST_SECTION, MOST_HEADER, MOST_VALUE = 12_000, 2_900, 150, 1_900
+MOST_FILTERS = 5
+"""Filters that one message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,7 @@ class Rendered:
 def render(message: Message, background: Background) -> Rendered:
     """The text and blocks of a message."""
     testing = message.items[0].release.hub_id == "test"
-    if len(message.items) == 1:
-        shown = _one(message.items[0], message.subscription, background)
-    else:
-        shown = _many(message, background)
+    shown = _one(message, background) if len(message.items) == 1 else _many(message, background)
     if background.unseen:
         shown = Rendered(shown.text, [*shown.blocks, context(escaped(background.unseen, 600))])
     if not testing:
@@ -65,12 +64,13 @@ def render(message: Message, background: Background) -> Rendered:
 # --- one release ------------------------------------------------------------------------------------------
 
 
-def _one(item: Item, subscription: Subscription, background: Background) -> Rendered:
+def _one(message: Message, background: Background) -> Rendered:
+    item, subscription = message.items[0], message.subscription
     lines = [headline(item, background)]
     if item.event == "release":
         lines += _facts(item.release, background)
     plain = f"{_spoken(item, background)}: {escaped(' · '.join(words.essentials(item.release)), 400)}"
-    blocks = [section("\n".join(lines)), _because(subscription)]
+    blocks = [section("\n".join(lines)), _because(message.subscriptions)]
     return Rendered(plain, [*blocks, _actions(item.release, subscription, background)])
 
 
@@ -146,7 +146,7 @@ def _many(message: Message, background: Background) -> Rendered:
     buttons = [button("All of them", "details", url=every if len(every) <= 2_900 else f"{background.page}/releases")]
     if background.buttons:
         buttons.append(button("Edit filter", "edit", value=subscription.id))
-    around = [header(title), _because(subscription), {"type": "actions", "elements": buttons}]
+    around = [header(title), _because(message.subscriptions), {"type": "actions", "elements": buttons}]
     room = MOST_UNITS - 200 - sum(map(weight, around))
     shown, left = _sections(_groups(told, background), room)
     if left:
@@ -229,10 +229,14 @@ def button(label: str, action: str, *, value: str | None = None, url: str | None
     return made | ({"value": value} if value is not None else {}) | ({"url": url} if url is not None else {})
 
 
-def _because(subscription: Subscription) -> Block:
-    if not subscription.filter:
+def _because(subscriptions: Sequence[Subscription]) -> Block:
+    """The filters that a message matches; of many, as many as there is room for."""
+    filters = list(dict.fromkeys(one.typed or one.filter for one in subscriptions))
+    if "" in filters:
         return context("You are told of everything.")
-    return context(f"Matches {code(subscription.typed or subscription.filter)}")
+    shown = [code(text) for text in filters[:MOST_FILTERS]]
+    more = [f"{len(filters) - MOST_FILTERS} more"] if len(filters) > MOST_FILTERS else []
+    return context(f"Matches {' and '.join([*shown, *more])}")
 
 
 def weight(block: Block) -> int:

@@ -47,6 +47,7 @@ class Slack:
 
     name = "slack"
     pace = 1.0
+    can_edit = True
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
@@ -57,9 +58,8 @@ class Slack:
         place = self._place(message)
         if place.webhook is not None:
             return self._to_webhook(place.webhook, message)
-        if message.edits and message.first_receipt is not None and self._edited(message, message.first_receipt):
+        if message.whole and message.first_receipt is not None and self._edited(message, message.first_receipt):
             return message.first_receipt
-        message = replace(message, items=message.new or message.items)
         client = self.client(place.team)
         thread = _thread(message.first_receipt)
         if message.in_doubt:
@@ -92,9 +92,9 @@ class Slack:
         return ":".join(post(client, place.channel, shown, key, None))
 
     def _edited(self, message: Message, receipt: str) -> bool:
-        """Lets the first message about a launch list its new members; False where it can be edited no more."""
+        """Lets the first message about a launch list all of its members; False where it can be edited no more."""
         try:
-            self.update(message, receipt)
+            self.update(replace(message, items=message.whole), receipt)
         except SlackError as error:
             if error.code in UNEDITABLE:
                 return False

@@ -49,6 +49,7 @@ class Webhook:
 
     name = "webhook"
     pace = 0.0
+    can_edit = False
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -57,8 +58,14 @@ class Webhook:
         data = {
             "subscription": message.subscription.id,
             "filter": message.subscription.filter,
+            "subscriptions": [{"id": one.id, "filter": one.filter} for one in message.subscriptions],
             "items": [
-                {"event": item.event, "launch": item.release.launch_id, "release": item.release.as_json()}
+                {
+                    "id": item.id,
+                    "event": item.event,
+                    "launch": item.release.launch_id,
+                    "release": item.release.as_json(),
+                }
                 for item in message.items
             ],
         }
