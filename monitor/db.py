@@ -73,6 +73,26 @@ def make_engine(url: str) -> Engine:
     return _engine(url, ())
 
 
+def separate_engine(engine: Engine, *, size: int, overflow: int) -> Engine:
+    """Another engine on the same database with a pool of its own: ``size`` connections kept, ``overflow`` more at most.
+
+    Who uses it can wait for a connection only because of others who use it. A database in memory has one engine: what
+    is in it no other sees.
+    """
+    if _in_memory(engine):
+        return engine
+    url = engine.url.render_as_string(hide_password=False)
+    return _engine(url, (), pool_size=size, max_overflow=overflow, pool_timeout=POOL_TIMEOUT_SECONDS)
+
+
+POOL_TIMEOUT_SECONDS = 10
+"""How long a request waits for a connection of such a pool."""
+
+
+def _in_memory(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}
+
+
 @contextmanager
 def many(engine: Engine) -> Iterator[Engine]:
     """An engine to write much that could be learnt again: it does not wait for the disk at each commit.
@@ -80,10 +100,10 @@ def many(engine: Engine) -> Iterator[Engine]:
     What was committed last may be lost where the machine loses its power, as a whole; nothing is where a process ends.
     SQLite copies its log into the database once in 64 MB and not in 4, for every batch changes the same indexes.
     """
-    sqlite = engine.dialect.name == "sqlite"
-    if sqlite and engine.url.database in {None, "", ":memory:"}:
+    if _in_memory(engine):
         yield engine  # what is in it no other engine sees
         return
+    sqlite = engine.dialect.name == "sqlite"
     made = _engine(engine.url.render_as_string(hide_password=False), _MANY_SQLITE if sqlite else _MANY_POSTGRESQL)
     try:
         yield made
@@ -103,14 +123,15 @@ _MANY_SQLITE = ("PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=16000", 
 _MANY_POSTGRESQL = ("SET synchronous_commit TO off",)
 
 
-def _engine(url: str, further: tuple[str, ...]) -> Engine:
+def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, **_JSON)
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, **_JSON | pool)
         event.listen(engine, "connect", partial(_set_up, (*_SQLITE, *further)))
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     patience = {"connect_timeout": 10}
-    engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=patience, **_JSON)
+    pool = {"pool_size": 10, "max_overflow": 20} | pool
+    engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **_JSON | pool)
     if further:
         event.listen(engine, "connect", partial(_set_up, further))
     return engine

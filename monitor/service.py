@@ -42,6 +42,27 @@ class Service:
         return db.make_engine(self.settings.database_url)
 
     @cached_property
+    def web_engine(self) -> Engine:
+        """For what requests write (sign-ups, webhook events, administration): never the connections of workers."""
+        return db.separate_engine(self.engine, size=1, overflow=9)
+
+    @cached_property
+    def read_engine(self) -> Engine:
+        """For pages, feeds and the API: however many read, workers and what requests write go on."""
+        return db.separate_engine(self.engine, size=4, overflow=16)
+
+    @cached_property
+    def export_engine(self) -> Engine:
+        """For exports, which hold a connection as long as somebody reads them: one for each that is allowed."""
+        return db.separate_engine(self.engine, size=1, overflow=self.settings.concurrent_exports - 1)
+
+    def dispose(self) -> None:
+        """Closes the connections that are not in use."""
+        for name in ("engine", "web_engine", "read_engine", "export_engine"):
+            if name in self.__dict__:
+                self.__dict__[name].dispose()
+
+    @cached_property
     def registry(self) -> Registry:
         return load(self.settings.labs_file)
 

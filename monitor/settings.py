@@ -103,6 +103,15 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="requests of one client in a minute to API, pages, feeds and exports; 0: any",
     )
+    concurrent_exports: int = Field(
+        4, ge=1, le=100, description="exports that one web process sends at the same time; more get 503"
+    )
+    reader_timeout: float = Field(
+        30,
+        gt=0,
+        le=3_600,
+        description="seconds after which a client that takes nothing more of a response is disconnected",
+    )
     allow_private_targets: bool = Field(
         False, description="may feeds and outgoing webhooks reach private and loopback addresses"
     )

@@ -54,7 +54,7 @@ def _filled(place: Path) -> Iterator[str]:
     fill(service.engine, hostile=False)
     with served(service) as address:
         yield address
-    service.engine.dispose()
+    service.dispose()
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def _run(
         embedded.run(settings, web, started)
         with db.transaction(service.engine) as session:
             _terminal(session, on=False)
-        service.engine.dispose()
+        service.dispose()
     _clean(settings)
     embedded.leave()
 

@@ -64,13 +64,17 @@ def flat(row: Any) -> dict[str, Any]:
 
 
 def as_csv(rows: Iterable[Any]) -> Iterator[bytes]:
-    """CSV (RFC 4180, UTF-8), a chunk of lines at a time."""
-    yield (",".join(COLUMNS) + "\r\n").encode()
+    """CSV (RFC 4180, UTF-8), a chunk of lines at a time; the names of the columns come with the first."""
     source = iter(rows)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
     while some := list(islice(source, CHUNK)):
-        text = io.StringIO()
-        writer = csv.writer(text)
         writer.writerows([cell(value) for value in flat(row).values()] for row in some)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    if text.tell():
         yield text.getvalue().encode()
 
 

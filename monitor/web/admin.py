@@ -73,7 +73,7 @@ def as_json(service: Service, subscription: Subscription) -> dict[str, Any]:
 @router.get("", responses=refusals(401, 403))
 def all_subscriptions(service: Admin) -> dict[str, Any]:
     """Every subscription, oldest first."""
-    with reading(service.engine) as session:
+    with reading(service.read_engine) as session:
         rows = session.scalars(select(Subscription).order_by(col(Subscription.created_at), col(Subscription.id)))
         return {"items": [as_json(service, row) for row in rows]}
 
@@ -84,21 +84,21 @@ def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
     if wish.channel not in service.channels:
         raise HTTPException(422, f"channel {wish.channel!r}: one of {', '.join(service.channels)} expected")
     terms = wish.model_dump() | {"target": canonical_target(wish.channel, wish.target)}
-    with transaction(service.engine) as session:
+    with transaction(service.web_engine) as session:
         return as_json(service, subscribe(session, Wish(**terms, created_by="api")))
 
 
 @router.get("/{ident}", responses=refusals(401, 403, 404))
 def one(service: Admin, ident: str) -> dict[str, Any]:
     """One subscription."""
-    with reading(service.engine) as session:
+    with reading(service.read_engine) as session:
         return as_json(service, _found(session, ident))
 
 
 @router.patch("/{ident}", responses=refusals(400, 401, 403, 404))
 def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, Any]:
     """Changes a subscription."""
-    with transaction(service.engine) as session:
+    with transaction(service.web_engine) as session:
         found = _found(session, ident)
         change(found, **wish.model_dump(exclude={"paused"}, exclude_none=True))
         if wish.paused is not None:
@@ -110,7 +110,7 @@ def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, An
 @router.delete("/{ident}", status_code=204, responses=refusals(401, 403, 404))
 def remove(service: Admin, ident: str) -> None:
     """Removes a subscription and what is still to be told to it."""
-    with transaction(service.engine) as session:
+    with transaction(service.web_engine) as session:
         drop(session, _found(session, ident))
 
 

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlmodel import Session
 
 from monitor import db, migrations
 from monitor.alerts.notices import PATIENCE, unheard
 from monitor.history.adoption import series
 from monitor.history.coverage import coverage, token_refused
-from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
+from monitor.history.export import FORMATS
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
 from monitor.history.pieces import Pieces
-from monitor.history.query import Query as ParsedQuery
 from monitor.history.query import parse
-from monitor.history.search import MOST, SORTS, find, stream
+from monitor.history.search import MOST, SORTS, find
 from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
 from monitor.models import Poll, Release
 from monitor.problems import refusals
 from monitor.service import Service
 from monitor.web.answers import as_json, conditional, errors
+from monitor.web.exports import Export
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()
@@ -50,7 +48,7 @@ AsOf = Annotated[
 def history(request: Request, as_of: str | None) -> Iterator[Session]:
     """A reading session of the history as it is, or as it was known."""
     moment = moment_of(as_of) if as_of else None
-    with db.reading(service_of(request).engine) as session, known(session, moment):
+    with db.reading(service_of(request).read_engine) as session, known(session, moment):
         yield session
 
 
@@ -60,7 +58,8 @@ def read_session(request: Request, as_of: AsOf = None) -> Iterator[Session]:
         yield session
 
 
-Reading = Annotated[Session, Depends(read_session)]
+Reading = Annotated[Session, Depends(read_session, scope="function")]
+"""Given back before the response is sent: who reads it slowly holds no connection."""
 Q = Annotated[
     str,
     Query(
@@ -180,26 +179,12 @@ def export(
     request: Request, form: Literal["csv", "jsonl", "parquet"], q: Q = "", as_of: AsOf = None
 ) -> StreamingResponse:
     """All releases that match, oldest record first, as a file that is made while it is sent."""
-    wanted, moment = parse(q), moment_of(as_of) if as_of else None
-    engine = service_of(request).engine
+    service = service_of(request)
     headers = {"Content-Disposition": f'attachment; filename="releases.{form}"', "Cache-Control": "no-store"}
     if form == "parquet":  # compressed as it is
         headers["Content-Encoding"] = "identity"
-    return StreamingResponse(_exported(engine, wanted, form, moment), media_type=FORMATS[form], headers=headers)
-
-
-def _exported(engine: Engine, wanted: ParsedQuery, form: str, moment: datetime | None) -> Iterator[bytes]:
-    with db.reading(engine) as session, known(session, moment):
-        rows = stream(session, wanted, () if form == "jsonl" else KEPT)
-        if form != "parquet":
-            yield from as_csv(rows) if form == "csv" else as_jsonl(rows)
-            return
-        # Parquet's directory stands at its end, so it is made on disk first.
-        with tempfile.TemporaryFile() as file:
-            write_parquet(rows, file)
-            file.seek(0)
-            while chunk := file.read(1 << 16):
-                yield chunk
+    moment = moment_of(as_of) if as_of else None
+    return Export(request.app.state.exports, service.export_engine, parse(q), form, moment, headers)
 
 
 @router.get("/healthz", tags=["operation"])
@@ -216,7 +201,7 @@ def readyz(request: Request, session: Reading) -> dict[str, Any]:
     all the same, since public repositories are read without a token.
     """
     service = service_of(request)
-    at, newest = migrations.revision(service.engine), migrations.head()
+    at, newest = migrations.revision(service.read_engine), migrations.head()
     if at != newest:
         raise HTTPException(503, f"the database is at {at or 'nothing'}, not {newest}: run hub-monitor db upgrade")
     interval, moment = service.settings.hub_interval, db.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor import __version__, logs
 from monitor.alerts.subscriptions import SubscriptionError
@@ -25,13 +28,24 @@ from monitor.labs import LabsError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
 from monitor.web import admin, api, edge, hooks, metrics, pages, stories, syndication
+from monitor.web.exports import Slots
+from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
 
 
+class Application(FastAPI):
+    """FastAPI behind what needs the server's own ``send``."""
+
+    outermost: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.outermost(scope, receive, send)
+
+
 def create_app(service: Service) -> FastAPI:
     """The application over one service."""
-    web = FastAPI(
+    web = Application(
         title="Hub Release Monitor",
         version=__version__,
         description="Open-weight model releases on the Hugging Face Hub: whose, from where, how big, on which terms.",
@@ -40,9 +54,11 @@ def create_app(service: Service) -> FastAPI:
         # FastAPI's own would tell whole paths and queries, and so the signatures of links in letters: see telemetry.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
+    web.outermost = StalledReaders(partial(FastAPI.__call__, web), service.settings.reader_timeout)
     web.state.service = service
+    web.state.exports = Slots(service.settings.concurrent_exports)
     web.state.facets = {}
-    web.state.pieces = Pieces(service.engine)
+    web.state.pieces = Pieces(service.read_engine)
     web.include_router(api.router)
     web.include_router(admin.router)
     web.include_router(hooks.router)
@@ -53,7 +69,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
-    edge.surround(web, service.settings, service.engine)
+    edge.surround(web, service.settings, service.read_engine)
     for kind, status, code in (
         (QueryError, 422, "bad_query"),
         (SearchError, 422, "bad_parameter"),
@@ -61,6 +77,7 @@ def create_app(service: Service) -> FastAPI:
         (RequestValidationError, 422, "bad_parameter"),
         (HTTPException, None, "error"),
         (DBAPIError, 503, "database_unavailable"),
+        (NoConnectionError, 503, "database_busy"),
         (DatabaseError, 503, "database_unavailable"),
     ):
         web.add_exception_handler(kind, _answer(status, code))
@@ -70,10 +87,13 @@ def create_app(service: Service) -> FastAPI:
 def _answer(status: int | None, code: str) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
         message, field, number = _explained(error, status)
+        headers = getattr(error, "headers", None)
         name = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 403: "forbidden"}.get(number, code)
         if request.url.path.startswith(("/api/", "/hooks/", "/slack/", "/export", "/feed", "/healthz", "/readyz")):
-            return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number)
-        return pages.error(request, number, message)
+            return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number, headers)
+        response = pages.error(request, number, message)
+        response.headers.update(headers or {})
+        return response
 
     return answer
 
@@ -86,6 +106,8 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
         return str(first["msg"]), str(first["loc"][-1]) if first["loc"] else None, status or 422
     if isinstance(error, QueryError):
         return str(error), "q", status or 422
+    if isinstance(error, NoConnectionError):
+        return "too many requests read the database; try again in a moment", None, status or 503
     if isinstance(error, DBAPIError):
         return "the database does not answer; try again in a moment", None, status or 503
     return str(error), getattr(error, "field", None), status or 400

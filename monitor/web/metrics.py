@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlmodel import Session, col
 
 from monitor import __version__, db
@@ -48,9 +49,9 @@ class _Tables(Collector):
         yield build
         up = True
         try:
-            with db.reading(self._service.engine) as session:
+            with db.reading(self._service.read_engine) as session:
                 yield from _of_the_tables(session, db.now())
-        except DBAPIError:
+        except (DBAPIError, NoConnectionError):
             up = False
         yield GaugeMetricFamily("hub_monitor_database_up", "Whether the database answers.", value=float(up))
         yield from _allowance(self._service)

@@ -35,7 +35,7 @@ def service(filled: Path) -> Iterator[Service]:
     """The service over the filled history."""
     made = Service(Settings(database_url=f"sqlite:///{filled}"))
     yield made
-    made.engine.dispose()
+    made.dispose()
 
 
 @pytest.fixture(scope="session")

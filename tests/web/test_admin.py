@@ -29,7 +29,7 @@ def admin(settings: Settings, sqlite_engine: Engine) -> Iterator[TestClient]:
     service = Service(settings)
     with TestClient(create_app(service), headers={"Authorization": "Bearer open sesame"}) as client:
         yield client
-    service.engine.dispose()
+    service.dispose()
 
 
 def test_from_making_to_removing(admin: TestClient) -> None:

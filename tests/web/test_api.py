@@ -164,7 +164,7 @@ def _asked(small: TestClient, examples: int, **chosen: Any) -> int:
 
         check()
         tried += 1
-    service.engine.dispose()
+    service.dispose()
     return tried
 
 

@@ -26,7 +26,7 @@ def service(engine: Engine, database_url: str) -> Iterator[Service]:
         session.add_all([release(number) for number in range(3)])
     made = Service(Settings(database_url=database_url))
     yield made
-    made.engine.dispose()
+    made.dispose()
 
 
 @pytest.fixture
@@ -41,11 +41,12 @@ def asked(service: Service) -> list[str]:
     """The statements that the database is asked."""
     some: list[str] = []
 
-    @event.listens_for(service.engine, "before_cursor_execute")
     def _note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if "pg_current_snapshot" not in statement:
             some.append(statement)
 
+    for one in (service.read_engine, service.export_engine):
+        event.listen(one, "before_cursor_execute", _note)
     return some
 
 

@@ -32,7 +32,7 @@ def house_of(request: Request) -> House:
     """From the service behind the application; 503 where there is no key to sign links with."""
     service = request.app.state.service
     try:
-        return House(service.engine, service.settings, Tokens(*service.settings.signing_keys()))
+        return House(service.web_engine, service.settings, Tokens(*service.settings.signing_keys()))
     except SettingsError as error:
         raise HTTPException(503, str(error)) from None
 

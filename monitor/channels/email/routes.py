@@ -88,7 +88,7 @@ def _form(request: Request, fields: Fields, problem: str | None = None, field: s
         "problem": problem,
         "wrong": field,
         "sends": house.settings.smtp_url is not None,
-        "found": preview(house.engine, clicked(fields)),
+        "found": preview(request.app.state.service.read_engine, clicked(fields)),
     }
     return page(request, "subscribe", 200 if problem is None else 422, **context)
 
@@ -99,7 +99,7 @@ def shown(request: Request, filter: Annotated[str, Query()] = "") -> Response:  
     fields: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         fields.setdefault(name, []).append(value)
-    found = preview(house_of(request).engine, clicked(fields))
+    found = preview(request.app.state.service.read_engine, clicked(fields))
     too_long = len(filter) > LONGEST_FILTER
     return page(request, "preview", 422 if too_long else 200, found=found)
 

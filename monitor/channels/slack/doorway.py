@@ -45,7 +45,7 @@ def house_of(request: Request) -> House:
     """The house behind the application, one for all requests."""
     state = request.app.state
     if not hasattr(state, "slack"):
-        state.slack = House(state.service.settings, state.service.engine)
+        state.slack = House(state.service.settings, state.service.web_engine)
     house: House = state.slack
     return house
 

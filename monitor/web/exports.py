@@ -1,0 +1,91 @@
+"""Exports over HTTP: a file that is made while it is sent, few at a time, each on a connection of its own pool."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Lock
+
+import anyio
+from fastapi import HTTPException
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from monitor import db
+from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
+from monitor.history.observed import as_of as known
+from monitor.history.query import Query
+from monitor.history.search import stream
+
+RETRY_SECONDS = 30
+"""When a client that is refused should try again."""
+LONGEST_SECONDS = 3_600
+"""An export is given up after that: as long as it lasts the database keeps what was since deleted."""
+
+
+class Slots:
+    """How many exports are sent at this moment, of how many that may be."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+        self._lock = Lock()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Holds one slot; raises HTTPException (503, with Retry-After) where none is free."""
+        with self._lock:
+            if self._taken >= self._most:
+                message = f"{self._most} exports are being sent; try again in {RETRY_SECONDS} s"
+                raise HTTPException(503, message, headers={"Retry-After": str(RETRY_SECONDS)})
+            self._taken += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken -= 1
+
+
+class Export(StreamingResponse):
+    """All releases that match, in one of ``FORMATS``. However it ends, its slot and its connection are given back."""
+
+    def __init__(
+        self, slots: Slots, engine: Engine, query: Query, form: str, moment: datetime | None, headers: dict[str, str]
+    ) -> None:
+        self._slots = slots
+        self._chunks = exported(engine, query, form, moment)
+        super().__init__(self._with_first(), media_type=FORMATS[form], headers=headers)
+
+    def _with_first(self) -> Iterator[bytes]:
+        yield self._first
+        yield from self._chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._slots.taken():
+            try:
+                # Before the status is sent, so that a failure can still be said.
+                self._first = await run_in_threadpool(next, self._chunks, b"")
+                with anyio.move_on_after(LONGEST_SECONDS):
+                    await super().__call__(scope, receive, send)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await run_in_threadpool(self._chunks.close)
+
+
+def exported(engine: Engine, query: Query, form: str, moment: datetime | None) -> Generator[bytes]:
+    """The file, piece by piece; raises SearchError where Parquet cannot be written."""
+    with db.reading(engine) as session, known(session, moment):
+        rows = stream(session, query, () if form == "jsonl" else KEPT)
+        if form != "parquet":
+            yield from as_csv(rows) if form == "csv" else as_jsonl(rows)
+            return
+        # Parquet's directory stands at its end, so it is made on disk first.
+        with tempfile.TemporaryFile() as file:
+            write_parquet(rows, file)
+            file.seek(0)
+            while chunk := file.read(1 << 16):
+                yield chunk
