@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
 from urllib.error import URLError
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -73,14 +75,47 @@ class SlackError(SendError):
         self.code = code
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Leaves a redirect as the answer that it is: urllib would GET its page, and take a 200 there for success."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _open(request: Request, context: ssl.SSLContext | None, proxy: str | None, timeout: int) -> Any:
+    """The answer to a request, through a proxy if there is one. Raises HTTPError for a redirect, too."""
+    handlers: list[Any] = [_NoRedirects(), HTTPSHandler(context=context)]
+    if proxy is not None:
+        handlers.append(ProxyHandler({"http": proxy, "https": proxy}))
+    return build_opener(*handlers).open(request, timeout=timeout)
+
+
+class _WebClient(WebClient):
+    """The SDK's client, without its following of redirects."""
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        with _open(req, self.ssl, self.proxy, self.timeout) as answer:
+            body = answer.read().decode(answer.headers.get_content_charset() or "utf-8")
+            return {"status": answer.status, "headers": answer.headers, "body": body}
+
+
+class _WebhookClient(WebhookClient):
+    """The SDK's client, without its following of redirects."""
+
+    def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
+        with _open(req, self.ssl, self.proxy, self.timeout) as answer:
+            body = answer.read().decode(answer.headers.get_content_charset() or "utf-8", "replace")
+            return WebhookResponse(url=url, status_code=answer.status, body=body, headers=dict(answer.headers))
+
+
 def web_client(url: str, token: str | None, *, timeout: int = TIMEOUT) -> WebClient:
     """A client that tries once: a second attempt is the outbox's, which asks first what became of the first."""
-    return WebClient(token=token, base_url=url, timeout=timeout, retry_handlers=[], logger=_log)
+    return _WebClient(token=token, base_url=url, timeout=timeout, retry_handlers=[], logger=_log)
 
 
 def webhook_client(url: str) -> WebhookClient:
     """A client of an incoming webhook or a response_url, that tries once."""
-    return WebhookClient(url, timeout=TIMEOUT, retry_handlers=[], logger=_log)
+    return _WebhookClient(url, timeout=TIMEOUT, retry_handlers=[], logger=_log)
 
 
 def call(method: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
@@ -96,15 +131,26 @@ def call(method: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
 
 
 def hand_in(client: WebhookClient, body: dict[str, Any]) -> None:
-    """Posts to an incoming webhook, or raises SlackError."""
+    """Posts to an incoming webhook or a response_url. Raises SlackError unless it answers ``ok``."""
     try:
         answer: WebhookResponse = client.send_dict(body)
     except (SlackClientError, OSError, ValueError) as error:
         raise _failed(error) from error
-    if answer.status_code == 200:
+    if answer.status_code == 200 and _is_ok(answer.body):
         return
+    if answer.status_code < 400:
+        # A page of someone else's, or of Slack's for an address that is none of its webhooks.
+        raise SlackError("not_ok", f"{answer.status_code} without Slack's ok was answered: is the address right?")
     code = answer.body.strip()[:100] or f"http_{answer.status_code}"
     raise judged(code, answer.status_code, dict(answer.headers))
+
+
+def _is_ok(body: str) -> bool:
+    """Whether this is how Slack says that it took a message: ``ok``, or the same as JSON."""
+    try:
+        return body.strip() == "ok" or (body.startswith("{") and json.loads(body).get("ok") is True)
+    except (ValueError, RecursionError):
+        return False
 
 
 def judged(code: str, status: int, headers: dict[str, Any]) -> SlackError:

@@ -1,0 +1,97 @@
+"""Success is what a service says: no channel takes a redirect, or a page that answers 200, for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from monitor.alerts.message import SendError
+from monitor.alerts.notices import Teller
+from monitor.channels import available
+from monitor.db import now
+from monitor.models import Subscription
+from monitor.settings import Settings
+from tests.channels.room import message_of, release
+from tests.fakes.feeds import FeedServer
+
+PAGES = ("ok", '{"ok": true, "channel": "C1", "ts": "1.2"}', "<!doctype html><title>Slack</title>")
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with FeedServer() as made:
+        yield made
+
+
+def subscription(channel: str, target: str) -> Subscription:
+    return Subscription(
+        id="abc", target_id=1, channel=channel, target=target, filter="kind:base", digest="immediate", created_by="x",
+        created_at=now(),
+    )  # fmt: skip
+
+
+def channels(server: FeedServer, engine: Engine) -> dict[str, Teller]:
+    settings = Settings(
+        slack_api_url=server.url("/api/"),
+        slack_bot_token=SecretStr("xoxb-1"),
+        secret_key=SecretStr("a key for tests"),
+        allow_private_targets=True,
+    )
+    return available(settings, engine)  # type: ignore[return-value]
+
+
+def address(server: FeedServer, channel: str, path: str) -> str:
+    """A target of a channel at this path; the bot's is always the API."""
+    match channel:
+        case "apprise":
+            return server.url(path).replace("http:", "json:")
+        case "slack bot":
+            return "C0123456789"
+        case _:
+            return server.url(path)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("channel", ["webhook", "apprise", "slack bot", "slack webhook"])
+def test_a_redirect_is_no_success_and_is_not_followed(
+    server: FeedServer, sqlite_engine: Engine, channel: str, status: int, page: str
+) -> None:
+    path = "/api/chat.postMessage" if channel == "slack bot" else "/moved"
+    server.redirect(path, server.put("/page", page, "text/html"), status)
+    one = subscription(channel.partition(" ")[0], address(server, channel, path))
+    teller = channels(server, sqlite_engine)[one.channel]
+    for send in (
+        lambda: teller.send(message_of(one, release())),  # type: ignore[attr-defined]
+        lambda: teller.notify(one, "Title", "Text", "key", in_doubt=False),
+    ):
+        with pytest.raises(SendError) as caught:
+            send()
+        assert not caught.value.permanent
+    assert server.count("/page") == 0
+    assert server.count(path) >= 2
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<!doctype html><title>Sign in</title>", "invalid_payload", '{"ok": false}', "[]"]
+)
+def test_an_incoming_webhook_of_slack_succeeds_by_its_ok_alone(
+    server: FeedServer, sqlite_engine: Engine, body: str
+) -> None:
+    one = subscription("slack", server.put("/services/x", body, "text/plain"))
+    slack = channels(server, sqlite_engine)["slack"]
+    with pytest.raises(SendError, match="is the address right"):
+        slack.send(message_of(one, release()))  # type: ignore[attr-defined]
+    server.put("/services/x", "ok", "text/plain")
+    assert slack.send(message_of(one, release())) == "k-1"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("body", ["ok", "", "<!doctype html>", '{"ok": false, "error": "fatal_error"}'])
+def test_slack_s_api_succeeds_by_its_ok_alone(server: FeedServer, sqlite_engine: Engine, body: str) -> None:
+    server.put("/api/chat.postMessage", body, "text/html")
+    slack = channels(server, sqlite_engine)["slack"]
+    with pytest.raises(SendError):
+        slack.send(message_of(subscription("slack", "C0123456789"), release()))  # type: ignore[attr-defined]
