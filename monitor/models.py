@@ -638,10 +638,10 @@ class Delivery(SQLModel, table=True):
 
 
 class Silence(SQLModel, table=True):
-    """A source (the Hub, a feed, a namespace) that has gone silent, and that the operators were told of.
+    """A source (the Hub, a feed, a namespace) that has gone silent.
 
-    The row is there as long as the silence lasts: whoever inserts or deletes it writes the notices, in the same
-    transaction, so that there is one of each.
+    The operators are told once it has lasted (``told_at``), and of its end once that has lasted (since ``back_at``).
+    Whoever sets ``told_at``, or deletes the row, writes the notices in the same transaction, so there is one of each.
     """
 
     __tablename__: ClassVar[str] = "silence"
@@ -649,6 +649,9 @@ class Silence(SQLModel, table=True):
     source: str = Field(sa_column=Column(Text, primary_key=True))
     since: datetime = _when()
     says: str = _words()
+    noticed_at: datetime = _when()
+    told_at: datetime | None = _moment()
+    back_at: datetime | None = _moment()
 
 
 class Notice(SQLModel, table=True):

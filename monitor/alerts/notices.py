@@ -2,7 +2,7 @@
 
 Once each, however many look.
 
-Whoever inserts the row of a silence writes the notices of it, in the same transaction, and whoever deletes it those of
+Whoever marks a silence as told writes the notices of it, in the same transaction, and whoever deletes its row those of
 its end. So two beats, or ten workers, tell each operator once.
 """
 
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 import structlog
-from sqlalchemy import Engine, and_, delete, or_, select
+from sqlalchemy import Engine, and_, delete, or_, select, update
 from sqlmodel import Session, col
 
 from monitor.alerts.identity import notice_key
@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = 3
 """Intervals without a success, or failures one after the other, that make a silence."""
+HOLD = timedelta(minutes=1)
+"""How long a silence must last until it is told, and how long a source must be heard again: a machine under load, or
+one look that failed, makes neither."""
 LEASE = timedelta(minutes=2)
 LINES = 20
 """Sources that one notice names."""
@@ -93,49 +96,86 @@ def _feeds(session: Session) -> Iterable[Silent]:
 
 
 def watch(engine: Engine, hub_interval: float) -> int:
-    """Compares who is silent now with who was, and writes what the operators are to be told; returns how much."""
+    """Compares who is silent now with who was, and writes what the operators are to be told; returns how much.
+
+    A silence is told once it has lasted for ``HOLD``, and its end once that has.
+    """
     moment = now()
     with reading(engine) as session:
-        before = {row.source: row for row in session.scalars(select(Silence))}
+        rows = {row.source: row for row in session.scalars(select(Silence))}
         found = {item.source: item for item in silent(session, hub_interval, moment)}
-    started = [item for source, item in found.items() if source not in before]
-    ended = [row for source, row in before.items() if source not in found]
-    if not started and not ended:
+    if found.keys() <= rows.keys() and all(_waits(row, source in found, moment) for source, row in rows.items()):
         return 0
     with transaction(engine) as session:
-        _log(started)
-        said = [*(_begun(session, item) for item in started), *(_over(session, row) for row in ended)]
-        lines = [line for line in said if line is not None]
+        rows |= {source: _noticed(session, item, moment) for source, item in found.items() if source not in rows}
+        for source in found:
+            if rows[source].back_at is not None:
+                _mark(session, source, back_at=None)
+        begun = [row for source, row in rows.items() if source in found and _begun(session, row, moment)]
+        over = [row for source, row in rows.items() if source not in found and _over(session, row, moment)]
+        _log(begun, over)
+        lines = [*map(_said_of_start, begun), *map(_said_of_end, over)]
         return _tell(session, lines, moment) if lines else 0
 
 
-def _log(started: Sequence[Silent]) -> None:
-    """One line, however many fall silent together."""
-    if started:
-        names = [item.source for item in started[:LINES]]
-        says = sorted({item.says for item in started})[:3]
-        log.error("sources have gone silent", number=len(started), sources=names, says=says)
+def _hold(row: Silence) -> timedelta:
+    # That a token is refused is the Hub's word, and not for want of one.
+    return timedelta(0) if row.source == CREDENTIALS else HOLD
 
 
-def _begun(session: Session, item: Silent) -> str | None:
-    """Keeps that a silence began; the sentence for it, None where another was faster."""
-    values = {"source": item.source, "since": item.since, "says": item.says[:500]}
-    new = ignoring(session, Silence).values(**values).returning(col(Silence.source))
-    if session.scalars(new).first() is None:
-        return None
-    if item.source == CREDENTIALS:
-        return item.says
-    return f"{item.source} is silent since {_when(item.since)}: {item.says[:500]}"
+def _waits(row: Silence, silent_now: bool, moment: datetime) -> bool:
+    """Whether there is nothing to be done about this silence now."""
+    if silent_now:
+        return row.back_at is None and (row.told_at is not None or row.noticed_at + _hold(row) > moment)
+    return row.told_at is not None and row.back_at is not None and row.back_at + _hold(row) > moment
 
 
-def _over(session: Session, row: Silence) -> str | None:
-    """The same for its end."""
+def _noticed(session: Session, item: Silent, moment: datetime) -> Silence:
+    """Keeps that a silence was noticed."""
+    row = Silence(source=item.source, since=item.since, says=item.says[:500], noticed_at=moment)
+    session.execute(ignoring(session, Silence), row.model_dump())
+    return row
+
+
+def _mark(session: Session, source: str, **values: datetime | None) -> bool:
+    """Sets columns of a silence that were NULL, or sets them to NULL; False where another was faster."""
+    unset = [col(getattr(Silence, name)).is_(None) for name, value in values.items() if value is not None]
+    changed = session.execute(update(Silence).where(col(Silence.source) == source, *unset).values(**values))
+    return bool(changed.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _begun(session: Session, row: Silence, moment: datetime) -> bool:
+    """Whether this silence is to be told now, and not by another."""
+    return row.told_at is None and row.noticed_at + _hold(row) <= moment and _mark(session, row.source, told_at=moment)
+
+
+def _over(session: Session, row: Silence, moment: datetime) -> bool:
+    """The same for its end. A silence that nobody was told of ends without a word."""
+    if row.told_at is not None and row.back_at is None:
+        _mark(session, row.source, back_at=moment)
+    if row.told_at is not None and (row.back_at or moment) + _hold(row) > moment:
+        return False
     gone = session.execute(delete(Silence).where(col(Silence.source) == row.source))
-    if gone.rowcount != 1:  # type: ignore[attr-defined]
-        return None
+    return row.told_at is not None and bool(gone.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def _log(begun: Sequence[Silence], over: Sequence[Silence]) -> None:
+    """One line, however many fall silent together, and one for each that is back."""
+    if begun:
+        names = [row.source for row in begun[:LINES]]
+        says = sorted({row.says for row in begun})[:3]
+        log.error("sources have gone silent", number=len(begun), sources=names, says=says)
+    for row in over:
+        log.warning("a source is back", source=row.source, silent_since=row.since.isoformat())
+
+
+def _said_of_start(row: Silence) -> str:
+    return row.says if row.source == CREDENTIALS else f"{row.source} is silent since {_when(row.since)}: {row.says}"
+
+
+def _said_of_end(row: Silence) -> str:
     if row.source == CREDENTIALS:
         return f"The Hub accepts HF_TOKEN again, or none is set any more; it was refused since {_when(row.since)}"
-    log.warning("a source is back", source=row.source, silent_since=row.since.isoformat())
     return f"{row.source} is back; it was silent since {_when(row.since)}"
 
 

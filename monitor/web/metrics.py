@@ -108,7 +108,7 @@ def _sources(session: Session, moment: datetime) -> Iterator[Metric]:
     yield GaugeMetricFamily("hub_monitor_hints_waiting", "Words of the Hub's webhook not yet followed.", value=waiting)
     silent = GaugeMetricFamily("hub_monitor_silent_sources", "Sources that have gone silent.", labels=["kind"])
     kinds = dict.fromkeys(("poll", "namespace", "feed", "token"), 0)
-    for source in session.scalars(select(col(Silence.source))):
+    for source in session.scalars(select(col(Silence.source)).where(col(Silence.told_at).is_not(None))):
         kinds[source.partition(" ")[0]] += 1
     for kind, number in kinds.items():
         silent.add_metric([kind], number)

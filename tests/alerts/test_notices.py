@@ -54,9 +54,21 @@ def later(house: House, intervals: float):  # type: ignore[no-untyped-def]
     return time_machine.travel(db.now() + timedelta(seconds=intervals * house.watcher.hub_interval), tick=True)
 
 
-def look(house: House, channel: Heard) -> int:
+def glance(house: House, channel: Heard) -> int:
+    """One look, as the beat makes it; how many notices went."""
     notices.watch(house.engine, house.watcher.hub_interval)
     return notices.send(house.engine, {"kept": channel})
+
+
+def after(seconds: float):  # type: ignore[no-untyped-def]
+    return time_machine.travel(db.now() + timedelta(seconds=seconds), tick=True)
+
+
+def look(house: House, channel: Heard) -> int:
+    """Two looks, between which what there was has lasted long enough to be told."""
+    sent = glance(house, channel)
+    with after(notices.HOLD.total_seconds()):
+        return sent + glance(house, channel)
 
 
 def test_all_is_well(operated: House) -> None:
@@ -74,6 +86,36 @@ def test_a_silence_is_told_once_and_its_end_once(operated: House) -> None:
         operated.look("Qwen")
         for _ in range(3):
             look(operated, channel)
+    assert len(channel.said) == 2
+    assert "poll created is back" in channel.said[1][1]
+
+
+def test_a_silence_that_does_not_last_is_told_to_nobody(operated: House) -> None:
+    channel = Heard()
+    hold = notices.HOLD.total_seconds()
+    with later(operated, 3.5):
+        glance(operated, channel)
+        with after(0.9 * hold):
+            glance(operated, channel)
+            operated.look("Qwen")
+            glance(operated, channel)
+            with after(2 * hold):
+                glance(operated, channel)
+    assert channel.said == []
+
+
+def test_a_source_that_comes_and_goes_is_one_silence(operated: House) -> None:
+    channel = Heard()
+    with later(operated, 3.5):
+        look(operated, channel)
+        for _ in range(3):
+            operated.look("Qwen")
+            glance(operated, channel)
+            with later(operated, 3.5):
+                glance(operated, channel)
+        assert len(channel.said) == 1
+        operated.look("Qwen")
+        look(operated, channel)
     assert len(channel.said) == 2
     assert "poll created is back" in channel.said[1][1]
 
@@ -108,7 +150,9 @@ def test_a_namespace_that_lists_nothing_is_an_alarm(operated: House) -> None:
 def test_many_look_at_once_and_one_tells(operated: House) -> None:
     channel = Heard()
     with later(operated, 4):
-        threads = [threading.Thread(target=look, args=(operated, channel)) for _ in range(6)]
+        glance(operated, channel)
+    with later(operated, 6):
+        threads = [threading.Thread(target=glance, args=(operated, channel)) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -42,7 +42,9 @@ class Watchkeeper:
                 session.merge(Poll(name=name, due_at=db.now(), succeeded_at=db.now()))
 
     def watch(self, minutes: float) -> int:
-        """Looks, as the beat makes it, so many minutes from now; returns how many notices went."""
+        """Looks, as the beat makes it, from a minute before until so many minutes from now; how many notices went."""
+        with time_machine.travel(db.now() + timedelta(minutes=minutes) - notices.HOLD):
+            notices.watch(self.engine, INTERVAL)
         with time_machine.travel(db.now() + timedelta(minutes=minutes), tick=True):
             notices.watch(self.engine, INTERVAL)
             return notices.send(self.engine, self.channels)

@@ -137,9 +137,11 @@ def test_failed_and_dead_deliveries_are_counted_apart(told: House) -> None:
 
 
 def test_silence_shows(told: House) -> None:
-    with time_machine.travel(db.now() + timedelta(seconds=200), tick=True):
-        watch(told.engine, 60)
-        assert metrics_of(client_of(told))["hub_monitor_silent_sources", "poll"] == 2
+    for seconds in (200, 270):
+        with time_machine.travel(db.now() + timedelta(seconds=seconds), tick=True):
+            watch(told.engine, 60)
+            silent = metrics_of(client_of(told))["hub_monitor_silent_sources", "poll"]
+            assert silent == (2 if seconds == 270 else 0)
 
 
 def named(text: str) -> set[str]:
