@@ -96,7 +96,11 @@ def _seen(signal: str, artefact: Artefact) -> Evidence:
     return _NOT_SEEN[signal] if artefact is _UNKNOWN else Evidence(signal, artefact.found, artefact.link or "")
 
 
-_WEIGHTS = {True: "its files hold weights", False: "no file holds weights", None: "its files were not asked for"}
+_WEIGHTS = {
+    True: "its files hold weights",
+    False: "no file holds weights",
+    None: "not known whether its files hold weights",
+}
 _SHOWN = {
     weights: Evidence("weights", found, _WEIGHTS[weights])
     for weights, found in ((True, Found.YES), (False, Found.NO), (None, Found.UNKNOWN))

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from monitor.classify import wire
+from monitor.classify.weights import holds_weights
 
 MODALITIES = {
     "text": """text-generation text-classification token-classification question-answering summarization translation
@@ -87,14 +88,6 @@ _THREE = frozenset(
 """The languages of three letters that are met on the Hub; most words of three letters are no language."""
 LANGUAGES = _TWO | _THREE | {"zh-CN", "zh-TW", "zh-HK", "pt-BR", "pt-PT", "en-US", "en-GB", "es-ES", "es-MX", "fr-CA"}
 _ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+/\d{7}")
-_WEIGHTS = re.compile(
-    r"\.(safetensors|bin|pt|pth|ckpt|gguf|ggml|onnx|msgpack|h5|tflite|nemo|mlmodel|mlpackage|engine|llamafile|task|"
-    r"litertlm|pkl|joblib|keras|pdparams|pdiparams|npz|weights|ot|pte|mnn|rknn|plan|cbm|espdl|xml|tar|zip|dduf)$",
-    re.IGNORECASE,
-)
-_NO_WEIGHTS = re.compile(
-    r"(^|/)(training_args\.bin|optimizer\.(bin|pt)|scheduler\.pt|rng_state.*\.pth|scaler\.pt|tokenizer.*|vocab.*|spiece.*)$"
-)
 
 
 def task(model: wire.Model) -> str | None:
@@ -143,15 +136,18 @@ def datasets(model: wire.Model) -> tuple[str, ...]:
 
 
 def has_weights(model: wire.Model) -> bool | None:
-    """Whether files hold weights; None where the Hub was not asked for the files and nothing else tells."""
+    """Whether files hold weights.
+
+    False where only documents, images, code, configuration and tokenizers are there, or nothing at all. None where it
+    is not known: the Hub was not asked for the files, or there are some whose names do not tell what they hold.
+    """
     safetensors, gguf, siblings = model.get("safetensors"), model.get("gguf"), model.get("siblings")
     if (safetensors and isinstance(safetensors, dict)) or (gguf and isinstance(gguf, dict)):
         return True
     if not isinstance(siblings, (list, tuple)):
         return None
-    return any(map(_weighs, wire.files(model)))
-
-
-@lru_cache(maxsize=65_536)
-def _weighs(file: str) -> bool:
-    return _WEIGHTS.search(file) is not None and not _NO_WEIGHTS.search(file)
+    files = wire.files(model)
+    held = {holds_weights(file) for file in files}
+    if True in held:
+        return True
+    return None if None in held or len(files) < len(siblings) else False

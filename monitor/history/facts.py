@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from monitor.classify.weights import holds_weights
+
 LARGEST_COUNT = 2**63 - 1
 POPULARITY = ("downloads", "likes", "trendingScore")
 """Facts that move all the time and change no judgement."""
@@ -50,7 +52,7 @@ def _read(facts: dict[str, Any]) -> dict[str, Any]:
         files = sorted([str(item.get("rfilename")) for item in some["siblings"] if isinstance(item, dict)])
         if "/" in "".join(files):
             files.sort(key=_DEPTH)
-        some["siblings"] = [{"rfilename": file} for file in files[:_MOST]]
+        some["siblings"] = [{"rfilename": file} for file in _some(files)]
     if isinstance(some.get("tags"), list):
         some["tags"] = some["tags"][:_MOST]
     for key, unread in _LEFT_OUT:
@@ -58,6 +60,14 @@ def _read(facts: dict[str, Any]) -> dict[str, Any]:
         if isinstance(part, dict) and not unread.isdisjoint(part):
             some[key] = {name: value for name, value in part.items() if name not in unread}
     return some
+
+
+def _some(files: list[str]) -> list[str]:
+    """As many files as are kept; where none of these may hold weights, one of the others that may."""
+    first = files[:_MOST]
+    if len(files) > _MOST and all(holds_weights(file) is False for file in first):
+        first[-1] = next((file for file in files if holds_weights(file) is not False), first[-1])
+    return first
 
 
 def _written(facts: dict[str, Any]) -> tuple[bytes, bytes]:

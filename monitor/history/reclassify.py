@@ -9,11 +9,12 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from monitor.classify import classify
+from monitor.classify.subject import has_weights
 from monitor.db import now, reading, transaction
 from monitor.history.changes import note
 from monitor.history.corrections import corrected, of
 from monitor.history.judge import History
-from monitor.history.record import KEPT
+from monitor.history.record import KEPT, overlooked
 from monitor.history.release import judged
 from monitor.labs import Registry
 from monitor.models import Release
@@ -82,6 +83,10 @@ def _batch(session: Session, rows: list[Release], registry: Registry, because: s
             if name not in _REASONS:
                 yield Rejudged(row.repo_id, name, getattr(row, name), value)
             setattr(row, name, value)
+        if row.pending and has_weights(row.facts) is not False:
+            overlooked(row)
+            yield Rejudged(row.repo_id, "pending", True, False)
+            differing = {"pending": False}
         if differing:
             session.add(row)
 

@@ -295,7 +295,12 @@ def _record_again(session: Session, row: Release, sighting: Sighting, registry: 
         row.listed_digest = kept(sighting.facts).digest
         session.add(row)
     returned = row.status in {Status.GONE, Status.PRIVATE} and now_known.facts.get("private") is not True
-    if now_known.digest == row.facts_digest and not returned:
+    found = row.pending and has_weights(row.facts) is not False
+    if found:
+        overlooked(row)
+        if not row.history and sighting.seen_at - row.first_seen_at < LATEST_NEWS:
+            done.news.append(News(row, str(Event.RELEASE)))
+    if now_known.digest == row.facts_digest and not returned and not found:
         done.same += 1
         if sighting.via is Via.TRENDING:
             _count(row, now_known.facts)
@@ -349,8 +354,8 @@ def _rejudge(
         note(session, row, "weights", had_weights, judgement.has_weights, when, because, tell=tell)
     if "repo_id" in changes:
         row.status = str(Status.RENAMED)
-    if row.pending and judgement.has_weights:
-        _arrived(session, row, sighting, done)
+    if row.pending and judgement.has_weights is not False:
+        _arrived(session, row, sighting, judgement.has_weights, done)
 
 
 def _tell(row: Release, sighting: Sighting) -> bool | None:
@@ -358,15 +363,30 @@ def _tell(row: Release, sighting: Sighting) -> bool | None:
     return None if row.pending else not sighting.history
 
 
-def _arrived(session: Session, row: Release, sighting: Sighting, done: Recorded) -> None:
-    """A placeholder's weights are there: now it is a release."""
+LATEST_NEWS = timedelta(days=1)
+"""How long after its first sight an overlooked release is still told as new."""
+
+
+def overlooked(row: Release) -> None:
+    """Makes a release of what was kept as a placeholder by an older version, which took its weights for none."""
+    row.pending = False
+    if row.history:
+        row.released_at, row.released_after = row.created_at, None
+        row.released_precision = str(Precision.CREATED) if row.created_at else None
+    else:
+        row.released_at, row.released_precision = row.first_seen_at, str(Precision.WINDOW)
+        row.released_after = min(row.created_at or row.first_seen_at, row.first_seen_at)
+
+
+def _arrived(session: Session, row: Release, sighting: Sighting, weights: bool | None, done: Recorded) -> None:
+    """A placeholder's weights are there, or what may be weights: now it is a release."""
     row.pending = False
     # A moment before it was first seen empty is when it turned public, not when its weights came.
     after = sighting.exact_at is not None and sighting.exact_at >= row.first_seen_at
     row.released_at = sighting.exact_at if after else sighting.seen_at
     row.released_after = row.first_seen_at
     row.released_precision = str(Precision.WINDOW)
-    note(session, row, "weights", False, True, sighting.seen_at, str(sighting.via), tell=False)
+    note(session, row, "weights", False, weights, sighting.seen_at, str(sighting.via), tell=False)
     if not sighting.history:
         row.history = False
         done.news.append(News(row, str(Event.RELEASE)))
