@@ -17,9 +17,9 @@ from monitor.channels import canonical_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
 from monitor.labs import load as load_labs
-from monitor.models import Subscription, iso
+from monitor.models import Feed, Subscription, iso
 from monitor.service import Service
-from monitor.settings import Settings, SettingsError, load
+from monitor.settings import Settings, SettingsError, load, masked_url
 from monitor.sources.answers import BadCredentialsError, HubError
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub_webhook import sync
@@ -334,6 +334,24 @@ def _hub(settings: Settings) -> str:
     return f"ok, {settings.hf_endpoint}, {'as ' + who if who else 'anonymous'}"
 
 
+def _feeds(settings: Settings) -> str:
+    """How many feeds go well, and a line for each that fails or says nothing."""
+    from monitor.sources.feeds import UNLISTED
+
+    engine = db.make_engine(settings.database_url)
+    if migrations.revision(engine) != migrations.head():
+        return "not known before hub-monitor db upgrade"
+    with db.reading(engine) as session:
+        rows = list(
+            session.scalars(select(Feed).where(col(Feed.error).is_distinct_from(UNLISTED)).order_by(col(Feed.url)))
+        )
+    troubled = [row for row in rows if row.error]
+    well = sum(row.read_at is not None and not row.error for row in rows)
+    lines = [f"{masked_url(row.url)}: {row.error}" for row in troubled]
+    said = f"{well} of {len(rows)} go well" if rows else "none is read yet"
+    return "\n  ".join([said if troubled else f"ok, {said}", *lines])
+
+
 def _smtp(settings: Settings) -> str:
     from monitor.channels.email import Email
 
@@ -375,6 +393,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "broker": _broker,
     "labs": _labs,
     "Hub": _hub,
+    "feeds": _feeds,
     "Slack": _slack,
     "SMTP": _smtp,
     "sender of letters": _sender,

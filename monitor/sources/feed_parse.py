@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import feedparser
 
+from monitor.sources import feed_dates
 from monitor.sources.feed_guard import FeedError, guarded
 from monitor.sources.feed_text import decoded, fit, plain, repositories
 
@@ -21,8 +22,12 @@ SUMMARY, TITLE, URL, ID = 500, 300, 2_000, 500
 """Characters that are kept of a summary, a title, a URL and an entry's id."""
 KEPT = 1_000
 """Entries of one body that are kept, the newest."""
-EARLIEST = 631_152_000
-"""1990 in seconds since 1970: what is dated before is not dated."""
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""What is dated before is not dated."""
+NO_IDS = frozenset(
+    {"n/a", "na", "none", "null", "nil", "nan", "undefined", "unknown", "false", "guid", "id", "-", "#", "0", "/"}
+)
+"""What stands in the place of an id where there is none."""
 PERIODS = {"hourly": 3_600.0, "daily": 86_400.0, "weekly": 604_800.0, "monthly": 2_592_000.0, "yearly": 31_536_000.0}
 
 _DECLARATION = re.compile(r"^<\?xml[^>]*>")
@@ -30,7 +35,7 @@ _DECLARATION = re.compile(r"^<\?xml[^>]*>")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: ``entry_id`` is its own id, else its link, else a digest of title and date.
+    """One entry: ``entry_id`` is its own id, else its link, else a digest of title and date; see :func:`apart`.
 
     ``url`` is absolute http or https; ``summary`` plain text of at most 500 characters; ``published_at`` is UTC
     as the feed says, be it in the future; ``repo_ids`` are the Hub repositories it links to or names by URL.
@@ -59,20 +64,29 @@ def parse(body: bytes, content_type: str | None, url: str) -> Parsed:
     """The feed in ``body``, which came from ``url`` with this Content-Type. Raises FeedError, and nothing else."""
     text, readable = decoded(body, content_type)
     text = _DECLARATION.sub("", fit(text).lstrip("\ufeff \t\r\n"), count=1)
-    found = _found(guarded(text), url)
-    entries: dict[str, Entry] = {}
-    for entry in _entries(found.get("entries", [])):
-        entries.setdefault(entry.entry_id, entry)
+    found = _found(guarded(text))
+    feed = found.get("feed", {})
+    entries = _distinct(list(_entries(found.get("entries", []), _base(found, url))))
     warning = None if readable else "some of its characters cannot be read"
     if found.get("bozo"):
         warning = f"malformed, {len(entries)} entries came out: {_why(found)}"
-    feed = found.get("feed", {})
-    return Parsed(_words(feed.get("title"), TITLE), _newest(list(entries.values())), _every(feed), warning)
+    return Parsed(_words(feed.get("title"), TITLE), _newest(entries), _every(feed), warning)
 
 
-def _found(text: str, url: str) -> Any:
+def _base(found: Any, url: str) -> str:
+    """What relative links of a feed lead from where it sets no ``xml:base``: RSS's site, Atom's own address."""
+    site = _web(urljoin(url, str(found.get("feed", {}).get("link") or ""))) if _is_rss(found) else None
+    return site or url
+
+
+def _is_rss(found: Any) -> bool:
+    return str(found.get("version") or "").startswith("rss")
+
+
+def _found(text: str) -> Any:
     """feedparser's own result. It is given a stream of bytes: a plain string could be taken for a file's name."""
-    headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
+    # Without an address of its own, what it finds is resolved against xml:base alone, and an id stays what it is.
+    headers = {"content-type": "application/xml; charset=utf-8"}
     data = f'<?xml version="1.0" encoding="utf-8"?>\n{text}'.encode()
     try:
         found = feedparser.parse(
@@ -97,19 +111,43 @@ def _why(found: Any) -> str:
 def _newest(entries: list[Entry]) -> tuple[Entry, ...]:
     if len(entries) <= KEPT:
         return tuple(entries)
-    oldest = datetime.fromtimestamp(EARLIEST, UTC)
-    return tuple(sorted(entries, key=lambda entry: entry.published_at or oldest, reverse=True)[:KEPT])
+    return tuple(sorted(entries, key=lambda entry: entry.published_at or EARLIEST, reverse=True)[:KEPT])
+
+
+def _distinct(entries: Sequence[Entry]) -> list[Entry]:
+    """``entries``, each once; those that share what was taken for their id, and are not one, have one each."""
+    sharing: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        sharing[entry.entry_id].append(entry)
+    shared = {ident for ident, some in sharing.items() if not _are_one(some)}
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        own = apart(entry) if entry.entry_id in shared else entry
+        found.setdefault(own.entry_id, own)
+    return list(found.values())
+
+
+def _are_one(entries: Sequence[Entry]) -> bool:
+    """Whether entries of one id are versions of one, which Atom has: they share their title, or their link."""
+    titles, urls = {entry.title for entry in entries}, {entry.url for entry in entries}
+    linked = len(urls) == 1 and urls.isdisjoint({None, entries[0].entry_id})
+    return len(titles) == 1 or linked
+
+
+def apart(entry: Entry) -> Entry:
+    """``entry`` under an id of its link and title: what its feed gives as its id, it gives to others, too."""
+    return replace(entry, entry_id=_digest(f"{entry.entry_id}\n{entry.url}\n{entry.title}"))
 
 
 # --- one entry ----------------------------------------------------------------------------------------------
 
 
-def _entries(items: list[Any]) -> Iterator[Entry]:
+def _entries(items: list[Any], base: str) -> Iterator[Entry]:
     for item in items:
-        links = [str(link.get("href") or "") for link in item.get("links", [])]
+        links = [_joined(base, str(link.get("href") or "")) for link in item.get("links", [])]
         contents = [str(content.get("value") or "") for content in item.get("content", [])]
         raw_title, raw_summary = str(item.get("title") or ""), str(item.get("summary") or "")
-        url = next(filter(None, map(_web, [str(item.get("link") or ""), *links])), None)
+        url = next(filter(None, map(_web, [_joined(base, str(item.get("link") or "")), *links])), None)
         published = _moment(item)
         title = _words(raw_title, TITLE)
         ident = _ident(str(item.get("id") or ""), url, title, published)
@@ -125,7 +163,8 @@ def _entries(items: list[Any]) -> Iterator[Entry]:
 
 
 def _ident(own: str, url: str | None, title: str | None, published: datetime | None) -> str | None:
-    ident = fit(own).strip() or url
+    own = fit(own).strip()
+    ident = url if not own or own.lower() in NO_IDS else own
     if ident is None and title is None:
         return None
     if ident is None:
@@ -150,16 +189,22 @@ def _words(markup: Any, most: int) -> str | None:
     return plain(str(markup or ""), most) or None
 
 
+def _joined(base: str, link: str) -> str:
+    """``link`` as it leads from ``base``; empty where there is none, or it cannot be taken apart."""
+    link = fit(link).strip()
+    try:
+        return urljoin(base, link) if link else ""
+    except ValueError:
+        return ""
+
+
 def _moment(item: Any) -> datetime | None:
-    for name in ("published_parsed", "updated_parsed", "created_parsed"):
+    """When an entry was published. feedparser's own reading takes 2026/11/28 for the first of the month."""
+    for name in ("published", "updated", "created"):
         # Not by feedparser's own lookup, which answers one date for another and warns of it.
-        parsed = dict.get(item, name)
-        try:
-            seconds = calendar.timegm(parsed) if parsed else 0
-            if seconds > EARLIEST:
-                return datetime.fromtimestamp(seconds, UTC)
-        except (ValueError, OverflowError, TypeError, OSError):
-            continue
+        found = feed_dates.moment(str(dict.get(item, name) or ""))
+        if found is not None and found > EARLIEST:
+            return found
     return None
 
 

@@ -23,7 +23,7 @@ from monitor.models import Feed, FeedEntry
 from monitor.settings import masked_url
 from monitor.sources import feed_pace
 from monitor.sources.feed_guard import FeedError
-from monitor.sources.feed_parse import Entry, Parsed, parse
+from monitor.sources.feed_parse import Entry, Parsed, apart, parse
 from monitor.sources.fetch import LIMITS, Fetched, FetchError, Limits, get
 
 log = structlog.get_logger(__name__)
@@ -36,6 +36,8 @@ RECENT = 10
 """Entries that tell how often a feed speaks."""
 LOST = 3
 """Failures in a row after which a feed that has moved is looked for at its own URL again."""
+EMPTY = "it answers, and has held no entry so far"
+"""The error of a feed that is read without a failure, and of which nothing has ever been kept."""
 UNLISTED = "not read: it is no longer listed"
 """The error of a feed that has left the list. It stays for its entries' sake."""
 ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml, application/xml;q=0.9, */*;q=0.5"
@@ -195,6 +197,7 @@ def _same(reader: _Reader, feed: Feed, answer: Fetched) -> list[NewEntry]:
         row = session.get(Feed, feed.url, with_for_update=True)
         if row is not None:
             row.error = None if row.failures else row.error
+            row.error = row.error or _emptiness(session, row.url)
             # Silence only grows until something new comes, and the feed's own wish, which stands in what was
             # not read again, is part of the interval that is known.
             _succeeded(session, row, answer, reader.shortest, row.interval)
@@ -213,7 +216,8 @@ def _changed(reader: _Reader, feed: Feed, answer: Fetched, parsed: Parsed, diges
         if values:
             session.execute(_ignoring(session, FeedEntry), values)
             row.changed_at = moment
-        row.title, row.error, row.body_digest = parsed.title or row.title, parsed.warning, digest
+        row.title, row.body_digest = parsed.title or row.title, digest
+        row.error = parsed.warning or _emptiness(session, row.url)
         _succeeded(session, row, answer, reader.shortest, min(parsed.every or 0.0, feed_pace.DAY))
     return [] if first else [_new(value) for value in values]
 
@@ -229,6 +233,12 @@ def _succeeded(session: Session, row: Feed, answer: Fetched, shortest: float, le
     wait = max(row.interval, feed_pace.fresh(answer.headers))
     row.due_at = moment + timedelta(seconds=feed_pace.jittered(wait, shortest))
     session.add(row)
+
+
+def _emptiness(session: Session, feed_url: str) -> str | None:
+    """What is wrong with a feed of which no entry has ever been kept."""
+    kept = session.scalar(select(col(FeedEntry.id)).where(col(FeedEntry.feed_url) == feed_url).limit(1))
+    return EMPTY if kept is None else None
 
 
 def _validator(answer: Fetched, name: str) -> str | None:
@@ -248,20 +258,28 @@ def _recent(session: Session, feed_url: str) -> list[datetime]:
 
 
 def _unknown(session: Session, feed_url: str, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries that are not kept yet, by id, nor under another id: with the same title and link, or date."""
+    """The entries that are not kept yet: by id, nor under another id with the same title and link, or date.
+
+    An id that is kept for an entry of another title and another link is none: such an entry gets one of its own.
+    """
     columns = (col(FeedEntry.entry_id), col(FeedEntry.url), col(FeedEntry.title), col(FeedEntry.published_at))
-    kept = session.execute(select(*columns).where(col(FeedEntry.feed_url) == feed_url)).all()
-    ids = {row[0] for row in kept}
-    known = {mark for row in kept for mark in _marks(row[1], row[2], row[3])}
-    return [
-        entry
-        for entry in entries
-        if entry.entry_id not in ids and known.isdisjoint(_marks(entry.url, entry.title, entry.published_at))
-    ]
+    rows = session.execute(select(*columns).where(col(FeedEntry.feed_url) == feed_url)).all()
+    kept = {row[0]: (row[1], row[2]) for row in rows}
+    known = {mark for row in rows for mark in _marks(row[1], row[2], row[3])}
+    unknown = []
+    for entry in entries:
+        url, title = kept.get(entry.entry_id, (None, None))
+        reused = url is not None and title is not None and entry.title != title and entry.url not in {None, url}
+        own = apart(entry) if reused else entry
+        if own.entry_id not in kept and known.isdisjoint(_marks(entry.url, entry.title, entry.published_at)):
+            unknown.append(own)
+    return unknown
 
 
 def _marks(url: str | None, title: str | None, published_at: datetime | None) -> set[tuple[str, object]]:
-    return {(title, other) for other in (url, published_at) if title is not None and other is not None}
+    if title is None:
+        return set()
+    return {(title, other) for other in (url, published_at) if other is not None} or {(title, None)}
 
 
 def _values(feed_url: str, entry: Entry, moment: datetime) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from monitor.models import Delivery
 from monitor.settings import Settings
 from tests.channels.room import release
 from tests.console import run, started
+from tests.fakes.feeds import FeedServer, item, rss
 from tests.fakes.hub import ReplayHub, model
 
 
@@ -98,8 +99,20 @@ def test_doctor_says_what_is_in_force_and_ok() -> None:
     assert done.returncode == 0, done.stdout
     assert f"HF_ENDPOINT={hub.endpoint}" in done.stdout
     assert "MONITOR_HUB_INTERVAL=60.0  (default)" in done.stdout
-    for name in ("database", "migrations", "broker", "labs", "Hub"):
+    for name in ("database", "migrations", "broker", "labs", "Hub", "feeds"):
         assert f"\n{name}: ok" in done.stdout
+
+
+def test_a_feed_that_says_nothing_is_shown_by_doctor() -> None:
+    with ReplayHub() as hub, FeedServer() as web:
+        full = web.put("/full", rss([item("A", "https://lab.example/a")]))
+        settings = {"HF_ENDPOINT": hub.endpoint, "MONITOR_ALLOW_PRIVATE_TARGETS": "true"}
+        empty, broken = web.put("/empty", rss()), web.fail("/broken", 500)
+        run("poll", "--source", "feeds", MONITOR_FEEDS=f"{full},{empty},{broken}", **settings)
+        done = run("doctor", **settings)
+    assert "\nfeeds: 1 of 3 go well\n" in done.stdout
+    assert f"\n  {empty}: it answers, and has held no entry so far\n" in done.stdout
+    assert f"\n  {broken}: " in done.stdout
 
 
 def test_poll_learns_history_and_then_prints_what_is_new() -> None:

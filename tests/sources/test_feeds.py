@@ -6,7 +6,7 @@ import gzip
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from monitor.sources import feed_pace
 from monitor.sources.feed_guard import FeedError
 from monitor.sources.feed_parse import Parsed, parse
 from monitor.sources.feed_text import plain, repositories
-from monitor.sources.feeds import LEASE, UNLISTED, NewEntry, read_due
+from monitor.sources.feeds import EMPTY, LEASE, UNLISTED, NewEntry, read_due
 from monitor.sources.fetch import Limits
 from tests.fakes.feeds import RSS, FeedServer, item, numbered, rss
 
@@ -144,10 +144,117 @@ def test_an_entry_is_known_by_its_id_its_link_or_what_it_says() -> None:
         )
     )
     ids = [entry.entry_id for entry in found.entries]
-    assert ids[:2] == ["a", "https://lab.example/b"]
+    assert ids[1] == "https://lab.example/b"
     assert ids[2].startswith("sha256:")
     assert ids[3].startswith("sha256:")
-    assert [entry.title for entry in found.entries] == ["A", "B", "C", "D"]
+    assert [entry.title for entry in found.entries] == ["A", "B", "C", "D", "A again"]
+
+
+DATA = Path(__file__).parent / "data"
+
+
+def test_items_that_share_a_guid_are_entries_each() -> None:
+    found = parsed((DATA / "feed-same-guid.xml").read_bytes())
+    assert [entry.title for entry in found.entries] == ["Introducing Zeta 9.0", "Introducing Zeta 8.0"]
+    assert [entry.url for entry in found.entries] == ["https://lab.example/zeta-9", "https://lab.example/zeta-8"]
+
+
+# One id and one link with another title is missing: that is a new title of the same entry.
+@pytest.mark.parametrize(
+    ("guid", "link"),
+    [
+        *product(["N/A", "none", "0", "post", None], ["https://lab.example/post-{0}", None]),
+        *product(["N/A", "none", "0", None], ["https://lab.example/blog"]),
+    ],
+)
+def test_an_item_that_shares_its_guid_with_an_earlier_one_is_new(
+    feeds: Reading, web: FeedServer, guid: str | None, link: str | None
+) -> None:
+    def of(number: int) -> str:
+        return item(f"Post {number}", link.format(number) if link else None, guid=guid)
+
+    url = web.put("/feed", rss([of(1)]))
+    assert feeds.read(url) == []
+    for newest in (2, 3):
+        web.put("/feed", rss([of(number) for number in range(newest, 0, -1)]))
+        assert [entry.title for entry in feeds.again(url)] == [f"Post {newest}"]
+    web.put("/feed", rss([of(1), of(3), of(2)], extra="<ttl>5</ttl>"))
+    assert feeds.again(url) == [] and len(feeds.entries(url)) == 3
+
+
+def test_a_feed_that_shows_its_newest_item_alone_may_give_all_the_same_guid(feeds: Reading, web: FeedServer) -> None:
+    url = web.put("/feed", rss([item("Post 1", "https://lab.example/1", guid="latest")]))
+    assert feeds.read(url) == []
+    for number in (2, 3):
+        web.put("/feed", rss([item(f"Post {number}", f"https://lab.example/{number}", guid="latest")]))
+        assert [entry.title for entry in feeds.again(url)] == [f"Post {number}"]
+    web.put("/feed", rss([item("Post 3, corrected", "https://lab.example/3", guid="latest")]))
+    assert len(feeds.again(url)) <= 1
+
+
+def test_an_entry_that_is_retitled_or_moved_is_the_same(feeds: Reading, web: FeedServer) -> None:
+    url = web.put("/feed", rss([item("Post", "https://lab.example/1", guid="a")]))
+    assert feeds.read(url) == []
+    web.put("/feed", rss([item("A better title", "https://lab.example/1", guid="a")]))
+    assert feeds.again(url) == []
+    web.put("/feed", rss([item("Post", "https://www.lab.example/1", guid="a")]))
+    assert feeds.again(url) == [] and len(feeds.entries(url)) == 1
+
+
+def test_versions_of_one_atom_entry_are_one() -> None:
+    entry = "<entry><id>urn:1</id><title>{}</title><link href='https://lab.example/1'/></entry>"
+    body = f"<feed xmlns='http://www.w3.org/2005/Atom'>{entry.format('New')}{entry.format('Old')}</feed>"
+    assert [entry.title for entry in parsed(body).entries] == ["New"]
+
+
+@pytest.mark.parametrize(
+    ("link", "base", "expected"),
+    [
+        ("/zeta", "", "https://lab.example/zeta"),
+        ("zeta?x=1", "", "https://lab.example/news/zeta?x=1"),
+        ("../zeta", "", "https://lab.example/zeta"),
+        ("//cdn.example/zeta", "", "https://cdn.example/zeta"),
+        ("https://other.example/zeta", "", "https://other.example/zeta"),
+        ("zeta", "https://base.example/a/", "https://base.example/a/zeta"),
+        ("zeta", "b/", "https://lab.example/news/b/zeta"),
+        ("javascript:alert(1)", "", None),
+        ("mailto:a@lab.example", "", None),
+        ("//[", "", None),
+    ],
+)
+def test_a_relative_link_leads_from_the_base_of_its_feed(link: str, base: str, expected: str | None) -> None:
+    attribute = f' xml:base="{base}"' if base else ""
+    body = (
+        f'<rss version="2.0"{attribute}><channel><title>L</title><link>https://lab.example/news/</link>'
+        f"<item><title>Zeta</title><link>{link}</link><guid isPermaLink='false'>z</guid></item></channel></rss>"
+    )
+    entry = parsed(body, url="https://feeds.example/lab/rss.xml").entries[0]
+    assert (entry.url, entry.entry_id) == (expected, "z")
+
+
+def test_a_relative_link_of_a_feed_without_a_site_leads_from_where_it_was_read() -> None:
+    body = "<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>z</id><title>Z</title><link href='z'/></entry></feed>"
+    assert parsed(body, url="https://lab.example/a/atom.xml").entries[0].url == "https://lab.example/a/z"
+    assert parsed(rss([item("Z", "z", guid="z")]).replace("https://lab.example/", "news")).entries[0].url == (
+        "https://lab.example/z"
+    )
+
+
+def test_a_feed_that_never_holds_an_entry_says_so_until_it_does(feeds: Reading, web: FeedServer) -> None:
+    url = web.put("/feed", rss(), etag='"1"')
+    feeds.read(url)
+    assert (feeds.feed(url).error, feeds.feed(url).failures) == (EMPTY, 0)
+    feeds.again(url)
+    assert feeds.feed(url).error == EMPTY
+    web.fail("/feed", 500)
+    feeds.again(url)
+    assert feeds.feed(url).failures == 1
+    web.put("/feed", rss(), etag='"1"')
+    feeds.again(url)
+    assert (feeds.feed(url).error, feeds.feed(url).failures) == (EMPTY, 0)
+    web.put("/feed", rss([item("A", "https://lab.example/a")]), etag='"2"')
+    feeds.again(url)
+    assert feeds.feed(url).error is None
 
 
 def test_dates_are_utc_and_nonsense_is_no_date() -> None:

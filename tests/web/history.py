@@ -16,6 +16,7 @@ from monitor.demo.world import made_id
 from monitor.history.record import record
 from monitor.labs import load
 from monitor.models import Adoption, Feed, Namespace, Poll, Release
+from monitor.sources.feeds import EMPTY
 from monitor.vocabulary import Sighting, Via
 
 SCRIPT = "evil/<script>alert(1)<!--"
@@ -60,6 +61,7 @@ def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) 
         for url in load().feeds[:6]:
             session.add(Feed(url=url, location=url, due_at=end + timedelta(minutes=4), read_at=end, failures=0))
         session.merge(Feed(url=load().feeds[0], location="", due_at=end, failures=3, error="<b>no answer</b>"))
+        session.merge(Feed(url=load().feeds[1], location="", due_at=end, read_at=end, failures=0, error=EMPTY))
 
 
 def _taken_up(session: Session, repo_id: str, end: datetime) -> Iterator[Adoption]:

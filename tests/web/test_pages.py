@@ -14,6 +14,7 @@ import pytest
 from monitor import db, migrations
 from monitor.service import Service
 from monitor.settings import Settings
+from monitor.sources.feeds import EMPTY
 from monitor.web.app import create_app
 from tests.web.history import BASE, HOSTILE, LONG, SCRIPT, TURNED
 
@@ -258,6 +259,7 @@ def test_status_tells_of_each_source(client: httpx.Client) -> None:
     for word in ("created", "modified", "trending", "namespaces", "failures", "Hub requests left"):
         assert word in page
     assert "&lt;b&gt;no answer&lt;/b&gt;" in page
+    assert EMPTY in page
 
 
 def test_the_api_is_described_for_people(client: httpx.Client) -> None:

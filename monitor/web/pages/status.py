@@ -21,6 +21,9 @@ SHOWN = 50
 COUNTED = 10_000
 """Rows that are counted one by one; more are "more than"."""
 
+_FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(None), col(Feed.url)).limit(200)
+"""Those that fail first, then those with something else to say."""
+
 
 @router.get("/status", response_class=HTMLResponse)
 def status(request: Request, session: Reading) -> HTMLResponse:
@@ -43,7 +46,7 @@ def status(request: Request, session: Reading) -> HTMLResponse:
         "oldest": min((space.swept_at for space in swept if space.swept_at), default=None),
         "newest": max((space.swept_at for space in swept if space.swept_at), default=None),
         "troubled": [space for space in spaces if space.error][:SHOWN],
-        "feeds": list(session.scalars(select(Feed).order_by(col(Feed.failures).desc(), col(Feed.url)).limit(200))),
+        "feeds": list(session.scalars(_FEEDS)),
         "hints": session.scalar(select(func.count()).select_from(Hint)) or 0,
         "waiting": _some(session, DeliveryState.PENDING),
         "due": session.scalar(
