@@ -15,7 +15,7 @@ from tests.fakes.hub import empty, model
 from tests.house import House
 
 FILES = ["README.md", "ckpt-0/tensor00000_000", "ckpt-0/tensor00001_000"]
-BEFORE = "0005"
+BEFORE = "0006"
 """The revision before placeholders are looked at again."""
 
 
