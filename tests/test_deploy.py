@@ -73,6 +73,8 @@ def test_units_start_what_compose_starts() -> None:
         wanted = ["127.0.0.1" if word == "0.0.0.0" else word for word in SERVICES[service[1]]["command"]]
         assert command == wanted
         assert unit["Service"]["User"] == "hub-monitor"
+        # systemd's default sends SIGTERM to every process of a unit, also to the one that is in the middle of a send.
+        assert unit["Service"]["Type" if service[1] == "migrate" else "KillMode"] in {"oneshot", "mixed"}
 
 
 def test_the_image_runs_without_root() -> None:

@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 from celery.worker import state as worker_state
 
-from monitor import telemetry
+from monitor import stopping, telemetry
 from monitor.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
@@ -96,11 +96,13 @@ class Embedded:
     def start(self) -> None:
         """Starts both."""
         worker_state.should_stop = None
+        stopping.reset()
         self._worker_thread.start()
         self.beat.start()
 
     def stop(self) -> None:
-        """Stops both, waiting for running tasks as long as patience lasts."""
+        """Stops both, waiting for running tasks as long as patience lasts; no other message begins."""
+        stopping.request()
         self.beat.stop()
         worker_state.should_stop = 0
         self._worker_thread.join(PATIENCE)

@@ -8,11 +8,11 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 import structlog
-from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_shutdown
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init, worker_process_shutdown
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from monitor import logs, telemetry
+from monitor import logs, stopping, telemetry
 from monitor.db import failure
 
 log = structlog.get_logger(__name__)
@@ -53,8 +53,21 @@ def _logging(**_: Any) -> None:
     logs.configure()
 
 
+_child = {"new": False}
+"""Whether this is a child of a pool that has had no task yet: only then does it have the handlers that it keeps."""
+
+
+@worker_process_init.connect
+def _forked(**_: Any) -> None:
+    _child["new"] = True
+
+
 @task_prerun.connect
 def _began(task_id: str, task: Any, **_: Any) -> None:
+    if _child["new"]:
+        # SIGTERM to the whole process group reaches the children as well, one of them in the middle of a message.
+        _child["new"] = False
+        stopping.postpone_sigterm()
     # What a poll or a sweep finds is traced to its task, until a hint names the request that it came with.
     bind_contextvars(task=task.name, task_id=task_id, trace=task_id)
 

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Engine, and_, delete, or_, select, update
 from sqlmodel import Session, col
 
+from monitor import stopping
 from monitor.alerts.identity import notice_key
 from monitor.alerts.message import Channel, SendError
 from monitor.alerts.retries import verdict
@@ -199,10 +200,13 @@ def send(engine: Engine, channels: Mapping[str, Channel], *, most: int = 100) ->
     """Sends the notices that are due; returns how many went."""
     sent = 0
     for _ in range(most):
-        taken = _lease(engine)
-        if taken is None:
+        if stopping.requested():
             break
-        sent += _send(engine, channels, *taken)
+        with stopping.finishing():
+            taken = _lease(engine)
+            if taken is None:
+                break
+            sent += _send(engine, channels, *taken)
     return sent
 
 

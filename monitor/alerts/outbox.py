@@ -22,6 +22,7 @@ import structlog
 from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, select, update
 from sqlmodel import Session, col
 
+from monitor import stopping
 from monitor.alerts.identity import changes_told, event_id, message_key
 from monitor.alerts.message import Channel, Item, Message, NotYetError, SendError
 from monitor.alerts.retries import verdict
@@ -59,12 +60,13 @@ def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000, 
     sent, size = 0, 1
     closed: dict[str, float] = {}
     enough = time.monotonic() + ENOUGH
-    while sent < most and (began := time.monotonic()) < enough:
+    while sent < most and (began := time.monotonic()) < enough and not stopping.requested():
         closed = {name: until for name, until in closed.items() if until > began}
         open_now = {name: channel for name, channel in channels.items() if name not in closed}
-        batch = _take(engine, open_now, min(size, most - sent), digest)
+        with stopping.finishing():
+            batch = _take(engine, open_now, min(size, most - sent), digest)
+            went, pause_for = _serve(engine, channels, batch) if batch else (0, None)
         if batch:
-            went, pause_for = _serve(engine, channels, batch)
             sent += went
             took = time.monotonic() - began
             size = min(2 * size, LARGEST) if took < QUICK / 2 else max(1, size // 2) if took > QUICK else size
@@ -345,7 +347,7 @@ def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Tak
     began = time.monotonic()
     try:
         for one in batch:
-            if time.monotonic() - began > LONGEST:
+            if time.monotonic() - began > LONGEST or stopping.requested():
                 break
             under_way += 1
             outcomes.append(_attempt(channels[one.message.subscription.channel], one))

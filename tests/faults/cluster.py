@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -14,7 +15,7 @@ from threading import Event, Lock, Thread
 import yaml
 
 from tests.conftest import ROOT
-from tests.fakes.hub import ReplayHub
+from tests.fakes.hub import ReplayHub, until
 from tests.servers import free_port
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -119,6 +120,17 @@ class Cluster:
         """Asks a service to stop; its exit code."""
         process = self._taken(name)
         process.send_signal(signal.SIGTERM)
+        return process.wait(60)
+
+    def stop_group(self, name: str, then: Callable[[], object]) -> int:
+        """Asks a worker and all its children to stop, as systemd does by default; ``then``: once it has heard.
+
+        Returns its exit code.
+        """
+        process = self._taken(name)
+        os.killpg(process.pid, signal.SIGTERM)
+        until(lambda: "Warm shutdown" in self.log(name), 30, "the worker's word that it stops")
+        then()
         return process.wait(60)
 
     def _taken(self, name: str) -> subprocess.Popen[bytes]:

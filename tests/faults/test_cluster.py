@@ -19,6 +19,7 @@ from monitor import db
 from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Delivery, DeliveryState, Hint, Poll, Release
 from tests.fakes.hub import Call, ReplayHub, model, until
+from tests.fakes.receiver import SlowReceiver
 from tests.fakes.slack import FakeSlack
 from tests.faults.cluster import Cluster
 from tests.servers import RedisServer
@@ -54,7 +55,7 @@ class Scene:
 
     def settled(self, patience: float = 90) -> None:
         """Waits until all is told, and sees that it was told once."""
-        until(lambda: self._sent() >= len(self.wanted), patience, f"{len(self.wanted)} deliveries")
+        until(lambda: self.sent() >= len(self.wanted), patience, f"{len(self.wanted)} deliveries")
         with db.reading(self.engine) as session:
             query = select(col(Release.repo_id), col(Delivery.state)).join(Release)
             told = Counter(name for name, state in session.execute(query) if state == DeliveryState.SENT)
@@ -68,7 +69,7 @@ class Scene:
             rows = {row.name: row.succeeded_at for row in session.scalars(select(Poll))}
         return all(rows.get(name) for name in ("created", "modified"))
 
-    def _sent(self) -> int:
+    def sent(self) -> int:
         with db.reading(self.engine) as session:
             sent = col(Delivery.state) == str(DeliveryState.SENT)
             return session.scalar(select(func.count()).select_from(Delivery).where(sent)) or 0
@@ -214,3 +215,31 @@ def test_what_the_web_has_accepted_is_there_though_it_is_killed_at_once(scene: S
         kept = session.scalar(select(func.count()).select_from(Hint)) or 0
     # What was kept but could not be answered any more, the Hub sends again: a hint may come twice.
     assert 3 + 12 <= accepted <= kept <= 3 * 41
+
+
+def test_sigterm_to_the_whole_group_lets_a_message_under_way_be_finished(scene: Scene) -> None:
+    with SlowReceiver() as receiver:
+        with db.transaction(scene.engine) as session:
+            subscribe(session, Wish("webhook", receiver.url))
+        scene.begin()
+        scene.hub.add(model("y/one"))
+        until(lambda: receiver.ids, 60, "the first request")
+        scene.parts.stop_group("worker-1", receiver.let.set)
+        scene.parts.start("worker", 2)
+        until(lambda: scene.sent() == 2, 60, "both deliveries")
+        assert len(receiver.ids) == 1
+
+
+def test_a_worker_that_is_cut_off_all_the_same_repeats_under_the_same_id(scene: Scene) -> None:
+    with SlowReceiver() as receiver:
+        with db.transaction(scene.engine) as session:
+            subscribe(session, Wish("webhook", receiver.url))
+        scene.begin()
+        scene.hub.add(model("y/one"))
+        until(lambda: receiver.ids, 60, "the first request")
+        scene.parts.kill("worker-1")
+        receiver.let.set()
+        scene.parts.start("worker", 2)
+        until(lambda: scene.sent() == 2, 60, "both deliveries")
+        assert len(receiver.ids) == 2
+        assert len(set(receiver.ids)) == 1

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
+from monitor import stopping
 from monitor.alerts.message import Channel, NotYetError, SendError
 from monitor.alerts.outbox import ENOUGH
 from monitor.alerts.retries import backoff
@@ -66,6 +67,7 @@ def ask(session: Session, subscription: Subscription, address: str, client: str)
 @dataclass(frozen=True, slots=True)
 class _Due:
     number: int
+    asked_at: datetime
     attempt: int
     subscription: Subscription | None
 
@@ -79,15 +81,16 @@ def send_confirmations(engine: Engine, channel: Channel | None) -> int:
         return 0
     sent = 0
     deadline = time.monotonic() + ENOUGH
-    while sent < MOST and time.monotonic() < deadline:
-        due = _lease(engine)
-        if due is None:
-            return sent
-        try:
-            sent += _send(engine, channel, due)
-        except NotYetError as not_yet:
-            _put_back(engine, due, not_yet)
-            return sent
+    while sent < MOST and time.monotonic() < deadline and not stopping.requested():
+        with stopping.finishing():
+            due = _lease(engine)
+            if due is None:
+                return sent
+            try:
+                sent += _send(engine, channel, due)
+            except NotYetError as not_yet:
+                _put_back(engine, due, not_yet)
+                return sent
     return sent
 
 
@@ -105,7 +108,7 @@ def _lease(engine: Engine) -> _Due | None:
             return None
         row.due_at, row.attempts = moment + LEASE, row.attempts + 1
         session.add(row)
-        return _Due(row.id, row.attempts, session.get(Subscription, row.subscription_id))
+        return _Due(row.id, row.created_at, row.attempts, session.get(Subscription, row.subscription_id))
 
 
 def _send(engine: Engine, email: Email, due: _Due) -> int:
@@ -113,7 +116,7 @@ def _send(engine: Engine, email: Email, due: _Due) -> int:
         _mark(engine, due, error="the subscription is gone")
         return 0
     try:
-        email.send_confirmation(due.subscription, due.number)
+        email.send_confirmation(due.subscription, due.asked_at)
     except NotYetError:
         raise
     except SendError as error:

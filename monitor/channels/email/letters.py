@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -128,7 +129,7 @@ class Letters:
         message_id = self._message_id(message.key, subscription)
         return self._filled(self._stencil(sort), message_id, recipient, headers, links)
 
-    def confirmation(self, subscription: Subscription, number: int, recipient: str) -> Letter:
+    def confirmation(self, subscription: Subscription, asked_at: datetime, recipient: str) -> Letter:
         """The letter that asks whether its reader wants to be told.
 
         It has no List-Unsubscribe: there is no subscription yet, and doing nothing is how to decline.
@@ -138,7 +139,7 @@ class Letters:
         letter = self._blank(str(context["subject"]))
         letter["Feedback-ID"] = "confirmation:signup:letters:hubmonitor"
         stencil = _written(letter, "confirm", context)
-        message_id = self._message_id(f"confirm-{subscription.id}-{number}", subscription)
+        message_id = self._message_id(f"confirm-{subscription.id}-{asked_at:%Y%m%dT%H%M%S%f}", subscription)
         return self._filled(stencil, message_id, recipient, {}, {"link": link})
 
     def notice(self, subscription: Subscription, title: str, text: str, key: str, recipient: str) -> Letter:

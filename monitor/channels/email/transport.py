@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 from ssl import SSLContext
 
@@ -65,10 +66,13 @@ class Email:
             gap = unseen(session, message.subscription)
             return Background(changes_of(session, message), _week(session, message), gap)
 
-    def send_confirmation(self, subscription: Subscription, number: int) -> None:
-        """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that."""
+    def send_confirmation(self, subscription: Subscription, asked_at: datetime) -> None:
+        """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that.
+
+        The email of one request has the same Message-ID at every attempt: it is made of when this was asked for.
+        """
         address = recipient(subscription.target)
-        letter = self.letters.confirmation(subscription, number, address)
+        letter = self.letters.confirmation(subscription, asked_at, address)
         self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
