@@ -29,7 +29,7 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
     terms = license_of(model)
     papers, datasets, weights = subject.papers(model), subject.datasets(model), subject.has_weights(model)
     bound = effective(wire.repo_id(model), terms, line, known)
-    had = openness(model, terms, weights, papers, datasets)
+    had = openness(model, terms, weights, papers, datasets, line.kind)
     task, gated = subject.task(model), model.get("gated")
     # By place, in the order of its fields: by name costs a tenth of all judging.
     return Classification._make(

@@ -64,6 +64,19 @@ _OTHER_FILES = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
 _TEXT_TASKS = frozenset({"text-generation", "image-text-to-text", "any-to-any"})
 
 
+_OTHER_RELATIONS = {
+    **dict.fromkeys(
+        ("distill", "distilled", "distillation", "finetuned", "finetuning", "instruct", "instructiontuned", "sft",
+         "rlhf", "continuedpretraining", "continualpretraining", "pruned", "pruning", "abliterated"), Kind.FINETUNE,
+    ),
+    **dict.fromkeys(("lora", "qlora", "peft", "adapters"), Kind.ADAPTER),
+    **dict.fromkeys(("merged", "merging", "mergekit"), Kind.MERGE),
+    **dict.fromkeys(("quantised", "quantization", "quantisation", "quant", "gguf"), Kind.QUANTIZED),
+    **dict.fromkeys(("conversion", "converted", "convert"), Kind.CONVERSION),
+}  # fmt: skip
+"""Words for ``base_model_relation`` that authors use and the Hub does not know, without hyphens and spaces."""
+
+
 class Decision(NamedTuple):
     kind: Kind
     evidence: Evidence
@@ -86,7 +99,7 @@ def kind_of(
     own = lab_of(registry.of(facts.space))
     return (
         _by_name(facts, None if parents else own)
-        or _by_bases(parents)
+        or _by_bases(facts, parents)
         or _by_another_name(facts, registry, own)
         or (_by_publisher(facts, registry, own) if unusable is None else _built_on(unusable))
         or _tuned(facts)
@@ -95,16 +108,31 @@ def kind_of(
 
 
 def _as_its_author_says(model: wire.Model) -> Decision | None:
-    explicit = wire.text(wire.card(model), "base_model_relation")
-    if explicit is None or explicit.lower() not in RELATIONS:
+    explicit = _relation(model)
+    if explicit is None:
         return None
-    says = Evidence("card", f"base_model_relation: {explicit}", "as its author says")
-    return Decision(RELATIONS[explicit.lower()], says)
+    word = explicit.lower()
+    if word in RELATIONS:
+        return Decision(RELATIONS[word], Evidence("card", f"base_model_relation: {explicit}", "as its author says"))
+    kind = _OTHER_RELATIONS.get(re.sub(r"[^a-z]", "", word))
+    if kind is None:
+        return None
+    says = Evidence("card", f"base_model_relation: {explicit}", f"as its author says, which the Hub would call {kind}")
+    return Decision(kind, says)
 
 
-def _by_bases(parents: tuple[str, ...]) -> Decision | None:
+def _relation(model: wire.Model) -> str | None:
+    stated = wire.text(wire.card(model), "base_model_relation")
+    return stated[:NAME_LENGTH] if stated else None
+
+
+def _by_bases(model: wire.Model, parents: tuple[str, ...]) -> Decision | None:
     if len(parents) > 1:
         return Decision(Kind.MERGE, Evidence("base_model", f"{len(parents)} stated", "built on several models"))
+    stated = _relation(model)
+    if parents and stated is not None:
+        says = Evidence("card", f"base_model_relation: {stated}", "built on another model, in its author's own word")
+        return Decision(Kind.FINETUNE, says)
     if parents:
         says = Evidence("base_model", parents[0], "built on another model, and nothing says how")
         return Decision(Kind.FINETUNE, says)

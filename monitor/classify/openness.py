@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.result import Artefact, Evidence, License
-from monitor.vocabulary import ARTEFACTS, Availability, Found, LicenseClass, Openness
+from monitor.vocabulary import ARTEFACTS, Availability, Found, Kind, LicenseClass, Openness
 
 _CODE_KEYS = ("repo", "code", "github", "repository", "training_code", "code_repository")
 _HOSTS = ("github.com/", "gitlab.com/", "codeberg.org/", "huggingface.co/")
@@ -33,6 +33,9 @@ _DATASET = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?")
 _UNKNOWN = Artefact(Found.UNKNOWN, None)
 _NOTHING: Mapping[str, Artefact] = MappingProxyType(dict.fromkeys(ARTEFACTS, _UNKNOWN))
 _RESULTS = frozenset({"model-index", "eval-results"})
+_DERIVED = frozenset({Kind.FINETUNE, Kind.ADAPTER, Kind.MERGE, Kind.QUANTIZED, Kind.CONVERSION})
+_TRAINED = frozenset(Kind) - {Kind.MERGE, Kind.QUANTIZED, Kind.CONVERSION}
+"""What was trained itself: of the others, a dataset is what a copy was calibrated or tested with."""
 
 
 class Openness3(NamedTuple):
@@ -76,20 +79,36 @@ def published(repo_id: str) -> Mapping[str, Artefact]:
 
 
 def openness(
-    model: wire.Model, terms: License, weights: bool | None, papers: tuple[str, ...], datasets: tuple[str, ...]
+    model: wire.Model,
+    terms: License,
+    weights: bool | None,
+    papers: tuple[str, ...],
+    datasets: tuple[str, ...],
+    kind: Kind,
 ) -> Openness3:
     """Availability, artefacts with the link that shows each, and the label with the rule that decided it.
 
     open-science: permissive weights, and training data or code, and a paper. open-weights: permissive or copyleft.
     restricted-weights: any other licence. unknown: no licence stated or recognised, or no weights. Gating and
-    whatever is merely not known change none of it; no artefact is inferred from the licence.
+    whatever is merely not known change none of it; no artefact is inferred from the licence. What was built on another
+    model cites papers (of its base, of a merging method) and names the data of its last step: neither makes it
+    open-science, only what its lab is known to have published.
     """
     availability, why = _availability(model, weights)
-    artefacts = _artefacts(model, papers, datasets)
+    derived = kind in _DERIVED
+    artefacts = _artefacts(model, () if derived else papers, datasets if kind in _TRAINED else ())
     data, code, paper = artefacts["training_data"], artefacts["training_code"], artefacts["paper"]
     label, rule = _label(terms.license_class, weights, data.found, code.found, paper.found)
+    if derived and label is Openness.OPEN_SCIENCE and not _published_whole(wire.repo_id(model)):
+        label, rule = _NOT_THE_WHOLE
     shown = (rule, _SHOWN[weights], _seen("data", data), _seen("code", code), _seen("paper", paper))
     return Openness3(availability, artefacts, label, shown, (why,))
+
+
+def _published_whole(repo_id: str) -> bool:
+    """Whether a lab is known to have published what makes one of its models open science."""
+    found = {name for name, artefact in published(repo_id).items() if artefact.found is Found.YES}
+    return "paper" in found and bool({"training_data", "training_code"} & found)
 
 
 def _seen(signal: str, artefact: Artefact) -> Evidence:
@@ -128,6 +147,12 @@ def _availability(model: wire.Model, weights: bool | None) -> tuple[Availability
     if gated is False or isinstance(gated, str):
         return _AVAILABLE.get((gated, weights), _NOT_ASKED)
     return _NOT_ASKED
+
+
+_NOT_THE_WHOLE = (
+    Openness.OPEN_WEIGHTS,
+    Evidence("rule", Openness.OPEN_WEIGHTS, "permissive weights; what it shows is of its last step, not of its base"),
+)
 
 
 @cache

@@ -139,6 +139,28 @@ def test_one_that_names_itself_states_no_base() -> None:
     assert (own.kind, own.lineage, own.foundation) == (Kind.BASE, (), Foundation("Qwen/one", "qwen", "CN"))
 
 
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("distill", Kind.FINETUNE),
+        ("Distillation", Kind.FINETUNE),
+        ("fine-tuned", Kind.FINETUNE),
+        ("continued pretraining", Kind.FINETUNE),
+        ("LoRA", Kind.ADAPTER),
+        ("merged", Kind.MERGE),
+        ("quantization", Kind.QUANTIZED),
+        ("conversion", Kind.CONVERSION),
+        ("inspired by", Kind.FINETUNE),
+    ],
+)
+def test_a_relation_in_an_authors_own_word_is_said_as_it_is_stated(word: str, kind: Kind) -> None:
+    card = {"base_model": "a/base", "base_model_relation": word}
+    found = classify({"id": "a/one", "cardData": card}, registry())
+    assert found.kind is kind and [parent.repo_id for parent in found.lineage] == ["a/base"]
+    why = found.evidence["kind"][0]
+    assert (why.signal, why.value) == ("card", f"base_model_relation: {word}") and "nothing says" not in why.says
+
+
 def test_a_very_long_chain_comes_to_an_end() -> None:
     known = chain(*((f"a/{n}", f"a/{n + 1}") for n in range(100)))
     assert len(judged("a/start", "base_model:finetune:a/0", known=known).lineage) <= 20

@@ -97,6 +97,35 @@ def test_what_a_lab_is_known_to_publish_counts() -> None:
     assert judged("someone/pythia-1b", tags=["license:apache-2.0"]).openness == "open-weights"
 
 
+CITING = ["license:apache-2.0", "arxiv:2406.11617", "dataset:OccultAI/illuminati_imatrix_v1"]
+
+
+@pytest.mark.parametrize("relation", ["finetune", "adapter", "merge", "quantized", "distill", "conversion"])
+@pytest.mark.parametrize("code", [{}, {"code": "https://github.com/arcee-ai/mergekit"}])
+def test_what_was_built_on_another_model_is_no_open_science_by_what_it_cites(
+    relation: str, code: dict[str, str]
+) -> None:
+    card = {"base_model": "x/y", "base_model_relation": relation, **code}
+    found = judged(tags=CITING, cardData=card, siblings=[*WEIGHTS, {"rfilename": "train.py"}])
+    assert (found.openness, found.artefacts["paper"].found) == ("open-weights", "unknown")
+    trained = relation in {"finetune", "adapter", "distill"}
+    assert found.artefacts["training_data"].found == ("yes" if trained else "unknown")
+
+
+def test_a_merge_is_no_open_science_by_the_paper_of_its_method() -> None:
+    tags = [*CITING, "mergekit", "merge", "base_model:merge:Darkhn/a", "base_model:merge:zerofata/b"]
+    found = judged("DarkArtsForge/Magistaroth-24B-v1.2", tags=tags)
+    assert (found.kind, found.openness) == ("merge", "open-weights")
+
+
+def test_a_fine_tune_is_open_science_where_its_lab_is_known_to_have_published_all() -> None:
+    card = {"base_model": "EleutherAI/pythia-1b", "base_model_relation": "finetune"}
+    found = judged("EleutherAI/pythia-1b-deduped", tags=["license:apache-2.0"], cardData=card)
+    assert (found.kind, found.openness) == ("finetune", "open-science")
+    stranger = judged("someone/pythia-1b-tuned", tags=CITING, cardData=card)
+    assert (stranger.kind, stranger.openness) == ("finetune", "open-weights")
+
+
 def test_a_word_that_is_no_dataset_is_no_training_data() -> None:
     card = {"license": "mit", "datasets": ["custom", "our own data"]}
     found = judged(cardData=card, tags=["arxiv:2401.00001"])
