@@ -10,7 +10,7 @@ RUN /venv/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2
 WORKDIR /app
 USER 10001:10001
 CMD ["hub-monitor", "--help"]

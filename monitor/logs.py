@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars, get_contextvars
 
+from monitor.urls import masked_text
+
 
 def trace() -> str | None:
     """The id that joins what the logs say of one look at the Hub, from the sighting to its deliveries, or None."""
@@ -26,6 +28,11 @@ def traced(ident: str | None) -> Iterator[None]:
         return
     with bound_contextvars(trace=ident):
         yield
+
+
+def _without_passwords(_logger: Any, _method: str, event: Any) -> Any:
+    """Masks the passwords of URLs in what is logged: libraries name the server that failed."""
+    return {key: masked_text(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def configure(*, verbose: bool = False, json: bool | None = None) -> None:
@@ -54,6 +61,7 @@ def configure(*, verbose: bool = False, json: bool | None = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _without_passwords,
                 render,
             ],
         )

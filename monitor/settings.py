@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from monitor.urls import masked_url, normalized
+
 HUB = "https://huggingface.co"
 
 
@@ -123,26 +125,11 @@ class Settings(BaseSettings):
             return tuple(_listed(value))
         return value
 
-    @field_validator(
-        "hf_token",
-        "hub_webhook_secret",
-        "slack_bot_token",
-        "slack_signing_secret",
-        "slack_client_id",
-        "slack_client_secret",
-        "smtp_url",
-        "email_from",
-        "email_rate",
-        "dkim_key",
-        "bounce_url",
-        "secret_key",
-        "admin_token",
-        "labs_file",
-        mode="before",
-    )
+    @model_validator(mode="before")
     @classmethod
-    def _empty_is_unset(cls, value: Any) -> Any:
-        return None if value == "" else value
+    def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """An empty variable is as one that is not set, but of ``feeds``, where it means none."""
+        return {name: value for name, value in values.items() if value != "" or name in {"feeds", "MONITOR_FEEDS"}}
 
     @field_validator("hf_endpoint", "public_url", "slack_api_url")
     @classmethod
@@ -157,28 +144,24 @@ class Settings(BaseSettings):
     def _database(cls, value: str) -> str:
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
-        return value
+        return value if value.startswith("sqlite") else normalized(value)
 
     @field_validator("broker_url")
     @classmethod
     def _broker(cls, value: str) -> str:
         if not value.startswith(("memory://", "redis://", "rediss://")):
             raise ValueError("must be memory:// or redis://…")
-        return value
+        return normalized(value)
 
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"smtp", "smtps"}:
-            raise ValueError("must begin with smtp:// or smtps://")
-        return value
+        return _server_url(value, "smtp")
 
     @field_validator("bounce_url")
     @classmethod
     def _imap(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"imap", "imaps"}:
-            raise ValueError("must begin with imap:// or imaps://")
-        return value
+        return _server_url(value, "imap")
 
     @field_validator("secret_key")
     @classmethod
@@ -192,7 +175,7 @@ class Settings(BaseSettings):
     def _feed_urls(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for url in value or ():
             if urlsplit(url).scheme not in {"http", "https"}:
-                raise ValueError(f"{url!r} is not an http:// or https:// URL")
+                raise ValueError(f"{masked_url(url)!r} is not an http:// or https:// URL")
         return value
 
     @model_validator(mode="after")
@@ -240,19 +223,26 @@ class Settings(BaseSettings):
         rows = []
         for name, info in type(self).model_fields.items():
             value = getattr(self, name)
-            shown = "********" if isinstance(value, SecretStr) else "" if value is None else str(value)
-            if name == "database_url":
-                shown = masked_url(shown)
-            rows.append((variable(name), shown, value != info.default))
+            rows.append((variable(name), _shown(value), value != info.default))
         return rows
 
 
-def masked_url(url: str) -> str:
-    """``url`` with the password of its user part hidden."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":********@", 1)
+def _shown(value: Any) -> str:
+    """A setting's value for people: secrets and the passwords of URLs are masked."""
+    if isinstance(value, SecretStr):
+        return "********"
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value))
+    return "" if value is None else masked_url(value) if isinstance(value, str) else str(value)
+
+
+def _server_url(value: SecretStr | None, scheme: str) -> SecretStr | None:
+    if value is None:
+        return None
+    url = value.get_secret_value()
+    if not url.startswith((f"{scheme}://", f"{scheme}s://")):
+        raise ValueError(f"must begin with {scheme}:// or {scheme}s://")
+    return SecretStr(normalized(url))
 
 
 def _listed(value: str) -> list[str]:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.settings import Settings, SettingsError, load
+from monitor.settings import Settings, SettingsError, load, variable
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,24 @@ def test_secrets_are_masked_where_settings_are_shown(monkeypatch: pytest.MonkeyP
     shown = str(load().described())
     assert "hf_very_secret" not in shown
     assert "hunter2" not in shown
+
+
+def test_passwords_of_urls_are_masked_where_settings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MONITOR_DATABASE_URL", "MONITOR_BROKER_URL", "HF_ENDPOINT", "MONITOR_FEEDS"):
+        scheme = {"MONITOR_DATABASE_URL": "postgresql+psycopg", "MONITOR_BROKER_URL": "redis"}.get(name, "https")
+        monkeypatch.setenv(name, f"{scheme}://me:hun@ter/2@host/x")
+    shown = {name: value for name, value, _ in load().described()}
+    assert shown["MONITOR_DATABASE_URL"] == "postgresql+psycopg://me:********@host/x"
+    assert shown["MONITOR_BROKER_URL"] == "redis://me:********@host/x"
+    assert not [name for name, value in shown.items() if "ter" in value and "hun" in value]
+
+
+@pytest.mark.parametrize("name", [variable(field) for field in Settings.model_fields if field != "feeds"])
+def test_a_variable_that_is_set_but_empty_is_as_if_it_were_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    given = load()
+    monkeypatch.delenv(name)
+    assert given == load()
 
 
 def test_a_dot_env_file_is_read() -> None:

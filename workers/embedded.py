@@ -20,6 +20,7 @@ from celery.worker import state as worker_state
 
 from monitor import stopping, telemetry
 from monitor.settings import Settings, SettingsError
+from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +174,7 @@ def run(settings: Settings, web: WebThread | None, started: Callable[[Embedded],
     # A signal that another thread takes is handled by this one, and only when it wakes.
     while not stop.wait(0.5):
         pass
-    log.info("stopping", database=settings.database_url.rpartition("@")[2])
+    log.info("stopping", database=masked_url(settings.database_url))
     last = threading.Timer(LONGEST_STOP, leave)
     last.daemon = True
     last.start()

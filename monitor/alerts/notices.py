@@ -25,6 +25,7 @@ from monitor.db import now, reading, transaction
 from monitor.history.coverage import token_refused
 from monitor.history.record import ignoring
 from monitor.models import Feed, Namespace, Notice, Poll, Silence, Subscription
+from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +94,7 @@ def _namespaces(session: Session) -> Iterable[Silent]:
 
 def _feeds(session: Session) -> Iterable[Silent]:
     for row in session.scalars(select(Feed).where(col(Feed.failures) >= PATIENCE)):
-        yield Silent(f"feed {row.url}", row.read_at or now(), str(row.error))
+        yield Silent(f"feed {masked_url(row.url)}", row.read_at or now(), str(row.error))
 
 
 def watch(engine: Engine, hub_interval: float) -> int:

@@ -23,6 +23,7 @@ from monitor.settings import Settings, SettingsError, load, masked_url
 from monitor.sources.answers import BadCredentialsError, HubError
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub_webhook import sync
+from monitor.urls import masked_url
 from monitor.vocabulary import Digest
 
 subscriptions = typer.Typer(
@@ -331,7 +332,7 @@ def _hub(settings: Settings) -> str:
             "set a valid HF_TOKEN, or none"
         ) from None
     hub.ping()
-    return f"ok, {settings.hf_endpoint}, {'as ' + who if who else 'anonymous'}"
+    return f"ok, {masked_url(settings.hf_endpoint)}, {'as ' + who if who else 'anonymous'}"
 
 
 def _feeds(settings: Settings) -> str:

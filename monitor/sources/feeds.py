@@ -20,11 +20,11 @@ from sqlmodel import Session, col
 
 from monitor.db import now, reading, transaction
 from monitor.models import Feed, FeedEntry
-from monitor.settings import masked_url
 from monitor.sources import feed_pace
 from monitor.sources.feed_guard import FeedError
 from monitor.sources.feed_parse import Entry, Parsed, apart, parse
 from monitor.sources.fetch import LIMITS, Fetched, FetchError, Limits, get
+from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
 

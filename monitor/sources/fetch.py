@@ -22,8 +22,8 @@ from typing import Any
 import httpcore
 import httpx
 
-from monitor.settings import masked_url
 from monitor.sources.address_guard import AddressError, Admits, admitting, lookup
+from monitor.urls import masked_url
 
 CONNECT, READ = 10.0, 15.0
 """Seconds that a connection to one address, and one read of a silent server, may take."""

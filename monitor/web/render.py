@@ -17,6 +17,7 @@ from monitor.db import now
 from monitor.labs.countries import name as country
 from monitor.models import iso
 from monitor.text import plain, short
+from monitor.urls import masked_url
 from monitor.web.rewrite import counted, term
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
@@ -69,7 +70,7 @@ def path(repo_id: object) -> str:
 def web_url(url: object) -> str | None:
     """The address, if it leads to the web: what strangers give may be a script."""
     text = str(url)
-    return text if urlsplit(text).scheme in {"http", "https"} else None
+    return masked_url(text) if urlsplit(text).scheme in {"http", "https"} else None
 
 
 def address(base: str, **values: Any) -> str:
