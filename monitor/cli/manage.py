@@ -19,7 +19,7 @@ from monitor.cli.output import Format, FormatOption, write
 from monitor.labs import load as load_labs
 from monitor.models import Feed, Subscription, iso
 from monitor.service import Service
-from monitor.settings import Settings, SettingsError, load, masked_url
+from monitor.settings import Settings, SettingsError, load
 from monitor.sources.answers import BadCredentialsError, HubError
 from monitor.sources.budget import AllowanceSpent
 from monitor.sources.hub_webhook import sync
