@@ -194,7 +194,7 @@ def series(session: Session, release: Release, until: datetime | None = None) ->
     kept = {row.day: {name: getattr(row, name) for name in MEASURES} for row in session.scalars(rows)}
     if not kept:
         return []
-    day, last = date.fromisoformat(min(kept)), (until or now()).date()
+    day, last = date.fromisoformat(min(kept)), (until or session.info.get("as_of") or now()).date()
     found, standing = [], dict.fromkeys(MEASURES)
     while day <= last:
         standing = kept.get(day.isoformat(), standing)

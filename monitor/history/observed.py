@@ -23,7 +23,7 @@ from sqlmodel import Session, col
 
 from monitor.db import UTCDateTime, now
 from monitor.history.search import SearchError
-from monitor.models import Json, Observed, Release, iso
+from monitor.models import Announcement, Json, Observed, Release, iso
 
 BY_DAY = ("downloads", "likes", "derivatives", "trending_rank")
 UNKEPT = frozenset({"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "words", *BY_DAY})
@@ -145,10 +145,26 @@ def _show(session: Session, moment: datetime) -> None:
         "release": f"SELECT {of_now} FROM {home}.release AS r WHERE {unchanged} "  # noqa: S608
         f"UNION ALL SELECT {of_then} FROM release_known AS k",
         "change": f"SELECT * FROM {home}.change WHERE at <= {literal}",  # noqa: S608
+        "sighting": f"SELECT * FROM {home}.sighting WHERE seen_at <= {literal}",  # noqa: S608
+        "adoption": f"SELECT * FROM {home}.adoption WHERE day < '{moment.date().isoformat()}'",  # noqa: S608
+        "launch": f"SELECT * FROM {home}.launch WHERE opened_at <= {literal}",  # noqa: S608
+        "announcement": _announced(home, literal),
     }
     for name, query in views.items():
         run(f'CREATE TEMP VIEW "{name}" AS {query}')
     session.expunge_all()
+
+
+def _announced(home: str, literal: str) -> str:
+    """Announcements that were read by then; one whose release was not known yet was only announced."""
+    later = f"a.release_id IN (SELECT n.id FROM {home}.release AS n WHERE n.first_seen_at > {literal})"  # noqa: S608
+    then = {
+        "state": f"CASE WHEN {later} THEN 'announced' ELSE a.state END",
+        "release_id": f"CASE WHEN {later} THEN NULL ELSE a.release_id END",
+    }
+    columns = [column.name for column in Announcement.__table__.columns]  # type: ignore[attr-defined]
+    chosen = ", ".join(f'{then.get(name, f"a.{name}")} AS "{name}"' for name in columns)
+    return f"SELECT {chosen} FROM {home}.announcement AS a WHERE a.seen_at <= {literal}"  # noqa: S608
 
 
 def _by_day(name: str, table: str, home: str, moment: datetime) -> str:

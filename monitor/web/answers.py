@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from fastapi import Request
 from fastapi.responses import Response
 
+from monitor.db import now
+from monitor.history.query import parse
+from monitor.history.query.values import DATES
 from monitor.problems import refusals
 
 FRESH = 60
 """Seconds for which a reader may keep an answer without asking again."""
+
+
+PAST, SETTLED = 86_400, timedelta(hours=1)
+"""The same of an answer as of a moment that is so long ago that what was written then is committed. A day and no
+longer: a new version may answer otherwise, and what is pruned is refused."""
+
+
+def cache_control(request: Request) -> str:
+    """For how long an answer may be kept: longer where it is of a moment long past."""
+    moment = getattr(request.state, "moment", None)
+    settled = moment is not None and now() - moment > SETTLED
+    # Dates in a query can be so many days back from now.
+    steady = settled and not parse(request.query_params.get("q", "")).fields.intersection(DATES)
+    return f"public, max-age={PAST if steady else FRESH}"
 
 
 def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -39,7 +57,7 @@ def conditional(
     """The body with its ETag; 304 where the reader has it. ``known_by``: what differs wherever the body does."""
     # Weak: the same meaning, whether it is sent compressed or not.
     etag = f'W/"{hashlib.blake2b(known_by or body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": f"public, max-age={FRESH}"}
+    headers = {"ETag": etag, "Cache-Control": cache_control(request)}
     if has(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(bytes(body), media_type=media_type, headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -20,13 +21,14 @@ from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
 from monitor.history.pieces import Pieces
 from monitor.history.query import parse
+from monitor.history.query.values import DATES
 from monitor.history.search import MOST, SORTS, find
 from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
 from monitor.models import Poll, Release
 from monitor.problems import refusals
 from monitor.service import Service
-from monitor.web.answers import as_json, conditional, errors
+from monitor.web.answers import as_json, cache_control, conditional, errors, has
 from monitor.web.exports import Export
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
@@ -44,22 +46,39 @@ AsOf = Annotated[
 ]
 
 
-@contextmanager
-def history(request: Request, as_of: str | None) -> Iterator[Session]:
-    """A reading session of the history as it is, or as it was known."""
+async def asked_moment(request: Request, as_of: AsOf = None) -> datetime | None:
+    """The moment that a request asks about, kept for the links of its page; None: the present."""
     moment = moment_of(as_of) if as_of else None
+    request.state.as_of, request.state.moment = as_of if moment else None, moment
+    return moment
+
+
+Moment = Annotated[datetime | None, Depends(asked_moment)]
+
+
+@contextmanager
+def history(request: Request, moment: datetime | None) -> Iterator[Session]:
+    """A reading session of the history as it is, or as it was known."""
     with db.reading(service_of(request).read_engine) as session, known(session, moment):
         yield session
 
 
-def read_session(request: Request, as_of: AsOf = None) -> Iterator[Session]:
+def read_session(request: Request, moment: Moment) -> Iterator[Session]:
     """A reading session for one request, of the history as it is or as it was known."""
-    with history(request, as_of) as session:
+    with history(request, moment) as session:
+        yield session
+
+
+def present_session(request: Request) -> Iterator[Session]:
+    """A reading session for what is of the present alone."""
+    with history(request, None) as session:
         yield session
 
 
 Reading = Annotated[Session, Depends(read_session, scope="function")]
 """Given back before the response is sent: who reads it slowly holds no connection."""
+Present = Annotated[Session, Depends(present_session, scope="function")]
+"""The same, for what knows no past."""
 Q = Annotated[
     str,
     Query(
@@ -77,8 +96,8 @@ Q = Annotated[
 @router.get("/api/v1/releases", tags=["releases"], response_model=Releases, responses=errors())
 def releases(
     request: Request,
+    moment: Moment,
     q: Q = "",
-    as_of: AsOf = None,
     sort: Annotated[
         str, Query(description=f"One of {', '.join(SORTS)}; a - before it turns the order.", examples=["-params"])
     ] = "released",
@@ -88,7 +107,7 @@ def releases(
     """The releases that match ``q``, newest first, page by page; a deep page costs what the first one costs."""
     pieces: Pieces = request.app.state.pieces
     # Not given a session: each that a request is given takes a thread three times, and this is asked for most.
-    with history(request, as_of) as session:
+    with history(request, moment) as session:
         page = pieces.page(session, parse(q), sort=sort, limit=limit, cursor=cursor)
     return conditional(request, page.body, known_by=page.digest)
 
@@ -175,16 +194,20 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/export.{form}", tags=["releases"], response_class=StreamingResponse, responses=errors(404) | _FILES)
-def export(
-    request: Request, form: Literal["csv", "jsonl", "parquet"], q: Q = "", as_of: AsOf = None
-) -> StreamingResponse:
+def export(request: Request, form: Literal["csv", "jsonl", "parquet"], moment: Moment, q: Q = "") -> Response:
     """All releases that match, oldest record first, as a file that is made while it is sent."""
-    service = service_of(request)
-    headers = {"Content-Disposition": f'attachment; filename="releases.{form}"', "Cache-Control": "no-store"}
+    service, query = service_of(request), parse(q)
+    headers = {"Cache-Control": cache_control(request)}
+    # A date so many days back from now moves without a commit.
+    steady = not query.fields.intersection(DATES)
+    if steady and (etag := request.app.state.export_version.etag(form, query.normal, moment)):
+        headers["ETag"] = etag
+        if has(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=headers)
+    headers["Content-Disposition"] = f'attachment; filename="releases.{form}"'
     if form == "parquet":  # compressed as it is
         headers["Content-Encoding"] = "identity"
-    moment = moment_of(as_of) if as_of else None
-    return Export(request.app.state.exports, service.export_engine, parse(q), form, moment, headers)
+    return Export(request.app.state.exports, service.export_engine, query, form, moment, headers)
 
 
 @router.get("/healthz", tags=["operation"])
@@ -194,7 +217,7 @@ def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", tags=["operation"], responses=refusals())
-def readyz(request: Request, session: Reading) -> dict[str, Any]:
+def readyz(request: Request, session: Present) -> dict[str, Any]:
     """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not.
 
     `token_refused` says since when the Hub has refused HF_TOKEN, and is null while it accepts it: the service is ready

@@ -28,7 +28,7 @@ from monitor.labs import LabsError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
 from monitor.web import admin, api, edge, hooks, metrics, pages, stories, syndication
-from monitor.web.exports import Slots
+from monitor.web.exports import Slots, Version
 from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
@@ -57,6 +57,7 @@ def create_app(service: Service) -> FastAPI:
     web.outermost = StalledReaders(partial(FastAPI.__call__, web), service.settings.reader_timeout)
     web.state.service = service
     web.state.exports = Slots(service.settings.concurrent_exports)
+    web.state.export_version = Version(service.read_engine)
     web.state.facets = {}
     web.state.pieces = Pieces(service.read_engine)
     web.include_router(api.router)

@@ -28,6 +28,7 @@ from structlog.contextvars import bound_contextvars
 
 from monitor.settings import Settings
 from monitor.telemetry import root
+from monitor.web.head import HeadMiddleware
 from monitor.web.remembered import Remembered
 
 log = structlog.get_logger(__name__)
@@ -65,11 +66,12 @@ def surround(web: FastAPI, settings: Settings, engine: Engine) -> None:
     reading = partial(
         CORSMiddleware,
         allow_origins=["*"],
-        allow_methods=["GET"],
+        allow_methods=["GET", "HEAD"],
         expose_headers=["ETag", "Retry-After"],
         max_age=86_400,
     )
     web.add_middleware(Where, some=reading, prefixes=READ)
+    web.add_middleware(HeadMiddleware)
     web.add_middleware(Headed, tls=settings.public_url.startswith("https://"))
 
 

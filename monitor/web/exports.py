@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -16,15 +18,35 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from monitor import db
+from monitor.db import Watch
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
 from monitor.history.observed import as_of as known
 from monitor.history.query import Query
 from monitor.history.search import stream
+from monitor.web.head import ONLY_HEAD
 
 RETRY_SECONDS = 30
 """When a client that is refused should try again."""
 LONGEST_SECONDS = 3_600
 """An export is given up after that: as long as it lasts the database keeps what was since deleted."""
+
+
+class Version:
+    """Tells whether an export would be what it was: as long as nothing was committed to the database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._watch = Watch(engine)
+        self._process = secrets.token_hex(8)  # SQLite counts commits for each connection apart
+        self._lock = Lock()
+
+    def etag(self, *asked: object) -> str | None:
+        """The ETag of what is asked for; None where the state of the database cannot be known."""
+        with self._lock:
+            state = self._watch.state()
+        if state is None:
+            return None
+        known = repr((self._process, state, *asked)).encode()
+        return f'W/"{hashlib.blake2b(known, digest_size=12).hexdigest()}"'
 
 
 class Slots:
@@ -65,6 +87,11 @@ class Export(StreamingResponse):
         yield from self._chunks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get(ONLY_HEAD):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+            return
         with self._slots.taken():
             try:
                 # Before the status is sent, so that a failure can still be said.

@@ -11,6 +11,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from monitor.channels import words
 from monitor.db import now
@@ -30,8 +32,30 @@ FRESH = timedelta(days=1)
 def page(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, or a part of one, from its template."""
     registry = request.app.state.service.registry
-    context |= {"lab_of": registry.get, "fresh": now() - FRESH}
+    context |= {"lab_of": registry.get, "fresh": now() - FRESH} | _moment(request)
     return templates.TemplateResponse(request, f"{name}.html", context, status_code=status)
+
+
+def _moment(request: Request) -> dict[str, Any]:
+    """What a page says of the moment that it shows: none of it where it cannot show another."""
+    if not hasattr(request.state, "moment"):
+        return {"as_of": None, "timely": False}
+    # A cursor is of the page before, not of the one at another moment.
+    others = [(key, value) for key, value in request.query_params.multi_items() if key not in {"as_of", "cursor"}]
+    here, moment = path(request.url.path), request.state.moment
+    found = {
+        "as_of": request.state.as_of,
+        "past": moment,
+        "timely": True,
+        "others": others,
+        "today": now().date(),
+        "own": here,
+    }
+    if moment is None:
+        return found
+    # The end of a day is the first moment of the next.
+    day = (moment - timedelta(microseconds=1)).date()
+    return found | {"past_day": day, "present": f"{here}?{urlencode(others)}" if others else here, "fresh": moment}
 
 
 def ago(moment: datetime | None) -> str:
@@ -79,6 +103,17 @@ def address(base: str, **values: Any) -> str:
     return f"{base}?{urlencode(given)}" if given else base
 
 
+PRESENT = ("/alert", "/docs", "/review", "/status", "/subscribe")
+"""Pages that are of the present alone."""
+
+
+@pass_context
+def linked(context: Context, base: str, **values: Any) -> str:
+    """As :func:`address`, and of the moment that the page shows."""
+    as_of = None if base.startswith(PRESENT) else context.get("as_of")
+    return address(base, **values, as_of=as_of)
+
+
 def told(value: object) -> str:
     """A kept value as people write it: a list as words, true as yes."""
     if isinstance(value, bool):
@@ -105,5 +140,5 @@ templates.env.filters |= {
     "web_url": web_url,
     "told": told,
 }
-templates.env.globals |= {"address": address, "term": term, "counted": counted}
+templates.env.globals |= {"address": linked, "term": term, "counted": counted}
 templates.env.trim_blocks = templates.env.lstrip_blocks = True

@@ -19,7 +19,7 @@ from monitor.history.review import review as doubtful
 from monitor.history.search import search
 from monitor.text import plain
 from monitor.web.answers import as_json, errors
-from monitor.web.api import Q, Reading, service_of
+from monitor.web.api import Present, Q, Reading, service_of
 from monitor.web.schemas import Announcements, CoverageObject, Doubts, Launches, LaunchObject, Months
 
 router = APIRouter()
@@ -71,13 +71,13 @@ def by_month(request: Request, session: Reading, q: Q = "") -> Response:
 
 
 @router.get("/api/v1/review", tags=["operation"], response_model=Doubts, responses=errors())
-def review(request: Request, session: Reading, limit: Most = 50) -> Response:
+def review(request: Request, session: Present, limit: Most = 50) -> Response:
     """What is unsure, most followed first."""
     return as_json(request, {"items": doubtful(session, limit)})
 
 
 @router.get("/api/v1/coverage", tags=["operation"], response_model=CoverageObject, responses=errors())
-def coverage(request: Request, session: Reading) -> Response:
+def coverage(request: Request, session: Present) -> Response:
     """Whether the Hub is seen: the state as a whole, and every source that is blind, truncated, empty or failing."""
     return as_json(request, covered(session, service_of(request).settings.hub_interval).as_json())
 
@@ -88,6 +88,7 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     from icalendar import Calendar
 
     base, query = service_of(request).settings.public_url, parse(q)
+    as_of = f"?as_of={quote(request.state.as_of)}" if request.state.as_of else ""
     made = Calendar()
     made.add("prodid", "-//Hub Release Monitor//EN")
     made.add("version", "2.0")
@@ -97,11 +98,11 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
         title = f"{flag(story.members[0].origin)} {launched(story.launch, story.members)}"
         lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in story.members[:50])
         ident, at = f"launch-{story.launch.id}", story.launch.first_at
-        made.add_component(_event(ident, title, lines, at, f"{base}/launches/{story.launch.id}"))
+        made.add_component(_event(ident, title, lines, at, f"{base}/launches/{story.launch.id}{as_of}"))
     for row in search(session, query, limit=SHOWN).items:
         released = row.released_at
         if row.launch_id is None and released is not None:
-            page = f"{base}/releases/{quote(row.repo_id)}"
+            page = f"{base}/releases/{quote(row.repo_id)}{as_of}"
             made.add_component(
                 _event(quote(row.hub_id), f"{flag(row.origin)} {headline(row)}", describe(row), released, page)
             )

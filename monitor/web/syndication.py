@@ -35,14 +35,14 @@ _ATOM_TYPE, _JSON_TYPE = "application/atom+xml", "application/feed+json"
 )
 def atom(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest releases that match, as Atom (RFC 4287)."""
-    base, rows = _base(request), search(session, parse(q), limit=SHOWN).items
+    rows = search(session, parse(q), limit=SHOWN).items
     changed = _changed(session, rows)
     feed = Xml.Element("feed", xmlns=ATOM)
-    _text(feed, "id", f"{base}/feed.atom?q={quote(q)}")
+    _text(feed, "id", _self(request, "/feed.atom", q))
     _text(feed, "title", _title(q))
     _text(feed, "updated", iso(max(changed.values(), default=_NEVER)) or "")
-    Xml.SubElement(feed, "link", rel="self", href=f"{base}/feed.atom?q={quote(q)}")
-    Xml.SubElement(feed, "link", rel="alternate", href=f"{base}/releases?q={quote(q)}")
+    Xml.SubElement(feed, "link", rel="self", href=_self(request, "/feed.atom", q))
+    Xml.SubElement(feed, "link", rel="alternate", href=_self(request, "/releases", q))
     _text(Xml.SubElement(feed, "author"), "name", "Hub Release Monitor")
     for row in rows:
         entry = Xml.SubElement(feed, "entry")
@@ -50,7 +50,7 @@ def atom(request: Request, session: Reading, q: Q = "") -> Response:
         _text(entry, "title", f"{flag(row.origin)} {headline(row)}")
         _text(entry, "published", iso(row.released_at or row.first_seen_at) or "")
         _text(entry, "updated", iso(changed[row.id]) or "")
-        Xml.SubElement(entry, "link", rel="alternate", href=_page(base, row))
+        Xml.SubElement(entry, "link", rel="alternate", href=_page(request, row))
         Xml.SubElement(entry, "link", rel="related", href=f"https://huggingface.co/{quote(row.repo_id)}")
         _text(entry, "summary", _summary(row))
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(feed, encoding="utf-8")
@@ -64,17 +64,17 @@ def atom(request: Request, session: Reading, q: Q = "") -> Response:
 )
 def json_feed(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest releases that match, as JSON Feed 1.1."""
-    base, rows = _base(request), search(session, parse(q), limit=SHOWN).items
+    rows = search(session, parse(q), limit=SHOWN).items
     changed = _changed(session, rows)
     feed: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": _title(q),
-        "home_page_url": f"{base}/releases?q={quote(q)}",
-        "feed_url": f"{base}/feed.json?q={quote(q)}",
+        "home_page_url": _self(request, "/releases", q),
+        "feed_url": _self(request, "/feed.json", q),
         "items": [
             {
                 "id": _ident(row),
-                "url": _page(base, row),
+                "url": _page(request, row),
                 "external_url": f"https://huggingface.co/{quote(row.repo_id)}",
                 "title": f"{flag(row.origin)} {headline(row)}",
                 "content_text": _summary(row),
@@ -93,6 +93,12 @@ def _base(request: Request) -> str:
     return service_of(request).settings.public_url
 
 
+def _self(request: Request, path: str, q: str) -> str:
+    """The address of this search below ``path``, as of the same moment."""
+    as_of = f"&as_of={quote(request.state.as_of)}" if request.state.as_of else ""
+    return f"{_base(request)}{path}?q={quote(q)}{as_of}"
+
+
 def _title(q: str) -> str:
     return f"Open-weight releases: {plain(q)}" if q else "Open-weight releases"
 
@@ -102,8 +108,9 @@ def _ident(row: Release) -> str:
     return f"tag:hub-release-monitor,2026:{quote(row.hub_id)}"
 
 
-def _page(base: str, row: Release) -> str:
-    return f"{base}/releases/{quote(row.repo_id)}"
+def _page(request: Request, row: Release) -> str:
+    as_of = f"?as_of={quote(request.state.as_of)}" if request.state.as_of else ""
+    return f"{_base(request)}/releases/{quote(row.repo_id)}{as_of}"
 
 
 def _summary(row: Release) -> str:

@@ -13,7 +13,7 @@ from monitor.history.launches import begins, brief, counts, one
 from monitor.history.query import QueryError, parse
 from monitor.history.query.values import ANY
 from monitor.history.review import review as doubtful
-from monitor.web.api import Q, Reading, service_of
+from monitor.web.api import Present, Q, Reading, service_of
 from monitor.web.render import page
 from monitor.web.rewrite import narrowed
 from monitor.web.stories import Lab, Month, State
@@ -62,6 +62,6 @@ def announced(
 
 
 @router.get("/review", response_class=HTMLResponse)
-def review(request: Request, session: Reading) -> HTMLResponse:
+def review(request: Request, session: Present) -> HTMLResponse:
     """What is unsure, most followed first."""
     return page(request, "review", items=doubtful(session, SHOWN))

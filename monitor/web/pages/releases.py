@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -56,21 +57,22 @@ def releases(
     request: Request, session: Reading, q: Q = "", sort: str = "released", cursor: str | None = None, live: str = ""
 ) -> HTMLResponse:
     """The newest releases, or those that match; a query that cannot be read is told beside the box, and kept."""
+    live_now = live != "off" and cursor is None and request.state.moment is None
     context: dict[str, Any] = {
         "coverage": coverage(session, service_of(request).settings.hub_interval),
         "q": q, "sort": sort, "sorts": SORTS, "cursor": cursor, "problem": None, "facets": {}, "conditions": [],
-        "watched": len(service_of(request).registry.watched), "live": live != "off" and cursor is None,
+        "watched": len(service_of(request).registry.watched), "live": live_now,
     }  # fmt: skip
     try:
         query = parse(q)
     except QueryError as problem:
         context |= {"problem": problem, "before": q[: problem.column - 1], "after": q[problem.column - 1 :]}
-        return page(request, "releases", 422, **context, **_table(Page([], None), q, sort))
+        return page(request, "releases", 422, **context, **_table(request, Page([], None), q, sort))
     found = search(session, query, sort=sort, limit=SHOWN, cursor=cursor)
     counted = _counted(request, session, query)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
     context |= {"total": counted.total, "exact": counted.exact}
-    return page(request, "releases", **context, **_table(found, q, sort))
+    return page(request, "releases", **context, **_table(request, found, q, sort))
 
 
 @router.get("/releases/rows", response_class=HTMLResponse)
@@ -80,19 +82,20 @@ def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", 
         found = search(session, parse(q), sort=sort, limit=SHOWN)
     except (QueryError, SearchError):
         return Response(status_code=204)
-    table = _table(found, q, sort)
+    table = _table(request, found, q, sort)
     if table["have"] == have:
         return Response(status_code=204)
-    return page(request, "rows", **table, live=True)
+    return page(request, "rows", **table, live=request.state.moment is None)
 
 
-def _table(found: Page, q: str, sort: str) -> dict[str, Any]:
+def _table(request: Request, found: Page, q: str, sort: str) -> dict[str, Any]:
+    given = {"q": q, "sort": _unless(sort, "released"), "as_of": request.state.as_of}
     state = [(row.id, row.facts_digest, row.downloads, row.likes, row.status) for row in found.items]
     have = hashlib.blake2b(repr(state).encode(), digest_size=6).hexdigest()
     return {
         "items": found.items,
-        "next": found.next and address("/releases", q=q, sort=_unless(sort, "released"), cursor=found.next),
-        "renew": address("/releases/rows", q=q, sort=_unless(sort, "released"), have=have),
+        "next": found.next and address("/releases", **given, cursor=found.next),
+        "renew": address("/releases/rows", **given, have=have),
         "have": have,
     }
 
@@ -103,14 +106,15 @@ def _unless(value: str, usual: str) -> str | None:
 
 def _counted(request: Request, session: Session, query: Query) -> Facets:
     """The facets of a query; those of the last few seconds again, since whoever pages and sorts asks for the same."""
-    kept: dict[str, tuple[float, Facets]] = request.app.state.facets
-    until, found = kept.get(query.normal, (0.0, None))
+    kept: dict[tuple[str, datetime | None], tuple[float, Facets]] = request.app.state.facets
+    key = query.normal, request.state.moment
+    until, found = kept.get(key, (0.0, None))
     if found is not None and until > time.monotonic():
         return found
     found = survey(session, query, VALUES)
     if len(kept) >= KEPT:
         kept.clear()
-    kept[query.normal] = (time.monotonic() + COUNTED_FOR, found)
+    kept[key] = (time.monotonic() + COUNTED_FOR, found)
     return found
 
 

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from monitor.db import now
 from monitor.history.coverage import token_refused
 from monitor.models import Delivery, DeliveryState, Feed, Hint, Namespace, Poll, Subscription
-from monitor.web.api import Reading, service_of
+from monitor.web.api import Present, service_of
 from monitor.web.render import page
 
 router = APIRouter()
@@ -26,7 +26,7 @@ _FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(No
 
 
 @router.get("/status", response_class=HTMLResponse)
-def status(request: Request, session: Reading) -> HTMLResponse:
+def status(request: Request, session: Present) -> HTMLResponse:
     """How each source goes, what is left of the allowance, and what waits to be told."""
     service = service_of(request)
     moment = now()

@@ -18,7 +18,7 @@ from monitor.history.query.tree import All
 from monitor.history.search import SearchError
 from monitor.history.stats import DIMENSIONS, TIMES, add_launches, dimensions, stats
 from monitor.web.answers import conditional
-from monitor.web.api import Q, Reading, service_of
+from monitor.web.api import Moment, Q, Reading, service_of
 from monitor.web.render import address, page
 from monitor.web.rewrite import counted
 
@@ -44,11 +44,12 @@ class Question:
     last: int = 24
     known: bool = False
 
-    def where(self, base: str, narrowed: str = "") -> str:
-        """The address of it below ``base``, narrowed by one more query."""
+    def where(self, base: str, narrowed: str = "", as_of: str | None = None) -> str:
+        """The address of it below ``base``, narrowed by one more query, as it was known at a moment."""
         q = " ".join(part for part in (self.q, f"({narrowed})" if " OR " in narrowed else narrowed) if part)
         value = None if self.value == "count" else self.value
-        return address(base, q=q, by=self.by, value=value, share=self.share, last=self.last, known=self.known)
+        chosen = {"q": q, "by": self.by, "value": value, "share": self.share, "last": self.last, "known": self.known}
+        return address(base, **chosen, as_of=as_of)
 
 
 ACCESS = "month,access"
@@ -126,7 +127,7 @@ Wanted = Annotated[Asked, Depends()]
 
 
 @router.get("/trends", response_class=HTMLResponse)
-def trends(request: Request, q: Q = "") -> HTMLResponse:
+def trends(request: Request, _moment: Moment, q: Q = "") -> HTMLResponse:
     """The questions, each with its chart; narrowed by a query, if one is given."""
     problem = None
     try:
@@ -162,7 +163,7 @@ def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
         "rows": rows,
         "query": parse(asked.q),
         "chart": drawn,
-        "src": address("/trends/chart.svg", **same),
+        "src": address("/trends/chart.svg", **same, as_of=request.state.as_of),
         "same": same,
     }
     return page(request, "chart", **context)
@@ -212,14 +213,15 @@ def _tell_launches(session: Session, asked: Asked, by: list[str], rows: list[dic
 
 def _access(request: Request, session: Session, asked: Asked) -> list[dict[str, Any]]:
     """The rows of open against closed, each with the address of what it counts."""
-    query = parse(asked.q)
+    query, as_of = parse(asked.q), request.state.as_of
     rows = open_and_closed(session, service_of(request).registry, query)
     for row in rows:
         if row["access"] == OPEN:
             launched = parse(LAUNCHED).root
-            where = address("/launches", q=counted(ParsedQuery(All((query.root, launched))), row, ["month"]))
+            q = counted(ParsedQuery(All((query.root, launched))), row, ["month"])
+            where = address("/launches", q=q, as_of=as_of)
         else:
-            where = address("/announcements", state=ANNOUNCED, month=row["month"]) if not asked.q else ""
+            where = address("/announcements", state=ANNOUNCED, month=row["month"], as_of=as_of) if not asked.q else ""
         row |= {"models": row["count"], "where": where}
     return rows
 

@@ -1,0 +1,61 @@
+"""HEAD, on every route that answers GET."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+from fastapi.testclient import TestClient
+
+from monitor.service import Service
+from monitor.web.app import create_app
+from tests.servers import served
+from tests.web.history import BASE
+
+VALUES = {"namespace": BASE.split("/")[0], "name": BASE.split("/")[1], "lab": "qwen", "ident": "1", "token": "none",
+          "form": "csv", "of": "downloads", "path": "style.css"}  # fmt: skip
+NEEDED = {"/api/v1/stats": "?by=kind", "/trends/table": "?by=kind"}
+CHANGING = {"date", "x-request-id", "set-cookie", "content-length"}
+"""Headers that differ between two requests (the length: of what tells how long ago something was)."""
+
+
+def get_routes(routes: Any, before: str = "") -> Iterator[str]:
+    """The path templates of all routes that answer GET."""
+    for route in routes:
+        inner = getattr(route, "original_router", None) or getattr(route, "app", None)
+        path = before + getattr(route, "path", "")
+        if "GET" in (getattr(route, "methods", None) or ()):
+            yield path
+        elif hasattr(inner, "routes"):
+            yield from get_routes(inner.routes, path if not hasattr(route, "original_router") else before)
+
+
+def test_every_route_that_answers_get_answers_head_alike(service: Service) -> None:
+    web = create_app(service)
+    templates = sorted({*get_routes(web.routes), "/static/style.css"})
+    assert len(templates) > 40
+    with TestClient(web, follow_redirects=False) as client:
+        for template in templates:
+            path = template.format_map(VALUES) + NEEDED.get(template, "")
+            get, head = client.get(path), client.head(path)
+            assert (head.status_code, head.content) == (get.status_code, b""), path
+            assert get.status_code != 405, path
+            names = set(get.headers) - CHANGING
+            assert names == set(head.headers) - CHANGING, path
+            same = ("content-type", "cache-control", "etag", "content-disposition", "content-encoding")
+            if path not in {"/metrics", "/readyz", "/healthz"}:
+                assert {key: get.headers.get(key) for key in same} == {key: head.headers.get(key) for key in same}, path
+
+
+def test_head_of_an_export_sends_none_and_takes_no_slot(service: Service) -> None:
+    with served(service) as address, httpx.Client(base_url=address, timeout=30) as client:
+        for _ in range(2 * service.settings.concurrent_exports):
+            answer = client.head("/export.parquet")
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+        assert client.get("/healthz").json() == {"status": "ok"}  # on the same connection
+
+
+def test_head_of_what_takes_only_orders_is_refused_as_get_is(client: httpx.Client) -> None:
+    assert client.head("/hooks/hub").status_code == client.get("/hooks/hub").status_code == 405
