@@ -105,9 +105,14 @@ def track(engine: Engine, lines: Iterable[str], tell: Tell) -> Pass:
         changed = [row[0] for row in session.execute(_standing(_differs()))]
     crossed = 0
     for start in range(0, len(changed), _SOME):
+        some = col(Release.id).in_(changed[start : start + _SOME])
         with transaction(engine) as session:
+            # Another pass at the same time waits here, and finds what was crossed told.
+            session.execute(
+                select(col(Release.id)).where(some).order_by(col(Release.id)).with_for_update(key_share=True)
+            )
             news = []
-            for row in session.execute(_standing(col(Release.id).in_(changed[start : start + _SOME]))).all():
+            for row in session.execute(_standing(some)).all():
                 _keep(session, row)
                 news += list(_crossings(session, row, wanted))
             if news:

@@ -52,7 +52,8 @@ def _wait(session: Session, change: Change) -> None:
     waiting = select(Change).where(
         col(Change.release_id) == change.release_id, col(Change.field) == change.field, col(Change.waiting).is_(True)
     )
-    for earlier in session.scalars(waiting):
+    # Where one is being settled at this moment, it is waited for, and then it waits no more.
+    for earlier in session.scalars(waiting.with_for_update()):
         change.since, earlier.waiting = earlier.since, False
         session.add(earlier)
     change.waiting = what_happened(change.field, change.since, change.after) is not None

@@ -100,7 +100,7 @@ def record(
     for hub_id in _unchanged(session, batch):
         del batch[hub_id]
         done.same += 1
-    rows = _rows(session, batch)
+    rows = _rows(session, batch, lock=judgements is None)
     new = [batch[key] for key in batch if key not in rows]
     found = judge(session, new, registry) if judgements is None else judgements
     _record_new(session, new, found, registry, window, done)
@@ -158,15 +158,26 @@ def vanished(session: Session, row: Release, status: Status, at: datetime, becau
     """Marks a release whose repository is no longer public; its history stays."""
     if row.status == status:
         return
+    # Of several workers that see it at once, one notes it: the others wait here, and find it noted.
+    session.refresh(row, ["status"], with_for_update=LOCK)
+    if row.status == status:
+        return
     note(session, row, "status", row.status, str(status), at, because, tell=None if row.pending else True)
     row.status = str(status)
     session.add(row)
 
 
-def _rows(session: Session, hub_ids: Collection[str]) -> dict[str, Release]:
+LOCK: Any = {"key_share": True}
+"""FOR NO KEY UPDATE: whoever would change the same row waits; whoever writes its deliveries does not."""
+
+
+def _rows(session: Session, hub_ids: Collection[str], *, lock: bool = False) -> dict[str, Release]:
+    """Releases by their hub id. ``lock``: until the end of the transaction, so that one worker compares and notes."""
     if not hub_ids:
         return {}
     query = select(Release).where(among(session, "release.hub_id", hub_ids))
+    if lock:
+        query = query.order_by(col(Release.id)).with_for_update(**LOCK).execution_options(populate_existing=True)
     return {row.hub_id: row for row in session.scalars(query)}
 
 
