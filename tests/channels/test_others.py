@@ -205,6 +205,10 @@ def test_a_redirect_to_a_private_address_is_not_followed(
     assert public.count("/moved") == 1 and private.asked == []
 
 
+def test_a_service_of_this_machine_that_reaches_no_server_is_not_refused() -> None:
+    assert Apprise().send(message("syslog://")) == "key-1"
+
+
 # --- the terminal -----------------------------------------------------------------------------------------
 
 

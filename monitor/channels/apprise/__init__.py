@@ -60,7 +60,10 @@ class Apprise:
 
 
 def _is_watched(service: apprise.NotifyBase) -> bool:
-    """Whether a service speaks HTTP or SMTP, by sockets that are opened in the thread that sends."""
+    """Whether a service whose URL names its host speaks HTTP or SMTP: by sockets of the thread that sends."""
+    templates: tuple[str, ...] = service.templates
+    if not any("{host}" in template for template in templates):
+        return True
     package = ".".join(type(service).__module__.split(".")[:3])
     modules = [module for name, module in sys.modules.items() if name == package or name.startswith(f"{package}.")]
     return any(hasattr(module, library) for module in modules for library in ("requests", "smtplib"))
