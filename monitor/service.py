@@ -10,7 +10,7 @@ from functools import cached_property
 from sqlalchemy import Engine
 
 from monitor import __version__, db, detection
-from monitor.alerts import notices, outbox
+from monitor.alerts import heartbeat, notices, outbox
 from monitor.alerts.match import enqueue, lines
 from monitor.alerts.message import Channel
 from monitor.alerts.settle import POLLS, settle
@@ -105,13 +105,12 @@ class Service:
         """Reads the feeds that are due; returns how many entries are new."""
         settings = self.settings
         chosen = settings.feeds if settings.feeds is not None else self.registry.feeds
-        agent = f"hub-release-monitor/{__version__} (+{settings.public_url})"
         entries = feeds.read_due(
             self.engine,
             chosen,
             shortest=settings.feed_interval,
             allow_private=settings.allow_private_targets,
-            user_agent=agent,
+            user_agent=self.user_agent,
         )
         detection.heed_feeds(self.watcher, entries)
         return len(entries)
@@ -130,6 +129,18 @@ class Service:
         if not digest:
             settle(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
         return outbox.work(self.engine, self.channels, digest=digest)
+
+    @property
+    def user_agent(self) -> str:
+        """How the monitor names itself to servers other than the Hub."""
+        return f"hub-release-monitor/{__version__} (+{self.settings.public_url})"
+
+    def heartbeat(self) -> bool:
+        """Requests MONITOR_HEARTBEAT_URL, where it is set and the last round was healthy; returns whether it did."""
+        url = self.settings.heartbeat_url
+        if url is None:
+            return False
+        return heartbeat.beat(self.engine, url.get_secret_value(), self.settings.hub_interval, self.user_agent)
 
     def notices(self) -> int:
         """Looks who has gone silent or is back, and tells the operators; returns how many notices went."""

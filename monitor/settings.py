@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     hub_requests_per_window: int = Field(
         400, ge=1, le=100_000, description="requests to the Hub in any 5 minutes at the most"
     )
+    heartbeat_url: SecretStr | None = Field(
+        None, description="requested (GET) after each round in which both polls of the Hub succeeded; may be private"
+    )
     labs_file: Path | None = Field(None, description="your own labs, merged over the registry that ships")
     feeds: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None, description="comma-separated feed URLs instead of the registry's; set but empty: none"
@@ -138,6 +141,19 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL")
         return value if value.endswith("/api/") else value.rstrip("/")
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _heartbeat(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                parts = urlsplit(value.get_secret_value())
+                usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                usable = False
+            if not usable:
+                raise ValueError("must be an http:// or https:// URL")
+        return value
 
     @field_validator("database_url")
     @classmethod

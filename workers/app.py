@@ -25,6 +25,7 @@ QUEUES = {
     "bounces": "deliveries",
     "notices": "deliveries",
     "digests": "digests",
+    "heartbeat": "upkeep",
     "tidy_email": "upkeep",
     "adopt": "upkeep",
 }

@@ -40,9 +40,19 @@ def _ring(task: str) -> None:
 def poll(via: str) -> None:
     """One hub-wide poll."""
     try:
-        detection.poll(service().watcher, Via(via), sparing=True)
+        done = detection.poll(service().watcher, Via(via), sparing=True)
     except (HubError, AllowanceSpent) as error:
         log.warning("poll failed, the next one tries again", poll=via, error=str(error))
+        return
+    if via == Via.MODIFIED and done is not None and service().settings.heartbeat_url is not None:
+        service().ring("heartbeat")  # a task of its own: a slow receiver holds up no poll
+
+
+@app.task(name="hub.heartbeat")
+@work
+def heartbeat() -> None:
+    """The request to MONITOR_HEARTBEAT_URL, after a round of polls that ends with the newest modified."""
+    service().heartbeat()
 
 
 @app.task(name="hub.watch")

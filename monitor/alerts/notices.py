@@ -34,6 +34,8 @@ PATIENCE = 3
 HOLD = timedelta(minutes=1)
 """How long a silence must last until it is told, and how long a source must be heard again: a machine under load, or
 one look that failed, makes neither."""
+READINESS = frozenset({"created", "modified"})
+"""The polls that count towards readiness."""
 LEASE = timedelta(minutes=2)
 LINES = 20
 """Sources that one notice names."""
@@ -66,7 +68,7 @@ def silent(session: Session, hub_interval: float, moment: datetime) -> list[Sile
 
 def unheard(session: Session, hub_interval: float, moment: datetime) -> dict[str, float | None]:
     """The polls that make readiness and have had no success for ``PATIENCE`` intervals: seconds since, None: never."""
-    rows = {row.name: row.succeeded_at for row in session.scalars(select(Poll)) if row.name in {"created", "modified"}}
+    rows = {row.name: row.succeeded_at for row in session.scalars(select(Poll)) if row.name in READINESS}
     ages = {name: (moment - at).total_seconds() if at else None for name, at in rows.items()} or {"created": None}
     return {name: age for name, age in ages.items() if age is None or age > PATIENCE * hub_interval}
 

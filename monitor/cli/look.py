@@ -86,6 +86,7 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
         except (HubError, AllowanceSpent) as error:
             yield str(via), error
             return  # the Hub does not answer now; asking it three hundred times more helps nobody
+    service.heartbeat()
     while names := detection.due(watcher):
         for name in names:
             try:

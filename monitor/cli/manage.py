@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import typer
 from sqlalchemy import select
@@ -353,6 +354,14 @@ def _feeds(settings: Settings) -> str:
     return "\n  ".join([said if troubled else f"ok, {said}", *lines])
 
 
+def _heartbeat(settings: Settings) -> str:
+    """Where it goes; it is not sent, for that would say that all is well."""
+    if settings.heartbeat_url is None:
+        return "not set up: see MONITOR_HEARTBEAT_URL"
+    host = urlsplit(settings.heartbeat_url.get_secret_value()).hostname
+    return f"ok, {host} is requested after each round in which both polls of the Hub succeeded"
+
+
 def _smtp(settings: Settings) -> str:
     from monitor.channels.email import Email
 
@@ -395,6 +404,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "labs": _labs,
     "Hub": _hub,
     "feeds": _feeds,
+    "heartbeat": _heartbeat,
     "Slack": _slack,
     "SMTP": _smtp,
     "sender of letters": _sender,

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from monitor import db
 from monitor.models import Poll, Release
+from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import ReplayHub, model, until
 
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
@@ -196,3 +197,27 @@ def test_an_unreachable_hub_is_tried_again_until_it_answers(tmp_path: Path) -> N
         assert running.stop() == 0
     finally:
         hub.stop()
+
+
+def test_a_heartbeat_follows_each_healthy_round_and_none_a_failed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ReplayHub() as hub, FeedServer() as receiver:
+        monkeypatch.setenv("MONITOR_HEARTBEAT_URL", receiver.put("/ping", "OK", content_type="text/plain"))
+        up = Running(tmp_path, hub, "--no-web")
+        until(lambda: receiver.count("/ping") >= 2, 60, "two heartbeats")
+        hub.fail(503, times=None, path_prefix="/api/models")
+        engine = db.make_engine(f"sqlite:///{tmp_path}/up.db")
+        until(lambda: _failures(engine) >= 2, 60, "two failed rounds")
+        before = receiver.count("/ping")
+        until(lambda: _failures(engine) >= 5, 60, "more failed rounds")
+        assert receiver.count("/ping") == before
+        hub.heal()
+        until(lambda: receiver.count("/ping") > before, 60, "a heartbeat after the Hub is back")
+        assert up.stop() == 0
+
+
+def _failures(engine: Engine) -> int:
+    """Failures in a row of the poll that has fewest."""
+    with db.reading(engine) as session:
+        return min(session.scalars(select(Poll.failures).where(Poll.name != "trending")))  # type: ignore[call-overload]
