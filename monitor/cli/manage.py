@@ -263,6 +263,20 @@ def reseal() -> None:
         raise SettingsError(f"workspaces {', '.join(closed)}: {words}")
 
 
+@database.command(epilog="Example: hub-monitor db snapshot public.db")
+def snapshot(
+    file: Path = typer.Argument(..., help="The file to write; it must not exist.", dir_okay=False),
+) -> None:
+    """Writes what is public (releases, launches, changes, adoption) into an SQLite file that can be published."""
+    from monitor.history.snapshot import SnapshotError, write_snapshot
+
+    try:
+        counts = write_snapshot(_ready().engine, file)
+    except SnapshotError as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(f"{file}: " + ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in counts.items()))
+
+
 @database.command("check", epilog="Example: hub-monitor db check")
 def check_database() -> None:
     """Whether the tables are what this version expects."""

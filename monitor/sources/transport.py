@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-from huggingface_hub import set_client_factory
+from huggingface_hub import constants, set_client_factory
 from huggingface_hub.utils._http import hf_request_event_hook
 
 from monitor.sources.answers import (
@@ -120,7 +120,12 @@ def refused_token(response: httpx2.Response) -> str | None:
 
 
 def use(allowance: Allowance, inner: httpx2.BaseTransport | None = None) -> None:
-    """Makes huggingface_hub speak through ``allowance`` from now on, in this process."""
+    """Makes huggingface_hub speak through ``allowance`` from now on, in this process, and only where it is asked to.
+
+    Otherwise it looks up a registry of coding agents for its User-Agent, at the endpoint that was in the environment
+    when it was imported: at the real Hub, whichever endpoint the settings name.
+    """
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     set_client_factory(
         lambda: httpx2.Client(
             transport=PoliteTransport(allowance, inner),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from monitor import db
 from monitor.history.export import COLUMNS, KEPT, as_jsonl, write_parquet
@@ -37,9 +39,51 @@ def test_the_view_holds_releases_and_no_placeholders(history: Engine) -> None:
     assert set(COLUMNS) <= set(row)
 
 
-def test_nobody_writes_through_the_view(history: Engine) -> None:
-    with pytest.raises(Exception, match="view"), history.begin() as connection:
-        connection.execute(text("UPDATE releases_view SET url = 'x'"))
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE releases_view SET kind = 'merge'",
+        "DELETE FROM releases_view WHERE kind = 'base'",
+        "INSERT INTO releases_view (repo_id, kind) VALUES ('x/y', 'base')",
+    ],
+)
+def test_nobody_writes_through_the_view(history: Engine, statement: str) -> None:
+    with pytest.raises(DBAPIError, match="view"), history.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_the_documented_role_reads_the_view_and_nothing_else(postgres_engine: Engine, postgres_server: str) -> None:
+    page = (ROOT / "docs" / "sql.md").read_text("utf-8")
+    role = f"reader_{uuid.uuid4().hex}"
+    statements = re.search(r"```\n(CREATE ROLE reader.+?)```", page, re.DOTALL)
+    assert statements
+    with db.transaction(postgres_engine) as session:
+        session.add(release(1))
+    with postgres_engine.begin() as connection:
+        for statement in statements[1].replace("reader", role).strip().split(";\n"):
+            connection.exec_driver_sql(statement)
+    try:
+        with postgres_engine.connect() as connection:
+            connection.exec_driver_sql(f"SET ROLE {role}")
+            assert connection.exec_driver_sql("SELECT count(*) FROM releases_view").scalar_one() == 1
+            for table in ("release", "subscription"):
+                with pytest.raises(DBAPIError, match="permission denied"), connection.begin_nested():
+                    connection.exec_driver_sql(f"SELECT * FROM {table}")
+    finally:
+        with postgres_engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+def test_every_column_of_the_view_is_described_on_postgresql(postgres_engine: Engine) -> None:
+    query = (
+        "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
+        "WHERE attrelid = 'releases_view'::regclass AND attnum > 0"
+    )
+    with postgres_engine.connect() as connection:
+        described = connection.exec_driver_sql(query).all()
+    assert len(described) > 40
+    assert [name for name, comment in described if not comment] == []
 
 
 def test_duckdb_reads_an_export(history: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
