@@ -25,7 +25,7 @@ from monitor.history.announce import announced
 from monitor.history.announcements import announce, news
 from monitor.history.grouping import WINDOW
 from monitor.history.record import Recorded, ignoring, record, vanished
-from monitor.history.release import moment as hub_moment
+from monitor.history.release import known_moment as hub_moment
 from monitor.labs import Registry
 from monitor.logs import traced
 from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso

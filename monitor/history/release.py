@@ -9,6 +9,7 @@ import orjson
 
 from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
+from monitor.dates import plausible
 from monitor.history.facts import LARGEST_COUNT, Kept
 from monitor.vocabulary import Found, Kind, LicenseClass
 
@@ -55,8 +56,8 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "papers": list(classification.papers),
         "datasets": list(classification.datasets),
         "tags": tags,
-        "created_at": moment(facts.get("createdAt")),
-        "modified_at": moment(facts.get("lastModified")),
+        "created_at": known_moment(facts.get("createdAt")),
+        "modified_at": known_moment(facts.get("lastModified")),
         "downloads": bounded(facts.get("downloads")),
         "likes": bounded(facts.get("likes")),
         "evidence": {
@@ -108,6 +109,11 @@ def moment(value: Any) -> datetime | None:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except OverflowError:
         return None
+
+
+def known_moment(value: Any) -> datetime | None:
+    """A time of the Hub that can be true; None for year 1, the future, and what is no time."""
+    return plausible(moment(value))
 
 
 def told(columns: dict[str, Any]) -> Known:

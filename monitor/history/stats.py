@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Session, col
 
+from monitor.dates import EARLIEST, latest, plausible
 from monitor.db import UTCDateTime
 from monitor.history.query import Query, to_tally
 from monitor.history.search import SearchError, conditions
@@ -228,8 +229,8 @@ def _offsets(session: Session, place: ZoneInfo) -> ColumnElement[str] | None:
     if str(place) == "UTC":
         return None
     moments = session.execute(select(func.min(col(Release.released_at)), func.max(col(Release.released_at)))).one()
-    first, last = (moment or datetime.now(UTC) for moment in moments)
-    pieces = _pieces(place, first, last)
+    first, last = (plausible(moment) for moment in moments)
+    pieces = _pieces(place, first or EARLIEST, last or latest())
     texts = [(end, literal_column(f"'{int(offset.total_seconds()):+d} seconds'", Text)) for end, offset in pieces]
     *before, (_, final) = texts
     ends = [(col(Release.released_at) < literal(end, UTCDateTime()), text) for end, text in before]
@@ -272,9 +273,13 @@ def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
     ]
 
 
+MOST_PERIODS = 5_000
+"""More than 13 years of days: one false date between others would make a chart of 700,000."""
+
+
 def between(periods: list[str], time: str) -> list[str]:
-    """All periods from the first of these to the last."""
-    if len(periods) < 2:
+    """All periods from the first of these to the last; only these where that would be more than ``MOST_PERIODS``."""
+    if len(periods) < 2 or _days(periods) > MOST_PERIODS * _DAYS[time]:
         return periods
     if time == "month":
         first, last = (int(text[:4]) * 12 + int(text[5:7]) - 1 for text in (periods[0], periods[-1]))
@@ -286,6 +291,14 @@ def between(periods: list[str], time: str) -> list[str]:
         found.append(day.isoformat())
         day += step
     return found
+
+
+_DAYS = {"month": 28, "week": 7, "day": 1}
+"""Days of the shortest of each."""
+
+
+def _days(periods: list[str]) -> int:
+    return (_begin(periods[-1]) - _begin(periods[0])).days
 
 
 # --- facets -----------------------------------------------------------------------------------------------
