@@ -9,7 +9,7 @@ from functools import cached_property
 
 from sqlalchemy import Engine
 
-from monitor import __version__, db, detection
+from monitor import __version__, db, detection, labs
 from monitor.alerts import heartbeat, notices, outbox
 from monitor.alerts.match import enqueue, lines
 from monitor.alerts.message import Channel
@@ -36,6 +36,7 @@ class Service:
 
     def __post_init__(self) -> None:
         transport.use(self.allowance)
+        labs.use(lambda: self.registry)
 
     @cached_property
     def engine(self) -> Engine:

@@ -13,7 +13,9 @@ from sqlalchemy import delete, or_, select
 from sqlmodel import Session, col
 
 from monitor.db import now
-from monitor.history.query import parse
+from monitor.history.query import QueryError, parse
+from monitor.history.query.hub_url import HubURLError, reference
+from monitor.history.query.spelling import spelled
 from monitor.history.record import ignoring
 from monitor.models import Delivery, Subscription, Target
 from monitor.vocabulary import Digest
@@ -179,10 +181,17 @@ def followed(session: Session) -> set[str]:
 
 def named(text: str) -> set[str]:
     """The namespaces that a query as typed asks for (not those that it excludes)."""
+    try:
+        plain = spelled(text).text
+    except QueryError:
+        return set()
     found = set()
-    for field, values in _NAMED.findall(text):
+    for field, values in _NAMED.findall(plain):
         for value in values.split(","):
-            namespace, slash, _ = value.partition("/")
+            try:
+                namespace, slash, _ = (reference(value) or value).partition("/")
+            except HubURLError:
+                continue
             if (slash or field.lower() == "namespace") and _NAMESPACE.fullmatch(namespace):
                 found.add(namespace)
     return found

@@ -37,8 +37,8 @@ def releases(
     form: Format | None = FormatOption,
 ) -> None:
     """Queries the history of releases."""
-    wanted = parse(query)
     engine = Service(load()).engine
+    wanted = parse(query)
     migrations.upgrade(engine)
     moment = moment_of(as_of) if as_of else None
     rows: list[dict[str, Any]] = []
@@ -63,11 +63,11 @@ def stats_command(
     form: Format | None = FormatOption,
 ) -> None:
     """Counts releases and the launches that they are of, sums their parameters, and says their median."""
+    engine = Service(load()).engine
     wanted, names = parse(query), dimensions(by)
     zone(tz)
     if plot is not None and plot.suffix not in {".svg", ".png"}:
         raise typer.BadParameter(f"{plot.name}: a name that ends in .svg or .png expected")
-    engine = Service(load()).engine
     migrations.upgrade(engine)
     moment = moment_of(as_of) if as_of else None
     with db.reading(engine) as session, known(session, moment):
@@ -92,11 +92,11 @@ def export(
     as_of: str = AsOf,
 ) -> None:
     """Writes releases to a file; it appears whole, or not at all."""
+    engine = Service(load()).engine
     wanted = parse(query)
     kind = output.suffix.removeprefix(".")
     if kind not in FORMATS:
         raise typer.BadParameter(f"{output.name}: a name that ends in .csv, .jsonl or .parquet expected")
-    engine = Service(load()).engine
     migrations.upgrade(engine)
     moment = moment_of(as_of) if as_of else None
     unfinished = output.with_name(output.name + ".part")

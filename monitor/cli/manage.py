@@ -17,6 +17,7 @@ from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
+from monitor.labs import Lab
 from monitor.labs import load as load_labs
 from monitor.models import Feed, Subscription, iso
 from monitor.service import Service
@@ -178,17 +179,25 @@ def list_labs(form: Format | None = FormatOption) -> None:
 
 @labs.command("show", epilog="Example: hub-monitor labs show qwen")
 def show_lab(lab: str, form: Format | None = FormatOption) -> None:
-    """One lab, by its id or by a namespace."""
+    """Shows one lab, by its id, name, alias or a namespace."""
     registry = load_labs(load().labs_file)
-    found = registry.get(lab) or registry.of(lab)
-    if found is None:
+    labs = registry.named(lab)
+    if not labs:
         raise SettingsError(f"there is no lab {lab!r}: see hub-monitor labs list")
-    row = {
+    write(
+        [_whole(one) for one in labs],
+        form,
+        ("id", "name", "origin", "kind", "namespaces", "legacy", "parent", "because"),
+    )
+
+
+def _whole(found: Lab) -> dict[str, object]:
+    return {
         "id": found.id, "name": found.name, "origin": found.origin, "kind": str(found.kind),
-        "namespaces": list(found.namespaces), "legacy": list(found.legacy), "parent": found.parent,
+        "namespaces": list(found.namespaces), "legacy": list(found.legacy), "aliases": list(found.aliases),
+        "parent": found.parent,
         "feeds": list(found.feeds), "repackager": found.repackager, "because": found.because,
     }  # fmt: skip
-    write([row], form, ("id", "name", "origin", "kind", "namespaces", "legacy", "parent", "because"))
 
 
 @labs.command(epilog="Example: hub-monitor labs check my-labs.toml")

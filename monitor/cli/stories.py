@@ -40,8 +40,8 @@ def launches(
     form: Format | None = FormatOption,
 ) -> None:
     """Lists launches: repositories of one publisher and family that came out together."""
-    wanted = parse(query)
     engine = Service(load()).engine
+    wanted = parse(query)
     migrations.upgrade(engine)
     with db.reading(engine) as session:
         rows = [one.as_json() for one in found(session, wanted, limit=limit)[0]]

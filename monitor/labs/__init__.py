@@ -1,5 +1,5 @@
 """The registry of labs: who releases open weights, from where, and under which names on the Hub."""
 
-from monitor.labs.registry import Lab, LabsError, Registry, load
+from monitor.labs.registry import Lab, LabsError, Registry, in_use, load, slug, use
 
-__all__ = ["Lab", "LabsError", "Registry", "load"]
+__all__ = ["Lab", "LabsError", "Registry", "in_use", "load", "slug", "use"]

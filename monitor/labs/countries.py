@@ -35,8 +35,8 @@ US United States; UY Uruguay; UZ Uzbekistan; VA Vatican City; VC Saint Vincent; 
 VG British Virgin Islands; VI US Virgin Islands; VN Vietnam; VU Vanuatu; WF Wallis and Futuna; WS Samoa; YE Yemen;
 YT Mayotte; ZA South Africa; ZM Zambia; ZW Zimbabwe
 """
-_NAMES = {item[:2]: item[3:] for item in _ISO.replace("\n", " ").strip().split("; ")}
-COUNTRIES = frozenset(_NAMES)
+NAMES = {item[:2]: item[3:] for item in _ISO.replace("\n", " ").strip().split("; ")}
+COUNTRIES = frozenset(NAMES)
 CONSORTIA = frozenset({"EU", "INT"})
 
 
@@ -44,4 +44,4 @@ def name(code: str | None) -> str:
     """``China`` for ``CN``; what is no country's code is its own name, and None is unknown."""
     if code is None:
         return "unknown"
-    return {"EU": "European consortium", "INT": "International"}.get(code) or _NAMES.get(code, code)
+    return {"EU": "European consortium", "INT": "International"}.get(code) or NAMES.get(code, code)

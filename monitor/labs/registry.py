@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from monitor.vocabulary import LabKind
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _IDENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _TEXTS = ("name", "origin", "kind", "parent", "because")
-_LISTS = ("namespaces", "legacy", "feeds")
+_LISTS = ("namespaces", "legacy", "aliases", "feeds")
 _KEYS = {"id", "repackager", *_TEXTS, *_LISTS}
 
 Entry = dict[str, Any]
@@ -31,8 +33,8 @@ class LabsError(ValueError):
 class Lab:
     """Who releases. ``origin``: ISO 3166-1 alpha-2, EU, INT, or None where it is not publicly known.
 
-    ``namespaces``: the exact names in use on the Hub; ``legacy``: those it had before. ``repackager``: publishes
-    others' models in other forms, so it is known but not watched.
+    ``namespaces``: the exact names in use on the Hub; ``legacy``: those it had before; ``aliases``: other names that
+    people call it by. ``repackager``: publishes others' models in other forms, so it is known but not watched.
     """
 
     id: str
@@ -41,14 +43,24 @@ class Lab:
     kind: LabKind
     namespaces: tuple[str, ...]
     legacy: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     parent: str | None = None
     feeds: tuple[str, ...] = ()
     repackager: bool = False
     because: str | None = None
 
 
+def slug(text: str) -> str:
+    """A name in the form of a lab's id: ASCII, lower case, with - for whatever is no letter or digit.
+
+    Accents are dropped; a name without any ASCII letter or digit is its own slug.
+    """
+    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", bare.lower()).strip("-") or text
+
+
 class Registry:
-    """The labs, found by id, by namespace (in any case: the Hub's ids know none) and by feed."""
+    """The labs, found by id, by namespace (in any case: the Hub's ids know none), by feed and by any of their names."""
 
     def __init__(self, labs: Iterable[Lab], within: Collection[str] | None = None) -> None:
         self.labs = tuple(labs)
@@ -56,6 +68,12 @@ class Registry:
         self._by_id = {lab.id: lab for lab in self.labs}
         self._by_namespace = {name.lower(): (name, lab) for lab in self.labs for name in lab.legacy}
         self._by_namespace |= {name.lower(): (name, lab) for lab in self.labs for name in lab.namespaces}
+        self._by_slug: dict[str, dict[str, Lab]] = {}
+        self._by_letters: dict[str, dict[str, Lab]] = {}
+        for lab in self.labs:
+            for name in (lab.id, lab.name, *lab.aliases, *lab.namespaces, *lab.legacy):
+                self._by_slug.setdefault(slug(name), {})[lab.id] = lab
+                self._by_letters.setdefault(slug(name).replace("-", ""), {})[lab.id] = lab
 
     def of(self, namespace: str) -> Lab | None:
         """The lab of a namespace, present or former."""
@@ -70,6 +88,18 @@ class Registry:
     def get(self, lab_id: str) -> Lab | None:
         """The lab of an id."""
         return self._by_id.get(lab_id)
+
+    def named(self, text: str) -> tuple[Lab, ...]:
+        """The labs of this id, or else of this name, alias or namespace, however it is spelled; none: ().
+
+        More than one where several bear the same name.
+        """
+        wanted = slug(text)
+        lab = self._by_id.get(wanted)
+        if lab is not None:
+            return (lab,)
+        found = self._by_slug.get(wanted) or self._by_letters.get(wanted.replace("-", "")) or {}
+        return tuple(found.values())
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -106,6 +136,20 @@ def load(extra: Path | None = None) -> Registry:
     labs = [_lab(entry, where) for entry in entries.values()]
     _check_parents({lab.id: lab for lab in labs}, where)
     return Registry(labs)
+
+
+_shipped = cache(load)
+_in_use: list[Callable[[], Registry]] = [_shipped]
+
+
+def use(registry: Callable[[], Registry]) -> None:
+    """Makes :func:`in_use` return this registry: a process has one, which its settings choose."""
+    _in_use[0] = registry
+
+
+def in_use() -> Registry:
+    """The registry by which the query language reads labs' names; the one that ships, unless :func:`use` was called."""
+    return _in_use[0]()
 
 
 def _read(path: Path) -> str:
@@ -197,6 +241,7 @@ def _lab(entry: Entry, where: str) -> Lab:
         kind=LabKind(entry["kind"]),
         namespaces=tuple(entry["namespaces"]),
         legacy=tuple(entry.get("legacy", ())),
+        aliases=tuple(entry.get("aliases", ())),
         parent=entry.get("parent"),
         feeds=tuple(entry.get("feeds", ())),
         repackager=entry.get("repackager", False),

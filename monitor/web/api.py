@@ -167,11 +167,12 @@ def labs(request: Request) -> Response:
 
 @router.get("/api/v1/labs/{lab}", tags=["labs"], response_model=LabObject, responses=errors(404))
 def lab(request: Request, lab: str) -> Response:
-    """One lab, by its id."""
-    found = service_of(request).registry.get(lab)
-    if found is None:
-        raise HTTPException(404, f"there is no lab {lab}")
-    return as_json(request, _lab(found))
+    """One lab, by its id, its name, an alias or a namespace."""
+    found = service_of(request).registry.named(lab)
+    if len(found) != 1:
+        several = f"several labs are called {lab}: {', '.join(one.id for one in found)}"
+        raise HTTPException(404, several if found else f"there is no lab {lab}")
+    return as_json(request, _lab(found[0]))
 
 
 def _lab(lab: Lab) -> dict[str, Any]:
@@ -183,6 +184,7 @@ def _lab(lab: Lab) -> dict[str, Any]:
         "parent": lab.parent,
         "namespaces": list(lab.namespaces),
         "legacy": list(lab.legacy),
+        "aliases": list(lab.aliases),
         "feeds": list(lab.feeds),
         "repackager": lab.repackager,
     }

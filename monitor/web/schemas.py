@@ -156,6 +156,7 @@ class LabObject(BaseModel):
     parent: str | None
     namespaces: list[str]
     legacy: list[str]
+    aliases: list[str]
     feeds: list[str]
     repackager: bool
 

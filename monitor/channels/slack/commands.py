@@ -31,7 +31,6 @@ from monitor.models import Delivery, DeliveryState, Release, Subscription
 
 LONGEST = 1_900
 """Characters of a query: it travels in a button, and the button with the subscription's id."""
-_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "–": "-", "—": "-"})
 
 Work = Callable[[], Reply]
 
@@ -45,8 +44,8 @@ class Command:
 
     @classmethod
     def of(cls, room: Room, text: str) -> Command:
-        """Undoes what Slack and keyboards do to a query: entities, curly quotes, long dashes."""
-        return cls(room, html.unescape(text).translate(_QUOTES).strip())
+        """Undoes the entities that Slack makes of signs; what keyboards do, the query language reads itself."""
+        return cls(room, html.unescape(text).strip())
 
     @property
     def verb(self) -> str:

@@ -107,9 +107,8 @@ def widened(subscription: Subscription, term: str) -> bool:
 
 def lab_term(house: House, word: str) -> str:
     """``lab:qwen`` for a lab by its id, name or namespace; else ``namespace:…``."""
-    wanted = word.strip().strip('"').partition("/")[0]
-    for lab in house.registry.labs:
-        names = {lab.id, lab.name.lower(), *(name.lower() for name in lab.namespaces)}
-        if wanted.lower() in names:
-            return written(Term("lab", ":", (lab.id,)), inside=True)
+    wanted = word.strip().strip('"“”').partition("/")[0]
+    labs = tuple(lab.id for lab in house.registry.named(wanted))
+    if labs:
+        return written(Term("lab", ":", labs), inside=True)
     return written(Term("namespace", ":", (wanted.lower(),)), inside=True)

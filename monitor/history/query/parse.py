@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any as Anything
@@ -10,9 +9,12 @@ from typing import Any as Anything
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
+from monitor.history.query.hub_url import HubURLError, reference
+from monitor.history.query.spelling import at, of_reference, spelled, unknown_field
 from monitor.history.query.tree import All, Any, Node, Not, Query, QueryError, Term, normalised
-from monitor.history.query.values import FIELDS, ValueProblem, canonical, fold
+from monitor.history.query.values import ANY, FIELDS, NONE, ValueProblem, fold, readings
 from monitor.history.query.words import spoken
+from monitor.labs import Registry, in_use
 
 LONGEST, MOST_TERMS, DEEPEST = 2_000, 100, 50
 """Characters, terms (each value counts) and levels of parentheses and negations of one query at the most."""
@@ -24,13 +26,27 @@ def _grammar() -> Lark:
     return Lark(text, parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False)
 
 
-@lru_cache(maxsize=1_000)
 def parse(text: str) -> Query:
     """Reads a query; an empty one matches everything. Raises QueryError with column and expectation."""
+    return _parsed(text, in_use())
+
+
+@lru_cache(maxsize=1_000)
+def _parsed(text: str, _registry: Registry) -> Query:
     if len(text) > LONGEST:
         raise QueryError(LONGEST + 1, f"a query of at most {LONGEST} characters expected, not {len(text)}")
     if "\x00" in text:
         raise QueryError(text.index("\x00") + 1, "no NUL character expected")
+    plain = spelled(text)
+    try:
+        query = _read(plain.text)
+    except QueryError as error:
+        raise QueryError(at(plain, error.column), error.expected) from None
+    _refuse_long(query.normal)
+    return query
+
+
+def _read(text: str) -> Query:
     _refuse_depth(text)
     try:
         tree = _grammar().parse(text)
@@ -38,9 +54,7 @@ def parse(text: str) -> Query:
         raise _explained(text, error) from None
     counter = [0]
     root = _node(tree.children[0], counter) if tree.children else All(())
-    query = Query(normalised(root))
-    _refuse_long(query.normal)
-    return query
+    return Query(normalised(root))
 
 
 def _refuse_long(normal: str) -> None:
@@ -77,7 +91,16 @@ def _node(item: Anything, counter: list[int]) -> Node:
 
 
 def _word(token: Token) -> Node:
-    words = spoken(_plain(token))
+    text = _plain(token)
+    try:
+        named = reference(text)
+    except HubURLError as problem:
+        raise QueryError(_column(token), str(problem)) from None
+    if named is not None:
+        return _read(of_reference(named)).root
+    if token.type != "STRING" and text[0] in "<>=!":
+        raise QueryError(_column(token), f"a field before {text[:2]!r} expected, like params:>=30B")
+    words = spoken(text)
     if not words:
         raise QueryError(_column(token), f"a letter or a digit expected, not {str(token)!r}")
     return Term("", ":", (words,))
@@ -86,9 +109,7 @@ def _word(token: Token) -> Node:
 def _term(tokens: list[Token], counter: list[int]) -> Node:
     name = fold(tokens[0].removesuffix(":"))
     if name not in FIELDS:
-        near = difflib.get_close_matches(name, FIELDS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise QueryError(_column(tokens[0]), f"unknown field {name!r}; {hint}fields: {', '.join(FIELDS)}")
+        raise unknown_field(_column(tokens[0]), name)
     operator = str(tokens[1]) if tokens[1].type == "OPERATOR" else ":"
     values = tokens[2:] if operator != ":" else tokens[1:]
     if operator != ":" and len(values) > 1:
@@ -100,11 +121,19 @@ def _term(tokens: list[Token], counter: list[int]) -> Node:
         try:
             if operator != ":" and ".." in text:
                 raise ValueProblem(f"either {operator} or a range expected, not both")
-            its_operator, value = canonical(name, operator, text)
+            if operator == ":" and fold(text) == ANY and name not in {"launch", "crossed"}:
+                terms.append(_known(name))
+                continue
+            its_operator, read = readings(name, operator, text)
         except ValueProblem as problem:
             raise QueryError(_column(token), str(problem)) from None
-        terms.append(Term(name, its_operator, (value,)))
+        terms.append(Term(name, its_operator, read))
     return terms[0] if len(terms) == 1 else Any(tuple(terms))
+
+
+def _known(field: str) -> Node:
+    """That a value is known, whatever it is."""
+    return Not(Term(field, ":", readings(field, ":", NONE)[1]))
 
 
 def _plain(token: Token) -> str:
@@ -153,4 +182,5 @@ def _explained(text: str, error: UnexpectedInput) -> QueryError:
     else:
         met = str(getattr(error, "token", ""))
         column = (getattr(error, "pos_in_stream", None) or 0) + 1
-    return QueryError(column, f"a word, a field, a value or a parenthesis expected, not {met!r}")
+    advice = "; words with a colon in them are searched in quotes" if met.startswith(":") else ""
+    return QueryError(column, f"a word, a field, a value or a parenthesis expected, not {met!r}{advice}")

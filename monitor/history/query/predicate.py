@@ -11,7 +11,7 @@ from monitor.db import now as this_moment
 from monitor.history.query.glob import matcher
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.history.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
-from monitor.history.query.words import searchable
+from monitor.history.query.words import labs_called, searchable
 from monitor.models import Release
 from monitor.vocabulary import Event
 
@@ -79,7 +79,8 @@ def _node(node: Node, now: datetime | None) -> _Test:
 
 def _value(field: str, operator: str, value: str, now: datetime | None) -> Callable[[Release], bool]:  # noqa: PLR0911
     if field == "":
-        return lambda release: _has_word(release, value)
+        labs = frozenset(labs_called(value))
+        return lambda release: release.lab in labs or _has_word(release, value)
     if field == "license":
         if value == NONE:
             return lambda release: release.license is None

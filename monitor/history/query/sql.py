@@ -13,7 +13,7 @@ from sqlmodel import col
 from monitor.db import now as this_moment
 from monitor.history.query.tree import All, Any, Node, Not, Query, Term
 from monitor.history.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
-from monitor.history.query.words import certain
+from monitor.history.query.words import certain, labs_called
 from monitor.models import Change, Release, Tally
 from monitor.vocabulary import Event
 
@@ -219,7 +219,9 @@ def _foundation(value: str) -> ColumnElement[bool]:
 
 
 def _word(word: str) -> ColumnElement[bool]:
-    return holds(col(Release.words), bindparam(None, f" {word}", String())) > 0
+    found: ColumnElement[bool] = holds(col(Release.words), bindparam(None, f" {word}", String())) > 0
+    labs = labs_called(word)
+    return or_(found, col(Release.lab).in_(labs)) if labs else found
 
 
 _COUNTED: dict[str, Anything] = {
@@ -281,7 +283,9 @@ def _lookup(node: Node, tokens: tuple[str, str, str, str]) -> str | None:
     match node:
         case Term("", _, (words,)):
             *before, last = words.split(" ")
-            return both.join([*(exact % word for word in before), begun % last])
+            named = both.join([*(exact % word for word in before), begun % last])
+            labs = [both.join(exact % word for word in certain(lab)) for lab in labs_called(words)]
+            return either.join(f"({text})" for text in (named, *labs)) if labs else named
         case Term("tag" | "repo" | "namespace", _, values) if NONE not in values and "*" not in "".join(values):
             found = [both.join(exact % word for word in certain(value)) for value in values]
         case All(items):

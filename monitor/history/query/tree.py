@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from monitor.history.query.values import COUNTS, UNIT_WORDS
+
 
 class QueryError(ValueError):
     """A query that cannot be read: ``column`` (from 1), and what was expected there."""
@@ -86,17 +88,39 @@ def _terms(node: Node) -> Iterator[Term]:
 
 
 _PLAIN_WORD = re.compile(r'[^\s()",:\-<>][^\s()",:]*')
-_PLAIN_VALUE = re.compile(r'[^\s(),"<>][^\s(),"]*')
+_PLAIN_VALUE = re.compile(r"""[^\s(),"<>:=!'`\\][^\s(),"\\]*""")
+_HUNDREDS = re.compile(r"\d{3}(?!\d)")
+_SPECIAL = {"and", "or", "not", "to", *UNIT_WORDS}
+"""Words that mean something beside terms."""
+
+
+def _same_in_any_spelling(text: str) -> bool:
+    """Whether a text reads as itself outside quotes: not what stands for another character there."""
+    return text.isascii() or all(one.isascii() or (one.isalnum() and one < "\uff00") for one in text)
+
+
+def _word(text: str) -> str:
+    plain = _PLAIN_WORD.fullmatch(text) and text not in _SPECIAL and _same_in_any_spelling(text)
+    return text if plain else _quoted(text)
+
+
+def _values(field: str, values: tuple[str, ...]) -> str:
+    shown = []
+    for number, value in enumerate(values):
+        # A comma before three digits would part thousands.
+        parts = field in COUNTS and number > 0 and _HUNDREDS.match(value)
+        plain = _PLAIN_VALUE.fullmatch(value) and not parts and _same_in_any_spelling(value)
+        shown.append(value if plain else _quoted(value))
+    return ",".join(shown)
 
 
 def written(node: Node, *, inside: bool) -> str:
     """A node as text that reads back as the same node; in parentheses where it stands beside others."""
     match node:
         case Term("", _, (word,)):
-            return word if _PLAIN_WORD.fullmatch(word) and word not in {"OR", "AND", "NOT"} else _quoted(word)
+            return _word(word)
         case Term(field, operator, values):
-            shown = (value if _PLAIN_VALUE.fullmatch(value) else _quoted(value) for value in values)
-            return f"{field}:{'' if operator == ':' else operator}{','.join(shown)}"
+            return f"{field}:{'' if operator == ':' else operator}{_values(field, values)}"
         case Not(item):
             return f"-{written(item, inside=True)}"
         case All(items):

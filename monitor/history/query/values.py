@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cache
 
+from monitor.classify.license import IDS as LICENSES
+from monitor.history.query import synonyms
 from monitor.history.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
-from monitor.labs.countries import CONSORTIA, COUNTRIES
+from monitor.history.query.hub_url import HubURLError, reference
+from monitor.history.query.synonyms import letters
+from monitor.labs import in_use, slug
+from monitor.labs.countries import NAMES
 from monitor.vocabulary import Event, Kind, LicenseClass, Openness, Size, Status, Via
 
 FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -18,6 +25,11 @@ NONE = "none"
 """The value that means: unknown."""
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+UNIT_WORDS = {
+    "k": "K", "m": "M", "b": "B", "t": "T", "thousand": "K", "million": "M", "mn": "M", "billion": "B", "bn": "B",
+    "trillion": "T", "tn": "T",
+}  # fmt: skip
+"""Units of counts as people write them."""
 _COUNT = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
 _BACK = re.compile(r"(\d{1,5})([hdw])")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -51,44 +63,124 @@ def fold(text: str) -> str:
     return text.translate(FOLD)
 
 
-def slug(text: str) -> str:
-    """A lab's name in the form of its id: lower case, with - for whatever is no letter or digit."""
-    return re.sub(r"[^a-z0-9]+", "-", fold(text)).strip("-")
+def readings(field: str, operator: str, text: str) -> tuple[str, tuple[str, ...]]:
+    """(operator, values) in canonical form; any of several values, where the text means several.
 
-
-def canonical(field: str, operator: str, text: str) -> tuple[str, str]:
-    """(operator, value) in canonical form. Raises ValueProblem."""
+    Raises ValueProblem.
+    """
     if field in COUNTS:
-        return operator, _range(text, _count)
+        return operator, (_range(text, _count),)
     if field in DATES:
         if operator == ":" and _BACK.fullmatch(text.lower()):
             operator = ">="  # released:7d means in the last 7 days
-        return operator, _range(text, _date)
+        return operator, (_range(text, _date),)
     if operator != ":":
         raise ValueProblem(f"{field} takes no {operator}; only counts and dates can be compared")
-    return operator, _text(field, text)
+    if fold(text) == NONE and field not in {"crossed", "kind", "openness"}:
+        return operator, (NONE,)
+    found = _READERS.get(field, fold)(text)
+    return operator, (found,) if isinstance(found, str) else tuple(found)
 
 
-def _text(field: str, text: str) -> str:  # noqa: PLR0911
-    if fold(text) == NONE and field != "crossed":
-        return NONE
-    if field == "origin":
-        if text.upper() not in COUNTRIES | CONSORTIA:
-            raise ValueProblem(f"origin {text!r}: a country's two letters (ISO 3166-1), EU, INT or none expected")
-        return text.upper()
-    if field in WORDS:
-        if fold(text) not in WORDS[field]:
-            raise ValueProblem(f"{field} {text!r}: one of {', '.join(WORDS[field])} or none expected")
-        return fold(text)
-    if field == "lab":
-        return slug(text)
-    if field == "crossed":
-        return _line(fold(text))
-    if field == "launch":
-        return _launch(fold(text))
-    if field == "foundation":
-        return _foundation(text)
-    return _glob(fold(text)) if field == "repo" else fold(text)
+def canonical(field: str, operator: str, text: str) -> tuple[str, str]:
+    """(operator, value) in canonical form, where one value is wanted. Raises ValueProblem."""
+    operator, values = readings(field, operator, text)
+    if len(values) > 1:
+        raise ValueProblem(f"{field} {text!r}: one of {', '.join(values)} expected")
+    return operator, values[0]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean …? `` with the known word that is written most like this one; empty where none is."""
+    by_letters = {letters(one): one for one in known}
+    near = difflib.get_close_matches(letters(word), by_letters, n=1, cutoff=0.6)
+    return f"did you mean {by_letters[near[0]]}? " if near else ""
+
+
+def _origin(text: str) -> str:
+    code = country(text)
+    if code is None:
+        hint = nearest(text, [*synonyms.countries(), *NAMES.values()])
+        raise ValueProblem(f"origin {text!r}: {hint}a country's two letters (ISO 3166-1), EU, INT or none expected")
+    return code
+
+
+def country(text: str) -> str | None:
+    """The code of a country, by its code, its name or the name of its people; None: no country."""
+    return synonyms.countries().get(letters(text))
+
+
+def _word(field: str) -> Callable[[str], str]:
+    """Reads a value of a closed vocabulary, in whatever of its spellings."""
+
+    def read(text: str) -> str:
+        known = {letters(word): str(word) for word in WORDS[field]} | synonyms.VALUES.get(field, {})
+        found = known.get(letters(text))
+        if found is None:
+            expected = f"one of {', '.join(WORDS[field])} or none expected"
+            raise ValueProblem(f"{field} {text!r}: {nearest(text, known.values())}{expected}")
+        return found
+
+    return read
+
+
+def _lab(text: str) -> tuple[str, ...]:
+    """The ids of the labs of this name; of one that the registry does not have, its slug."""
+    found = in_use().named(_of_url(text, "namespace"))
+    return tuple(lab.id for lab in found) or (fold(slug(text)),)
+
+
+def _namespace(text: str) -> str:
+    return fold(_of_url(text, "namespace"))
+
+
+def _repo(text: str) -> str:
+    return _glob(fold(_of_url(text, "repo")))
+
+
+def _of_url(text: str, part: str) -> str:
+    """The namespace or repository that a URL of the Hub names; any other text as it is."""
+    try:
+        found = reference(text)
+    except HubURLError as problem:
+        raise ValueProblem(str(problem)) from None
+    if found is None:
+        return text
+    if part == "namespace" or "/" not in found:
+        return found.partition("/")[0]
+    return found
+
+
+def _license(text: str) -> tuple[str, ...]:
+    """A class or an identifier; the identifiers of a family (``apache``, ``llama``) by what they have in common."""
+    if fold(text) in LICENSE_CLASSES or fold(text) in LICENSES:
+        return (fold(text),)
+    word = letters(text.replace("+", "plus"))
+    bare = re.sub(r"^the|licen[sc]e|version|(?<=[a-z])v(?=\d)", "", word)
+    known = {letters(one): str(one) for one in LICENSE_CLASSES} | synonyms.VALUES["license"]
+    if bare in known:
+        return (known[bare],)
+    if not bare:
+        return (fold(text),)
+    family = _licenses().get(bare) or [one for key, ones in _licenses().items() for one in ones if _begins(key, bare)]
+    return tuple(sorted(family)) or (fold(text),)
+
+
+@cache
+def _licenses() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in LICENSES:
+        found.setdefault(letters(one.replace("+", "plus")), []).append(one)
+    return found
+
+
+def _begins(key: str, bare: str) -> bool:
+    """Whether an identifier is this one with a version behind it: ``apache20`` of ``apache``."""
+    return key.startswith(bare) and key[len(bare) :].isdigit()
+
+
+def _language(text: str) -> str:
+    return synonyms.languages().get(letters(text), fold(text))
 
 
 def _glob(text: str) -> str:
@@ -118,11 +210,12 @@ def _line(text: str) -> str:
     return f"{found[1] or found[3]}{sign}{_count(found[2] or found[4])}"
 
 
-def _foundation(text: str) -> str:
+def _foundation(text: str) -> str | tuple[str, ...]:
     """A country, a repository (with a slash), or else a lab."""
+    text = _of_url(text, "repo")
     if "/" in text:
         return fold(text)
-    return text.upper() if text.upper() in COUNTRIES | CONSORTIA else slug(text)
+    return country(text) or _lab(text)
 
 
 def _range(text: str, read: Callable[[str], str]) -> str:
@@ -185,6 +278,21 @@ def span(text: str, now: datetime) -> tuple[datetime, datetime]:
         moment = moment.replace(tzinfo=UTC)
         return moment, moment + timedelta(days=1)
     return moment, moment
+
+
+_READERS: dict[str, Callable[[str], str | tuple[str, ...]]] = {
+    **{field: _word(field) for field in WORDS},
+    "origin": _origin,
+    "foundation": _foundation,
+    "lab": _lab,
+    "namespace": _namespace,
+    "repo": _repo,
+    "license": _license,
+    "language": _language,
+    "launch": lambda text: _launch(fold(text)),
+    "crossed": lambda text: _line(fold(text)),
+}
+"""How the values of fields are read whose texts have other spellings than their own."""
 
 
 Bounds = tuple[datetime | int | None, bool, datetime | int | None, bool]

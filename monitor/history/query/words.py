@@ -3,18 +3,21 @@
 A word is a run of ASCII letters and digits and of anything beyond ASCII, as SQLite's ``ascii`` tokenizer sees it; its
 case is folded for ASCII alone. A search for words finds a release where they follow each other within its name, its
 lab or one of its tags, the last of them perhaps cut short: ``llama`` finds ``Llama-3``, and ``TinyLlama`` too, because
-a capital inside a name begins a word as well.
+a capital inside a name begins a word as well. A lab is found by its id and by its name and aliases in the registry;
+those are looked up when a query is asked, so that they hold for whatever was recorded before them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import event
 
 from monitor.history.query.values import FOLD
+from monitor.labs import Registry, in_use
 from monitor.models import Release
 
 LONGEST = 60
@@ -44,6 +47,22 @@ def searchable(repo_id: str, lab: str | None, tags: Iterable[str]) -> str:
     if max(map(len, words)) > LONGEST:
         words = [word[:LONGEST] for word in words]
     return f" {' '.join(words)} "
+
+
+def labs_called(words: str) -> tuple[str, ...]:
+    """The ids of the labs whose name or alias has these words, the last of them perhaps cut short."""
+    return _called(f" {words}", in_use())
+
+
+@lru_cache(maxsize=1_000)
+def _called(words: str, registry: Registry) -> tuple[str, ...]:
+    return tuple(ident for ident, names in _names(registry) if words in names)
+
+
+@lru_cache(maxsize=4)
+def _names(registry: Registry) -> list[tuple[str, str]]:
+    """(id, words of name and aliases) of each lab."""
+    return [(lab.id, "|".join(f" {spoken(name)} " for name in (lab.name, *lab.aliases))) for lab in registry.labs]
 
 
 def certain(value: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from monitor.history.query import parse
 from monitor.history.search import search
@@ -34,11 +34,14 @@ def labs(request: Request, session: Reading) -> HTMLResponse:
 
 
 @router.get("/labs/{lab}", response_class=HTMLResponse)
-def lab(request: Request, session: Reading, lab: str) -> HTMLResponse:
-    """One lab: who it is, what it released over time, and its newest releases."""
+def lab(request: Request, session: Reading, lab: str) -> Response:
+    """One lab: who it is, what it released over time, and its newest releases; other names of it lead to its id."""
     registry = service_of(request).registry
     found = registry.get(lab)
     if found is None:
+        named = registry.named(lab)
+        if len(named) == 1:
+            return RedirectResponse(f"/labs/{named[0].id}", 303)
         raise HTTPException(404, f"There is no lab {lab}.")
     items = search(session, parse(f"lab:{found.id}"), limit=SHOWN).items
     parts = [one for one in registry.labs if one.parent == found.id]

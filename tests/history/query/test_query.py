@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,9 @@ from monitor import db
 from monitor.history.query import Query, QueryError, explain, lookup, parse, to_predicate, to_sql
 from monitor.history.query.values import FIELDS
 from monitor.history.search import indexed
+from monitor.labs import load, use
 from monitor.models import Change, Launch, Release
+from tests.house import labs_file
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -47,7 +51,21 @@ MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
     ("origin:US foundation:CN", {"origin": "US", "foundation_origin": "CN"}, {"origin": "US"}),
     ("foundation:Qwen/Qwen3-8B", {"foundation_repo_id": "Qwen/Qwen3-8B"}, {"foundation_repo_id": "Qwen/Qwen3"}),
     ("foundation:qwen", {"foundation_lab": "qwen"}, {"foundation_lab": "google"}),
-    ('lab:"Mistral AI"', {"lab": "mistral-ai"}, {"lab": "mistral"}),
+    ('lab:"Mistral AI"', {"lab": "mistral"}, {"lab": "viet-mistral"}),
+    ("lab:THUDM", {"lab": "zai"}, {"lab": "z-ai"}),
+    ("lab:any", {"lab": "qwen"}, {"lab": None}),
+    ("-foundation:any", {"foundation_repo_id": None}, {"foundation_repo_id": "Qwen/Qwen3-8B"}),
+    ("kind:any", {"kind": "base"}, {"kind": "unknown"}),
+    ("kind:none", {"kind": "unknown"}, {"kind": "base"}),
+    ("origin:China", {"origin": "CN"}, {"origin": "TW"}),
+    ("foundation:chinese", {"foundation_origin": "CN"}, {"foundation_origin": "US"}),
+    ("license:apache", {"license": "apache-2.0"}, {"license": "afl-3.0"}),
+    ("license:llama", {"license": "llama3.1"}, {"license": "llama-like"}),
+    ("kind:quantised", {"kind": "quantized"}, {"kind": "base"}),
+    ("language:Korean", {"languages": ["ko"]}, {"languages": ["en"]}),
+    ('"mistral ai"', {"repo_id": "x/y", "lab": "mistral"}, {"repo_id": "x/y", "lab": "viet-mistral"}),
+    ('"alibaba"', {"repo_id": "x/y", "lab": "alibaba"}, {"repo_id": "x/y", "lab": "qwen"}),
+    ("-LG", {"repo_id": "x/y", "lab": None}, {"repo_id": "x/y", "lab": "lg"}),
     ("namespace:qwen", {"namespace": "Qwen"}, {"namespace": "QwenX"}),
     ("repo:qwen/*-8b", {"repo_id": "Qwen/Qwen3-8B"}, {"repo_id": "Qwen/Qwen3-8B-Base"}),
     ("repo:a_b/*", {"repo_id": "a_b/x"}, {"repo_id": "aXb/x"}),
@@ -157,6 +175,16 @@ def test_each_meaning_is_the_same_in_the_tables(sqlite_engine: Engine) -> None:
         ("a\x00b", 2, "NUL"),
         ('""', 1, "between the quotes"),
         ("a ??", 3, "a letter or a digit expected"),
+        ("kind:adaptr", 6, "did you mean adapter?"),
+        ("kind:base and origin:Chinna", 22, "did you mean China?"),
+        ("“a” kind：foo", 10, "one of base"),
+        ("orign=CN", 1, "did you mean origin?"),
+        ("x foo=bar", 3, "searched in quotes"),
+        (">=30B", 1, "a field before '>='"),
+        ("kind=<>base", 5, "expected after kind"),
+        ("a https://github.com/QwenLM/Qwen3", 3, "huggingface.co/Qwen/Qwen3-8B"),
+        ("repo:https://huggingface.co/docs", 6, "the page of a model"),
+        ("llama3:8b", 7, "in quotes"),
     ],
 )
 def test_an_error_names_column_and_expectation(query: str, column: int, expected: str) -> None:
@@ -178,7 +206,8 @@ def test_an_error_names_column_and_expectation(query: str, column: int, expected
         ("a a b", "(b a)"),
         ("released:7d", "released:>=168h"),
         ("a OR (b OR c)", "c OR b OR a"),
-        ('lab:"Z.ai"', "lab:z-ai"),
+        ('lab:"Z.ai"', "lab:zai"),
+        ("lab:z-ai", "lab:zai"),
         ("-(kind:base origin:CN)", "-origin:CN OR -kind:base"),
         ("-(a OR b)", "-a -b"),
         ("-origin:CN -origin:KR", "-origin:KR,CN"),
@@ -212,6 +241,109 @@ def test_a_query_that_would_grow_too_long_is_refused() -> None:
 def test_which_term_failed_is_explained() -> None:
     found = dict(explain(parse("origin:CN params:>=30B"), release(origin="CN", params_total=8 * 10**9), NOW))
     assert found == {"origin:CN": True, "params:>=30B": False}
+
+
+FORGIVEN = [
+    ("“deep research”", '"deep research"'),
+    ("„deep research“", '"deep research"'),
+    ("‘deep research’", '"deep research"'),
+    ('"deep research”', '"deep research"'),
+    ("lab:'Mistral AI'", "lab:mistral"),
+    ("origin：CN", "origin:CN"),
+    ("ｏｒｉｇｉｎ：ＣＮ　ｋｉｎｄ：ｂａｓｅ", "origin:CN kind:base"),
+    ("\ufefforigin:CN\u200b kind:base\u2060", "origin:CN kind:base"),
+    ("origin:CN\u00a0kind:base", "origin:CN kind:base"),
+    ("params≥30B", "params:>=30B"),
+    ("params : ≤ 30B", "params:<=30B"),
+    ("params>=30B", "params:>=30B"),
+    ("params =< 30B", "params:<=30B"),
+    ("params>30B", "params:>30B"),
+    ("kind=base", "kind:base"),
+    ("kind == base", "kind:base"),
+    ("kind: base", "kind:base"),
+    ("kind≠base", "-kind:base"),
+    ("kind!=base", "-kind:base"),
+    ("–kind:base", "-kind:base"),
+    ("kind:base and origin:CN", "kind:base origin:CN"),
+    ("kind:base or origin:CN", "kind:base OR origin:CN"),
+    ("not origin:CN", "-origin:CN"),
+    ("(kind:base Or qwen) And not (lab:qwen)", "(kind:base OR qwen) -lab:qwen"),
+    ("qwen not instruct", "qwen -instruct"),
+    ("origin:CN, KR", "origin:CN,KR"),
+    ("origin:CN、KR", "origin:CN,KR"),
+    ("params:>=30 B", "params:>=30B"),
+    ("params >= 30 billion kind:base", "params:>=30B kind:base"),
+    ("params:30,000,000,000", "params:30B"),
+    ("params:>=30\u00a0000\u00a0000", "params:>=30M"),
+    ("params:7B–70B", "params:7B..70B"),
+    ("params:7B to 70B", "params:7B..70B"),
+    ("params:7B…70B", "params:7B..70B"),
+    ("likes:1,000 downloads>=1_000", "likes:1K downloads:>=1K"),
+    ("country:CN licence:mit", "origin:CN license:mit"),
+    ("org:Qwen model:Qwen/Qwen3-8B", "namespace:qwen repo:qwen/qwen3-8b"),
+    ("https://huggingface.co/Qwen/Qwen3-8B", "repo:Qwen/Qwen3-8B"),
+    ("<https://huggingface.co/Qwen/Qwen3-8B|Qwen3-8B>", "repo:Qwen/Qwen3-8B"),
+    ("hf.co/Qwen/Qwen3-8B/tree/main?x=1#y", "repo:Qwen/Qwen3-8B"),
+    ('"https://hf-mirror.com/Qwen/Qwen3-8B"', "repo:Qwen/Qwen3-8B"),
+    ("https://huggingface.co/gpt2", "repo:gpt2 OR namespace:gpt2"),
+    ("repo:https://huggingface.co/Qwen/Qwen3-8B", "repo:Qwen/Qwen3-8B"),
+    ("-foundation:https://hf.co/Qwen/Qwen3-8B", "-foundation:Qwen/Qwen3-8B"),
+    ("namespace:https://hf.co/Qwen lab:https://hf.co/zai-org", "namespace:Qwen lab:zai"),
+]
+"""A query as people give it, and as the language writes it."""
+
+
+@pytest.mark.parametrize(("given_as", "plain"), FORGIVEN)
+def test_what_people_give_is_read_as_they_mean_it(given_as: str, plain: str) -> None:
+    assert parse(given_as).normal == parse(plain).normal
+
+
+def test_no_condition_is_silently_searched_for_as_words() -> None:
+    conditions = [text for text, plain in FORGIVEN if parse(plain).fields.isdisjoint({""})]
+    assert len(conditions) > 30
+    for text in conditions:
+        assert "" not in parse(text).fields, text
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("or", '"or"'),
+        ("a or", '"or" a'),
+        ("not safe for work", '"not" for safe work'),
+        ('"this or that"', '"this or that"'),
+        ('tag:"a and b"', 'tag:"a and b"'),
+        ('tag:"a：b"', 'tag:"a：b"'),
+        ('likes:5 "b"', '"b" likes:5'),
+        ('params:1,"100"', 'params:1,"100"'),
+        ("“a ” b", "a b"),
+        ('"a “b” c"', '"a “b” c"'),
+        ("l’amour", "l’amour"),
+    ],
+)
+def test_what_may_be_meant_as_it_stands_stays_as_it_is(text: str, normal: str) -> None:
+    assert parse(text).normal == parse(normal).normal
+    assert parse(parse(text).normal).normal == parse(text).normal
+
+
+def test_every_name_of_every_lab_finds_it() -> None:
+    for lab in load().labs:
+        for name in (lab.id, lab.name, *lab.aliases, *lab.namespaces, *lab.legacy):
+            for text in (name, name.lower(), name.upper()):
+                assert lab.id in parse(f'lab:"{text}"').values("lab"), text
+        for name in (lab.id, lab.name, *lab.aliases):
+            assert to_predicate(parse(f'"{name}"'))(release(repo_id="x/y", lab=lab.id)), name
+
+
+def test_a_users_own_labs_are_known_by_their_names(tmp_path: Path) -> None:
+    text = '[[lab]]\nid="acme"\nname="Acme Deep"\naliases=["Wile"]\nkind="company"\nnamespaces=["acme-x"]\n'
+    labs = load(labs_file(tmp_path, text))
+    use(lambda: labs)
+    try:
+        assert {parse(f'lab:"{name}"').normal for name in ("Acme Deep", "wile", "acme-x")} == {"lab:acme"}
+    finally:
+        use(load)
+    assert parse("lab:wile").normal == "lab:wile"
 
 
 COUNTS = st.one_of(st.none(), st.sampled_from([0, 1, 10**9 - 1, 10**9, 7 * 10**9, 30 * 10**9, 2 * 10**12]))
@@ -314,6 +446,49 @@ def test_however_it_is_written_the_same_meaning_is_the_same_filter(pair: tuple[s
     assert parse(one).normal == parse(other).normal
 
 
+_PIECES = re.compile(r'"(?:\\.|[^"\\])*"|\s+|OR(?=\s)|(?<![^\s(\-])[a-z]+:(?:[<>]=?)?|(?<![^\s(])-(?=\()|[^"\s]')
+_SPACES = st.sampled_from([" ", "\u00a0", "\u3000", "  ", " \u200b"])
+
+
+@st.composite
+def spelled_otherwise(draw: st.DrawFn) -> tuple[str, str]:
+    """A query, and the same as phones, web pages and people write it."""
+    query = draw(QUERIES)
+    out = []
+    for match in _PIECES.finditer(query):
+        piece = match[0]
+        if piece.startswith('"'):
+            marks = draw(st.sampled_from(['""', "“”", "„“", "”“", "«»"]))
+            plain = piece[1:-1]
+            curly = "\\" not in plain and not set(plain) & set("“”„«»")
+            out.append(marks[0] + plain + marks[1] if curly else piece)
+        elif piece.isspace():
+            out.append(draw(_SPACES))
+        elif piece == "OR":
+            out.append(draw(st.sampled_from(["OR", "or", "Or", "ＯＲ"])))
+        elif piece == "-" and query[match.end() :].startswith("("):
+            out.append(draw(st.sampled_from(["-", "–", "NOT ", "not ", "---"])))
+        elif ":" in piece and len(piece) > 1:
+            name, _, sign = piece.partition(":")
+            before = draw(st.sampled_from(["", " "]))
+            signs = {
+                "": [":", "：", "=", ": ", "＝"], ">": [":>", ">", "：＞", " > "], "<": [":<", "<", "<  "],
+                ">=": [":>=", ">=", "≥", "：≥ ", ">= ", "=>"], "<=": [":<=", "≤", " <=", "=<"],
+            }  # fmt: skip
+            out.append(f"{name}{before}{draw(st.sampled_from(signs[sign]))}")
+        else:
+            out.append(piece)
+    return query, "".join(out)
+
+
+@given(pair=spelled_otherwise())
+@settings(max_examples=300, deadline=None)
+def test_however_it_is_spelled_it_is_the_same_filter(pair: tuple[str, str]) -> None:
+    plain, other = pair
+    assume(max(map(len, pair)) <= 2_000)
+    assert parse(other).normal == parse(plain).normal
+
+
 def test_every_field_of_the_language_is_tried() -> None:
     sampled = {text.partition(":")[0] for text in SAMPLED}
     composed = {"repo", "namespace", "task", "tag", "released", "seen"}
@@ -330,7 +505,33 @@ def test_the_normal_form_means_the_same_and_is_its_own(query: str) -> None:
     assert again.normal == parsed.normal
 
 
-@given(text=st.text(max_size=60) | st.text(st.sampled_from('abOR:()"-,><.= ANDT'), max_size=40))
+@given(
+    text=st.text(max_size=60)
+    | st.text(st.sampled_from('abOR:()"-,><.= ANDT'), max_size=40)
+    | st.lists(
+        st.sampled_from(
+            [
+                *"“”‘’'：≥≤–…\\ \u00a0\u200b(),-",
+                '"',
+                "params",
+                "likes:",
+                "kind",
+                "=",
+                "3",
+                "100",
+                "b",
+                "to",
+                "or",
+                "not",
+                "and",
+                "https://hf.co/",
+                "..",
+                "qwen",
+            ]
+        ),
+        max_size=14,
+    ).map("".join)
+)
 @settings(max_examples=500, deadline=None)
 def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
     try:
