@@ -34,6 +34,7 @@ class Kept:
     name = "kept"
     pace = 0.0
     can_edit = False
+    groups = True
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

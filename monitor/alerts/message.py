@@ -80,12 +80,15 @@ class Channel(Protocol):
     """A way to tell someone. ``pace`` is the seconds between two messages to one target.
 
     ``can_edit``: a message that was sent can be changed, so that one message tells a launch whose members arrive one
-    by one. Such a channel is handed ``Message.whole``; every other one, what is new and no more.
+    by one. Such a channel is handed ``Message.whole``; every other one, what is new and no more. ``groups``: many
+    releases at one moment, or members of one launch, are one message; a program had rather have one each, under an id
+    that does not depend on what else came at that moment.
     """
 
     name: str
     pace: float
     can_edit: bool
+    groups: bool
 
     def send(self, message: Message) -> str:
         """Sends and returns a receipt, or raises SendError (NotYetError: before anything was sent)."""

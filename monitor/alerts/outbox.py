@@ -119,7 +119,7 @@ def _take(engine: Engine, channels: Mapping[str, Channel], size: int, digest: bo
         if first is None or not same:
             return []
         lease = secrets.token_hex(8)
-        taken = _messages(session, same, lease, moment, digest, can_edit=channels[first].can_edit)
+        taken = _messages(session, same, lease, moment, digest, channels[first])
         # Another worker may have sent what was due to a target before we had locked it: then there is nothing to lease.
         ids = [one.target_id for one in taken]
         leased = update(Target).where(col(Target.id).in_(ids)).values(lease=lease, leased_until=moment + LEASE)
@@ -152,16 +152,20 @@ def _due(moment: datetime, digest: bool | None) -> tuple[ColumnElement[bool], ..
 
 
 def _messages(
-    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None, *, can_edit: bool
+    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None, channel: Channel
 ) -> list[_Taken]:
     """The next message of each target, with all that it tells, marked as under way."""
-    firsts = _ranked(session, targets, moment, 1, digest)
-    waiting = _ranked(session, targets, moment, MOST, digest)
+    most = MOST if channel.groups or digest is not False else 1
+    firsts = _ranked(session, targets, moment, digest)
+    waiting = _ranked(session, targets, moment, digest, most=most)
     subscriptions = _by_id(session, Subscription, {row.subscription_id for row in (*firsts, *waiting)})
     alike: dict[tuple[int, str | None], list[Delivery]] = {}
     for row in waiting:
         alike.setdefault((row.target_id, row.message), []).append(row)
-    chosen = [_together(first, subscriptions, alike[first.target_id, first.message]) for first in firsts]
+    chosen = [
+        _together(first, subscriptions, alike[first.target_id, first.message], groups=channel.groups)
+        for first in firsts
+    ]
     twins = _twins(session, chosen)
     told = [(*rows, *more) for rows, more in zip(chosen, twins, strict=True)]
     subscriptions |= _by_id(session, Subscription, {row.subscription_id for rows in twins for row in rows})
@@ -188,7 +192,13 @@ def _messages(
             launches={ident: launches[ident] for ident in {row.launch_id for row in main} if ident in launches},
             others=tuple(one for one in theirs if one is not subscription),
         )
-        if can_edit and launch is not None and before and launch.settles_at > moment and _alone(session, before):
+        if (
+            channel.can_edit
+            and launch is not None
+            and before
+            and launch.settles_at > moment
+            and _alone(session, before)
+        ):
             # A member that a reply told, because the first message could not be edited then, stays there.
             said = [row for row in before if row.receipt == before[0].receipt]
             earlier = _by_id(session, Release, {row.release_id for row in said})
@@ -251,17 +261,20 @@ def _twins(session: Session, chosen: Sequence[Sequence[Delivery]]) -> list[list[
 
 
 def _ranked(
-    session: Session, targets: Sequence[int], moment: datetime, most: int, digest: bool | None
+    session: Session, targets: Sequence[int], moment: datetime, digest: bool | None, *, most: int | None = None
 ) -> list[Delivery]:
-    """Due deliveries to these targets, in order: the first ``most`` of each and of each message under way."""
+    """Due deliveries to these targets, in order: the first of each, or ``most`` of what no message of it has yet.
+
+    With the latter, all of its messages under way: these are sent again as a whole.
+    """
     order = (col(Delivery.due_at), col(Delivery.id))
-    column = col(Delivery.target_id)
-    apart = (column,) if most == 1 else (column, col(Delivery.message))
+    apart = (col(Delivery.target_id),) if most is None else (col(Delivery.target_id), col(Delivery.message))
     rank = func.row_number().over(partition_by=apart, order_by=order).label("rank")
-    ranked = select(col(Delivery.id), rank).where(column.in_(targets), *_due(moment, digest)).subquery()
-    # A message under way is sent again as a whole, with what it tells other subscriptions, too.
-    enough = ranked.c.rank <= most
-    some = enough if most == 1 else or_(enough, col(Delivery.message).is_not(None))
+    ranked = (
+        select(col(Delivery.id), rank).where(col(Delivery.target_id).in_(targets), *_due(moment, digest)).subquery()
+    )
+    enough = ranked.c.rank <= (most or 1)
+    some = enough if most is None else or_(enough, col(Delivery.message).is_not(None))
     query = select(Delivery).join(ranked, ranked.c.id == col(Delivery.id)).where(some)
     return list(session.scalars(query.order_by(*order)))
 
@@ -270,7 +283,9 @@ def _by_id(session: Session, table: type[Any], ids: Collection[Any]) -> dict[Any
     return {row.id: row for row in session.scalars(select(table).where(col(table.id).in_(ids)))}
 
 
-def _together(first: Delivery, subscriptions: Mapping[str, Subscription], rows: list[Delivery]) -> list[Delivery]:
+def _together(
+    first: Delivery, subscriptions: Mapping[str, Subscription], rows: list[Delivery], *, groups: bool
+) -> list[Delivery]:
     """Deliveries to batch into the same message as ``first``: the rest of its message, or what no message has yet."""
     if first.message is not None:
         return rows
@@ -278,7 +293,7 @@ def _together(first: Delivery, subscriptions: Mapping[str, Subscription], rows: 
     rows = [row for row in rows if subscriptions[row.subscription_id].digest == how_often]
     if how_often != Digest.IMMEDIATE:
         return rows
-    if first.event != Event.RELEASE:
+    if first.event != Event.RELEASE or not groups:
         return [row for row in rows if (row.release_id, row.event) == (first.release_id, first.event)]
     releases = [row for row in rows if row.event == Event.RELEASE]
     stories = {(row.launch_id, None if row.launch_id else row.release_id) for row in releases}

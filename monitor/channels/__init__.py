@@ -21,6 +21,7 @@ class Later:
 
     def __init__(self, name: str, pace: float, make: Callable[[], Channel], *, can_edit: bool = False) -> None:
         self.name, self.pace, self.can_edit, self._make = name, pace, can_edit, make
+        self.groups = True
 
     @cached_property
     def channel(self) -> Channel:

@@ -24,15 +24,21 @@ from tests.fakes.hub import ReplayHub, model
 from tests.house import House, Kept
 
 
+class Programs(Kept):
+    """A channel that programs read: one event a message."""
+
+    groups = False
+
+
 @pytest.fixture
 def hub() -> Iterator[ReplayHub]:
     with ReplayHub() as made:
         yield made
 
 
-def opened(path: Path, hub: ReplayHub) -> tuple[House, Engine]:
+def opened(path: Path, hub: ReplayHub, channel: type[Kept]) -> tuple[House, Engine]:
     engine = db.make_engine(f"sqlite:///{path}")
-    return House(engine, hub), engine
+    return House(engine, hub, channel=channel()), engine
 
 
 def told(messages: list[Message]) -> dict[str, tuple[str, ...]]:
@@ -42,11 +48,12 @@ def told(messages: list[Message]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+@pytest.mark.parametrize(("channel", "more"), [(Kept, 0), (Programs, 8)])
 def test_a_restored_backup_repeats_under_the_ids_that_were_sent(
-    sqlite_engine: Engine, tmp_path: Path, hub: ReplayHub
+    sqlite_engine: Engine, tmp_path: Path, hub: ReplayHub, channel: type[Kept], more: int
 ) -> None:
     live, copy = Path(str(sqlite_engine.url.database)), tmp_path / "backup.db"
-    house, engine = opened(live, hub)
+    house, engine = opened(live, hub, channel)
     hub.add(model("x/before"))
     house.begin()
     house.subscribe()
@@ -57,7 +64,7 @@ def test_a_restored_backup_repeats_under_the_ids_that_were_sent(
     with closing(sqlite3.connect(live)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
 
-    for name in ("y/one", "z/two", "y/three"):
+    for name in ("y/one", "z/two", "y/three", *(f"z/more-{number}" for number in range(more))):
         hub.add(model(name))
         house.look()
         house.deliver()
@@ -70,7 +77,7 @@ def test_a_restored_backup_repeats_under_the_ids_that_were_sent(
     for leftover in live.parent.glob(f"{live.name}*"):
         leftover.unlink()
     shutil.copy(copy, live)
-    house, engine = opened(live, hub)
+    house, engine = opened(live, hub, channel)
     # Another is seen first, so that row numbers and the order of releases are others than the first time.
     hub.add(model("a/new"))
     hub.touch("y/told-before-the-backup", likes=5)
@@ -83,7 +90,7 @@ def test_a_restored_backup_repeats_under_the_ids_that_were_sent(
     repeated = {item for some in again.values() for item in some}
     assert items <= repeated
     assert {item.partition(" ")[0] for item in repeated - items} == {"a/new"}
-    assert len(sent) == 4
+    assert len(sent) == 4 + more
     assert {key: again[key] for key in sent} == sent, "an id that was seen names what it named"
 
 

@@ -31,6 +31,7 @@ class Failing:
     name = "kept"
     pace = 0.0
     can_edit = False
+    groups = True
 
     def __init__(self, *errors: SendError) -> None:
         self.errors = list(errors)

@@ -125,7 +125,7 @@ def test_what_waits_has_an_age(told: House) -> None:
 
 def test_failed_and_dead_deliveries_are_counted_apart(told: House) -> None:
     class Refusing:
-        name, pace, can_edit = "kept", 0.0, False
+        name, pace, can_edit, groups = "kept", 0.0, False, True
 
         def send(self, message: object) -> str:
             raise SendError("no", permanent=True)

@@ -24,6 +24,7 @@ class Apprise:
     name = "apprise"
     pace = 1.0
     can_edit = False
+    groups = True
 
     def __init__(self, *, allow_private: bool = False, admits: Admits | None = None) -> None:
         """``admits`` says of an IP address whether it may be connected to; without it the public ones may."""

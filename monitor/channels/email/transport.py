@@ -33,6 +33,7 @@ class Email:
     name = "email"
     pace = 0.0
     can_edit = False
+    groups = True
 
     def __init__(self, settings: Settings, engine: Engine, *, context: SSLContext | None = None) -> None:
         if settings.smtp_url is None:

@@ -48,6 +48,7 @@ class Slack:
     name = "slack"
     pace = 1.0
     can_edit = True
+    groups = True
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings

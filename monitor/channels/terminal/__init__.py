@@ -21,6 +21,7 @@ class Terminal:
     name = "terminal"
     pace = 0.0
     can_edit = False
+    groups = True
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()

@@ -50,6 +50,7 @@ class Webhook:
     name = "webhook"
     pace = 0.0
     can_edit = False
+    groups = False
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
