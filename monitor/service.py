@@ -19,6 +19,7 @@ from monitor.channels import available
 from monitor.detection import Watcher
 from monitor.history import coverage
 from monitor.history.adoption import Pass, track
+from monitor.history.retention import prune
 from monitor.history.tally import merge
 from monitor.labs import Registry, load
 from monitor.settings import Settings
@@ -124,6 +125,10 @@ class Service:
         with db.transaction(self.engine) as session:
             merge(session)
         return done
+
+    def prune(self) -> dict[str, int]:
+        """Deletes what is older than the settings keep; returns the rows of each table."""
+        return prune(self.engine, self.settings)
 
     def deliver(self, *, digest: bool | None = None) -> int:
         """Lets changes settle and sends what is due (digests, the rest, or all); returns how many messages went."""

@@ -22,6 +22,10 @@ from monitor.urls import masked_url, normalized
 HUB = "https://huggingface.co"
 
 
+SHORTEST_KEPT_DAYS = 60
+"""Longer than anything that is still worked on: an announcement waits 45 days for its release."""
+
+
 class SettingsError(ValueError):
     """A setting that cannot be used: one line that names the variable and the fix."""
 
@@ -108,6 +112,19 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="requests of one client in a minute to API, pages, feeds and exports; 0: any",
     )
+    keep_past_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="days for which the past can be asked for (`as_of`): older values, changes of releases of no lab, "
+        "and days of adoption are deleted; 0: all is kept",
+    )
+    keep_deliveries_days: int = Field(
+        400, ge=0, le=36_500, description="days for which deliveries that were sent or given up are kept; 0: for ever"
+    )
+    keep_feed_texts_days: int = Field(
+        180, ge=0, le=36_500, description="days for which the summaries of feed entries are kept; 0: for ever"
+    )
     concurrent_exports: int = Field(
         4, ge=1, le=100, description="exports that one web process sends at the same time; more get 503"
     )
@@ -133,6 +150,13 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
         """An empty variable is as one that is not set, but of ``feeds``, where it means none."""
         return {name: value for name, value in values.items() if value != "" or name in {"feeds", "MONITOR_FEEDS"}}
+
+    @field_validator("keep_past_days", "keep_deliveries_days", "keep_feed_texts_days")
+    @classmethod
+    def _not_too_short(cls, value: int) -> int:
+        if 0 < value < SHORTEST_KEPT_DAYS:
+            raise ValueError(f"must be 0, or at least {SHORTEST_KEPT_DAYS} days")
+        return value
 
     @field_validator("hf_endpoint", "public_url", "slack_api_url")
     @classmethod

@@ -27,6 +27,7 @@ QUEUES = {
     "digests": "digests",
     "heartbeat": "upkeep",
     "tidy_email": "upkeep",
+    "prune": "upkeep",
     "adopt": "upkeep",
 }
 """By kind of work, so that each can have workers of its own: a Monday's digests never hold up an alert."""
@@ -106,6 +107,7 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
         "digests": every(min(15.0, hub), "digests"),
         "silence and notices": every(min(15.0, hub), "notices"),
         "tidying of mail addresses": every(3_600.0, "tidy_email"),
+        "retention": every(3_600.0, "prune"),
         "adoption": every(3_600.0, "adopt"),
     }
 

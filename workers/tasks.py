@@ -135,6 +135,13 @@ def bounces() -> None:
         log.warning("mailbox of bounces not read, the next pass tries again", error=str(error))
 
 
+@app.task(name="hub.prune")
+@work
+def prune() -> None:
+    """What is older than the settings keep."""
+    service().prune()
+
+
 @app.task(name="hub.tidy_email")
 @work
 def tidy_email() -> None:

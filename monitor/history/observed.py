@@ -22,6 +22,7 @@ from sqlalchemy.orm import LoaderCallableStatus
 from sqlmodel import Session, col
 
 from monitor.db import UTCDateTime, now
+from monitor.history.retention import past_begins
 from monitor.history.search import SearchError
 from monitor.models import Announcement, Json, Observed, Release, iso
 
@@ -93,11 +94,15 @@ def moment_of(text_: str) -> datetime:
 def as_of(session: Session, moment: datetime | None) -> Iterator[None]:
     """Lets every question that this session asks be answered as it was known at ``moment``; None: as it is now.
 
-    The session's transaction is undone at the end, and with it the view.
+    The session's transaction is undone at the end, and with it the view. Raises SearchError for a moment of which what
+    was known has been deleted.
     """
     if moment is None:
         yield
         return
+    begins = past_begins(session)
+    if begins is not None and moment < begins:
+        raise SearchError("as_of", f"as_of {iso(moment)}: what was known before {iso(begins)} is no longer kept")
     driver: Any = session.connection().connection.driver_connection
     prepares = getattr(driver, "prepare_threshold", None)
     if hasattr(driver, "prepare_threshold"):
