@@ -6,16 +6,21 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import structlog
 from sqlalchemy import Engine, select
 from sqlmodel import col
 
 from monitor.classify.bases import stated_bases
 from monitor.db import reading
 from monitor.labs import Registry
+from monitor.lookups import Lookups
 from monitor.models import Release
-from monitor.sources.answers import Facts
-from monitor.sources.budget import Allowance
+from monitor.sources.answers import Facts, HubDownError, LookupFailedError, public
+from monitor.sources.budget import Allowance, AllowanceSpent
 from monitor.sources.hub import Hub
+from monitor.vocabulary import LookupKind
+
+log = structlog.get_logger(__name__)
 
 MOST = 5
 """Bases that are asked for in one poll: new derivatives come by the thousand, and the allowance is for releases."""
@@ -32,24 +37,45 @@ def ancestors(
 ) -> list[Facts]:
     """Facts of the bases that new ones among ``items`` state and the history lacks, the oldest generation first.
 
-    A base of a lab in the registry is not asked for: whose it is and from where is known without.
+    A base of a lab in the registry is not asked for: whose it is and from where is known without. One for which the
+    Hub has no answer is left out; it is asked for again later (:mod:`monitor.lookups`). Never raises HubError.
     """
     found: list[Facts] = []
     asked: set[str] = set()
     generation: Sequence[Facts] = _new(engine, items)
     for _ in range(DEEPEST):
-        following = []
-        for repo_id in _unknown(engine, registry, generation):
-            if repo_id in asked or len(asked) >= MOST or allowance.left() <= SPARE * allowance.per_window:
-                continue
-            asked.add(repo_id)
-            facts = hub.detail(repo_id)
-            if facts is not None and facts.get("private") is not True:
-                following.append(facts)
-        if not following:
+        wanted = [repo_id for repo_id in _unknown(engine, registry, generation) if repo_id not in asked]
+        generation = look_up(engine, hub, allowance, wanted, MOST - len(asked), asked)
+        if not generation:
             break
-        found = [*following, *found]
-        generation = following
+        found = [*generation, *found]
+    return found
+
+
+def look_up(
+    engine: Engine, hub: Hub, allowance: Allowance, wanted: Sequence[str], most: int, asked: set[str]
+) -> list[Facts]:
+    """Facts of these bases, ``most`` at the most, as far as the Hub answers and the allowance goes.
+
+    Adds to ``asked`` those that were asked for; all of these have been answered, or are kept as failed.
+    """
+    if not wanted:
+        return []
+    found: list[Facts] = []
+    lookups = Lookups(engine, LookupKind.BASE, wanted)
+    for repo_id in [repo_id for repo_id in wanted if lookups.may(repo_id)][:most]:
+        try:
+            if lookups.over or allowance.left() <= SPARE * allowance.per_window:
+                break
+            facts = lookups.ask(repo_id, hub.detail)
+        except LookupFailedError:
+            facts = None
+        except (HubDownError, AllowanceSpent) as error:
+            log.warning("bases are not asked for now", error=str(error))
+            break
+        asked.add(repo_id)
+        if facts is not None and public(facts):
+            found.append(facts)
     return found
 
 

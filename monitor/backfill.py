@@ -18,8 +18,9 @@ from monitor.detection import Watcher
 from monitor.history.record import ignoring, record
 from monitor.judging import Judging, Page, beside, few_collections
 from monitor.models import Poll
+from monitor.sources.answers import HubError
 from monitor.sources.budget import AllowanceSpent
-from monitor.sources.hub import FULL, PAGE
+from monitor.sources.hub import FULL, PAGE, Trail
 from monitor.vocabulary import Sighting, Via
 
 
@@ -107,13 +108,21 @@ def _pages(
     with one, others are asked for and judged; no more than can be wanted.
     """
     over = Event()
+    trail = Trail()
+    failure: HubError | None = None
     asked: Future[tuple[bytes, str | None]] | None = hands.ahead.submit(ask, over, place)
     coming: deque[tuple[Callable[[], Page], str | None]] = deque()
     met = 0
     try:
         while asked is not None or coming:
             if asked is not None:
-                listing, following = asked.result()
+                try:
+                    listing, following = asked.result()
+                    trail.add(listing, following)
+                except HubError as error:
+                    # What came before it is kept: the next backfill goes on from there.
+                    failure, asked = error, None
+                    continue
                 more = following is not None and (most is None or met + (len(coming) + 1) * PAGE < most)
                 coming.append((hands.judging(listing, since, more=more), following))
                 asked = hands.ahead.submit(ask, over, following) if more else None
@@ -125,8 +134,12 @@ def _pages(
             yield page, following
             if not page.whole or met == most:
                 return
-            if asked is None and not coming and following is not None:  # the page was not as full as pages can be
+            if (
+                failure is None and asked is None and not coming and following is not None
+            ):  # the page was not as full as pages can be
                 asked = hands.ahead.submit(ask, over, following)
+        if failure is not None:
+            raise failure
     finally:
         over.set()
 
@@ -146,7 +159,8 @@ def _asked(
         params["author"] = namespace
     while True:
         try:
-            return watcher.hub.unread(url, **params)
+            answer = watcher.hub.unread(url, **params)
+            return answer.content, answer.following
         except AllowanceSpent as spent:
             waiting(spent.retry_in)
             if over.wait(min(spent.retry_in, 5.0)):

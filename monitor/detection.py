@@ -1,12 +1,13 @@
 """From the sources to the history: polls and sweeps that look, record, and tell.
 
 Each function asks the Hub first and then writes all that it learnt in one transaction, with the cursor that says
-so; where the Hub fails half way, nothing is written and the next run begins where this one did.
+so; where a listing fails half way, nothing is written and the next run begins where this one did. What is looked up
+beside the listings fails for its own item only (:mod:`monitor.lookups`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,25 +18,36 @@ from sqlalchemy import Engine, delete, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
+from monitor import lookups
 from monitor.alerts.match import enqueue, tell_announced
-from monitor.ancestors import ancestors
-from monitor.db import now, reading, transaction
+from monitor.ancestors import MOST, ancestors, look_up
+from monitor.db import among, now, reading, transaction
 from monitor.history.adoption import popular, ranked
 from monitor.history.announce import announced
 from monitor.history.announcements import announce, news
 from monitor.history.grouping import WINDOW
+from monitor.history.reclassify import rejudge
 from monitor.history.record import Recorded, ignoring, record, vanished
 from monitor.history.release import known_moment as hub_moment
 from monitor.labs import Registry
 from monitor.logs import traced
+from monitor.lookups import Lookups
 from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso
-from monitor.sources.answers import Facts, HubError, HubUnreachableError
+from monitor.sources.answers import (
+    DisabledError,
+    Facts,
+    HubDownError,
+    HubError,
+    LookupFailedError,
+    plausible,
+    public,
+)
 from monitor.sources.budget import Allowance, AllowanceSpent
 from monitor.sources.feeds import NewEntry
-from monitor.sources.hub import Hub
+from monitor.sources.hub import Hub, Walk
 from monitor.sources.rhythm import interval, jittered
 from monitor.telemetry import span
-from monitor.vocabulary import Sighting, Status, Via
+from monitor.vocabulary import LookupKind, Sighting, Status, Via
 
 log = structlog.get_logger(__name__)
 
@@ -83,16 +95,21 @@ def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | Non
             items, after = _introduced(watcher, watcher.hub.trending(), state)
         else:
             began = now()
-            walk = watcher.hub.newest(SORTS[via], state.get("mark"))
+            walk = watcher.hub.newest(SORTS[via], *(state.get(key) for key in ("mark", "since", "walked_at")))
             items = list(walk.items)
-            after = _walked(state, walk.newest, began, complete=walk.complete) | _token(watcher.hub, state)
-        bases = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, items)
-        sightings = [_sighting(item, via) for item in (*bases, *items) if item.get("private") is not True]
+            _say_implausible(via, walk, state)
+            state = _healed(state, walk)
+            after = _walked(state, walk, began) | _token(watcher.hub, state)
+        shown = [item for item in items if public(item)]
+        bases = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, shown)
+        sightings = [_sighting(item, via) for item in (*bases, *shown)]
         with transaction(watcher.engine) as session:
-            done = record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
-            if via is Via.TRENDING:
-                ranked(session, [item["_id"] for item in items])
             row = session.get_one(Poll, str(via))
+            row.state = state  # from the mark that could be used on, what was made since then is news
+            done = record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
+            done.changed += _gone(session, dict.fromkeys(_disabled(items), "disabled by the Hub"))
+            if via is Via.TRENDING:
+                ranked(session, [item["_id"] for item in shown])
             row.state, row.succeeded_at, row.failures, row.error = after or row.state, now(), 0, None
             row.leased_until = None
             session.add(row)
@@ -100,6 +117,27 @@ def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | Non
     return done
 
 
+def look_again(watcher: Watcher) -> Recorded:
+    """Asks once more for bases that the Hub had no answer for; classifies anew what was built on those that come."""
+    names = lookups.due(watcher.engine, LookupKind.BASE, MOST)
+    # Each has been answered, or is kept as failed, before the next is asked for: nothing is asked for twice.
+    found = look_up(watcher.engine, watcher.hub, watcher.allowance, names, MOST, set())
+    if not found:
+        return Recorded()
+    deeper = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, found)
+    sightings = [_sighting(item, Via.CREATED) for item in (*deeper, *found)]
+    with transaction(watcher.engine) as session:
+        done = record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
+        session.flush()
+        roots = [item["id"] for item in found]
+        built = select(Release).where(col(Release.foundation_repo_id).in_(roots), col(Release.repo_id).not_in(roots))
+        rejudge(session, list(session.scalars(built.limit(REJUDGED))), watcher.registry, "its base was found")
+    _told(watcher, done, "look-ups")
+    return done
+
+
+REJUDGED = 1_000
+"""Releases that are classified anew at once, for a base that was found; `reclassify` does the rest."""
 INTRODUCED = 5
 """Strangers who are asked about in one poll of what trends."""
 REMEMBERED = 1_000
@@ -111,12 +149,19 @@ def _introduced(watcher: Watcher, items: list[Facts], state: dict[str, Any]) -> 
     """What trends, with what organisations that no registry knows say of themselves, each asked once."""
     asked = list(state.get("introduced") or [])
     names = dict.fromkeys(str(item["id"]).partition("/")[0] for item in items)
-    strangers = [name for name in names if watcher.registry.of(name) is None and name not in asked][:INTRODUCED]
+    strangers = [name for name in names if watcher.registry.of(name) is None and name not in asked]
     about: dict[str, Facts] = {}
-    for name in strangers:
-        if watcher.allowance.left() <= SHARE * watcher.allowance.per_window:
+    asking = Lookups(watcher.engine, LookupKind.ORGANIZATION, strangers)
+    for name in [name for name in strangers if asking.may(name)][:INTRODUCED]:
+        try:
+            if asking.over or _short(watcher):
+                break
+            overview = asking.ask(name, watcher.hub.organization) or {}
+        except LookupFailedError:
+            continue
+        except (HubDownError, AllowanceSpent) as error:
+            log.warning("organizations are not asked about now", error=str(error))
             break
-        overview = watcher.hub.organization(name) or {}
         about[name] = {key: overview[key] for key in ABOUT if isinstance(overview.get(key), str)}
         asked.append(name)
     told = [
@@ -142,10 +187,50 @@ def _begin(watcher: Watcher, via: Via, *, sparing: bool = False) -> dict[str, An
         return row.state
 
 
-def _walked(state: dict[str, Any], newest: str | None, began: datetime, *, complete: bool) -> dict[str, Any]:
+def _walked(state: dict[str, Any], walk: Walk, began: datetime) -> dict[str, Any]:
     """The cursor after a walk: the mark, since when we watch (Hub's time), and when we last looked (ours)."""
-    mark = max(filter(None, (state.get("mark"), newest)), default=None)
-    return {"mark": mark, "since": state.get("since") or mark, "walked_at": iso(began), "complete": complete}
+    mark = iso(max(filter(None, (walk.mark, walk.newest)), default=None))
+    return {
+        "mark": mark,
+        "since": state.get("since") or mark,
+        "walked_at": iso(began),
+        "complete": walk.complete,
+        "implausible": dict(list(walk.implausible.items())[:IMPLAUSIBLE]),
+    }
+
+
+def _healed(state: dict[str, Any], walk: Walk) -> dict[str, Any]:
+    """``state`` without a beginning of our watch that cannot be one: such was kept from one repository's wrong date."""
+    if state.get("since") is None or plausible(hub_moment(state["since"]), walk.at):
+        return state
+    log.warning("the poll's cursor was no date of the past and is put right", since=state["since"], to=iso(walk.mark))
+    return {**state, "since": iso(walk.mark)}
+
+
+IMPLAUSIBLE = 20
+"""Repositories with a wrong date that are kept with a poll, to be shown."""
+
+
+def _say_implausible(via: Via, walk: Walk, state: dict[str, Any]) -> None:
+    """Logs the dates that were ignored, once for as long as they are met."""
+    for repo_id in list(walk.implausible.keys() - (state.get("implausible") or {}).keys())[:IMPLAUSIBLE]:
+        value = walk.implausible[repo_id]
+        log.warning("a date that cannot be true is ignored", poll=str(via), repo_id=repo_id, date=value)
+
+
+def _disabled(items: Iterable[Facts]) -> list[str]:
+    return [item["_id"] for item in items if item.get("disabled") is True]
+
+
+def _gone(session: Session, reasons: Mapping[str, str]) -> list[Release]:
+    """Marks public releases as withdrawn, by hub id with why; returns those that were public."""
+    if not reasons:
+        return []
+    query = select(Release).where(among(session, "release.hub_id", reasons), col(Release.status).in_(_PUBLIC))
+    rows = list(session.scalars(query))
+    for row in rows:
+        vanished(session, row, Status.GONE, now(), reasons[row.hub_id])
+    return rows
 
 
 def _token(hub: Hub, state: dict[str, Any]) -> dict[str, Any]:
@@ -224,7 +309,7 @@ def sweep_due(watcher: Watcher) -> Recorded:
         name = names.pop(0)
         try:
             total.add(sweep(watcher, name))
-        except (AllowanceSpent, HubUnreachableError) as error:
+        except (AllowanceSpent, HubDownError) as error:
             # Whoever was not asked keeps its turn, and comes before those that fall due later.
             log.warning("sweeps put off", error=str(error))
             with transaction(watcher.engine) as session:
@@ -246,24 +331,21 @@ def sweep(watcher: Watcher, name: str) -> Recorded:
     """
     with _noted(watcher, Namespace, name):
         began = now()
-        listed = {item["_id"]: item for item in watcher.hub.brief(name) if item.get("private") is not True}
+        listed = {item["_id"]: item for item in watcher.hub.brief(name) if public(item)}
         known = _known(watcher.engine, name)
-        looked = _look_closer(watcher.hub, name, [i for key, i in listed.items() if _differs(i, known.get(key))])
-        moved, gone, alive = _ask_after(watcher.hub, [row for key, row in known.items() if key not in listed])
+        looked = _look_closer(watcher, name, [i for key, i in listed.items() if _differs(i, known.get(key))])
+        moved, gone, alive = _ask_after(watcher, [row for key, row in known.items() if key not in listed])
         if not listed and alive:
             raise HubError(f"{name} lists nothing, though {alive[0]} is public: is its name written right?")
         sightings = [_sighting(item, Via.SWEEP) for item in (*looked, *moved)]
-        newest = _newest(known, listed.values())
+        newest = _newest(known, listed.values(), began)
         with transaction(watcher.engine) as session:
             done = (
                 record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
                 if sightings
                 else Recorded()
             )
-            for hub_id in gone:
-                row = session.scalars(select(Release).where(col(Release.hub_id) == hub_id)).one()
-                vanished(session, row, Status.GONE, now(), "sweep")
-                done.changed.append(row)
+            done.changed += _gone(session, gone)
             swept_at = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name))
             if swept_at is None or swept_at.date() < began.date():
                 popular(session, listed.values())
@@ -272,7 +354,7 @@ def sweep(watcher: Watcher, name: str) -> Recorded:
     return done
 
 
-_PUBLIC = {Status.LIVE, Status.RENAMED}
+_PUBLIC = {str(Status.LIVE), str(Status.RENAMED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,32 +388,75 @@ def _differs(item: Facts, known: _Brief | None) -> bool:
     return gated != known.gated or hub_moment(item.get("lastModified")) != known.modified_at
 
 
-def _look_closer(hub: Hub, namespace: str, items: list[Facts]) -> list[Facts]:
-    """All facts of these repositories, one by one or, where that would cost more, by the namespace's listing."""
-    if len(items) <= DETAILS:
-        found = (hub.detail(item["id"]) for item in items)
-        return [facts for facts in found if facts is not None and facts.get("private") is not True]
-    wanted = {item["_id"] for item in items}
-    looked = []
-    for facts in hub.full(namespace):
-        if facts["_id"] in wanted:
-            wanted.discard(facts["_id"])
+def _look_closer(watcher: Watcher, namespace: str, items: list[Facts]) -> list[Facts]:
+    """All facts of these repositories, one by one or, where that would cost more, by the namespace's listing.
+
+    One that the Hub does not answer on is taken from the listing too; where it is not there, it is asked for later.
+    """
+    if not items:
+        return []
+    asking = Lookups(watcher.engine, LookupKind.REPOSITORY, [item["id"] for item in items])
+    asked = [item for item in items if asking.may(item["id"])]
+    if len(asked) > DETAILS:
+        return _listed(watcher.hub, namespace, {item["_id"] for item in asked})
+    looked, failed = [], dict[str, str]()
+    for item in asked:
+        try:
+            facts = asking.ask(item["id"], watcher.hub.detail)
+        except DisabledError:
+            continue
+        except LookupFailedError:
+            failed[item["_id"]] = item["id"]
+            continue
+        if facts is not None and public(facts):
             looked.append(facts)
-        if not wanted:
-            break
+    if failed:
+        try:
+            found = _listed(watcher.hub, namespace, set(failed))
+        except HubDownError:
+            raise
+        except HubError as error:
+            log.warning("left for a later sweep", repo_ids=list(failed.values()), error=str(error))
+            return looked
+        for facts in found:
+            asking.succeeded(facts["id"])
+        looked += found
     return looked
 
 
-def _ask_after(hub: Hub, missing: list[_Brief]) -> tuple[list[Facts], list[str], list[str]]:
-    """(facts of those that moved, hub ids of those that are gone, names of those that are still there).
+def _listed(hub: Hub, namespace: str, wanted: set[str]) -> list[Facts]:
+    """All facts of the repositories with these hub ids, by the namespace's listing."""
+    found = []
+    for facts in hub.full(namespace):
+        if facts["_id"] in wanted:
+            wanted.discard(facts["_id"])
+            if public(facts):
+                found.append(facts)
+        if not wanted:
+            break
+    return found
+
+
+def _ask_after(watcher: Watcher, missing: list[_Brief]) -> tuple[list[Facts], dict[str, str], list[str]]:
+    """(facts of those that moved, hub ids of those that are gone with why, names of those that are still there).
 
     A repository that one listing left out may only have slipped past a page's edge: each is asked for.
     """
-    moved, gone, alive = [], [], []
-    for row in [row for row in missing if row.live][:CONFIRMED]:
-        facts = hub.detail(row.repo_id)
-        if facts is None or facts["_id"] != row.hub_id or facts.get("private") is True:
-            gone.append(row.hub_id)
+    moved, gone, alive = list[Facts](), dict[str, str](), list[str]()
+    live = [row for row in missing if row.live]
+    if not live:
+        return moved, gone, alive
+    asking = Lookups(watcher.engine, LookupKind.REPOSITORY, [row.repo_id for row in live])
+    for row in [row for row in live if asking.may(row.repo_id)][:CONFIRMED]:
+        try:
+            facts = asking.ask(row.repo_id, watcher.hub.detail, disabled=True)
+        except DisabledError:
+            gone[row.hub_id] = "disabled by the Hub"
+            continue
+        except LookupFailedError:
+            continue
+        if facts is None or facts["_id"] != row.hub_id or not public(facts):
+            gone[row.hub_id] = "sweep"
         elif facts["id"] != row.repo_id:
             moved.append(facts)
         else:
@@ -339,10 +464,10 @@ def _ask_after(hub: Hub, missing: list[_Brief]) -> tuple[list[Facts], list[str],
     return moved, gone, alive
 
 
-def _newest(known: dict[str, _Brief], listed: Iterable[Facts]) -> datetime | None:
-    """When the namespace last made something."""
+def _newest(known: dict[str, _Brief], listed: Iterable[Facts], at: datetime) -> datetime | None:
+    """When the namespace last made something; a date that cannot be true does not count."""
     made = [row.created_at for row in known.values()] + [hub_moment(item.get("createdAt")) for item in listed]
-    return max((moment for moment in made if moment is not None), default=None)
+    return max((moment for moment in made if moment is not None and plausible(moment, at)), default=None)
 
 
 def _swept(
@@ -385,6 +510,8 @@ def take_hints(watcher: Watcher, most: int = 50) -> Recorded:
                 _follow(watcher, hints, total)
         except (HubError, AllowanceSpent) as error:
             log.warning("hint not followed, it is tried again", repo_id=hints[-1].repo_id, error=str(error))
+            if not isinstance(error, LookupFailedError):
+                break
     _told(watcher, total, "webhook")
     return total
 
@@ -408,10 +535,12 @@ def _leased_hints(watcher: Watcher, most: int) -> list[list[Hint]]:
 
 def _follow(watcher: Watcher, hints: list[Hint], total: Recorded) -> None:
     last = hints[-1]
-    facts = watcher.hub.detail(last.repo_id)
-    public = facts is not None and facts.get("private") is not True
+    try:
+        facts = watcher.hub.detail(last.repo_id)
+    except DisabledError:
+        facts = None
     with transaction(watcher.engine) as session:
-        if facts is not None and public:
+        if facts is not None and public(facts):
             seen = _sighting(facts, Via.WEBHOOK)._replace(exact_at=_exact(hints, hub_moment(facts.get("createdAt"))))
             done = record(session, [seen], watcher.registry, enqueue, window=watcher.launch_window)
             total.add(done)

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from monitor.db import make_engine, now, reading
 from monitor.history.judge import Judgements, judge
 from monitor.labs import Registry
-from monitor.sources.answers import models
+from monitor.sources.answers import models, public
 from monitor.vocabulary import Sighting, Via
 
 
@@ -34,15 +34,19 @@ class Page(NamedTuple):
     whole: bool
 
 
+OLDER = 50
+"""Older repositories that a page must hold for the listing to have come to the day: single dates can be wrong."""
+
+
 def judged(engine: Engine, registry: Registry, listing: bytes, since: date | None) -> Page:
     """The public repositories of a page that were made at ``since`` or later. Raises HubError where it is no page."""
     seen_at = now()
     rows = models(listing)
     wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
-    public = [row for row in wanted if row.get("private") is not True]
-    sightings = [Sighting(row["_id"], row["id"], row, Via.BACKFILL, seen_at) for row in public]
+    sightings = [Sighting(row["_id"], row["id"], row, Via.BACKFILL, seen_at) for row in wanted if public(row)]
+    ended = 0 < min(OLDER, len(rows)) <= len(rows) - len(wanted)
     with reading(engine) as session:
-        return Page(judge(session, sightings, registry), seen_at, len(wanted) == len(rows))
+        return Page(judge(session, sightings, registry), seen_at, not ended)
 
 
 class _Columns(NamedTuple):

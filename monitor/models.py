@@ -485,6 +485,22 @@ class Poll(SQLModel, table=True):
     error: str | None = _text()
 
 
+class FailedLookup(SQLModel, table=True):
+    """A look-up of one repository or organization on the Hub that failed, and when it is made again.
+
+    ``kind``: a :class:`monitor.vocabulary.LookupKind`. ``failed_at``: when it failed for the first time.
+    """
+
+    __tablename__: ClassVar[str] = "failed_lookup"
+
+    kind: str = Field(sa_column=Column(Text, primary_key=True))
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    error: str = _words()
+    failures: int = Field(default=0)
+    failed_at: datetime = _when()
+    due_at: datetime = _when(index=True)
+
+
 class Hint(SQLModel, table=True):
     """Word of something that happened on the Hub (from its webhook), kept until it has been looked at.
 

@@ -115,6 +115,14 @@ class Via(StrEnum):
     BACKFILL = "backfill"
 
 
+class LookupKind(StrEnum):
+    """What is looked up on the Hub beside its listings."""
+
+    BASE = "base"
+    REPOSITORY = "repository"
+    ORGANIZATION = "organization"
+
+
 class Digest(StrEnum):
     """How often a subscriber is told."""
 

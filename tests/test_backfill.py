@@ -14,7 +14,8 @@ import pytest
 
 from monitor.backfill import PAGE, Progress, backfill
 from monitor.judging import beside
-from monitor.models import Delivery
+from monitor.models import Delivery, Release
+from monitor.sources.answers import HubError
 from tests.fakes.hub import model, until
 from tests.house import House
 
@@ -103,3 +104,23 @@ def alive(pid: int) -> bool:
         return False
     # One that has ended, and that nobody has asked after, is there until somebody does.
     return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("date_", ["0001-01-01", "2024-12-31T00:00:00.000Z"])
+def test_a_date_that_is_out_of_place_does_not_end_a_backfill(house: House, date_: str) -> None:
+    house.hub.add_many(model(f"x/m{n}", createdAt="2025-05-01T00:00:00.000Z") for n in range(PAGE + 100))
+    house.hub.add(model("x/odd", _served={"createdAt": date_}))
+    done = backfill(house.watcher, since=date(2025, 5, 1), namespaces=[], limit=None, report=lambda _: None)
+    assert done.learnt == PAGE + 100
+
+
+def test_a_backfill_keeps_what_came_before_a_page_that_fails(house: House) -> None:
+    house.hub.add_many(model(f"x/m{n}", createdAt="2025-05-01T00:00:00.000Z") for n in range(2 * PAGE + 100))
+    house.hub.links = lambda link: f"{link.partition('&cursor=')[0]}&again={house.hub.requests}"
+    with pytest.raises(HubError, match="circle"):
+        backfill(house.watcher, since=None, namespaces=[], limit=None, report=lambda _: None)
+    assert house.hub.requests == 2
+    assert house.count(Release) == PAGE
+    house.hub.links = None
+    backfill(house.watcher, since=None, namespaces=[], limit=None, report=lambda _: None)
+    assert house.count(Release) == 2 * PAGE + 100

@@ -11,7 +11,8 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, Self
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -19,7 +20,7 @@ from monitor.demo import webhooks, wire
 from monitor.demo.faults import Allowance, Faults, Kind, Windows
 from monitor.demo.server import Answer, Request, Server
 from monitor.demo.wire import HubError
-from monitor.demo.world import World, made_id, utc_now
+from monitor.demo.world import REFUSED, World, made_id, utc_now
 
 MISSING = "Invalid username or password."
 BAD_CREDENTIALS = "Invalid credentials in Authorization header"
@@ -45,11 +46,14 @@ class ReplayHub(World):
     repo_error_code: send `X-Error-Code: RepoNotFound` with the 401 for a repository that is not there. The real Hub
         need not: huggingface_hub 2.4 knows this 401 by its https URL, which loopback has not, and raises
         RepositoryNotFoundError. With False it raises a bare HfHubHTTPError over http.
+    prefix: the path below which it answers, as a mirror behind a proxy does.
 
     `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest `keep`) say what came in.
     `bad_credentials` is what it says of a token that is refused.
     `other_buckets`, where set, are named in every `RateLimit` header before the API's: name to (remaining, reset).
     `shift_pages`, where set, is called with the hub before every page of a walk but the first.
+    `links`, where set, makes another URL, as a mirror or a fault would, of the one where the next page or a renamed
+    repository is.
     """
 
     def __init__(
@@ -64,16 +68,19 @@ class ReplayHub(World):
         port: int = 0,
         repo_error_code: bool = True,
         keep: int = 10_000,
+        prefix: str = "",
     ) -> None:
         super().__init__(clock)
         self.quota = quota
         self.user_quota = 2 * quota if user_quota is None else user_quota
         self.tokens = tokens
         self.repo_error_code = repo_error_code
+        self.prefix = prefix
         self.webhooks = webhooks.Webhooks()
         self.shift_pages: Callable[[ReplayHub], None] | None = None
         self.bad_credentials = BAD_CREDENTIALS
         self.other_buckets: dict[str, tuple[int, int]] = {}
+        self.links: Callable[[str], str] | None = None
         self.requests = 0
         self.refused = 0
         self.requests_by_path: Counter[str] = Counter()
@@ -88,7 +95,7 @@ class ReplayHub(World):
     @property
     def endpoint(self) -> str:
         """The base URL, for `HfApi(endpoint=…)` and HF_ENDPOINT; stays the same after a stop and a new start."""
-        return self._server.url
+        return self._server.url + self.prefix
 
     def start(self) -> Self:
         self._server.start()
@@ -218,6 +225,7 @@ class ReplayHub(World):
         except HubError as error:
             answer = _refusal(error)
         answer.headers.update(self._limits(allowance))
+        answer.headers["Date"] = format_datetime(self.clock().astimezone(UTC), usegmt=True)
         answer.trouble = kind
         return answer
 
@@ -239,7 +247,7 @@ class ReplayHub(World):
         if request.token is not None and self._refuses(request.token):
             raise HubError(401, self.bad_credentials)
         for method, pattern, answer in _ROUTES:
-            found = pattern.fullmatch(request.path)
+            found = pattern.fullmatch(request.path.removeprefix(self.prefix))
             if method == request.method and found:
                 return answer(self, request, *map(unquote, found.groups()))
         raise HubError(404, "Sorry, we can't find the page you are looking for.")
@@ -260,8 +268,11 @@ class ReplayHub(World):
         if more:
             params = {**request.params, "cursor": [wire.cursor_after(sort, rows[-1])]}
             link = f"{request.base}{request.path}?{urlencode(params, doseq=True)}"
-            headers["Link"] = f'<{link}>; rel="next"'
+            headers["Link"] = f'<{self._linked(link)}>; rel="next"'
         return Answer(200, [wire.written(facts, fields) for facts in rows], headers)
+
+    def _linked(self, link: str) -> str:
+        return link if self.links is None else self.links(link)
 
     def _detail(self, request: Request, repo_id: str) -> Answer:
         query = wire.Query(request.params)
@@ -273,8 +284,12 @@ class ReplayHub(World):
                 raise HubError(404, "Repository not found", code)
             raise HubError(401, MISSING, code)
         if facts["id"] != repo_id:
-            target = f"/api/models/{facts['id']}" + (f"?{request.query}" if request.query else "")
+            target = f"{self.prefix}/api/models/{facts['id']}" + (f"?{request.query}" if request.query else "")
+            if self.links is not None:
+                target = self.links(f"{request.base}{target}")
             return Answer(307, f"Temporary Redirect. Redirecting to {target}", {"Location": target})
+        if facts.get(REFUSED) is not None:
+            raise HubError(*facts[REFUSED])
         if facts["disabled"]:
             raise HubError(403, "Access to this resource is disabled.")
         return Answer(200, wire.written(facts, fields, blobs=bool(query.flag("blobs"))))

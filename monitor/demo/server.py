@@ -220,8 +220,13 @@ class _Handler(BaseHTTPRequestHandler):
         length: int | None = None,
     ) -> None:
         """Headers and body in one write; `length` is what the headers promise, if not the truth."""
-        lines = [f"HTTP/1.1 {answer.status} {_phrase(answer.status)}", f"Date: {self.date_time_string()}"]
-        headers = {**answer.headers, "Content-Type": kind, "Content-Length": str(length or len(content))}
+        lines = [f"HTTP/1.1 {answer.status} {_phrase(answer.status)}"]
+        headers = {
+            "Date": self.date_time_string(),
+            **answer.headers,
+            "Content-Type": kind,
+            "Content-Length": str(length or len(content)),
+        }
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + content)
 

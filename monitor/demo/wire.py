@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from monitor.demo.world import SORTS, Facts, Key, made_id, sort_value
+from monitor.demo.world import SERVED, SORTS, Facts, Key, made_id, sort_value
 
 PLAIN = (
     *("_id", "id", "likes", "trendingScore", "private", "downloads", "tags"),
@@ -94,7 +94,9 @@ def limit_of(query: Query) -> int:
 
 
 def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Facts:
-    """The named fields of a repository. Unknown facts are left out; file sizes come with `blobs` only."""
+    """The named fields of a repository, or what is served in their place. Unknown facts are left out; file sizes come
+    with `blobs` only."""
+    facts = {**facts, **(facts.get(SERVED) or {})}
     row = {field: facts[field] for field in fields if facts.get(field) is not None}
     if "baseModels" in fields and (bases := _base_models(facts)) is not None:
         row["baseModels"] = bases

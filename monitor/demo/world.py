@@ -24,6 +24,12 @@ OLDEST = "2022-03-02T23:29:04.000Z"
 """The Hub's lowest `createdAt`: older repositories carry this date."""
 
 
+SERVED = "_served"
+"""The fact that holds what is answered in place of others: dates that are no dates, objects where lists belong."""
+REFUSED = "_refused"
+"""The fact that holds the status and the words with which the details of a repository are refused."""
+
+
 def stamp(moment: datetime) -> str:
     """The Hub's way to write a moment: UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

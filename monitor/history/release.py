@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
 from monitor.dates import plausible
 from monitor.history.facts import LARGEST_COUNT, Kept
+from monitor.sources.answers import moment as moment  # noqa: PLC0414 - columns and cursors read times alike
 from monitor.vocabulary import Found, Kind, LicenseClass
 
 
@@ -93,22 +94,6 @@ def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
 def bounded(value: Any) -> int | None:
     """A whole number that a database column holds, not negative; None for anything else."""
     return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
-
-
-def moment(value: Any) -> datetime | None:
-    """A time of the Hub (ISO 8601, ``Z``) as an aware datetime in UTC; None for anything else."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    if parsed.tzinfo is UTC:
-        return parsed
-    try:
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except OverflowError:
-        return None
 
 
 def known_moment(value: Any) -> datetime | None:

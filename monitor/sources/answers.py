@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import orjson
@@ -17,16 +19,39 @@ class HubError(Exception):
     """The Hub did not answer as it should: one line, worth another try later."""
 
 
-class HubUnreachableError(HubError):
-    """No connection to the Hub: asking it for something else now would fail as well."""
+class HubDownError(HubError):
+    """Asking the Hub for something else now would fail as well: whoever asks for many things stops."""
 
 
-class HubBusyError(HubError):
+class HubUnreachableError(HubDownError):
+    """No connection to the Hub."""
+
+
+class HubNoAnswerError(HubUnreachableError):
+    """The Hub took the request and did not answer it. It may be so with this one request, or with all of them."""
+
+
+class HubBusyError(HubDownError):
     """The Hub answered 429; the allowance is shut until its window resets."""
 
 
-class BadCredentialsError(HubError):
+class BadCredentialsError(HubDownError):
     """The Hub refuses the token: it says nothing about what was asked for."""
+
+
+class LookupFailedError(HubError):
+    """The Hub does not answer on this one repository or organization; it may on others.
+
+    ``slow``: it took the time of many requests to find that out.
+    """
+
+    def __init__(self, reason: str, *, slow: bool = False) -> None:
+        super().__init__(reason)
+        self.slow = slow
+
+
+class DisabledError(LookupFailedError):
+    """The Hub has disabled this repository: nobody can read it."""
 
 
 def models(listing: bytes) -> list[Facts]:
@@ -47,15 +72,55 @@ def read(answer: bytes, path: str) -> Any:
         raise HubError(f"the Hub's answer to {path} is no JSON: {error}") from error
 
 
+_REPO_ID = re.compile(r"(?:[\w.-]{1,96}/)?[\w.-]{1,96}", re.ASCII)
+_HUB_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+def is_repo_id(text: str) -> bool:
+    """Whether ``text`` can be a repository's id: ``namespace/name``, or a name alone (``gpt2``)."""
+    return _REPO_ID.fullmatch(text) is not None and not {".", ".."}.intersection(text.split("/"))
+
+
 def usable(item: Any) -> bool:
-    """A row that names a repository by both its names; anything else cannot be kept."""
-    return (
-        isinstance(item, dict)
-        and isinstance(item.get("_id"), str)
-        and isinstance(item.get("id"), str)
-        and bool(item["_id"])
-        and bool(item["id"])
-    )
+    """A row that names a repository by both its ids; anything else cannot be asked for, nor kept."""
+    if not isinstance(item, dict):
+        return False
+    hub_id, repo_id = item.get("_id"), item.get("id")
+    if not isinstance(hub_id, str) or not isinstance(repo_id, str):
+        return False
+    return _HUB_ID.fullmatch(hub_id) is not None and is_repo_id(repo_id)
+
+
+def public(item: Facts) -> bool:
+    """Whether everybody can read this repository: it is neither private nor disabled by the Hub."""
+    return item.get("private") is not True and item.get("disabled") is not True
+
+
+def moment(value: Any) -> datetime | None:
+    """A time of the Hub (ISO 8601, ``Z``) as an aware datetime in UTC; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if parsed.tzinfo is UTC:
+        return parsed
+    try:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+EARLIEST = datetime(2016, 1, 1, tzinfo=UTC)
+"""The Hub is no older: an earlier date is a mistake."""
+SKEW = timedelta(minutes=5)
+"""How far a date of the Hub may lie ahead of the Hub's own clock: its servers do not agree to the second."""
+
+
+def plausible(moment: datetime | None, at: datetime) -> bool:
+    """Whether the Hub can mean this date at ``at``: it is neither from before the Hub nor from the future."""
+    return moment is not None and EARLIEST <= moment <= at + SKEW
 
 
 MISSING = "Invalid username or password."

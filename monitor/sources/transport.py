@@ -20,6 +20,7 @@ from monitor.sources.answers import (
     BadCredentialsError,
     HubBusyError,
     HubError,
+    HubNoAnswerError,
     HubUnreachableError,
     error_of,
 )
@@ -48,8 +49,10 @@ class _Bounded(httpx2.SyncByteStream):
                 if size > LARGEST:
                     raise HubError(f"the answer to {self._url.path} is larger than {LARGEST} bytes")
                 if time.monotonic() > deadline:
-                    raise HubError(f"the answer to {self._url.path} took longer than {LONGEST:.0f} s")
+                    raise HubNoAnswerError(f"the answer to {self._url.path} took longer than {LONGEST:.0f} s")
                 yield chunk
+        except httpx2.ReadTimeout as error:
+            raise HubNoAnswerError(f"the answer to {self._url.path} stalled") from error
         except httpx2.TransportError as error:
             raise HubError(f"the answer to {self._url.path} broke off: {error}") from error
 
@@ -74,6 +77,9 @@ class PoliteTransport(httpx2.BaseTransport):
         try:
             with span(f"{request.method} {request.url.host}", **{"http.request.method": request.method}):
                 response = self._inner.handle_request(request)
+        except (httpx2.ReadTimeout, httpx2.ReadError, httpx2.RemoteProtocolError) as error:
+            why = str(error) or type(error).__name__
+            raise HubNoAnswerError(f"{request.url.host} did not answer {request.url.path}: {why}") from error
         except httpx2.TransportError as error:
             raise HubUnreachableError(f"cannot reach {request.url.host}: {error or type(error).__name__}") from error
         if response.status_code == 429:

@@ -564,7 +564,7 @@ class _Quiet:
 
     def _newest(self, name: str) -> datetime | None:
         known = detection._known(self.life.engine, name)
-        return detection._newest(known, self.life.hub.page("createdAt", 1, author=name)[0])
+        return detection._newest(known, self.life.hub.page("createdAt", 1, author=name)[0], self.life.now)
 
     # Polls
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import time
 from collections.abc import Iterator
 
@@ -144,6 +146,99 @@ def test_one_odd_row_does_not_blind_a_walk(hub: ReplayHub, asked: Hub) -> None:
     hub.add(model("lab/odd", safetensors={"odd": 1}, createdAt="2026-01-02T00:00:00.000Z"))
     hub.add(model("lab/good"))
     assert {item["id"] for item in asked.newest("createdAt", None).items} == {"lab/odd", "lab/good"}
+
+
+def test_a_listing_that_leads_back_to_itself_costs_two_requests_and_is_named(hub: ReplayHub, asked: Hub) -> None:
+    _fill(hub, 1_300)
+    turns = itertools.count()
+    hub.links = lambda link: f"{link.partition('&cursor=')[0]}&turn={next(turns)}"
+    with pytest.raises(HubError, match="circle"):
+        asked.brief("lab")
+    assert hub.requests == 2
+
+
+@pytest.mark.parametrize("circle", [1, 2])
+def test_a_listing_of_changing_pages_that_leads_in_a_circle_is_named(hub: ReplayHub, asked: Hub, circle: int) -> None:
+    _fill(hub, 1_300)
+    turns = itertools.count()
+
+    def lead_back(_: str) -> str:
+        hub.touch("lab/m1299", downloads=hub.requests)
+        return f"{hub.endpoint}/api/models?author=lab&expand=downloads&turn={next(turns) % circle}"
+
+    hub.links = lead_back
+    with pytest.raises(HubError, match="circle"):
+        asked.brief("lab")
+    assert hub.requests == circle + 1
+
+
+def test_a_mirror_whose_links_lead_to_the_hub_itself_is_read_to_the_end(hub: ReplayHub, asked: Hub) -> None:
+    _fill(hub, 2_300)
+    hub.links = lambda link: link.replace(hub.endpoint, "https://huggingface.co")
+    assert len(asked.brief("lab")) == 2_300
+
+
+@pytest.mark.parametrize("links", ["https://huggingface.co", "https://other.test/proxy", "", "/elsewhere/api/proxy"])
+def test_a_mirror_below_a_path_is_asked_there(allowance: Allowance, links: str) -> None:
+    with ReplayHub(prefix="/api/proxy/hub") as mirror:
+        transport.use(allowance)
+        below = Hub(Settings(hf_endpoint=mirror.endpoint))
+        _fill(mirror, 1_300)
+        mirror.rename("lab/m0000", "lab/renamed")
+        mirror.links = lambda link: link.replace(mirror.endpoint, links)
+        assert mirror.endpoint.endswith("/api/proxy/hub")
+        assert len(below.brief("lab")) == 1_300
+        found = below.detail("lab/m0000")
+        assert found is not None
+        assert found["id"] == "lab/renamed"
+
+
+def test_a_link_that_cannot_be_followed_names_both_hosts(hub: ReplayHub, asked: Hub) -> None:
+    _fill(hub, 1_300)
+    hub.links = lambda _: "https://huggingface.co/login?next=2"
+    with pytest.raises(HubError, match=r"127\.0\.0\.1 leads on .* to huggingface\.co/login"):
+        asked.brief("lab")
+    hub.links = lambda _: "https://huggingface.co/api/models/"
+    with pytest.raises(HubError, match=r"127\.0\.0\.1 refuses a further page .* huggingface\.co"):
+        asked.brief("lab")
+    hub.links = lambda _: "http://[::1"
+    with pytest.raises(HubError, match="no URL"):
+        asked.brief("lab")
+
+
+def test_a_redirect_of_a_mirror_to_the_hub_stays_at_the_mirror(hub: ReplayHub, asked: Hub) -> None:
+    ident = hub.add(model("lab/old"))
+    hub.rename("lab/old", "lab/new")
+    hub.links = lambda link: link.replace(hub.endpoint, "https://huggingface.co")
+    found = asked.detail("lab/old")
+    assert found is not None
+    assert (found["_id"], found["id"]) == (ident, "lab/new")
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../..", "a/..", "../whoami-v2", "a/b/c", "a b", "a/\ud800", "a/b\x00", "ü/x", ""]
+)
+def test_what_can_be_no_repository_is_not_asked_for(hub: ReplayHub, asked: Hub, name: str) -> None:
+    assert asked.detail(name) is None
+    assert hub.requests == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"_id": 7, "id": "a/b"},
+        {"_id": "1", "id": "a/../../b"},
+        {"_id": "1\0", "id": "a/b"},
+        {"_id": "1", "id": "a/\ud800"},
+        {"_id": "", "id": "a/b"},
+        {"_id": "1", "id": "<b>/x"},
+        {"_id": "1"},
+        {"id": "a/b"},
+    ],
+)
+def test_a_row_without_both_ids_is_left_out(row: dict[str, object]) -> None:
+    good = {"_id": "2", "id": "a/b"}
+    assert models(json.dumps([row, good]).encode()) == [good]
 
 
 def test_an_unreachable_hub_is_one_line() -> None:
