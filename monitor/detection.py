@@ -39,7 +39,7 @@ from monitor.sources.answers import (
     HubDownError,
     HubError,
     LookupFailedError,
-    plausible,
+    plausible_at,
     public,
 )
 from monitor.sources.budget import Allowance, AllowanceSpent
@@ -97,7 +97,7 @@ def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | Non
             began = now()
             walk = watcher.hub.newest(SORTS[via], *(state.get(key) for key in ("mark", "since", "walked_at")))
             items = list(walk.items)
-            _say_implausible(via, walk, state)
+            _say_implausible_at(via, walk, state)
             state = _healed(state, walk)
             after = _walked(state, walk, began) | _token(watcher.hub, state)
         shown = [item for item in items if public(item)]
@@ -201,7 +201,7 @@ def _walked(state: dict[str, Any], walk: Walk, began: datetime) -> dict[str, Any
 
 def _healed(state: dict[str, Any], walk: Walk) -> dict[str, Any]:
     """``state`` without a beginning of our watch that cannot be one: such was kept from one repository's wrong date."""
-    if state.get("since") is None or plausible(hub_moment(state["since"]), walk.at):
+    if state.get("since") is None or plausible_at(hub_moment(state["since"]), walk.at):
         return state
     log.warning("the poll's cursor was no date of the past and is put right", since=state["since"], to=iso(walk.mark))
     return {**state, "since": iso(walk.mark)}
@@ -211,7 +211,7 @@ IMPLAUSIBLE = 20
 """Repositories with a wrong date that are kept with a poll, to be shown."""
 
 
-def _say_implausible(via: Via, walk: Walk, state: dict[str, Any]) -> None:
+def _say_implausible_at(via: Via, walk: Walk, state: dict[str, Any]) -> None:
     """Logs the dates that were ignored, once for as long as they are met."""
     for repo_id in list(walk.implausible.keys() - (state.get("implausible") or {}).keys())[:IMPLAUSIBLE]:
         value = walk.implausible[repo_id]
@@ -467,7 +467,7 @@ def _ask_after(watcher: Watcher, missing: list[_Brief]) -> tuple[list[Facts], di
 def _newest(known: dict[str, _Brief], listed: Iterable[Facts], at: datetime) -> datetime | None:
     """When the namespace last made something; a date that cannot be true does not count."""
     made = [row.created_at for row in known.values()] + [hub_moment(item.get("createdAt")) for item in listed]
-    return max((moment for moment in made if moment is not None and plausible(moment, at)), default=None)
+    return max((moment for moment in made if moment is not None and plausible_at(moment, at)), default=None)
 
 
 def _swept(

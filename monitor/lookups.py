@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 
 from monitor.db import among, now, reading, transaction
 from monitor.history.inserts import ignoring
-from monitor.models import FailedLookup
+from monitor.models import FailedLookup, Poll
 from monitor.sources.answers import DisabledError, LookupFailedError
 from monitor.sources.rhythm import jittered
 from monitor.vocabulary import LookupKind
@@ -120,6 +120,12 @@ def failing(session: Session) -> dict[str, int]:
     for kind, number in session.execute(select(col(FailedLookup.kind), func.count()).group_by(col(FailedLookup.kind))):
         counts[kind] = number
     return counts
+
+
+def implausible(session: Session) -> list[tuple[str, str]]:
+    """Repositories whose date cannot be true, with it, as the polls met them last."""
+    states = session.scalars(select(col(Poll.state)).order_by(col(Poll.name)))
+    return sorted({pair for state in states for pair in (state.get("implausible") or {}).items()})
 
 
 def latest(session: Session, most: int) -> list[FailedLookup]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from sqlmodel import col
 from monitor import db, detection, lookups
 from monitor.models import FailedLookup, Namespace, Poll
 from monitor.vocabulary import LookupKind, Via
-from tests.fakes.hub import model
+from tests.console import run
+from tests.fakes.hub import ReplayHub, model
 from tests.house import House
+from tests.web.test_operation import client_of, metrics_of
 
 DISABLED = "Access to this resource is disabled."
 REFUSALS = [(403, DISABLED), (403, "Forbidden"), (410, "Gone"), (451, "Unavailable"), (500, "Oops"), (503, "Oops")]
@@ -233,3 +236,38 @@ def test_a_bad_mark_of_an_older_version_heals_itself(house: House, bad: str, *, 
     assert all(f"y/burst-{n}" in rows and not rows[f"y/burst-{n}"].history for n in range(450))
     state = _poll(house, Via.CREATED).state
     assert max(state["mark"], state["since"]) < db.now().isoformat()
+
+
+# --- shown --------------------------------------------------------------------------------------------------
+
+
+def test_what_fails_and_what_is_ignored_is_shown(house: House) -> None:
+    client = client_of(house)
+    house.hub.add(model("a/base", **OLD, _refused=(503, "Oops")))
+    for n in range(250):
+        house.hub.add(model(f"x/m{n}"))
+    house.begin("Qwen")
+    assert "Look-ups that failed" not in client.get("/status").text
+    house.hub.add(model("b/child", base_model="a/base", relation="finetune", _served={"createdAt": "<b>soon"}))
+    house.look()
+    page = client.get("/status").text
+    assert "Look-ups that failed" in page
+    assert "a/base" in page
+    assert "503" in page
+    assert "&lt;b&gt;soon" in page
+    figures = metrics_of(client)
+    assert (figures["hub_monitor_failed_lookups", "base"], figures[("hub_monitor_implausible_dates",)]) == (1, 1)
+
+
+def test_doctor_and_poll_go_on_beside_a_base_that_is_refused(tmp_path: Path) -> None:
+    with ReplayHub() as hub:
+        hub.add(model("a/base", **OLD, _refused=(403, "Forbidden")))
+        for n in range(250):
+            hub.add(model(f"x/m{n}"))
+        hub.add(model("b/child", base_model="a/base", relation="finetune"))
+        here = {"HF_ENDPOINT": hub.endpoint, "MONITOR_DATABASE_URL": f"sqlite:///{tmp_path}/hub.db"}
+        here["MONITOR_HUB_REQUESTS_PER_WINDOW"] = "20"
+        assert run("poll", "--source", "hub", **here).returncode == 0
+        done = run("doctor", **here)
+        assert "look-ups: ok, 1 failing" in done.stdout
+        assert "base a/base: the Hub refuses a/base: 403" in done.stdout

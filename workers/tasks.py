@@ -69,6 +69,13 @@ def sweep() -> None:
     detection.sweep_due(service().watcher)
 
 
+@app.task(name="hub.look_again")
+@work
+def look_again() -> None:
+    """Bases that the Hub had no answer for."""
+    detection.look_again(service().watcher)
+
+
 @app.task(name="hub.hints")
 @work
 def hints() -> None:

@@ -87,6 +87,7 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
             yield str(via), error
             return  # the Hub does not answer now; asking it three hundred times more helps nobody
     service.heartbeat()
+    yield "look-ups", detection.look_again(watcher)
     while names := detection.due(watcher):
         for name in names:
             try:

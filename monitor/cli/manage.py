@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from monitor import db, migrations
+from monitor import db, lookups, migrations
 from monitor.alerts.message import SendError, trial
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
@@ -385,6 +385,22 @@ def _heartbeat(settings: Settings) -> str:
     return f"ok, {host} is requested after each round in which both polls of the Hub succeeded"
 
 
+def _lookups(settings: Settings) -> str:
+    """Which repositories and organizations the Hub does not answer on, and whose dates are ignored."""
+    engine = db.make_engine(settings.database_url)
+    if migrations.revision(engine) != migrations.head():
+        return "not known before the database is at this version"
+    with db.reading(engine) as session:
+        failing = sum(lookups.failing(session).values())
+        some = [f"{row.kind} {row.name}: {row.error}" for row in lookups.latest(session, SHOWN)]
+        some += [f"{repo_id} has the date {date}, which is ignored" for repo_id, date in lookups.implausible(session)]
+    return "\n  ".join([f"ok, {failing} failing, made again by themselves", *some[:SHOWN]])
+
+
+SHOWN = 5
+"""Look-ups and dates of which a line tells."""
+
+
 def _smtp(settings: Settings) -> str:
     from monitor.channels.email import Email
 
@@ -428,6 +444,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "Hub": _hub,
     "feeds": _feeds,
     "heartbeat": _heartbeat,
+    "look-ups": _lookups,
     "Slack": _slack,
     "SMTP": _smtp,
     "sender of letters": _sender,

@@ -29,7 +29,6 @@ from monitor.history.query.words import searchable
 from monitor.history.release import bounded, judged, moment
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
-from monitor.sources.answers import plausible
 from monitor.telemetry import spanned
 from monitor.vocabulary import Event, Precision, Sighting, Status, Via
 
@@ -212,7 +211,6 @@ def _record_new(
 
 
 def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[str, Any]:
-    columns = _dated(columns, sighting.seen_at)
     created = columns["created_at"]
     news, after = watch.judge(sighting, created)
     when = (None, None, None) if columns["pending"] else _released(sighting, created, after, news=news)
@@ -229,11 +227,6 @@ def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[s
         "words": searchable(columns["repo_id"], columns["lab"], orjson.loads(columns["tags"])),
         "listed_digest": columns["facts_digest"] if sighting.via in _LISTED else None,
     }
-
-
-def _dated(columns: dict[str, Any], seen_at: datetime) -> dict[str, Any]:
-    """``columns`` of a release seen at ``seen_at``, without a date of creation that cannot be true."""
-    return columns if plausible(columns["created_at"], seen_at) else columns | {"created_at": None}
 
 
 def _released(
@@ -359,7 +352,7 @@ def _rejudge(
     judgement = classify(known.facts, registry, History(session))
     had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in KEPT}
-    columns = _dated(judged(known.facts, judgement), sighting.seen_at)
+    columns = judged(known.facts, judgement)
     for name, value in corrected(columns, of(session, [row]).get(row.id, ())).items():
         setattr(row, name, value)
     row.facts, row.facts_digest = known.facts, known.digest

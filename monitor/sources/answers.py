@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from monitor.dates import EARLIEST
+
 Facts = dict[str, Any]
 """A repository as the Hub has it, in wire form."""
 
@@ -112,13 +114,11 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-EARLIEST = datetime(2016, 1, 1, tzinfo=UTC)
-"""The Hub is no older: an earlier date is a mistake."""
 SKEW = timedelta(minutes=5)
 """How far a date of the Hub may lie ahead of the Hub's own clock: its servers do not agree to the second."""
 
 
-def plausible(moment: datetime | None, at: datetime) -> bool:
+def plausible_at(moment: datetime | None, at: datetime) -> bool:
     """Whether the Hub can mean this date at ``at``: it is neither from before the Hub nor from the future."""
     return moment is not None and EARLIEST <= moment <= at + SKEW
 

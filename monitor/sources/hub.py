@@ -15,10 +15,10 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import DisabledRepoError, HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import hf_raise_for_status
 
+from monitor.dates import EARLIEST
 from monitor.db import now
 from monitor.settings import HUB, Settings
 from monitor.sources.answers import (
-    EARLIEST,
     BadCredentialsError,
     DisabledError,
     Facts,
@@ -30,7 +30,7 @@ from monitor.sources.answers import (
     is_repo_id,
     models,
     moment,
-    plausible,
+    plausible_at,
     read,
     usable,
 )
@@ -120,12 +120,12 @@ class Hub:
         for rows, clock in self._pages(sort=sort, limit=farthest, expand=FULL):
             if at is None:
                 at = clock
-                mark = next((min(one, at) for one in map(moment, marks) if one and plausible(one, at)), None)
+                mark = next((min(one, at) for one in map(moment, marks) if one and plausible_at(one, at)), None)
             for item in rows:
                 items.setdefault(item["_id"], item)
                 met += 1
                 value = moment(item.get(sort))
-                if value is not None and plausible(value, at):
+                if value is not None and plausible_at(value, at):
                     newest = max(filter(None, (newest, min(value, at))))
                     older += mark is not None and value <= mark
                 elif item.get(sort) is not None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlmodel import Session, col
 
-from monitor import __version__, db
+from monitor import __version__, db, lookups
 from monitor.history.counters import BUCKETS, counted
 from monitor.models import Delivery, DeliveryState, Hint, Namespace, Poll, Silence, Subscription, Target
 from monitor.service import Service
@@ -113,6 +113,17 @@ def _sources(session: Session, moment: datetime) -> Iterator[Metric]:
     for kind, number in kinds.items():
         silent.add_metric([kind], number)
     yield silent
+    failing = GaugeMetricFamily(
+        "hub_monitor_failed_lookups", "Look-ups of one repository or organization that fail.", labels=["kind"]
+    )
+    for kind, number in lookups.failing(session).items():
+        failing.add_metric([kind], number)
+    yield failing
+    dates = GaugeMetricFamily(
+        "hub_monitor_implausible_dates", "Repositories whose date is ignored, in the last polls.",
+        value=len(lookups.implausible(session)),
+    )  # fmt: skip
+    yield dates
 
 
 def _allowance(service: Service) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import case, func, or_, select
 from sqlmodel import Session, col
 
+from monitor import lookups
 from monitor.db import now
 from monitor.history.coverage import token_refused
 from monitor.models import Delivery, DeliveryState, Feed, Hint, Namespace, Poll, Subscription
@@ -45,6 +46,9 @@ def status(request: Request, session: Present) -> HTMLResponse:
         "overdue": sum(space.due_at < moment - limit for space in spaces),
         "oldest": min((space.swept_at for space in swept if space.swept_at), default=None),
         "newest": max((space.swept_at for space in swept if space.swept_at), default=None),
+        "failing": sum(lookups.failing(session).values()),
+        "lookups": lookups.latest(session, SHOWN),
+        "implausible": lookups.implausible(session)[:SHOWN],
         "troubled": [space for space in spaces if space.error][:SHOWN],
         "feeds": list(session.scalars(_FEEDS)),
         "hints": session.scalar(select(func.count()).select_from(Hint)) or 0,
