@@ -100,6 +100,12 @@ def rest_after(replay: Replay, service: Service, beat: Beat, delay: float = AFTE
     Console(stderr=True).print(line, highlight=False)
 
 
+def _link_to(service: Service, host: str, port: int) -> None:
+    """Makes links in messages lead to where the page is served, where MONITOR_PUBLIC_URL does not say."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    service.settings.public_url = f"http://{reached}:{port}"
+
+
 def _few_arenas() -> None:
     """Makes glibc's malloc keep two arenas for all threads, and not eight a core that each hold what they once took."""
     with suppress(OSError, AttributeError):  # another C library
@@ -124,10 +130,15 @@ def _run(
 
     with embedded.only_one(settings.sqlite_path):
         service = tasks.service()
+        unsaid = "public_url" not in settings.model_fields_set
+        if unsaid and port and not no_web:
+            _link_to(service, host, port)
         service.channels  # noqa: B018  (a sender that cannot be is told now)
         migrations.upgrade(service.engine)
         _take_over(service)
         web = None if no_web else embedded.WebThread(create_app(service), host, port)
+        if unsaid and web is not None:
+            _link_to(service, host, web.port)
         console = Console(stderr=True)
 
         def started(running: Embedded) -> None:

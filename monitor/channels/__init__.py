@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
@@ -76,6 +78,8 @@ def canonical_target(channel: str, target: str) -> str:
         except ValueError as error:
             raise SubscriptionError("target", str(error)) from None
         return target
+    if channel == "webhook":
+        return _http_url(target)
     if channel != "email":
         return target
     from monitor.channels.email import addresses
@@ -84,3 +88,15 @@ def canonical_target(channel: str, target: str) -> str:
         return addresses.canonical(target, anywhere=True)
     except addresses.AddressError as error:
         raise SubscriptionError("target", str(error)) from None
+
+
+def _http_url(target: str) -> str:
+    """The address of a receiver of webhooks; raises SubscriptionError for what is none."""
+    try:
+        parts = urlsplit(target)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        fine = False
+    if not fine or re.search(r"\s", target):
+        raise SubscriptionError("target", f"{target!r}: an http:// or https:// URL expected")
+    return target

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import typer
+from sqlalchemy import func, select
+from sqlmodel import Session, col
 
 from monitor import db, migrations
 from monitor.charts import of_stats
@@ -13,9 +16,11 @@ from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, wri
 from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
-from monitor.history.query import parse
-from monitor.history.search import SORTS, search, stream
+from monitor.history.query import Query, parse
+from monitor.history.search import SORTS, pasted, search, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, zone
+from monitor.history.suggest import suggestions
+from monitor.models import Release
 from monitor.service import Service
 from monitor.settings import load
 
@@ -37,7 +42,8 @@ def releases(
     form: Format | None = FormatOption,
 ) -> None:
     """Queries the history of releases."""
-    engine = Service(load()).engine
+    service = Service(load())
+    engine = service.engine
     wanted = parse(query)
     migrations.upgrade(engine)
     moment = moment_of(as_of) if as_of else None
@@ -50,7 +56,28 @@ def releases(
             cursor = page.next
             if cursor is None:
                 break
+        named = pasted(session, query)
+        if named is not None:
+            rows = [named.as_json(), *(row for row in rows if row["repo_id"] != named.repo_id)][:limit]
+        empty = None if rows else _why_empty(service, session, wanted)
     write(rows, form, RELEASE, RELEASE_HEADS)
+    if empty:
+        typer.echo(empty, err=True)
+
+
+def _why_empty(service: Service, session: Session, query: Query) -> str:
+    """Why nothing came out: what was asked, how much there is to find, and what may have been meant."""
+    there = session.scalar(select(func.count()).select_from(Release).where(col(Release.pending).is_(False))) or 0
+    where = db.masked(service.engine)
+    if there == 0:
+        line = f"{where} holds no releases yet: run hub-monitor up, poll or backfill, or set MONITOR_DATABASE_URL"
+        if "MONITOR_DATABASE_URL" not in os.environ:
+            line += " (the demo keeps its own database, which ends with it)"
+        return f"hub-monitor: nothing found: {line}"
+    line = (
+        f"hub-monitor: nothing found: none of the {there:,} releases in {where} matches {query.normal or 'everything'}"
+    )
+    return "\n".join([line, *suggestions(session, query, service.registry)])
 
 
 def stats_command(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -33,6 +34,7 @@ from sqlmodel import Session, col
 
 from monitor.db import UTCDateTime
 from monitor.history.query import Query, lookup, to_sql
+from monitor.history.query.hub_url import HubURLError, reference
 from monitor.history.query.values import DATES
 from monitor.history.rows import iso_of, selected, told
 from monitor.models import Change, Release
@@ -213,6 +215,25 @@ def indexed(session: Session, asked: str, *, walked: bool = False) -> ColumnElem
         return cast(ColumnElement[bool], ident.in_(match.columns(column("rowid", Integer))))
     words = func.array_to_tsvector(func.string_to_array(func.btrim(col(Release.words)), literal_column("' '")))
     return words.op("@@")(sql_cast(asked, TSQUERY))
+
+
+def recorded(session: Session, names: Iterable[str | None]) -> set[str]:
+    """Those of some names of repositories, in lower case, that a release bears today: the others have no page here."""
+    wanted = {name.lower() for name in names if name}
+    bearing = select(func.lower(col(Release.repo_id))).where(func.lower(col(Release.repo_id)).in_(wanted))
+    return set(session.scalars(bearing)) if wanted else set()
+
+
+_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+
+
+def pasted(session: Session, text: str) -> Release | None:
+    """The release whose id, or whose page on the Hub, is all that a text says; None where it says anything else."""
+    try:
+        name = reference(text.strip()) or text.strip()
+    except HubURLError:
+        return None
+    return find(session, name) if _ID.fullmatch(name) else None
 
 
 def find(session: Session, repo_id: str) -> Release | None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from monitor.history.query import parse
-from monitor.history.search import search
+from monitor.history.search import recorded, search
 from monitor.history.stats import stats
 from monitor.labs import Lab
 from monitor.labs.countries import name as country
@@ -48,4 +48,14 @@ def lab(request: Request, session: Reading, lab: str) -> Response:
     parent = registry.get(found.parent) if found.parent else None
     counted = stats(session, parse(f"lab:{found.id}"), ["lab"], medians=False)
     number = (counted[0]["count"], counted[0]["launches"]) if counted else (0, 0)
-    return page(request, "lab", lab=found, parent=parent, parts=parts, items=items, q=f"lab:{found.id}", number=number)
+    return page(
+        request,
+        "lab",
+        lab=found,
+        parent=parent,
+        parts=parts,
+        items=items,
+        recorded=recorded(session, (row.foundation_repo_id for row in items)),
+        q=f"lab:{found.id}",
+        number=number,
+    )

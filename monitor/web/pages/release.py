@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 
 from monitor import charts
 from monitor.classify.bases import stated_bases
-from monitor.history.search import find
+from monitor.history.search import find, recorded
 from monitor.models import Adoption, Change, Release, Sighted
 from monitor.web.answers import conditional
 from monitor.web.api import Reading, service_of
@@ -65,6 +65,7 @@ def release(
     more = derivatives[SHOWN - 1].id if len(derivatives) > SHOWN else None
     context: dict[str, Any] = {
         "r": row,
+        "recorded": recorded(session, [row.foundation_repo_id]),
         "json": row.as_json(),
         "adoption": _adoption(session, row),
         "lab": service_of(request).registry.get(row.lab) if row.lab else None,

@@ -9,15 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
 from monitor.history.coverage import coverage
 from monitor.history.query import Query, QueryError, parse
-from monitor.history.search import Page, SearchError, search
+from monitor.history.search import Page, SearchError, pasted, recorded, search
 from monitor.history.stats import Facets, survey
+from monitor.history.suggest import suggestions
 from monitor.web.api import Q, Reading, service_of
-from monitor.web.render import address, page
+from monitor.web.render import address, page, path
 from monitor.web.rewrite import FACETS, chosen, conditions, toggled
 
 router = APIRouter()
@@ -55,8 +56,14 @@ class Value:
 @router.get("/releases", response_class=HTMLResponse)
 def releases(
     request: Request, session: Reading, q: Q = "", sort: str = "released", cursor: str | None = None, live: str = ""
-) -> HTMLResponse:
-    """The newest releases, or those that match; a query that cannot be read is told beside the box, and kept."""
+) -> Response:
+    """The newest releases, or those that match; a query that cannot be read is told beside the box, and kept.
+
+    An id or a Hub URL alone leads to the page of its release.
+    """
+    row = pasted(session, q) if cursor is None else None
+    if row is not None:
+        return RedirectResponse(address(f"/releases/{path(row.repo_id)}", as_of=request.state.as_of), 303)
     live_now = live != "off" and cursor is None and request.state.moment is None
     context: dict[str, Any] = {
         "coverage": coverage(session, service_of(request).settings.hub_interval),
@@ -67,12 +74,14 @@ def releases(
         query = parse(q)
     except QueryError as problem:
         context |= {"problem": problem, "before": q[: problem.column - 1], "after": q[problem.column - 1 :]}
-        return page(request, "releases", 422, **context, **_table(request, Page([], None), q, sort))
+        return page(request, "releases", 422, **context, **_table(request, session, Page([], None), q, sort))
     found = search(session, query, sort=sort, limit=SHOWN, cursor=cursor)
     counted = _counted(request, session, query)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
     context |= {"total": counted.total, "exact": counted.exact}
-    return page(request, "releases", **context, **_table(request, found, q, sort))
+    if not found.items and q and cursor is None:
+        context |= {"suggestions": suggestions(session, query, service_of(request).registry)}
+    return page(request, "releases", **context, **_table(request, session, found, q, sort))
 
 
 @router.get("/releases/rows", response_class=HTMLResponse)
@@ -82,18 +91,19 @@ def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", 
         found = search(session, parse(q), sort=sort, limit=SHOWN)
     except (QueryError, SearchError):
         return Response(status_code=204)
-    table = _table(request, found, q, sort)
+    table = _table(request, session, found, q, sort)
     if table["have"] == have:
         return Response(status_code=204)
     return page(request, "rows", **table, live=request.state.moment is None)
 
 
-def _table(request: Request, found: Page, q: str, sort: str) -> dict[str, Any]:
+def _table(request: Request, session: Session, found: Page, q: str, sort: str) -> dict[str, Any]:
     given = {"q": q, "sort": _unless(sort, "released"), "as_of": request.state.as_of}
     state = [(row.id, row.facts_digest, row.downloads, row.likes, row.status) for row in found.items]
     have = hashlib.blake2b(repr(state).encode(), digest_size=6).hexdigest()
     return {
         "items": found.items,
+        "recorded": recorded(session, (row.foundation_repo_id for row in found.items)),
         "next": found.next and address("/releases", **given, cursor=found.next),
         "renew": address("/releases/rows", **given, have=have),
         "have": have,
