@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +294,45 @@ def test_the_hubs_webhooks_are_set_up_by_a_command() -> None:
         again = run("hub-webhooks", "sync", "--format", "jsonl", HF_TOKEN="hf_right", **settings)
         assert {json.loads(line)["action"] for line in again.stdout.splitlines()} == {"keep"}
         one_line(run("hub-webhooks", "sync", HF_TOKEN="hf_wrong", **settings), 1, "HF_TOKEN")
+
+
+def test_an_empty_answer_says_which_database_was_asked_and_what_may_have_been_meant(sqlite_url: str) -> None:
+    engine = db.make_engine(sqlite_url)
+    migrations.upgrade(engine)
+    empty = run("releases", MONITOR_DATABASE_URL=sqlite_url)
+    assert (empty.returncode, empty.stdout) == (0, "")
+    assert "holds no releases yet" in empty.stderr
+    assert sqlite_url.rpartition("/")[2] in empty.stderr
+    with db.transaction(engine) as session:
+        session.add(release("DeepSeek-R1"))
+    done = run("releases", "deepsek kind:base", MONITOR_DATABASE_URL=sqlite_url)
+    assert "none of the 1 releases in" in done.stderr
+    assert "did you mean deepseek?" in done.stderr
+    assert run("releases", "deepseek", MONITOR_DATABASE_URL=sqlite_url).stderr == ""
+
+
+def test_a_pasted_hub_url_or_id_shows_its_release_first(sqlite_url: str) -> None:
+    engine = db.make_engine(sqlite_url)
+    migrations.upgrade(engine)
+    with db.transaction(engine) as session:
+        session.add_all([release("Qwen3-8B", at=db.now() - timedelta(days=9)), release("Qwen3-8B-Base")])
+    for text_, found in (
+        ("Qwen/Qwen3-8B", ["Qwen/Qwen3-8B", "Qwen/Qwen3-8B-Base"]),
+        ("https://huggingface.co/Qwen/Qwen3-8B", ["Qwen/Qwen3-8B"]),
+    ):
+        done = run("releases", text_, "--format", "jsonl", MONITOR_DATABASE_URL=sqlite_url)
+        assert [json.loads(line)["repo_id"] for line in done.stdout.splitlines()] == found
+
+
+def test_a_webhook_to_what_is_no_web_address_is_refused() -> None:
+    for target in ("ftp://x", "example.com/hook", "https://", "http://x:99999/"):
+        one_line(run("subscribe", "webhook", target), 2, target, "http:// or https://")
+
+
+def test_a_lab_is_shown_by_any_of_its_names() -> None:
+    for name in ("Mistral AI", "mistralai", "mistral"):
+        assert json.loads(run("labs", "show", name).stdout)["id"] == "mistral"
+
+
+def test_completion_can_be_installed() -> None:
+    assert "--install-completion" in run("--help").stdout

@@ -79,11 +79,27 @@ def test_the_links_within_the_house_lead_somewhere(client: httpx.Client, path: s
     for link in links:
         # One of each shape: fifty rows link to fifty alike.
         seen.setdefault(re.sub(r"[^/?&=]+(?=$|[/&])", "x", urlsplit(link).path), link)
-    for link in seen.values():
+    # But of what something was built on, each: it need not be in the history, and is linked to on the Hub then.
+    releases = {link for link in links if re.fullmatch(r"/releases/[^/]+/[^/]+", urlsplit(link).path)}
+    for link in {*seen.values(), *releases}:
         if not link.startswith(skipped):
-            answer = client.get(link)
-            # What something was built on need not be in the history; then the page leads to the Hub.
-            assert answer.status_code == 200 or "Look for it on the Hub" in answer.text, link
+            assert client.get(link).status_code == 200, link
+
+
+def test_an_id_or_a_hub_url_leads_to_its_release(client: httpx.Client) -> None:
+    for text in (BASE, BASE.lower(), f"https://huggingface.co/{BASE}", f"hf.co/{BASE}/tree/main"):
+        answer = client.get("/releases", params={"q": text}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/releases/{BASE}"), text
+
+
+def test_a_search_without_matches_says_what_may_have_been_meant(client: httpx.Client) -> None:
+    assert "did you mean deepseek?" in client.get("/releases?q=deepsek").text
+
+
+def test_a_lab_is_found_under_its_other_names(client: httpx.Client) -> None:
+    for name in ("Mistral AI", "mistralai"):
+        assert client.get(f"/labs/{name}", follow_redirects=False).headers["location"] == "/labs/mistral"
+        assert client.get(f"/api/v1/labs/{name}").json()["id"] == "mistral"
 
 
 def test_a_search_shows_what_matches_and_keeps_what_was_asked(client: httpx.Client) -> None:
