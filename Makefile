@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test coverage lint types imports audit check bench lock clean
+.PHONY: run test coverage lint types imports dependencies audit check bench lock version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
 # python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock && .venv/bin/pip install --no-deps -e .
@@ -39,11 +39,15 @@ types: .venv/installed-dev
 imports: .venv/installed-dev
 	$(BIN)/lint-imports
 
+# Every package that the code imports is declared, and every one that is declared is imported.
+dependencies: .venv/installed-dev
+	$(BIN)/deptry . --no-ansi
+
 # What is known against the packages that requirements.lock pins.
 audit: .venv/installed-dev
 	@($(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --progress-spinner off -f json 2>/dev/null || true) | $(BIN)/python .ci/audit.py
 
-check: test lint types imports
+check: test lint types imports dependencies
 
 # .venv/bin/python -m tests.benchmarks
 bench: .venv/installed-dev
@@ -53,6 +57,19 @@ bench: .venv/installed-dev
 lock: .venv/installed-dev
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade --all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade --all-extras pyproject.toml --group dev -o requirements-dev.lock
+
+# The version, which stands in monitor/__init__.py alone.
+version:
+	@sed -n 's/^__version__ = "\(.*\)"$$/\1/p' monitor/__init__.py
+
+# The source distribution and the wheel, in dist/.
+dist: .venv/installed-dev
+	$(BIN)/uv build --quiet --out-dir dist
+
+# The container image, under its version and as the latest.
+IMAGE ?= hub-release-monitor
+image:
+	docker build --tag $(IMAGE):$(shell $(MAKE) -s version) --tag $(IMAGE):latest .
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
