@@ -1,0 +1,87 @@
+"""What the project is published by: one version, workflows that call the Makefile, templates that GitHub accepts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monitor import __version__
+from tests.conftest import ROOT
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+SCHEMAS = {
+    **dict.fromkeys(WORKFLOWS, "vendor.github-workflows"),
+    **dict.fromkeys(sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")), "vendor.github-issue-forms"),
+    GITHUB / "ISSUE_TEMPLATE" / "config.yml": "vendor.github-issue-config",
+    GITHUB / "dependabot.yml": "vendor.dependabot",
+}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def jobs(workflow: Path) -> dict[str, Any]:
+    """The jobs of a workflow, by name."""
+    found: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
+    return found
+
+
+def test_the_version_is_written_once() -> None:
+    assert "version" not in PROJECT["project"]
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    source = ROOT / PROJECT["tool"]["hatch"]["version"]["path"]
+    assert f'__version__ = "{__version__}"' in source.read_text()
+    said = subprocess.run(["make", "-s", "version"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    assert said.stdout.strip() == __version__
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.stem)
+def test_github_accepts_the_file(path: Path) -> None:
+    command = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", SCHEMAS[path], str(path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_by_commit_and_name_their_version(path: Path) -> None:
+    uses = re.findall(r"uses: (.*)", path.read_text())
+    assert uses
+    for action in uses:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_may_read_and_only_what_publishes_may_write(path: Path) -> None:
+    assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
+    for name, job in jobs(path).items():
+        assert name in {"publish", "pypi", "image"} or "permissions" not in job, name
+        assert "timeout-minutes" in job, name
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False, name
+
+
+def test_workflows_call_the_targets_of_the_makefile() -> None:
+    called = {
+        target
+        for path in WORKFLOWS
+        for job in jobs(path).values()
+        for step in job["steps"]
+        for words in re.findall(r"make (?:-s )?([a-z ]+)", step.get("run", ""))
+        for target in words.split()
+    }
+    assert called <= TARGETS
+    assert {"lint", "types", "imports", "dependencies", "audit", "test", "dist", "image"} <= called
+
+
+def test_every_python_that_is_tested_is_supported() -> None:
+    (test,) = [job for path in WORKFLOWS for name, job in jobs(path).items() if name == "test"]
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=")
+    assert test["strategy"]["matrix"]["python"][0] == oldest
