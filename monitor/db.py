@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -132,6 +133,7 @@ def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
     patience = {"connect_timeout": 10}
     pool = {"pool_size": 10, "max_overflow": 20} | pool
     engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **_JSON | pool)
+    event.listen(engine, "begin", _postgresql_begin)
     if further:
         event.listen(engine, "connect", partial(_set_up, further))
     return engine
@@ -148,8 +150,37 @@ def _set_up(statements: tuple[str, ...], connection: Any, _record: Any) -> None:
 
 
 def _sqlite_begin(connection: Any) -> None:
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    seconds = options.get("timeout")
+    driver = connection.connection.driver_connection
+    # Also undone here: the connection may have served a transaction with a limit before.
+    driver.set_progress_handler(None if seconds is None else _Deadline(seconds).passed, _STEPS)
+    connection.exec_driver_sql("BEGIN" if options.get("reading", False) else "BEGIN IMMEDIATE")
+
+
+_STEPS = 1_000_000
+"""Of SQLite's virtual machine (some 10 ms) between two looks at the clock."""
+
+
+class _Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def passed(self) -> bool:
+        return time.monotonic() > self._until
+
+
+def _postgresql_begin(connection: Any) -> None:
+    seconds = connection.get_execution_options().get("timeout")
+    if seconds is not None:
+        # For this transaction alone, so that it holds behind a pooler, too.
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1_000))}")
+
+
+def timed_out(error: DBAPIError) -> bool:
+    """Whether a statement was given up because it took longer than the ``timeout`` of :func:`reading`."""
+    code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
+    return code in {sqlite3.SQLITE_INTERRUPT, "57014"}
 
 
 @contextmanager
@@ -160,9 +191,13 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Session]:
-    """A session that only reads: on SQLite it takes no write lock."""
-    with Session(engine.execution_options(reading=True), expire_on_commit=False) as session:
+def reading(engine: Engine, *, timeout: float | None = None) -> Iterator[Session]:
+    """A session that only reads: on SQLite it takes no write lock.
+
+    ``timeout``: seconds after which a statement (PostgreSQL) or the transaction (SQLite) fails: see :func:`timed_out`.
+    """
+    options = {"reading": True} | ({} if timeout is None else {"timeout": timeout})
+    with Session(engine.execution_options(**options), expire_on_commit=False) as session:
         yield session
 
 

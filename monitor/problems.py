@@ -26,6 +26,7 @@ _SAYS: dict[int, tuple[str, str, str | None]] = {
     401: ("The bearer token is missing or another.", "unauthorized", None),
     403: ("Not set up on this server.", "forbidden", None),
     404: ("There is no such thing.", "not_found", None),
+    408: ("The body did not arrive in time.", "error", None),
     413: ("The body is too large.", "error", None),
     422: ("A parameter cannot be read; of a query, the column is told.", "bad_query", "q"),
     429: (
@@ -34,7 +35,8 @@ _SAYS: dict[int, tuple[str, str, str | None]] = {
         None,
     ),
     503: (
-        "The database does not answer, the Hub was not polled for too long, or no mail is sent here.",
+        "The database does not answer, or takes too long over this question (`query_timeout`); the Hub was not polled "
+        "for too long; or no mail is sent here.",
         "database_unavailable",
         None,
     ),

@@ -50,8 +50,12 @@ class Service:
 
     @cached_property
     def read_engine(self) -> Engine:
-        """For pages, feeds and the API: however many read, workers and what requests write go on."""
-        return db.separate_engine(self.engine, size=4, overflow=16)
+        """For pages, feeds and the API: however many read, workers and what requests write go on.
+
+        What takes longer than ``MONITOR_QUERY_TIMEOUT`` fails: see :func:`monitor.db.timed_out`.
+        """
+        engine = db.separate_engine(self.engine, size=4, overflow=16)
+        return engine.execution_options(timeout=self.settings.query_timeout)
 
     @cached_property
     def export_engine(self) -> Engine:

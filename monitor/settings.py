@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -134,11 +135,22 @@ class Settings(BaseSettings):
         le=3_600,
         description="seconds after which a client that takes nothing more of a response is disconnected",
     )
+    query_timeout: float = Field(
+        10,
+        gt=0,
+        le=3_600,
+        description="seconds after which a question of a reader to the database is given up with 503",
+    )
+    trusted_proxies: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="comma-separated addresses or networks of proxies whose X-Forwarded-For is believed; "
+        "else each proxy counts as one client",
+    )
     allow_private_targets: bool = Field(
         False, description="may feeds and outgoing webhooks reach private and loopback addresses"
     )
 
-    @field_validator("feeds", mode="before")
+    @field_validator("feeds", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -216,6 +228,16 @@ class Settings(BaseSettings):
         for url in value or ():
             if urlsplit(url).scheme not in {"http", "https"}:
                 raise ValueError(f"{masked_url(url)!r} is not an http:// or https:// URL")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for one in value or ():
+            try:
+                ip_network(one, strict=False)
+            except ValueError:
+                raise ValueError(f"{one!r} is no IP address or network (like 10.0.0.0/8)") from None
         return value
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from celery.worker import state as worker_state
 from monitor import stopping, telemetry
 from monitor.settings import Settings, SettingsError
 from monitor.urls import masked_url
+from monitor.web.connections import GuardedProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +126,14 @@ class WebThread:
         except OSError as error:
             raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
         self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            proxy_headers=False,  # whom to believe is MONITOR_TRUSTED_PROXIES
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.alerts.subscriptions import Wish, change, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target
+from monitor.channels.bodies import bounded
 from monitor.channels.webhook import secret_of
 from monitor.db import reading, transaction
 from monitor.models import Subscription, iso
@@ -59,6 +62,27 @@ class ChangedSubscription(BaseModel):
     paused: bool | None = None
 
 
+MAX_BODY_BYTES = 64 << 10
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+def _body(kind: type[_Body]) -> Callable[..., Awaitable[_Body]]:
+    """Reads a body of this kind, and only of the administrator: FastAPI's own parameter is read before who asks is."""
+
+    async def read(request: Request, _service: Admin) -> _Body:
+        try:
+            return kind.model_validate_json(await bounded(request, MAX_BODY_BYTES))
+        except ValidationError as error:
+            raise RequestValidationError(error.errors()) from None
+
+    return read
+
+
+def _described(kind: type[BaseModel]) -> dict[str, Any]:
+    schema = kind.model_json_schema()
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}, "required": True}}
+
+
 def as_json(service: Service, subscription: Subscription) -> dict[str, Any]:
     """A subscription as the API shows it; of an outgoing webhook also the secret that its receiver checks with."""
     keys = ("id", "channel", "target", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because")
@@ -70,7 +94,7 @@ def as_json(service: Service, subscription: Subscription) -> dict[str, Any]:
     }
 
 
-@router.get("", responses=refusals(401, 403))
+@router.get("", responses=refusals(401, 403, 429))
 def all_subscriptions(service: Admin) -> dict[str, Any]:
     """Every subscription, oldest first."""
     with reading(service.read_engine) as session:
@@ -78,8 +102,10 @@ def all_subscriptions(service: Admin) -> dict[str, Any]:
         return {"items": [as_json(service, row) for row in rows]}
 
 
-@router.post("", status_code=201, responses=refusals(400, 401, 403))
-def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
+@router.post(
+    "", status_code=201, responses=refusals(400, 401, 403, 408, 413, 429), openapi_extra=_described(NewSubscription)
+)
+def add(service: Admin, wish: Annotated[NewSubscription, Depends(_body(NewSubscription))]) -> dict[str, Any]:
     """A new subscription; the same wish again gives the one that is there."""
     if wish.channel not in service.channels:
         raise HTTPException(422, f"channel {wish.channel!r}: one of {', '.join(service.channels)} expected")
@@ -88,15 +114,19 @@ def add(service: Admin, wish: NewSubscription) -> dict[str, Any]:
         return as_json(service, subscribe(session, Wish(**terms, created_by="api")))
 
 
-@router.get("/{ident}", responses=refusals(401, 403, 404))
+@router.get("/{ident}", responses=refusals(401, 403, 404, 429))
 def one(service: Admin, ident: str) -> dict[str, Any]:
     """One subscription."""
     with reading(service.read_engine) as session:
         return as_json(service, _found(session, ident))
 
 
-@router.patch("/{ident}", responses=refusals(400, 401, 403, 404))
-def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, Any]:
+@router.patch(
+    "/{ident}", responses=refusals(400, 401, 403, 404, 408, 413, 429), openapi_extra=_described(ChangedSubscription)
+)
+def patch(
+    service: Admin, ident: str, wish: Annotated[ChangedSubscription, Depends(_body(ChangedSubscription))]
+) -> dict[str, Any]:
     """Changes a subscription."""
     with transaction(service.web_engine) as session:
         found = _found(session, ident)
@@ -107,7 +137,7 @@ def patch(service: Admin, ident: str, wish: ChangedSubscription) -> dict[str, An
         return as_json(service, found)
 
 
-@router.delete("/{ident}", status_code=204, responses=refusals(401, 403, 404))
+@router.delete("/{ident}", status_code=204, responses=refusals(401, 403, 404, 429))
 def remove(service: Admin, ident: str) -> None:
     """Removes a subscription and what is still to be told to it."""
     with transaction(service.web_engine) as session:

@@ -213,12 +213,12 @@ def export(request: Request, form: Literal["csv", "jsonl", "parquet"], moment: M
 
 
 @router.get("/healthz", tags=["operation"])
-def healthz() -> dict[str, str]:
-    """That this process answers."""
+async def healthz() -> dict[str, str]:
+    """That this process answers; on the event loop, so that it does even while every thread reads the database."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", tags=["operation"], responses=refusals())
+@router.get("/readyz", tags=["operation"], responses=refusals(429))
 def readyz(request: Request, session: Present) -> dict[str, Any]:
     """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not.
 

@@ -20,14 +20,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from monitor import __version__, logs
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels import email, slack
-from monitor.db import DatabaseError
+from monitor.db import DatabaseError, timed_out
 from monitor.history.pieces import Pieces
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
 from monitor.labs import LabsError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, edge, hooks, metrics, pages, stories, syndication
+from monitor.web import admin, api, connections, edge, hooks, metrics, pages, stories, syndication
 from monitor.web.exports import Slots, Version
 from monitor.web.stalled import StalledReaders
 
@@ -70,7 +70,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
-    edge.surround(web, service.settings, service.read_engine)
+    edge.surround(web, service.settings)
     for kind, status, code in (
         (QueryError, 422, "bad_query"),
         (SearchError, 422, "bad_parameter"),
@@ -90,6 +90,8 @@ def _answer(status: int | None, code: str) -> Any:
         message, field, number = _explained(error, status)
         headers = getattr(error, "headers", None)
         name = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 403: "forbidden"}.get(number, code)
+        if isinstance(error, DBAPIError) and timed_out(error):
+            name = "query_timeout"
         if request.url.path.startswith(("/api/", "/hooks/", "/slack/", "/export", "/feed", "/healthz", "/readyz")):
             return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number, headers)
         response = pages.error(request, number, message)
@@ -107,11 +109,17 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
         return str(first["msg"]), str(first["loc"][-1]) if first["loc"] else None, status or 422
     if isinstance(error, QueryError):
         return str(error), "q", status or 422
-    if isinstance(error, NoConnectionError):
-        return "too many requests read the database; try again in a moment", None, status or 503
-    if isinstance(error, DBAPIError):
-        return "the database does not answer; try again in a moment", None, status or 503
+    if isinstance(error, DBAPIError | NoConnectionError):
+        return _database_says(error), None, status or 503
     return str(error), getattr(error, "field", None), status or 400
+
+
+def _database_says(error: DBAPIError | NoConnectionError) -> str:
+    if isinstance(error, NoConnectionError):
+        return "too many requests read the database; try again in a moment"
+    if timed_out(error):
+        return "this question takes too long here; ask for less: fewer terms, or a narrower query"
+    return "the database does not answer; try again in a moment"
 
 
 def _app() -> FastAPI:
@@ -121,6 +129,7 @@ def _app() -> FastAPI:
         # A broken labs file or a sender that cannot be is told now, not at the first request.
         service.registry, service.channels  # noqa: B018
         web = create_app(service)
+        connections.guard_default()
         # What was made by now stays: a full collection that walked it would hold up a request for a sixth of a second.
         gc.freeze()
         return web

@@ -22,7 +22,7 @@ LARGEST = 1_000_000
 """Bytes of a payload; the Hub's own hold a few thousand."""
 
 
-@router.post("/hooks/hub", status_code=202, tags=["hooks"], responses=refusals(400, 401, 403, 413))
+@router.post("/hooks/hub", status_code=202, tags=["hooks"], responses=refusals(400, 401, 403, 408, 413))
 async def hub(
     request: Request, background: BackgroundTasks, x_webhook_secret: Annotated[str, Header()] = ""
 ) -> JSONResponse:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from monitor.web.edge import Limited, client_of
+from monitor.addresses import client_key
+from monitor.web.edge import Limited
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,9 +31,10 @@ def test_where_redis_does_not_answer_nobody_is_refused() -> None:
     [
         ("203.0.113.9", "203.0.113.9"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
         ("testclient", "testclient"),
+        ("", ""),
     ],
 )
 def test_a_client_is_an_address_or_a_network_of_one_customer(host: str, client: str) -> None:
-    assert client_of({"client": (host, 1)}) == client
-    assert client_of({}) == ""
+    assert client_key(host) == client

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 from urllib.parse import parse_qs
 
 from fastapi import Depends, HTTPException, Request
 
+from monitor.addresses import client_key
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels.bodies import bounded
 from monitor.channels.email.signup import Terms
@@ -33,11 +33,6 @@ async def small_body(request: Request) -> bytes:
     return await bounded(request, LARGEST)
 
 
-async def report_body(request: Request) -> bytes:
-    """The body of a mail that came back; 413 beyond 8 MiB."""
-    return await bounded(request, LARGEST_REPORT)
-
-
 def _fields(body: Annotated[bytes, Depends(small_body)]) -> Fields:
     try:
         return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
@@ -46,7 +41,6 @@ def _fields(body: Annotated[bytes, Depends(small_body)]) -> Fields:
 
 
 Body = Annotated[bytes, Depends(small_body)]
-ReportBody = Annotated[bytes, Depends(report_body)]
 Form = Annotated[Fields, Depends(_fields)]
 
 
@@ -83,13 +77,5 @@ def terms(form: Fields) -> Terms:
 
 
 def client_of(request: Request) -> str:
-    """Who asks: an IPv4 address, or the /64 that one subscriber of IPv6 has."""
-    host = request.client.host if request.client else "unknown"
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.version == 4:
-        return str(address)
-    mapped = address.ipv4_mapped
-    return str(mapped or ipaddress.ip_network((address, 64), strict=False))
+    """Who asks, for counting sign-ups."""
+    return client_key(request.client.host if request.client else "unknown")

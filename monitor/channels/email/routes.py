@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from monitor.alerts.subscriptions import SubscriptionError
+from monitor.channels.bodies import bounded
 from monitor.channels.email import bounces, links, preferences, signup
 from monitor.channels.email.confirmations import TooManyError
-from monitor.channels.email.forms import Body, Fields, Form, ReportBody, clicked, client_of, one, terms
+from monitor.channels.email.forms import LARGEST_REPORT, Body, Fields, Form, clicked, client_of, one, terms
 from monitor.channels.email.links import House, house_of
 from monitor.channels.email.preview import preview
 from monitor.channels.email.show import HERE, notice, page
@@ -51,7 +52,7 @@ _SCHEMA = {"content": {"application/json": {"schema": NewEmailSubscription.model
     status_code=202,
     tags=["email"],
     openapi_extra={"requestBody": _SCHEMA},
-    responses=refusals(400, 413, 429),
+    responses=refusals(400, 408, 413, 429),
 )
 def subscribe(request: Request, body: Body) -> dict[str, str]:
     """Asks for letters: a confirmation is sent, and the answer is the same for every address."""
@@ -160,11 +161,23 @@ def confirm(request: Request, token: str) -> Response:
     )
 
 
-@router.post("/hooks/email/bounce", tags=["email"], responses=refusals(401, 403, 413))
-def bounced(request: Request, body: ReportBody) -> JSONResponse:
-    """A mail that came back, raw: delivery reports, complaints and letters to unsubscribe (with the admin token)."""
-    house: House = house_of(request)
+def _administered(request: Request) -> House:
+    house = house_of(request)
     links.administrator(request, house)
+    return house
+
+
+Administered = Annotated[House, Depends(_administered)]
+
+
+async def _report(request: Request, _: Administered) -> bytes:
+    """A mail that came back, read only from who may send it: 413 beyond 8 MiB."""
+    return await bounded(request, LARGEST_REPORT)
+
+
+@router.post("/hooks/email/bounce", tags=["email"], responses=refusals(401, 403, 408, 413, 429))
+def bounced(house: Administered, body: Annotated[bytes, Depends(_report)]) -> JSONResponse:
+    """A mail that came back, raw: delivery reports, complaints and letters to unsubscribe (with the admin token)."""
     return JSONResponse({"status": bounces.take(house.engine, house.tokens, body)})
 
 

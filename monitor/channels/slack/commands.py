@@ -100,7 +100,7 @@ def preview(house: House, room: Room, query: str) -> Reply:
 
 
 def _subscriptions(house: House, room: Room) -> list[Subscription]:
-    with reading(house.engine) as session:
+    with reading(house.engine, timeout=house.settings.query_timeout) as session:
         return subscriptions_of(house, session, room)
 
 
@@ -138,7 +138,7 @@ def _search(house: House, query: str) -> Reply:
 
 def _why(house: House, room: Room, name: str) -> Reply:
     name = name.removeprefix("https://huggingface.co/").strip("<>/ ").partition("|")[0]
-    with reading(house.engine) as session:
+    with reading(house.engine, timeout=house.settings.query_timeout) as session:
         release = search.find(session, name)
         if release is None:
             return replies.said(f"No release {escaped(name, 150)} is known here. Names are written as on the Hub.")

@@ -73,7 +73,7 @@ def _seen(house: House, query: Query, days: int | None, most: int) -> Seen:
     some = matching(query)
     if days is not None:
         some = some.where(moment >= now() - timedelta(days=days))
-    with reading(house.engine) as session:
+    with reading(house.engine, timeout=house.settings.query_timeout) as session:
         number = session.scalar(select(func.count()).select_from(some.subquery())) or 0
         newest = some.order_by(moment.desc().nulls_last(), col(Release.id).desc()).limit(most)
         return Seen(number, tuple(session.scalars(newest)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import time
 from datetime import timedelta
 from functools import cached_property
 
@@ -21,6 +23,10 @@ from monitor.settings import Settings
 
 LARGEST = 1_000_000
 """Bytes of a request; a click comes with the whole message that was clicked in."""
+LASTS = 300
+"""Seconds for which a signature is good (Slack's own advice)."""
+_SIGNATURE, _STAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
+_NOT_SLACK = "not signed by Slack, or longer than five minutes ago"
 KEPT = timedelta(minutes=15)
 """How long what was used is remembered: longer than any signature or state is good for."""
 
@@ -58,15 +64,18 @@ async def signed_body(request: Request) -> bytes:
     secret = house.settings.slack_signing_secret
     if secret is None:
         raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so nothing is taken from Slack")
-    body = await bounded(request, LARGEST)
     stamp = request.headers.get("x-slack-request-timestamp", "")
     signature = request.headers.get("x-slack-signature", "")
+    # The body of who cannot be Slack is not read.
+    if not _SIGNATURE.fullmatch(signature) or not _STAMP.fullmatch(stamp) or abs(time.time() - int(stamp)) > LASTS:
+        raise HTTPException(401, _NOT_SLACK)
+    body = await bounded(request, LARGEST)
     try:
         good = SignatureVerifier(secret.get_secret_value()).is_valid(body, stamp, signature)
     except (ValueError, TypeError):  # no number, no UTF-8, no ASCII
         good = False
     if not good:
-        raise HTTPException(401, "not signed by Slack, or longer than five minutes ago")
+        raise HTTPException(401, _NOT_SLACK)
     if not await run_in_threadpool(first_use, house.engine, signature):
         raise HTTPException(401, "this request was taken before")
     return body

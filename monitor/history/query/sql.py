@@ -148,6 +148,8 @@ def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> 
         known = [value for value in values if value != NONE]
         parts = [column.in_(known)] if known else []
         return or_(*parts, *([column.is_(None)] if NONE in values else []))
+    if field in _LISTS:
+        return _in_list(field, values)
     return or_(*(_value(field, operator, value, now) for value in values))
 
 
@@ -156,8 +158,6 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
         return _word(value)
     if field in COUNTS or field in DATES:
         return col(COLUMNS[field]).is_(None) if value == NONE else _between(field, operator, value, now)
-    if field in _LISTS:
-        return _in_list(field, value)
     match field:
         case "license":
             if value in LICENSE_CLASSES:
@@ -196,11 +196,12 @@ def _between(field: str, operator: str, value: str, now: datetime) -> ColumnElem
     return and_(*parts)
 
 
-def _in_list(field: str, value: str) -> ColumnElement[bool]:
+def _in_list(field: str, values: tuple[str, ...]) -> ColumnElement[bool]:
+    """Any of the values; each row's list is read once, however many they are."""
     source = elements(col(_LISTS[field])).table_valued("value", name="item")
-    if value == NONE:
-        return not_(exists(select(1).select_from(source)))
-    return exists(select(1).select_from(source).where(folded(source.c.value) == value))
+    known = [value for value in values if value != NONE]
+    parts = [exists(select(1).select_from(source).where(folded(source.c.value).in_(known)))] if known else []
+    return or_(*parts, *([not_(exists(select(1).select_from(source)))] if NONE in values else []))
 
 
 def _gated(value: str) -> ColumnElement[bool]:
