@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, Table, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, func, or_, select, update
 from sqlmodel import Session, col
 
 from monitor import stopping
@@ -309,13 +309,18 @@ def _launch(rows: Sequence[Delivery]) -> int | None:
     return launches.pop() if len(launches) == 1 else None
 
 
+def _of_target(row: Delivery) -> Select[Any]:
+    """The subscriptions of a delivery's target: by them the indexes find what it was told of one release or launch."""
+    return select(col(Subscription.id)).where(col(Subscription.target_id) == row.target_id)
+
+
 def _told_before(session: Session, row: Delivery) -> list[Delivery]:
     """What this target was told of the same launch, outside digests, first message first."""
     if row.launch_id is None or row.event != Event.RELEASE:
         return []
     told = select(Delivery).where(
-        col(Delivery.target_id) == row.target_id,
         col(Delivery.launch_id) == row.launch_id,
+        col(Delivery.subscription_id).in_(_of_target(row)),
         col(Delivery.event) == str(Event.RELEASE),
         col(Delivery.state) == str(DeliveryState.SENT),
         col(Delivery.receipt).is_not(None),
@@ -340,7 +345,7 @@ def _first_receipt(session: Session, rows: Sequence[Delivery]) -> str | None:
     if row.event == Event.RELEASE or len({(one.release_id, one.event) for one in rows}) > 1:
         return None
     told = select(col(Delivery.receipt)).where(
-        col(Delivery.target_id) == row.target_id,
+        col(Delivery.subscription_id).in_(_of_target(row)),
         col(Delivery.release_id) == row.release_id,
         col(Delivery.event) == str(Event.RELEASE),
         col(Delivery.receipt).is_not(None),
