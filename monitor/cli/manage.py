@@ -11,13 +11,16 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor import db, lookups, migrations
+from monitor.alerts.forecast import DAYS, forecast
 from monitor.alerts.message import SendError, trial
 from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
 from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
-from monitor.labs import Lab
+from monitor.history.query import parse
+from monitor.history.suggest import suggestions
+from monitor.labs import Lab, in_use
 from monitor.labs import load as load_labs
 from monitor.models import Feed, Subscription, iso
 from monitor.service import Service
@@ -72,9 +75,28 @@ def subscribe_command(
         raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
     with db.transaction(service.engine) as session:
         wish = Wish(channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator)
-        typer.echo(subscribe(session, wish).id)
+        made = subscribe(session, wish)
+        typer.echo(made.id)
+        _answer(session, made)
 
 
+def _answer(session: Session, made: Subscription) -> None:
+    """Says on standard error what a subscription is, what it would have told, and what to do next."""
+    query = parse(made.filter)
+    found = forecast(session, query)
+    lines = [f"{made.channel} {made.target} is told of {made.filter or 'everything'}"]
+    if not made.operator:
+        lines.append(f"In the last {DAYS} days that would have been {found.counted()}. {found.span()}".rstrip())
+        if found.a_day >= BUSY and made.digest == Digest.IMMEDIATE:
+            lines.append(f"That is about {found.a_day:.0f} a day: a digest may suit better (--digest daily)")
+        if not found.releases and not found.events:
+            lines += suggestions(session, query, in_use())
+    lines.append(f"Try it: hub-monitor subscriptions test {made.id}; alerts are sent while hub-monitor up is running")
+    typer.echo("\n".join(lines), err=True)
+
+
+BUSY = 5
+"""Alerts a day from which on a digest is advised."""
 COLUMNS = ("id", "channel", "target", "filter", "digest", "paused", "paused_because", "created_at")
 
 

@@ -336,3 +336,15 @@ def test_a_lab_is_shown_by_any_of_its_names() -> None:
 
 def test_completion_can_be_installed() -> None:
     assert "--install-completion" in run("--help").stdout
+
+
+def test_who_subscribes_hears_how_it_was_read_what_it_would_have_told_and_what_to_do_next(sqlite_url: str) -> None:
+    engine = db.make_engine(sqlite_url)
+    migrations.upgrade(engine)
+    with db.transaction(engine) as session:
+        session.add(release("Qwen3-8B", at=db.now() - timedelta(days=1)))
+    made = run("subscribe", "terminal", "x", "--filter", "origin=China and params≥1B", MONITOR_DATABASE_URL=sqlite_url)
+    ident = made.stdout.strip()
+    assert "terminal x is told of origin:CN params:>=1B" in made.stderr
+    assert "In the last 30 days that would have been 1 release." in made.stderr
+    assert f"hub-monitor subscriptions test {ident}" in made.stderr

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from sqlalchemy import Engine, func, select
-from sqlmodel import col
+from sqlalchemy import Engine
 
+from monitor.alerts.forecast import Forecast, forecast
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels.email.signup import Terms
-from monitor.db import now, reading
+from monitor.db import reading
 from monitor.history.query import parse
-from monitor.history.search import matching
+from monitor.history.suggest import suggestions
+from monitor.labs import in_use
 from monitor.models import Release
 
-DAYS = 30
 SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``matches``: in 30 days. ``problem``: why the filter cannot be read."""
+    """``matches``: releases of 30 days. ``problem``: why the filter cannot be read. ``hints``: what may be meant."""
 
     filter: str
     matches: int = 0
     releases: tuple[Release, ...] = ()
     problem: str | None = None
+    counted: Forecast | None = None
+    hints: tuple[str, ...] = ()
 
     @property
     def a_week(self) -> str:
         """How many letters or lines a week to expect, in words."""
-        weekly = self.matches * 7 / DAYS
+        weekly = self.counted.a_day * 7 if self.counted else 0
         if weekly == 0:
             return "none"
         return "less than one" if weekly < 1 else f"about {weekly:.0f}"
@@ -43,9 +44,8 @@ def preview(engine: Engine, text: str) -> Preview:
         normal = Terms(text).checked().filter
     except SubscriptionError as error:
         return Preview(text[:200], problem=str(error))
-    moment = col(Release.released_at)
-    recent = matching(parse(normal)).where(moment >= now() - timedelta(days=DAYS))
     with reading(engine) as session:
-        matches = session.scalar(select(func.count()).select_from(recent.subquery())) or 0
-        newest = recent.order_by(moment.desc(), col(Release.id).desc()).limit(SHOWN)
-        return Preview(normal, matches, tuple(session.scalars(newest)))
+        query = parse(normal)
+        found = forecast(session, query, SHOWN)
+        hints = suggestions(session, query, in_use()) if found.releases == 0 else []
+    return Preview(normal, found.releases, found.newest, counted=found, hints=tuple(hints))

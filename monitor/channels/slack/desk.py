@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
+from monitor.alerts.forecast import Forecast, forecast
 from monitor.alerts.subscriptions import change
 from monitor.channels.slack.doorway import House
 from monitor.channels.slack.installs import installed
-from monitor.db import now, reading
+from monitor.db import reading
 from monitor.history.query import Query, parse
 from monitor.history.query.tree import All, Term, normalised, written
 from monitor.history.search import matching
+from monitor.history.suggest import suggestions
 from monitor.models import Release, Subscription
 
-DAYS, NEWEST, FOUND = 30, 5, 10
+NEWEST, FOUND = 5, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What matches: how many, and the newest of them."""
+    """What matches: how many, and the newest of them; of nothing, what may have been meant."""
 
     count: int
     newest: tuple[Release, ...]
+    hints: tuple[str, ...] = ()
 
 
 def target_of(house: House, room: Room) -> str:
@@ -58,25 +60,20 @@ def chosen(some: Sequence[Subscription], word: str) -> Subscription | None:
     return next((one for one in some if one.id == word), None)
 
 
-def recent(house: House, query: Query, days: int = DAYS) -> Seen:
-    """What became public in the last days and matches."""
-    return _seen(house, query, days, NEWEST)
+def recent(house: House, query: Query) -> Forecast:
+    """What a filter would have told in the last 30 days."""
+    with reading(house.engine, timeout=house.settings.query_timeout) as session:
+        return forecast(session, query, NEWEST)
 
 
 def found(house: House, query: Query) -> Seen:
     """What matches of the whole history."""
-    return _seen(house, query, None, FOUND)
-
-
-def _seen(house: House, query: Query, days: int | None, most: int) -> Seen:
-    moment = col(Release.released_at)
     some = matching(query)
-    if days is not None:
-        some = some.where(moment >= now() - timedelta(days=days))
     with reading(house.engine, timeout=house.settings.query_timeout) as session:
         number = session.scalar(select(func.count()).select_from(some.subquery())) or 0
-        newest = some.order_by(moment.desc().nulls_last(), col(Release.id).desc()).limit(most)
-        return Seen(number, tuple(session.scalars(newest)))
+        newest = some.order_by(col(Release.released_at).desc().nulls_last(), col(Release.id).desc()).limit(FOUND)
+        hints = suggestions(session, query, house.registry) if number == 0 else []
+        return Seen(number, tuple(session.scalars(newest)), tuple(hints))
 
 
 # --- filters ----------------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from monitor.alerts.forecast import DAYS, Forecast
 from monitor.channels import words
 from monitor.channels.slack.blocks import Block, button, context, section
-from monitor.channels.slack.desk import DAYS, Seen
+from monitor.channels.slack.desk import Seen
 from monitor.channels.slack.markup import code, escaped, hub, link, units
 from monitor.history.query import QueryError
 from monitor.models import Release, Subscription
@@ -55,12 +56,14 @@ def unread(query: str, error: QueryError) -> Reply:
     return reply(section(f"{mark}{shown}"), text=shown)
 
 
-def previewed(query: str, normal: str, seen: Seen, known: bool) -> Reply:
+def previewed(query: str, normal: str, seen: Forecast, known: bool) -> Reply:
     """What a filter would have told, and the buttons that keep it."""
     shown = code(query) if normal else "everything"
-    lines = [f"In the last {DAYS} days {shown} would have told *{_number(seen.count, 'release')}*."]
-    if seen.count >= BUSY * DAYS:
-        lines.append(f"That is about {seen.count / DAYS:.0f} a day: a digest may suit better.")
+    lines = [f"In the last {DAYS} days {shown} would have told *{seen.counted()}*."]
+    if seen.span():
+        lines.append(seen.span())
+    if seen.a_day >= BUSY:
+        lines.append(f"That is about {seen.a_day:.0f} a day: a digest may suit better.")
     blocks = [section("\n".join(lines))]
     if seen.newest:
         blocks.append(section("\n".join(map(one_line, seen.newest))))
@@ -84,12 +87,9 @@ def kept(subscription: Subscription) -> Reply:
     return said(text) | {"replace_original": True}
 
 
-def changed(subscription: Subscription, seen: Seen, former: str) -> Reply:
+def changed(subscription: Subscription, seen: Forecast, former: str) -> Reply:
     """That a filter is another one now, what that would have told, and how to take it back."""
-    text = (
-        f"The filter is {_filter(subscription)} now; in the last {DAYS} days it would have told "
-        f"{_number(seen.count, 'release')}."
-    )
+    text = f"The filter is {_filter(subscription)} now; in the last {DAYS} days it would have told {seen.counted()}."
     value = f"{subscription.id} {former}"
     buttons = [button("Undo", "undo", value=value)] if units(value) <= 2_000 else []
     return said(text, *buttons)
@@ -115,7 +115,8 @@ def listed(some: Sequence[Subscription]) -> Reply:
 def results(query: str, seen: Seen, page: str) -> Reply:
     """What a search found."""
     if not seen.count:
-        return said(f"Nothing in the history matches {code(query)}." if query else "The history is empty.")
+        hints = escaped(" ".join(("", *seen.hints)), 900)
+        return said(f"Nothing in the history matches {code(query)}.{hints}" if query else "The history is empty.")
     more = f", the newest {len(seen.newest)}" if seen.count > len(seen.newest) else ""
     lines = [f"*{_number(seen.count, 'release')}*{more}:", *map(one_line, seen.newest)]
     return reply(section("\n".join(lines)), context(f"{link(page, 'All of them on the page')}"), text=lines[0])
