@@ -27,6 +27,7 @@ from monitor.channels.slack.replies import Reply
 from monitor.db import reading, transaction
 from monitor.history import search
 from monitor.history.query import QueryError, explain, parse
+from monitor.history.query.spelling import spelled
 from monitor.models import Delivery, DeliveryState, Release, Subscription
 
 LONGEST = 1_900
@@ -96,7 +97,8 @@ def preview(house: House, room: Room, query: str) -> Reply:
     """What a filter would have told, before it is kept."""
     parsed = parse(query)
     known = any(one.filter == parsed.normal and not one.paused for one in _subscriptions(house, room))
-    return replies.previewed(query, parsed.normal, recent(house, parsed), known)
+    # Shown and kept in the language's own spelling, with the asker's order of terms.
+    return replies.previewed(spelled(query).text, parsed.normal, recent(house, parsed), known)
 
 
 def _subscriptions(house: House, room: Room) -> list[Subscription]:
