@@ -17,7 +17,7 @@ from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parque
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
 from monitor.history.query import Query, parse
-from monitor.history.search import SORTS, pasted, search, stream
+from monitor.history.search import SORTS, namesake, pasted, search, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, zone
 from monitor.history.suggest import suggestions
 from monitor.models import Release
@@ -56,7 +56,7 @@ def releases(
             cursor = page.next
             if cursor is None:
                 break
-        named = pasted(session, query)
+        named = pasted(session, query) or (namesake(session, wanted) if sort == "released" else None)
         if named is not None:
             rows = [named.as_json(), *(row for row in rows if row["repo_id"] != named.repo_id)][:limit]
         empty = None if rows else _why_empty(service, session, wanted)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import permutations
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     text,
     type_coerce,
@@ -35,6 +37,7 @@ from sqlmodel import Session, col
 from monitor.db import UTCDateTime
 from monitor.history.query import Query, lookup, to_sql
 from monitor.history.query.hub_url import HubURLError, reference
+from monitor.history.query.tree import All, Term
 from monitor.history.query.values import DATES
 from monitor.history.rows import iso_of, selected, told
 from monitor.models import Change, Release
@@ -234,6 +237,36 @@ def pasted(session: Session, text: str) -> Release | None:
     except HubURLError:
         return None
     return find(session, name) if _ID.fullmatch(name) else None
+
+
+MAX_NAMED_WORDS = 3
+"""Words of a search that are looked for as a name, in any order."""
+
+
+def namesake(session: Session, query: Query) -> Release | None:
+    """The release whose name is just the words that a query searches for; of several, the one with the most likes.
+
+    None as well where the words are too common for the index of words to narrow the search, and for the past.
+    """
+    items = query.root.items if isinstance(query.root, All) else (query.root,)
+    phrases = [item.values[0] for item in items if isinstance(item, Term) and item.field == ""]
+    if not 0 < len(phrases) <= MAX_NAMED_WORDS:
+        return None
+    where = conditions(session, query)
+    if len(where) <= UNNARROWED:
+        return None
+    # The words of a name are parted by one sign each: "_" stands for any.
+    named = [" ".join(order).replace(" ", "_") for order in permutations(phrases)]
+    name = func.lower(col(Release.name))
+    some = _rows().where(*where, or_(*(name.like(one) for one in named)))
+    gone = col(Release.status) == str(Status.GONE)
+    return session.scalars(
+        some.order_by(gone, col(Release.likes).desc().nulls_last(), col(Release.id)).limit(1)
+    ).first()
+
+
+UNNARROWED = 2
+"""Conditions of a search that no index of words narrows."""
 
 
 def find(session: Session, repo_id: str) -> Release | None:

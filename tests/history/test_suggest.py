@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from monitor import db
 from monitor.history.query import parse
-from monitor.history.search import pasted, recorded
+from monitor.history.search import namesake, pasted, recorded
 from monitor.history.suggest import suggestions
 from monitor.labs import load
 from tests.history.query.test_query import release
@@ -60,3 +60,20 @@ def test_anything_else_is_a_search(engine_of_three: Engine, text: str) -> None:
     with db.reading(engine_of_three) as session:
         assert pasted(session, text) is None
         assert recorded(session, ["Qwen/qwen3-8b", "x/y", None]) == {"qwen/qwen3-8b"}
+
+
+@pytest.mark.parametrize("query", ["gpt-oss-20b", "GPT oss 20b kind:base", '"deepseek r1"', "r1 deepseek", "qwen3-8b"])
+def test_the_namesake_of_what_is_searched_for_is_known(engine_of_three: Engine, query: str) -> None:
+    with db.transaction(engine_of_three) as session:
+        for number, name in enumerate(("x/GPT-OSS-20B", "x/DeepSeek-R1-GGUF", "x/Qwen3-8B")):
+            session.add(release(10 + number, repo_id=name, name=name[2:], likes=None))
+    with db.reading(engine_of_three) as session:
+        found = namesake(session, parse(query))
+        assert found is not None
+        assert found.repo_id in NAMES
+
+
+@pytest.mark.parametrize("query", ["", "gpt", "kind:base", "deepseek r1 gguf", "-gpt-oss-20b"])
+def test_a_search_for_no_name_has_no_namesake(engine_of_three: Engine, query: str) -> None:
+    with db.reading(engine_of_three) as session:
+        assert namesake(session, parse(query)) is None

@@ -345,3 +345,15 @@ def test_ages_are_told_in_the_largest_unit_that_fits() -> None:
     ]  # fmt: skip
     assert ago(now + timedelta(minutes=5, seconds=5)).startswith("in 5 min")
     assert ago(None) == "never"
+
+
+def test_the_namesake_of_a_search_comes_first_and_stays_there(client: httpx.Client) -> None:
+    name = BASE.partition("/")[2]
+    text = client.get("/releases", params={"q": name}).text
+    first = re.search(r'<a id="r\d+" href="([^"]+)"', text)
+    assert first
+    assert first[1] == f"/releases/{BASE}"
+    assert text.count(f'href="/releases/{BASE}"><bdi>{name}</bdi>') == 1
+    renew = re.search(r'hx-get="([^"]+)"', text)
+    assert renew
+    assert client.get(renew[1].replace("&amp;", "&")).status_code == 204

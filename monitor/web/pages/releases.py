@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from monitor.history.coverage import coverage
 from monitor.history.query import Query, QueryError, parse
-from monitor.history.search import Page, SearchError, pasted, recorded, search
+from monitor.history.search import Page, SearchError, namesake, pasted, recorded, search
 from monitor.history.stats import Facets, survey
 from monitor.history.suggest import suggestions
 from monitor.web.api import Q, Reading, service_of
@@ -75,7 +75,7 @@ def releases(
     except QueryError as problem:
         context |= {"problem": problem, "before": q[: problem.column - 1], "after": q[problem.column - 1 :]}
         return page(request, "releases", 422, **context, **_table(request, session, Page([], None), q, sort))
-    found = search(session, query, sort=sort, limit=SHOWN, cursor=cursor)
+    found = _found(session, query, sort, cursor)
     counted = _counted(request, session, query)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
     context |= {"total": counted.total, "exact": counted.exact}
@@ -88,13 +88,24 @@ def releases(
 def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", have: str = "") -> Response:
     """The table alone, for the page to renew itself with; 204 where it is the one the page has."""
     try:
-        found = search(session, parse(q), sort=sort, limit=SHOWN)
+        found = _found(session, parse(q), sort)
     except (QueryError, SearchError):
         return Response(status_code=204)
     table = _table(request, session, found, q, sort)
     if table["have"] == have:
         return Response(status_code=204)
     return page(request, "rows", **table, live=request.state.moment is None)
+
+
+def _found(session: Session, query: Query, sort: str, cursor: str | None = None) -> Page:
+    """A page of what matches; in the usual order, the namesake of what is searched for comes first."""
+    found = search(session, query, sort=sort, limit=SHOWN, cursor=cursor)
+    same = namesake(session, query) if sort == "released" else None
+    if same is None:
+        return found
+    # On no later page again.
+    others = [row for row in found.items if row.id != same.id]
+    return Page([same, *others] if cursor is None else others, found.next)
 
 
 def _table(request: Request, session: Session, found: Page, q: str, sort: str) -> dict[str, Any]:
