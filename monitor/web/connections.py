@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEADER_SECONDS, BODY_SECONDS = 10, 30
 """From the start of a connection, or the end of the response before, to the end of a request's headers; and from there
 to the end of its body. uvicorn itself closes what is idle after a response (``--timeout-keep-alive``, 5 s)."""
+DISCARD_PAUSE_SECONDS = 0.05
 MAX_HEADER_BYTES = 64 << 10
 MAX_CONNECTIONS = 500
 """Of one process; more than half of the 1,024 files that a process may usually have open is left to everything else."""
@@ -44,6 +45,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._receives_headers:
             self._header_bytes += len(data)
         super().data_received(data)
+        if self._receives_body and self.cycle is not None and self.cycle.response_complete:
+            # What still comes of a body that was refused is thrown away, but not as fast as it can be sent.
+            self.flow.pause_reading()
+            self.loop.call_later(DISCARD_PAUSE_SECONDS, self._read_on)
         if self._receives_headers and self._header_bytes > MAX_HEADER_BYTES:
             self._refuse("431 Request Header Fields Too Large", f"at most {MAX_HEADER_BYTES} bytes of headers")
 
@@ -66,6 +71,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _make_room(self) -> bool:
         """Closes the connection that has waited longest for its client to send; False where each has a request."""

@@ -55,7 +55,7 @@ MAX_BODY_BYTES = 8 << 20
 """Of any request; routes that read a body have limits of their own, most of them far lower."""
 BODY_SECONDS = 20
 """For a body to arrive, once it is waited for."""
-RUNNING, WAITING, WAIT_SECONDS = 4, 16, 10
+RUNNING, WAITING, WAIT_SECONDS = 2, 18, 10
 """Requests of one client that are answered at the same time, that wait for that, and for how long."""
 
 
