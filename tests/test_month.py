@@ -41,3 +41,15 @@ def test_passing_over_what_can_find_nothing_changes_nothing(tmp_path: Path) -> N
     whole = simulate(plan, f"sqlite:///{tmp_path}/whole.db", every_one=True)
     assert quick.releases > 10
     assert whole == quick
+
+
+def test_hostile_repositories_hide_nothing_and_make_nothing_false(tmp_path: Path) -> None:
+    plan = Plan(
+        days=0.04, namespaces=4, repositories=600, uploads=2_000, pace=6_000, bursts=1, burst=250, outage_hours=0.1,
+        hostile=0.08,
+    )  # fmt: skip
+    found = simulate(plan, f"sqlite:///{tmp_path}/hub.db")
+    assert found.hostile > 20
+    assert (found.missed, found.false, found.double, found.withdrawn) == ([], [], [], [])
+    assert found.strangers_missed == 0
+    assert {error.rpartition(" ")[2] for error in found.errors} <= {"HubError", "HubUnreachableError", "AllowanceSpent"}

@@ -96,7 +96,6 @@ def limit_of(query: Query) -> int:
 def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Facts:
     """The named fields of a repository, or what is served in their place. Unknown facts are left out; file sizes come
     with `blobs` only."""
-    facts = {**facts, **(facts.get(SERVED) or {})}
     row = {field: facts[field] for field in fields if facts.get(field) is not None}
     if "baseModels" in fields and (bases := _base_models(facts)) is not None:
         row["baseModels"] = bases
@@ -104,6 +103,8 @@ def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Fa
         row.setdefault("model-index", None)
     if "siblings" in row and not blobs:
         row["siblings"] = [{"rfilename": file["rfilename"]} for file in row["siblings"]]
+    served = facts.get(SERVED) or {}
+    row |= {field: served[field] for field in fields if field in served}
     return row
 
 

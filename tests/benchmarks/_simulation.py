@@ -39,6 +39,7 @@ from monitor.sources.budget import Allowance, AllowanceSpent
 from monitor.sources.hub import Hub
 from monitor.sources.rhythm import interval, jittered
 from monitor.vocabulary import Via
+from tests.benchmarks._hostile import refused_base, spoiled
 from tests.benchmarks._recorded import recorded
 from tests.fakes.hub import ReplayHub, empty, model, stamp
 
@@ -46,6 +47,10 @@ START = datetime(2026, 4, 5, 6, 0, tzinfo=UTC)
 POLL, SWEEP = 60, 5
 """Seconds between two polls, and between two looks at whose turn it is, as in the beat schedule."""
 WEIGHTS = ["README.md", "config.json", "model.safetensors"]
+
+
+ODD_NAMESPACES = 10
+"""How much more often than elsewhere watched namespaces hold something hostile: there it would hide most."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,9 @@ class Plan:
     burst: int = 5_000
     outage_hours: float = 2
     failing: float = 0.01
+    hostile: float = 0.0
+    """Which part of the repositories breaks something (:mod:`tests.benchmarks._hostile`), and which part more is built
+    on a base that the Hub refuses."""
     seed: int = 7
 
 
@@ -82,6 +90,8 @@ class Truth:
 
     watched: dict[str, datetime] = field(default_factory=dict)
     others: dict[str, datetime] = field(default_factory=dict)
+    hostile: set[str] = field(default_factory=set)
+    """What nobody has to see; it must hide nothing else."""
 
 
 class Script:
@@ -90,7 +100,8 @@ class Script:
 
     def __init__(self, plan: Plan, hub: ReplayHub, names: list[str]) -> None:
         self.plan, self.hub, self.names = plan, hub, names
-        self.chance = random.Random(plan.seed)
+        self.chance, self.malice = random.Random(plan.seed), random.Random(plan.seed + 1)
+        self.odd_namespaces: set[str] = set()
         self.truth = Truth()
         self.end = START + timedelta(days=plan.days)
         self._events: list[Event] = []
@@ -153,10 +164,27 @@ class Script:
         self._at(moment, lambda: self._made(facts, moment))
 
     def _made(self, facts: dict[str, Any], moment: datetime) -> None:
+        if self.malice.random() < self.plan.hostile:
+            self.truth.hostile.add(self.hub.add(spoiled(facts, self.malice)))
+            return
+        if self.malice.random() < self.plan.hostile:
+            base = refused_base(len(self.truth.others), self.malice)
+            self.truth.hostile.add(self.hub.add(base))
+            facts = {**facts, **model(facts["id"], base_model=base["id"], relation="finetune")}
         self.truth.others[self.hub.add(facts)] = moment
+
+    def _beside(self, name: str, number: int, moment: datetime) -> None:
+        """Something hostile in a watched namespace."""
+        facts = spoiled(
+            model(f"{name}/Odd-{number}-8B", createdAt=stamp(moment), lastModified=stamp(moment)), self.malice
+        )
+        self.odd_namespaces.add(name)
+        self.truth.hostile.add(self.hub.add(facts))
 
     def _release(self, name: str, number: int) -> None:
         repo_id, moment, kind = f"{name}/New-{number}-8B", self._some_time(late=False), self.chance.random()
+        if self.malice.random() < self.plan.hostile * ODD_NAMESPACES:
+            self._at(moment - timedelta(minutes=1), lambda: self._beside(name, number, moment))
         if kind < 0.35:
             self._flip(repo_id, moment)
         elif kind < 0.5:
@@ -314,6 +342,9 @@ class Outcome:
     refused: int
     busiest: int
     errors: Counter[str]
+    hostile: int
+    withdrawn: list[str]
+    """Releases that the Hub shows, and we call withdrawn."""
     naive_seen: int
     naive_delays: list[float]
     naive_false: int
@@ -398,12 +429,14 @@ class _Life:
             session.execute(delete(Namespace).where(col(Namespace.name).not_in(self.names)))
 
     def _polls(self, minute: int) -> None:
+        self.attempt("look-ups", lambda: detection.look_again(self.watcher))
         for via in (Via.CREATED, Via.MODIFIED, *([Via.TRENDING] if minute % 15 == 0 else [])):
             if self.quiet is None:
                 self.attempt(str(via), lambda via=via: detection.poll(self.watcher, via))
             else:
                 self.quiet.poll(via)
-        self.naive.poll(self.now, broken=self.broken())
+        if not self.plan.hostile:  # it would end at the first odd row
+            self.naive.poll(self.now, broken=self.broken())
 
     def attempt(self, what: str, work: Callable[[], Any]) -> bool:
         """Whether it could be done."""
@@ -429,13 +462,16 @@ class _Life:
         for hub_id, at in self.told:
             told.setdefault(hub_id, at)
         with db.reading(self.engine) as session:
-            rows = session.execute(select(col(Release.hub_id), col(Release.repo_id)))
+            rows = list(session.execute(select(col(Release.hub_id), col(Release.repo_id), col(Release.status))))
             names = {row[0]: row[1] for row in rows}
+            ended = {row[0] for row in rows if row[2] in {"gone", "private"}}
             queued = select(func.count()).select_from(Delivery).where(col(Delivery.event) == "release")
             deliveries = session.scalar(queued)
         assert deliveries == len(told), "what was told is what was queued"
         everything = truth.watched | truth.others
-        false = [names[hub_id] for hub_id, at in told.items() if hub_id not in everything or at < everything[hub_id]]
+        honest = {hub_id: at for hub_id, at in told.items() if hub_id not in truth.hostile}
+        false = [names[hub_id] for hub_id, at in honest.items() if hub_id not in everything or at < everything[hub_id]]
+        withdrawn = [names[key] for key in everything if key in ended and self.hub.find(names[key]) is not None]
         delays = [(told[key] - at).total_seconds() for key, at in truth.watched.items() if key in told]
         seen = self.naive.seen
         right = {key: at for key, at in truth.watched.items() if key in seen and key not in self.naive.placeholders}
@@ -451,6 +487,8 @@ class _Life:
             refused=self.line.refused,
             busiest=max(self.line.windows.values()),
             errors=self.errors,
+            hostile=len(truth.hostile),
+            withdrawn=withdrawn,
             naive_seen=len(right),
             naive_delays=[(seen[key] - at).total_seconds() for key, at in right.items()],
             naive_false=len(self.naive.placeholders),
@@ -537,7 +575,9 @@ class _Quiet:
 
     def _proven(self, name: str) -> bool:
         turn = self.turns[name]
-        return turn.proven >= 2 and turn.version == self.life.hub.changed[name]
+        # What the Hub refuses is asked for again, however little changes.
+        still = name not in self.life.script.odd_namespaces
+        return still and turn.proven >= 2 and turn.version == self.life.hub.changed[name]
 
     def _pass_over(self, name: str) -> None:
         """What :func:`monitor.detection.sweep` does where nothing has changed."""
