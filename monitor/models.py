@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from monitor.db import UTCDateTime
-from monitor.vocabulary import ARTEFACTS, Availability, Found, Status
+from monitor.vocabulary import Found
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -197,103 +197,6 @@ class Release(SQLModel, table=True):
     launch_id: int | None = Field(
         default=None, sa_column=Column(Id, ForeignKey("launch.id", ondelete="SET NULL"), nullable=True)
     )
-
-    def as_json(self) -> dict[str, Any]:
-        """The release object that every surface serves (see docs/release.md)."""
-        return release_object(self)
-
-    @property
-    def available(self) -> str | None:
-        """Whether the weights can be had now: what became of the repository outranks what it was judged to be."""
-        return available(self)
-
-    @property
-    def every_artefact(self) -> dict[str, Any]:
-        """What is known of each artefact that can come with the weights."""
-        return every_artefact(self.artefacts)
-
-    @property
-    def origin_evidence(self) -> list[Any]:
-        """Why it is said to come from there."""
-        found: list[Any] = self.evidence.get("origin", [])
-        return found
-
-    @property
-    def other_evidence(self) -> dict[str, Any]:
-        """Why it was judged as it was, but for its origin."""
-        return {key: value for key, value in self.evidence.items() if key != "origin"}
-
-
-def release_object(row: Any) -> dict[str, Any]:
-    """The release object of a :class:`Release`, or of a row with its names (see :mod:`monitor.history.rows`)."""
-    return {
-        "repo_id": row.repo_id,
-        "url": f"https://huggingface.co/{row.repo_id}",
-        "namespace": row.namespace,
-        "name": row.name,
-        "lab": row.lab,
-        "lab_kind": row.lab_kind,
-        "origin": row.origin,
-        "origin_confidence": row.origin_confidence,
-        "origin_evidence": row.origin_evidence,
-        "foundation": _foundation(row),
-        "lineage": row.lineage,
-        "kind": row.kind,
-        "params_total": row.params_total,
-        "params_active": row.params_active,
-        "params_source": row.params_source,
-        "size": row.size,
-        "license": row.license,
-        "license_class": row.license_class,
-        "effective_license": row.effective_license,
-        "effective_license_class": row.effective_license_class,
-        "license_conflict": row.license_conflict,
-        "openness": row.openness,
-        "availability": available(row),
-        "artefacts": row.every_artefact,
-        "gated": {None: None, "no": False}.get(row.gated, row.gated),
-        "task": row.task,
-        "modality": row.modality,
-        "library": row.library,
-        "languages": row.languages,
-        "papers": row.papers,
-        "datasets": row.datasets,
-        "tags": row.tags,
-        "created_at": iso(row.created_at),
-        "released_at": iso(row.released_at),
-        "released_after": iso(row.released_after),
-        "released_precision": row.released_precision,
-        "first_seen_at": iso(row.first_seen_at),
-        "detected_via": row.detected_via,
-        "announcement_url": row.announcement_url,
-        "downloads": row.downloads,
-        "likes": row.likes,
-        "derivatives": row.derivatives,
-        "trending_rank": row.trending_rank,
-        "status": row.status,
-        "evidence": row.other_evidence,
-    }
-
-
-def available(row: Any) -> str | None:
-    """What :attr:`Release.available` is, of a :class:`Release` or a row with its names."""
-    if row.status in {Status.GONE, Status.PRIVATE}:
-        return str(Availability.WITHDRAWN)
-    if row.availability == Availability.NO_WEIGHTS and row.announcement_url is not None:
-        return str(Availability.ANNOUNCED)
-    found: str | None = row.availability
-    return found
-
-
-def _foundation(row: Any) -> dict[str, str | None] | None:
-    if row.foundation_repo_id is None:
-        return None
-    return {"repo_id": row.foundation_repo_id, "lab": row.foundation_lab, "origin": row.foundation_origin}
-
-
-def every_artefact(known: dict[str, Any]) -> dict[str, Any]:
-    """What is told of each artefact, from what is known of some."""
-    return {name: known.get(name, NOT_FOUND) for name in ARTEFACTS}
 
 
 class Tally(SQLModel, table=True):

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from monitor import db, migrations
 from monitor.charts import of_stats
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
-from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
+from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
 from monitor.history.query import Query, parse
@@ -21,6 +21,7 @@ from monitor.history.search import SORTS, namesake, pasted, search, stream
 from monitor.history.stats import DIMENSIONS, dimensions, stats, zone
 from monitor.history.suggest import suggestions
 from monitor.models import Release
+from monitor.releases.schema import release_object
 from monitor.service import Service
 from monitor.settings import load
 
@@ -52,7 +53,7 @@ def releases(
     with db.reading(engine) as session, known(session, moment):
         while len(rows) < limit:
             page = search(session, wanted, sort=sort, limit=min(1_000, limit - len(rows)), cursor=cursor)
-            rows += [row.as_json() for row in page.items]
+            rows += [release_object(row) for row in page.items]
             cursor = page.next
             if cursor is None:
                 break
@@ -129,7 +130,7 @@ def export(
     unfinished = output.with_name(output.name + ".part")
     try:
         with unfinished.open("wb") as file, db.reading(engine) as session, known(session, moment):
-            rows = stream(session, wanted, () if kind == "jsonl" else KEPT)
+            rows = stream(session, wanted)
             if kind == "parquet":
                 write_parquet(rows, file)
             else:

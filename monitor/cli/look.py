@@ -26,6 +26,7 @@ from monitor.history.record import Recorded
 from monitor.history.unrecorded import unrecorded
 from monitor.labs import load
 from monitor.models import Feed
+from monitor.releases.schema import release_object
 from monitor.service import Service
 from monitor.settings import load as load_settings
 from monitor.sources.answers import HubError
@@ -63,7 +64,7 @@ def poll(
         if isinstance(done, Exception):
             failed.append(f"{what}: {done}")
         elif done is not None:
-            new += [row.as_json() for row in done.new if not row.pending]
+            new += [release_object(row) for row in done.new if not row.pending]
             if done.learnt:
                 print(f"{what}: learnt {done.learnt} that were there before", file=sys.stderr)
     write(new, form, RELEASE, RELEASE_HEADS)
@@ -155,7 +156,7 @@ def classify(
         repo_ids, source = [named], ""
     objects = _from_file(source, failures) if source else _from_hub(repo_ids, failures)
     storable = (kept(facts).facts for facts in objects)
-    rows = (unrecorded(facts, judge(facts, registry), db.now(), "classify").as_json() for facts in storable)
+    rows = (release_object(unrecorded(facts, judge(facts, registry), db.now(), "classify")) for facts in storable)
     if explain:
         write(
             _reasons(rows),

@@ -12,25 +12,13 @@ from typing import Any, BinaryIO
 import orjson
 
 from monitor.history.search import SearchError
-from monitor.models import available, release_object
+from monitor.releases.schema import COLUMNS, FIELDS, column_kinds, release_object
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
-COLUMNS = (
-    "repo_id", "url", "namespace", "name", "lab", "lab_kind", "origin", "origin_confidence", "foundation_repo_id",
-    "foundation_lab", "foundation_origin", "lineage", "kind", "params_total", "params_active", "params_source", "size",
-    "license", "license_class", "effective_license", "effective_license_class", "openness", "availability", "gated",
-    "task", "modality", "library", "languages", "papers", "datasets",
-    "created_at", "released_at", "released_after", "released_precision", "first_seen_at", "detected_via",
-    "announcement_url", "downloads", "likes", "derivatives", "trending_rank", "status",
-)  # fmt: skip
-"""The columns of CSV and Parquet: the release object, its foundation spread over three."""
-LISTS = ("lineage", "languages", "papers", "datasets")
-KEPT = tuple(name for name in COLUMNS if name != "url")
-"""The columns of the table that these need: reading no others makes such a file several times as fast."""
 CHUNK = 1_000
 
 
@@ -50,16 +38,13 @@ FORMULAS = frozenset("=+-@\t\r")
 
 
 def flat(row: Any) -> dict[str, Any]:
-    """The release object with its foundation spread over three columns, from what is in ``KEPT`` alone.
-
-    ``row``: of :func:`monitor.history.search.stream` with only these.
-    """
-    values: dict[str, Any] = {name: getattr(row, name, None) for name in COLUMNS}
-    for name in LISTS:
-        values[name] = [] if values[name] == "[]" else orjson.loads(values[name])
-    values["url"] = f"https://huggingface.co/{row.repo_id}"
-    values["availability"] = available(row)
-    values["gated"] = False if row.gated == "no" else row.gated
+    """The release object with its foundation spread over three columns, in the order of ``COLUMNS``."""
+    values: dict[str, Any] = {}
+    for field in FIELDS:
+        if field.columns == (field.name,):
+            values[field.name] = field.read(row)
+        else:
+            values.update({name: getattr(row, name) for name in field.columns})
     return values
 
 
@@ -92,9 +77,8 @@ def write_parquet(rows: Iterable[Any], file: BinaryIO) -> int:
         from pyarrow import parquet
     except ImportError:
         raise SearchError("format", "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'") from None
-    integers = {"params_total", "params_active", "downloads", "likes", "derivatives", "trending_rank"}
-    kinds = {name: pa.int64() for name in integers} | {name: pa.list_(pa.string()) for name in LISTS[1:]}
-    kinds["origin_confidence"] = pa.float64()
+    arrow = {"integer": pa.int64(), "number": pa.float64(), "texts": pa.list_(pa.string())}
+    kinds = {name: arrow[kind] for name, kind in column_kinds().items() if kind in arrow}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
     number = 0
     source = iter(rows)
@@ -110,7 +94,7 @@ def _plain(row: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
         name: value
         if name in kinds or value is None
         else json.dumps(value)
-        if isinstance(value, (list, dict))
+        if isinstance(value, (list, dict, bool))
         else str(value)
         for name, value in row.items()
     }

@@ -26,12 +26,10 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    type_coerce,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import defer
-from sqlalchemy.types import NullType
 from sqlmodel import Session, col
 
 from monitor.db import UTCDateTime
@@ -39,8 +37,8 @@ from monitor.history.query import Query, lookup, to_sql
 from monitor.history.query.hub_url import HubURLError, reference
 from monitor.history.query.tree import All, Term
 from monitor.history.query.values import DATES
-from monitor.history.rows import iso_of, selected, told
-from monitor.models import Change, Release
+from monitor.models import Change, Release, iso
+from monitor.releases.schema import SOURCES, release_object
 from monitor.vocabulary import Status
 
 SORTS: dict[str, Any] = {
@@ -78,14 +76,6 @@ class Page:
     next: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """The numbers (``id``) of some releases, and the cursor of the next page (None on the last)."""
-
-    items: list[int]
-    next: str | None
-
-
 def search(
     session: Session, query: Query, *, sort: str = "released", limit: int = 100, cursor: str | None = None
 ) -> Page:
@@ -93,18 +83,31 @@ def search(
 
     What has no value to sort by comes last.
     """
-    found = numbers(session, query, sort=sort, limit=limit, cursor=cursor)
-    by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(found.items)))}
-    return Page([by_id[key] for key in found.items if key in by_id], found.next)
-
-
-def numbers(
-    session: Session, query: Query, *, sort: str = "released", limit: int = 100, cursor: str | None = None
-) -> Numbers:
-    """What :func:`search` finds, by its numbers alone."""
     found = _found(session, query, sort, limit, cursor)
-    following = _encoded(sort, *found[limit - 1]) if len(found) > limit else None
-    return Numbers([ident for ident, _ in found[:limit]], following)
+    idents = [ident for ident, _ in found[:limit]]
+    by_id = {row.id: row for row in session.scalars(_rows().where(col(Release.id).in_(idents)))}
+    return Page([by_id[key] for key in idents if key in by_id], _following(found, sort, limit))
+
+
+def release_page(
+    session: Session, query: Query, *, sort: str = "released", limit: int = 100, cursor: str | None = None
+) -> dict[str, Any]:
+    """What :func:`search` finds, as the API tells it: ``{"items": [release objects], "next": cursor or None}``."""
+    found = _found(session, query, sort, limit, cursor)
+    idents = [ident for ident, _ in found[:limit]]
+    rows = session.execute(_columns().where(col(Release.id).in_(idents)))
+    by_id = {row.id: release_object(row) for row in rows}
+    return {"items": [by_id[key] for key in idents if key in by_id], "next": _following(found, sort, limit)}
+
+
+def _following(found: list[tuple[int, Any]], sort: str, limit: int) -> str | None:
+    return _encoded(sort, *found[limit - 1]) if len(found) > limit else None
+
+
+def _columns(*more: str) -> Select[Any]:
+    """The columns that release objects and exports are made of, without the mapper."""
+    names = dict.fromkeys(("id", *SOURCES, "evidence", *more))
+    return select(*(getattr(Release, name) for name in names))
 
 
 def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | None) -> list[tuple[int, Any]]:
@@ -132,11 +135,10 @@ def _first(query: Query, sort: str) -> list[Select[Any]]:
 def _walks(sort: str, after: tuple[Any, int] | None, where: list[ColumnElement[bool]]) -> list[Select[Any]]:
     """Walks of indexes, one after the other, of :most rows each: a release's number, and what it is sorted by.
 
-    With that, so that SQLite merges what is and what was in the order of an index; it is left as it comes, for but one
-    of them is told.
+    With that, so that SQLite merges what is and what was in the order of an index.
     """
     column, descending = _sort(sort)
-    columns: list[Any] = [col(Release.id), type_coerce(column, NullType())]
+    columns: list[Any] = [col(Release.id), column]
     most: Any = bindparam("most", type_=Integer)
     return [
         _ordered(select(*columns).where(*stretch, *where), column, descending=descending).limit(most)
@@ -160,17 +162,16 @@ def _stretches(
     return [[column == value, beyond], [column < value if descending else column > value], [unknown]]
 
 
-def stream(session: Session, query: Query, only: Sequence[str] = ()) -> Iterator[Any]:
+def stream(session: Session, query: Query) -> Iterator[Any]:
     """All releases that match, oldest record first, a thousand at a time: memory does not grow with the rows.
 
-    They are rows that :func:`~monitor.models.release_object` takes. ``only``: the columns that are wanted, where that
-    is not all of them; their lists are then texts.
+    They are rows that :func:`~monitor.releases.schema.release_object` takes.
     """
     last = 0
-    some = selected((*only, "id") if only else ()).where(*conditions(session, query)).order_by(col(Release.id))
+    some = _columns().where(*conditions(session, query)).order_by(col(Release.id))
     while True:
         rows = session.execute(some.where(col(Release.id) > last).limit(MOST)).all()
-        yield from (told(row, str) for row in rows) if only else map(told, rows)
+        yield from rows
         if len(rows) < MOST:
             return
         last = rows[-1].id
@@ -299,7 +300,7 @@ def _ordered(statement: Select[Any], column: ColumnElement[Any], *, descending: 
 
 def _encoded(sort: str, ident: int, value: Any) -> str:
     moment = isinstance(SORTS[sort.removeprefix("-")].type, UTCDateTime)
-    plain = iso_of(value) if moment and value is not None else value
+    plain = iso(value) if moment else value
     return base64.urlsafe_b64encode(json.dumps([sort, plain, ident]).encode()).decode().rstrip("=")
 
 

@@ -19,16 +19,16 @@ from monitor.history.coverage import coverage, token_refused
 from monitor.history.export import FORMATS
 from monitor.history.observed import as_of as known
 from monitor.history.observed import moment_of
-from monitor.history.pieces import Pieces
 from monitor.history.query import parse
 from monitor.history.query.values import DATES
-from monitor.history.search import MOST, SORTS, find
+from monitor.history.search import MOST, SORTS, find, release_page
 from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.labs import Lab
 from monitor.models import Poll, Release
 from monitor.problems import refusals
+from monitor.releases.schema import release_object
 from monitor.service import Service
-from monitor.web.answers import as_json, cache_control, conditional, errors, has
+from monitor.web.answers import as_json, cache_control, errors, has
 from monitor.web.exports import Export
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
@@ -105,11 +105,10 @@ def releases(
     cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=4_000)] = None,
 ) -> Response:
     """The releases that match ``q``, newest first, page by page; a deep page costs what the first one costs."""
-    pieces: Pieces = request.app.state.pieces
     # Not given a session: each that a request is given takes a thread three times, and this is asked for most.
     with history(request, moment) as session:
-        page = pieces.page(session, parse(q), sort=sort, limit=limit, cursor=cursor)
-    return conditional(request, page.body, known_by=page.digest)
+        page = release_page(session, parse(q), sort=sort, limit=limit, cursor=cursor)
+    return as_json(request, page)
 
 
 @router.get(
@@ -117,7 +116,7 @@ def releases(
 )
 def release(request: Request, session: Reading, namespace: str, name: str) -> Response:
     """One release, by its present or a former name."""
-    return as_json(request, _found(session, namespace, name).as_json())
+    return as_json(request, release_object(_found(session, namespace, name)))
 
 
 @router.get(

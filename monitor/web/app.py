@@ -20,8 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from monitor import __version__, logs
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels import email, slack
+<<<<<<< HEAD
 from monitor.db import DatabaseError, timed_out
 from monitor.history.pieces import Pieces
+=======
+from monitor.db import DatabaseError
+>>>>>>> c2d40ae (Define the release object once, and derive what lists its fields)
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
 from monitor.labs import LabsError
@@ -59,7 +63,6 @@ def create_app(service: Service) -> FastAPI:
     web.state.exports = Slots(service.settings.concurrent_exports)
     web.state.export_version = Version(service.read_engine)
     web.state.facets = {}
-    web.state.pieces = Pieces(service.read_engine)
     web.include_router(api.router)
     web.include_router(admin.router)
     web.include_router(hooks.router)

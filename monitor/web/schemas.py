@@ -2,108 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-EXAMPLE: dict[str, Any] = {
-    "repo_id": "Qwen/Qwen3-8B",
-    "url": "https://huggingface.co/Qwen/Qwen3-8B",
-    "namespace": "Qwen",
-    "name": "Qwen3-8B",
-    "lab": "qwen",
-    "lab_kind": "company",
-    "origin": "CN",
-    "origin_confidence": 1.0,
-    "origin_evidence": [{"signal": "registry", "value": "qwen", "says": "CN"}],
-    "foundation": {"repo_id": "Qwen/Qwen3-8B", "lab": "qwen", "origin": "CN"},
-    "lineage": [],
-    "kind": "base",
-    "params_total": 8_190_735_360,
-    "params_active": 8_190_735_360,
-    "size": "small",
-    "license": "apache-2.0",
-    "license_class": "permissive",
-    "openness": "open-weights",
-    "released_at": "2025-04-28T09:12:00Z",
-    "released_precision": "window",
-    "status": "live",
-}
+from monitor.releases.schema import release_model
 
-
-class Reason(BaseModel):
-    """Why a judgement is as it is: a signal, its value, and what it says."""
-
-    signal: str
-    value: Any
-    says: str
-
-
-class Foundation(BaseModel):
-    """The root that a model was built on."""
-
-    repo_id: str
-    lab: str | None
-    origin: str | None
-
-
-class Parent(BaseModel):
-    """A model that another was made of, and how."""
-
-    repo_id: str
-    relation: str
-
-
-class ReleaseObject(BaseModel):
-    """A release. Unknown is null; times are ISO 8601 in UTC. See docs/release.md."""
-
-    model_config = ConfigDict(extra="allow", json_schema_extra={"example": EXAMPLE})
-    repo_id: str
-    url: str
-    namespace: str
-    name: str
-    lab: str | None
-    lab_kind: str | None
-    origin: str | None = Field(description="ISO 3166-1 alpha-2; EU or INT for a consortium")
-    origin_confidence: float | None
-    origin_evidence: list[Reason]
-    foundation: Foundation | None
-    lineage: list[Parent] = Field(description="nearest first")
-    kind: str
-    params_total: int | None
-    params_active: int | None
-    params_source: str | None
-    size: str | None
-    license: str | None
-    license_class: str
-    openness: str
-    gated: Literal[False, "auto", "manual"] | str | None
-    task: str | None
-    modality: str | None
-    library: str | None
-    languages: list[str]
-    papers: list[str]
-    datasets: list[str]
-    tags: list[str]
-    created_at: str | None
-    released_at: str | None
-    released_after: str | None
-    released_precision: str | None
-    first_seen_at: str
-    detected_via: str
-    announcement_url: str | None
-    downloads: int | None
-    likes: int | None
-    derivatives: int | None
-    trending_rank: int | None
-    status: str
-    evidence: dict[str, list[Reason]]
+ReleaseObject = release_model()
 
 
 class Releases(BaseModel):
     """A page; ``next`` is the cursor of the one after it, null on the last."""
 
-    items: list[ReleaseObject]
+    items: list[ReleaseObject]  # type: ignore[valid-type]
     next: str | None
 
 

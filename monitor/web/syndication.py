@@ -17,6 +17,7 @@ from monitor.channels.words import describe, flag, foundation, headline, plain
 from monitor.history.query import parse
 from monitor.history.search import search
 from monitor.models import Change, Release, iso
+from monitor.releases.schema import release_object
 from monitor.web.answers import conditional, described, errors
 from monitor.web.api import Q, Reading, service_of
 
@@ -81,7 +82,7 @@ def json_feed(request: Request, session: Reading, q: Q = "") -> Response:
                 "date_published": iso(row.released_at or row.first_seen_at),
                 "date_modified": iso(changed[row.id]),
                 "authors": [{"name": plain(row.lab or row.namespace)}],
-                "_release": row.as_json(),
+                "_release": release_object(row),
             }
             for row in rows
         ],

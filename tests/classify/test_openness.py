@@ -12,6 +12,7 @@ from monitor.classify.result import Lookup
 from monitor.db import now
 from monitor.history.unrecorded import unrecorded
 from monitor.labs import Registry, load
+from monitor.releases.schema import release_object
 from monitor.vocabulary import ARTEFACTS, Kind, LicenseClass
 
 
@@ -48,17 +49,17 @@ def test_whether_it_can_be_had(facts: dict[str, Any], expected: str | None) -> N
 def test_what_became_of_the_repository_outranks_what_it_was_judged_to_be() -> None:
     facts = {"id": "someone/thing", "gated": False, "siblings": WEIGHTS}
     row = unrecorded(facts, classify(facts, registry()), now(), "test")
-    assert row.as_json()["availability"] == "public"
+    assert release_object(row)["availability"] == "public"
     row.status = "gone"
-    assert row.as_json()["availability"] == "withdrawn"
+    assert release_object(row)["availability"] == "withdrawn"
 
 
 def test_a_placeholder_that_its_lab_has_told_of_is_announced() -> None:
     facts = {"id": "someone/thing", "siblings": []}
     row = unrecorded(facts, classify(facts, registry()), now(), "test")
-    assert row.as_json()["availability"] == "no-weights"
+    assert release_object(row)["availability"] == "no-weights"
     row.announcement_url = "https://example.org/soon"
-    assert row.as_json()["availability"] == "announced"
+    assert release_object(row)["availability"] == "announced"
 
 
 def test_each_artefact_is_shown_by_a_link() -> None:
@@ -81,7 +82,7 @@ def test_what_nothing_shows_is_unknown_and_not_no() -> None:
     found = judged(tags=["license:mit"], siblings=WEIGHTS)
     assert tuple(found.artefacts) == ARTEFACTS
     assert {item.found for item in found.artefacts.values()} == {"unknown"}
-    shown = unrecorded({"id": "someone/thing"}, found, now(), "test").as_json()["artefacts"]
+    shown = release_object(unrecorded({"id": "someone/thing"}, found, now(), "test"))["artefacts"]
     assert shown == {name: {"found": "unknown", "link": None} for name in ARTEFACTS}
 
 

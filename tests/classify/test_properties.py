@@ -12,6 +12,7 @@ from monitor.classify import Classification, classify
 from monitor.db import now
 from monitor.history.unrecorded import unrecorded
 from monitor.labs import Registry, load
+from monitor.releases.schema import release_object
 
 
 @cache
@@ -113,7 +114,7 @@ def test_nothing_that_the_hub_could_send_raises(model: dict[str, Any]) -> None:
     assert found.origin_confidence is None or 0 <= found.origin_confidence <= 1
     assert (found.origin is None) or (found.origin_confidence is not None)
     # And all of it can be told: the release object is made of it without failing too.
-    assert unrecorded(model, found, now(), "test").as_json()["kind"] == found.kind
+    assert release_object(unrecorded(model, found, now(), "test"))["kind"] == found.kind
 
 
 @settings(max_examples=200, deadline=None)

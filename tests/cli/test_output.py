@@ -9,15 +9,16 @@ from rich.cells import cell_len
 
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, write
 from monitor.labs import load
+from monitor.releases.schema import release_object
 from tests.history.query.test_query import release
 
 LABS = ("id", "name", "origin", "kind", "namespaces", "parent")
 DAY = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 RELEASES = [
-    release(
+    release_object(release(
         number, repo_id=f"some-laboratory/{'Q' * number}-30B", origin="CN", params_total=30 * 10**9, released_at=DAY,
         license="apache-2.0", params_active=3 * 10**9, foundation_repo_id="Qwen/Qwen3-30B",
-    ).as_json()
+    ))
     for number in (1, 9, 90)
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from monitor import db
 from monitor.alerts.match import enqueue
-from monitor.history.export import KEPT, as_csv, as_jsonl
+from monitor.history.export import as_csv, as_jsonl
 from monitor.history.observed import as_of, moment_of
 from monitor.history.query import parse
 from monitor.history.record import record, vanished
@@ -21,6 +21,7 @@ from monitor.history.search import SearchError, find, search, stream
 from monitor.history.stats import facets, stats
 from monitor.labs import load
 from monitor.models import Release
+from monitor.releases.schema import release_object
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.vocabulary import Sighting, Status, Via
@@ -51,16 +52,18 @@ def answers(engine: Engine, moment: datetime | None = None) -> bytes:
             query = parse(text)
             for sort in ("released", "-params", "repo"):
                 page = search(session, query, sort=sort, limit=3)
-                found.append([row.as_json() for row in page.items])
+                found.append([release_object(row) for row in page.items])
                 if page.next:
-                    found.append([row.as_json() for row in search(session, query, sort=sort, cursor=page.next).items])
+                    found.append(
+                        [release_object(row) for row in search(session, query, sort=sort, cursor=page.next).items]
+                    )
             found += [stats(session, query, ["month", "origin"]), stats(session, query, ["license_class"])]
             found.append(facets(session, query))
             found.append(
-                [chunk.decode() for chunk in (*as_csv(stream(session, query, KEPT)), *as_jsonl(stream(session, query)))]
+                [chunk.decode() for chunk in (*as_csv(stream(session, query)), *as_jsonl(stream(session, query)))]
             )
         one = find(session, "Qwen/Qwen9-4B")
-        found.append(one and one.as_json())
+        found.append(one and release_object(one))
     return json.dumps(found, default=str).encode()
 
 

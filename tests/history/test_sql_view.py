@@ -13,9 +13,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from monitor import db
-from monitor.history.export import COLUMNS, KEPT, as_jsonl, write_parquet
+from monitor.history.export import as_jsonl, write_parquet
 from monitor.history.query import parse
 from monitor.history.search import stream
+from monitor.releases.schema import COLUMNS
 from tests.conftest import ROOT
 from tests.history.query.test_query import release
 
@@ -89,7 +90,7 @@ def test_every_column_of_the_view_is_described_on_postgresql(postgres_engine: En
 def test_duckdb_reads_an_export(history: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Path("releases.parquet").open("wb") as file, db.reading(history) as session:
-        assert write_parquet(stream(session, parse(""), KEPT), file) == 3
+        assert write_parquet(stream(session, parse("")), file) == 3
         Path("releases.jsonl").write_bytes(b"".join(as_jsonl(stream(session, parse("")))))
     assert duckdb.sql(SHOWN[1]).fetchall() == [("CN", 3)]
     assert duckdb.sql(SHOWN[2]).fetchall() == [("base", 3)]

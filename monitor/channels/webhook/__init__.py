@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from monitor.alerts.message import Message, SendError
 from monitor.db import now
 from monitor.models import Subscription, iso
+from monitor.releases.schema import release_object
 from monitor.settings import Settings
 from monitor.sources.fetch import FetchError, post
 
@@ -65,7 +66,7 @@ class Webhook:
                     "id": item.id,
                     "event": item.event,
                     "launch": item.release.launch_id,
-                    "release": item.release.as_json(),
+                    "release": release_object(item.release),
                 }
                 for item in message.items
             ],

@@ -17,6 +17,7 @@ from monitor import charts
 from monitor.classify.bases import stated_bases
 from monitor.history.search import find, recorded
 from monitor.models import Adoption, Change, Release, Sighted
+from monitor.releases.schema import release_object
 from monitor.web.answers import conditional
 from monitor.web.api import Reading, service_of
 from monitor.web.pages.problem import error
@@ -65,8 +66,12 @@ def release(
     more = derivatives[SHOWN - 1].id if len(derivatives) > SHOWN else None
     context: dict[str, Any] = {
         "r": row,
+<<<<<<< HEAD
         "recorded": recorded(session, [row.foundation_repo_id]),
         "json": row.as_json(),
+=======
+        "json": release_object(row),
+>>>>>>> c2d40ae (Define the release object once, and derive what lists its fields)
         "adoption": _adoption(session, row),
         "lab": service_of(request).registry.get(row.lab) if row.lab else None,
         "tree": _tree(session, row, derivatives[:SHOWN]),

@@ -1,0 +1,310 @@
+"""THE release object: every field once, with its type, its meaning, where it is read, and where it is shown.
+
+The JSON object, its description in OpenAPI, the columns of CSV and Parquet, ``releases_view``, docs/release.md and the
+example in the API's documentation follow from :data:`FIELDS`. A new field is a row here, what computes it, a migration
+and a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from operator import attrgetter
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from monitor.models import NOT_FOUND, iso
+from monitor.vocabulary import (
+    ARTEFACTS,
+    Availability,
+    Found,
+    Kind,
+    LabKind,
+    LicenseClass,
+    Openness,
+    Precision,
+    Size,
+    Status,
+    Via,
+)
+
+
+class Reason(BaseModel):
+    """Why a value is as it is: the signal that was read, what stood there, and what it says."""
+
+    signal: str
+    value: Any
+    says: str
+
+
+class Foundation(BaseModel):
+    """The root that a model was built on."""
+
+    repo_id: str
+    lab: str | None
+    origin: str | None
+
+
+class Parent(BaseModel):
+    """A model that another was made of, and how."""
+
+    repo_id: str
+    relation: Kind
+
+
+class Artefact(BaseModel):
+    """Whether something came with the weights, and the link that shows it."""
+
+    found: Found
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseField:
+    """A field of the release object.
+
+    ``meaning`` is Markdown. ``read`` takes a :class:`monitor.models.Release` or a row with its names.
+    ``columns`` are those of exports and of ``releases_view``: the field's own name, none, or those that it is spread
+    over; each is the table's column of that name unless :data:`COMPUTED` says how it is made.
+    """
+
+    name: str
+    type: Any
+    meaning: str
+    example: Any
+    read: Callable[[Any], Any]
+    columns: tuple[str, ...]
+
+
+def _field(
+    name: str,
+    kind: Any,
+    meaning: str,
+    example: Any = None,
+    *,
+    read: Callable[[Any], Any] | None = None,
+    columns: tuple[str, ...] | None = None,
+) -> ReleaseField:
+    return ReleaseField(name, kind, meaning, example, read or attrgetter(name), (name,) if columns is None else columns)
+
+
+def _time(name: str, kind: Any, meaning: str, example: str | None = None) -> ReleaseField:
+    def read(row: Any) -> str | None:
+        value: datetime | str | None = getattr(row, name)
+        return iso(value) if isinstance(value, datetime) else value
+
+    return _field(name, kind, meaning, example, read=read)
+
+
+def hub_url(repo_id: str) -> str:
+    """The page of a repository on the Hub."""
+    return f"https://huggingface.co/{repo_id}"
+
+
+def available(row: Any) -> str | None:
+    """Whether the weights can be had now: what became of the repository outranks what was read in its files."""
+    if row.status in {Status.GONE, Status.PRIVATE}:
+        return str(Availability.WITHDRAWN)
+    if row.availability == Availability.NO_WEIGHTS and row.announcement_url is not None:
+        return str(Availability.ANNOUNCED)
+    found: str | None = row.availability
+    return found
+
+
+def _foundation(row: Any) -> dict[str, str | None] | None:
+    if row.foundation_repo_id is None:
+        return None
+    return {"repo_id": row.foundation_repo_id, "lab": row.foundation_lab, "origin": row.foundation_origin}
+
+
+def _gated(row: Any) -> str | bool | None:
+    gated: str | None = row.gated
+    return False if gated == "no" else gated
+
+
+def _artefacts(row: Any) -> dict[str, Any]:
+    """Each artefact that can come with the weights, from what is known of some."""
+    return {name: row.artefacts.get(name, NOT_FOUND) for name in ARTEFACTS}
+
+
+def _origin_evidence(row: Any) -> list[Any]:
+    found: list[Any] = row.evidence.get("origin", [])
+    return found
+
+
+def _evidence(row: Any) -> dict[str, Any]:
+    return {key: value for key, value in row.evidence.items() if key != "origin"}
+
+
+def _words(words: Any) -> str:
+    return ", ".join(words)
+
+
+_SIZES = "tiny < 1B ≤ small < 10B ≤ medium < 50B ≤ large < 250B ≤ giant"
+
+FIELDS: tuple[ReleaseField, ...] = (
+    _field("repo_id", str, "namespace and name on the Hub, as they are now", "Qwen/Qwen3-8B"),
+    _field("url", str, "its page on the Hub", hub_url("Qwen/Qwen3-8B"), read=lambda row: hub_url(row.repo_id)),
+    _field("namespace", str, "the part of `repo_id` before the slash", "Qwen"),
+    _field("name", str, "the part of `repo_id` after the slash", "Qwen3-8B"),
+    _field("lab", str | None, "the registry's id of the lab", "qwen"),
+    _field("lab_kind", LabKind | None, _words(LabKind), "company"),
+    _field("origin", str | None, "country of the publisher: ISO 3166-1 alpha-2, `EU` or `INT` for a consortium", "CN"),
+    _field("origin_confidence", float | None, "how sure `origin` is, 0–1", 0.99),
+    _field(
+        "origin_evidence",
+        list[Reason],
+        "why `origin` is what it is: `[{signal, value, says}]`",
+        [{"signal": "registry", "value": "Qwen", "says": "Qwen, CN"}],
+        read=_origin_evidence,
+        columns=(),
+    ),
+    _field(
+        "foundation",
+        Foundation | None,
+        "`{repo_id, lab, origin}` of the root that it was built on, itself for a base",
+        {"repo_id": "Qwen/Qwen3-8B", "lab": "qwen", "origin": "CN"},
+        read=_foundation,
+        columns=("foundation_repo_id", "foundation_lab", "foundation_origin"),
+    ),
+    _field("lineage", list[Parent], "the models that it was made of, `[{repo_id, relation}]`, nearest first", []),
+    _field("kind", Kind, _words(Kind), "base"),
+    _field("params_total", int | None, "parameters in all", 8_190_735_360),
+    _field("params_active", int | None, "parameters active for a token; never inferred from the total", 8_190_735_360),
+    _field("params_source", str | None, "what the counts were read from", "safetensors"),
+    _field("size", Size | None, _SIZES, "small"),
+    _field("license", str | None, "the licence as stated", "apache-2.0"),
+    _field("license_class", LicenseClass, _words(LicenseClass), "permissive"),
+    _field("effective_license", str | None, "the strictest licence along its lineage", "apache-2.0"),
+    _field("effective_license_class", LicenseClass | None, "the class of `effective_license`", "permissive"),
+    _field("license_conflict", str | None, "a sentence, where the effective licence contradicts the stated one"),
+    _field("openness", Openness, _words(Openness), "open-weights"),
+    _field("availability", Availability | None, _words(Availability), "public", read=available),
+    _field(
+        "artefacts",
+        dict[str, Artefact],
+        f"`{{{_words(ARTEFACTS)}}}`, each `{{found, link}}`: yes, no (only where its lab says so) or unknown, and the"
+        " link that shows it",
+        dict.fromkeys(ARTEFACTS, NOT_FOUND) | {"paper": {"found": "yes", "link": "https://arxiv.org/abs/2505.09388"}},
+        read=_artefacts,
+    ),
+    _field("gated", Literal[False, "auto", "manual"] | None, "whether access must be asked for; no licence", False,
+           read=_gated),
+    _field("task", str | None, "the Hub's pipeline tag", "text-generation"),
+    _field("modality", str | None, "what the task works on: text, image, audio, multimodal, …", "text"),
+    _field("library", str | None, "the library that loads it", "transformers"),
+    _field("languages", list[str], "ISO 639 codes", ["en"]),
+    _field("papers", list[str], "arXiv ids", ["2505.09388"]),
+    _field("datasets", list[str], "training data that the card or the tags name", []),
+    _field("tags", list[str], "the Hub's tags", ["transformers", "safetensors", "license:apache-2.0"]),
+    _time("created_at", str | None, "when the repository was made, often in private", "2025-04-27T03:42:21Z"),
+    _time("released_at", str | None, "when it became public", "2025-04-28T09:12:00Z"),
+    _time("released_after", str | None, "the last moment at which it was known not to be public"),
+    _field("released_precision", Precision | None, f"how `released_at` is known: {_words(Precision)}", "window"),
+    _time("first_seen_at", str, "when this monitor saw it first", "2025-04-28T09:12:00Z"),
+    _field("detected_via", str, f"how this monitor saw it first: {_words(Via)}", "sweep"),
+    _field("announcement_url", str | None, "the entry of a feed that links to it"),
+    _field("launch", int | None, "the number of its launch, the same for all that came out with it", 7,
+           read=attrgetter("launch_id")),
+    _field("downloads", int | None, "downloads of 30 days, as last seen", 1_200_000),
+    _field("likes", int | None, "likes, as last seen", 540),
+    _field("derivatives", int | None, "how many others made something of it", 12),
+    _field("trending_rank", int | None, "its place among what trends on the Hub, from 1"),
+    _field("status", Status, "live; gone (deleted or private: the Hub shows the same for both); private (its webhook"
+           " said so); renamed (public under another name than first seen)", "live"),
+    _field(
+        "evidence",
+        dict[str, list[Reason]],
+        "why, for kind, foundation, params, license, effective_license, openness and availability:"
+        " `[{signal, value, says}]`",
+        {"kind": [{"signal": "publisher", "value": "qwen", "says": "a lab's own release, and no base is stated"}]},
+        read=_evidence,
+        columns=(),
+    ),
+)  # fmt: skip
+
+_READERS = tuple((field.name, field.read) for field in FIELDS)
+
+
+def release_object(row: Any) -> dict[str, Any]:
+    """The release object of a :class:`monitor.models.Release`, or of a row with its names."""
+    return {name: read(row) for name, read in _READERS}
+
+
+COLUMNS = tuple(column for field in FIELDS for column in field.columns)
+"""The columns of CSV, Parquet and ``releases_view``."""
+COMPUTED = {
+    "url": "'https://huggingface.co/' || repo_id",
+    "availability": "CASE WHEN status IN ('gone', 'private') THEN 'withdrawn' WHEN availability = 'no-weights' AND"
+    " announcement_url IS NOT NULL THEN 'announced' ELSE availability END",
+    "gated": "CASE gated WHEN 'no' THEN 'false' ELSE gated END",
+    "launch": "launch_id",
+}
+"""SQL of the columns of ``releases_view`` that are no column of the table."""
+SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch"}), "launch_id")
+"""The columns of the table that these need."""
+
+
+def column_kinds() -> dict[str, str]:
+    """What each exported column holds: ``integer``, ``number``, ``texts`` (a list of texts), ``json`` or ``text``."""
+    kinds = {}
+    for field in FIELDS:
+        spread = field.columns != (field.name,)
+        kinds.update(dict.fromkeys(field.columns, "text" if spread else _kind(field.type)))
+    return kinds
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    """The types of a union, else the type itself."""
+    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+
+
+def _kind(kind: Any) -> str:
+    plain = [one for one in _parts(kind) if one is not type(None)]
+    if plain == [list[str]]:
+        return "texts"
+    if plain == [int]:
+        return "integer"
+    if plain == [float]:
+        return "number"
+    return "json" if get_origin(plain[0]) in {list, dict} else "text"
+
+
+@cache
+def release_model() -> type[BaseModel]:
+    """The release object as OpenAPI describes it: all fields are there, and no others."""
+    fields: dict[str, Any] = {field.name: (field.type, Field(description=field.meaning)) for field in FIELDS}
+    config = ConfigDict(extra="forbid", json_schema_extra={"example": example()})
+    model = create_model("ReleaseObject", __config__=config, **fields)
+    model.__doc__ = "A release. Unknown is null; times are ISO 8601 in UTC. See docs/release.md."
+    return model
+
+
+def example() -> dict[str, Any]:
+    """A release object for the documentation."""
+    return {field.name: field.example for field in FIELDS}
+
+
+def as_markdown() -> str:
+    """The table of docs/release.md."""
+    rows = (f"| `{field.name}` | {_typed(field.type)} | {field.meaning} |" for field in FIELDS)
+    return "\n".join(("| field | type | meaning |", "| --- | --- | --- |", *rows)) + "\n"
+
+
+def _typed(kind: Any) -> str:
+    """A type as the documentation says it."""
+    parts = _parts(kind)
+    nullable = " or null" if type(None) in parts else ""
+    plain = next(one for one in parts if one is not type(None))
+    if get_origin(plain) is Literal:
+        return ", ".join(f"`{orjson.dumps(one).decode()}`" for one in get_args(plain)) + nullable
+    if get_origin(plain) is list:
+        return "list" + nullable
+    if get_origin(plain) is dict or (isinstance(plain, type) and issubclass(plain, BaseModel)):
+        return "object" + nullable
+    return {int: "integer", float: "number"}.get(plain, "text") + nullable

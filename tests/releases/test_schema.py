@@ -1,0 +1,102 @@
+"""A field of a release is defined once: everything that lists the fields holds the same ones."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pyarrow import parquet
+from sqlalchemy import Engine, text
+
+from monitor import db
+from monitor.classify import classify
+from monitor.history.export import as_csv, as_jsonl, write_parquet
+from monitor.history.query import parse
+from monitor.history.search import release_page, search, stream
+from monitor.history.unrecorded import unrecorded
+from monitor.labs import load
+from monitor.releases.schema import COLUMNS, FIELDS, as_markdown, column_kinds, example, release_model, release_object
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.web.app import create_app
+from tests.conftest import ROOT
+from tests.history.query.test_query import release
+
+NAMES = [field.name for field in FIELDS]
+RICH = {
+    "origin": "CN", "foundation_repo_id": "Qwen/Qwen3-8B", "foundation_lab": "qwen", "foundation_origin": "CN",
+    "lineage": [{"repo_id": "Qwen/Qwen3-8B", "relation": "finetune"}], "params_total": 8, "gated": "no",
+    "languages": ["en", "zh"], "tags": ["a,b", '"'], "license_conflict": "declares mit", "origin_confidence": 0.5,
+    "artefacts": {"paper": {"found": "yes", "link": "https://arxiv.org/abs/1"}},
+    "evidence": {"origin": [{"signal": "registry", "value": "x", "says": "CN"}], "kind": []},
+}  # fmt: skip
+
+
+@pytest.fixture
+def history(engine: Engine) -> Engine:
+    with db.transaction(engine) as session:
+        session.add_all([release(1, **RICH), release(2)])
+    return engine
+
+
+def test_the_example_and_what_classify_says_are_what_openapi_describes() -> None:
+    model = release_model()
+    assert list(model.model_fields) == NAMES
+    model.model_validate_json(json.dumps(example()))
+    facts = {"id": "Qwen/Qwen3-8B", "tags": ["license:apache-2.0"], "gated": False}
+    row = unrecorded(facts, classify(facts, load()), db.now(), "classify")
+    model.model_validate_json(orjson.dumps(release_object(row)))
+
+
+def test_openapi_names_every_field_and_no_others(tmp_path: Path) -> None:
+    app = create_app(Service(Settings(database_url=f"sqlite:///{tmp_path / 'monitor.db'}")))
+    described = app.openapi()["components"]["schemas"]["ReleaseObject"]
+    assert list(described["properties"]) == described["required"] == NAMES
+    assert described["additionalProperties"] is False
+    assert set(described["example"]) == set(NAMES)  # FastAPI sorts it
+
+
+def test_both_ways_to_a_page_give_the_same_objects(history: Engine) -> None:
+    with db.reading(history) as session:
+        page = release_page(session, parse(""))
+        plain = [release_object(row) for row in search(session, parse("")).items]
+    assert orjson.loads(orjson.dumps(page["items"])) == orjson.loads(orjson.dumps(plain))
+    assert [list(item) for item in page["items"]] == [NAMES, NAMES]
+    for item in page["items"]:
+        release_model().model_validate_json(orjson.dumps(item))
+
+
+def test_exports_and_the_view_hold_the_same_columns_and_values(history: Engine) -> None:
+    with db.reading(history) as session:
+        rows: list[dict[str, Any]] = list(
+            csv.DictReader(io.StringIO(b"".join(as_csv(stream(session, parse("")))).decode()))
+        )
+        objects = [orjson.loads(line) for line in b"".join(as_jsonl(stream(session, parse("")))).splitlines()]
+        file = io.BytesIO()
+        assert write_parquet(stream(session, parse("")), file) == 2
+        view = [dict(row) for row in session.execute(text("SELECT * FROM releases_view ORDER BY repo_id")).mappings()]
+    table = parquet.read_table(file)
+    assert list(rows[0]) == list(COLUMNS) == table.column_names
+    assert list(view[0]) == list(COLUMNS)
+    assert [list(one) for one in objects] == [NAMES, NAMES]
+    for number, row in enumerate(rows):
+        for name, kind in column_kinds().items():
+            packed, shown = table.column(name)[number].as_py(), row[name]
+            assert (shown == "") == (packed is None), name
+            if kind in {"integer", "number"} and packed is not None:
+                assert float(shown) == packed, name
+            if kind == "texts":
+                assert (json.loads(shown) if shown != "[]" else []) == packed, name
+    assert rows[0]["license_conflict"] == view[0]["license_conflict"] == "declares mit"
+    assert json.loads(rows[0]["artefacts"])["paper"]["found"] == "yes"
+
+
+def test_the_docs_table_is_generated() -> None:
+    docs = (ROOT / "docs" / "release.md").read_text("utf-8")
+    shown = docs.partition("<!-- fields -->\n")[2].partition("<!-- /fields -->")[0]
+    assert shown == as_markdown(), f"paste this into docs/release.md:\n{as_markdown()}"
