@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from monitor import db
 from monitor.db import Watch
-from monitor.history.export import FORMATS, KEPT, as_csv, as_jsonl, write_parquet
+from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.history.observed import as_of as known
 from monitor.history.query import Query
 from monitor.history.search import stream
@@ -106,7 +106,7 @@ class Export(StreamingResponse):
 def exported(engine: Engine, query: Query, form: str, moment: datetime | None) -> Generator[bytes]:
     """The file, piece by piece; raises SearchError where Parquet cannot be written."""
     with db.reading(engine) as session, known(session, moment):
-        rows = stream(session, query, () if form == "jsonl" else KEPT)
+        rows = stream(session, query)
         if form != "parquet":
             yield from as_csv(rows) if form == "csv" else as_jsonl(rows)
             return
