@@ -59,7 +59,7 @@ def releases(
                 break
         named = pasted(session, query) or (namesake(session, wanted) if sort == "released" else None)
         if named is not None:
-            rows = [named.as_json(), *(row for row in rows if row["repo_id"] != named.repo_id)][:limit]
+            rows = [release_object(named), *(row for row in rows if row["repo_id"] != named.repo_id)][:limit]
         empty = None if rows else _why_empty(service, session, wanted)
     write(rows, form, RELEASE, RELEASE_HEADS)
     if empty:

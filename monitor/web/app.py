@@ -20,12 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from monitor import __version__, logs
 from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels import email, slack
-<<<<<<< HEAD
 from monitor.db import DatabaseError, timed_out
-from monitor.history.pieces import Pieces
-=======
-from monitor.db import DatabaseError
->>>>>>> c2d40ae (Define the release object once, and derive what lists its fields)
 from monitor.history.query import QueryError
 from monitor.history.search import SearchError
 from monitor.labs import LabsError

@@ -66,12 +66,8 @@ def release(
     more = derivatives[SHOWN - 1].id if len(derivatives) > SHOWN else None
     context: dict[str, Any] = {
         "r": row,
-<<<<<<< HEAD
         "recorded": recorded(session, [row.foundation_repo_id]),
-        "json": row.as_json(),
-=======
         "json": release_object(row),
->>>>>>> c2d40ae (Define the release object once, and derive what lists its fields)
         "adoption": _adoption(session, row),
         "lab": service_of(request).registry.get(row.lab) if row.lab else None,
         "tree": _tree(session, row, derivatives[:SHOWN]),
