@@ -17,6 +17,7 @@ from monitor.history.query import parse
 from monitor.history.retention import prune
 from monitor.history.search import SearchError, search
 from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Notice, Observed, Release
+from monitor.releases.schema import release_object
 from monitor.settings import Settings, SettingsError, load
 from tests.history.query.test_query import release
 
@@ -93,7 +94,7 @@ def test_of_the_old_past_goes_what_the_documentation_names(filled: Engine) -> No
 
 def shown(engine: Engine, moment: datetime) -> list[Any]:
     with db.reading(engine) as session, as_of(session, moment):
-        return [row.as_json() for row in search(session, parse("")).items]
+        return [release_object(row) for row in search(session, parse("")).items]
 
 
 def test_the_past_that_is_kept_stays_and_what_is_gone_is_refused(filled: Engine) -> None:
