@@ -98,7 +98,11 @@ class Settings(BaseSettings):
     bounce_url: SecretStr | None = Field(
         None, description="mailbox that bounces come to: imaps://user:pass@host/INBOX or imap://…?starttls=true"
     )
-    public_url: str = Field("http://127.0.0.1:8000", description="the base of links in letters and messages")
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="the base of links in letters and messages; `up` and `demo` follow `--host` and `--port` "
+        "where it is not set",
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="signs links and seals tokens; several, comma-separated: the first is used, the others still "
