@@ -121,7 +121,8 @@ _SQLITE = (
     "PRAGMA temp_store=MEMORY",
 )
 _MANY_SQLITE = ("PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=16000", "PRAGMA cache_size=-65536")
-_MANY_POSTGRESQL = ("SET synchronous_commit TO off",)
+_MANY_POSTGRESQL = ("SET LOCAL synchronous_commit TO off",)
+"""For each transaction: behind a pooler a connection's own setting would be left to whoever comes next."""
 
 
 def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
@@ -134,9 +135,24 @@ def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
     pool = {"pool_size": 10, "max_overflow": 20} | pool
     engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **_JSON | pool)
     event.listen(engine, "begin", _postgresql_begin)
+    event.listen(engine, "do_connect", _without_prepared_statements)
     if further:
-        event.listen(engine, "connect", partial(_set_up, further))
+        event.listen(engine, "begin", partial(_begin_with, further))
     return engine
+
+
+NOT_PREPARED = "prepare_threshold=none"
+"""In a PostgreSQL URL's query: no prepared statements, which a pooler in transaction mode gives to other clients."""
+
+
+def _without_prepared_statements(_dialect: Any, _record: Any, _args: Any, options: dict[str, Any]) -> None:
+    if options.get("prepare_threshold") == "none":
+        options["prepare_threshold"] = None
+
+
+def _begin_with(statements: tuple[str, ...], connection: Any) -> None:
+    for statement in statements:
+        connection.exec_driver_sql(statement)
 
 
 def _set_up(statements: tuple[str, ...], connection: Any, _record: Any) -> None:

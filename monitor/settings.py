@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field("sqlite:///hub-monitor.db", description="SQLite file or postgresql+psycopg://…")
+    database_prepared_statements: bool = Field(
+        True, description="may PostgreSQL keep prepared statements; false behind PgBouncer in transaction mode"
+    )
     broker_url: str = Field("memory://", description="redis://… for many workers; memory:// is one process")
     hf_endpoint: str = Field(
         HUB, validation_alias=AliasChoices("HF_ENDPOINT", "hf_endpoint"), description="the Hub to watch"
@@ -248,6 +251,13 @@ class Settings(BaseSettings):
     def _memory_needs_one_process(self) -> Self:
         if self.smtp_url is not None and self.email_from is None:
             raise ValueError("MONITOR_EMAIL_FROM must be set with MONITOR_SMTP_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _prepares_none_behind_a_pooler(self) -> Self:
+        url = self.database_url
+        if url.startswith("postgresql") and not self.database_prepared_statements and "prepare_threshold=" not in url:
+            self.database_url = f"{url}{'&' if '?' in url else '?'}prepare_threshold=none"
         return self
 
     @property
