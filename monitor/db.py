@@ -141,11 +141,9 @@ def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
     return engine
 
 
-NOT_PREPARED = "prepare_threshold=none"
-"""In a PostgreSQL URL's query: no prepared statements, which a pooler in transaction mode gives to other clients."""
-
-
 def _without_prepared_statements(_dialect: Any, _record: Any, _args: Any, options: dict[str, Any]) -> None:
+    """Heeds ``prepare_threshold=none`` in the URL: a pooler in transaction mode hands a statement that one client
+    prepared to another."""
     if options.get("prepare_threshold") == "none":
         options["prepare_threshold"] = None
 
