@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import delete, or_, select
 from sqlmodel import Session, col
 
+from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db import now
 from monitor.history.query import QueryError, parse
-from monitor.history.query.hub_url import HubURLError, reference
 from monitor.history.query.spelling import spelled
 from monitor.history.record import ignoring
 from monitor.models import Delivery, Subscription, Target

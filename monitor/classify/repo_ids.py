@@ -43,40 +43,52 @@ LEGACY = {name: f"{namespace}/{name}" for namespace, names in _LEGACY.items() fo
 """Models that had no namespace, and where the Hub keeps them today: a closed list, for no more are made."""
 
 NOTHING = frozenset(
-    {
-        "",
-        "none",
-        "null",
-        "nil",
-        "n/a",
-        "na",
-        "nan",
-        "-",
-        "--",
-        "?",
-        "no",
-        "false",
-        "unknown",
-        "undefined",
-        "tbd",
-        "todo",
-    }
-)
+    {"", "none", "null", "nil", "n/a", "na", "nan", "-", "--", "?", "no", "false", "unknown", "undefined", "tbd"}
+)  # fmt: skip
 """What people write where they mean that there is none."""
 
-_HOSTS = r"(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)"
-_URL = re.compile(rf"(?:https?:)?(?://)?{_HOSTS}/+(?:models/)?([^?#]*)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\[[^\[\]]*\]\(\s*<?([^\s<>()]+)>?[^()]*\)")
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _ID = re.compile(rf"{_PART}/{_PART}")
 _REVISION = re.compile(r"@[\w./-]{1,100}$")
-_ROUTES = frozenset(
-    {"api", "blog", "chat", "collections", "datasets", "docs", "join", "login", "models", "new", "organizations",
-     "papers", "pricing", "settings", "spaces", "tasks"}
-)  # fmt: skip
-"""First parts of the Hub's own pages, which no namespace has."""
-_PAGES = frozenset({"blob", "commit", "commits", "discussions", "raw", "resolve", "tree"})
-"""What follows the id in the URL of a repository's page."""
+_ADDRESS = re.compile(
+    r"(?:https?://)?(?:www\.)?(?P<host>huggingface\.co|hf\.co|hf-mirror\.com)(?P<path>/[^?#]*)?(?:[?#].*)?",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?")
+_BELOW = {"tree", "blob", "resolve", "raw", "commit", "commits", "discussions", "edit", "blame", "settings"}
+"""What follows a repository's name in the address of one of its pages."""
+_ELSEWHERE = {
+    "datasets", "spaces", "collections", "papers", "docs", "blog", "models", "search", "settings", "join", "login",
+    "pricing", "tasks", "learn", "posts", "organizations", "api", "chat", "new", "enterprise", "inference", "buckets",
+}  # fmt: skip
+"""What is on the Hub beside models."""
+EXPECTED = "the page of a model expected, like https://huggingface.co/Qwen/Qwen3-8B"
+
+
+class HubURLError(ValueError):
+    """A URL that names no repository of a model; the message says what was expected."""
+
+
+def reference(text: str) -> str | None:
+    """``namespace/name`` of the repository whose page a text is the URL of, or ``namespace``; None for no URL.
+
+    Pages below a repository's (``/tree/main``) are its own. Raises HubURLError for any other URL.
+    """
+    found = _ADDRESS.fullmatch(text.strip().rstrip(".,;"))
+    if found is None:
+        if re.match(r"https?://", text.strip(), re.IGNORECASE):
+            raise HubURLError(f"{text!r}: {EXPECTED}")
+        return None
+    parts = [part for part in unquote(found["path"] or "").split("/") if part]
+    if parts[:2] == ["api", "models"]:
+        parts = parts[2:]
+    names = [re.split("[:@]", part)[0] for part in parts[:2]]
+    if len(names) == 2 and names[1] in _BELOW:
+        names.pop()
+    if not names or names[0].lower() in _ELSEWHERE or not all(_NAME.fullmatch(name) for name in names):
+        raise HubURLError(f"{text!r}: {EXPECTED}")
+    return "/".join(names)
 
 
 @lru_cache(maxsize=65_536)
@@ -93,14 +105,14 @@ def parse_repo_id(text: str) -> str | None:
     link = _MARKDOWN.fullmatch(text)
     if link is not None:
         text = link[1]
-    url = _URL.match(text)
-    if url is not None:
-        parts = unquote(url[1]).split("/")
-        text = "/".join(parts[:1] if parts[1:2] and parts[1] in _PAGES else parts[:2])
+    try:
+        text = reference(text) or text
+    except HubURLError:
+        return None
     text = _REVISION.sub("", text.strip("`'\" ").rstrip("/"))
     if "/" not in text:
         return LEGACY.get(text.lower())
-    if _ID.fullmatch(text) is None or ".." in text or text.partition("/")[0].lower() in _ROUTES:
+    if _ID.fullmatch(text) is None or ".." in text or text.partition("/")[0].lower() in _ELSEWHERE:
         return None
     return text
 

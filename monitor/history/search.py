@@ -32,9 +32,9 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
+from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db import UTCDateTime
 from monitor.history.query import Query, lookup, to_sql
-from monitor.history.query.hub_url import HubURLError, reference
 from monitor.history.query.tree import All, Term
 from monitor.history.query.values import DATES
 from monitor.models import Change, Release, iso

@@ -9,7 +9,7 @@ from typing import Any as Anything
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-from monitor.history.query.hub_url import HubURLError, reference
+from monitor.classify.repo_ids import HubURLError, reference
 from monitor.history.query.spelling import at, of_reference, spelled, unknown_field
 from monitor.history.query.tree import All, Any, Node, Not, Query, QueryError, Term, normalised
 from monitor.history.query.values import ANY, FIELDS, NONE, ValueProblem, fold, readings

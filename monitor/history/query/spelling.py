@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from monitor.classify.repo_ids import HubURLError, reference
 from monitor.history.query import synonyms
-from monitor.history.query.hub_url import HubURLError, reference
 from monitor.history.query.tree import QueryError
 from monitor.history.query.values import COUNTS, FIELDS, UNIT_WORDS, fold, nearest
 

@@ -10,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 
 from monitor.classify.license import IDS as LICENSES
+from monitor.classify.repo_ids import HubURLError, reference
 from monitor.history.query import synonyms
 from monitor.history.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
-from monitor.history.query.hub_url import HubURLError, reference
 from monitor.history.query.synonyms import letters
 from monitor.labs import in_use, slug
 from monitor.labs.countries import NAMES
