@@ -19,6 +19,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
@@ -97,9 +99,12 @@ def _attacks(port: int, ended: threading.Event) -> list[threading.Thread]:
     return [threading.Thread(target=one, daemon=True) for one in chosen]
 
 
-def _health(port: int, ended: threading.Event, found: list[float]) -> None:
-    """Seconds of each look at ``/healthz``; a minute where none came."""
-    while not ended.wait(0.2):
+def _health(port: int, seconds: float, answer: Connection) -> None:
+    """Seconds of each look at ``/healthz``; a minute where none came. In a process of its own: not to wait for ours."""
+    found: list[float] = []
+    until_ = time.monotonic() + seconds
+    while time.monotonic() < until_:
+        time.sleep(0.2)
         began = time.monotonic()
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -109,13 +114,16 @@ def _health(port: int, ended: threading.Event, found: list[float]) -> None:
         except (OSError, http.client.HTTPException):
             good = False
         found.append(time.monotonic() - began if good else 60.0)
+    answer.send(found)
 
 
 def _phase(hub: ReplayHub, port: int, process: int, output: Path, name: str, *, attacked: bool) -> None:
     """One phase; prints its row."""
-    ended, health, delays = threading.Event(), [], []
-    threads = [threading.Thread(target=_health, args=(port, ended, health), daemon=True)]
-    threads += _attacks(port, ended) if attacked else []
+    ended, delays = threading.Event(), []
+    here, there = Pipe()
+    looking = get_context("spawn").Process(target=_health, args=(port, SECONDS, there), daemon=True)
+    looking.start()
+    threads = _attacks(port, ended) if attacked else []
     for thread in threads:
         thread.start()
     until_ = time.monotonic() + SECONDS
@@ -131,6 +139,8 @@ def _phase(hub: ReplayHub, port: int, process: int, output: Path, name: str, *, 
     ended.set()
     for thread in threads:
         thread.join(90)
+    health = here.recv()
+    looking.join(90)
     status = Path(f"/proc/{process}/status").read_text()
     memory = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) // 1_024  # type: ignore[index]
     health.sort()

@@ -83,14 +83,17 @@ def environment(database_url: str, crowd: Crowd) -> dict[str, str]:
     }
 
 
-def announce(engine: Engine, crowd: Crowd, each: int) -> int:
-    """One release that ``each`` subscriptions of every channel are told of; how many messages that makes."""
+def subscribe_all(engine: Engine, crowd: Crowd) -> None:
+    """A subscription for every channel."""
     with transaction(engine) as session:
         for channel in crowd.opened.channels:
-            for number in range(each):
-                subscribe(session, Wish("slack", channel, f"-lab:nobody-{number}"))
+            subscribe(session, Wish("slack", channel, ""))
+
+
+def announce(engine: Engine, number: int) -> int:
+    """A release that every channel is told of; how many messages that makes."""
     with transaction(engine) as session:
-        row = release("Told-to-all")
+        row = release(f"Told-to-all-{number}")
         session.add(row)
         session.flush()
         return match.enqueue(session, [News(row, "release")])
@@ -111,12 +114,18 @@ class Result:
 
 def rush(engine: Engine, settings: dict[str, str], crowd: Crowd, each: int, workers: int, *, lease: float,
          kill_every: float, kills: int, patience: float) -> Result:  # fmt: skip
-    """Tells everybody while workers are killed, until all were told."""
+    """Tells everybody of ``each`` releases, one after the other, while workers are killed.
+
+    One after the other, because what one target is due at the same time is one message.
+    """
     chance = random.Random(5)
     with Workers(settings, workers, lease) as running:
-        wanted = announce(engine, crowd, each)
+        subscribe_all(engine, crowd)
+        wanted, told = announce(engine, 0), 1
         began = killed_at = time.monotonic()
-        while states(engine).get(DeliveryState.PENDING, 0):
+        while (pending := states(engine).get(DeliveryState.PENDING, 0)) or told < each:
+            if not pending:
+                wanted, told = wanted + announce(engine, told), told + 1
             assert time.monotonic() - began < patience, f"{states(engine)} after {patience} s"
             if running.killed < kills and time.monotonic() - killed_at > kill_every:
                 running.kill_one(chance)
