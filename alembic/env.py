@@ -6,7 +6,7 @@ from sqlmodel import SQLModel
 
 from alembic import context
 from monitor import models
-from monitor.db import UTCDateTime, make_engine
+from monitor.db.engine import UTCDateTime, make_engine
 from monitor.settings import load
 
 

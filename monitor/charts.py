@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
+from monitor.enums import Kind, LicenseClass, Openness, Size
 from monitor.labs.countries import name as country
 from monitor.text import plain, short
-from monitor.vocabulary import Kind, LicenseClass, Openness, Size
 
 Row = Mapping[str, Any]
 

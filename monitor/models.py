@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from monitor.db import UTCDateTime
-from monitor.vocabulary import Found
+from monitor.db.engine import UTCDateTime
+from monitor.enums import Found
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -252,7 +252,7 @@ class Sighted(SQLModel, table=True):
 class Change(SQLModel, table=True):
     """Something about a release that changed: appended, never rewritten.
 
-    ``event``: the word of what happened (:class:`monitor.vocabulary.Event`), once it has held; None for what is no
+    ``event``: the word of what happened (:class:`monitor.enums.Event`), once it has held; None for what is no
     event, or was taken back before it settled. ``waiting``: not settled yet. ``since``: what it was when this
     began to change, where that is not ``before``.
     """
@@ -391,7 +391,7 @@ class Poll(SQLModel, table=True):
 class FailedLookup(SQLModel, table=True):
     """A look-up of one repository or organization on the Hub that failed, and when it is made again.
 
-    ``kind``: a :class:`monitor.vocabulary.LookupKind`. ``failed_at``: when it failed for the first time.
+    ``kind``: a :class:`monitor.enums.LookupKind`. ``failed_at``: when it failed for the first time.
     """
 
     __tablename__: ClassVar[str] = "failed_lookup"

@@ -9,23 +9,26 @@ from functools import cached_property
 
 from sqlalchemy import Engine
 
-from monitor import __version__, db, detection, labs
-from monitor.alerts import heartbeat, notices, outbox
-from monitor.alerts.match import enqueue, lines
-from monitor.alerts.message import Channel
-from monitor.alerts.settle import POLLS, settle
-from monitor.alerts.subscriptions import followed
+from monitor import __version__, db, labs
 from monitor.channels import available
-from monitor.detection import Watcher
-from monitor.history import coverage
-from monitor.history.adoption import Pass, track
-from monitor.history.retention import prune
-from monitor.history.tally import merge
+from monitor.ingest import detection
+from monitor.ingest.detection import Watcher
+from monitor.ingest.feeds import reader as feeds
+from monitor.ingest.hub import transport
+from monitor.ingest.hub.client import Hub
+from monitor.ingest.hub.rate_limiter import Allowance
 from monitor.labs import Registry, load
+from monitor.notify import heartbeat, outbox
+from monitor.notify import outages as notices
+from monitor.notify.debounce import POLLS, settle
+from monitor.notify.matching import enqueue, lines
+from monitor.notify.message import Channel
+from monitor.notify.subscriptions import followed
+from monitor.releases import coverage
+from monitor.releases.adoption import Pass, track
+from monitor.releases.retention import prune
+from monitor.releases.tally import merge
 from monitor.settings import Settings
-from monitor.sources import feeds, transport
-from monitor.sources.budget import Allowance
-from monitor.sources.hub import Hub
 
 
 @dataclass

@@ -15,7 +15,8 @@ from huggingface_hub import set_client_factory
 from huggingface_hub.utils._http import default_client_factory
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from monitor import db, migrations
+from monitor import db
+from monitor.db import migrations
 from tests.fakes.hub import ReplayHub
 from tests.house import House
 from tests.servers import RedisServer

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
-_COMMANDS = ("look", "ask", "manage", "again", "stories", "errors")
+_COMMANDS = ("ingest", "query", "admin", "maintenance", "launch_commands", "errors")
 FORKS.set_forkserver_preload(
     ["workers.main", "workers.up", "monitor.channels.email", "monitor.channels.slack.transport"]
     + [f"monitor.cli.{name}" for name in _COMMANDS]

@@ -10,19 +10,20 @@ from pathlib import Path
 from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
-from monitor import db, detection
-from monitor.alerts import outbox
-from monitor.alerts.message import Message
-from monitor.alerts.settle import settle
-from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.detection import Watcher
+from monitor import db
+from monitor.enums import Via
+from monitor.ingest import detection
+from monitor.ingest.detection import Watcher
+from monitor.ingest.hub import transport
+from monitor.ingest.hub.client import Hub
+from monitor.ingest.hub.rate_limiter import Allowance
 from monitor.labs import Registry, load
 from monitor.models import Change, Feed, FeedEntry, Release
+from monitor.notify import outbox
+from monitor.notify.debounce import settle
+from monitor.notify.message import Message
+from monitor.notify.subscriptions import Wish, subscribe
 from monitor.settings import Settings
-from monitor.sources import transport
-from monitor.sources.budget import Allowance
-from monitor.sources.hub import Hub
-from monitor.vocabulary import Via
 from tests.fakes.hub import ReplayHub
 
 WATCHED = ("Qwen", "google", "meta-llama")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitor import migrations
+from monitor.db import migrations
 from monitor.service import Service
 from monitor.settings import Settings
 from tests.servers import served

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from sqlmodel import Session, select
 
-from monitor import db, migrations
+from monitor import db
+from monitor.db import migrations
 from monitor.demo.world import made_id
-from monitor.history.launches import Told, told
-from monitor.history.record import record
+from monitor.enums import Sighting, Via
 from monitor.labs import load
 from monitor.models import Launch
-from monitor.vocabulary import Sighting, Via
+from monitor.releases.launches.queries import Told, told
+from monitor.releases.recorder import record
 from tests.benchmarks._recorded import recorded
 
 HEAD = "| made | publisher | launch | members |\n| --- | --- | --- | --- |"

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from monitor.alerts.message import Item, Message
 from monitor.channels.slack.blocks import Background, render
-from monitor.db import now
+from monitor.db.engine import now
 from monitor.models import Release, Subscription
+from monitor.notify.message import Item, Message
 from tests.channels.room import release
 from tests.conftest import ROOT
 from tests.fakes.slack_html import page

@@ -14,9 +14,10 @@ from pathlib import Path
 import yaml
 from sqlalchemy import text
 
-from monitor import db, migrations
+from monitor import db
+from monitor.db import migrations
+from monitor.enums import QUEUES
 from monitor.settings import Settings, variable
-from monitor.vocabulary import QUEUES
 from tests.conftest import ROOT
 from tests.house import House
 from tests.test_readme import said

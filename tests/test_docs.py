@@ -32,7 +32,7 @@ NOT_HERE = {
     "make ": "the suite, the benchmarks and the audit themselves; that they are targets is checked below",
     "python -m tests.benchmarks": "minutes each; that they are there is checked in test_readme.py",
     "python -m tests.pictures": "a browser takes pictures of pages for a minute; tests/web opens the same pages in it",
-    "python -m tests.recorded_launches": "its table is what tests/history/test_recorded_launches.py compares",
+    "python -m tests.recorded_launches": "its table is what tests/releases/test_recorded_launches.py compares",
     "pg_dump": "run in test_deploy.py, on a PostgreSQL of its own",
     "pg_restore": "the same",
     "sqlite3": "the same, through Python's sqlite3",

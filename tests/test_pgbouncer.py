@@ -16,11 +16,12 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from monitor import db, migrations
-from monitor.history.observed import as_of
-from monitor.history.query import parse
-from monitor.history.search import search
-from monitor.history.stats import stats
+from monitor import db
+from monitor.db import migrations
+from monitor.releases.query import parse
+from monitor.releases.revisions import as_of
+from monitor.releases.search import search
+from monitor.releases.stats import stats
 from monitor.settings import load
 from tests.fakes.hub import ReplayHub, model, until
 from tests.house import House

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, select
 
-from monitor import db, migrations
-from monitor.alerts.subscriptions import Wish, named, pause, subscribe
+from monitor import db
+from monitor.db import migrations
 from monitor.models import Namespace
+from monitor.notify.subscriptions import Wish, named, pause, subscribe
 from monitor.service import Service
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub

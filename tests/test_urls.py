@@ -14,8 +14,8 @@ from kombu.utils.url import parse_url
 from redis.connection import parse_url as redis_url
 from sqlalchemy import make_url
 
-from monitor import logs
 from monitor.channels.email.servers import Server
+from monitor.observability import logging as logs
 from monitor.settings import Settings
 from monitor.urls import masked_text, masked_url, normalized
 

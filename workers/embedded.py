@@ -18,7 +18,8 @@ import structlog
 import uvicorn
 from celery.worker import state as worker_state
 
-from monitor import stopping, telemetry
+from monitor import stopping
+from monitor.observability import tracing as telemetry
 from monitor.settings import Settings, SettingsError
 from monitor.urls import masked_url
 from monitor.web.connections import GuardedProtocol

@@ -7,14 +7,14 @@ from functools import lru_cache
 import structlog
 from kombu.exceptions import OperationalError
 
-from monitor import detection
 from monitor.channels import email
-from monitor.history.reclassify import reclassify as judge_again
+from monitor.enums import Via
+from monitor.ingest import detection
+from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.responses import HubError
+from monitor.releases.reclassify import reclassify as judge_again
 from monitor.service import Service
 from monitor.settings import load
-from monitor.sources.answers import HubError
-from monitor.sources.budget import AllowanceSpent
-from monitor.vocabulary import Via
 from workers.app import app as app  # noqa: PLC0414 - `workers.tasks.app` is exported
 from workers.tracing import work
 

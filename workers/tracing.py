@@ -12,8 +12,10 @@ from celery.signals import setup_logging, task_postrun, task_prerun, worker_proc
 from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from monitor import logs, stopping, telemetry
-from monitor.db import failure
+from monitor import stopping
+from monitor.db.engine import failure
+from monitor.observability import logging as logs
+from monitor.observability import tracing as telemetry
 
 log = structlog.get_logger(__name__)
 

@@ -18,9 +18,10 @@ from rich.console import Console
 from sqlalchemy import update
 from sqlmodel import Session
 
-from monitor import db, migrations
-from monitor.alerts.subscriptions import Wish, pause, resume, subscribe
+from monitor import db
+from monitor.db import migrations
 from monitor.models import Namespace, Poll, Subscription, Target
+from monitor.notify.subscriptions import Wish, pause, resume, subscribe
 from monitor.service import Service
 from monitor.settings import Settings, load
 

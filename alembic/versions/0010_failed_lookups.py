@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from alembic import op
-from monitor.db import UTCDateTime
+from monitor.db.engine import UTCDateTime
 
 revision = "0010"
 down_revision = "0009"

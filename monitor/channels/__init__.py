@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
-from monitor.alerts.message import Channel, Message, SendError
-from monitor.alerts.notices import Teller
-from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels.terminal import Terminal
 from monitor.channels.webhook import Webhook
 from monitor.models import Subscription
+from monitor.notify.message import Channel, Message, SendError
+from monitor.notify.outages import Teller
+from monitor.notify.subscriptions import SubscriptionError
 from monitor.settings import Settings
 
 

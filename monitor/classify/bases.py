@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.repo_ids import MAX_LENGTH, NOTHING, distinct, parse_repo_id, written
-from monitor.vocabulary import Kind
+from monitor.enums import Kind
 
 RELATIONS = {
     "finetune": Kind.FINETUNE,

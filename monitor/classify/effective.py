@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from monitor.classify.license import STRICTNESS, released_under
 from monitor.classify.result import Evidence, License, Lineage, Lookup
-from monitor.vocabulary import LicenseClass
+from monitor.enums import LicenseClass
 
 _RANK = {name: rank for rank, name in enumerate(STRICTNESS)}
 

@@ -15,8 +15,8 @@ from monitor.classify import wire
 from monitor.classify.bases import RELATIONS
 from monitor.classify.originals import NAME_LENGTH, QUANTS, family_of, folded, lab_of, named_after
 from monitor.classify.result import Evidence
+from monitor.enums import Kind
 from monitor.labs import Lab, Registry
-from monitor.vocabulary import Kind
 
 
 def _word(pattern: str, end: str = r"$|[-_.]") -> Callable[[str], str | None]:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from monitor.classify import wire
 from monitor.classify.result import Evidence, License
-from monitor.vocabulary import LicenseClass
+from monitor.enums import LicenseClass
 
 STRICTNESS = (
     LicenseClass.PERMISSIVE,

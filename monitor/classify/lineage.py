@@ -10,8 +10,8 @@ from monitor.classify.kind import Decision, kind_of, says_quantized
 from monitor.classify.originals import NAME_LENGTH, family_of, lab_of, named_after, unpacked
 from monitor.classify.repo_ids import distinct
 from monitor.classify.result import Evidence, Foundation, Known, Lineage, Lookup, Parent, knows_nothing
+from monitor.enums import Kind
 from monitor.labs import Lab, Registry
-from monitor.vocabulary import Kind
 
 LONGEST = 20
 """Steps of a lineage that are followed; longer ones are circles or noise."""

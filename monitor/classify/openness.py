@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.result import Artefact, Evidence, License
-from monitor.vocabulary import ARTEFACTS, Availability, Found, Kind, LicenseClass, Openness
+from monitor.enums import ARTEFACTS, Availability, Found, Kind, LicenseClass, Openness
 
 _CODE_KEYS = ("repo", "code", "github", "repository", "training_code", "code_repository")
 _HOSTS = ("github.com/", "gitlab.com/", "codeberg.org/", "huggingface.co/")

@@ -11,8 +11,8 @@ from importlib.resources import files
 
 from monitor.classify import wire
 from monitor.classify.result import Evidence, Publisher
+from monitor.enums import LabKind
 from monitor.labs import Registry
-from monitor.vocabulary import LabKind
 
 ENOUGH = 0.6
 """Confidence from which on an origin is named; below, it is None and the evidence is kept all the same."""

@@ -8,8 +8,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from monitor.enums import LabKind
 from monitor.labs import Lab, Registry
-from monitor.vocabulary import LabKind
 
 NAME_LENGTH = 300
 """Characters of a name that are read; the Hub allows 96."""

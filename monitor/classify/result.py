@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from monitor.vocabulary import Availability, Found, Kind, LabKind, LicenseClass, Openness, Size
+from monitor.enums import Availability, Found, Kind, LabKind, LicenseClass, Openness, Size
 
 
 class Evidence(NamedTuple):

@@ -20,7 +20,7 @@ from monitor.classify.result import Evidence, Known, Lineage, Lookup, Parameters
 from monitor.classify.size_config import Counted, experts, from_config
 from monitor.classify.size_names import NameSize, from_name, says_part
 from monitor.classify.size_packing import Unpacked, unpacked
-from monitor.vocabulary import Kind
+from monitor.enums import Kind
 
 EXTRA = 0.05
 """The part by which heads for prediction, and rounding, make weights count more than their lab states."""

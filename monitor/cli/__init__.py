@@ -15,7 +15,7 @@ from monitor.cli.lazy import LazyCommands, lazy_group
 
 commands = LazyCommands()
 commands.register(
-    "monitor.cli.look",
+    "monitor.cli.ingest",
     {
         "poll": "One pass over the sources in the foreground; prints what is new.",
         "backfill": "Learns history; tells nobody; goes on where it was cut off.",
@@ -23,7 +23,7 @@ commands.register(
     },
 )
 commands.register(
-    "monitor.cli.ask",
+    "monitor.cli.query",
     {
         "releases": "Queries the history of releases.",
         "stats": "Counts releases and the launches that they are of, sums their parameters, and says their median.",
@@ -31,7 +31,7 @@ commands.register(
     },
 )
 commands.register(
-    "monitor.cli.manage",
+    "monitor.cli.admin",
     {
         "subscribe": "Subscribes a target; prints the subscription's id.",
         "doctor": "What is in force and what is wrong: a line each, ok or what to do.",
@@ -42,7 +42,7 @@ commands.register(
     },
 )
 commands.register(
-    "monitor.cli.again",
+    "monitor.cli.maintenance",
     {
         "reclassify": "Judges the whole history again, after the registry has changed, and lists what changed; "
         "tells nobody.",
@@ -50,7 +50,7 @@ commands.register(
     },
 )
 commands.register(
-    "monitor.cli.stories",
+    "monitor.cli.launch_commands",
     {
         "launches": "Lists launches: repositories of one publisher and family that came out together.",
         "announcements": "Lists the models that the labs' feeds named, and whether their weights came.",
@@ -81,7 +81,7 @@ def _common(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log more, on standard error."),
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    from monitor.logs import configure
+    from monitor.observability.logging import configure
 
     configure(verbose=verbose)
 

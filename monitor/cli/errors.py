@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.exc import OperationalError
 
-from monitor.alerts.subscriptions import SubscriptionError
-from monitor.db import DatabaseError, failure
-from monitor.history.corrections import CorrectionError
-from monitor.history.query import QueryError
-from monitor.history.search import SearchError
+from monitor.db.engine import DatabaseError, failure
 from monitor.labs import LabsError
+from monitor.notify.subscriptions import SubscriptionError
+from monitor.releases.corrections import CorrectionError
+from monitor.releases.query import QueryError
+from monitor.releases.search import SearchError
 from monitor.settings import SettingsError
 
 WRONG = (SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError)

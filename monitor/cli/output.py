@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from monitor.channels.words import count, flag, plain
-from monitor.history.export import cell
+from monitor.channels.formatting import count, flag, plain
+from monitor.releases.export import cell
 
 
 class Format(StrEnum):

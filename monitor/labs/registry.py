@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from monitor.enums import LabKind
 from monitor.labs.countries import CONSORTIA, COUNTRIES
-from monitor.vocabulary import LabKind
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _IDENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")

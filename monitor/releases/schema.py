@@ -18,8 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from monitor.models import NOT_FOUND, iso
-from monitor.vocabulary import (
+from monitor.enums import (
     ARTEFACTS,
     Availability,
     Found,
@@ -32,6 +31,7 @@ from monitor.vocabulary import (
     Status,
     Via,
 )
+from monitor.models import NOT_FOUND, iso
 
 
 class Reason(BaseModel):

@@ -12,16 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from monitor.alerts.subscriptions import Wish, change, pause, resume, subscribe
-from monitor.alerts.subscriptions import remove as drop
 from monitor.channels import canonical_target
-from monitor.channels.bodies import bounded
+from monitor.channels.request_body import bounded
 from monitor.channels.webhook import secret_of
-from monitor.db import reading, transaction
+from monitor.db.engine import reading, transaction
+from monitor.enums import Digest
 from monitor.models import Subscription, iso
+from monitor.notify.subscriptions import Wish, change, pause, resume, subscribe
+from monitor.notify.subscriptions import remove as drop
 from monitor.problems import refusals
 from monitor.service import Service
-from monitor.vocabulary import Digest
 
 
 def authorized(request: Request, authorization: Annotated[str, Header()] = "") -> Service:

@@ -12,24 +12,25 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import select
 from sqlmodel import Session
 
-from monitor import db, migrations
-from monitor.alerts.notices import PATIENCE, unheard
-from monitor.history.adoption import series
-from monitor.history.coverage import coverage, token_refused
-from monitor.history.export import FORMATS
-from monitor.history.observed import as_of as known
-from monitor.history.observed import moment_of
-from monitor.history.query import parse
-from monitor.history.query.values import DATES
-from monitor.history.search import MOST, SORTS, find, release_page
-from monitor.history.stats import DIMENSIONS, dimensions, stats, survey
+from monitor import db
+from monitor.db import migrations
 from monitor.labs import Lab
 from monitor.models import Poll, Release
+from monitor.notify.outages import PATIENCE, unheard
 from monitor.problems import refusals
+from monitor.releases.adoption import series
+from monitor.releases.coverage import coverage, token_refused
+from monitor.releases.export import FORMATS
+from monitor.releases.query import parse
+from monitor.releases.query.values import DATES
+from monitor.releases.revisions import as_of as known
+from monitor.releases.revisions import moment_of
 from monitor.releases.schema import release_object
+from monitor.releases.search import MOST, SORTS, find, release_page
+from monitor.releases.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.service import Service
-from monitor.web.answers import as_json, cache_control, errors, has
 from monitor.web.exports import Export
+from monitor.web.http_responses import as_json, cache_control, errors, has
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()

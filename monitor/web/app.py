@@ -17,16 +17,19 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from monitor import __version__, logs
-from monitor.alerts.subscriptions import SubscriptionError
+from monitor import __version__
 from monitor.channels import email, slack
-from monitor.db import DatabaseError, timed_out
-from monitor.history.query import QueryError
-from monitor.history.search import SearchError
+from monitor.db.engine import DatabaseError, timed_out
 from monitor.labs import LabsError
+from monitor.notify.subscriptions import SubscriptionError
+from monitor.observability import logging as logs
+from monitor.releases.query import QueryError
+from monitor.releases.search import SearchError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, connections, edge, hooks, metrics, pages, stories, syndication
+from monitor.web import admin, api, connections, hooks, metrics, pages, syndication
+from monitor.web import launches_api as stories
+from monitor.web import middleware as edge
 from monitor.web.exports import Slots, Version
 from monitor.web.stalled import StalledReaders
 

@@ -18,11 +18,11 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from monitor import db
-from monitor.db import Watch
-from monitor.history.export import FORMATS, as_csv, as_jsonl, write_parquet
-from monitor.history.observed import as_of as known
-from monitor.history.query import Query
-from monitor.history.search import stream
+from monitor.db.engine import Watch
+from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
+from monitor.releases.query import Query
+from monitor.releases.revisions import as_of as known
+from monitor.releases.search import stream
 from monitor.web.head import ONLY_HEAD
 
 RETRY_SECONDS = 30

@@ -10,12 +10,12 @@ from fastapi import APIRouter, BackgroundTasks, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from monitor.channels.bodies import bounded
-from monitor.db import now, transaction
-from monitor.logs import trace
+from monitor.channels.request_body import bounded
+from monitor.db.engine import now, transaction
+from monitor.ingest.hub.webhook import PayloadError, hint
+from monitor.observability.logging import trace
 from monitor.problems import refusals
 from monitor.service import Service
-from monitor.sources.hub_webhook import PayloadError, hint
 
 router = APIRouter()
 LARGEST = 1_000_000

@@ -16,12 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlmodel import Session, col
 
-from monitor import __version__, db, lookups
-from monitor.history.counters import BUCKETS, counted
+from monitor import __version__, db
+from monitor.enums import QUEUES
+from monitor.ingest import lookups
+from monitor.ingest.hub.rate_limiter import AllowanceSpent
 from monitor.models import Delivery, DeliveryState, Hint, Namespace, Poll, Silence, Subscription, Target
+from monitor.releases.counters import BUCKETS, counted
 from monitor.service import Service
-from monitor.sources.budget import AllowanceSpent
-from monitor.vocabulary import QUEUES
 
 router = APIRouter()
 

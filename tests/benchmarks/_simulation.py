@@ -27,18 +27,20 @@ import time_machine
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
-from monitor import db, detection, migrations
-from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.detection import Watcher
+from monitor import db
+from monitor.db import migrations
+from monitor.enums import Via
+from monitor.ingest import detection
+from monitor.ingest.detection import Watcher
+from monitor.ingest.hub import transport
+from monitor.ingest.hub.client import Hub
+from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
+from monitor.ingest.hub.responses import Facts, HubError, HubUnreachableError
+from monitor.ingest.schedule import interval, jittered
 from monitor.labs import load
 from monitor.models import Delivery, Namespace, Poll, Release, iso
+from monitor.notify.subscriptions import Wish, subscribe
 from monitor.settings import Settings
-from monitor.sources import transport
-from monitor.sources.answers import Facts, HubError, HubUnreachableError
-from monitor.sources.budget import Allowance, AllowanceSpent
-from monitor.sources.hub import Hub
-from monitor.sources.rhythm import interval, jittered
-from monitor.vocabulary import Via
 from tests.benchmarks._hostile import refused_base, spoiled
 from tests.benchmarks._recorded import recorded
 from tests.fakes.hub import ReplayHub, empty, model, stamp
@@ -580,7 +582,7 @@ class _Quiet:
         return still and turn.proven >= 2 and turn.version == self.life.hub.changed[name]
 
     def _pass_over(self, name: str) -> None:
-        """What :func:`monitor.detection.sweep` does where nothing has changed."""
+        """What :func:`monitor.ingest.detection.sweep` does where nothing has changed."""
         life, turn = self.life, self.turns[name]
         try:
             self._ask()

@@ -26,9 +26,9 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor import db
-from monitor.history.query import parse
-from monitor.history.search import _encoded, search
 from monitor.models import Release
+from monitor.releases.query import parse
+from monitor.releases.search import _encoded, search
 from tests.benchmarks._million import databases
 from tests.fakes.hub import until
 

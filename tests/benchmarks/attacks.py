@@ -25,7 +25,8 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import quote
 
-from monitor import db, migrations
+from monitor import db
+from monitor.db import migrations
 from tests.benchmarks._million import FOLDER, fill
 from tests.fakes.hub import ReplayHub, model, until
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 from huggingface_hub import HfApi
 
-from monitor import migrations
-from monitor.backfill import backfill
+from monitor.db import migrations
+from monitor.ingest.backfill import backfill
+from monitor.ingest.hub.client import FULL
 from monitor.service import Service
 from monitor.settings import Settings
-from monitor.sources.hub import FULL
 from tests.benchmarks.letters import databases
 
 SIZES = tuple(int(size) for size in os.environ.get("SIZES", "1000,10000,100000").split(","))

@@ -18,8 +18,8 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
 from monitor import db
-from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Delivery, DeliveryState, Poll
+from monitor.notify.subscriptions import Wish, subscribe
 from tests.benchmarks.letters import databases
 from tests.channels.email import rush
 from tests.fakes.hub import ReplayHub, model, until

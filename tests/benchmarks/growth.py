@@ -17,12 +17,12 @@ from sqlalchemy import Engine, delete, func, select
 from sqlmodel import col
 
 from monitor import db
-from monitor.alerts.match import enqueue
-from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.history.record import record
+from monitor.enums import Sighting, Via
 from monitor.labs import Registry, load
 from monitor.models import Launch, Release, Subscription, Target
-from monitor.vocabulary import Sighting, Via
+from monitor.notify.matching import enqueue
+from monitor.notify.subscriptions import Wish, subscribe
+from monitor.releases.recorder import record
 from tests.benchmarks import _million
 from tests.benchmarks._recorded import many
 

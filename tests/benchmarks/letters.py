@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from monitor import db, migrations
+from monitor import db
+from monitor.db import migrations
 from tests.channels.email import rush
 from tests.channels.workers import Workers
 

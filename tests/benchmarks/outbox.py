@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, insert, select
 from sqlmodel import Session, col
 
-from monitor import db, migrations
-from monitor.alerts import match
-from monitor.alerts.subscriptions import target_of
-from monitor.db import now, transaction
-from monitor.history.query import parse
-from monitor.history.record import News
+from monitor import db
+from monitor.db import migrations
+from monitor.db.engine import now, transaction
 from monitor.models import Delivery, Release, Subscription
+from monitor.notify import matching as match
+from monitor.notify.subscriptions import target_of
+from monitor.releases.query import parse
+from monitor.releases.recorder import News
 from tests.benchmarks.letters import databases
 from tests.channels.room import release
 

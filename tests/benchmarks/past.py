@@ -17,12 +17,12 @@ from sqlalchemy import Engine, event, func, insert, select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.history.export import as_jsonl
-from monitor.history.observed import _observe, as_of
-from monitor.history.query import parse
-from monitor.history.search import search, stream
-from monitor.history.stats import stats
 from monitor.models import Observed, Release
+from monitor.releases.export import as_jsonl
+from monitor.releases.query import parse
+from monitor.releases.revisions import _observe, as_of
+from monitor.releases.search import search, stream
+from monitor.releases.stats import stats
 from tests.benchmarks._million import LAST, databases
 
 NUMBER = int(os.environ.get("NUMBER", "100000"))

@@ -9,8 +9,9 @@ import time
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from monitor import db, migrations
+from monitor import db
 from monitor.channels.email import send_confirmations
+from monitor.db import migrations
 from monitor.models import EmailConfirmation, Subscription
 from monitor.service import Service
 from monitor.settings import Settings

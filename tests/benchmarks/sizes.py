@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Engine, insert, text
 
 from monitor import db
-from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Observed
+from monitor.notify.subscriptions import Wish, subscribe
 from tests.benchmarks._million import databases
 
 NUMBER = 10_000

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from monitor import db, migrations
-from monitor.alerts.subscriptions import Wish, subscribe
+from monitor import db
+from monitor.db import migrations
 from monitor.models import Poll
+from monitor.notify.subscriptions import Wish, subscribe
 from tests.benchmarks.letters import databases
 from tests.channels.slack.rush import Crowd, environment, rush
 from tests.fakes.hub import ReplayHub, model, until

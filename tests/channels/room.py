@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlmodel import col
 
-from monitor.alerts import match
-from monitor.alerts.message import Item, Message
-from monitor.db import now, reading, transaction
-from monitor.history.record import News
+from monitor.db.engine import now, reading, transaction
 from monitor.models import Delivery, Release, Subscription
+from monitor.notify import matching as match
+from monitor.notify.message import Item, Message
+from monitor.releases.recorder import News
 from monitor.settings import Settings
 
 _numbers = count(1)

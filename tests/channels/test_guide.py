@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from monitor.alerts import match, outbox
-from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.db import reading, transaction
-from monitor.history.record import News
+from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, Subscription
+from monitor.notify import matching as match
+from monitor.notify import outbox
+from monitor.notify.subscriptions import Wish, subscribe
+from monitor.releases.recorder import News
 from tests.channels.room import message_of, release
 from tests.conftest import ROOT
 

@@ -13,12 +13,12 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
 from monitor import db
-from monitor.alerts import notices
-from monitor.alerts.message import Channel
-from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack
 from monitor.models import Notice, Poll
+from monitor.notify import outages as notices
+from monitor.notify.message import Channel
+from monitor.notify.subscriptions import Wish, subscribe
 from monitor.settings import Settings
 from tests.channels.slack.office import visible
 from tests.fakes import smtp

@@ -14,14 +14,14 @@ from pydantic import SecretStr
 from rich.console import Console
 from sqlalchemy import Engine
 
-from monitor.alerts.message import Item, Message, SendError
-from monitor.alerts.notices import Teller
 from monitor.channels import available
 from monitor.channels.apprise import Apprise
 from monitor.channels.terminal import Terminal
 from monitor.channels.webhook import Webhook, secret_of
-from monitor.db import now
+from monitor.db.engine import now
 from monitor.models import Subscription
+from monitor.notify.message import Item, Message, SendError
+from monitor.notify.outages import Teller
 from monitor.settings import Settings
 from tests.channels.room import release
 from tests.fakes.dns import DnsServer

@@ -8,11 +8,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from monitor.alerts.message import SendError
-from monitor.alerts.notices import Teller
 from monitor.channels import available
-from monitor.db import now
+from monitor.db.engine import now
 from monitor.models import Subscription
+from monitor.notify.message import SendError
+from monitor.notify.outages import Teller
 from monitor.settings import Settings
 from tests.channels.room import message_of, release
 from tests.fakes.feeds import FeedServer

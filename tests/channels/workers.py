@@ -16,10 +16,10 @@ from pathlib import Path
 from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
-from monitor import logs
-from monitor.alerts import outbox
-from monitor.db import reading
+from monitor.db.engine import reading
 from monitor.models import Delivery
+from monitor.notify import outbox
+from monitor.observability import logging as logs
 from monitor.service import Service
 from monitor.settings import load
 from tests.forks import FORKS, become

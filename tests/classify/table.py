@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from monitor.classify import classify
+from monitor.enums import Kind
 from monitor.labs import Registry
-from monitor.vocabulary import Kind
 
 
 def table(models: list[dict[str, Any]], registry: Registry) -> str:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from monitor.classify import Classification, Foundation, Known, Parent, classify
 from monitor.classify.repo_ids import parse_repo_id
+from monitor.enums import Kind
 from monitor.labs import Registry, load
-from monitor.vocabulary import Kind
 
 QWEN = Known("Qwen/Qwen3-8B", Kind.BASE, (), Foundation("Qwen/Qwen3-8B", "qwen", "CN"))
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from monitor.classify import Classification, Foundation, Known, Parent, classify
+from monitor.enums import Kind
 from monitor.labs import Registry, load
-from monitor.vocabulary import Kind
 
 
 @cache

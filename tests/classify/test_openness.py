@@ -9,11 +9,11 @@ import pytest
 
 from monitor.classify import Classification, Known, classify, knows_nothing
 from monitor.classify.result import Lookup
-from monitor.db import now
-from monitor.history.unrecorded import unrecorded
+from monitor.db.engine import now
+from monitor.enums import ARTEFACTS, Kind, LicenseClass
 from monitor.labs import Registry, load
 from monitor.releases.schema import release_object
-from monitor.vocabulary import ARTEFACTS, Kind, LicenseClass
+from monitor.releases.unrecorded import unrecorded
 
 
 @cache

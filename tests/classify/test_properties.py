@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.classify import Classification, classify
-from monitor.db import now
-from monitor.history.unrecorded import unrecorded
+from monitor.db.engine import now
 from monitor.labs import Registry, load
 from monitor.releases.schema import release_object
+from monitor.releases.unrecorded import unrecorded
 
 
 @cache

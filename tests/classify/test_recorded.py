@@ -12,8 +12,8 @@ import pytest
 
 from monitor.classify import classify
 from monitor.classify.license import license_of
+from monitor.enums import Kind
 from monitor.labs import Registry, load
-from monitor.vocabulary import Kind
 from tests.classify.table import table
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from monitor.classify import Classification, Known, Parent, classify
 from monitor.classify.size_names import from_name
 from monitor.classify.subject import has_weights
+from monitor.enums import Kind
 from monitor.labs import Registry, load
-from monitor.vocabulary import Kind
 from tests.classify.configs import CONFIGS
 from tests.classify.shapes import PACKINGS, shape
 

@@ -18,10 +18,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import workers.main
-from monitor import db, migrations
-from monitor.alerts.subscriptions import Wish, subscribe
+from monitor import db
 from monitor.channels.slack.installs import Granted, keep, token_of
+from monitor.db import migrations
 from monitor.models import Delivery
+from monitor.notify.subscriptions import Wish, subscribe
 from monitor.settings import Settings
 from tests.channels.room import release
 from tests.console import run, started
@@ -220,7 +221,7 @@ def test_every_command_has_help_that_reads_well_and_an_example() -> None:
 
 
 def test_a_csv_cell_is_no_formula() -> None:
-    from monitor.history.export import cell
+    from monitor.releases.export import cell
 
     assert cell("=1+1") == "'=1+1"
     assert cell(-5) == "-5"

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, write
 from monitor.labs import load
 from monitor.releases.schema import release_object
-from tests.history.query.test_query import release
+from tests.releases.query.test_query import release
 
 LABS = ("id", "name", "origin", "kind", "namespaces", "parent")
 DAY = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from monitor import db
 from monitor.cli import app
-from monitor.history.corrections import CorrectionError
-from monitor.history.search import find
+from monitor.releases.corrections import CorrectionError
+from monitor.releases.search import find
 from tests.fakes.hub import model
 from tests.web.test_stories import seen
 

@@ -16,8 +16,8 @@ from sqlalchemy import func, select, text
 from sqlmodel import col
 
 from monitor import db
-from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.models import Delivery, DeliveryState, Hint, Poll, Release
+from monitor.notify.subscriptions import Wish, subscribe
 from tests.fakes.hub import Call, ReplayHub, model, until
 from tests.fakes.receiver import SlowReceiver
 from tests.fakes.slack import FakeSlack

@@ -14,10 +14,11 @@ from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel, col
 
-from monitor import db, detection
-from monitor.alerts.subscriptions import Wish, subscribe
+from monitor import db
+from monitor.enums import Via
+from monitor.ingest import detection
 from monitor.models import Delivery, Poll, Subscription
-from monitor.vocabulary import Via
+from monitor.notify.subscriptions import Wish, subscribe
 from tests.fakes.hub import ReplayHub, model
 from tests.fakes.slack import FakeSlack
 from tests.faults.cluster import Cluster

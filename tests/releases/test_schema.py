@@ -15,17 +15,17 @@ from sqlalchemy import Engine, text
 
 from monitor import db
 from monitor.classify import classify
-from monitor.history.export import as_csv, as_jsonl, write_parquet
-from monitor.history.query import parse
-from monitor.history.search import release_page, search, stream
-from monitor.history.unrecorded import unrecorded
 from monitor.labs import load
+from monitor.releases.export import as_csv, as_jsonl, write_parquet
+from monitor.releases.query import parse
 from monitor.releases.schema import COLUMNS, FIELDS, as_markdown, column_kinds, example, release_model, release_object
+from monitor.releases.search import release_page, search, stream
+from monitor.releases.unrecorded import unrecorded
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
 from tests.conftest import ROOT
-from tests.history.query.test_query import release
+from tests.releases.query.test_query import release
 
 NAMES = [field.name for field in FIELDS]
 RICH = {

@@ -13,11 +13,11 @@ from sqlmodel import Session, col
 from monitor import db
 from monitor.demo.replay import NOT_SHOWN, load_timeline
 from monitor.demo.world import made_id
-from monitor.history.record import record
+from monitor.enums import Sighting, Via
+from monitor.ingest.feeds.reader import EMPTY
 from monitor.labs import load
 from monitor.models import Adoption, Feed, Namespace, Poll, Release
-from monitor.sources.feeds import EMPTY
-from monitor.vocabulary import Sighting, Via
+from monitor.releases.recorder import record
 
 SCRIPT = "evil/<script>alert(1)<!--"
 TURNED = "evil/\u202egnp.\u202cexe-\u200f7B"

@@ -23,7 +23,7 @@ from monitor.models import Poll, Release
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
-from tests.history.query.test_query import release
+from tests.releases.query.test_query import release
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 HOSTILE = "=cmd|' /C calc'!A0<script>alert(1)</script>\u202e" + "x" * 200

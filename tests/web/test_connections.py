@@ -18,7 +18,8 @@ from sqlalchemy import Engine
 
 from monitor.service import Service
 from monitor.settings import Settings
-from monitor.web import connections, edge
+from monitor.web import connections
+from monitor.web import middleware as edge
 from tests.fakes.hub import until
 from tests.servers import free_port, served
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from monitor.addresses import client_key
-from monitor.web.edge import Limited
+from monitor.net.client_key import client_key
+from monitor.web.middleware import Limited
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:

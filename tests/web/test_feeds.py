@@ -18,7 +18,7 @@ from monitor.models import Change
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
-from tests.history.query.test_query import release
+from tests.releases.query.test_query import release
 
 DAY = datetime(2026, 5, 1, 10, tzinfo=UTC)
 ATOM = "{http://www.w3.org/2005/Atom}"

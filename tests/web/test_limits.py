@@ -16,9 +16,9 @@ from sqlalchemy import Engine, text
 from monitor import db
 from monitor.service import Service
 from monitor.settings import Settings
-from monitor.web import edge
+from monitor.web import middleware as edge
 from monitor.web.app import create_app
-from tests.history.query.test_query import release
+from tests.releases.query.test_query import release
 
 FREE = {
     ("GET", "/healthz"), ("POST", "/hooks/hub"), ("POST", "/slack/commands"), ("POST", "/slack/interactions"),

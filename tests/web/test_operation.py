@@ -16,10 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from monitor import db
-from monitor.alerts import outbox
-from monitor.alerts.message import SendError
-from monitor.alerts.notices import watch
 from monitor.models import Hint
+from monitor.notify import outbox
+from monitor.notify.message import SendError
+from monitor.notify.outages import watch
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app

@@ -11,10 +11,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
-from monitor import db, migrations
+from monitor import db
+from monitor.db import migrations
+from monitor.ingest.feeds.reader import EMPTY
 from monitor.service import Service
 from monitor.settings import Settings
-from monitor.sources.feeds import EMPTY
 from monitor.web.app import create_app
 from tests.web.history import BASE, HOSTILE, LONG, SCRIPT, TURNED
 

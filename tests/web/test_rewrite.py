@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.history.query import parse
+from monitor.releases.query import parse
 from monitor.web.rewrite import chosen, conditions, toggled, without
 
 

@@ -15,8 +15,8 @@ from monitor import db
 from monitor.service import Service
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub, model, until
-from tests.history.test_launches import release
 from tests.house import House
+from tests.releases.test_launches import release
 from tests.servers import served
 
 ALLOWED, STALLED = 3, 16

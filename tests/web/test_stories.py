@@ -13,18 +13,18 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from monitor import db
-from monitor.alerts.match import enqueue
-from monitor.history import coverage
-from monitor.history.announcements import announce, key_of, named
-from monitor.history.corrections import CorrectionError, end, keep, read
-from monitor.history.reclassify import reclassify, rejudge
-from monitor.history.record import record
-from monitor.history.search import find
+from monitor.enums import Sighting, Via
 from monitor.labs import load
 from monitor.models import Announcement, Feed, FeedEntry, Namespace, Outage, Poll, Release
+from monitor.notify.matching import enqueue
+from monitor.releases import coverage
+from monitor.releases.corrections import CorrectionError, end, keep, read
+from monitor.releases.launches.announcements import announce, key_of, named
+from monitor.releases.reclassify import reclassify, rejudge
+from monitor.releases.recorder import record
+from monitor.releases.search import find
 from monitor.service import Service
 from monitor.settings import Settings
-from monitor.vocabulary import Sighting, Via
 from monitor.web.app import create_app
 from tests.fakes.hub import made_id, model
 

@@ -6,11 +6,11 @@ import sys
 
 import apprise
 
-from monitor.alerts.message import Message, SendError
-from monitor.channels.stories import Story, counted, facts, stories
-from monitor.channels.words import describe, filters, flag, foundation, headline, launched
+from monitor.channels.formatting import describe, filters, flag, foundation, headline, launched
+from monitor.channels.message_groups import Story, counted, facts, stories
 from monitor.models import Subscription
-from monitor.sources.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
+from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
+from monitor.notify.message import Message, SendError
 
 MOST = 20
 """Releases of one grouped message that are spelled out."""

@@ -7,7 +7,7 @@ from email.utils import parseaddr
 
 from email_validator import EmailNotValidError, validate_email
 
-from monitor.channels.words import plain
+from monitor.channels.formatting import plain
 from monitor.settings import Settings, SettingsError
 
 NAME = "Hub Release Monitor"

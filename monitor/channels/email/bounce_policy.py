@@ -10,9 +10,9 @@ from sqlmodel import Session, col
 
 from monitor.channels.email.refusals import Refusal
 from monitor.channels.email.suppression import suppress
-from monitor.db import now
-from monitor.history.record import ignoring
+from monitor.db.engine import now
 from monitor.models import EmailBounce
+from monitor.releases.recorder import ignoring
 
 SOFT_DAYS = 5
 """Different days (UTC) with a soft bounce, within WINDOW, after which an address is suppressed."""

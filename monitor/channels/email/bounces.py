@@ -11,7 +11,7 @@ from monitor.channels.email import bounce_policy
 from monitor.channels.email.reports import Kind, Report, read
 from monitor.channels.email.signup import unsubscribe
 from monitor.channels.email.tokens import TokenError, Tokens
-from monitor.db import transaction
+from monitor.db.engine import transaction
 from monitor.models import Subscription
 
 

@@ -11,14 +11,14 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
 from monitor import stopping
-from monitor.alerts.message import Channel, NotYetError, SendError
-from monitor.alerts.outbox import ENOUGH
-from monitor.alerts.retries import backoff
 from monitor.channels.email.suppression import suppressed
 from monitor.channels.email.tokens import LASTS, Purpose
 from monitor.channels.email.transport import Email
-from monitor.db import now, reading, transaction
+from monitor.db.engine import now, reading, transaction
 from monitor.models import EmailConfirmation, Subscription
+from monitor.notify.message import Channel, NotYetError, SendError
+from monitor.notify.outbox import ENOUGH
+from monitor.notify.retries import backoff
 
 log = structlog.get_logger(__name__)
 

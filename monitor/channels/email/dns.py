@@ -10,7 +10,7 @@ import dns.resolver
 
 from monitor.channels.email.addresses import Sender
 from monitor.channels.email.signing import Signer
-from monitor.channels.words import plain
+from monitor.channels.formatting import plain
 from monitor.settings import Settings
 
 SELECTORS = ("default", "mail", "dkim", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "fm1", "mx", "smtp")

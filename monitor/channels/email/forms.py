@@ -8,11 +8,11 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends, HTTPException, Request
 
-from monitor.addresses import client_key
-from monitor.alerts.subscriptions import SubscriptionError
-from monitor.channels.bodies import bounded
 from monitor.channels.email.signup import Terms
-from monitor.vocabulary import Digest
+from monitor.channels.request_body import bounded
+from monitor.enums import Digest
+from monitor.net.client_key import client_key
+from monitor.notify.subscriptions import SubscriptionError
 
 LARGEST = 64 * 1024
 LARGEST_REPORT = 8 * 1024 * 1024

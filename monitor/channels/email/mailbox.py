@@ -16,7 +16,7 @@ from monitor.channels.email import bounces
 from monitor.channels.email.forms import LARGEST_REPORT
 from monitor.channels.email.servers import Server
 from monitor.channels.email.tokens import Tokens
-from monitor.channels.words import plain
+from monitor.channels.formatting import plain
 from monitor.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)

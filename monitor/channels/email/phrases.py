@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from monitor.channels.stories import WHEN
-from monitor.channels.words import count, license_name, plain
+from monitor.channels.formatting import count, license_name, plain
+from monitor.channels.message_groups import WHEN
 from monitor.models import Release
 
 _LONGEST_NAME = 120

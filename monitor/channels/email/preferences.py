@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlmodel import Session
 
-from monitor.alerts.subscriptions import SubscriptionError, change, pause, resume
 from monitor.channels.email import links, signup
 from monitor.channels.email.forms import Fields, Form, one, terms
 from monitor.channels.email.links import House, guarded, house_of
@@ -16,8 +15,9 @@ from monitor.channels.email.show import notice, page
 from monitor.channels.email.signup import MOST_SUBSCRIPTIONS, OPERATOR, exported, forget, left_at
 from monitor.channels.email.suppression import hold, of_address, postpone, suppressed
 from monitor.channels.email.tokens import Purpose
-from monitor.db import reading, transaction
+from monitor.db.engine import reading, transaction
 from monitor.models import Subscription
+from monitor.notify.subscriptions import SubscriptionError, change, pause, resume
 
 router = APIRouter(include_in_schema=False)
 PAUSED = "by the subscriber"

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from monitor.alerts.forecast import Forecast, forecast
-from monitor.alerts.subscriptions import SubscriptionError
 from monitor.channels.email.signup import Terms
-from monitor.db import reading
-from monitor.history.query import parse
-from monitor.history.suggest import suggestions
+from monitor.db.engine import reading
 from monitor.labs import in_use
 from monitor.models import Release
+from monitor.notify.forecast import Forecast, forecast
+from monitor.notify.subscriptions import SubscriptionError
+from monitor.releases.query import parse
+from monitor.releases.suggest import suggestions
 
 SHOWN = 10
 

@@ -8,7 +8,7 @@ from limits import RateLimitItemPerSecond
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from monitor.alerts.message import NotYetError
+from monitor.notify.message import NotYetError
 from monitor.settings import Settings
 
 

@@ -15,7 +15,7 @@ from email.policy import default
 from enum import StrEnum
 
 from monitor.channels.email.refusals import Refusal, judge
-from monitor.channels.words import plain
+from monitor.channels.formatting import plain
 
 _TAGGED = re.compile(r"\b(bounce|unsubscribe)\+([0-9a-z-]{10,80})@", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"\.([0-9a-f]{1,32}-[0-9a-f]{20})@", re.IGNORECASE)

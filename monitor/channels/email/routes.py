@@ -8,8 +8,6 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from monitor.alerts.subscriptions import SubscriptionError
-from monitor.channels.bodies import bounded
 from monitor.channels.email import bounces, links, preferences, signup
 from monitor.channels.email.confirmations import TooManyError
 from monitor.channels.email.forms import LARGEST_REPORT, Body, Fields, Form, clicked, client_of, one, terms
@@ -18,10 +16,12 @@ from monitor.channels.email.preview import preview
 from monitor.channels.email.show import HERE, notice, page
 from monitor.channels.email.signup import LONGEST_FILTER, Terms
 from monitor.channels.email.tokens import Purpose
-from monitor.db import reading, transaction
+from monitor.channels.request_body import bounded
+from monitor.db.engine import reading, transaction
+from monitor.enums import Digest
 from monitor.models import Subscription
+from monitor.notify.subscriptions import SubscriptionError
 from monitor.problems import refusals
-from monitor.vocabulary import Digest
 
 router = APIRouter()
 pages = APIRouter(include_in_schema=False)

@@ -13,10 +13,10 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 import monitor
-from monitor.channels import words
+from monitor.channels import formatting as words
 from monitor.channels.email import forms
 from monitor.channels.email.phrases import clean
-from monitor.vocabulary import Digest
+from monitor.enums import Digest
 
 HERE = Path(__file__).parent
 # The frame of every page belongs to the web, which imports the channels: it is found by its place, not imported.

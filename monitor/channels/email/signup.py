@@ -9,15 +9,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, delete, select
 from sqlmodel import Session, col
 
-from monitor.alerts.subscriptions import SubscriptionError, Wish, next_digest, resume, subscribe, target_of, zone
-from monitor.alerts.subscriptions import pause as pause_it
-from monitor.alerts.subscriptions import remove as remove_it
 from monitor.channels.email.addresses import AddressError, canonical
 from monitor.channels.email.confirmations import ask, kept_for, may_ask
 from monitor.channels.email.suppression import hold, let_go, lift, of_address
 from monitor.channels.email.tokens import Claim
-from monitor.db import now, reading, transaction
-from monitor.history.query import QueryError, parse
+from monitor.db.engine import now, reading, transaction
+from monitor.enums import Digest
 from monitor.models import (
     Delivery,
     EmailBounce,
@@ -28,7 +25,10 @@ from monitor.models import (
     Target,
     iso,
 )
-from monitor.vocabulary import Digest
+from monitor.notify.subscriptions import SubscriptionError, Wish, next_digest, resume, subscribe, target_of, zone
+from monitor.notify.subscriptions import pause as pause_it
+from monitor.notify.subscriptions import remove as remove_it
+from monitor.releases.query import QueryError, parse
 
 UNSUBSCRIBED = "unsubscribed"
 OPERATOR = "by the operator"

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from monitor.alerts.subscriptions import pause
-from monitor.db import now
-from monitor.history.record import ignoring
+from monitor.db.engine import now
 from monitor.models import Delivery, DeliveryState, Subscription, Suppression
+from monitor.notify.subscriptions import pause
+from monitor.releases.recorder import ignoring
 
 STALE = 10.0
 """Seconds after which the list of suppressed addresses is read again, however long that takes."""

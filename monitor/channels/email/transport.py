@@ -9,22 +9,22 @@ from ssl import SSLContext
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from monitor.alerts.message import Message, SendError
-from monitor.channels.background import changes_of, unseen, week
 from monitor.channels.email import bounce_policy
 from monitor.channels.email.addresses import AddressError, Sender, canonical
-from monitor.channels.email.letters import Background, Letters
-from monitor.channels.email.post import Post, RefusedError
 from monitor.channels.email.rate import Rate
+from monitor.channels.email.renderer import Background, Letters
 from monitor.channels.email.servers import Server
 from monitor.channels.email.signing import Signer
+from monitor.channels.email.smtp_client import Post, RefusedError
 from monitor.channels.email.suppression import EXPLAINED, Blocklist
 from monitor.channels.email.tokens import Tokens
-from monitor.db import now, reading, transaction
+from monitor.channels.message_context import changes_of, unseen, week
+from monitor.db.engine import now, reading, transaction
+from monitor.enums import Digest
 from monitor.labs import Registry, load
 from monitor.models import Subscription
+from monitor.notify.message import Message, SendError
 from monitor.settings import Settings, SettingsError
-from monitor.vocabulary import Digest
 
 
 class Email:

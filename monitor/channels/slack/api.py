@@ -15,7 +15,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from monitor.alerts.message import SendError
+from monitor.notify.message import SendError
 
 TIMEOUT = 15
 """Seconds for one call; the lease on a target lasts longer than all calls of one message."""

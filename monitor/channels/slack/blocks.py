@@ -12,13 +12,13 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from monitor.alerts.message import Item, Message
-from monitor.channels import words
+from monitor.channels import formatting as words
+from monitor.channels.message_groups import WHEN, Story, counted, facts, stories
 from monitor.channels.slack.markup import code, escaped, hub, line, link, units
-from monitor.channels.stories import WHEN, Story, counted, facts, stories
-from monitor.history.query import parse
-from monitor.history.query.tree import All, Term, written
 from monitor.models import Change, FeedEntry, Release, Subscription
+from monitor.notify.message import Item, Message
+from monitor.releases.query import parse
+from monitor.releases.query.tree import All, Term, written
 
 Block = dict[str, Any]
 MOST_UNITS, MOST_SECTION, MOST_HEADER, MOST_VALUE = 12_000, 2_900, 150, 1_900

@@ -11,7 +11,10 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.channels.slack import replies
-from monitor.channels.slack.desk import (
+from monitor.channels.slack.markup import code, escaped, units
+from monitor.channels.slack.replies import Reply
+from monitor.channels.slack.request_verification import House
+from monitor.channels.slack.subscriptions import (
     Room,
     chosen,
     found,
@@ -21,14 +24,11 @@ from monitor.channels.slack.desk import (
     subscriptions_of,
     widened,
 )
-from monitor.channels.slack.doorway import House
-from monitor.channels.slack.markup import code, escaped, units
-from monitor.channels.slack.replies import Reply
-from monitor.db import reading, transaction
-from monitor.history import search
-from monitor.history.query import QueryError, explain, parse
-from monitor.history.query.spelling import spelled
+from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, DeliveryState, Release, Subscription
+from monitor.releases import search
+from monitor.releases.query import QueryError, explain, parse
+from monitor.releases.query.spelling import spelled
 
 LONGEST = 1_900
 """Characters of a query: it travels in a button, and the button with the subscription's id."""
@@ -107,7 +107,7 @@ def _subscriptions(house: House, room: Room) -> list[Subscription]:
 
 
 def _remove(house: House, room: Room, word: str) -> Reply:
-    from monitor.alerts.subscriptions import remove
+    from monitor.notify.subscriptions import remove
 
     with transaction(house.engine) as session:
         one = chosen(subscriptions_of(house, session, room), word)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select, update
 from sqlmodel import Session, col
 
-from monitor.alerts.message import SendError
-from monitor.alerts.subscriptions import pause
-from monitor.db import now, reading
+from monitor.db.engine import now, reading
 from monitor.models import SlackInstallation, Subscription
+from monitor.notify.message import SendError
+from monitor.notify.subscriptions import pause
 from monitor.sealing import Seal, SealError
 from monitor.settings import Settings
 

@@ -6,21 +6,21 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from monitor.alerts.message import SendError
-from monitor.alerts.subscriptions import SubscriptionError, Wish, change, resume, subscribe, zone
-from monitor.alerts.subscriptions import remove as drop
 from monitor.channels.slack import replies
 from monitor.channels.slack.api import SlackError, call
 from monitor.channels.slack.commands import LONGEST, unreadable
-from monitor.channels.slack.desk import Room, narrowed, recent, subscriptions_of, target_of
-from monitor.channels.slack.doorway import House
 from monitor.channels.slack.installs import installed
 from monitor.channels.slack.markup import code, escaped, line
 from monitor.channels.slack.replies import Reply
-from monitor.db import reading, transaction
-from monitor.history.query import QueryError, parse
+from monitor.channels.slack.request_verification import House
+from monitor.channels.slack.subscriptions import Room, narrowed, recent, subscriptions_of, target_of
+from monitor.db.engine import reading, transaction
+from monitor.enums import Digest
 from monitor.models import Subscription
-from monitor.vocabulary import Digest
+from monitor.notify.message import SendError
+from monitor.notify.subscriptions import SubscriptionError, Wish, change, resume, subscribe, zone
+from monitor.notify.subscriptions import remove as drop
+from monitor.releases.query import QueryError, parse
 
 Payload = dict[str, Any]
 Work = Callable[[], Reply | None]

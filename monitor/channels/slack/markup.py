@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
-from monitor.channels.words import plain
+from monitor.channels.formatting import plain
 
 LONGEST_URL = 1_500
 _ALIKE = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "∣"})

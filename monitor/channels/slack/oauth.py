@@ -9,9 +9,9 @@ from urllib.parse import urlencode, urljoin
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from monitor.channels.slack.api import call, web_client
-from monitor.channels.slack.doorway import House, first_use
 from monitor.channels.slack.installs import Granted, keep
-from monitor.db import transaction
+from monitor.channels.slack.request_verification import House, first_use
+from monitor.db.engine import transaction
 from monitor.settings import SettingsError
 
 SCOPES = (

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from monitor.alerts.forecast import DAYS, Forecast
-from monitor.channels import words
+from monitor.channels import formatting as words
 from monitor.channels.slack.blocks import Block, button, context, section
-from monitor.channels.slack.desk import Seen
 from monitor.channels.slack.markup import code, escaped, hub, link, units
-from monitor.history.query import QueryError
+from monitor.channels.slack.subscriptions import Seen
 from monitor.models import Release, Subscription
+from monitor.notify.forecast import DAYS, Forecast
+from monitor.releases.query import QueryError
 
 Reply = dict[str, Any]
 MOST_LISTED = 15

@@ -18,11 +18,11 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 import monitor
-from monitor.alerts.message import SendError
+from monitor.notify.message import SendError
 from monitor.settings import SettingsError
 
 if TYPE_CHECKING:
-    from monitor.channels.slack.doorway import House
+    from monitor.channels.slack.request_verification import House
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/slack", tags=["slack"], include_in_schema=False)
@@ -33,13 +33,13 @@ COOKIE = "slack_install"
 
 
 async def _signed(request: Request) -> bytes:
-    from monitor.channels.slack.doorway import signed_body
+    from monitor.channels.slack.request_verification import signed_body
 
     return await signed_body(request)
 
 
 def _house(request: Request) -> House:
-    from monitor.channels.slack.doorway import house_of
+    from monitor.channels.slack.request_verification import house_of
 
     return house_of(request)
 
@@ -54,7 +54,7 @@ Signed = Annotated[bytes, Depends(_signed)]
 def command(request: Request, body: Signed, background: BackgroundTasks) -> Response:
     """``/hub …``: an answer, or 200 at once and the answer to the response_url."""
     from monitor.channels.slack.commands import Command, answer
-    from monitor.channels.slack.desk import Room
+    from monitor.channels.slack.subscriptions import Room
 
     form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
     room = Room(form.get("team_id", ""), form.get("channel_id", ""), form.get("channel_name", ""))
@@ -126,7 +126,7 @@ def _later(url: str | None, work: Callable[[], dict[str, Any] | None]) -> None:
 def event(request: Request, body: Signed) -> Response:
     """An event: Slack's check of the address, and workspaces that take the app away."""
     from monitor.channels.slack import installs
-    from monitor.db import transaction
+    from monitor.db.engine import transaction
 
     payload = _object(body)
     if payload.get("type") == "url_verification":

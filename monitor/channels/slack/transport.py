@@ -17,18 +17,18 @@ import structlog
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from monitor.alerts.message import Message, SendError
-from monitor.channels.background import changes_of, unseen, week
+from monitor.channels.message_context import changes_of, unseen, week
 from monitor.channels.slack.api import GONE, THREAD_GONE, UNFIT, SlackError, call, hand_in, web_client, webhook_client
 from monitor.channels.slack.blocks import Background, Rendered, render, section
 from monitor.channels.slack.installs import token_of
 from monitor.channels.slack.markup import escaped, paragraph
 from monitor.channels.slack.places import Place, place_of
-from monitor.db import now, reading
+from monitor.db.engine import now, reading
+from monitor.enums import Digest
 from monitor.labs import Registry, load
 from monitor.models import FeedEntry, Release, Subscription
+from monitor.notify.message import Message, SendError
 from monitor.settings import Settings
-from monitor.vocabulary import Digest
 
 log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ import threading
 from rich.console import Console
 from rich.text import Text
 
-from monitor.alerts.message import Message
-from monitor.channels.words import describe, flag, foundation, headline, plain
+from monitor.channels.formatting import describe, flag, foundation, headline, plain
 from monitor.models import Subscription
+from monitor.notify.message import Message
 
 MOST = 10
 """Releases of one grouped message that are spelled out; of the rest, a line each."""

@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from monitor.alerts.message import Message, SendError
-from monitor.db import now
+from monitor.db.engine import now
 from monitor.models import Subscription, iso
+from monitor.net.client import FetchError, post
+from monitor.notify.message import Message, SendError
 from monitor.releases.schema import release_object
 from monitor.settings import Settings
-from monitor.sources.fetch import FetchError, post
 
 
 def secret_of(settings: Settings, url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from monitor.history.query import QueryError, parse
+from monitor.releases.query import QueryError, parse
 from monitor.web.api import service_of
 from monitor.web.render import page
 

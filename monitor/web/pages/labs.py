@@ -7,11 +7,11 @@ from collections import defaultdict
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from monitor.history.query import parse
-from monitor.history.search import recorded, search
-from monitor.history.stats import stats
 from monitor.labs import Lab
 from monitor.labs.countries import name as country
+from monitor.releases.query import parse
+from monitor.releases.search import recorded, search
+from monitor.releases.stats import stats
 from monitor.web.api import Reading, service_of
 from monitor.web.render import page
 

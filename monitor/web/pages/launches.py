@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
-from monitor.history.announcements import ANNOUNCED, announcements
-from monitor.history.coverage import coverage
-from monitor.history.launches import begins, brief, counts, one
-from monitor.history.query import QueryError, parse
-from monitor.history.query.values import ANY
-from monitor.history.review import review as doubtful
+from monitor.releases.coverage import coverage
+from monitor.releases.launches.announcements import ANNOUNCED, announcements
+from monitor.releases.launches.queries import begins, brief, counts, one
+from monitor.releases.query import QueryError, parse
+from monitor.releases.query.values import ANY
+from monitor.releases.review import review as doubtful
 from monitor.web.api import Present, Q, Reading, service_of
+from monitor.web.launches_api import Lab, Month, State
 from monitor.web.render import page
 from monitor.web.rewrite import narrowed
-from monitor.web.stories import Lab, Month, State
 
 router = APIRouter()
 SHOWN = 30

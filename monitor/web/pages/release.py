@@ -15,11 +15,11 @@ from sqlmodel import Session, col
 
 from monitor import charts
 from monitor.classify.bases import stated_bases
-from monitor.history.search import find, recorded
 from monitor.models import Adoption, Change, Release, Sighted
 from monitor.releases.schema import release_object
-from monitor.web.answers import conditional
+from monitor.releases.search import find, recorded
 from monitor.web.api import Reading, service_of
+from monitor.web.http_responses import conditional
 from monitor.web.pages.problem import error
 from monitor.web.pages.trends import CSP
 from monitor.web.render import page, told, when

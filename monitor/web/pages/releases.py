@@ -12,11 +12,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
-from monitor.history.coverage import coverage
-from monitor.history.query import Query, QueryError, parse
-from monitor.history.search import Page, SearchError, namesake, pasted, recorded, search
-from monitor.history.stats import Facets, survey
-from monitor.history.suggest import suggestions
+from monitor.releases.coverage import coverage
+from monitor.releases.query import Query, QueryError, parse
+from monitor.releases.search import Page, SearchError, namesake, pasted, recorded, search
+from monitor.releases.stats import Facets, survey
+from monitor.releases.suggest import suggestions
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.render import address, page, path
 from monitor.web.rewrite import FACETS, chosen, conditions, toggled

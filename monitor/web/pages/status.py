@@ -10,10 +10,10 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import case, func, or_, select
 from sqlmodel import Session, col
 
-from monitor import lookups
-from monitor.db import now
-from monitor.history.coverage import token_refused
+from monitor.db.engine import now
+from monitor.ingest import lookups
 from monitor.models import Delivery, DeliveryState, Feed, Hint, Namespace, Poll, Subscription
+from monitor.releases.coverage import token_refused
 from monitor.web.api import Present, service_of
 from monitor.web.render import page
 

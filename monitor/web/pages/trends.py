@@ -11,14 +11,14 @@ from sqlmodel import Session
 
 from monitor import charts
 from monitor.charts import Chart
-from monitor.history.announcements import ANNOUNCED, LAUNCHED, OPEN, open_and_closed
-from monitor.history.query import Query as ParsedQuery
-from monitor.history.query import QueryError, parse
-from monitor.history.query.tree import All
-from monitor.history.search import SearchError
-from monitor.history.stats import DIMENSIONS, TIMES, add_launches, dimensions, stats
-from monitor.web.answers import conditional
+from monitor.releases.launches.announcements import ANNOUNCED, LAUNCHED, OPEN, open_and_closed
+from monitor.releases.query import Query as ParsedQuery
+from monitor.releases.query import QueryError, parse
+from monitor.releases.query.tree import All
+from monitor.releases.search import SearchError
+from monitor.releases.stats import DIMENSIONS, TIMES, add_launches, dimensions, stats
 from monitor.web.api import Moment, Q, Reading, service_of
+from monitor.web.http_responses import conditional
 from monitor.web.render import address, page
 from monitor.web.rewrite import counted
 

@@ -10,14 +10,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from monitor.alerts import outbox
-from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email, send_confirmations
 from monitor.channels.email.tokens import Purpose, Tokens
-from monitor.db import now, reading, transaction
+from monitor.db.engine import now, reading, transaction
+from monitor.enums import Digest
 from monitor.models import Delivery
+from monitor.notify import outbox
+from monitor.notify.subscriptions import Wish, subscribe
 from monitor.service import Service
-from monitor.vocabulary import Digest
 from monitor.web.app import create_app
 from tests.channels.room import Room
 from tests.fakes.smtp import SmtpSink

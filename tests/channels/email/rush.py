@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine, func, select, update
 from sqlmodel import col
 
-from monitor.alerts import match
-from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.email import Email
-from monitor.db import reading, transaction
-from monitor.history.record import News
+from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, DeliveryState, Subscription, Target
+from monitor.notify import matching as match
+from monitor.notify.subscriptions import Wish, subscribe
+from monitor.releases.recorder import News
 from monitor.settings import Settings
 from tests.channels.room import message_of, release
 from tests.channels.workers import Workers

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from monitor.alerts.message import Message, SendError
 from monitor.channels.email.mailbox import collect
 from monitor.channels.email.reports import Kind, read
-from monitor.db import reading, transaction
+from monitor.db.engine import reading, transaction
 from monitor.models import EmailBounce, Subscription, Suppression
+from monitor.notify.message import Message, SendError
 from tests.channels.email.desk import READER, Desk
 from tests.channels.room import message_of, release
 from tests.fakes.hub import until

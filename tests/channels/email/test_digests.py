@@ -11,9 +11,9 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.alerts.subscriptions import next_digest
+from monitor.enums import Digest
 from monitor.models import Subscription
-from monitor.vocabulary import Digest
+from monitor.notify.subscriptions import next_digest
 from tests.channels.email.desk import Desk, texts
 from tests.channels.room import release
 

@@ -19,9 +19,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
 from monitor.channels.email import Email
+from monitor.enums import Digest
 from monitor.models import Release
 from monitor.service import Service
-from monitor.vocabulary import Digest
 from tests import servers
 from tests.channels.email.conftest import Make
 from tests.channels.email.desk import READER, Desk, texts

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from monitor.alerts.message import trial
 from monitor.channels.email import chart
 from monitor.channels.email.phrases import license_name, summary
-from monitor.db import now, transaction
+from monitor.db.engine import now, transaction
+from monitor.enums import Digest
 from monitor.models import Change, Delivery, Outage
-from monitor.vocabulary import Digest
+from monitor.notify.message import trial
 from tests.channels.email.desk import READER, Desk, path_in, texts
 from tests.channels.room import message_of, release
 from tests.fakes.smtp import Received

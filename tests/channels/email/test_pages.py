@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from monitor.alerts.subscriptions import pause
 from monitor.channels.email import tidy
 from monitor.channels.email.tokens import Purpose
-from monitor.db import now, transaction
+from monitor.db.engine import now, transaction
+from monitor.enums import Digest
 from monitor.models import Delivery, EmailConfirmation, Subscription, Suppression, Target
-from monitor.vocabulary import Digest
+from monitor.notify.subscriptions import pause
 from tests.channels.email.desk import READER, Desk, path_in
 from tests.channels.room import release
 

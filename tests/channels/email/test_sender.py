@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sqlalchemy import select
 from sqlmodel import col
 
-from monitor.alerts.message import NotYetError
 from monitor.channels.email import Email, check_dns
 from monitor.channels.email.rate import Rate
 from monitor.channels.email.signing import Signer
-from monitor.db import now, reading
+from monitor.db.engine import now, reading
 from monitor.models import EmailConfirmation
+from monitor.notify.message import NotYetError
 from monitor.settings import SettingsError
 from tests.channels.email.desk import Desk
 from tests.channels.room import release

@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from monitor.channels.email import tidy
 from monitor.channels.email.tokens import Purpose
-from monitor.db import now, transaction
+from monitor.db.engine import now, transaction
 from monitor.models import EmailConfirmation, Subscription, Suppression, Target
 from tests.channels.email.desk import READER, Desk, path_in, texts
 from tests.channels.room import release

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.channels.email.tokens import LASTS, Purpose, TokenError, Tokens
-from monitor.db import now
+from monitor.db.engine import now
 
 TOKENS = Tokens("one key")
 IDENT = "0123456789ab"

@@ -7,11 +7,11 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from monitor.alerts.message import SendError
 from monitor.channels.email import Email
 from monitor.channels.email.servers import Server
-from monitor.db import reading
+from monitor.db.engine import reading
 from monitor.models import EmailBounce, Suppression
+from monitor.notify.message import SendError
 from monitor.settings import Settings, SettingsError
 from tests.channels.email.conftest import Make
 from tests.channels.email.desk import READER, Desk

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import update
 from sqlmodel import col
 
-from monitor.alerts import outbox
-from monitor.alerts.subscriptions import Wish, subscribe
 from monitor.channels.slack.transport import Slack
-from monitor.db import now, transaction
+from monitor.db.engine import now, transaction
 from monitor.models import Delivery, Release, Target
+from monitor.notify import outbox
+from monitor.notify.subscriptions import Wish, subscribe
 from monitor.service import Service
 from monitor.web.app import create_app
 from tests.channels.room import Room

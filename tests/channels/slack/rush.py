@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from monitor.alerts import match
-from monitor.alerts.subscriptions import Wish, subscribe
-from monitor.db import transaction
-from monitor.history.record import News
+from monitor.db.engine import transaction
 from monitor.models import DeliveryState
+from monitor.notify import matching as match
+from monitor.notify.subscriptions import Wish, subscribe
+from monitor.releases.recorder import News
 from tests.channels.room import release
 from tests.channels.workers import Workers, states
 from tests.fakes.slack import FakeSlack

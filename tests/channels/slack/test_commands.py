@@ -11,10 +11,10 @@ import pytest
 import time_machine
 from sqlalchemy import Engine
 
-from monitor.alerts.subscriptions import pause
-from monitor.channels.slack.doorway import KEPT, first_use
-from monitor.db import now, transaction
+from monitor.channels.slack.request_verification import KEPT, first_use
+from monitor.db.engine import now, transaction
 from monitor.models import Subscription
+from monitor.notify.subscriptions import pause
 from tests.channels.room import release
 from tests.channels.slack.office import Office, visible
 from tests.fakes.hub import until

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts.message import Item, Message
 from monitor.channels.slack.api import web_client
 from monitor.channels.slack.blocks import Background, Rendered, render
 from monitor.channels.slack.markup import code, escaped, line, link, units, web_address
 from monitor.channels.slack.transport import post
-from monitor.db import now
+from monitor.db.engine import now
 from monitor.models import Change, FeedEntry, Release, Subscription
+from monitor.notify.message import Item, Message
 from tests.channels.room import release
 from tests.channels.slack.office import Office
 from tests.fakes.slack import Json

@@ -9,11 +9,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from monitor.channels.slack.doorway import House
 from monitor.channels.slack.installs import Granted, keep, reseal, token_of
 from monitor.channels.slack.oauth import SCOPES, StateError, begin, finish
+from monitor.channels.slack.request_verification import House
 from monitor.channels.slack.transport import Slack
-from monitor.db import reading, transaction
+from monitor.db.engine import reading, transaction
 from monitor.models import SlackInstallation
 from tests.channels.room import release
 from tests.channels.slack.office import Office

@@ -9,12 +9,12 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from monitor.alerts import outbox
-from monitor.alerts.message import SendError, trial
 from monitor.channels.slack.transport import Slack
-from monitor.db import now, transaction
+from monitor.db.engine import now, transaction
+from monitor.enums import Digest
 from monitor.models import Change, Feed, FeedEntry, Outage, Release, Target
-from monitor.vocabulary import Digest
+from monitor.notify import outbox
+from monitor.notify.message import SendError, trial
 from tests.channels.room import message_of, release
 from tests.channels.slack.office import Office, visible
 from tests.fakes.slack import DROP, KEEP_AND_DROP, FakeSlack, buttons

@@ -1,1 +1,0 @@
-"""Who is told what: subscriptions, matching, and the outbox."""

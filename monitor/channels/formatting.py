@@ -1,0 +1,168 @@
+"""How a release is put into words: the same on every channel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from monitor.enums import Event, Kind, event_of
+from monitor.models import Change, Launch, Release
+from monitor.notify.message import Message
+from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
+
+_NAMED = {"EU": "🇪🇺", "INT": "🌐"}
+
+
+def flag(origin: str | None) -> str:
+    """The flag of an origin; a globe for a consortium, a white flag where it is unknown."""
+    if origin is None:
+        return "🏳"
+    if origin in _NAMED:
+        return _NAMED[origin]
+    return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in origin if "A" <= letter <= "Z")
+
+
+def filters(message: Message) -> str:
+    """The filters that a message matches, those of every subscription that it tells: ``"kind:base" and "lab:qwen"``."""
+    texts = dict.fromkeys(one.typed or one.filter for one in message.subscriptions)
+    return "everything" if "" in texts else plain(" and ".join(f'"{text}"' for text in texts))[:1_000]
+
+
+def count(value: int | None) -> str | None:
+    """A parameter count as the field writes it: 8.2B, 135M, 1T."""
+    if value is None:
+        return None
+    for edge, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        # 999.95M would read as 1000M: the next unit takes over where rounding reaches it.
+        if value >= edge * 0.99995:
+            return f"{value / edge:.3g}{unit}" if value / edge < 999.5 else f"{value / edge:.0f}{unit}"
+    return str(value)
+
+
+def size(release: Release) -> str | None:
+    """``8.2B (active 1.4B)``; the active count only where it differs."""
+    total, active = count(release.params_total), count(release.params_active)
+    if total is None:
+        return f"active {active}" if active else None
+    return f"{total} (active {active})" if active and active != total else total
+
+
+_LICENSES = {"mit": "MIT", "openrail": "OpenRAIL", "openmdw": "OpenMDW", "isc": "ISC", "wtfpl": "WTFPL"}
+_CAPITALS = re.compile(
+    r"^(cc|gpl|agpl|lgpl|mpl|epl|eupl|bsd|cc0|odc|cdla|ofl|osl|afl|ecl|ms)(?=-|$)(-by)?(-nc)?(-sa|-nd)?"
+)
+
+
+def license_name(license_id: str | None) -> str | None:
+    """A licence as people write it: ``Apache-2.0``, ``MIT``, ``CC-BY-4.0``."""
+    if not license_id:
+        return None
+    text = plain(license_id)[:120]
+    if text in _LICENSES:
+        return _LICENSES[text]
+    capitals = _CAPITALS.match(text)
+    if capitals:
+        return text[: capitals.end()].upper() + text[capitals.end() :]
+    return text[:1].upper() + text[1:]
+
+
+def essentials(release: Release) -> list[str]:
+    """``8.2B (active 1.4B)``, ``base``, ``Apache-2.0``, ``open-weights``; what is unknown is named as such."""
+    return [
+        size(release) or "size unknown",
+        release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
+        # "other" says less than the class that its text was found to be of.
+        (release.license != "other" and license_name(release.license)) or f"licence {release.license_class}",
+        release.openness if release.openness != "unknown" else "openness unknown",
+        *([f"gated ({release.gated})"] if release.gated in {"auto", "manual"} else []),
+    ]
+
+
+def describe(release: Release) -> str:
+    """``8.2B (active 1.4B) · base · apache-2.0 · open-weights``, with what is unknown named as such."""
+    parts = [
+        size(release) or "size unknown",
+        release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
+        plain(release.license) if release.license else f"licence {release.license_class}",
+        release.openness if release.openness != "unknown" else "openness unknown",
+    ]
+    if release.gated in {"auto", "manual"}:
+        parts.append(f"gated ({release.gated})")
+    if release.task:
+        parts.append(plain(release.task))
+    return " · ".join(parts)
+
+
+def foundation(release: Release) -> str | None:
+    """``built on Qwen/Qwen3-8B 🇨🇳``; None for what was built on nothing, or on nobody knows what."""
+    if release.foundation_repo_id is None or release.foundation_repo_id == release.repo_id:
+        return None
+    return f"built on {plain(release.foundation_repo_id)} {flag(release.foundation_origin)}"
+
+
+EVENTS = {
+    Event.RELEASE: "released",
+    Event.LAUNCH: "launched",
+    Event.RELICENSED: "licence changed",
+    Event.GATED: "now gated",
+    Event.UNGATED: "no longer gated",
+    Event.RENAMED: "renamed",
+    Event.WITHDRAWN: "withdrawn",
+    Event.RETURNED: "public again",
+    Event.WEIGHTS: "weights changed",
+    Event.ANNOUNCED: "announced",
+    Event.MOMENTUM: "gaining followers",
+    Event.REBASED: "base model changed",
+    Event.MOVED: "owner changed",
+}
+"""What happened, behind a name."""
+
+
+def headline(release: Release, event: str = Event.RELEASE) -> str:
+    """``qwen released Qwen/Qwen3-8B``, or what else happened to it."""
+    who = plain(release.lab or release.namespace)
+    word = event_of(event)
+    if word is Event.RELEASE:
+        return f"{who} released {plain(release.repo_id)}"
+    return f"{plain(release.repo_id)}: {EVENTS[word]}"
+
+
+def launched(launch: Launch, items: Sequence[object]) -> str:
+    """``qwen launched Qwen4: 14 repositories``."""
+    number = len(items)
+    return f"{plain(launch.publisher)} launched {plain(launch.name)}: {number} repositor{'y' if number == 1 else 'ies'}"
+
+
+def changed(event: str, change: Change | None) -> str:
+    """``licence changed from Apache-2.0 to MIT``; without the two values where they are not known."""
+    word = event_of(event)
+    line = EVENTS[word]
+    if change is None or word in {Event.WITHDRAWN, Event.RETURNED, Event.UNGATED}:
+        return line
+    if word is Event.MOMENTUM:
+        return f"{_crossed(change.field.removeprefix('crossed '))} (from {_known(change.before)} to {change.after})"
+    if word is Event.WEIGHTS:
+        return "weights added" if change.after else "weights removed"
+    if word is Event.GATED:
+        return f"{line} ({_GATES.get(str(change.after), 'somehow')})"
+    before = change.before if change.since is None else change.since
+    return f"{line} from {_value(change.field, before)} to {_value(change.field, change.after)}"
+
+
+def _known(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _crossed(line: str) -> str:
+    """``downloads>=1M`` as ``1M downloads or more``, ``trending<=10`` as ``among the first 10 that trend``."""
+    measure, sign, value = line.partition(">=")
+    return f"{value} {measure} or more" if sign else f"among the first {line.partition('<=')[2]} that trend"
+
+
+_GATES = {"auto": "automatic", "manual": "by hand"}
+
+
+def _value(name: str, value: object) -> str:
+    if value is None:
+        return "none stated"
+    return (license_name(str(value)) if name == "license" else plain(value)[:120]) or "none stated"

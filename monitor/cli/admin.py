@@ -1,0 +1,476 @@
+"""Commands that keep house: subscriptions, labs, the database, and ``doctor``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import typer
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from monitor import db
+from monitor.channels import canonical_target
+from monitor.channels.webhook import secret_of
+from monitor.cli.output import Format, FormatOption, write
+from monitor.db import migrations
+from monitor.enums import Digest
+from monitor.ingest import lookups
+from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.responses import BadCredentialsError, HubError
+from monitor.ingest.hub.webhook import sync
+from monitor.labs import Lab, in_use
+from monitor.labs import load as load_labs
+from monitor.models import Feed, Subscription, iso
+from monitor.notify.forecast import DAYS, forecast
+from monitor.notify.message import SendError, trial
+from monitor.notify.subscriptions import Wish, pause, resume, subscribe
+from monitor.notify.subscriptions import remove as drop
+from monitor.releases.query import parse
+from monitor.releases.suggest import suggestions
+from monitor.service import Service
+from monitor.settings import Settings, SettingsError, load
+from monitor.urls import masked_url
+
+subscriptions = typer.Typer(
+    help="Lists, pauses and removes subscriptions.", no_args_is_help=True, rich_markup_mode=None
+)
+webhooks = typer.Typer(help="The Hub's webhooks to this service.", no_args_is_help=True, rich_markup_mode=None)
+labs = typer.Typer(help="The registry of labs.", no_args_is_help=True, rich_markup_mode=None)
+database = typer.Typer(help="The database's migrations.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command("subscribe", epilog="Example: hub-monitor subscribe terminal screen --filter 'origin:CN kind:base'")(
+        subscribe_command
+    )
+    app.command(epilog="Example: hub-monitor doctor")(doctor)
+    app.add_typer(webhooks, name="hub-webhooks", epilog="Example: hub-monitor hub-webhooks sync --dry-run")
+    app.add_typer(subscriptions, name="subscriptions", epilog="Example: hub-monitor subscriptions list")
+    app.add_typer(labs, name="labs", epilog="Example: hub-monitor labs show qwen")
+    app.add_typer(database, name="db", epilog="Example: hub-monitor db upgrade")
+
+
+def _ready() -> Service:
+    service = Service(load())
+    migrations.upgrade(service.engine)
+    return service
+
+
+# --- subscriptions ----------------------------------------------------------------------------------------
+
+
+def subscribe_command(
+    channel: str = typer.Argument(..., help="The channel."),
+    target: str = typer.Argument(..., help="A Slack channel, an address, a URL."),
+    query: str = typer.Option("", "--filter", help="What to tell, in the query language; everything without it."),
+    digest: Digest = typer.Option(Digest.IMMEDIATE, help="At once, or gathered."),
+    timezone: str = typer.Option("UTC", help="The zone of daily and weekly digests, like Europe/Paris."),
+    hour: int = typer.Option(8, help="The hour of daily and weekly digests."),
+    operator: bool = typer.Option(False, "--operator", help="Told of no release, but when a source goes silent."),
+) -> None:
+    """Subscribes a target; prints the subscription's id."""
+    service = _ready()
+    if channel not in service.channels:
+        raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
+    with db.transaction(service.engine) as session:
+        wish = Wish(channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator)
+        made = subscribe(session, wish)
+        typer.echo(made.id)
+        _answer(session, made)
+
+
+def _answer(session: Session, made: Subscription) -> None:
+    """Says on standard error what a subscription is, what it would have told, and what to do next."""
+    query = parse(made.filter)
+    found = forecast(session, query)
+    lines = [f"{made.channel} {made.target} is told of {made.filter or 'everything'}"]
+    if not made.operator:
+        lines.append(f"In the last {DAYS} days that would have been {found.counted()}. {found.span()}".rstrip())
+        if found.a_day >= BUSY and made.digest == Digest.IMMEDIATE:
+            lines.append(f"That is about {found.a_day:.0f} a day: a digest may suit better (--digest daily)")
+        if not found.releases and not found.events:
+            lines += suggestions(session, query, in_use())
+    lines.append(f"Try it: hub-monitor subscriptions test {made.id}; alerts are sent while hub-monitor up is running")
+    typer.echo("\n".join(lines), err=True)
+
+
+BUSY = 5
+"""Alerts a day from which on a digest is advised."""
+COLUMNS = ("id", "channel", "target", "filter", "digest", "paused", "paused_because", "created_at")
+
+
+def _row(subscription: Subscription) -> dict[str, object]:
+    return {
+        **{name: getattr(subscription, name) for name in COLUMNS[:-1]},
+        "timezone": subscription.timezone,
+        "hour": subscription.hour,
+        "created_by": subscription.created_by,
+        "created_at": iso(subscription.created_at),
+    }
+
+
+@subscriptions.command("list", epilog="Example: hub-monitor subscriptions list --format json")
+def list_subscriptions(form: Format | None = FormatOption) -> None:
+    """All subscriptions."""
+    with db.reading(_ready().engine) as session:
+        rows = [_row(item) for item in session.scalars(select(Subscription).order_by(col(Subscription.created_at)))]
+    write(rows, form, COLUMNS)
+
+
+@subscriptions.command(epilog="Example: hub-monitor subscriptions show 7c41a90be2d3")
+def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = FormatOption) -> None:
+    """One subscription; of an outgoing webhook also the secret that its receiver checks signatures with."""
+    service = _ready()
+    with db.reading(service.engine) as session:
+        found = _found(session, ident)
+    secret = {"secret": secret_of(service.settings, found.target)} if found.channel == "webhook" else {}
+    write([_row(found) | secret], form, (*COLUMNS, *secret))
+
+
+@subscriptions.command("pause", epilog="Example: hub-monitor subscriptions pause 7c41a90be2d3")
+def pause_command(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Stops telling a subscription."""
+    _with(ident, lambda found: pause(found, "by the operator"))
+
+
+@subscriptions.command("resume", epilog="Example: hub-monitor subscriptions resume 7c41a90be2d3")
+def resume_command(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Tells a paused subscription again, from now on."""
+    _with(ident, resume)
+
+
+@subscriptions.command(epilog="Example: hub-monitor subscriptions remove 7c41a90be2d3")
+def remove(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Removes a subscription and what is still to be told to it."""
+    with db.transaction(_ready().engine) as session:
+        drop(session, _found(session, ident))
+
+
+@subscriptions.command(epilog="Example: hub-monitor subscriptions test 7c41a90be2d3")
+def test(ident: str = typer.Argument(..., metavar="ID")) -> None:
+    """Sends one marked test alert, at once."""
+    service = _ready()
+    with db.reading(service.engine) as session:
+        found = _found(session, ident)
+    if found.channel not in service.channels:
+        raise SettingsError(f"channel {found.channel!r} is not set up: see hub-monitor doctor")
+    try:
+        typer.echo(service.channels[found.channel].send(trial(found)))
+    except SendError as error:
+        typer.echo(f"hub-monitor: {found.channel} {found.target}: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _found(session: Session, ident: str) -> Subscription:
+    found = session.get(Subscription, ident)
+    if found is None:
+        raise SettingsError(f"there is no subscription {ident!r}: see hub-monitor subscriptions list")
+    return found
+
+
+def _with(ident: str, change: Callable[[Subscription], object]) -> None:
+    with db.transaction(_ready().engine) as session:
+        found = _found(session, ident)
+        change(found)
+        session.add(found)
+
+
+# --- labs -------------------------------------------------------------------------------------------------
+
+
+@labs.command("list", epilog="Example: hub-monitor labs list --format csv")
+def list_labs(form: Format | None = FormatOption) -> None:
+    """All labs."""
+    registry = load_labs(load().labs_file)
+    rows = [
+        {
+            "id": lab.id,
+            "name": lab.name,
+            "origin": lab.origin,
+            "kind": str(lab.kind),
+            "namespaces": list(lab.namespaces),
+            "parent": lab.parent,
+            "feeds": list(lab.feeds),
+            "repackager": lab.repackager,
+        }
+        for lab in registry.labs
+    ]
+    write(rows, form, ("id", "name", "origin", "kind", "namespaces", "parent"))
+
+
+@labs.command("show", epilog="Example: hub-monitor labs show qwen")
+def show_lab(lab: str, form: Format | None = FormatOption) -> None:
+    """Shows one lab, by its id, name, alias or a namespace."""
+    registry = load_labs(load().labs_file)
+    labs = registry.named(lab)
+    if not labs:
+        raise SettingsError(f"there is no lab {lab!r}: see hub-monitor labs list")
+    write(
+        [_whole(one) for one in labs],
+        form,
+        ("id", "name", "origin", "kind", "namespaces", "legacy", "parent", "because"),
+    )
+
+
+def _whole(found: Lab) -> dict[str, object]:
+    return {
+        "id": found.id, "name": found.name, "origin": found.origin, "kind": str(found.kind),
+        "namespaces": list(found.namespaces), "legacy": list(found.legacy), "aliases": list(found.aliases),
+        "parent": found.parent,
+        "feeds": list(found.feeds), "repackager": found.repackager, "because": found.because,
+    }  # fmt: skip
+
+
+@labs.command(epilog="Example: hub-monitor labs check my-labs.toml")
+def check(file: Path = typer.Argument(..., help="A labs file, to be merged over the registry.")) -> None:
+    """Validates a labs file."""
+    registry = load_labs(file)
+    typer.echo(f"ok: {len(registry.labs)} labs, {len(registry.watched)} namespaces to watch")
+
+
+# --- the Hub's webhooks -----------------------------------------------------------------------------------
+
+
+@webhooks.callback()
+def _webhooks() -> None:
+    pass  # keeps `sync` a command of its own, though it is the only one
+
+
+@webhooks.command("sync", epilog="Example: hub-monitor hub-webhooks sync --dry-run")
+def sync_webhooks(
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be done, and do nothing."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Makes the Hub's webhooks watch the registry's namespaces (needs HF_TOKEN)."""
+    settings = load()
+    if settings.hf_token is None or settings.hub_webhook_secret is None:
+        raise SettingsError("HF_TOKEN and MONITOR_HUB_WEBHOOK_SECRET must be set")
+    service = Service(settings)
+    url = f"{settings.public_url}/hooks/hub"
+    secret = settings.hub_webhook_secret.get_secret_value()
+    try:
+        steps = list(sync(service.watcher.hub.api, service.registry, url, secret, dry_run=dry_run))
+    except HubError as error:
+        typer.echo(f"hub-monitor: {error}", err=True)
+        raise typer.Exit(1) from None
+    rows = [
+        {"action": step.action, "id": step.webhook_id, "namespaces": list(step.namespaces), "error": step.error}
+        for step in steps
+    ]
+    write(rows, form, ("action", "id", "namespaces", "error"))
+    if any(step.error for step in steps):
+        raise typer.Exit(1)
+
+
+# --- the database -----------------------------------------------------------------------------------------
+
+
+@database.command(epilog="Example: hub-monitor db upgrade")
+def upgrade() -> None:
+    """Brings the database to this version."""
+    engine = db.make_engine(load().database_url)
+    migrations.upgrade(engine)
+    typer.echo(f"at {migrations.revision(engine)}")
+
+
+@database.command(epilog="Example: hub-monitor db current")
+def current() -> None:
+    """The revision that the database is at."""
+    typer.echo(migrations.revision(db.make_engine(load().database_url)) or "empty: run hub-monitor db upgrade")
+
+
+@database.command(epilog="Example: hub-monitor db reseal")
+def reseal() -> None:
+    """Seals every kept token under the newest of several secret keys, so that the older can be taken away."""
+    from monitor.channels.slack.installs import reseal as reseal_tokens
+
+    service = _ready()
+    with db.transaction(service.engine) as session:
+        done, closed = reseal_tokens(session, service.settings)
+    typer.echo(f"{done} tokens are sealed under the newest key")
+    if closed:
+        words = "sealed under a key that MONITOR_SECRET_KEY does not name: name it, or let them add the app again"
+        raise SettingsError(f"workspaces {', '.join(closed)}: {words}")
+
+
+@database.command(epilog="Example: hub-monitor db snapshot public.db")
+def snapshot(
+    file: Path = typer.Argument(..., help="The file to write; it must not exist.", dir_okay=False),
+) -> None:
+    """Writes what is public (releases, launches, changes, adoption) into an SQLite file that can be published."""
+    from monitor.releases.snapshot import SnapshotError, write_snapshot
+
+    try:
+        counts = write_snapshot(_ready().engine, file)
+    except SnapshotError as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(f"{file}: " + ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in counts.items()))
+
+
+@database.command("check", epilog="Example: hub-monitor db check")
+def check_database() -> None:
+    """Whether the tables are what this version expects."""
+    migrations.check(db.make_engine(load().database_url))
+
+
+# --- doctor -----------------------------------------------------------------------------------------------
+
+
+def doctor() -> None:
+    """What is in force and what is wrong: a line each, ok or what to do."""
+    settings = load()
+    for name, value, differs in settings.described():
+        typer.echo(f"{name}={value}{'' if differs else '  (default)'}")
+    typer.echo("")
+    results = [_checked(name, check_one, settings) for name, check_one in CHECKS.items()]
+    if not all(results):
+        raise typer.Exit(1)
+
+
+def _checked(name: str, check_one: Callable[[Settings], str], settings: Settings) -> bool:
+    try:
+        typer.echo(f"{name}: {check_one(settings)}")
+    except (db.DatabaseError, HubError, AllowanceSpent, SendError, ValueError) as error:
+        typer.echo(f"{name}: FAILED, {error}")
+        return False
+    return True
+
+
+def _database(settings: Settings) -> str:
+    engine = db.make_engine(settings.database_url)
+    at = migrations.revision(engine)
+    return f"ok, {db.masked(engine)}, at {at or 'nothing yet'}"
+
+
+def _migrations(settings: Settings) -> str:
+    engine = db.make_engine(settings.database_url)
+    migrations.refuse_newer(engine)
+    at, newest = migrations.revision(engine), migrations.head()
+    return "ok" if at == newest else f"at {at or 'nothing'}, {newest} is newest: run hub-monitor db upgrade"
+
+
+def _broker(settings: Settings) -> str:
+    if settings.embedded:
+        return "ok, memory:// (everything in one process)"
+    import redis
+
+    try:
+        redis.Redis.from_url(settings.broker_url, socket_connect_timeout=5, socket_timeout=5).ping()
+    except redis.RedisError as error:
+        raise ValueError(str(error)) from None
+    return "ok"
+
+
+def _labs(settings: Settings) -> str:
+    registry = load_labs(settings.labs_file)
+    return f"ok, {len(registry.labs)} labs, {len(registry.watched)} namespaces to watch"
+
+
+def _hub(settings: Settings) -> str:
+    hub = Service(settings).watcher.hub
+    try:
+        who = hub.whoami()
+    except BadCredentialsError as error:
+        hub.ping()
+        raise HubError(
+            f"{error}; public repositories are read without a token, at the anonymous rate limit: "
+            "set a valid HF_TOKEN, or none"
+        ) from None
+    hub.ping()
+    return f"ok, {masked_url(settings.hf_endpoint)}, {'as ' + who if who else 'anonymous'}"
+
+
+def _feeds(settings: Settings) -> str:
+    """How many feeds go well, and a line for each that fails or says nothing."""
+    from monitor.ingest.feeds.reader import UNLISTED
+
+    engine = db.make_engine(settings.database_url)
+    if migrations.revision(engine) != migrations.head():
+        return "not known before hub-monitor db upgrade"
+    with db.reading(engine) as session:
+        rows = list(
+            session.scalars(select(Feed).where(col(Feed.error).is_distinct_from(UNLISTED)).order_by(col(Feed.url)))
+        )
+    troubled = [row for row in rows if row.error]
+    well = sum(row.read_at is not None and not row.error for row in rows)
+    lines = [f"{masked_url(row.url)}: {row.error}" for row in troubled]
+    said = f"{well} of {len(rows)} go well" if rows else "none is read yet"
+    return "\n  ".join([said if troubled else f"ok, {said}", *lines])
+
+
+def _heartbeat(settings: Settings) -> str:
+    """Where it goes; it is not sent, for that would say that all is well."""
+    if settings.heartbeat_url is None:
+        return "not set up: see MONITOR_HEARTBEAT_URL"
+    host = urlsplit(settings.heartbeat_url.get_secret_value()).hostname
+    return f"ok, {host} is requested after each round in which both polls of the Hub succeeded"
+
+
+def _lookups(settings: Settings) -> str:
+    """Which repositories and organizations the Hub does not answer on, and whose dates are ignored."""
+    engine = db.make_engine(settings.database_url)
+    if migrations.revision(engine) != migrations.head():
+        return "not known before the database is at this version"
+    with db.reading(engine) as session:
+        failing = sum(lookups.failing(session).values())
+        some = [f"{row.kind} {row.name}: {row.error}" for row in lookups.latest(session, SHOWN)]
+        some += [f"{repo_id} has the date {date}, which is ignored" for repo_id, date in lookups.implausible(session)]
+    return "\n  ".join([f"ok, {failing} failing, made again by themselves", *some[:SHOWN]])
+
+
+SHOWN = 5
+"""Look-ups and dates of which a line tells."""
+
+
+def _smtp(settings: Settings) -> str:
+    from monitor.channels.email import Email
+
+    if settings.smtp_url is None:
+        return "not set up, so no letters: see MONITOR_SMTP_URL"
+    return f"ok, {Email(settings, Service(settings).engine).post.probe()}"
+
+
+def _sender(settings: Settings) -> str:
+    """What the DNS says of the sender's domain, a line each."""
+    from monitor.channels.email import check_dns
+
+    if settings.smtp_url is None:
+        return "not set up"
+    return "\n  ".join([settings.email_from or "", *map(str, check_dns(settings))])
+
+
+def _slack(settings: Settings) -> str:
+    """Whose token it is, by Slack's own word."""
+    from monitor.channels.slack.api import call, web_client
+
+    if settings.slack_bot_token is None:
+        return "no bot token, so channels only by incoming webhooks or Add to Slack: see MONITOR_SLACK_BOT_TOKEN"
+    client = web_client(settings.slack_api_url, settings.slack_bot_token.get_secret_value())
+    who = call(client.auth_test)
+    commands = "" if settings.slack_signing_secret else "; without MONITOR_SLACK_SIGNING_SECRET no /hub and no buttons"
+    return f"ok, @{who.get('user')} in {who.get('team')}{commands}"
+
+
+def _bounces(settings: Settings) -> str:
+    from monitor.channels.email import probe_bounces
+
+    return probe_bounces(settings)
+
+
+CHECKS: dict[str, Callable[[Settings], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "broker": _broker,
+    "labs": _labs,
+    "Hub": _hub,
+    "feeds": _feeds,
+    "heartbeat": _heartbeat,
+    "look-ups": _lookups,
+    "Slack": _slack,
+    "SMTP": _smtp,
+    "sender of letters": _sender,
+    "mailbox of bounces": _bounces,
+}

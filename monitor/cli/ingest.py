@@ -1,0 +1,203 @@
+"""Commands that look: ``poll`` asks the sources once, ``classify`` judges without keeping."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from sqlalchemy import select
+from sqlmodel import col
+
+from monitor import db
+from monitor.classify import classify as judge
+from monitor.classify.repo_ids import parse_repo_id
+from monitor.cli.model_objects import read_model_objects
+from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
+from monitor.db import migrations
+from monitor.enums import Via
+from monitor.ingest import detection
+from monitor.ingest.backfill import Progress
+from monitor.ingest.backfill import backfill as learn
+from monitor.ingest.hub.client import Hub
+from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.responses import HubError
+from monitor.labs import load
+from monitor.models import Feed
+from monitor.net.client import FetchError
+from monitor.releases.hub_facts import kept
+from monitor.releases.recorder import Recorded
+from monitor.releases.schema import release_object
+from monitor.releases.unrecorded import unrecorded
+from monitor.service import Service
+from monitor.settings import load as load_settings
+
+
+class Source(StrEnum):
+    """What ``poll`` asks."""
+
+    HUB = "hub"
+    FEEDS = "feeds"
+    ALL = "all"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command(epilog="Example: hub-monitor poll --source hub")(poll)
+    app.command(epilog="Example: hub-monitor backfill --namespace Qwen --namespace google")(backfill)
+    app.command(epilog="Example: hub-monitor classify Qwen/Qwen3-8B")(classify)
+
+
+def poll(
+    source: Source = typer.Option(Source.ALL, help="Which sources to ask."),
+    form: Format | None = FormatOption,
+) -> None:
+    """One pass over the sources in the foreground; prints what is new."""
+    service = Service(load_settings())
+    migrations.upgrade(service.engine)
+    failed: list[str] = []
+    new: list[dict[str, Any]] = []
+    for what, done in _passes(service, source):
+        if isinstance(done, Exception):
+            failed.append(f"{what}: {done}")
+        elif done is not None:
+            new += [release_object(row) for row in done.new if not row.pending]
+            if done.learnt:
+                print(f"{what}: learnt {done.learnt} that were there before", file=sys.stderr)
+    write(new, form, RELEASE, RELEASE_HEADS)
+    for line in failed:
+        print(f"hub-monitor: {line}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | Exception | None]]:
+    watcher = service.watcher
+    if source is not Source.HUB:
+        yield from _feeds(service)
+    if source is Source.FEEDS:
+        return
+    service.watch()
+    for via in (Via.CREATED, Via.MODIFIED, Via.TRENDING):
+        try:
+            yield str(via), detection.poll(watcher, via)
+        except (HubError, AllowanceSpent) as error:
+            yield str(via), error
+            return  # the Hub does not answer now; asking it three hundred times more helps nobody
+    service.heartbeat()
+    yield "look-ups", detection.look_again(watcher)
+    while names := detection.due(watcher):
+        for name in names:
+            try:
+                yield name, detection.sweep(watcher, name)
+            except HubError as error:
+                yield name, error
+            except AllowanceSpent as error:
+                # Nothing failed: whoever has waited longest comes first the next time.
+                print(f"the rest of the namespaces waits for the next poll: {error}", file=sys.stderr)
+                return
+
+
+def _feeds(service: Service) -> Iterator[tuple[str, Exception]]:
+    began = db.now()
+    service.read_feeds()
+    with db.reading(service.engine) as session:
+        failed = select(Feed).where(col(Feed.failures) > 0, col(Feed.read_at).is_(None) | (col(Feed.read_at) >= began))
+        for row in session.scalars(failed):
+            yield row.url, FetchError(row.error or "failed")
+
+
+def backfill(
+    since: datetime = typer.Option(None, formats=["%Y-%m-%d"], help="Only what was made since this day."),
+    namespace: list[str] = typer.Option([], help="Only these namespaces (repeat the option); else the whole Hub."),
+    limit: int = typer.Option(None, min=1, help="How many repositories at the most."),
+) -> None:
+    """Learns history; tells nobody; goes on where it was cut off."""
+    service = Service(load_settings())
+    migrations.upgrade(service.engine)
+    console = Console(stderr=True)
+    with console.status("asking the Hub") as status:
+
+        def report(progress: Progress) -> None:
+            waiting = f", waiting {progress.waiting:.0f} s for the Hub's allowance" if progress.waiting else ""
+            status.update(f"{progress.met} repositories, {progress.learnt} new, back to {progress.reached}{waiting}")
+
+        day = since.date() if since else None
+        try:
+            done = learn(service.watcher, since=day, namespaces=namespace, limit=limit, report=report)
+        except (HubError, KeyboardInterrupt) as error:
+            print(f"hub-monitor: {error or 'stopped'}; the same command goes on from here", file=sys.stderr)
+            raise typer.Exit(1) from None
+    write([{"met": done.met, "learnt": done.learnt, "reached": done.reached}], None, ("met", "learnt", "reached"))
+
+
+def classify(
+    repo_ids: list[str] = typer.Argument(
+        None, metavar="[REPO_ID …]", help="Repositories to ask the Hub for, by id or URL."
+    ),
+    source: str = typer.Option(
+        None,
+        "--input",
+        metavar="FILE|-",
+        help="Hub model objects: JSON lines, an array or pretty-printed; may be gzipped.",
+    ),
+    explain: bool = typer.Option(False, "--explain", help="Say why, judgement by judgement."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Classifies repositories from the Hub, or Hub model objects without network or database."""
+    if bool(repo_ids) == bool(source):
+        raise typer.BadParameter("either repositories or --input FILE")
+    registry = load(load_settings().labs_file)
+    failures: list[str] = []
+    if source and not Path(source).exists() and (named := parse_repo_id(source)) and "://" in source:
+        repo_ids, source = [named], ""
+    objects = _from_file(source, failures) if source else _from_hub(repo_ids, failures)
+    storable = (kept(facts).facts for facts in objects)
+    rows = (release_object(unrecorded(facts, judge(facts, registry), db.now(), "classify")) for facts in storable)
+    if explain:
+        write(
+            _reasons(rows),
+            form,
+            ("repo_id", "judgement", "signal", "value", "says"),
+            ("release", "about", "signal", "value", "what it says"),
+        )
+    else:
+        write(rows, form, RELEASE, RELEASE_HEADS)
+    for line in failures:
+        print(f"hub-monitor: {line}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        for judgement, items in {"origin": row["origin_evidence"], **row["evidence"]}.items():
+            for item in items:
+                yield {"repo_id": row["repo_id"], "judgement": judgement, **item}
+
+
+def _from_hub(texts: list[str], failures: list[str]) -> Iterator[dict[str, Any]]:
+    hub: Hub = Service(load_settings()).watcher.hub
+    for text in texts:
+        repo_id = parse_repo_id(text) or text
+        try:
+            facts = hub.detail(repo_id)
+        except (HubError, AllowanceSpent, ValueError) as error:
+            failures.append(f"{repo_id}: {error}")
+            continue
+        if facts is None:
+            failures.append(f"{repo_id}: not on the Hub, or private")
+        else:
+            yield facts
+
+
+def _from_file(source: str, failures: list[str]) -> Iterator[dict[str, Any]]:
+    try:
+        yield from read_model_objects(source, sys.stdin.buffer, failures)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {source}: {error.strerror}") from None

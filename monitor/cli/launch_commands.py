@@ -1,0 +1,99 @@
+"""Commands about what belongs together and what is unsure: ``launches``, ``announcements``, ``review``, ``correct``."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from monitor import db
+from monitor.cli.output import Format, FormatOption, write
+from monitor.db import migrations
+from monitor.releases.corrections import end, keep, read
+from monitor.releases.launches.announcements import announcements as announced
+from monitor.releases.launches.queries import found
+from monitor.releases.query import parse
+from monitor.releases.reclassify import rejudge
+from monitor.releases.review import review as doubtful
+from monitor.releases.search import find
+from monitor.service import Service
+from monitor.settings import load
+
+LAUNCH = ("released_at", "origin", "publisher", "name", "repositories", "settled")
+DOUBT = ("repo_id", "doubts", "origin", "origin_confidence", "kind", "params_total", "likes")
+ANNOUNCED = ("announced_at", "lab", "model", "state", "repo_id", "url")
+CORRECTED = ("repo_id", "field", "before", "after")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command(epilog="Example: hub-monitor launches 'origin:CN released:30d'")(launches)
+    app.command(epilog="Example: hub-monitor announcements --state announced")(announcements)
+    app.command(epilog="Example: hub-monitor review --limit 20")(review)
+    app.command(
+        epilog="Example: hub-monitor correct deepseek-ai/DeepSeek-V3 params_total=671B --because 'its paper says so'"
+    )(correct)
+
+
+def launches(
+    query: str = typer.Argument("", help="Launches with a member that matches; everything without it."),
+    limit: int = typer.Option(50, min=1, max=1_000, help="How many at the most."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Lists launches: repositories of one publisher and family that came out together."""
+    engine = Service(load()).engine
+    wanted = parse(query)
+    migrations.upgrade(engine)
+    with db.reading(engine) as session:
+        rows = [one.as_json() for one in found(session, wanted, limit=limit)[0]]
+    write(rows, form, LAUNCH)
+
+
+def announcements(
+    lab: str | None = typer.Option(None, help="Only of this lab."),
+    state: str | None = typer.Option(None, help="announced or released."),
+    limit: int = typer.Option(50, min=1, max=1_000, help="How many at the most."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Lists the models that the labs' feeds named, and whether their weights came."""
+    engine = Service(load()).engine
+    migrations.upgrade(engine)
+    with db.reading(engine) as session:
+        rows = announced(session, lab=lab, state=state, limit=limit)
+    write(rows, form, ANNOUNCED)
+
+
+def review(
+    limit: int = typer.Option(50, min=1, max=1_000, help="How many at the most."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Lists what is unsure (origin, size, kind), most followed first."""
+    engine = Service(load()).engine
+    migrations.upgrade(engine)
+    with db.reading(engine) as session:
+        rows = doubtful(session, limit)
+    write(rows, form, DOUBT)
+
+
+def correct(
+    repo_id: str = typer.Argument(help="The release, by its present or a former name."),
+    values: list[str] = typer.Argument(help="field=value, several of them; none is unknown."),
+    because: str = typer.Option(..., help="Why: it is shown with the value."),
+    undo: bool = typer.Option(False, "--undo", help="End the corrections of these fields instead (name=any value)."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Corrects judgements by hand: that outranks every other, and outlasts reclassifying."""
+    wanted = [(text.partition("=")[0], None) for text in values] if undo else [read(text) for text in values]
+    service = Service(load())
+    migrations.upgrade(service.engine)
+    with db.transaction(service.engine) as session:
+        row = find(session, repo_id)
+        if row is None:
+            raise typer.BadParameter(f"there is no release {repo_id}")
+        if undo:
+            end(session, row, [field for field, _ in wanted])
+        else:
+            keep(session, row, wanted, because)
+        changed = rejudge(session, [row], service.registry, f"{'no longer ' if undo else ''}corrected: {because}")
+    number = write((item._asdict() for item in changed), form, CORRECTED)
+    print(f"{number} judgements changed", file=sys.stderr)

@@ -1,0 +1,57 @@
+"""Commands that do something again: ``reclassify`` judges, ``resend`` sends."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from monitor import db
+from monitor.cli.output import Format, FormatOption, write
+from monitor.db import migrations
+from monitor.notify.dead_letters import given_up, revive
+from monitor.releases.reclassify import reclassify as judge_again
+from monitor.service import Service
+from monitor.settings import load
+
+CHANGED = ("repo_id", "field", "before", "after")
+DEAD = ("id", "subscription", "target", "repo_id", "event", "attempts", "error")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command(epilog="Example: hub-monitor reclassify --dry-run --format csv")(reclassify)
+    app.command(epilog="Example: hub-monitor resend --all")(resend)
+
+
+def reclassify(
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only list what would change."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Judges the whole history again, after the registry has changed, and lists what changed; tells nobody."""
+    service = Service(load())
+    migrations.upgrade(service.engine)
+    rows = (item._asdict() for item in judge_again(service.engine, service.registry, keep=not dry_run))
+    number = write(rows, form, CHANGED)
+    print(f"{number} judgements {'would change' if dry_run else 'changed'}", file=sys.stderr)
+
+
+def resend(
+    deliveries: list[int] = typer.Argument(None, metavar="[DELIVERY …]", help="The numbers of dead deliveries."),
+    everything: bool = typer.Option(False, "--all", help="All of them."),
+    form: Format | None = FormatOption,
+) -> None:
+    """Lists the deliveries that were given up; with numbers or --all, makes them due again."""
+    service = Service(load())
+    migrations.upgrade(service.engine)
+    with db.transaction(service.engine) as session:
+        dead = list(given_up(session))
+        if not deliveries and not everything:
+            write(dead, form, DEAD)
+            return
+        known = {row["id"] for row in dead}
+        unknown = [str(number) for number in deliveries or () if number not in known]
+        if unknown:
+            raise typer.BadParameter(f"no dead delivery {', '.join(unknown)}; without a number, resend lists them")
+        again = revive(session, sorted(known) if everything else deliveries)
+    print(f"{again} deliveries are due again", file=sys.stderr)

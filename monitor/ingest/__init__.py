@@ -1,0 +1,1 @@
+"""From the Hub and the labs' feeds to observations."""

@@ -1,0 +1,1 @@
+"""The Hub: its client, rate limits and webhooks."""

@@ -1,0 +1,134 @@
+"""Look-ups beside the polls and sweeps: of a base, one repository's details, an organization.
+
+One that fails concerns its own item only: it is kept, shown, and tried again with back-off until it succeeds; whoever
+asked goes on without it. What means the Hub as a whole (no connection, its rate limit) is raised as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Engine, delete, func, select
+from sqlmodel import Session, col
+
+from monitor.db.engine import among, now, reading, transaction
+from monitor.db.upsert import ignoring
+from monitor.enums import LookupKind
+from monitor.ingest.hub.responses import DisabledError, LookupFailedError
+from monitor.ingest.schedule import jittered
+from monitor.models import FailedLookup, Poll
+
+log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
+
+FIRST_SECONDS, LAST_SECONDS = 60.0, 86_400.0
+"""Back-off: after the first failure, and at the most."""
+GIVEN_UP = timedelta(days=30)
+"""A look-up that has failed for so long is forgotten; it is made again when something new needs it."""
+
+
+class Lookups:
+    """Look-ups of one kind, by the names that may be asked for."""
+
+    def __init__(self, engine: Engine, kind: LookupKind, names: Iterable[str]) -> None:
+        self._engine, self._kind = engine, kind
+        self.over = False
+        """Whether a look-up took so long that no other is to be made in this round."""
+        names = list(dict.fromkeys(names))
+        with reading(engine) as session:
+            query = select(FailedLookup).where(col(FailedLookup.kind) == str(kind))
+            rows = session.scalars(query.where(among(session, "failed_lookup.name", names))) if names else ()
+            self._failed = {row.name: row for row in rows}
+
+    def may(self, name: str) -> bool:
+        """Whether ``name`` can be asked for now: it did not just fail, and this round was not held up by another."""
+        row = self._failed.get(name)
+        return not self.over and (row is None or row.due_at <= now())
+
+    def ask(self, name: str, look: Callable[[str], Answer], *, disabled: bool = False) -> Answer:
+        """What ``look(name)`` returns. Raises LookupFailedError where it fails, which is kept, or may not be made now.
+
+        ``disabled``: that a repository is disabled is what is to be found out, so it is raised and not kept.
+        """
+        if not self.may(name):
+            row = self._failed.get(name)
+            raise LookupFailedError(row.error if row is not None else "not asked: another look-up took too long")
+        try:
+            found = look(name)
+        except LookupFailedError as error:
+            self.over = error.slow
+            if disabled and isinstance(error, DisabledError):
+                self.succeeded(name)
+            else:
+                self.failed(name, str(error))
+            raise
+        self.succeeded(name)
+        return found
+
+    def failed(self, name: str, error: str) -> None:
+        """Keeps that ``name`` has no answer, and when it is asked for again."""
+        with transaction(self._engine) as session:
+            first = {
+                "kind": str(self._kind),
+                "name": name,
+                "failed_at": now(),
+                "due_at": now(),
+                "error": "",
+                "failures": 0,
+            }
+            session.execute(ignoring(session, FailedLookup), first)
+            row = session.get_one(FailedLookup, (str(self._kind), name), with_for_update=True)
+            wait = min(LAST_SECONDS, FIRST_SECONDS * 2 ** min(row.failures, 20))
+            row.failures, row.error, row.due_at = row.failures + 1, error[:500], now() + jittered(wait)
+            session.add(row)
+        self._failed[name] = row
+        report = log.warning if row.failures == 1 else log.info
+        report("a look-up failed, it is made again later", kind=str(self._kind), name=name, error=row.error)
+
+    def succeeded(self, name: str) -> None:
+        """Ends the back-off of ``name``: it has an answer."""
+        if self._failed.pop(name, None) is not None:
+            with transaction(self._engine) as session:
+                forget(session, self._kind, [name])
+
+
+def forget(session: Session, kind: LookupKind, names: Iterable[str]) -> None:
+    """Ends the back-off of these: they have an answer, or nobody needs one any more."""
+    query = delete(FailedLookup).where(col(FailedLookup.kind) == str(kind))
+    session.execute(query.where(col(FailedLookup.name).in_(list(names))))
+
+
+def due(engine: Engine, kind: LookupKind, most: int) -> list[str]:
+    """Names whose look-up is to be made again now, the longest overdue first; forgets what has failed for too long."""
+    moment = now()
+    query = select(FailedLookup).where(col(FailedLookup.kind) == str(kind), col(FailedLookup.due_at) <= moment)
+    with reading(engine) as session:
+        rows = list(session.scalars(query.order_by(col(FailedLookup.due_at)).limit(most)))
+    old = [row.name for row in rows if row.failed_at < moment - GIVEN_UP]
+    if old:
+        with transaction(engine) as session:
+            forget(session, kind, old)
+    return [row.name for row in rows if row.name not in old]
+
+
+def failing(session: Session) -> dict[str, int]:
+    """How many look-ups fail now, by kind."""
+    counts = dict.fromkeys(map(str, LookupKind), 0)
+    for kind, number in session.execute(select(col(FailedLookup.kind), func.count()).group_by(col(FailedLookup.kind))):
+        counts[kind] = number
+    return counts
+
+
+def implausible(session: Session) -> list[tuple[str, str]]:
+    """Repositories whose date cannot be true, with it, as the polls met them last."""
+    states = session.scalars(select(col(Poll.state)).order_by(col(Poll.name)))
+    return sorted({pair for state in states for pair in (state.get("implausible") or {}).items()})
+
+
+def latest(session: Session, most: int) -> list[FailedLookup]:
+    """Failing look-ups, those that have failed most often first."""
+    query = select(FailedLookup).order_by(col(FailedLookup.failures).desc(), col(FailedLookup.name)).limit(most)
+    return list(session.scalars(query))

@@ -1,0 +1,45 @@
+"""Deliveries that were given up, and how they are sent once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import and_, or_, select, update
+from sqlmodel import Session, col
+
+from monitor.db.engine import now
+from monitor.models import Delivery, DeliveryState, Release, Subscription
+
+
+def given_up(session: Session) -> Iterator[dict[str, Any]]:
+    """The deliveries that were given up, oldest first: id, subscription, target, repo_id, event, attempts, error."""
+    query = (
+        select(Delivery, Subscription, col(Release.repo_id))
+        .join(Subscription, col(Subscription.id) == col(Delivery.subscription_id))
+        .join(Release, col(Release.id) == col(Delivery.release_id))
+        .where(col(Delivery.state) == str(DeliveryState.DEAD))
+        .order_by(col(Delivery.id))
+    )
+    for delivery, subscription, repo_id in session.execute(query):
+        yield {
+            "id": delivery.id,
+            "subscription": subscription.id,
+            "target": f"{subscription.channel} {subscription.target}",
+            "repo_id": repo_id,
+            "event": delivery.event,
+            "attempts": delivery.attempts,
+            "error": delivery.error,
+        }
+
+
+def revive(session: Session, delivery_ids: Sequence[int]) -> int:
+    """Makes dead deliveries due again, with all that their messages tell; returns how many of those named were dead."""
+    dead = col(Delivery.state) == str(DeliveryState.DEAD)
+    named = col(Delivery.id).in_(delivery_ids)
+    rows = session.execute(select(col(Delivery.target_id), col(Delivery.message)).where(named, dead)).all()
+    messages = [message for _, message in rows if message is not None]
+    with_them = and_(col(Delivery.target_id).in_({target for target, _ in rows}), col(Delivery.message).in_(messages))
+    values = {"state": str(DeliveryState.PENDING), "due_at": now(), "attempts": 0, "error": None}
+    session.execute(update(Delivery).where(dead, or_(named, with_them)).values(**values))
+    return len(rows)

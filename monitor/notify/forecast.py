@@ -1,0 +1,106 @@
+"""What a filter would have told: counted over the last month, and as a rate of the time that was watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlmodel import Session, col
+
+from monitor.db.engine import now
+from monitor.enums import UPDATES, Event
+from monitor.models import Change, Release
+from monitor.releases.query import Query, to_predicate
+from monitor.releases.search import matching
+
+DAYS = 30
+MAX_CHANGES = 2_000
+"""Changes that are looked at one by one for a filter that says itself which events it wants; the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``releases`` that became public in the last 30 days and match, the ``newest`` of them, and other ``events``.
+
+    ``watched``: days of these 30 in which this monitor watched, at least one. ``told``: what came in that time.
+    """
+
+    releases: int
+    events: int
+    watched: float
+    told: int
+    newest: tuple[Release, ...] = ()
+
+    @property
+    def a_day(self) -> float:
+        """Messages a day to expect, without digests."""
+        return self.told / self.watched
+
+    def counted(self) -> str:
+        """``9 releases and 2 changes``."""
+        changes = f" and {_number(self.events, 'change')}" if self.events else ""
+        return f"{_number(self.releases, 'release')}{changes}"
+
+    def span(self) -> str:
+        """What to say of a time that is too short for the month that is named; empty where all of it was watched."""
+        if self.watched >= DAYS:
+            return ""
+        return f"This monitor has watched for {_number(max(1, round(self.watched)), 'day')} of these."
+
+
+def forecast(session: Session, query: Query, newest: int = 0) -> Forecast:
+    """What a filter would have told in the last 30 days."""
+    moment = now()
+    since = moment - timedelta(days=DAYS)
+    began = session.scalar(select(func.min(col(Release.first_seen_at)))) or moment
+    start = max(since, began)
+    watched = max(1.0, (moment - start) / timedelta(days=1))
+    released = col(Release.released_at)
+    if query.fields & {"event", "crossed"}:
+        holds = to_predicate(query)
+        some = matching(query).where(released >= since) if _asks_releases(query) else None
+        events = sum(holds(row, (event,)) for row, event in _changes(session, since))
+    else:
+        some = matching(query).where(released >= since)
+        events = _count(session, _updates(query, since))
+    releases = _count(session, some) if some is not None else 0
+    came = (col(Release.history).is_(False), col(Release.first_seen_at) >= start)
+    told = (_count(session, some.where(*came)) if some is not None else 0) + events
+    shown = []
+    if some is not None and newest:
+        shown = list(session.scalars(some.order_by(released.desc(), col(Release.id).desc()).limit(newest)))
+    return Forecast(releases, events, watched, told, tuple(shown))
+
+
+def _asks_releases(query: Query) -> bool:
+    return bool(query.values("event") & {str(Event.RELEASE), str(Event.LAUNCH)})
+
+
+def _updates(query: Query, since: datetime) -> Select[Any]:
+    """The changes that who was told of a release hears of later."""
+    of_it: ColumnElement[bool] = col(Change.release_id).in_(matching(query).with_only_columns(col(Release.id)))
+    return select(col(Change.id)).where(col(Change.at) >= since, col(Change.event).in_([*UPDATES]), of_it)
+
+
+def _changes(session: Session, since: datetime) -> list[tuple[Release, str]]:
+    found = (
+        select(Release, col(Change.field), col(Change.event))
+        .join(Change, col(Change.release_id) == col(Release.id))
+        .where(col(Change.at) >= since, col(Change.event).is_not(None), col(Release.pending).is_(False))
+        .order_by(col(Change.id).desc())
+        .limit(MAX_CHANGES)
+    )
+    return [
+        (row, field.removeprefix("crossed ") if field.startswith("crossed ") else event)
+        for row, field, event in session.execute(found)
+    ]
+
+
+def _count(session: Session, some: Select[Any]) -> int:
+    return session.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

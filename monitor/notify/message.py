@@ -1,0 +1,119 @@
+"""What a channel is handed to send, and how it says that it could not."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from monitor.db.engine import now
+from monitor.models import Launch, Release, Subscription
+
+
+class SendError(Exception):
+    """A channel could not send. ``permanent``: never will, to this target; ``in_doubt``: it may have arrived."""
+
+    def __init__(
+        self, message: str, *, permanent: bool = False, retry_after: float | None = None, in_doubt: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.in_doubt = in_doubt
+
+
+class NotYetError(SendError):
+    """A channel sends nothing to anybody for ``retry_after`` seconds: what waits for it stays as it is."""
+
+    retry_after: float
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One event of one release, in a message. ``id``: the same whenever this event is told again."""
+
+    event: str
+    release: Release
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a channel is asked to send: one item alone, or several grouped (a flood, a digest).
+
+    ``items`` are what its target was not told yet. ``key`` is the same at every attempt. ``in_doubt``: an earlier
+    attempt may have arrived; the first such began at ``since``. ``first_receipt`` is that of the message which told of
+    the release first, where this one is an update of it, or more members of its ``launch``. ``whole``, for a channel
+    that can edit: all that the message of ``first_receipt`` should say now, what it says and the ``items``; empty where
+    they are a message of their own. ``launches``: those that the items belong to, by their number. ``others``: further
+    subscriptions of the target that wanted the items, which are told by this same message.
+    """
+
+    key: str
+    subscription: Subscription
+    items: tuple[Item, ...]
+    in_doubt: bool = False
+    first_receipt: str | None = None
+    since: datetime | None = None
+    launch: Launch | None = None
+    whole: tuple[Item, ...] = ()
+    launches: Mapping[int | None, Launch] = field(default_factory=dict)
+    others: tuple[Subscription, ...] = ()
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """All that are told by this message, that which it is sent for first."""
+        return (self.subscription, *self.others)
+
+    @property
+    def target(self) -> str:
+        """The address: a Slack channel, a mail address, a URL."""
+        return self.subscription.target
+
+
+class Channel(Protocol):
+    """A way to tell someone. ``pace`` is the seconds between two messages to one target.
+
+    ``can_edit``: a message that was sent can be changed, so that one message tells a launch whose members arrive one
+    by one. Such a channel is handed ``Message.whole``; every other one, what is new and no more. ``groups``: many
+    releases at one moment, or members of one launch, are one message; a program had rather have one each, under an id
+    that does not depend on what else came at that moment.
+    """
+
+    name: str
+    pace: float
+    can_edit: bool
+    groups: bool
+
+    def send(self, message: Message) -> str:
+        """Sends and returns a receipt, or raises SendError (NotYetError: before anything was sent)."""
+
+
+def trial(subscription: Subscription) -> Message:
+    """A marked test alert: a release that no Hub has."""
+    release = Release(
+        hub_id="test",
+        repo_id="example/This-is-a-test-7B",
+        namespace="example",
+        name="This-is-a-test-7B",
+        kind="base",
+        params_total=7_000_000_000,
+        params_active=7_000_000_000,
+        size="small",
+        license="apache-2.0",
+        license_class="permissive",
+        openness="open-weights",
+        task="text-generation",
+        first_seen_at=now(),
+        released_at=now(),
+        detected_via="test",
+        status="live",
+        facts_digest="",
+    )
+    key = f"test-{secrets.token_hex(6)}"
+    return Message(key, subscription, (Item("release", release, key),))

@@ -1,0 +1,208 @@
+"""Adoption: how releases fare, a row a day, and what is told when one of them crosses a line.
+
+Polls and sweeps bring downloads, likes and what trends anyway; derivatives are counted in the history. So a pass asks
+the Hub for nothing. The row of a day is as the last pass of that day found it, and is there only if something changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, Row, Select, and_, exists, func, or_, select, text, update
+from sqlmodel import Session, col
+
+from monitor.db.engine import now, reading, transaction
+from monitor.enums import Event
+from monitor.models import Adoption, Change, Release
+from monitor.releases.columns import bounded
+from monitor.releases.query.values import number
+from monitor.releases.recorder import News, Tell
+
+MEASURES = ("downloads", "likes", "trending_rank", "derivatives")
+STANDARD = ("derivatives>=1K", "downloads>=1M", "trending<=10")
+"""Lines that are noted though no subscription asks for them."""
+FOLLOWED = 10
+"""Derivatives from which on a release of nobody we know is tracked too."""
+_SOME = 500
+
+DERIVATIVES = {
+    "sqlite": "json_each(r.lineage) AS parent JOIN release o ON o.repo_id = json_extract(parent.value, '$.repo_id')",
+    "postgresql": "jsonb_array_elements(r.lineage) AS parent JOIN release o ON o.repo_id = parent ->> 'repo_id'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that can be crossed: at least so many downloads, likes or derivatives, or a rank at most so far down."""
+
+    name: str
+    measure: str
+    value: int
+
+    @classmethod
+    def read(cls, name: str) -> Line:
+        """From its canonical form, ``downloads>=1M`` or ``trending<=10``."""
+        for sign in (">=", "<="):
+            measure, found, value = name.partition(sign)
+            if found:
+                return cls(name, "trending_rank" if measure == "trending" else measure, number(value))
+        raise ValueError(name)
+
+    def reached(self, value: int | None) -> bool:
+        if value is None:
+            return False
+        return value <= self.value if self.measure == "trending_rank" else value >= self.value
+
+
+# --- what polls and sweeps bring --------------------------------------------------------------------------
+
+
+def ranked(session: Session, hub_ids: Sequence[str]) -> None:
+    """Keeps the order of what trends: the first is 1, what is not in it has no rank."""
+    out = col(Release.trending_rank).is_not(None), col(Release.hub_id).not_in(hub_ids)
+    session.execute(update(Release).where(*out).values(trending_rank=None), execution_options=_QUIET)
+    for rank, hub_id in enumerate(hub_ids, start=1):
+        moved = col(Release.hub_id) == hub_id, col(Release.trending_rank).is_distinct_from(rank)
+        session.execute(update(Release).where(*moved).values(trending_rank=rank), execution_options=_QUIET)
+
+
+def popular(session: Session, items: Iterable[dict[str, Any]]) -> None:
+    """Keeps the downloads and likes of repositories that are known, from the Hub's objects."""
+    for item in items:
+        values = {name: bounded(item[name]) for name in ("downloads", "likes") if name in item}
+        moved = [getattr(Release, name).is_distinct_from(value) for name, value in values.items()]
+        if values:
+            there = update(Release).where(col(Release.hub_id) == item["_id"], or_(*moved))
+            session.execute(there.values(**values), execution_options=_QUIET)
+
+
+_QUIET = {"synchronize_session": False}
+
+
+# --- a pass -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a pass did: releases whose day was written, and lines that were crossed."""
+
+    written: int
+    crossed: int
+
+
+def track(engine: Engine, lines: Iterable[str], tell: Tell) -> Pass:
+    """Counts derivatives, writes the day of tracked releases that changed, and tells which lines they crossed.
+
+    ``lines`` are those that subscriptions ask for. Each is told once of a release. How things stood when a release was
+    first tracked is told of none that is history.
+    """
+    wanted = [Line.read(name) for name in sorted({*STANDARD, *lines})]
+    _count_derivatives(engine)
+    with reading(engine) as session:
+        changed = [row[0] for row in session.execute(_standing(_differs()))]
+    crossed = 0
+    for start in range(0, len(changed), _SOME):
+        some = col(Release.id).in_(changed[start : start + _SOME])
+        with transaction(engine) as session:
+            # Another pass at the same time waits here, and finds what was crossed told.
+            session.execute(
+                select(col(Release.id)).where(some).order_by(col(Release.id)).with_for_update(key_share=True)
+            )
+            news = []
+            for row in session.execute(_standing(some)).all():
+                _keep(session, row)
+                news += list(_crossings(session, row, wanted))
+            if news:
+                tell(session, news)
+            crossed += len(news)
+    return Pass(len(changed), crossed)
+
+
+def _count_derivatives(engine: Engine) -> None:
+    """What others made of each release, to whatever generation: who packs a model stands in no one's way."""
+    made = f"""
+        SELECT o.id AS ident, count(DISTINCT r.id) AS number FROM release r, {DERIVATIVES[engine.dialect.name]}
+        WHERE NOT r.pending AND r.namespace <> o.namespace AND (r.lab IS NULL OR o.lab IS NULL OR r.lab <> o.lab)
+        GROUP BY o.id
+    """  # noqa: S608 - no value of anybody's
+    with reading(engine) as session:
+        found = dict(tuple(row) for row in session.execute(text(made)))
+        before = select(col(Release.id), col(Release.derivatives)).where(col(Release.derivatives).is_not(None))
+        known = dict(tuple(row) for row in session.execute(before))
+    moved = [(key, found.get(key, 0)) for key in {*found, *known} if found.get(key, 0) != known.get(key)]
+    for start in range(0, len(moved), _SOME):
+        with transaction(engine) as session:
+            for key, count in moved[start : start + _SOME]:
+                one = update(Release).where(col(Release.id) == key).values(derivatives=count)
+                session.execute(one, execution_options=_QUIET)
+
+
+def _standing(*where: Any) -> Select[Any]:
+    """Tracked releases: their number, how they stand now, how they stood in their last row, and that row's day."""
+    last = select(func.max(col(Adoption.day))).where(col(Adoption.release_id) == col(Release.id))
+    here = and_(
+        col(Adoption.release_id) == col(Release.id), col(Adoption.day) == last.correlate(Release).scalar_subquery()
+    )
+    tracked = or_(
+        col(Release.lab).is_not(None), col(Release.trending_rank).is_not(None), col(Release.derivatives) >= FOLLOWED,
+        exists(select(1).where(col(Adoption.release_id) == col(Release.id)).correlate(Release)),
+    )  # fmt: skip
+    now_and_then = [getattr(table, name).label(f"{table.__tablename__}_{name}") for table in (Release, Adoption)
+                    for name in MEASURES]  # fmt: skip
+    columns: list[Any] = [Release.id, Release.history, Adoption.day, *now_and_then]
+    return select(*columns).join(Adoption, here, isouter=True).where(col(Release.pending).is_(False), tracked, *where)
+
+
+def _differs() -> Any:
+    pairs = [(getattr(Release, name), getattr(Adoption, name)) for name in MEASURES]
+    return or_(*(one.is_distinct_from(other) for one, other in pairs))
+
+
+def _keep(session: Session, row: Row[Any]) -> None:
+    day = now().date().isoformat()
+    kept = session.get(Adoption, (row.id, day)) or Adoption(release_id=row.id, day=day)
+    for name in MEASURES:
+        setattr(kept, name, getattr(row, f"release_{name}"))
+    session.add(kept)
+
+
+def _crossings(session: Session, row: Row[Any], wanted: Sequence[Line]) -> Iterator[News]:
+    if row.day is None and row.history:
+        return
+    for line in wanted:
+        before, after = getattr(row, f"adoption_{line.measure}"), getattr(row, f"release_{line.measure}")
+        if line.reached(before) or not line.reached(after) or _told(session, row.id, line):
+            continue
+        change = Change(
+            release_id=row.id, at=now(), field=f"crossed {line.name}", before=before, after=after, because="adoption",
+            event=str(Event.MOMENTUM),
+        )  # fmt: skip
+        session.add(change)
+        session.flush()
+        yield News(session.get_one(Release, row.id), f"{Event.MOMENTUM}:{change.id}", line.name)
+
+
+def _told(session: Session, ident: int, line: Line) -> bool:
+    same = select(col(Change.id)).where(col(Change.release_id) == ident, col(Change.field) == f"crossed {line.name}")
+    return session.scalars(same.limit(1)).first() is not None
+
+
+# --- as a series ------------------------------------------------------------------------------------------
+
+
+def series(session: Session, release: Release, until: datetime | None = None) -> list[dict[str, Any]]:
+    """Rows ``{day, downloads, likes, trending_rank, derivatives}``, a day each from the first tracked one to today."""
+    rows = select(Adoption).where(col(Adoption.release_id) == release.id).order_by(col(Adoption.day))
+    kept = {row.day: {name: getattr(row, name) for name in MEASURES} for row in session.scalars(rows)}
+    if not kept:
+        return []
+    day, last = date.fromisoformat(min(kept)), (until or session.info.get("as_of") or now()).date()
+    found, standing = [], dict.fromkeys(MEASURES)
+    while day <= last:
+        standing = kept.get(day.isoformat(), standing)
+        found.append({"day": day.isoformat(), **standing})
+        day += timedelta(days=1)
+    return found

@@ -1,0 +1,117 @@
+"""Repositories judged as new ones, with what the history knows of others. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, Row, Select, column, select, table
+from sqlmodel import Session
+
+from monitor.classify import Classification, classify
+from monitor.classify.bases import stated_bases
+from monitor.classify.lineage import likely_originals
+from monitor.classify.result import Known
+from monitor.db.engine import among
+from monitor.enums import Sighting
+from monitor.labs import Registry
+from monitor.releases.columns import as_row, told
+from monitor.releases.hub_facts import kept
+
+Judgements = Mapping[str, dict[str, Any]]
+"""By ``_id``: what a new repository's facts say, as :func:`monitor.releases.columns.as_row`."""
+
+
+def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -> Judgements:
+    """Judges repositories as new ones, with what the history knows of others; writes nothing.
+
+    Parents before children, as far as one batch goes: a base is made before what is built on it.
+    """
+    sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
+    known = [kept(sighting.facts) for sighting in sightings]
+    history = History(session)
+    history.learn(base for one in known for base in _bases(one.facts))
+    done = {}
+    for sighting, one in zip(sightings, known, strict=True):
+        found = classify(one.facts, registry, history)
+        history.add(sighting.repo_id, found)
+        done[sighting.hub_id] = as_row(one, found)
+    return done
+
+
+def _bases(facts: dict[str, Any]) -> Iterable[str]:
+    """Whom a classification will ask for: the bases that are stated, or those that the name of a copy tells of."""
+    stated = stated_bases(facts).ids
+    if stated:
+        return stated
+    namespace, _, name = str(facts.get("id")).partition("/")
+    return likely_originals(namespace, name)
+
+
+class History:
+    """What the history knows of repository ids, in any case and by former names; asks once for each, or for many."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._cache: dict[str, Known | None] = {}
+        self._judged: dict[str, tuple[str, Classification]] = {}
+
+    def __call__(self, repo_id: str) -> Known | None:
+        key = repo_id.lower()
+        if key in self._judged:
+            self._cache[key] = _known(*self._judged.pop(key))
+        elif key not in self._cache:
+            self._ask([key])
+        return self._cache[key]
+
+    def learn(self, repo_ids: Iterable[str]) -> None:
+        """Asks for all of these at once."""
+        self._ask([key for key in {repo_id.lower() for repo_id in repo_ids} if key not in self._cache])
+
+    def _ask(self, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        self._cache.update(dict.fromkeys(keys))
+        self._keep((row.repo_id, row) for row in self._session.execute(_KNOWN.where(among(self._session, _KEY, keys))))
+        former = [key for key in keys if self._cache[key] is None]
+        if former:
+            self._keep((row.former, row) for row in self._session.execute(_renamed(self._session, former)))
+
+    def _keep(self, found: Iterable[tuple[str, Row[Any]]]) -> None:
+        self._cache.update({repo_id.lower(): told(row._asdict()) for repo_id, row in found})
+
+    def add(self, repo_id: str, found: Classification) -> None:
+        """Adds what has just been classified."""
+        self._judged[repo_id.lower()] = repo_id, found
+
+
+def _known(repo_id: str, found: Classification) -> Known:
+    size = found.params_total, found.params_active
+    return Known(repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class)
+
+
+_RELEASE = table(
+    "release",
+    *map(
+        column,
+        (
+            "id", "repo_id", "kind", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
+            "params_active", "license", "license_class",
+        ),
+    ),
+    column("lineage", JSON),
+)  # fmt: skip
+"""Named here and not by its model: many are asked for one by one, where the mapper would take longer than the database,
+and a process that only judges starts sooner without the models."""
+_KNOWN = select(_RELEASE).order_by(_RELEASE.c.id)
+_KEY = "lower(release.repo_id)"
+"""As the index of the ids without case is written."""
+_CHANGE = table("change", *map(column, ("id", "release_id", "field")), column("before", JSON))
+
+
+def _renamed(session: Session, keys: Sequence[str]) -> Select[Any]:
+    """Releases that once had these names, each with that name (``former``); the latest renaming last."""
+    query = select(_RELEASE, _CHANGE.c.before.label("former")).join(_CHANGE, _CHANGE.c.release_id == _RELEASE.c.id)
+    written = among(session, "lower(CAST(change.before AS TEXT))", [json.dumps(key) for key in keys])
+    return query.where(_CHANGE.c.field == "repo_id", written).order_by(_CHANGE.c.id)

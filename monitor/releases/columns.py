@@ -1,0 +1,117 @@
+"""From the Hub's facts and their classification to the columns of a release."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from monitor.classify import Classification
+from monitor.classify.result import Foundation, Known, Parent
+from monitor.dates import hub_time, plausible
+from monitor.enums import Found, Kind, LicenseClass
+from monitor.releases.hub_facts import LARGEST_COUNT, Kept
+
+
+def judged(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
+    """The columns of a release that follow from its facts: names, times, counts and judgements."""
+    repo_id = str(facts.get("id") or facts.get("modelId") or "")
+    namespace, slash, name = repo_id.partition("/")
+    found = classification.foundation
+    tags = facts.get("tags")
+    tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return {
+        "repo_id": repo_id,
+        "namespace": namespace if slash else "",
+        "name": name if slash else repo_id,
+        "lab": classification.lab,
+        "lab_kind": _plain(classification.lab_kind),
+        "origin": classification.origin,
+        "origin_confidence": classification.origin_confidence,
+        "foundation_repo_id": found.repo_id if found else None,
+        "foundation_lab": found.lab if found else None,
+        "foundation_origin": found.origin if found else None,
+        "lineage": [{"repo_id": parent.repo_id, "relation": str(parent.relation)} for parent in classification.lineage],
+        "kind": str(classification.kind),
+        "params_total": bounded(classification.params_total),
+        "params_active": bounded(classification.params_active),
+        "params_source": classification.params_source,
+        "size": _plain(classification.size),
+        "license": classification.license,
+        "license_class": str(classification.license_class),
+        "effective_license": classification.effective_license,
+        "effective_license_class": str(classification.effective_license_class),
+        "license_conflict": classification.license_conflict,
+        "openness": str(classification.openness),
+        "availability": _plain(classification.availability),
+        "artefacts": {
+            name: item.as_json() for name, item in classification.artefacts.items() if item.found is not Found.UNKNOWN
+        },
+        "gated": "no" if classification.gated is False else classification.gated,
+        "task": classification.task,
+        "modality": classification.modality,
+        "library": classification.library,
+        "languages": list(classification.languages),
+        "papers": list(classification.papers),
+        "datasets": list(classification.datasets),
+        "tags": tags,
+        "created_at": known_moment(facts.get("createdAt")),
+        "modified_at": known_moment(facts.get("lastModified")),
+        "downloads": bounded(facts.get("downloads")),
+        "likes": bounded(facts.get("likes")),
+        "evidence": {
+            key: [{"signal": signal, "value": value, "says": says} for signal, value, says in items]
+            for key, items in classification.evidence.items()
+        },
+    }
+
+
+def _plain(word: str | None) -> str | None:
+    """A word of a vocabulary as a text and nothing more: quicker to hand on and to bind."""
+    return None if word is None else str(word)
+
+
+_NOTHING = {"artefacts": "{}", "languages": "[]", "papers": "[]", "datasets": "[]", "tags": "[]", "evidence": "{}"}
+"""Columns of JSON, and what stands there where there is nothing."""
+
+
+def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
+    """The columns of :func:`judged` and of the facts themselves, as a new row has them: JSON as text, but for lineage.
+
+    Small and quick to hand to another process, and to bind there.
+    """
+    columns = judged(kept.facts, classification)
+    for name, nothing in _NOTHING.items():
+        value = columns[name]
+        columns[name] = orjson.dumps(value).decode() if value else nothing
+    columns["pending"] = classification.has_weights is False
+    columns["facts"], columns["facts_digest"] = kept.text, kept.digest
+    return columns
+
+
+def bounded(value: Any) -> int | None:
+    """A whole number that a database column holds, not negative; None for anything else."""
+    return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
+
+
+def known_moment(value: Any) -> datetime | None:
+    """A time of the Hub that can be true; None for year 1, the future, and what is no time."""
+    return plausible(hub_time(value))
+
+
+def told(columns: dict[str, Any]) -> Known:
+    """What a release that is about to be written (``columns`` of :func:`judged`) tells those built on it."""
+    foundation = None
+    if columns["foundation_repo_id"] is not None:
+        foundation = Foundation(columns["foundation_repo_id"], columns["foundation_lab"], columns["foundation_origin"])
+    return Known(
+        repo_id=columns["repo_id"],
+        kind=Kind(columns["kind"]),
+        lineage=tuple(Parent(item["repo_id"], Kind(item["relation"])) for item in columns["lineage"]),
+        foundation=foundation,
+        params_total=columns["params_total"],
+        params_active=columns["params_active"],
+        license=columns["license"],
+        license_class=LicenseClass(columns["license_class"]),
+    )

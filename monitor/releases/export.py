@@ -1,0 +1,100 @@
+"""The history as a file: CSV, JSON lines, Parquet; streamed, so that memory does not grow with the rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, BinaryIO
+
+import orjson
+
+from monitor.releases.schema import COLUMNS, FIELDS, column_kinds, release_object
+from monitor.releases.search import SearchError
+
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+CHUNK = 1_000
+
+
+def cell(value: Any) -> str:
+    """A value as a CSV cell: lists and objects as JSON, and nothing that a spreadsheet would run as a formula."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        if isinstance(value, (int, float)):
+            return str(value)
+        value = json.dumps(value, ensure_ascii=False) if value and isinstance(value, (list, dict)) else str(value)
+    text: str = value
+    return "'" + text if text[:1] in FORMULAS else text
+
+
+FORMULAS = frozenset("=+-@\t\r")
+
+
+def flat(row: Any) -> dict[str, Any]:
+    """The release object with its foundation spread over three columns, in the order of ``COLUMNS``."""
+    values: dict[str, Any] = {}
+    for field in FIELDS:
+        if field.columns == (field.name,):
+            values[field.name] = field.read(row)
+        else:
+            values.update({name: getattr(row, name) for name in field.columns})
+    return values
+
+
+def as_csv(rows: Iterable[Any]) -> Iterator[bytes]:
+    """CSV (RFC 4180, UTF-8), a chunk of lines at a time; the names of the columns come with the first."""
+    source = iter(rows)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    while some := list(islice(source, CHUNK)):
+        writer.writerows([cell(value) for value in flat(row).values()] for row in some)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    if text.tell():
+        yield text.getvalue().encode()
+
+
+def as_jsonl(rows: Iterable[Any]) -> Iterator[bytes]:
+    """The release objects as JSON lines, a chunk of lines at a time."""
+    source = iter(rows)
+    while some := list(islice(source, CHUNK)):
+        yield b"".join(orjson.dumps(release_object(row), option=orjson.OPT_APPEND_NEWLINE) for row in some)
+
+
+def write_parquet(rows: Iterable[Any], file: BinaryIO) -> int:
+    """Writes Parquet into ``file``, a row group at a time; returns the rows. Raises SearchError without pyarrow."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise SearchError("format", "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'") from None
+    arrow = {"integer": pa.int64(), "number": pa.float64(), "texts": pa.list_(pa.string())}
+    kinds = {name: arrow[kind] for name, kind in column_kinds().items() if kind in arrow}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    number = 0
+    source = iter(rows)
+    with parquet.ParquetWriter(file, schema) as writer:
+        while some := list(islice(source, 5 * CHUNK)):
+            number += len(some)
+            writer.write_table(pa.Table.from_pylist([_plain(flat(row), kinds) for row in some], schema))
+    return number
+
+
+def _plain(row: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        if name in kinds or value is None
+        else json.dumps(value)
+        if isinstance(value, (list, dict, bool))
+        else str(value)
+        for name, value in row.items()
+    }

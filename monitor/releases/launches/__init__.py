@@ -1,0 +1,1 @@
+"""Launches: repositories that came out together, and their announcements."""

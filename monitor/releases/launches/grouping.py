@@ -1,0 +1,293 @@
+"""Which launch a release belongs to: repositories of one publisher and one family, public close to each other.
+
+Two members belong together where they became public within the settle window of each other (of history, where only
+the day of making is known, within :data:`REACH`), or in a chain of such steps: so that neither the order nor the
+timing in which they are seen makes a difference. A launch that a late member joins to another becomes one with it.
+
+A stranger's derivative never forms or joins a launch: it counts for its base. A publisher's own packed copy belongs
+to the launch of what it was made of, whenever it comes. See docs/launches.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Dialect, Row, Table, TextClause, delete, insert, literal, select, text, update
+from sqlmodel import Session, col
+
+from monitor.classify.originals import lab_of
+from monitor.db.engine import UTCDateTime, among, now, sqlite_text
+from monitor.enums import Kind
+from monitor.labs import Registry
+from monitor.models import Delivery, Json, Launch, Observed, Release
+from monitor.releases.launches.family import common_name, family_of
+
+WINDOW = timedelta(hours=1)
+REACH = timedelta(days=3)
+"""Between two members of history: what a lab prepares in private it makes over days."""
+_COPIES = {str(Kind.QUANTIZED), str(Kind.CONVERSION)}
+_DERIVED = {*_COPIES, str(Kind.FINETUNE), str(Kind.ADAPTER), str(Kind.MERGE)}
+_TRAINED = {str(Kind.FINETUNE), str(Kind.MERGE)}
+
+_Key = tuple[str, str]
+
+
+class Member(NamedTuple):
+    """What a release brings to a launch; ``copy_of``: the repository of the same publisher that it is a copy of."""
+
+    repo_id: str
+    publisher: str
+    family: str
+    name: str
+    at: datetime
+    history: bool
+    copy_of: str | None
+
+
+def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
+    """The member that a release (its columns) is; None for a placeholder, and for a stranger's derivative.
+
+    A lab of the registry that trains further on another's base launches a work of its own; a repackager launches
+    nothing but bases. Of history, only what labs of the registry published is grouped.
+    """
+    if row["pending"] or (row["history"] and not row["lab"]):
+        return None
+    publisher = registry.of(row["namespace"])
+    if publisher is not None and publisher.repackager and row["kind"] != Kind.BASE:
+        return None
+    if not (_own(row) or _trained_by_a_lab(row, registry)):
+        return None
+    parent = row["lineage"][0]["repo_id"] if row["lineage"] and row["kind"] in _COPIES else None
+    return Member(
+        repo_id=row["repo_id"],
+        publisher=row["lab"] or row["namespace"],
+        family=family_of(row["name"]),
+        name=row["name"],
+        at=row["released_at"] or row["first_seen_at"],
+        history=row["history"],
+        copy_of=parent if parent and _namespace(parent) == row["namespace"] else None,
+    )
+
+
+def _own(row: Mapping[str, Any]) -> bool:
+    """Whether it is a work of its publisher's own: no derivative, or one of its own works."""
+    if row["kind"] not in _DERIVED:
+        return True
+    if row["lineage"] and _namespace(row["lineage"][0]["repo_id"]) == row["namespace"]:
+        return True
+    if row["foundation_repo_id"] is None:
+        return row["lab"] is not None and row["kind"] not in _COPIES
+    return row["lab"] is not None and row["foundation_lab"] == row["lab"]
+
+
+def _trained_by_a_lab(row: Mapping[str, Any], registry: Registry) -> bool:
+    return row["kind"] in _TRAINED and lab_of(registry.of(row["namespace"])) is not None
+
+
+def _namespace(repo_id: str) -> str:
+    return repo_id.partition("/")[0]
+
+
+def assign(session: Session, members: Sequence[Member | None], window: timedelta = WINDOW) -> list[int | None]:
+    """The launch of each of these, new ones made, joined ones widened or made one; None for None."""
+    wanted = [one for one in members if one is not None]
+    if not wanted:
+        return [None] * len(members)
+    session.flush()
+    _lock(session, {(one.publisher, one.family) for one in wanted if not one.history})
+    launches = _Launches(session, wanted, window)
+    for one in sorted(wanted, key=lambda item: (item.copy_of is not None, item.at, item.repo_id)):
+        launches.place(one)
+    launches.write()
+    return [launches.of[one.repo_id].id if one is not None else None for one in members]
+
+
+def _lock(session: Session, keys: set[_Key]) -> None:
+    """One at a time decides on a family: two workers that see two members at once must not make two launches."""
+    if keys and session.get_bind().dialect.name == "postgresql":
+        names = sorted(f"{publisher}/{family}" for publisher, family in keys)
+        lock = "SELECT pg_advisory_xact_lock(hashtext(name)) FROM (SELECT unnest(CAST(:names AS text[])) AS name) AS n"
+        session.execute(text(lock), {"names": names})
+
+
+_LAUNCH: Table = Launch.__table__  # type: ignore[attr-defined]
+_MOVING = ("name", "first_at", "last_at", "opened_at", "settles_at", "history")
+_COLUMNS = ("publisher", "family", *_MOVING)
+
+
+def _upsert(ident: str, columns: str, source: str) -> TextClause:
+    places = ", ".join(f"{name} = excluded.{name}" for name in _MOVING)
+    given = f"SELECT {ident}, {columns} FROM {source}"  # noqa: S608 - names of ours
+    names = ", ".join(_COLUMNS)
+    return text(f"INSERT INTO launch (id, {names}) {given} ON CONFLICT (id) DO UPDATE SET {places} RETURNING id")
+
+
+_WRITE = {
+    "sqlite": _upsert(
+        "json_extract(value, '$.id')",
+        ", ".join(f"json_extract(value, '$.{name}')" for name in _COLUMNS),
+        "json_each(:rows) WHERE true ORDER BY key",
+    ),
+    "postgresql": _upsert(
+        "coalesce(id, nextval(pg_get_serial_sequence('launch', 'id')))",
+        ", ".join(_COLUMNS),
+        "jsonb_populate_recordset(NULL::launch, CAST(:rows AS jsonb)) WITH ORDINALITY ORDER BY ordinality",
+    ),
+}
+"""Launches from one document: to bind two thousand parameters takes several times as long. New ones have no id, and
+get theirs in their order."""
+
+
+@dataclass(slots=True, eq=False)
+class _Launch:
+    """A launch while it is decided on. ``id``: None until it is written.
+
+    Light, and written with others at once: a page of history moves two hundred of them.
+    """
+
+    id: int | None
+    publisher: str
+    family: str
+    name: str
+    first_at: datetime
+    last_at: datetime
+    opened_at: datetime
+    settles_at: datetime
+    history: bool
+    moved: bool = False
+
+    def reaches(self, one: Member, window: timedelta) -> bool:
+        reach = REACH if self.history and one.history else window
+        return self.first_at - reach <= one.at <= self.last_at + reach
+
+    def take(self, one: Member) -> None:
+        """Widens it, so that it holds this member."""
+        name = self.name if self.name in {self.family, one.name} else common_name(self.name, one.name) or self.family
+        wider = one.at < self.first_at or one.at > self.last_at
+        if wider or name != self.name or (self.history and not one.history):
+            self.first_at, self.last_at = min(self.first_at, one.at), max(self.last_at, one.at)
+            self.history, self.name, self.moved = self.history and one.history, name, True
+
+    def absorb(self, other: _Launch) -> None:
+        """Widens it by another one, which is no more."""
+        self.first_at, self.last_at = min(self.first_at, other.first_at), max(self.last_at, other.last_at)
+        self.opened_at = min(self.opened_at, other.opened_at)
+        self.settles_at = max(self.settles_at, other.settles_at)
+        self.name = self.family if other.name == other.family else common_name(self.name, other.name) or self.family
+        self.history, self.moved = self.history and other.history, True
+
+
+class _Launches:
+    """The launches that some members may belong to, and those that these make; ``of``: by repository, once placed."""
+
+    def __init__(self, session: Session, wanted: Sequence[Member], window: timedelta) -> None:
+        self.of: dict[str, _Launch] = {}
+        self._session, self._window = session, window
+        self._by_id: dict[int, _Launch] = {}
+        self._new: list[_Launch] = []
+        self._there: dict[_Key, list[_Launch]] = {}
+        for row in _reachable(session, wanted):
+            self._there.setdefault((row.publisher, row.family), []).append(self._known(row))
+        names = {one.copy_of for one in wanted if one.copy_of is not None}
+        self._originals = {row.repo_id: self._known(row) for row in _launched(session, names)}
+
+    def _known(self, row: Row[Any]) -> _Launch:
+        values = (row.id, row.publisher, row.family, row.name, row.first_at, row.last_at, row.opened_at)
+        return self._by_id.setdefault(row.id, _Launch(*values, row.settles_at, row.history))
+
+    def place(self, one: Member) -> None:
+        """Finds the launch of a member; those of what others are copies of are placed before."""
+        original = self.of.get(one.copy_of or "") or self._originals.get(one.copy_of or "")
+        launch = original or self._joined(one)
+        launch.take(one)
+        self.of[one.repo_id] = launch
+
+    def _joined(self, one: Member) -> _Launch:
+        """The launch that reaches to a member, made where there is none; where there are several, these become one."""
+        launches = self._there.setdefault((one.publisher, one.family), [])
+        reached = [launch for launch in launches if launch.reaches(one, self._window)]
+        if not reached:
+            return self._opened(one, launches)
+        # What was told keeps its number.
+        kept, *others = sorted(reached, key=lambda launch: (launch.id is None, launch.first_at, launch.id or 0))
+        for other in others:
+            launches.remove(other)
+            self._merge(kept, other)
+        return kept
+
+    def _opened(self, one: Member, launches: list[_Launch]) -> _Launch:
+        opened = now()
+        settles = opened if one.history else opened + self._window
+        made = _Launch(None, one.publisher, one.family, one.name, one.at, one.at, opened, settles, one.history)
+        launches.append(made)
+        self._new.append(made)
+        return made
+
+    def _merge(self, kept: _Launch, other: _Launch) -> None:
+        kept.absorb(other)
+        for known in (self.of, self._originals):
+            known.update({name: kept for name, launch in known.items() if launch is other})
+        if other.id is None:
+            self._new.remove(other)
+            return
+        del self._by_id[other.id]
+        theirs = col(Release.launch_id) == other.id
+        moved = select(col(Release.id), literal(now(), UTCDateTime()), literal({"launch_id": other.id}, Json))
+        was = insert(Observed).from_select(["release_id", "at", "before"], moved.where(theirs))
+        self._session.execute(was)
+        for table in (Release, Delivery):
+            moving = update(table).where(col(table.launch_id) == other.id)
+            self._session.execute(moving.values(launch_id=kept.id))
+        self._session.execute(delete(Launch).where(col(Launch.id) == other.id))
+
+    def write(self) -> None:
+        """Writes what is new and what moved, at once."""
+        some = [*self._new, *(launch for launch in self._by_id.values() if launch.moved)]
+        if not some:
+            return
+        dialect = self._session.get_bind().dialect
+        rows = orjson.dumps([_document(launch, dialect) for launch in some]).decode()
+        found = set(self._session.scalars(_WRITE[dialect.name], {"rows": rows})) - set(self._by_id)
+        for launch, ident in zip(self._new, sorted(found), strict=True):
+            launch.id = ident
+        for held in self._session.identity_map.values():
+            if isinstance(held, Launch):
+                self._session.expire(held)
+
+
+def _document(launch: _Launch, dialect: Dialect) -> dict[str, Any]:
+    values = {name: getattr(launch, name) for name in ("id", *_COLUMNS)}
+    if dialect.name == "sqlite":
+        texts = {name: sqlite_text(value) for name, value in values.items() if isinstance(value, datetime)}
+        return values | texts
+    return values
+
+
+_OF_KEYS = {
+    "sqlite": "(publisher, family) IN "
+    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))",
+    "postgresql": "(publisher, family) IN "
+    "(SELECT value ->> 0, value ->> 1 FROM json_array_elements(CAST(:keys AS json)))",
+}
+"""One parameter for all the keys of a page: as lists of parameters they cost more to write than to answer."""
+
+
+def _reachable(session: Session, members: Sequence[Member]) -> Iterable[Row[Any]]:
+    """The launches of their families that end late enough."""
+    first = min(one.at for one in members) - max(WINDOW, REACH)
+    keys = orjson.dumps(sorted({(one.publisher, one.family) for one in members})).decode()
+    theirs = text(_OF_KEYS[session.get_bind().dialect.name]).bindparams(keys=keys)
+    query = select(_LAUNCH).where(theirs, _LAUNCH.c.last_at >= first - timedelta(days=1))
+    return session.execute(query.order_by(_LAUNCH.c.id))
+
+
+def _launched(session: Session, repo_ids: set[str]) -> Iterable[Row[Any]]:
+    """The launches of repositories, each with its ``repo_id``."""
+    if not repo_ids:
+        return ()
+    query = select(col(Release.repo_id), _LAUNCH).join(_LAUNCH, _LAUNCH.c.id == col(Release.launch_id))
+    return session.execute(query.where(among(session, "release.repo_id", repo_ids)))

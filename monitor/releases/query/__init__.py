@@ -1,0 +1,8 @@
+"""The query language: one text, one tree, two meanings (SQL, and a predicate). See docs/query.md."""
+
+from monitor.releases.query.parse import parse
+from monitor.releases.query.predicate import Predicate, explain, to_predicate
+from monitor.releases.query.sql import lookup, to_sql, to_tally
+from monitor.releases.query.tree import Query, QueryError
+
+__all__ = ["Predicate", "Query", "QueryError", "explain", "lookup", "parse", "to_predicate", "to_sql", "to_tally"]

@@ -1,0 +1,148 @@
+"""The meaning of a query in Python: a predicate over releases, for matching what has just come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any as Anything
+from typing import Protocol
+
+from monitor.db.engine import now as this_moment
+from monitor.enums import Event
+from monitor.models import Release
+from monitor.releases.query.glob import matcher
+from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, written
+from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
+from monitor.releases.query.words import labs_called, searchable
+
+_RELEASED = (Event.RELEASE,)
+
+
+class Predicate(Protocol):
+    """Whether a release, and what happened to it (words of :class:`~monitor.enums.Event`), is asked for."""
+
+    def __call__(self, release: Release, happened: Collection[str] = _RELEASED, /) -> bool: ...
+
+
+_Test = Callable[[Release, Collection[str]], bool]
+
+_ATTRIBUTES = {
+    "origin": "origin", "lab": "lab", "kind": "kind", "size": "size", "openness": "openness", "via": "detected_via",
+    "status": "status", "namespace": "namespace", "task": "task", "modality": "modality", "library": "library",
+    "params": "params_total", "active": "params_active", "downloads": "downloads", "likes": "likes",
+    "derivatives": "derivatives", "trending": "trending_rank",
+    "released": "released_at", "seen": "first_seen_at", "language": "languages", "tag": "tags",
+}  # fmt: skip
+_FOLDED = {"namespace", "task", "modality", "library"}
+
+
+def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
+    """The same meaning as :func:`to_sql`; dates that count back do so from each call, or from ``now``.
+
+    ``event:`` asks what the predicate is told to have happened, as it asks the history of changes in SQL.
+    """
+    test = _node(query.root, now)
+
+    def holds(release: Release, happened: Collection[str] = _RELEASED, /) -> bool:
+        return test(release, happened)
+
+    return holds
+
+
+def explain(query: Query, release: Release, now: datetime | None = None) -> list[tuple[str, bool]]:
+    """The parts that must all hold, as text, and whether each does."""
+    parts = query.root.items if isinstance(query.root, All) else (query.root,)
+    return [(written(part, inside=True), _node(part, now)(release, _RELEASED)) for part in parts]
+
+
+def _node(node: Node, now: datetime | None) -> _Test:
+    match node:
+        case All(items):
+            every = [_node(item, now) for item in items]
+            return lambda release, happened: all(holds(release, happened) for holds in every)
+        case Any(items):
+            some = [_node(item, now) for item in items]
+            return lambda release, happened: any(holds(release, happened) for holds in some)
+        case Not(item):
+            inner = _node(item, now)
+            return lambda release, happened: not inner(release, happened)
+        case Term("event" | "crossed", _, words):
+            wanted = frozenset(words)
+            return lambda _, happened: not wanted.isdisjoint(happened)
+        case Term(field, operator, values):
+            choices = [_value(field, operator, value, now) for value in values]
+            first = choices[0]
+            if len(choices) == 1:
+                return lambda release, _: first(release)
+            return lambda release, _: any(holds(release) for holds in choices)
+
+
+def _value(field: str, operator: str, value: str, now: datetime | None) -> Callable[[Release], bool]:  # noqa: PLR0911
+    if field == "":
+        labs = frozenset(labs_called(value))
+        return lambda release: release.lab in labs or _has_word(release, value)
+    if field == "license":
+        if value == NONE:
+            return lambda release: release.license is None
+        if value in LICENSE_CLASSES:
+            return lambda release: release.license_class == value
+        return lambda release: fold(release.license or "") == value
+    if field == "gated":
+        wanted = {"true": ("auto", "manual"), "false": ("no",), NONE: (None,)}.get(value, (value,))
+        return lambda release: release.gated in wanted
+    if field in _OWN:
+        return _OWN[field](value)
+    if field == "repo":
+        matches = matcher(value)
+        return lambda release: matches(fold(release.repo_id))
+    name = _ATTRIBUTES[field]
+    if field in {"language", "tag"}:
+        if value == NONE:
+            return lambda release: not getattr(release, name)
+        return lambda release: any(fold(item) == value for item in getattr(release, name))
+    if value == NONE:
+        return lambda release: getattr(release, name) is None
+    if field in COUNTS or field in DATES:
+        return _between(field, operator, value, name, now)
+    if field in _FOLDED:
+        return lambda release: fold(getattr(release, name) or "") == value
+    return lambda release: getattr(release, name) == value
+
+
+def _between(field: str, operator: str, value: str, name: str, now: datetime | None) -> Callable[[Release], bool]:
+    fixed = None if field in DATES and now is None else bounds(field, operator, value, now or this_moment())
+
+    def holds(release: Release) -> bool:
+        lower, with_lower, upper, with_upper = fixed or bounds(field, operator, value, this_moment())
+        found: Anything = getattr(release, name)
+        if found is None:
+            return False
+        if lower is not None and not (found >= lower if with_lower else found > lower):
+            return False
+        return upper is None or bool(found <= upper if with_upper else found < upper)
+
+    return holds
+
+
+def _foundation(value: str) -> Callable[[Release], bool]:
+    if value == NONE:
+        return lambda release: release.foundation_repo_id is None
+    if "/" in value:
+        return lambda release: fold(release.foundation_repo_id or "") == value
+    if value.isupper():
+        return lambda release: release.foundation_origin == value
+    return lambda release: release.foundation_lab == value
+
+
+def _launched(value: str) -> Callable[[Release], bool]:
+    if value in {NONE, ANY}:
+        return lambda release: (release.launch_id is None) == (value == NONE)
+    return lambda release: release.launch_id == int(value)
+
+
+_OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {"foundation": _foundation, "launch": _launched}
+"""Fields whose values have meanings of their own."""
+
+
+def _has_word(release: Release, word: str) -> bool:
+    return f" {word}" in (release.words or searchable(release.repo_id, release.lab, release.tags))

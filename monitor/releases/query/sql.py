@@ -1,0 +1,299 @@
+"""The meaning of a query in SQL, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any as Anything
+
+from sqlalchemy import ColumnElement, String, and_, bindparam, exists, false, func, not_, or_, select, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement, GenericFunction
+from sqlmodel import col
+
+from monitor.db.engine import now as this_moment
+from monitor.enums import Event
+from monitor.models import Change, Release, Tally
+from monitor.releases.query.tree import All, Any, Node, Not, Query, Term
+from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
+from monitor.releases.query.words import certain, labs_called
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+
+COLUMNS: dict[str, Anything] = {
+    "origin": Release.origin,
+    "lab": Release.lab,
+    "kind": Release.kind,
+    "size": Release.size,
+    "openness": Release.openness,
+    "via": Release.detected_via,
+    "status": Release.status,
+    "namespace": Release.namespace,
+    "task": Release.task,
+    "modality": Release.modality,
+    "library": Release.library,
+    "params": Release.params_total,
+    "active": Release.params_active,
+    "downloads": Release.downloads,
+    "likes": Release.likes,
+    "derivatives": Release.derivatives,
+    "trending": Release.trending_rank,
+    "released": Release.released_at,
+    "seen": Release.first_seen_at,
+}
+_EXACT = {"origin", "lab", "kind", "size", "openness", "via", "status"}
+"""Columns whose values are canonical themselves, so that their indexes serve."""
+_LISTS: dict[str, Anything] = {"language": Release.languages, "tag": Release.tags}
+
+
+class folded(GenericFunction[str]):  # noqa: N801
+    """Lower case for ASCII alone, whatever the database's locale."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(folded, "sqlite")
+def _folded_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"lower({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(folded, "postgresql")
+def _folded_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"translate({compiler.process(element.clauses, **kw)}, '{_UPPER}', '{_LOWER}')"
+
+
+class holds(GenericFunction[int]):  # noqa: N801
+    """Where a text begins in another, from 1; 0: nowhere."""
+
+    inherit_cache = True
+
+
+@compiles(holds, "sqlite")
+def _holds_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"instr({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(holds, "postgresql")
+def _holds_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"strpos({compiler.process(element.clauses, **kw)})"
+
+
+class elements(FunctionElement[Anything]):  # noqa: N801
+    """The texts of a JSON list, as rows with the column ``value``."""
+
+    inherit_cache = True
+    name = "elements"
+
+
+@compiles(elements, "sqlite")
+def _elements_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(elements, "postgresql")
+def _elements_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"jsonb_array_elements_text({compiler.process(element.clauses, **kw)})"
+
+
+def to_sql(query: Query, now: datetime | None = None) -> ColumnElement[bool]:
+    """The condition on ``release``. What is unknown fulfils no comparison, and so every negated one."""
+    return _node(query.root, now or this_moment())
+
+
+def _node(node: Node, now: datetime) -> ColumnElement[bool]:
+    match node:
+        case All(items):
+            return and_(true(), *(_node(item, now) for item in items))
+        case Any(items):
+            return or_(false(), *(_node(item, now) for item in items))
+        case Not(item):
+            # SQL's third truth value ends here: unknown is false, and its negation true.
+            return not_(func.coalesce(_node(item, now), false()))
+        case Term("event", _, values):
+            return _happened(values)
+        case Term("crossed", _, lines):
+            crossed = select(1).where(
+                col(Change.release_id) == col(Release.id), col(Change.field).in_([f"crossed {line}" for line in lines])
+            )
+            return exists(crossed.correlate(Release))
+        case Term(field, operator, values):
+            return _term(field, operator, values, now)
+
+
+def _launched(values: tuple[str, ...]) -> ColumnElement[bool]:
+    column = col(Release.launch_id)
+    numbers = [int(value) for value in values if value not in {NONE, ANY}]
+    parts = [column.in_(numbers)] if numbers else []
+    parts += [column.is_(None)] if NONE in values else []
+    return or_(*parts, *([column.is_not(None)] if ANY in values else []))
+
+
+def _happened(words: tuple[str, ...]) -> ColumnElement[bool]:
+    """Every release was released, a member of a launch was launched, and the rest is written with its changes."""
+    parts: list[ColumnElement[bool]] = [true()] if Event.RELEASE in words else []
+    if Event.LAUNCH in words:
+        parts.append(col(Release.launch_id).is_not(None))
+    noted = [word for word in words if word not in {Event.RELEASE, Event.LAUNCH, NONE}]
+    if noted:
+        change = select(1).where(col(Change.release_id) == col(Release.id), col(Change.event).in_(noted))
+        parts.append(exists(change.correlate(Release)))
+    return or_(false(), *parts)
+
+
+def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> ColumnElement[bool]:
+    if field == "launch":
+        return _launched(values)
+    if field in _EXACT:
+        column = col(COLUMNS[field])
+        known = [value for value in values if value != NONE]
+        parts = [column.in_(known)] if known else []
+        return or_(*parts, *([column.is_(None)] if NONE in values else []))
+    if field in _LISTS:
+        return _in_list(field, values)
+    return or_(*(_value(field, operator, value, now) for value in values))
+
+
+def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElement[bool]:  # noqa: PLR0911
+    if field == "":
+        return _word(value)
+    if field in COUNTS or field in DATES:
+        return col(COLUMNS[field]).is_(None) if value == NONE else _between(field, operator, value, now)
+    match field:
+        case "license":
+            if value in LICENSE_CLASSES:
+                return col(Release.license_class) == value
+            return _same(Release.license, value)
+        case "gated":
+            return _gated(value)
+        case "foundation":
+            return _foundation(value)
+        case "repo":
+            return (
+                folded(col(Release.repo_id)).like(_pattern(value), escape="\\")
+                if "*" in value
+                else _same(Release.repo_id, value)
+            )
+    return _same(COLUMNS[field], value)
+
+
+def _same(column: Anything, value: str) -> ColumnElement[bool]:
+    return col(column).is_(None) if value == NONE else folded(col(column)) == value
+
+
+def _pattern(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%")
+
+
+def _between(field: str, operator: str, value: str, now: datetime) -> ColumnElement[bool]:
+    column = col(COLUMNS[field])
+    lower, with_lower, upper, with_upper = bounds(field, operator, value, now)
+    parts = []
+    if lower is not None:
+        parts.append(column >= lower if with_lower else column > lower)
+    if upper is not None:
+        parts.append(column <= upper if with_upper else column < upper)
+    return and_(*parts)
+
+
+def _in_list(field: str, values: tuple[str, ...]) -> ColumnElement[bool]:
+    """Any of the values; each row's list is read once, however many they are."""
+    source = elements(col(_LISTS[field])).table_valued("value", name="item")
+    known = [value for value in values if value != NONE]
+    parts = [exists(select(1).select_from(source).where(folded(source.c.value).in_(known)))] if known else []
+    return or_(*parts, *([not_(exists(select(1).select_from(source)))] if NONE in values else []))
+
+
+def _gated(value: str) -> ColumnElement[bool]:
+    column = col(Release.gated)
+    if value == NONE:
+        return column.is_(None)
+    return column.in_({"true": ["auto", "manual"], "false": ["no"]}.get(value, [value]))
+
+
+def _foundation(value: str) -> ColumnElement[bool]:
+    if value == NONE:
+        return col(Release.foundation_repo_id).is_(None)
+    if "/" in value:
+        return folded(col(Release.foundation_repo_id)) == value
+    return col(Release.foundation_origin) == value if value.isupper() else col(Release.foundation_lab) == value
+
+
+def _word(word: str) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = holds(col(Release.words), bindparam(None, f" {word}", String())) > 0
+    labs = labs_called(word)
+    return or_(found, col(Release.lab).in_(labs)) if labs else found
+
+
+_COUNTED: dict[str, Anything] = {
+    "origin": Tally.origin,
+    "lab": Tally.lab,
+    "kind": Tally.kind,
+    "size": Tally.size,
+    "openness": Tally.openness,
+    "task": Tally.task,
+    "license": Tally.license_class,
+    "foundation": Tally.foundation_origin,
+}
+
+
+def to_tally(query: Query) -> ColumnElement[bool] | None:
+    """The condition on ``tally``; None where that does not know what the query asks for."""
+    return _counted(query.root)
+
+
+def _counted(node: Node) -> ColumnElement[bool] | None:
+    match node:
+        case All(items) | Any(items):
+            parts = [_counted(item) for item in items]
+            known = [part for part in parts if part is not None]
+            if len(known) < len(parts):
+                return None
+            return and_(true(), *known) if isinstance(node, All) else or_(false(), *known)
+        case Not(item):
+            inner = _counted(item)
+            return None if inner is None else not_(inner)
+        case Term(field, _, values) if field in _COUNTED and all(_tallied(field, value) for value in values):
+            column = col(_COUNTED[field])
+            wanted = ["" if value == NONE else value for value in values]
+            return (folded(column) if field == "task" else column).in_(wanted)
+    return None
+
+
+def _tallied(field: str, value: str) -> bool:
+    if field == "license":
+        return value in LICENSE_CLASSES
+    # Who is built on nothing that is known is not who is built on something of unknown origin.
+    return field != "foundation" or (value.isupper() and "/" not in value)
+
+
+def lookup(query: Query, dialect: str) -> str | None:
+    """What the index of words is asked for: whatever matches the query is among what it finds; None: it cannot help.
+
+    In SQLite's FTS5 or in PostgreSQL's tsquery. It narrows a search, :func:`to_sql` decides.
+    """
+    return _lookup(query.root, _TOKENS[dialect])
+
+
+# SQLite's index knows beginnings of up to 12 characters by themselves; a longer one it would gather from all its words.
+_TOKENS = {"sqlite": ('"%s"', '"%.12s" *', " AND ", " OR "), "postgresql": ("'%s'", "'%s':*", " & ", " | ")}
+
+
+def _lookup(node: Node, tokens: tuple[str, str, str, str]) -> str | None:
+    exact, begun, both, either = tokens
+    match node:
+        case Term("", _, (words,)):
+            *before, last = words.split(" ")
+            named = both.join([*(exact % word for word in before), begun % last])
+            labs = [both.join(exact % word for word in certain(lab)) for lab in labs_called(words)]
+            return either.join(f"({text})" for text in (named, *labs)) if labs else named
+        case Term("tag" | "repo" | "namespace", _, values) if NONE not in values and "*" not in "".join(values):
+            found = [both.join(exact % word for word in certain(value)) for value in values]
+        case All(items):
+            known = [text for text in (_lookup(item, tokens) for item in items) if text]
+            return both.join(f"({text})" for text in known) or None
+        case Any(items):
+            found = [_lookup(item, tokens) or "" for item in items]
+        case _:
+            return None
+    return either.join(f"({text})" for text in found) if all(found) else None

@@ -1,0 +1,96 @@
+"""The history judged again, after the registry or the tables of classification have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine, select
+from sqlmodel import Session, col
+
+from monitor.classify import classify
+from monitor.classify.subject import has_weights
+from monitor.db.engine import now, reading, transaction
+from monitor.labs import Registry
+from monitor.models import Release
+from monitor.releases.changes import note
+from monitor.releases.classification import History
+from monitor.releases.columns import judged
+from monitor.releases.corrections import corrected, of
+from monitor.releases.recorder import KEPT, overlooked
+
+BATCH = 500
+PASSES = 20
+"""A child judged before its parent is judged again in the next pass; lineages are no longer than this."""
+BECAUSE = "reclassified"
+
+
+class Rejudged(NamedTuple):
+    """One judgement that came out otherwise."""
+
+    repo_id: str
+    field: str
+    before: Any
+    after: Any
+
+
+def reclassify(engine: Engine, registry: Registry, *, keep: bool = True) -> Iterator[Rejudged]:
+    """Judges every release again from the facts kept, and yields what changed; tells nobody.
+
+    Each batch is one transaction, so that one that was cut off has lost nothing: run it again. ``keep=False`` writes
+    nothing, and so does not see what a parent's new judgement would do to its children.
+    """
+    for _ in range(PASSES if keep else 1):
+        changed = False
+        for item in _pass(engine, registry, keep=keep):
+            changed = True
+            yield item
+        if not changed:
+            return
+
+
+def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Rejudged]:
+    last = 0
+    while True:
+        with transaction(engine) if keep else reading(engine) as session:
+            query = select(Release).where(col(Release.id) > last).order_by(col(Release.id)).limit(BATCH)
+            rows = list(session.scalars(query))
+            if not rows:
+                return
+            last = rows[-1].id or last
+            found = list(_batch(session, rows, registry))
+            if not keep:
+                session.rollback()
+        yield from found
+
+
+def rejudge(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> list[Rejudged]:
+    """Judges some releases again, in the caller's transaction; returns what changed."""
+    return list(_batch(session, rows, registry, because))
+
+
+def _batch(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> Iterator[Rejudged]:
+    history, moment, by_hand = History(session), now(), of(session, rows)
+    for row in rows:
+        columns = judged(row.facts, classify(row.facts, registry, history))
+        columns = corrected(columns, by_hand.get(row.id, ()))
+        # Where it is, and how popular, are facts of later looks; only judgements are made again.
+        judgements = {name: value for name, value in columns.items() if name not in _FACTS}
+        differing = {name: value for name, value in judgements.items() if getattr(row, name) != value}
+        for name, value in differing.items():
+            if name in KEPT:
+                note(session, row, name, getattr(row, name), value, moment, because)
+            if name not in _REASONS:
+                yield Rejudged(row.repo_id, name, getattr(row, name), value)
+            setattr(row, name, value)
+        if row.pending and has_weights(row.facts) is not False:
+            overlooked(row)
+            yield Rejudged(row.repo_id, "pending", True, False)
+            differing = {"pending": False}
+        if differing:
+            session.add(row)
+
+
+_REASONS = {"evidence", "origin_confidence", "words"}
+"""Why, and in which words to search: what changes with a judgement, or in how it is put."""
+_FACTS = {"repo_id", "namespace", "name", "created_at", "modified_at", "downloads", "likes"}

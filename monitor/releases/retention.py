@@ -1,0 +1,126 @@
+"""Limits for the tables that only grow: what is older than the settings say is deleted, in small transactions.
+
+Releases, launches, announcements, corrections, outages and the identity of feed entries are kept for ever. See
+docs/operating.md for what each setting deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, delete, exists, func, select, update
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from monitor.db.engine import now, transaction
+from monitor.models import Adoption, Change, Counter, Delivery, DeliveryState, FeedEntry, Notice, Observed, Release
+from monitor.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+BATCH_ROWS = 1_000
+"""Rows of one transaction: writers wait for no longer than these take."""
+MOST_BATCHES = 100
+"""Transactions of one pass for each table: the next pass goes on."""
+MARK = ("pruned", "past")
+"""The counter that says until when the past is gone, in seconds since 1970."""
+
+
+def prune(engine: Engine, settings: Settings) -> dict[str, int]:
+    """Deletes what is older than the settings keep; returns the rows of each table."""
+    moment = now()
+    done: dict[str, int] = {}
+    if settings.keep_deliveries_days:
+        horizon = moment - timedelta(days=settings.keep_deliveries_days)
+        done["delivery"] = _repeated(engine, lambda session: _deliveries(session, horizon))
+        done["notice"] = _repeated(engine, lambda session: _notices(session, horizon))
+    if settings.keep_feed_texts_days:
+        horizon = moment - timedelta(days=settings.keep_feed_texts_days)
+        done["feed_entry"] = _repeated(engine, lambda session: _feed_texts(session, horizon))
+    if settings.keep_past_days:
+        done |= _past(engine, moment - timedelta(days=settings.keep_past_days))
+    log.info("pruned", **done)
+    return done
+
+
+def past_begins(session: Session) -> datetime | None:
+    """Since when the past is whole; None where nothing of it was deleted."""
+    row = session.get(Counter, MARK)
+    return datetime.fromtimestamp(row.value, UTC) if row is not None else None
+
+
+def _past(engine: Engine, horizon: datetime) -> dict[str, int]:
+    # Before anything goes: who asks for what may be gone is told so, even if this ends in the middle.
+    with transaction(engine) as session:
+        mark = session.get(Counter, MARK) or Counter(name=MARK[0], label=MARK[1], value=0.0)
+        mark.value = max(mark.value, horizon.timestamp())
+        session.add(mark)
+    return {
+        "observed": _repeated(engine, lambda session: _deleted(session, Observed, col(Observed.at) < horizon)),
+        "change": _repeated(engine, lambda session: _changes_of_strangers(session, horizon)),
+        "adoption": sum(_adoption(engine, horizon.date().isoformat())),
+    }
+
+
+def _repeated(engine: Engine, step: Callable[[Session], int]) -> int:
+    """Runs a step in transactions of its own until it finds less than a batch; returns the rows of all."""
+    total = 0
+    for _ in range(MOST_BATCHES):
+        with transaction(engine) as session:
+            number = step(session)
+        total += number
+        if number < BATCH_ROWS:
+            break
+    return total
+
+
+def _deleted(session: Session, table: Any, *where: Any) -> int:
+    some = select(col(table.id)).where(*where).limit(BATCH_ROWS)
+    return _rows(session, delete(table).where(table.id.in_(some)))
+
+
+def _rows(session: Session, statement: Any) -> int:
+    result: Any = session.execute(statement, execution_options={"synchronize_session": False})
+    return int(result.rowcount)
+
+
+def _deliveries(session: Session, horizon: datetime) -> int:
+    over = col(Delivery.state).in_([str(DeliveryState.SENT), str(DeliveryState.DEAD)])
+    return _deleted(session, Delivery, over, col(Delivery.due_at) < horizon)
+
+
+def _notices(session: Session, horizon: datetime) -> int:
+    # One of an announcement stands for having told it, and is kept.
+    over = col(Notice.due_at).is_(None), col(Notice.announcement_id).is_(None)
+    return _deleted(session, Notice, *over, col(Notice.created_at) < horizon)
+
+
+def _feed_texts(session: Session, horizon: datetime) -> int:
+    # The entry itself stays: a feed that still lists it would bring it as new.
+    old = select(col(FeedEntry.id)).where(col(FeedEntry.seen_at) < horizon, col(FeedEntry.summary).is_not(None))
+    statement = update(FeedEntry).where(col(FeedEntry.id).in_(old.limit(BATCH_ROWS))).values(summary=None)
+    return _rows(session, statement)
+
+
+def _changes_of_strangers(session: Session, horizon: datetime) -> int:
+    """Changes of releases of no lab, but for former names (links use them) and lines crossed (told once)."""
+    stranger = exists().where(col(Release.id) == col(Change.release_id), col(Release.lab).is_(None))
+    kept = (col(Change.field) == "repo_id") | col(Change.field).startswith("crossed ")
+    return _deleted(session, Change, col(Change.at) < horizon, ~col(Change.waiting), ~kept, stranger)
+
+
+def _adoption(engine: Engine, day: str) -> Iterator[int]:
+    """Deletes days before ``day``, but the last one of each release: it says how it stood then."""
+    later = aliased(Adoption)
+    with transaction(engine) as session:
+        last = session.scalar(select(func.max(Adoption.release_id))) or 0
+    for first in range(0, last + 1, BATCH_ROWS):
+        some = col(Adoption.release_id).between(first, first + BATCH_ROWS - 1)
+        newer = exists().where(
+            col(later.release_id) == col(Adoption.release_id), col(later.day) > col(Adoption.day), col(later.day) < day
+        )
+        with transaction(engine) as session:
+            yield _rows(session, delete(Adoption).where(some, col(Adoption.day) < day, newer))

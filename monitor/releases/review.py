@@ -1,0 +1,78 @@
+"""What is unsure, most followed first: for a person to look at, and to correct."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import defer
+from sqlmodel import Session, col
+
+from monitor.enums import Kind
+from monitor.models import Release
+from monitor.releases.changes import PUBLIC
+
+SURE = 0.6
+"""Confidence in an origin from which on it needs no second look."""
+LOOKED = 20_000
+"""Of the most followed releases, how many are looked at."""
+_PAGE = 500
+
+
+def review(session: Session, limit: int = 50) -> list[dict[str, Any]]:
+    """Releases with a doubtful judgement: ``{repo_id, doubts, origin, origin_confidence, kind, params_total, …}``."""
+    found = []
+    for row in _followed(session):
+        doubts = doubts_of(row)
+        if doubts:
+            found.append(
+                {
+                    "repo_id": row.repo_id,
+                    "doubts": doubts,
+                    "origin": row.origin,
+                    "origin_confidence": row.origin_confidence,
+                    "kind": row.kind,
+                    "params_total": row.params_total,
+                    "downloads": row.downloads,
+                    "likes": row.likes,
+                }
+            )
+            if len(found) == limit:
+                break
+    return found
+
+
+def _followed(session: Session) -> Iterator[Release]:
+    likes, key = col(Release.likes), col(Release.id)
+    slim: Any = defer(Release.facts)  # type: ignore[arg-type]
+    query = select(Release).options(slim).where(col(Release.pending).is_(False), col(Release.status).in_(PUBLIC))
+    query = query.where(likes.is_not(None)).order_by(likes.desc(), key.desc())
+    for start in range(0, LOOKED, _PAGE):
+        rows = list(session.scalars(query.offset(start).limit(_PAGE)))
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+
+
+def doubts_of(row: Release) -> list[str]:
+    """What is unsure about a release, each in a few words; what was corrected by hand is not."""
+    by_hand = {
+        item["value"].partition("=")[0]
+        for items in row.evidence.values()
+        for item in items
+        if item.get("signal") == "correction"
+    }
+    doubts = []
+    if row.origin is None and "origin" not in by_hand:
+        doubts.append("origin unknown")
+    elif row.origin_confidence is not None and row.origin_confidence < SURE:
+        doubts.append(f"origin unsure ({row.origin_confidence:.2f})")
+    if "params_total" not in by_hand:
+        if any(item.get("says") == "disagrees" for item in row.evidence.get("params", [])):
+            doubts.append("sizes disagree")
+        elif row.params_total is None:
+            doubts.append("size unknown")
+    if row.kind == Kind.UNKNOWN and "kind" not in by_hand:
+        doubts.append("kind unknown")
+    return doubts

@@ -1,0 +1,355 @@
+"""Counting the history: releases and parameters by one or two dimensions, and the most frequent values of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    Interval,
+    Select,
+    Subquery,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+)
+from sqlmodel import Session, col
+
+from monitor.dates import EARLIEST, latest, plausible
+from monitor.db.engine import UTCDateTime
+from monitor.models import Release, Tally
+from monitor.releases.query import Query, to_tally
+from monitor.releases.search import SearchError, conditions
+from monitor.releases.tally import DIMENSIONS as COUNTED
+
+TIMES = ("month", "week", "day")
+COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()}
+DIMENSIONS = (*TIMES, *COLUMNS)
+"""What releases can be counted by; a week is named by its Monday, all of time by ``released_at``."""
+MEDIANS = 20_000
+"""Releases of which medians are given unasked: these have to be sorted, counts and sums need not."""
+
+Row = dict[str, Any]
+
+
+def dimensions(text: str) -> list[str]:
+    """One or two dimensions from ``month,origin``; raises SearchError."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in names if name not in DIMENSIONS]
+    if unknown or not 1 <= len(names) <= 2 or len(set(names)) != len(names) or sum(n in TIMES for n in names) > 1:
+        raise SearchError("by", f"by {text!r}: one or two of {', '.join(DIMENSIONS)} expected, one of time at the most")
+    return names
+
+
+def zone(name: str) -> ZoneInfo:
+    """A time zone by its IANA name; raises SearchError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SearchError("tz", f"unknown time zone {name!r}: an IANA name expected, like Europe/Paris") from None
+
+
+def stats(
+    session: Session,
+    query: Query,
+    by: list[str],
+    *,
+    tz: str = "UTC",
+    medians: bool | None = None,
+    launches: bool = True,
+) -> list[Row]:
+    """Rows ``{dimension: value …, count, launches, params_total, params_known, params_median}``; unknown is None.
+
+    ``count`` is of repositories, ``launches`` of the launches that have a member among them: one that has members in
+    several rows counts in each; where they are not wanted, all are 0.
+    ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
+    median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
+    (see ``MEDIANS``). Periods, of the zone ``tz``, in which nothing was released count zero. Raises SearchError.
+    """
+    place = zone(tz)
+    tallied = not {"week", "day"} & set(by) and (tz == "UTC" or "month" not in by) and "as_of" not in session.info
+    where = to_tally(query) if tallied else None
+    if where is not None:
+        keys: list[Any] = [col(_tallied(name)) for name in by]
+        number, known = func.sum(col(Tally.releases)), func.sum(col(Tally.params_known))
+        high, low = func.sum(col(Tally.params_high)), func.sum(col(Tally.params_low))
+        statement = select(*keys, number, known, high, low).where(where).group_by(*keys).having(number != 0)
+    else:
+        keys = [_key(session, name, place) for name in by]
+        matching = select(*keys, col(Release.params_total).label("params")).where(*conditions(session, query))
+        some = _apart(session, matching)
+        keys, params = [some.c[name] for name in by], some.c.params
+        high, low = func.sum(params.op("/", return_type=BigInteger())(2**32)), func.sum(params % 2**32)
+        statement = select(*keys, func.count(), func.count(params), high, low).group_by(*keys)
+    rows = [_row(by, tuple(row)) for row in session.execute(statement)]
+    if launches:
+        _add_launches(session, query, by, place, rows, ())
+    if medians or (medians is None and sum(row["count"] for row in rows) <= MEDIANS):
+        _add_medians(session, query, by, place, rows)
+    time = next((name for name in by if name in TIMES), None)
+    if time is not None:
+        rows += _zeros(rows, by, time)
+    return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in by))
+
+
+def _apart(session: Session, some: Select[Any]) -> Subquery:
+    """What is counted, as a part of its own: so that of the past, too, only these columns are read."""
+    if "as_of" in session.info and session.get_bind().dialect.name == "sqlite":
+        some = some.limit(-1)  # else SQLite merges it with the counting, and cannot look through what was known then
+    return some.subquery()
+
+
+def _tallied(name: str) -> Any:
+    return getattr(Tally, COUNTED.get(name, name))
+
+
+def _row(by: list[str], values: tuple[Any, ...]) -> Row:
+    count, known, high, low = values[len(by) :]
+    total = (int(high) << 32) + int(low) if known else None
+    counts = {"count": int(count), "launches": 0, "params_total": total, "params_known": int(known)}
+    return _keys(by, values) | counts | _NO_MEDIAN
+
+
+_NO_MEDIAN: Row = {"params_median": None}
+
+
+def _keys(by: list[str], values: tuple[Any, ...]) -> Row:
+    # In the tally, unknown is an empty text.
+    plain = (str(value) if isinstance(value, date) else value or None for value in values)
+    return dict(zip(by, plain, strict=False))
+
+
+def add_launches(session: Session, query: Query, by: list[str], rows: list[Row]) -> None:
+    """Counts the launches of some rows of :func:`stats` that has counted none, in UTC: a few periods cost little."""
+    time = next((name for name in by if name in TIMES), None)
+    periods: list[Any] = [row[time] for row in rows] if time is not None and rows else [None]
+    within: tuple[ColumnElement[bool], ...] = ()
+    if None not in periods:
+        first, last = (_begin(period) for period in (min(periods), max(periods)))
+        within = col(Release.released_at) >= first, col(Release.released_at) < min(last, _LAST) + _LONGEST
+    _add_launches(session, query, by, zone("UTC"), rows, within)
+
+
+_LONGEST = timedelta(days=31)
+"""No period is longer; what is counted beyond its end has no row."""
+_LAST = datetime.max.replace(tzinfo=UTC) - _LONGEST
+
+
+def _begin(period: str) -> datetime:
+    return datetime.fromisoformat(f"{period}-01"[:10]).replace(tzinfo=UTC)
+
+
+def _add_launches(
+    session: Session,
+    query: Query,
+    by: list[str],
+    place: ZoneInfo,
+    rows: list[Row],
+    within: tuple[ColumnElement[bool], ...],
+) -> None:
+    """How many launches have members in each row: few releases are of a launch, and an index holds those."""
+    keys, launch = [_key(session, name, place, written=False) for name in by], col(Release.launch_id)
+    members = select(launch.label("launch"), *keys).where(launch.is_not(None), *within, *conditions(session, query))
+    # Each once by hashing, and then counted: count(distinct) sorts them all, at twice the price.
+    some = _apart(session, members.distinct())
+    keys = [some.c[name] for name in by]
+    told = [func.to_char(some.c[name], _MONTH) if _begins(session, name) else some.c[name] for name in by]
+    statement = select(*told, func.count()).group_by(*keys)
+    found = {tuple(_keys(by, tuple(row)).values()): int(row[-1]) for row in session.execute(statement)}
+    for one in rows:
+        one["launches"] = found.get(tuple(one[name] for name in by), 0)
+
+
+def _add_medians(session: Session, query: Query, by: list[str], place: ZoneInfo, rows: list[Row]) -> None:
+    params = col(Release.params_total)
+    keys = [_key(session, name, place) for name in by]
+    known = select(*keys, params.label("params")).where(params.is_not(None), *conditions(session, query)).subquery()
+    columns = [known.c[name] for name in by]
+    place_in = func.row_number().over(partition_by=columns, order_by=known.c.params).label("place")
+    number = func.count().over(partition_by=columns).label("number")
+    ranked = select(*columns, known.c.params, place_in, number).subquery()
+    middle = (2 * ranked.c.place).in_([ranked.c.number, ranked.c.number + 1, ranked.c.number + 2])
+    columns = [ranked.c[name] for name in by]
+    both = func.min(ranked.c.params), func.max(ranked.c.params)
+    found = {}
+    for row in session.execute(select(*columns, *both).where(middle).group_by(*columns)):
+        found[tuple(_keys(by, tuple(row)).values())] = (row[-2] + row[-1]) // 2
+    for one in rows:
+        one["params_median"] = found.get(tuple(one[name] for name in by))
+
+
+# --- time -------------------------------------------------------------------------------------------------
+
+
+_MONTH: Any = literal_column("'YYYY-MM'")
+
+
+def _begins(session: Session, name: str) -> bool:
+    """Whether this dimension can be left as the moment at which it begins: on PostgreSQL quicker than as a text."""
+    return name == "month" and session.get_bind().dialect.name == "postgresql"
+
+
+def _key(session: Session, name: str, place: ZoneInfo, *, written: bool = True) -> ColumnElement[Any]:
+    if name in COLUMNS:
+        return col(COLUMNS[name]).label(name)
+    offsets = _offsets(session, place)
+    moment: Any = col(Release.released_at)
+    if session.get_bind().dialect.name == "sqlite":
+        # Kept as text in UTC, so its beginning is the month or the day.
+        text: Any = cast(moment, Text)
+        if offsets is not None:
+            text = func.datetime(text, offsets)
+        if name == "week":
+            return func.date(text, "weekday 0", "-6 days").label(name)
+        return func.substr(text, 1, 7 if name == "month" else 10).label(name)
+    local: Any = func.timezone("UTC", moment)
+    if offsets is not None:
+        local += cast(offsets, Interval)
+    if name == "month" and written:
+        return func.to_char(local, _MONTH).label(name)
+    begins = func.date_trunc(literal_column(f"'{name}'"), local)
+    return begins.label(name) if name == "month" else cast(begins, Date).label(name)
+
+
+def _offsets(session: Session, place: ZoneInfo) -> ColumnElement[str] | None:
+    """The zone's distance from UTC at ``released_at``, as ``3600 seconds``; None for UTC.
+
+    From Python's table of zones, so that both databases agree.
+    """
+    if str(place) == "UTC":
+        return None
+    moments = session.execute(select(func.min(col(Release.released_at)), func.max(col(Release.released_at)))).one()
+    first, last = (plausible(moment) for moment in moments)
+    pieces = _pieces(place, first or EARLIEST, last or latest())
+    texts = [(end, literal_column(f"'{int(offset.total_seconds()):+d} seconds'", Text)) for end, offset in pieces]
+    *before, (_, final) = texts
+    ends = [(col(Release.released_at) < literal(end, UTCDateTime()), text) for end, text in before]
+    return case(*ends, else_=final) if ends else final
+
+
+def _pieces(place: ZoneInfo, first: datetime, last: datetime) -> list[tuple[datetime, timedelta]]:
+    """(end, distance from UTC) of the stretches between two moments in which a zone's clocks were not changed."""
+    found, moment, step = [], first, timedelta(days=7)
+    while moment <= last:
+        here, after = _offset(place, moment), moment + step
+        if _offset(place, after) != here:
+            early, late = moment, after
+            while late - early > timedelta(seconds=1):
+                middle = early + (late - early) / 2
+                early, late = (middle, late) if _offset(place, middle) == here else (early, middle)
+            # Clocks are changed on whole seconds.
+            after = late.replace(microsecond=0)
+            found.append((after, here))
+        moment = after
+    return [*found, (last, _offset(place, max(last, first)))]
+
+
+def _offset(place: ZoneInfo, moment: datetime) -> timedelta:
+    return moment.astimezone(place).utcoffset() or timedelta()
+
+
+def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
+    """Rows for the periods in which nothing was released, between the first and the last with something."""
+    other = next((name for name in by if name != time), None)
+    periods = between(sorted({row[time] for row in rows if row[time] is not None}), time)
+    groups: list[Any] = list({row[other] for row in rows}) if other else [None]
+    there = {(row[time], row[other] if other else None) for row in rows}
+    empty = {"count": 0, "launches": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
+    return [
+        {name: period if name == time else group for name in by} | empty
+        for period in periods
+        for group in groups
+        if (period, group) not in there
+    ]
+
+
+MOST_PERIODS = 5_000
+"""More than 13 years of days: one false date between others would make a chart of 700,000."""
+
+
+def between(periods: list[str], time: str) -> list[str]:
+    """All periods from the first of these to the last; only these where that would be more than ``MOST_PERIODS``."""
+    if len(periods) < 2 or _days(periods) > MOST_PERIODS * _DAYS[time]:
+        return periods
+    if time == "month":
+        first, last = (int(text[:4]) * 12 + int(text[5:7]) - 1 for text in (periods[0], periods[-1]))
+        return [f"{month // 12:04}-{month % 12 + 1:02}" for month in range(first, last + 1)]
+    step = timedelta(days=7 if time == "week" else 1)
+    day, end = date.fromisoformat(periods[0]), date.fromisoformat(periods[-1])
+    found = []
+    while day <= end:
+        found.append(day.isoformat())
+        day += step
+    return found
+
+
+_DAYS = {"month": 28, "week": 7, "day": 1}
+"""Days of the shortest of each."""
+
+
+def _days(periods: list[str]) -> int:
+    return (_begin(periods[-1]) - _begin(periods[0])).days
+
+
+# --- facets -----------------------------------------------------------------------------------------------
+
+NEWEST = 2_000
+"""Releases that facets count where the tally does not know them: of more that match, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The most frequent values of each dimension but time, ``{value, count}``, most frequent first.
+
+    ``total``: how many releases were counted; ``exact``: these are all that match, not only the newest.
+    """
+
+    values: dict[str, list[Row]]
+    total: int
+    exact: bool
+
+
+def survey(session: Session, query: Query, most: int = 20) -> Facets:
+    """The most frequent values of each dimension among what matches."""
+    cells_wanted = to_tally(query) if "as_of" not in session.info else None
+    if cells_wanted is not None:
+        number = func.sum(col(Tally.releases))
+        cells = [col(_tallied(name)) for name in COLUMNS]
+        counted = list(session.execute(select(*cells, number).where(cells_wanted).group_by(*cells).having(number != 0)))
+        rows, counts = [tuple(row)[:-1] for row in counted], [int(row[-1]) for row in counted]
+        exact = True
+    else:
+        released = col(Release.released_at)
+        where = conditions(session, query, walked=True)
+        newest = select(*map(col, COLUMNS.values())).where(*where)
+        newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(NEWEST + 1)
+        rows = [tuple(row) for row in session.execute(newest)]
+        exact = len(rows) <= NEWEST
+        rows = rows[:NEWEST]
+        counts = [1] * len(rows)
+    return Facets(
+        {name: _frequent(rows, counts, place, most) for place, name in enumerate(COLUMNS)}, sum(counts), exact
+    )
+
+
+def facets(session: Session, query: Query, most: int = 20) -> dict[str, list[Row]]:
+    """The values of :func:`survey` alone."""
+    return survey(session, query, most).values
+
+
+def _frequent(rows: list[tuple[Any, ...]], counts: list[int], place: int, most: int) -> list[Row]:
+    found: Counter[str | None] = Counter()
+    for row, count in zip(rows, counts, strict=True):
+        found[row[place] or None] += count
+    some = sorted(found.items(), key=lambda item: (-item[1], item[0] is None, item[0]))[:most]
+    return [{"value": value, "count": count} for value, count in some]

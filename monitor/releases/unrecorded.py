@@ -1,0 +1,28 @@
+"""A release that is not in any history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from monitor.classify import Classification
+from monitor.models import Release
+from monitor.releases.columns import judged
+from monitor.releases.hub_facts import kept
+
+
+def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: datetime, via: str) -> Release:
+    """A release that is not in any history: what ``classify`` prints."""
+    facts = kept(facts).facts
+    columns = judged(facts, classification)
+    created = columns["created_at"]
+    return Release(
+        hub_id=str(facts.get("_id") or ""),
+        released_at=created,
+        released_precision="created" if created else None,
+        first_seen_at=seen_at,
+        detected_via=via,
+        status="private" if facts.get("private") is True else "live",
+        facts_digest="",
+        **columns,
+    )

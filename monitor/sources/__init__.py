@@ -1,1 +1,0 @@
-"""Where sightings come from: polls of the Hub, its webhook, and the labs' feeds."""

@@ -1,0 +1,124 @@
+"""Launches, announcements, doubts and the calendar, for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from monitor.channels.formatting import describe, flag, headline, launched
+from monitor.releases.coverage import coverage as covered
+from monitor.releases.launches.announcements import announcements as announced
+from monitor.releases.launches.announcements import open_and_closed
+from monitor.releases.launches.queries import begins, found, one
+from monitor.releases.query import parse
+from monitor.releases.review import review as doubtful
+from monitor.releases.search import search
+from monitor.text import plain
+from monitor.web.api import Present, Q, Reading, service_of
+from monitor.web.http_responses import as_json, errors
+from monitor.web.schemas import Announcements, CoverageObject, Doubts, Launches, LaunchObject, Months
+
+router = APIRouter()
+Most = Annotated[int, Query(ge=1, le=1_000)]
+SHOWN = 100
+
+
+Lab = Annotated[str | None, Query(max_length=100, description="Only of this lab.")]
+State = Annotated[Literal["announced", "released"] | None, Query(description="Only in this state.")]
+Month = Annotated[
+    str | None, Query(pattern=r"^(19|20)\d\d-(0[1-9]|1[0-2])$", description="Only of this month of UTC: `2026-05`.")
+]
+
+
+@router.get("/api/v1/launches", tags=["launches"], response_model=Launches, responses=errors())
+def launches(
+    request: Request,
+    session: Reading,
+    q: Q = "",
+    limit: Most = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
+) -> Response:
+    """Launches with a member that matches ``q``, newest first, each with all its members."""
+    items, following = found(session, parse(q), limit=limit, before=begins(cursor) if cursor else None)
+    return as_json(request, {"items": [item.as_json() for item in items], "next": following})
+
+
+@router.get("/api/v1/launches/{ident}", tags=["launches"], response_model=LaunchObject, responses=errors(404))
+def launch(request: Request, session: Reading, ident: int) -> Response:
+    """One launch."""
+    item = one(session, ident)
+    if item is None:
+        raise HTTPException(404, f"there is no launch {ident}")
+    return as_json(request, item.as_json())
+
+
+@router.get("/api/v1/announcements", tags=["launches"], response_model=Announcements, responses=errors())
+def announcements(
+    request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Most = 100
+) -> Response:
+    """Models that the labs' feeds named: announced, or released once their weights came."""
+    return as_json(request, {"items": announced(session, lab=lab, state=state, month=month, limit=limit)})
+
+
+@router.get("/api/v1/announcements/by-month", tags=["launches"], response_model=Months, responses=errors())
+def by_month(request: Request, session: Reading, q: Q = "") -> Response:
+    """Open against closed: for each month, launches with public weights, and models that were only announced."""
+    return as_json(request, {"items": open_and_closed(session, service_of(request).registry, parse(q))})
+
+
+@router.get("/api/v1/review", tags=["operation"], response_model=Doubts, responses=errors())
+def review(request: Request, session: Present, limit: Most = 50) -> Response:
+    """What is unsure, most followed first."""
+    return as_json(request, {"items": doubtful(session, limit)})
+
+
+@router.get("/api/v1/coverage", tags=["operation"], response_model=CoverageObject, responses=errors())
+def coverage(request: Request, session: Present) -> Response:
+    """Whether the Hub is seen: the state as a whole, and every source that is blind, truncated, empty or failing."""
+    return as_json(request, covered(session, service_of(request).settings.hub_interval).as_json())
+
+
+@router.get("/feed.ics", tags=["feeds"], response_class=Response, responses=errors())
+def calendar(request: Request, session: Reading, q: Q = "") -> Response:
+    """The newest launches, and releases that are in none, that match: as a calendar (RFC 5545)."""
+    from icalendar import Calendar
+
+    base, query = service_of(request).settings.public_url, parse(q)
+    as_of = f"?as_of={quote(request.state.as_of)}" if request.state.as_of else ""
+    made = Calendar()
+    made.add("prodid", "-//Hub Release Monitor//EN")
+    made.add("version", "2.0")
+    made.add("x-wr-calname", plain(f"Open-weight releases: {q}" if q else "Open-weight releases"))
+    stories, _ = found(session, query, limit=SHOWN)
+    for story in stories:
+        title = f"{flag(story.members[0].origin)} {launched(story.launch, story.members)}"
+        lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in story.members[:50])
+        ident, at = f"launch-{story.launch.id}", story.launch.first_at
+        made.add_component(_event(ident, title, lines, at, f"{base}/launches/{story.launch.id}{as_of}"))
+    for row in search(session, query, limit=SHOWN).items:
+        released = row.released_at
+        if row.launch_id is None and released is not None:
+            page = f"{base}/releases/{quote(row.repo_id)}{as_of}"
+            made.add_component(
+                _event(quote(row.hub_id), f"{flag(row.origin)} {headline(row)}", describe(row), released, page)
+            )
+    return Response(made.to_ical(), media_type="text/calendar; charset=utf-8")
+
+
+def _event(ident: str, title: str, says: str, at: datetime, url: str) -> Any:
+    from icalendar import Event
+
+    event = Event()
+    event.add("uid", f"{ident}@hub-release-monitor")
+    event.add("summary", plain(title))
+    event.add("description", "\n".join(plain(line) for line in says.split("\n")))
+    event.add("dtstamp", at)
+    event.add("dtstart", at)
+    event.add("dtend", at + timedelta(minutes=30))
+    event.add("url", url)
+    event.add("transp", "TRANSPARENT")
+    return event

@@ -1,0 +1,241 @@
+"""What stands before the application: headers, compression, reading from elsewhere, and a limit for each client."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial
+
+import orjson
+import structlog
+from fastapi import FastAPI
+from limits import RateLimitItemPerMinute
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from monitor.net.client_key import client_key
+from monitor.observability.tracing import root
+from monitor.settings import Settings
+from monitor.web.head import HeadMiddleware
+from monitor.web.proxies import TrustedProxyMiddleware
+
+log = structlog.get_logger(__name__)
+
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline, nothing from elsewhere."""
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+_REQUEST_ID = re.compile(r"[\w-]{8,64}")
+READ = ("/api/v1/releases", "/api/v1/stats", "/api/v1/facets", "/api/v1/labs", "/export.", "/feed.", "/openapi.json")
+"""What any page elsewhere may read: it is public, and asks for no cookie."""
+COMPRESSED = (*READ, "/releases", "/labs", "/trends", "/status", "/launches", "/charts")
+"""Lists and pages; a page that shows a secret is not compressed."""
+UNLIMITED = ("/healthz", "/static/", "/hooks/hub", "/slack/commands", "/slack/interactions", "/slack/events")
+"""Not counted: what costs nothing, and what answers strangers nothing (the Hub's secret, Slack's signature)."""
+MAX_BODY_BYTES = 8 << 20
+"""Of any request; routes that read a body have limits of their own, most of them far lower."""
+BODY_SECONDS = 20
+"""For a body to arrive, once it is waited for."""
+RUNNING, WAITING, WAIT_SECONDS = 2, 18, 10
+"""Requests of one client that are answered at the same time, that wait for that, and for how long."""
+
+
+def surround(web: FastAPI, settings: Settings) -> None:
+    """Adds the middleware; the last that is added comes first."""
+    web.add_middleware(Where, some=partial(GZipMiddleware, minimum_size=1_000, compresslevel=4), where=_in(COMPRESSED))
+    web.add_middleware(BodyLimitMiddleware)
+    if settings.requests_per_minute:
+        storage = "memory://" if settings.embedded else settings.broker_url
+        limit = partial(Limited, per_minute=settings.requests_per_minute, storage=storage)
+        web.add_middleware(Where, some=limit, where=lambda path: not path.startswith(UNLIMITED))
+    reading = partial(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD"],
+        expose_headers=["ETag", "Retry-After"],
+        max_age=86_400,
+    )
+    web.add_middleware(Where, some=reading, where=_in(READ))
+    web.add_middleware(HeadMiddleware)
+    web.add_middleware(Headed, tls=settings.public_url.startswith("https://"))
+    web.add_middleware(TrustedProxyMiddleware, trusted=settings.trusted_proxies or ())
+
+
+def _in(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
+    return lambda path: path == "/" or path.startswith(prefixes)
+
+
+class Where:
+    """A middleware for some paths, and for no others."""
+
+    def __init__(self, app: ASGIApp, some: Callable[[ASGIApp], ASGIApp], where: Callable[[str], bool]) -> None:
+        self.app, self.some, self.where = app, some(app), where
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        mine = scope["type"] == "http" and self.where(scope.get("path", ""))
+        await (self.some if mine else self.app)(scope, receive, send)
+
+
+class BodyLimitMiddleware:
+    """Refuses a body of more than ``MAX_BODY_BYTES`` (413) or slower than ``BODY_SECONDS`` (408) when it is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received, until, complete = 0, None, False
+
+        async def limited() -> Message:
+            nonlocal received, until, complete
+            if complete:  # what comes now is that the client is gone, whenever that is
+                return await receive()
+            until = until or asyncio.get_running_loop().time() + BODY_SECONDS
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, f"the body did not arrive within {BODY_SECONDS} s") from None
+            received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if received > MAX_BODY_BYTES:
+                raise HTTPException(413, f"a body of at most {MAX_BODY_BYTES} bytes expected")
+            return message
+
+        await self.app(scope, limited, send)
+
+
+class Headed:
+    """Adds the headers of every answer, where it has none of its own, and gives each request an id for the logs.
+
+    ``tls``: the service is reached over it, so browsers shall never try without.
+    """
+
+    def __init__(self, app: ASGIApp, *, tls: bool = False) -> None:
+        self.app = app
+        self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if tls else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        ident = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if under_way is not None:
+                    # The template, not the path: that may hold a link's signature.
+                    route = getattr(scope.get("route"), "path", None)
+                    under_way.set_attributes({"http.response.status_code": message["status"]})
+                    under_way.set_attributes({"http.route": route} if route else {})
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = ident
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        about = {"http.request.method": scope["method"]}
+        with bound_contextvars(request_id=ident, trace=ident), root(scope["method"], ident, **about) as under_way:
+            await self.app(scope, receive, headed)
+
+
+class Limited:
+    """So many requests a minute of one client, and a few at the same time: an IPv4 address, or a /64 of IPv6.
+
+    Counted in memory (one process) or in Redis (all of them); what runs at the same time is counted in each process.
+    Where Redis does not answer, nobody is refused.
+    """
+
+    def __init__(self, app: ASGIApp, per_minute: int, storage: str) -> None:
+        self.app = app
+        self._item = RateLimitItemPerMinute(per_minute, namespace="hub-monitor-web")
+        self._limiter = FixedWindowRateLimiter(storage_from_string(storage))
+        self._remote = not storage.startswith("memory://")
+        self._turns = Turns()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = client_key((scope.get("client") or ("", 0))[0])
+        retry = await run_in_threadpool(self._hit, client) if self._remote else self._hit(client)
+        if retry is not None:
+            message = f"more than {self._item.amount} requests in this minute; try again in {retry} s"
+            await _too_many(message, retry)(scope, receive, send)
+            return
+        if not await self._turns.begin(client):
+            await _too_many("too many requests at the same time; try again in a moment", 1)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._turns.end(client)
+
+    def _hit(self, client: str) -> int | None:
+        """Seconds to wait; None for nothing."""
+        try:
+            if self._limiter.hit(self._item, client):
+                return None
+            return max(1, math.ceil(self._limiter.get_window_stats(self._item, client).reset_time - time.time()))
+        except Exception as error:
+            log.warning("requests are not counted", error=str(error))
+            return None
+
+
+class Turns:
+    """Who may be answered now: ``RUNNING`` requests of each client, while ``WAITING`` more wait for their turn."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    async def begin(self, client: str) -> bool:
+        """Waits for a turn, to be given back by :meth:`end`; False where too many wait, or where it takes too long."""
+        turns, number = self._of.get(client) or (asyncio.Semaphore(RUNNING), 0)
+        if number >= RUNNING + WAITING:
+            return False
+        self._of[client] = turns, number + 1
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await turns.acquire()
+        except BaseException as error:
+            self._leave(client)
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+        return True
+
+    def end(self, client: str) -> None:
+        """Gives a turn back."""
+        self._of[client][0].release()
+        self._leave(client)
+
+    def _leave(self, client: str) -> None:
+        turns, number = self._of[client]
+        if number > 1:
+            self._of[client] = turns, number - 1
+        else:
+            del self._of[client]
+
+
+def _too_many(message: str, retry: int) -> Response:
+    body = orjson.dumps({"error": {"code": "too_many_requests", "message": message, "field": None}})
+    return Response(body, 429, {"Retry-After": str(retry), "Cache-Control": "no-store"}, "application/json")

@@ -1,0 +1,274 @@
+"""One repository that the Hub does not answer on, or answers oddly on, never hides the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from monitor import db
+from monitor.enums import LookupKind, Via
+from monitor.ingest import detection, lookups
+from monitor.models import FailedLookup, Namespace, Poll
+from tests.console import run
+from tests.fakes.hub import ReplayHub, model
+from tests.house import House
+from tests.web.test_operation import client_of, metrics_of
+
+DISABLED = "Access to this resource is disabled."
+REFUSALS = [(403, DISABLED), (403, "Forbidden"), (410, "Gone"), (451, "Unavailable"), (500, "Oops"), (503, "Oops")]
+OLD = {"createdAt": "2025-01-01T00:00:00.000Z", "lastModified": "2025-01-01T00:00:00.000Z"}
+
+
+def _time_passes(house: House) -> None:
+    """Every back-off runs out."""
+    with db.transaction(house.engine) as session:
+        session.execute(update(FailedLookup).values(due_at=db.now()))
+
+
+def _failing(house: House) -> dict[tuple[str, str], int]:
+    with db.reading(house.engine) as session:
+        return {(row.kind, row.name): row.failures for row in session.scalars(select(FailedLookup))}
+
+
+def _poll(house: House, via: Via) -> Poll:
+    with db.reading(house.engine) as session:
+        return session.get_one(Poll, str(via))
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_base_that_the_hub_refuses_does_not_stop_the_polls(house: House, refusal: tuple[int, str]) -> None:
+    house.hub.add(model("a/base", base_model="Qwen/Qwen3-8B", relation="finetune", **OLD, _refused=refusal))
+    for n in range(250):
+        house.hub.add(model(f"x/m{n}"))
+    house.subscribe()
+    house.begin("Qwen")
+    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    for via in Via.CREATED, Via.MODIFIED, Via.TRENDING:
+        detection.poll(house.watcher, via)
+        assert _poll(house, via).error is None
+    child = house.release("b/child")
+    assert [step["repo_id"] for step in child.lineage] == ["a/base"]
+    assert child.foundation_origin is None
+    house.deliver()
+    assert house.channel.told == [("release", "b/child")]
+    assert _failing(house) == {("base", "a/base"): 1}
+
+
+def test_a_base_is_asked_for_again_with_back_off_and_what_was_built_on_it_is_classified_anew(house: House) -> None:
+    house.hub.add(model("a/base", base_model="Qwen/Qwen3-8B", relation="finetune", **OLD, _refused=(503, "Oops")))
+    for n in range(250):
+        house.hub.add(model(f"x/m{n}"))
+    house.begin("Qwen")
+    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    house.look()
+    asked = house.hub.requests_by_path["/api/models/a/base"]
+    house.hub.add(model("b/second", base_model="a/base", relation="finetune"))
+    house.look()
+    detection.look_again(house.watcher)
+    assert house.hub.requests_by_path["/api/models/a/base"] == asked, "not before its time"
+    _time_passes(house)
+    detection.look_again(house.watcher)
+    assert _failing(house) == {("base", "a/base"): 2}
+    house.hub.change("a/base", _refused=None)
+    _time_passes(house)
+    detection.look_again(house.watcher)
+    assert _failing(house) == {}
+    for child in house.release("b/child"), house.release("b/second"):
+        assert [step["repo_id"] for step in child.lineage] == ["a/base", "Qwen/Qwen3-8B"]
+        assert (child.foundation_repo_id, child.foundation_origin) == ("Qwen/Qwen3-8B", "CN")
+
+
+def test_back_off_grows_and_what_fails_for_a_month_is_forgotten(house: House) -> None:
+    asking = lookups.Lookups(house.engine, LookupKind.BASE, ["a/base"])
+    waits = []
+    for _ in range(20):
+        before = db.now()
+        asking.failed("a/base", "503")
+        with db.reading(house.engine) as session:
+            waits.append((session.get_one(FailedLookup, ("base", "a/base")).due_at - before).total_seconds())
+    assert 50 < waits[0] < 70
+    assert waits[4] > 800
+    assert 70_000 < waits[-1] < 100_000
+    with db.transaction(house.engine) as session:
+        old = db.now() - lookups.GIVEN_UP * 2
+        session.execute(update(FailedLookup).values(failed_at=old, due_at=db.now()))
+    assert lookups.due(house.engine, LookupKind.BASE, 5) == []
+    assert _failing(house) == {}
+
+
+@pytest.mark.parametrize("kind", [429, "refused"])
+def test_what_stops_look_ups_does_not_stop_the_poll_that_made_them(house: House, kind: int | str) -> None:
+    for n in range(250):
+        house.hub.add(model(f"x/m{n}"))
+    house.begin("Qwen")
+    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    house.hub.fail(kind, times=None, path_prefix="/api/models/a/base")  # type: ignore[arg-type]
+    detection.poll(house.watcher, Via.CREATED)
+    assert _poll(house, Via.CREATED).error is None
+    assert house.release("b/child").history is False
+
+
+@pytest.mark.parametrize("refusal", [*REFUSALS, None])
+def test_one_repository_does_not_end_the_sweeps_of_its_namespace(house: House, refusal: tuple[int, str] | None) -> None:
+    house.hub.add(model("Qwen/Old-8B"))
+    house.subscribe()
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/A-8B"))
+    house.hub.add(model("Qwen/Odd-8B", _refused=refusal))
+    if refusal is None:
+        house.hub.fail("garbage", times=None, path_prefix="/api/models/Qwen/Odd-8B")
+    house.hub.add(model("Qwen/B-8B"))
+    for _ in range(2):
+        detection.sweep(house.watcher, "Qwen")
+    with db.reading(house.engine) as session:
+        row = session.get_one(Namespace, "Qwen")
+        assert (row.failures, row.error) == (0, None)
+    assert {"Qwen/A-8B", "Qwen/B-8B"} <= set(house.releases())
+    withdrawn = refusal is not None and (refusal[1] == DISABLED or refusal[0] in {410, 451})
+    assert ("Qwen/Odd-8B" in house.releases()) is not withdrawn, "the listing shows what the details do not"
+    assert ("repository", "Qwen/Odd-8B") in _failing(house) or not withdrawn
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_vanished_release_is_gone_only_where_the_hub_says_so(house: House, refusal: tuple[int, str]) -> None:
+    for name in "A", "B", "C":
+        house.hub.add(model(f"Qwen/{name}-8B"))
+    house.begin("Qwen")
+    house.hub.change("Qwen/A-8B", private=True)
+    house.hub.fail(refusal[0], times=None, path_prefix="/api/models/Qwen/A-8B")
+    if refusal[1] == DISABLED:
+        house.hub.heal()
+        house.hub.change("Qwen/A-8B", private=False, disabled=True)
+    house.hub.hide("Qwen/B-8B")
+    detection.sweep(house.watcher, "Qwen")
+    withdrawn = refusal[1] == DISABLED or refusal[0] in {410, 451}
+    assert house.release("Qwen/A-8B").status == ("gone" if withdrawn else "live")
+    assert house.release("Qwen/B-8B").status == "gone"
+    assert house.release("Qwen/C-8B").status == "live"
+    house.hub.heal()
+    house.hub.change("Qwen/A-8B", private=False, disabled=False)
+    detection.sweep(house.watcher, "Qwen")
+    assert house.release("Qwen/A-8B").status == "live"
+
+
+def test_what_a_listing_shows_as_disabled_is_withdrawn_and_no_release(house: House) -> None:
+    house.hub.add(model("x/known"))
+    house.subscribe()
+    house.begin("Qwen")
+    house.hub.touch("x/known", disabled=True)
+    house.hub.add(model("x/never", disabled=True))
+    house.look()
+    assert house.release("x/known").status == "gone"
+    assert ("status", "live", "gone") in house.changes("x/known")
+    assert "x/never" not in house.releases()
+    house.hub.touch("x/known", disabled=False)
+    house.look()
+    assert house.release("x/known").status == "live"
+
+
+def test_a_webhook_event_of_a_disabled_repository_withdraws_it(house: House) -> None:
+    from monitor.models import Hint
+
+    house.hub.add(model("Qwen/A-8B"))
+    house.begin("Qwen")
+    house.hub.change("Qwen/A-8B", disabled=True)
+    with db.transaction(house.engine) as session:
+        session.add(Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id="Qwen/A-8B", private=False))
+    detection.take_hints(house.watcher)
+    assert house.release("Qwen/A-8B").status == "gone"
+    assert house.count(Hint) == 0
+
+
+@pytest.mark.parametrize("kind", [403, 500, "garbage", "refused"])
+def test_an_organization_without_an_answer_does_not_stop_what_trends(house: House, kind: int | str) -> None:
+    house.begin("Qwen")
+    house.hub.organization("new-lab", fullname="New Lab", details="A company based in Seoul")
+    house.hub.add(model("new-lab/Thing-7B", trendingScore=900))
+    house.hub.fail(kind, times=None, path_prefix="/api/organizations")  # type: ignore[arg-type]
+    detection.poll(house.watcher, Via.TRENDING)
+    assert house.release("new-lab/Thing-7B").trending_rank == 1
+    assert _failing(house) == {("organization", "new-lab"): 1}
+    house.hub.heal()
+    _time_passes(house)
+    detection.poll(house.watcher, Via.TRENDING)
+    assert house.release("new-lab/Thing-7B").origin == "KR"
+    assert _failing(house) == {}
+
+
+# --- dates --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("date", ["2099-01-01T00:00:00.000Z", "soon", "9999", {"$date": 1}, 7, [], "0001-01-01", None])
+def test_a_date_that_cannot_be_true_does_not_become_the_mark(house: House, date: Any) -> None:
+    house.hub.add(model("x/old"))
+    house.subscribe()
+    house.begin("Qwen")
+    house.hub.add(model("x/odd", _served={"createdAt": date, "lastModified": date}))
+    house.look()
+    for n in range(450):
+        house.hub.add(model(f"y/burst-{n}"))
+    house.look()
+    told = {name for name, row in house.releases().items() if not row.history}
+    assert {f"y/burst-{n}" for n in range(450)} <= told
+    poll = _poll(house, Via.CREATED)
+    assert poll.state["mark"] < db.now().isoformat()
+    if date is not None:
+        assert poll.state["implausible"] == {"x/odd": str(date)[:50]}
+        assert house.release("x/odd").created_at is None
+
+
+@pytest.mark.parametrize("bad", ["2099-01-01T00:00:00.000Z", "zzz", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("both", [True, False])
+def test_a_bad_mark_of_an_older_version_heals_itself(house: House, bad: str, *, both: bool) -> None:
+    house.hub.add(model("x/old"))
+    house.begin("Qwen")
+    with db.transaction(house.engine) as session:
+        for row in session.scalars(select(Poll).where(col(Poll.name).in_(["created", "modified"]))):
+            row.state = {**row.state, "mark": bad, **({"since": bad} if both else {})}
+            session.add(row)
+    for n in range(450):
+        house.hub.add(model(f"y/burst-{n}"))
+    house.look()
+    rows = house.releases()
+    assert all(f"y/burst-{n}" in rows and not rows[f"y/burst-{n}"].history for n in range(450))
+    state = _poll(house, Via.CREATED).state
+    assert max(state["mark"], state["since"]) < db.now().isoformat()
+
+
+# --- shown --------------------------------------------------------------------------------------------------
+
+
+def test_what_fails_and_what_is_ignored_is_shown(house: House) -> None:
+    client = client_of(house)
+    house.hub.add(model("a/base", **OLD, _refused=(503, "Oops")))
+    for n in range(250):
+        house.hub.add(model(f"x/m{n}"))
+    house.begin("Qwen")
+    assert "Look-ups that failed" not in client.get("/status").text
+    house.hub.add(model("b/child", base_model="a/base", relation="finetune", _served={"createdAt": "<b>soon"}))
+    house.look()
+    page = client.get("/status").text
+    assert "Look-ups that failed" in page
+    assert "a/base" in page
+    assert "503" in page
+    assert "&lt;b&gt;soon" in page
+    figures = metrics_of(client)
+    assert (figures["hub_monitor_failed_lookups", "base"], figures[("hub_monitor_implausible_dates",)]) == (1, 1)
+
+
+def test_doctor_and_poll_go_on_beside_a_base_that_is_refused(tmp_path: Path) -> None:
+    with ReplayHub() as hub:
+        hub.add(model("a/base", **OLD, _refused=(403, "Forbidden")))
+        for n in range(250):
+            hub.add(model(f"x/m{n}"))
+        hub.add(model("b/child", base_model="a/base", relation="finetune"))
+        here = {"HF_ENDPOINT": hub.endpoint, "MONITOR_DATABASE_URL": f"sqlite:///{tmp_path}/hub.db"}
+        here["MONITOR_HUB_REQUESTS_PER_WINDOW"] = "20"
+        assert run("poll", "--source", "hub", **here).returncode == 0
+        done = run("doctor", **here)
+        assert "look-ups: ok, 1 failing" in done.stdout
+        assert "base a/base: the Hub refuses a/base: 403" in done.stdout

@@ -1,0 +1,286 @@
+"""One launch, one alert; what happens to it later, in its thread: on every channel, with real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlmodel import col
+
+from monitor import db
+from monitor.channels.email import Email
+from monitor.channels.slack.transport import Slack
+from monitor.enums import Digest
+from monitor.labs import load
+from monitor.models import Delivery, FeedEntry, Notice, Release, Subscription
+from monitor.notify import outages as notices
+from monitor.notify import outbox
+from monitor.notify.debounce import settle
+from monitor.notify.message import Channel
+from monitor.notify.subscriptions import Wish, subscribe
+from monitor.releases.launches.grouping import WINDOW
+from monitor.releases.launches.queries import found
+from monitor.releases.query import parse
+from monitor.settings import Settings
+from tests.channels.slack.office import visible
+from tests.fakes.hub import model
+from tests.fakes.slack import Channel as Conversation
+from tests.fakes.slack import FakeSlack
+from tests.fakes.smtp import SmtpSink
+from tests.house import House
+
+SIZES = ("0.6B", "1.7B", "4B", "8B", "14B", "32B", "30B-A3B", "235B-A22B")
+NAMES = [f"Qwen9-{size}{variant}" for size in SIZES for variant in ("", "-Base", "-Instruct", "-FP8")][:30]
+MINUTES = [(7 * number) % 30 * 50 // 30 for number in range(30)]
+"""When each becomes public: in disorder over fifty minutes."""
+
+
+@dataclass
+class Readers:
+    """One who reads Slack and one who reads letters, both at once."""
+
+    house: House
+    slack: FakeSlack
+    sink: SmtpSink
+    channels: dict[str, Channel]
+    slack_channel: str
+
+    def deliver(self, held: timedelta = timedelta(0)) -> None:
+        settle(self.house.engine, held)
+        outbox.work(self.house.engine, self.channels)
+
+
+@pytest.fixture
+def readers(house: House, tmp_path: Path) -> Iterator[Readers]:
+    with FakeSlack() as slack, SmtpSink() as sink:
+        workspace = slack.workspace()
+        channel = slack.channel(workspace)
+        settings = Settings(
+            database_url=f"sqlite:///{tmp_path}/none.db",
+            slack_api_url=slack.api_url,
+            slack_bot_token=SecretStr(workspace.token),
+            smtp_url=SecretStr(sink.url),
+            email_from="News <news@letters.example>",
+            secret_key=SecretStr("a key for tests"),
+        )
+        house.hub.add(model("x/before"))
+        house.begin("Qwen", "google")
+        with db.transaction(house.engine) as session:
+            subscribe(session, Wish("slack", channel.id, "lab:qwen"))
+            subscribe(session, Wish("email", "reader@example.org", "lab:qwen"))
+        channels = {"slack": Slack(settings, house.engine), "email": Email(settings, house.engine)}
+        yield Readers(house, slack, sink, channels, channel.id)
+
+
+def published(house: House, name: str) -> None:
+    original = "Qwen/" + name.removesuffix("-FP8") if name.endswith("-FP8") else None
+    house.hub.add(model(f"Qwen/{name}", base_model=original, relation="quantized" if original else None))
+
+
+def test_thirty_repositories_over_fifty_minutes_are_one_story(readers: Readers) -> None:
+    house, began = readers.house, db.now()
+    for minute in sorted({*MINUTES, 17, 33}):
+        with time_machine.travel(began + timedelta(minutes=minute), tick=True):
+            for name, when in zip(NAMES, MINUTES, strict=True):
+                if when == minute:
+                    published(house, name)
+            stranger = {17: "someone", 33: "bartowski"}.get(minute)
+            if stranger:
+                house.hub.add(model(f"{stranger}/Qwen9-8B-GGUF", base_model="Qwen/Qwen9-8B", relation="quantized"))
+            house.look("Qwen")
+            readers.deliver()
+            assert len(readers.slack.messages) == 1
+            assert not readers.sink.letters
+    with time_machine.travel(began + WINDOW + timedelta(minutes=5), tick=True):
+        readers.deliver()
+        readers.deliver()
+    (message,) = readers.slack.messages
+    assert "edited" in message
+    assert "30 repositories" in message["text"]
+    assert len(readers.sink.letters) == 1
+    with db.reading(house.engine) as session:
+        ((launch, members),) = found(session, parse(""))[0]
+        apart = {row.repo_id for row in session.scalars(select(Release).where(col(Release.launch_id).is_(None)))}
+        states = set(session.scalars(select(Delivery.state)))
+    assert launch.name == "Qwen9"
+    assert {row.name for row in members} == set(NAMES)
+    assert apart == {"x/before", "someone/Qwen9-8B-GGUF", "bartowski/Qwen9-8B-GGUF"}
+    assert states == {"sent"}
+
+
+def another(readers: Readers, query: str) -> Conversation:
+    """Another channel of Slack that asks for this."""
+    (workspace,) = readers.slack.workspaces.values()
+    made = readers.slack.channel(workspace, "another")
+    with db.transaction(readers.house.engine) as session:
+        subscribe(session, Wish("slack", made.id, query))
+    return made
+
+
+def arrived(readers: Readers, minute: int, *names: str) -> None:
+    """These become public in this minute, and are told."""
+    with time_machine.travel(db.now() + timedelta(minutes=minute), tick=True):
+        for name in names:
+            published(readers.house, name)
+        readers.house.look("Qwen")
+        readers.deliver()
+
+
+def test_each_channel_has_a_message_of_its_own_about_a_launch(readers: Readers) -> None:
+    other = another(readers, "namespace:Qwen")
+    arrived(readers, 0, "Qwen9-4B")
+    arrived(readers, 5, "Qwen9-8B")
+    (message,) = other.messages
+    assert len(readers.slack.messages) == 2
+    assert all("2 repositories" in told["text"] and "edited" in told for told in (message, *readers.slack.messages))
+
+
+def test_a_message_that_told_of_others_too_is_answered_and_not_edited(readers: Readers) -> None:
+    other = another(readers, "")
+    readers.house.hub.add_many(model(f"y/of-its-own-{number}") for number in range(outbox.FLOOD))
+    arrived(readers, 0, "Qwen9-4B", "Qwen9-8B")
+    arrived(readers, 5, "Qwen9-32B")
+    first, second = other.messages
+    assert "of-its-own" in visible(first) and "edited" not in first
+    assert "Qwen9-32B" in visible(second) and second["thread_ts"] == first["ts"]
+    (edited,) = (told for told in readers.slack.messages if "edited" in told)
+    assert "3 repositories" in edited["text"]
+
+
+def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(readers: Readers) -> None:
+    house = readers.house
+    with db.transaction(house.engine) as session:
+        subscribe(session, Wish("slack", readers.slack_channel, "namespace:Qwen,google", Digest.DAILY))
+        subscribe(session, Wish("email", "reader@example.org", "namespace:Qwen,google", Digest.DAILY))
+    for name in NAMES[:14]:
+        published(house, name)
+    house.hub.add(model("google/gemma-9-27b"))
+    house.look("Qwen", "google")
+    with time_machine.travel(db.now() + timedelta(days=1, minutes=1), tick=True):
+        outbox.work(house.engine, readers.channels, digest=True)
+    with db.reading(house.engine) as session:
+        (ident,) = {one.launch.id for one in found(session, parse("lab:qwen"))[0]}
+    letter = readers.sink.letters[-1].message
+    text = letter.get_body(("plain",)).get_content()
+    digest = next(one for one in readers.slack.messages if "today" in one["text"])
+    shown = visible(digest)
+    assert letter["Subject"] == "1 launch of 14 repositories and 1 release today: Qwen, Google"
+    assert digest["text"].startswith("1 launch of 14 repositories and 1 release today: Qwen9, gemma-9-27b")
+    for told in (text, shown):
+        assert f"/launches/{ident}" in told
+        assert "14 repositories" in told and "gemma-9-27b" in told
+        assert not [name for name in NAMES if name in told]
+        assert "base, quantized" in told
+
+
+def test_a_digest_of_one_launch_is_one_entry_of_its_own_and_answers_no_earlier_message(readers: Readers) -> None:
+    house = readers.house
+    with db.transaction(house.engine) as session:
+        subscribe(session, Wish("slack", readers.slack_channel, "namespace:Qwen", Digest.HOURLY))
+    hours = (NAMES[:4], NAMES[4:8])
+    for hour, names in enumerate(hours):
+        with time_machine.travel(db.now() + timedelta(hours=hour), tick=True):
+            for name in names:
+                published(house, name)
+            house.look("Qwen")
+        with time_machine.travel(db.now() + timedelta(hours=hour + 1), tick=True):
+            outbox.work(house.engine, readers.channels, digest=True)
+    told = [one for one in readers.slack.messages if "this hour" in one["text"]]
+    assert [one["text"].partition(" this")[0] for one in told] == ["1 launch of 4 repositories"] * 2
+    assert not any("edited" in one or "thread_ts" in one for one in told)
+
+
+FEED = next(feed for lab in load().labs if lab.id == "google" for feed in lab.feeds)
+
+
+def entry(title: str, at: datetime, name: str) -> FeedEntry:
+    """An entry of Google's feed."""
+    url = f"https://google.example/{name}"
+    return FeedEntry(feed_url=FEED, entry_id=name, url=url, title=title, published_at=at, seen_at=db.now())
+
+
+def test_a_model_announced_without_weights_is_told_once_and_its_release_says_so(readers: Readers) -> None:
+    house, began = readers.house, db.now()
+    asked = "event:announced,release lab:google"
+    with db.transaction(house.engine) as session:
+        subscribe(session, Wish("slack", readers.slack_channel, asked))
+        subscribe(session, Wish("email", "reader@example.org", asked))
+        subscribe(session, Wish("email", "none@example.org", "event:announced lab:openai"))
+    house.read(entry("Introducing Gemma 8", began, "first"))
+    assert notices.send(house.engine, readers.channels) == 0, "what a first read brought is history"
+    with time_machine.travel(began + timedelta(hours=2), tick=True):
+        house.read(entry("Introducing Gemma 9", db.now(), "nine"), entry("A year of kindness", db.now(), "kind"))
+        house.read(entry("Introducing Gemma 9, again", db.now(), "again"))
+        assert notices.send(house.engine, readers.channels) == 2
+        assert notices.send(house.engine, readers.channels) == 0
+    (said,) = readers.slack.messages
+    (letter,) = readers.sink.letters
+    assert "Google announced Gemma 9" in said["text"] and "https://google.example/nine" in said["text"]
+    assert letter.message["Subject"] == "Google announced Gemma 9"
+    assert "One-Click" in letter.message["List-Unsubscribe-Post"]
+    assert "https://google.example/nine" in letter.message.get_content()
+    with time_machine.travel(began + timedelta(days=2), tick=True):
+        house.hub.add(model("google/gemma-9-27b"))
+        house.look("google")
+        readers.deliver()
+    with time_machine.travel(began + timedelta(days=2, hours=2), tick=True):
+        readers.deliver()
+    _, release = readers.slack.messages
+    _, last = readers.sink.letters
+    for told in (visible(release), last.message.get_body(("plain",)).get_content()):
+        assert "Announcement" in told and "https://google.example/nine" in told
+
+
+def test_who_left_meanwhile_is_told_of_no_announcement(readers: Readers) -> None:
+    house, began = readers.house, db.now()
+    with db.transaction(house.engine) as session:
+        ident = subscribe(session, Wish("email", "x@example.org", "event:announced", Digest.WEEKLY)).id
+    house.read(entry("Introducing Gemma 8", began, "first"))
+    with time_machine.travel(began + timedelta(hours=2), tick=True):
+        house.read(entry("Introducing Gemma 9", db.now(), "nine"))
+    assert house.count(Notice) == 1
+    with db.transaction(house.engine) as session:
+        session.get_one(Subscription, ident).paused = True
+    with time_machine.travel(began + timedelta(days=8), tick=True):
+        assert notices.send(house.engine, readers.channels) == 0
+    assert not readers.sink.letters
+
+
+def test_six_events_are_each_told_once_in_the_thread_of_the_first_message(readers: Readers) -> None:
+    house = readers.house
+    published(house, "Qwen9-8B")
+    house.look("Qwen")
+    readers.deliver()
+    began = db.now() + WINDOW
+    steps = [
+        lambda: house.hub.touch("Qwen/Qwen9-8B", tags=["license:mit"], cardData={"license": "mit"}),
+        lambda: house.hub.touch("Qwen/Qwen9-8B", gated="manual"),
+        lambda: house.hub.touch("Qwen/Qwen9-8B", gated=False),
+        lambda: house.hub.rename("Qwen/Qwen9-8B", "Qwen/Qwen9-8B-Chat"),
+        lambda: house.hub.hide("Qwen/Qwen9-8B-Chat"),
+        lambda: house.hub.publish("Qwen/Qwen9-8B-Chat"),
+    ]
+    for number, step in enumerate(steps):
+        step()
+        with time_machine.travel(began + timedelta(hours=number), tick=True):
+            house.look("Qwen")
+            house.look("Qwen")
+            readers.deliver(timedelta(minutes=3))
+        with time_machine.travel(began + timedelta(hours=number, minutes=4), tick=True):
+            readers.deliver(timedelta(minutes=3))
+            readers.deliver(timedelta(minutes=3))
+    first, *later = readers.slack.messages
+    assert [message.get("thread_ts") for message in later] == [first["ts"]] * 6
+    told = ["licence changed", "now gated", "no longer gated", "renamed", "withdrawn", "public again"]
+    assert all(word in message["text"] for word, message in zip(told, later, strict=True))
+    with db.reading(house.engine) as session:
+        events = [text.partition(":")[0] for text in session.scalars(select(Delivery.event).order_by(Delivery.id))]
+    assert sorted(events) == sorted(
+        2 * ["release", "relicensed", "gated", "ungated", "renamed", "withdrawn", "returned"]
+    )

@@ -1,0 +1,170 @@
+"""Counts agree with counting by hand, by whatever way they are found."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from statistics import median_low
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete
+
+from monitor import db
+from monitor.models import Launch, Release
+from monitor.releases import stats as counting
+from monitor.releases.query import parse, to_predicate, to_tally
+from monitor.releases.search import SearchError
+from monitor.releases.stats import COLUMNS, DIMENSIONS, add_launches, dimensions, stats, survey
+from tests.releases.query.test_query import launch, release
+
+SPRING = datetime(2026, 3, 29, 1, tzinfo=UTC)
+"""When Europe's clocks go forward."""
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "origin": st.sampled_from(["CN", "US", None]),
+            "foundation_origin": st.sampled_from(["CN", None]),
+            "lab": st.sampled_from(["qwen", None]),
+            "kind": st.sampled_from(["base", "merge"]),
+            "task": st.sampled_from(["text-generation", None]),
+            "license_class": st.sampled_from(["permissive", "unknown"]),
+            "license": st.sampled_from(["mit", None]),
+            "params_total": st.sampled_from([None, 0, 1, 7_615_616_512, 2**62, 2**63 - 1]),
+            "pending": st.sampled_from([False, False, False, True]),
+            "launch_id": st.sampled_from([None, None, 1, 2]),
+            "released_at": st.none()
+            | st.sampled_from([SPRING + timedelta(seconds=n) for n in (-1, 0, 86_400, -7_200)])
+            | st.datetimes(datetime(2025, 11, 1), datetime(2026, 4, 30), timezones=st.just(UTC)),  # noqa: DTZ001
+        }
+    ),
+    max_size=12,
+)
+QUERIES = st.sampled_from(
+    ["", "origin:CN", "-origin:CN", "origin:none OR kind:base", "license:permissive", "license:mit", "foundation:CN",
+     "-(foundation:CN lab:qwen)", "params:>1", "released:>=2026-02-01", "task:text-generation", "qwen3",
+     "foundation:none", "launch:any", "launch:2", "-launch:1,none"]
+)  # fmt: skip
+BY = st.lists(st.sampled_from(DIMENSIONS), min_size=1, max_size=2, unique=True).filter(
+    lambda names: len({"month", "week", "day"} & set(names)) < 2
+)
+
+
+def period(row: Release, name: str, tz: str) -> str | None:
+    """The month, week or day of a release, in a zone."""
+    if row.released_at is None:
+        return None
+    day = row.released_at.astimezone(ZoneInfo(tz)).date()
+    if name == "week":
+        day -= timedelta(days=day.weekday())
+    return day.isoformat()[: 7 if name == "month" else 10]
+
+
+def key(row: Release, name: str, tz: str) -> Any:
+    return getattr(row, COLUMNS[name].key) if name in COLUMNS else period(row, name, tz)
+
+
+def by_hand(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Key → (count, launches, parameters, how many known, their median)."""
+    groups: dict[tuple[Any, ...], list[Release]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(key(row, name, tz) for name in by)].append(row)
+    found = {}
+    for group, some in groups.items():
+        params = sorted(row.params_total for row in some if row.params_total is not None)
+        low, high = (median_low(params), median_low([-n for n in params])) if params else (0, 0)
+        launches = len({row.launch_id for row in some} - {None})
+        median = (low - high) // 2 if params else None
+        found[group] = (len(some), launches, sum(params) if params else None, len(params), median)
+    return found
+
+
+@given(rows=ROWS, text=QUERIES, by=BY, tz=st.sampled_from(["UTC", "Europe/Paris", "Asia/Kolkata", "America/St_Johns"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_counts_sums_and_medians_are_those_counted_by_hand(
+    engine: Engine, rows: list[dict[str, Any]], text: str, by: list[str], tz: str
+) -> None:
+    releases = [release(number, **row) for number, row in enumerate(rows)]
+    with db.transaction(engine) as session:
+        for table in (Release, Launch):
+            session.execute(delete(table))
+        session.add_all(launch(ident) for ident in (1, 2))
+        session.flush()
+        session.add_all(releases)
+    query = parse(text)
+    holds = to_predicate(query)
+    matching = [row for row in releases if not row.pending and holds(row)]
+    with db.reading(engine) as session:
+        found = stats(session, query, by, tz=tz)
+        counted = {tuple(row[name] for name in by): tuple(row.values())[len(by) :] for row in found if row["count"] > 0}
+        assert counted == by_hand(matching, by, tz)
+        if tz == "UTC":
+            part = stats(session, query, by, launches=False)[: len(rows) // 2 + 1]
+            add_launches(session, query, by, part)
+            told = {tuple(row[name] for name in by): row["launches"] for row in found}
+            assert all(row["launches"] == told[tuple(row[name] for name in by)] for row in part)
+        seen = survey(session, query)
+        assert (seen.total, seen.exact) == (len(matching), True)
+        for name in COLUMNS:
+            counts = {item["value"]: item["count"] for item in seen.values[name]}
+            assert counts == {group[0]: row[0] for group, row in by_hand(matching, [name], tz).items()}
+
+
+@pytest.fixture
+def months(engine: Engine) -> Iterator[Engine]:
+    """Two releases in January, none in February, one in March."""
+    days = (
+        datetime(2026, 1, 31, 23, 30, tzinfo=UTC),
+        datetime(2026, 1, 5, tzinfo=UTC),
+        datetime(2026, 3, 2, tzinfo=UTC),
+    )
+    with db.transaction(engine) as session:
+        session.add_all([release(n, released_at=day, params_total=10 * n, origin="CN") for n, day in enumerate(days)])
+    yield engine
+
+
+def test_months_without_releases_are_there_and_count_zero(months: Engine) -> None:
+    with db.reading(months) as session:
+        found = stats(session, parse(""), ["month"])
+        assert [(row["month"], row["count"]) for row in found] == [("2026-01", 2), ("2026-02", 0), ("2026-03", 1)]
+        assert [row["params_median"] for row in found] == [5, None, 20]
+        in_paris = stats(session, parse(""), ["month"], tz="Europe/Paris")
+        assert [(row["month"], row["count"]) for row in in_paris] == [("2026-01", 1), ("2026-02", 1), ("2026-03", 1)]
+
+
+def test_medians_of_many_are_given_when_asked_for(months: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MEDIANS", 2)
+    with db.reading(months) as session:
+        assert {row["params_median"] for row in stats(session, parse(""), ["origin"])} == {None}
+        assert [row["params_median"] for row in stats(session, parse(""), ["origin"], medians=True)] == [10]
+
+
+def test_facets_of_too_many_are_those_of_the_newest_and_say_so(months: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "NEWEST", 2)
+    with db.reading(months) as session:
+        found = survey(session, parse("params:>=0"))
+        assert (found.total, found.exact) == (2, False)
+        whole = survey(session, parse("origin:CN"))
+        assert (whole.total, whole.exact) == (3, True)
+
+
+@pytest.mark.parametrize("by", ["", "year", "month,day", "origin,origin", "origin,kind,lab"])
+def test_what_cannot_be_counted_by_is_refused(by: str) -> None:
+    with pytest.raises(SearchError):
+        dimensions(by)
+
+
+def test_what_the_tally_does_not_know_is_not_asked_of_it() -> None:
+    for text in (
+        "params:>1",
+        "license:mit",
+        "foundation:none",
+        "foundation:qwen",
+        "foundation:Q/X",
+        "origin:CN OR qwen",
+    ):
+        assert to_tally(parse(text)) is None, text
