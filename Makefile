@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test coverage lint types imports dependencies audit check bench lock version dist image clean
+.PHONY: run test coverage lint types imports dependencies audit docs check bench lock version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
 # python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock && .venv/bin/pip install --no-deps -e .
@@ -47,7 +47,11 @@ dependencies: .venv/installed-dev
 audit: .venv/installed-dev
 	@($(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --progress-spinner off -f json 2>/dev/null || true) | $(BIN)/python .ci/audit.py
 
-check: test lint types imports dependencies
+# The documentation as a site, in build/site; a link that leads nowhere fails.
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
+check: test lint types imports dependencies docs
 
 # .venv/bin/python -m tests.benchmarks
 bench: .venv/installed-dev

@@ -82,7 +82,9 @@ COUNTED = (
 
 
 class Launch(SQLModel, table=True):
-    """Repositories of one publisher and one family that became public close to each other (see docs/launches.md).
+    """Repositories of one publisher and one family that became public close to each other.
+
+    See docs/explanation/launches.md.
 
     ``publisher``: the lab's id, else the namespace. ``first_at``, ``last_at``: when its first and last members became
     public. ``opened_at``: when we saw its first member; ``settles_at``: until when more of them are waited for.

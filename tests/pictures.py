@@ -1,4 +1,4 @@
-"""Pictures of every page for the documentation: ``python -m tests.pictures [FOLDER]`` (docs/ without one).
+"""Pictures of every page for the documentation: ``python -m tests.pictures [FOLDER]`` (docs/images/ without one).
 
 Fills a database from the recorded timeline, serves it on loopback and looks at it with headless Chromium.
 """
@@ -60,4 +60,4 @@ def _filled(place: Path) -> Iterator[str]:
 if __name__ == "__main__":
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         sys.exit("tests.pictures needs chromium and chromedriver")
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "docs")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "docs" / "images")

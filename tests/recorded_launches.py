@@ -1,4 +1,4 @@
-"""``python -m tests.recorded_launches`` prints the launches of the recorded timeline: the table of docs/launches.md."""
+"""``python -m tests.recorded_launches`` prints the table of docs/explanation/launches.md from the recorded timeline."""
 
 from __future__ import annotations
 

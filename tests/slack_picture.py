@@ -1,4 +1,4 @@
-"""``python -m tests.slack_picture`` draws docs/slack.png: alerts as the channel makes them, looking as in Slack."""
+"""``python -m tests.slack_picture`` draws docs/images/slack.png: the channel's alerts, looking as in Slack."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def main() -> None:
               foundation_lab="qwen", foundation_origin="CN"),
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "slack.html", ROOT / "docs" / "slack.png"
+        source, target = Path(folder) / "slack.html", ROOT / "docs" / "images" / "slack.png"
         source.write_text(page("model-releases", messages))
         subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--force-device-scale-factor=1.5",

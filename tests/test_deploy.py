@@ -110,7 +110,7 @@ def test_a_backup_of_postgresql_can_be_restored(postgres_url: str, postgres_serv
     migrations.upgrade(engine)
     House(engine, hub).subscribe("origin:CN")
     plain = postgres_url.replace("postgresql+psycopg://", "postgresql://")
-    (dump,), (restore,) = said("operating.md", "pg_dump"), said("operating.md", "pg_restore")
+    (dump,), (restore,) = said("docs/how-to/operating.md", "pg_dump"), said("docs/how-to/operating.md", "pg_restore")
     _in_shell(dump, plain, tools, tmp_path)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM subscription"))
@@ -131,7 +131,7 @@ def _in_shell(line: str, database: str, tools: Path, folder: Path) -> None:
 
 
 def test_a_backup_of_sqlite_is_made_while_it_runs(sqlite_engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    (line,) = said("operating.md", "sqlite3")
+    (line,) = said("docs/how-to/operating.md", "sqlite3")
     _, _, statement = shlex.split(line)
     # The test's own folder is where it runs, as the docs' is that of the database.
     with sqlite3.connect(str(sqlite_engine.url.database)) as source:

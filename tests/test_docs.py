@@ -22,7 +22,7 @@ from tests.test_readme import COMMANDS, DOCS, said
 
 PROGRAMS = (
     "hub-monitor", "celery", "python", "make", "docker", "systemctl", "pg_dump", "pg_restore", "sqlite3", "openssl",
-    "pip", "uv", "curl",
+    "pip", "uv", "curl", "pre-commit",
 )  # fmt: skip
 NOT_HERE = {
     "docker compose up": "needs an engine; its commands run in tests/faults, the file is checked in test_deploy.py",
@@ -39,6 +39,8 @@ NOT_HERE = {
     "curl": "a mail server's pipe; the same POST is made in tests/channels/email/test_bounces.py",
     "hub-monitor subscribe journal": "the guide's own channel, which runs in tests/channels/test_guide.py",
     "hub-monitor up": "run in test_readme.py",
+    "python -m pytest": "the suite itself",
+    "pre-commit install": "writes into .git; its hooks call what `make lint types imports` calls",
 }
 """What is not run in this file, by how it begins, and why."""
 LINES = list(dict.fromkeys(line for page in DOCS for program in PROGRAMS for line in said(page, program)))
@@ -87,6 +89,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         assert made.returncode == 0, made.stderr
         words = {
             "REPO_ID": "Qwen/Qwen3-8B",
+            "monitor/labs/labs.toml": str(ROOT / "monitor" / "labs" / "labs.toml"),
             " ID": f" {made.stdout.strip()}",
             "C0123ABC": channel,
             "C0123 ": f"{channel} ",

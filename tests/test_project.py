@@ -78,7 +78,7 @@ def test_workflows_call_the_targets_of_the_makefile() -> None:
         for target in words.split()
     }
     assert called <= TARGETS
-    assert {"lint", "types", "imports", "dependencies", "audit", "test", "dist", "image"} <= called
+    assert {"lint", "types", "imports", "dependencies", "audit", "test", "docs", "dist", "image"} <= called
 
 
 def test_every_python_that_is_tested_is_supported() -> None:

@@ -1,7 +1,7 @@
 """Limits for the tables that only grow: what is older than the settings say is deleted, in small transactions.
 
 Releases, launches, announcements, corrections, outages and the identity of feed entries are kept for ever. See
-docs/operating.md for what each setting deletes.
+docs/how-to/operating.md for what each setting deletes.
 """
 
 from __future__ import annotations

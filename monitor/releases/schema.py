@@ -1,8 +1,8 @@
 """THE release object: every field once, with its type, its meaning, where it is read, and where it is shown.
 
-The JSON object, its description in OpenAPI, the columns of CSV and Parquet, ``releases_view``, docs/release.md and the
-example in the API's documentation follow from :data:`FIELDS`. A new field is a row here, what computes it, a migration
-and a test.
+The JSON object, its description in OpenAPI, the columns of CSV and Parquet, ``releases_view``,
+docs/reference/release.md and the example in the API's documentation follow from :data:`FIELDS`. A new field is a row
+here, what computes it, a migration and a test.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ def release_model() -> type[BaseModel]:
     fields: dict[str, Any] = {field.name: (field.type, Field(description=field.meaning)) for field in FIELDS}
     config = ConfigDict(extra="forbid", json_schema_extra={"example": example()})
     model = create_model("ReleaseObject", __config__=config, **fields)
-    model.__doc__ = "A release. Unknown is null; times are ISO 8601 in UTC. See docs/release.md."
+    model.__doc__ = "A release. Unknown is null; times are ISO 8601 in UTC. See docs/reference/release.md."
     return model
 
 
@@ -293,7 +293,7 @@ def example() -> dict[str, Any]:
 
 
 def as_markdown() -> str:
-    """The table of docs/release.md."""
+    """The table of docs/reference/release.md."""
     rows = (f"| `{field.name}` | {_typed(field.type)} | {field.meaning} |" for field in FIELDS)
     return "\n".join(("| field | type | meaning |", "| --- | --- | --- |", *rows)) + "\n"
 

@@ -83,7 +83,7 @@ Present = Annotated[Session, Depends(present_session, scope="function")]
 Q = Annotated[
     str,
     Query(
-        description="What to find, in the query language; empty: everything. See docs/query.md.",
+        description="What to find, in the query language; empty: everything. See docs/reference/query.md.",
         max_length=2_000,
         openapi_examples={
             "everything": {"value": ""},

@@ -108,7 +108,7 @@ class MemberObject(BaseModel):
 
 
 class LaunchObject(BaseModel):
-    """Repositories of one publisher and family that came out together. See docs/launches.md."""
+    """Repositories of one publisher and family that came out together. See docs/explanation/launches.md."""
 
     id: int
     name: str

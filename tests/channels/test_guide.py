@@ -1,4 +1,4 @@
-"""The channel that docs/channels.md shows works as it says, and is as short."""
+"""The channel that docs/contributors/channels.md shows works as it says, and is as short."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.releases.recorder import News
 from tests.channels.room import message_of, release
 from tests.conftest import ROOT
 
-GUIDE = (ROOT / "docs" / "channels.md").read_text()
+GUIDE = (ROOT / "docs" / "contributors" / "channels.md").read_text()
 
 
 def journal() -> Any:
@@ -25,7 +25,7 @@ def journal() -> Any:
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     assert len(code.splitlines()) < 60
     module: dict[str, Any] = {}
-    exec(compile(code, "docs/channels.md", "exec"), module)
+    exec(compile(code, "docs/contributors/channels.md", "exec"), module)
     return module["Journal"]()
 
 

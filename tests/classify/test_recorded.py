@@ -74,6 +74,8 @@ def test_every_piece_of_evidence_says_by_what_sign_what_stands_there_and_what_it
 
 
 def test_the_table_in_the_docs_is_what_comes_out(models: list[dict[str, Any]]) -> None:
-    docs = (Path(__file__).parents[2] / "docs" / "classification.md").read_text()
+    docs = (Path(__file__).parents[2] / "docs" / "explanation" / "classification.md").read_text()
     shown = docs.partition("<!-- recorded -->\n")[2].partition("<!-- /recorded -->")[0]
-    assert shown == table(models, registry()), f"paste this into docs/classification.md:\n{table(models, registry())}"
+    assert shown == table(models, registry()), (
+        f"paste into docs/explanation/classification.md:\n{table(models, registry())}"
+    )

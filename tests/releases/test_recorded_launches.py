@@ -10,7 +10,7 @@ import pytest
 from monitor.labs import load
 from tests.recorded_launches import Found, found, table
 
-DOCS = Path(__file__).parents[2] / "docs" / "launches.md"
+DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "launches.md"
 
 
 @pytest.fixture(scope="module")

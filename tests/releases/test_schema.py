@@ -98,6 +98,6 @@ def test_exports_and_the_view_hold_the_same_columns_and_values(history: Engine) 
 
 
 def test_the_docs_table_is_generated() -> None:
-    docs = (ROOT / "docs" / "release.md").read_text("utf-8")
+    docs = (ROOT / "docs" / "reference" / "release.md").read_text("utf-8")
     shown = docs.partition("<!-- fields -->\n")[2].partition("<!-- /fields -->")[0]
-    assert shown == as_markdown(), f"paste this into docs/release.md:\n{as_markdown()}"
+    assert shown == as_markdown(), f"paste this into docs/reference/release.md:\n{as_markdown()}"

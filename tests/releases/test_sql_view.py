@@ -1,4 +1,4 @@
-"""What docs/sql.md shows: the view on both databases, and DuckDB over an export."""
+"""What docs/reference/sql.md shows: the view on both databases, and DuckDB over an export."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitor.releases.search import stream
 from tests.conftest import ROOT
 from tests.releases.query.test_query import release
 
-SHOWN = re.findall(r"```sql\n(.+?)```", (ROOT / "docs" / "sql.md").read_text("utf-8"), re.DOTALL)
+SHOWN = re.findall(r"```sql\n(.+?)```", (ROOT / "docs" / "reference" / "sql.md").read_text("utf-8"), re.DOTALL)
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -54,7 +54,7 @@ def test_nobody_writes_through_the_view(history: Engine, statement: str) -> None
 
 
 def test_the_documented_role_reads_the_view_and_nothing_else(postgres_engine: Engine, postgres_server: str) -> None:
-    page = (ROOT / "docs" / "sql.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "sql.md").read_text("utf-8")
     role = f"reader_{uuid.uuid4().hex}"
     statements = re.search(r"```\n(CREATE ROLE reader.+?)```", page, re.DOTALL)
     assert statements

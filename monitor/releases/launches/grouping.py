@@ -5,7 +5,7 @@ the day of making is known, within :data:`REACH`), or in a chain of such steps: 
 timing in which they are seen makes a difference. A launch that a late member joins to another becomes one with it.
 
 A stranger's derivative never forms or joins a launch: it counts for its base. A publisher's own packed copy belongs
-to the launch of what it was made of, whenever it comes. See docs/launches.md.
+to the launch of what it was made of, whenever it comes. See docs/explanation/launches.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Launches as they are asked for: found by a query, counted, told with their members. See docs/launches.md."""
+"""Launches as they are asked for: found by a query, counted, told with their members.
+
+See docs/explanation/launches.md.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Told(NamedTuple):
     members: tuple[Any, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The launch object that every surface serves (see docs/launches.md)."""
+        """The launch object that every surface serves (see docs/explanation/launches.md)."""
         return as_json(self.launch, self.members)
 
 

@@ -1,4 +1,4 @@
-"""The query language: one text, one tree, two meanings (SQL, and a predicate). See docs/query.md."""
+"""The query language: one text, one tree, two meanings (SQL, and a predicate). See docs/reference/query.md."""
 
 from monitor.releases.query.parse import parse
 from monitor.releases.query.predicate import Predicate, explain, to_predicate

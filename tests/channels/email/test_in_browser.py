@@ -1,6 +1,6 @@
 """In headless Chromium: the whole path from signing up to leaving, and what letters look like.
 
-The pictures in ``docs/letters/`` are made here, when it is named: ``PICTURES=docs/letters pytest …``.
+The pictures in ``docs/images/email/`` are made here, when it is named: ``PICTURES=docs/images/email pytest …``.
 """
 
 from __future__ import annotations

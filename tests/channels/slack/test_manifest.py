@@ -10,7 +10,7 @@ from monitor.channels.slack.oauth import SCOPES
 from monitor.channels.slack.routes import router
 from tests.conftest import ROOT
 
-MANIFEST = yaml.safe_load((ROOT / "docs" / "slack-manifest.yaml").read_text())
+MANIFEST = yaml.safe_load((ROOT / "docs" / "how-to" / "slack-manifest.yaml").read_text())
 
 
 def test_its_addresses_are_routes() -> None:
