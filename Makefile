@@ -49,7 +49,7 @@ audit: .venv/installed-dev
 
 # The documentation as a site, in build/site; a link that leads nowhere fails.
 docs: .venv/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 check: test lint types imports dependencies docs
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -85,3 +88,23 @@ def test_every_python_that_is_tested_is_supported() -> None:
     (test,) = [job for path in WORKFLOWS for name, job in jobs(path).items() if name == "test"]
     oldest = PROJECT["project"]["requires-python"].removeprefix(">=")
     assert test["strategy"]["matrix"]["python"][0] == oldest
+
+
+def test_documentation_with_a_broken_link_or_a_page_outside_the_navigation_is_not_built(tmp_path: Path) -> None:
+    for name in ("docs", ".ci"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    with (tmp_path / "docs" / "index.md").open("a") as page:
+        page.write("[gone](nowhere.md) [no heading](reference/query.md#nowhere)")
+    (tmp_path / "docs" / "orphan.md").write_text("# Orphan")
+    (command,) = re.findall(r"\$\(BIN\)/(mkdocs .*)", (ROOT / "Makefile").read_text())
+    program, *words = shlex.split(command)
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / program), *words],
+        cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode != 0
+    for fault in ("nowhere.md", "#nowhere", "orphan.md"):
+        assert fault in done.stdout + done.stderr
