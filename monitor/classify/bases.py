@@ -66,17 +66,18 @@ def _listed(listed: wire.Model, own: str) -> tuple[list[str], str | None]:
 
 
 def _tagged(tagged: tuple[str, ...], own: str) -> tuple[list[str], str | None]:
-    """(ids, relation) of the tags ``base_model:X/Y`` and ``base_model:finetune:X/Y``."""
+    """(ids, relation) of the tags ``base_model:X/Y`` and ``base_model:finetune:X/Y``.
+
+    A relation that the Hub may come to use (``base_model:distill:X/Y``) names a base too.
+    """
     found, relation = [], None
     for text in tagged:
         head, colon, rest = text.partition(":")
-        if colon and head not in RELATIONS:
-            continue
         parsed = parse_repo_id(rest if colon else text)
         if parsed is None or parsed.lower() == own:
             continue
         found.append(parsed)
-        if colon:
+        if head in RELATIONS:
             relation = relation or head
     return distinct(found), relation
 

@@ -164,3 +164,10 @@ def test_the_case_of_a_base_decides_nothing(base: Any, upper: bool) -> None:
         changed = base.upper() if upper else base.lower()
         assert judged(changed).foundation == judged(base).foundation
         assert judged(changed).kind is judged(base).kind
+
+
+def test_a_relation_that_is_not_known_names_its_base_all_the_same() -> None:
+    found = judged(None, "base_model:distill:Qwen/Qwen3-8B")
+    assert (found.kind, found.lineage) == (Kind.FINETUNE, (Parent("Qwen/Qwen3-8B", Kind.FINETUNE),))
+    packed = judged(None, "base_model:distill:Qwen/Qwen3-8B", "base_model:quantized:Qwen/Qwen3-8B")
+    assert packed.kind is Kind.QUANTIZED

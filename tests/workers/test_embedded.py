@@ -170,6 +170,9 @@ def test_it_stops_cleanly_when_asked_and_serves_its_page_meanwhile(tmp_path: Pat
         until(lambda: items() == ["Qwen/Qwen3-8B"], 60, "the release in the API")
         with urllib.request.urlopen(found[0] + "/") as page:
             assert "Qwen/Qwen3-8B" in page.read().decode()
+        # Links lead to the port that it serves, where MONITOR_PUBLIC_URL is not set.
+        with urllib.request.urlopen(found[0] + "/feed.json") as feed:
+            assert json.load(feed)["feed_url"].startswith(found[0])
         assert running.stop() == 0
 
 
