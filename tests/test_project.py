@@ -108,3 +108,23 @@ def test_documentation_with_a_broken_link_or_a_page_outside_the_navigation_is_no
     assert done.returncode != 0
     for fault in ("nowhere.md", "#nowhere", "orphan.md"):
         assert fault in done.stdout + done.stderr
+
+
+def test_the_changelog_has_its_form_and_ends_at_the_version() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    versions = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+    assert versions[0] == "Unreleased"
+    released = [re.fullmatch(r"(\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)", line) for line in versions[1:]]
+    assert all(released)
+    numbers = [[int(part) for part in found[1].split(".")] for found in released if found is not None]
+    assert numbers == sorted(numbers, reverse=True)
+    assert ".".join(map(str, numbers[0])) == __version__
+    kinds = {line.removeprefix("### ") for line in lines if line.startswith("### ")}
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    for line in lines[lines.index(f"## {versions[1]}") + 1 :]:
+        assert not line.startswith(" "), f"an entry is one line: {line}"
+
+
+def test_security_names_the_version_that_is_supported() -> None:
+    series = ".".join(__version__.split(".")[:2])
+    assert f"| {series}.x | yes |" in (ROOT / "SECURITY.md").read_text()
