@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test coverage lint types imports dependencies audit docs check bench lock version dist image clean
+.PHONY: run test coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
 # python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock && .venv/bin/pip install --no-deps -e .
@@ -46,6 +46,11 @@ dependencies: .venv/installed-dev
 # What is known against the packages that requirements.lock pins.
 audit: .venv/installed-dev
 	@($(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --progress-spinner off -f json 2>/dev/null || true) | $(BIN)/python .ci/audit.py
+
+# Writes the tables of fields in docs/reference/release.md and docs/reference/query.md from the schema.
+# .venv/bin/python .ci/reference.py
+reference: .venv/installed
+	$(BIN)/python .ci/reference.py
 
 # The documentation as a site, in build/site; a link that leads nowhere fails.
 docs: .venv/installed-dev

@@ -1,8 +1,9 @@
-"""THE release object: every field once, with its type, its meaning, where it is read, and where it is shown.
+"""The release object and the query language: each field once.
 
 The JSON object, its description in OpenAPI, the columns of CSV and Parquet, ``releases_view``,
-docs/reference/release.md and the example in the API's documentation follow from :data:`FIELDS`. A new field is a row
-here, what computes it, a migration and a test.
+docs/reference/release.md and the example in the API documentation follow from :data:`FIELDS`. The fields that a query
+accepts, the sort orders, the search help, the API's description of ``q`` and docs/reference/query.md follow from
+:data:`QUERY_FIELDS`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from monitor.enums import (
     ARTEFACTS,
     Availability,
+    Event,
     Found,
     Kind,
     LabKind,
@@ -310,3 +312,108 @@ def _typed(kind: Any) -> str:
     if get_origin(plain) is dict or (isinstance(plain, type) and issubclass(plain, BaseModel)):
         return "object" + nullable
     return {int: "integer", float: "number"}.get(plain, "text") + nullable
+
+
+# --- the query language -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class QueryField:
+    """A field of the query language.
+
+    ``takes``: ``text``, ``word`` (one of ``words``), ``count``, ``date``, ``country``, or a syntax of its own
+    (``launch``, ``threshold``). ``meaning`` is plain text; ``example`` is a query. ``release_field``: the field of the
+    release object that it filters by; None where it filters by the history of changes. ``column``: the column of the
+    table, which is also what ``sortable`` fields are sorted by; None where the field filters by several.
+    """
+
+    name: str
+    takes: Literal["text", "word", "count", "date", "country", "launch", "threshold"]
+    meaning: str
+    example: str
+    release_field: str | None
+    column: str | None
+    sortable: bool
+    words: tuple[str, ...]
+
+
+def _query(
+    name: str,
+    takes: Literal["text", "word", "count", "date", "country", "launch", "threshold"],
+    meaning: str,
+    example: str,
+    *,
+    of: str | None = "",
+    column: str | None = "",
+    sortable: bool = False,
+    words: tuple[str, ...] = (),
+) -> QueryField:
+    release_field = name if of == "" else of
+    return QueryField(
+        name, takes, meaning, example, release_field, release_field if column == "" else column, sortable, words
+    )
+
+
+QUERY_FIELDS: tuple[QueryField, ...] = (
+    _query("origin", "country", "country of the publisher: ISO 3166-1 alpha-2, EU, or INT for a consortium",
+           "origin:CN,KR"),
+    _query("foundation", "text", "country, lab or repository of the root model that it was built on", "foundation:CN",
+           column=None),
+    _query("lab", "text", "a lab's id, name, alias or namespace", 'lab:"Mistral AI"'),
+    _query("namespace", "text", "the part of the repository id before the slash", "namespace:Qwen"),
+    _query("repo", "text", "repository id; * stands for any characters", "repo:Qwen/*-Instruct", of="repo_id",
+           sortable=True),
+    _query("kind", "word", _words(Kind), "kind:base", words=tuple(Kind)),
+    _query("params", "count", "total parameters", "params:7B..80B", of="params_total", sortable=True),
+    _query("active", "count", "active parameters", "active:<10B", of="params_active", sortable=True),
+    _query("size", "word", _SIZES, "size:small", words=tuple(Size)),
+    _query("license", "text", f"a license identifier, or a class: {_words(LicenseClass)}", "license:apache-2.0",
+           column=None),
+    _query("openness", "word", _words(Openness), "openness:open-weights", words=tuple(Openness)),
+    _query("gated", "word", "whether access has to be requested: true, false, auto, manual", "gated:false",
+           words=("true", "false", "auto", "manual")),
+    _query("task", "text", "the Hub's pipeline tag", "task:text-generation"),
+    _query("modality", "text", "what the task works on: text, image, audio, multimodal, …", "modality:image"),
+    _query("library", "text", "the library that loads it", "library:transformers"),
+    _query("language", "text", "an ISO 639 code or the name of a language", "language:ko", of="languages"),
+    _query("tag", "text", "a tag on the Hub", "tag:safetensors", of="tags"),
+    _query("released", "date", "when it became public", "released:7d", of="released_at", sortable=True),
+    _query("seen", "date", "when this monitor first saw it", "seen:>=2026-01-01", of="first_seen_at", sortable=True),
+    _query("downloads", "count", "downloads in the last 30 days", "downloads:>10K", sortable=True),
+    _query("likes", "count", "likes on the Hub", "likes:>=500", sortable=True),
+    _query("derivatives", "count", "number of models built on it", "derivatives:>=100", sortable=True),
+    _query("trending", "count", "its rank on the Hub's trending list, from 1", "trending:<=10", of="trending_rank",
+           sortable=True),
+    _query("crossed", "threshold", "a threshold that it crossed while it was tracked: downloads>=1M, likes>=1K,"
+           " derivatives>=100 or trending<=10; a subscription with this filter gets one alert for each threshold and"
+           " release, and no other alerts", "crossed:downloads>=1M", of=None),
+    _query("launch", "launch", "the number of a launch, any or none", "launch:any", column="launch_id"),
+    _query("via", "word", _words(Via), "via:trending", of="detected_via", words=tuple(Via)),
+    _query("event", "word", f"what happened: {_words(Event)}", "event:withdrawn", of=None, words=tuple(Event)),
+    _query("status", "word", _words(Status), "status:live", words=tuple(Status)),
+)  # fmt: skip
+"""Every field that a query accepts."""
+
+SORT_COLUMNS: dict[str, str] = {
+    **{field.name: field.column for field in QUERY_FIELDS if field.sortable and field.column is not None},
+    "created": "created_at",
+    "id": "id",
+}
+"""Sort orders, and the table's column that each one sorts by."""
+
+
+def query_description() -> str:
+    """How the API describes its parameter ``q``."""
+    names = ", ".join(f"`{field.name}`" for field in QUERY_FIELDS)
+    return f"What to find, in the query language; empty: everything. Fields: {names}. See docs/reference/query.md."
+
+
+def query_markdown() -> str:
+    """The table of fields in docs/reference/query.md."""
+    rows = (
+        f"| `{one.name}` | {one.meaning.replace('*', '`*`')} | `{one.example}` "
+        f"| {f'`{one.release_field}`' if one.release_field else 'changes'} | {'yes' if one.sortable else ''} |"
+        for one in QUERY_FIELDS
+    )
+    head = ("| field | takes | example | release field | sort |", "| --- | --- | --- | --- | --- |")
+    return "\n".join((*head, *rows)) + "\n"

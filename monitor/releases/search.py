@@ -39,21 +39,9 @@ from monitor.models import Change, Release, iso
 from monitor.releases.query import Query, lookup, to_sql
 from monitor.releases.query.tree import All, Term
 from monitor.releases.query.values import DATES
-from monitor.releases.schema import SOURCES, release_object
+from monitor.releases.schema import SORT_COLUMNS, SOURCES, release_object
 
-SORTS: dict[str, Any] = {
-    "released": Release.released_at,
-    "seen": Release.first_seen_at,
-    "created": Release.created_at,
-    "params": Release.params_total,
-    "active": Release.params_active,
-    "downloads": Release.downloads,
-    "likes": Release.likes,
-    "derivatives": Release.derivatives,
-    "trending": Release.trending_rank,
-    "repo": Release.repo_id,
-    "id": Release.id,
-}
+SORTS: dict[str, Any] = {name: getattr(Release, column) for name, column in SORT_COLUMNS.items()}
 """What releases can be sorted by: the largest or newest first (names from A, ranks from 1), with a leading ``-`` the
 other way round."""
 

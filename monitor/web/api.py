@@ -25,7 +25,7 @@ from monitor.releases.query import parse
 from monitor.releases.query.values import DATES
 from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import moment_of
-from monitor.releases.schema import release_object
+from monitor.releases.schema import query_description, release_object
 from monitor.releases.search import MOST, SORTS, find, release_page
 from monitor.releases.stats import DIMENSIONS, dimensions, stats, survey
 from monitor.service import Service
@@ -83,7 +83,7 @@ Present = Annotated[Session, Depends(present_session, scope="function")]
 Q = Annotated[
     str,
     Query(
-        description="What to find, in the query language; empty: everything. See docs/reference/query.md.",
+        description=query_description(),
         max_length=2_000,
         openapi_examples={
             "everything": {"value": ""},

@@ -18,6 +18,7 @@ from monitor.channels import formatting as words
 from monitor.db.engine import now
 from monitor.labs.countries import name as country
 from monitor.models import iso
+from monitor.releases.schema import QUERY_FIELDS
 from monitor.text import plain, short
 from monitor.urls import masked_url
 from monitor.web.rewrite import counted, term
@@ -140,5 +141,5 @@ templates.env.filters |= {
     "web_url": web_url,
     "told": told,
 }
-templates.env.globals |= {"address": linked, "term": term, "counted": counted}
+templates.env.globals |= {"address": linked, "term": term, "counted": counted, "query_fields": QUERY_FIELDS}
 templates.env.trim_blocks = templates.env.lstrip_blocks = True

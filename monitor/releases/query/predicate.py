@@ -14,6 +14,7 @@ from monitor.releases.query.glob import matcher
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
 from monitor.releases.query.words import labs_called, searchable
+from monitor.releases.schema import QUERY_FIELDS
 
 _RELEASED = (Event.RELEASE,)
 
@@ -26,13 +27,7 @@ class Predicate(Protocol):
 
 _Test = Callable[[Release, Collection[str]], bool]
 
-_ATTRIBUTES = {
-    "origin": "origin", "lab": "lab", "kind": "kind", "size": "size", "openness": "openness", "via": "detected_via",
-    "status": "status", "namespace": "namespace", "task": "task", "modality": "modality", "library": "library",
-    "params": "params_total", "active": "params_active", "downloads": "downloads", "likes": "likes",
-    "derivatives": "derivatives", "trending": "trending_rank",
-    "released": "released_at", "seen": "first_seen_at", "language": "languages", "tag": "tags",
-}  # fmt: skip
+_ATTRIBUTES = {field.name: field.column for field in QUERY_FIELDS if field.column is not None}
 _FOLDED = {"namespace", "task", "modality", "library"}
 
 

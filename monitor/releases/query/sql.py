@@ -16,33 +16,16 @@ from monitor.models import Change, Release, Tally
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
 from monitor.releases.query.words import certain, labs_called
+from monitor.releases.schema import QUERY_FIELDS
 
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 
 COLUMNS: dict[str, Anything] = {
-    "origin": Release.origin,
-    "lab": Release.lab,
-    "kind": Release.kind,
-    "size": Release.size,
-    "openness": Release.openness,
-    "via": Release.detected_via,
-    "status": Release.status,
-    "namespace": Release.namespace,
-    "task": Release.task,
-    "modality": Release.modality,
-    "library": Release.library,
-    "params": Release.params_total,
-    "active": Release.params_active,
-    "downloads": Release.downloads,
-    "likes": Release.likes,
-    "derivatives": Release.derivatives,
-    "trending": Release.trending_rank,
-    "released": Release.released_at,
-    "seen": Release.first_seen_at,
+    field.name: getattr(Release, field.column) for field in QUERY_FIELDS if field.column is not None
 }
 _EXACT = {"origin", "lab", "kind", "size", "openness", "via", "status"}
 """Columns whose values are canonical themselves, so that their indexes serve."""
-_LISTS: dict[str, Anything] = {"language": Release.languages, "tag": Release.tags}
+_LISTS = {"language", "tag"}
 
 
 class folded(GenericFunction[str]):  # noqa: N801
@@ -198,7 +181,7 @@ def _between(field: str, operator: str, value: str, now: datetime) -> ColumnElem
 
 def _in_list(field: str, values: tuple[str, ...]) -> ColumnElement[bool]:
     """Any of the values; each row's list is read once, however many they are."""
-    source = elements(col(_LISTS[field])).table_valued("value", name="item")
+    source = elements(col(COLUMNS[field])).table_valued("value", name="item")
     known = [value for value in values if value != NONE]
     parts = [exists(select(1).select_from(source).where(folded(source.c.value).in_(known)))] if known else []
     return or_(*parts, *([not_(exists(select(1).select_from(source)))] if NONE in values else []))

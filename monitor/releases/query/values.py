@@ -11,12 +11,13 @@ from functools import cache
 
 from monitor.classify.license import IDS as LICENSES
 from monitor.classify.repo_ids import HubURLError, reference
-from monitor.enums import Event, Kind, LicenseClass, Openness, Size, Status, Via
+from monitor.enums import LicenseClass
 from monitor.labs import in_use, slug
 from monitor.labs.countries import NAMES
 from monitor.releases.query import synonyms
 from monitor.releases.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
 from monitor.releases.query.synonyms import letters
+from monitor.releases.schema import QUERY_FIELDS
 
 FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 """Case is folded for ASCII alone: SQLite folds no more, and both databases and Python must agree."""
@@ -34,20 +35,11 @@ _COUNT = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
 _BACK = re.compile(r"(\d{1,5})([hdw])")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
-COUNTS = ("params", "active", "downloads", "likes", "derivatives", "trending")
-DATES = ("released", "seen")
+FIELDS = tuple(field.name for field in QUERY_FIELDS)
+COUNTS = tuple(field.name for field in QUERY_FIELDS if field.takes == "count")
+DATES = tuple(field.name for field in QUERY_FIELDS if field.takes == "date")
+WORDS = {field.name: field.words for field in QUERY_FIELDS if field.takes == "word"}
 LICENSE_CLASSES = frozenset(LicenseClass)
-WORDS = {
-    "kind": tuple(Kind),
-    "size": tuple(Size),
-    "openness": tuple(Openness),
-    "via": tuple(Via),
-    "status": tuple(Status),
-    "gated": ("true", "false", "auto", "manual"),
-    "event": tuple(Event),
-}
-TEXTS = ("foundation", "lab", "namespace", "repo", "license", "task", "modality", "library", "language", "tag")
-FIELDS = ("origin", *TEXTS, *WORDS, *COUNTS, *DATES, "launch", "crossed")
 ANY = "any"
 """The value that means: known, whatever it is."""
 _IDENT = re.compile(r"0*([1-9]\d{0,17})")
