@@ -44,3 +44,10 @@ def hub_time(value: Any) -> datetime | None:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except OverflowError:
         return None
+
+
+def iso(moment: datetime | str | None) -> str | None:
+    """ISO 8601 in UTC, ``2026-01-27T05:00:00Z`` (microseconds only where there are any); a text is that already."""
+    if moment is None or isinstance(moment, str):
+        return moment
+    return moment.isoformat().replace("+00:00", "Z")

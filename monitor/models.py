@@ -23,8 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from monitor.dates import iso as iso  # noqa: PLC0414 - for those who write times of the tables
 from monitor.db.engine import UTCDateTime
-from monitor.enums import Found
+from monitor.releases.schema import StatedColumns
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -107,11 +108,7 @@ class Launch(SQLModel, table=True):
     history: bool = Field(default=False)
 
 
-NOT_FOUND = {"found": str(Found.UNKNOWN), "link": None}
-"""What an artefact is of which nothing is known: ``Release.artefacts`` keeps the others alone."""
-
-
-class Release(SQLModel, table=True):
+class Release(StatedColumns, table=True):
     """One repository of the Hub, by its permanent id, with every judgement and the facts it rests on.
 
     ``pending``: a placeholder without weights, not told yet. ``facts``: the Hub's own object, merged from
@@ -683,10 +680,3 @@ class SlackSeen(SQLModel, table=True):
 
     digest: str = Field(sa_column=Column(Text, primary_key=True))
     at: datetime = _when(index=True)
-
-
-def iso(moment: datetime | str | None) -> str | None:
-    """ISO 8601 in UTC, ``2026-01-27T05:00:00Z`` (microseconds only where there are any); a text is that already."""
-    if moment is None or isinstance(moment, str):
-        return moment
-    return moment.isoformat().replace("+00:00", "Z")

@@ -31,6 +31,7 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
     bound = effective(wire.repo_id(model), terms, line, known)
     had = openness(model, terms, weights, papers, datasets, line.kind)
     task, gated = subject.task(model), model.get("gated")
+    stated = {name: read(model) for name, read in subject.STATED.items()}
     # By place, in the order of its fields: by name costs a tenth of all judging.
     return Classification._make(
         (
@@ -61,6 +62,7 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
             papers,
             datasets,
             weights,
+            {name: found.value for name, found in stated.items()},
             {
                 "origin": whose.evidence,
                 "kind": line.evidence,
@@ -70,6 +72,7 @@ def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothin
                 "effective_license": bound.evidence,
                 "openness": had.evidence,
                 "availability": had.availability_evidence,
+                **{name: found.evidence for name, found in stated.items()},
             },
         )
     )

@@ -109,8 +109,18 @@ class License(NamedTuple):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Stated(NamedTuple):
+    """A plain value (number or text) that the facts state, and where; None and no evidence where they do not."""
+
+    value: int | str | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
 class Classification(NamedTuple):
-    """Everything that a Hub model object says, judged; ``evidence`` by the judgement's name."""
+    """Everything that a Hub model object says, judged; ``evidence`` by the judgement's name.
+
+    ``stated``: values by the name of their column.
+    """
 
     lab: str | None
     lab_kind: LabKind | None
@@ -139,6 +149,7 @@ class Classification(NamedTuple):
     papers: tuple[str, ...]
     datasets: tuple[str, ...]
     has_weights: bool | None
+    stated: Mapping[str, int | str | None] = MappingProxyType({})
     evidence: Mapping[str, tuple[Evidence, ...]] = MappingProxyType({})
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from monitor.classify import wire
+from monitor.classify.result import Stated
 from monitor.classify.weights import holds_weights
 
 MODALITIES = {
@@ -151,3 +153,7 @@ def has_weights(model: wire.Model) -> bool | None:
     if True in held:
         return True
     return None if None in held or len(files) < len(siblings) else False
+
+
+STATED: dict[str, Callable[[wire.Model], Stated]] = {}
+"""Values that are only read, by the name of their column: each goes to the row, the evidence and ``classify``."""

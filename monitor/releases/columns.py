@@ -56,6 +56,7 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "papers": list(classification.papers),
         "datasets": list(classification.datasets),
         "tags": tags,
+        **classification.stated,
         "created_at": known_moment(facts.get("createdAt")),
         "modified_at": known_moment(facts.get("lastModified")),
         "downloads": bounded(facts.get("downloads")),

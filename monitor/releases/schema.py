@@ -18,7 +18,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from sqlmodel import SQLModel
 
+from monitor.dates import iso
 from monitor.enums import (
     ARTEFACTS,
     Availability,
@@ -33,7 +35,6 @@ from monitor.enums import (
     Status,
     Via,
 )
-from monitor.models import NOT_FOUND, iso
 
 
 class Reason(BaseModel):
@@ -64,6 +65,17 @@ class Artefact(BaseModel):
 
     found: Found
     link: str | None
+
+
+NOT_FOUND = {"found": str(Found.UNKNOWN), "link": None}
+"""What an artefact is if nothing is known about it; ``Release.artefacts`` holds only the others."""
+
+
+class StatedColumns(SQLModel):
+    """Columns of the table ``release`` that hold what the facts state, as ``STATED`` in classify/subject.py reads it.
+
+    :class:`monitor.models.Release` inherits them, so that a new one needs no line there.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.models import Release
 from monitor.releases.query import parse
+from monitor.releases.schema import COLUMNS, COMPUTED
 from monitor.releases.search import _encoded, search
 from tests.benchmarks._million import databases
 from tests.fakes.hub import until
@@ -37,14 +38,7 @@ TIMES = int(os.environ.get("TIMES", "100"))
 DATASETTE = os.environ.get("DATASETTE", "")
 OURS = [sys.executable, "-m", "uvicorn", "monitor.web.app:app", "--port", "PORT", "--log-level", "error"]
 
-FACTS = (
-    "repo_id, 'https://huggingface.co/' || repo_id AS url, namespace, name, lab, lab_kind, origin, origin_confidence, "
-    "foundation_repo_id, foundation_lab, foundation_origin, lineage, kind, params_total, params_active, params_source, "
-    "size, license, license_class, effective_license, effective_license_class, license_conflict, openness, "
-    "availability, artefacts, gated, task, modality, library, languages, papers, datasets, tags, created_at, "
-    "released_at, released_after, released_precision, first_seen_at, detected_via, announcement_url, downloads, likes, "
-    "derivatives, trending_rank, status, evidence"
-)
+FACTS = ", ".join((*(f"{COMPUTED[name]} AS {name}" if name in COMPUTED else name for name in COLUMNS), "evidence"))
 """What a release object tells, as columns."""
 
 
