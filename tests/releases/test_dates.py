@@ -77,11 +77,10 @@ def test_a_migration_forgets_such_dates_and_counts_them_as_unknown(engine: Engin
     made = datetime(2026, 6, 1, tzinfo=UTC)
     with db.transaction(engine) as session:
         session.add(release(repo_id="x/good", hub_id="a", released_at=made, created_at=made))
-    migrations.downgrade(engine, "0008")
-    with db.transaction(engine) as session:
         for number, year in enumerate((1, 2015, 9999)):
             moment = datetime(year, 6, 1, tzinfo=UTC)
             session.add(release(repo_id=f"x/{number}", hub_id=f"{number}", released_at=moment, created_at=moment))
+    migrations.downgrade(engine, "0008")
     migrations.upgrade(engine)
     with db.reading(engine) as session:
         dated = {row.repo_id: (row.created_at, row.released_at) for row in session.scalars(select(Release))}
