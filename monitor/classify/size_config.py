@@ -54,7 +54,7 @@ def from_config(config: Mapping[str, Any]) -> Counted | None:
     """Counts from ``config.json`` (with the towers that it nests); None where it does not hold enough."""
     if not config:
         return None
-    outer, text = language(config)
+    outer, text = language_config(config)
     counted = _language_model(text, outer)
     if counted is None:
         return None
@@ -68,7 +68,7 @@ def experts(config: Mapping[str, Any]) -> int | None:
     """How many experts a layer has; None for a dense model, or where nothing says."""
     if not config:
         return None
-    _, text = language(config)
+    _, text = language_config(config)
     for source in (text, config):
         found = _routed(source)
         if found is not None:
@@ -82,7 +82,7 @@ def _routed(config: Mapping[str, Any]) -> int | None:
     return found if found is not None and 1 < found < 100_000 else None
 
 
-def language(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def language_config(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """(what is around the language model's configuration, that itself), two steps down at the most."""
     outer = config
     if _NESTED.isdisjoint(config):
