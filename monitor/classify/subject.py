@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from monitor.classify import wire
-from monitor.classify.result import Stated
+from monitor.classify.result import Evidence, Stated
+from monitor.classify.size_config import language_config
 from monitor.classify.weights import holds_weights
 
 MODALITIES = {
@@ -155,5 +156,34 @@ def has_weights(model: wire.Model) -> bool | None:
     return None if None in held or len(files) < len(siblings) else False
 
 
-STATED: dict[str, Callable[[wire.Model], Stated]] = {}
+_LENGTHS = (
+    "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "model_max_length",
+)  # fmt: skip
+"""Where a configuration states its longest input: transformers, GPT-2, MPT, ChatGLM and Baichuan."""
+_NOT_LENGTHS = frozenset(
+    """roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl camembert data2vec-text ibert xmod mpnet longformer led
+    luke mluke lilt layoutlmv3 markuplm esm t5 mt5 umt5 longt5""".split()  # noqa: SIM905
+)
+"""Architectures whose number is another one: RoBERTa's kin count padding as positions, T5's positions are relative."""
+_MAX_LENGTH = 10**9
+"""Tokens. Larger numbers stand for "no limit" in configurations."""
+
+
+def context_length(model: wire.Model) -> Stated:
+    """The longest input in tokens, as the configuration states it, else the GGUF header."""
+    outer, language = language_config(wire.config(model))
+    for config in (language, outer):
+        if wire.text(config, "model_type") in _NOT_LENGTHS:
+            return Stated()
+        for key in _LENGTHS:
+            value = wire.count(config, key)
+            if value is not None and value < _MAX_LENGTH:
+                return Stated(value, (Evidence("config", f"{key}: {value}", "as its configuration states"),))
+    value = wire.count(wire.mapping(model, "gguf"), "context_length")
+    if value is None or value >= _MAX_LENGTH:
+        return Stated()
+    return Stated(value, (Evidence("gguf", f"context_length: {value}", "as the GGUF header states"),))
+
+
+STATED: dict[str, Callable[[wire.Model], Stated]] = {"context_length": context_length}
 """Values that are only read, by the name of their column: each goes to the row, the evidence and ``classify``."""

@@ -18,6 +18,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from sqlalchemy import BigInteger
+from sqlmodel import Field as Column
 from sqlmodel import SQLModel
 
 from monitor.dates import iso
@@ -76,6 +78,8 @@ class StatedColumns(SQLModel):
 
     :class:`monitor.models.Release` inherits them, so that a new one needs no line there.
     """
+
+    context_length: int | None = Column(default=None, sa_type=BigInteger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,8 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field("params_active", int | None, "parameters active for a token; never inferred from the total", 8_190_735_360),
     _field("params_source", str | None, "what the counts were read from", "safetensors"),
     _field("size", Size | None, _SIZES, "small"),
+    _field("context_length", int | None, "the longest input in tokens, as its configuration or GGUF header states it",
+           40_960),
     _field("license", str | None, "the licence as stated", "apache-2.0"),
     _field("license_class", LicenseClass, _words(LicenseClass), "permissive"),
     _field("effective_license", str | None, "the strictest licence along its lineage", "apache-2.0"),
@@ -236,7 +242,7 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field(
         "evidence",
         dict[str, list[Reason]],
-        "why, for kind, foundation, params, license, effective_license, openness and availability:"
+        "why, for kind, foundation, params, context_length, license, effective_license, openness and availability:"
         " `[{signal, value, says}]`",
         {"kind": [{"signal": "publisher", "value": "qwen", "says": "a lab's own release, and no base is stated"}]},
         read=_evidence,
