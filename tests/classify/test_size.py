@@ -575,3 +575,8 @@ def test_exponents_nested_settings_and_mixed_widths(
 ) -> None:
     found = classify({"id": "acme/Thing", "safetensors": {"parameters": types}, "config": config}, registry())
     assert found.params_total == total
+
+
+def test_total_and_active_parameters_keep_their_places() -> None:
+    found = judged("Qwen/Qwen3-30B-A3B")
+    assert (found.params_total, found.params_active) == (30 * B, 3 * B)
