@@ -1,22 +1,15 @@
-"""Learning history: within the allowance, once, and with the help of a process that may die."""
+"""Learning history: within the allowance, and once."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from monitor.ingest.backfill import PAGE, Progress, backfill
-from monitor.ingest.classification_worker import beside
 from monitor.ingest.hub.responses import HubError
 from monitor.models import Delivery, Release
-from tests.fakes.hub import model, until
+from tests.fakes.hub import model
 from tests.house import House
 
 
@@ -29,20 +22,6 @@ def test_a_backfill_waits_for_the_allowance_and_tells_nobody(house: House) -> No
     assert (done.met, done.learnt) == (5, 5)
     assert any(report.waiting > 0 for report in reports)
     assert house.count(Delivery) == 0
-
-
-def test_pages_are_judged_alike_here_beside_and_where_the_process_beside_is_killed(house: House) -> None:
-    listing = json.dumps([model(f"Qwen/Old-{n}-7B") | {"_id": f"{n:024x}"} for n in range(3)]).encode()
-    with beside(house.engine, house.watcher.registry) as judging:
-        here = judging(listing, None, more=True)()
-        until(lambda: judging.ready, 60.0, "the process beside")
-        there = judging(listing, None, more=True)()
-        coming = judging(listing, None, more=True)
-        assert judging.pid is not None
-        os.kill(judging.pid, signal.SIGKILL)
-        after = [coming(), judging(listing, None, more=False)()]
-    assert len(here.judgements) == 3
-    assert all(page.judgements == here.judgements for page in [there, *after])
 
 
 @pytest.mark.parametrize("limit", [PAGE, PAGE + 1])
@@ -69,41 +48,6 @@ def test_what_a_backfill_meets_again_is_judged_again(house: House) -> None:
     assert (done.met, done.learnt) == (1, 0)
     assert ("gated", "no", "manual") in house.changes("Qwen/Old-7B")
     assert house.count(Delivery) == 0
-
-
-STARTS = """
-import sys, time
-from monitor.db import make_engine
-from monitor.ingest.classification_worker import beside
-from monitor.labs import load
-with beside(make_engine(sys.argv[1]), load()) as judging:
-    judging(b"[]", None, more=True)
-    while judging.pid is None or not judging.ready:
-        time.sleep(0.01)
-    print(judging.pid, flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_process_beside_ends_with_the_one_that_started_it(house: House, how: signal.Signals) -> None:
-    place = house.engine.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", STARTS, place]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
-        assert one.stdout is not None
-        beside_it = int(one.stdout.readline())
-        assert alive(beside_it)
-        one.send_signal(how)
-        until(lambda: not alive(beside_it), 30.0, "the end of the process beside")
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # One that has ended, and that nobody has asked after, is there until somebody does.
-    return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.parametrize("date_", ["0001-01-01", "2024-12-31T00:00:00.000Z"])
