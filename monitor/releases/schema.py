@@ -40,7 +40,7 @@ from monitor.enums import (
 
 
 class Reason(BaseModel):
-    """Why a value is as it is: the signal that was read, what stood there, and what it says."""
+    """Evidence for a value: the signal that was read, its content, and what follows from it."""
 
     signal: str
     value: Any
@@ -48,7 +48,7 @@ class Reason(BaseModel):
 
 
 class Foundation(BaseModel):
-    """The root that a model was built on."""
+    """The root model that a model was built on."""
 
     repo_id: str
     lab: str | None
@@ -56,14 +56,14 @@ class Foundation(BaseModel):
 
 
 class Parent(BaseModel):
-    """A model that another was made of, and how."""
+    """A model that another was made from, and how."""
 
     repo_id: str
     relation: Kind
 
 
 class Artefact(BaseModel):
-    """Whether something came with the weights, and the link that shows it."""
+    """Whether something was published with the weights, and the link to it."""
 
     found: Found
     link: str | None
@@ -87,8 +87,8 @@ class ReleaseField:
     """A field of the release object.
 
     ``meaning`` is Markdown. ``read`` takes a :class:`monitor.models.Release` or a row with its names.
-    ``columns`` are those of exports and of ``releases_view``: the field's own name, none, or those that it is spread
-    over; each is the table's column of that name unless :data:`COMPUTED` says how it is made.
+    ``columns`` are those of exports and of ``releases_view``: the field's own name, none, or several;
+    each is the table's column of that name unless :data:`COMPUTED` says how it is made.
     """
 
     name: str
@@ -125,7 +125,7 @@ def hub_url(repo_id: str) -> str:
 
 
 def available(row: Any) -> str | None:
-    """Whether the weights can be had now: what became of the repository outranks what was read in its files."""
+    """Whether the weights are available now; the status of the repository outranks what its files say."""
     if row.status in {Status.GONE, Status.PRIVATE}:
         return str(Availability.WITHDRAWN)
     if row.availability == Availability.NO_WEIGHTS and row.announcement_url is not None:
@@ -166,18 +166,18 @@ def _words(words: Any) -> str:
 _SIZES = "tiny < 1B ≤ small < 10B ≤ medium < 50B ≤ large < 250B ≤ giant"
 
 FIELDS: tuple[ReleaseField, ...] = (
-    _field("repo_id", str, "namespace and name on the Hub, as they are now", "Qwen/Qwen3-8B"),
+    _field("repo_id", str, "current id on the Hub: namespace and name", "Qwen/Qwen3-8B"),
     _field("url", str, "its page on the Hub", hub_url("Qwen/Qwen3-8B"), read=lambda row: hub_url(row.repo_id)),
     _field("namespace", str, "the part of `repo_id` before the slash", "Qwen"),
     _field("name", str, "the part of `repo_id` after the slash", "Qwen3-8B"),
-    _field("lab", str | None, "the registry's id of the lab", "qwen"),
+    _field("lab", str | None, "id of the lab in the registry", "qwen"),
     _field("lab_kind", LabKind | None, _words(LabKind), "company"),
     _field("origin", str | None, "country of the publisher: ISO 3166-1 alpha-2, `EU` or `INT` for a consortium", "CN"),
-    _field("origin_confidence", float | None, "how sure `origin` is, 0–1", 0.99),
+    _field("origin_confidence", float | None, "confidence in `origin`, from 0 to 1", 0.99),
     _field(
         "origin_evidence",
         list[Reason],
-        "why `origin` is what it is: `[{signal, value, says}]`",
+        "evidence for `origin`: `[{signal, value, says}]`",
         [{"signal": "registry", "value": "Qwen", "says": "Qwen, CN"}],
         read=_origin_evidence,
         columns=(),
@@ -185,16 +185,17 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field(
         "foundation",
         Foundation | None,
-        "`{repo_id, lab, origin}` of the root that it was built on, itself for a base",
+        "`{repo_id, lab, origin}` of the root model that it was built on; a base model is its own root",
         {"repo_id": "Qwen/Qwen3-8B", "lab": "qwen", "origin": "CN"},
         read=_foundation,
         columns=("foundation_repo_id", "foundation_lab", "foundation_origin"),
     ),
-    _field("lineage", list[Parent], "the models that it was made of, `[{repo_id, relation}]`, nearest first", []),
+    _field("lineage", list[Parent], "the models that it was made from, `[{repo_id, relation}]`, nearest first", []),
     _field("kind", Kind, _words(Kind), "base"),
-    _field("params_total", int | None, "parameters in all", 8_190_735_360),
-    _field("params_active", int | None, "parameters active for a token; never inferred from the total", 8_190_735_360),
-    _field("params_source", str | None, "what the counts were read from", "safetensors"),
+    _field("params_total", int | None, "total parameters", 8_190_735_360),
+    _field("params_active", int | None, "parameters active for each token; never inferred from the total",
+           8_190_735_360),
+    _field("params_source", str | None, "source of the parameter counts", "safetensors"),
     _field("size", Size | None, _SIZES, "small"),
     _field("context_length", int | None, "the longest input in tokens, as its configuration or GGUF header states it",
            40_960),
@@ -202,47 +203,47 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field("license_class", LicenseClass, _words(LicenseClass), "permissive"),
     _field("effective_license", str | None, "the strictest licence along its lineage", "apache-2.0"),
     _field("effective_license_class", LicenseClass | None, "the class of `effective_license`", "permissive"),
-    _field("license_conflict", str | None, "a sentence, where the effective licence contradicts the stated one"),
+    _field("license_conflict", str | None, "how the effective licence contradicts the stated one"),
     _field("openness", Openness, _words(Openness), "open-weights"),
     _field("availability", Availability | None, _words(Availability), "public", read=available),
     _field(
         "artefacts",
         dict[str, Artefact],
-        f"`{{{_words(ARTEFACTS)}}}`, each `{{found, link}}`: yes, no (only where its lab says so) or unknown, and the"
-        " link that shows it",
+        f"`{{{_words(ARTEFACTS)}}}`, each `{{found, link}}`: yes, no (only if its lab says so) or unknown, and the"
+        " link to it",
         dict.fromkeys(ARTEFACTS, NOT_FOUND) | {"paper": {"found": "yes", "link": "https://arxiv.org/abs/2505.09388"}},
         read=_artefacts,
     ),
-    _field("gated", Literal[False, "auto", "manual"] | None, "whether access must be asked for; no licence", False,
-           read=_gated),
+    _field("gated", Literal[False, "auto", "manual"] | None,
+           "whether access has to be requested; independent of the licence", False, read=_gated),
     _field("task", str | None, "the Hub's pipeline tag", "text-generation"),
     _field("modality", str | None, "what the task works on: text, image, audio, multimodal, …", "text"),
     _field("library", str | None, "the library that loads it", "transformers"),
     _field("languages", list[str], "ISO 639 codes", ["en"]),
     _field("papers", list[str], "arXiv ids", ["2505.09388"]),
-    _field("datasets", list[str], "training data that the card or the tags name", []),
+    _field("datasets", list[str], "training data named in the card or the tags", []),
     _field("tags", list[str], "the Hub's tags", ["transformers", "safetensors", "license:apache-2.0"]),
-    _time("created_at", str | None, "when the repository was made, often in private", "2025-04-27T03:42:21Z"),
+    _time("created_at", str | None, "when the repository was created, often while private", "2025-04-27T03:42:21Z"),
     _time("released_at", str | None, "when it became public", "2025-04-28T09:12:00Z"),
-    _time("released_after", str | None, "the last moment at which it was known not to be public",
+    _time("released_after", str | None, "the latest time at which it was known not to be public",
           "2025-04-28T09:11:00Z"),
     _field("released_precision", Precision | None, f"how `released_at` is known: {_words(Precision)}", "window"),
-    _time("first_seen_at", str, "when this monitor saw it first", "2025-04-28T09:12:00Z"),
-    _field("detected_via", str, f"how this monitor saw it first: {_words(Via)}", "sweep"),
-    _field("announcement_url", str | None, "the entry of a feed that links to it",
+    _time("first_seen_at", str, "when this monitor first saw it", "2025-04-28T09:12:00Z"),
+    _field("detected_via", str, f"how this monitor first saw it: {_words(Via)}", "sweep"),
+    _field("announcement_url", str | None, "the feed entry that announces it",
            "https://qwenlm.github.io/blog/qwen3/"),
-    _field("launch", int | None, "the number of its launch, the same for all that came out with it", 7,
+    _field("launch", int | None, "number of its launch, shared by all releases in it", 7,
            read=attrgetter("launch_id")),
-    _field("downloads", int | None, "downloads of 30 days, as last seen", 1_200_000),
+    _field("downloads", int | None, "downloads in the last 30 days, as last seen", 1_200_000),
     _field("likes", int | None, "likes, as last seen", 540),
-    _field("derivatives", int | None, "how many others made something of it", 12),
-    _field("trending_rank", int | None, "its place among what trends on the Hub, from 1", 3),
-    _field("status", Status, "live; gone (deleted or private: the Hub shows the same for both); private (its webhook"
-           " said so); renamed (public under another name than first seen)", "live"),
+    _field("derivatives", int | None, "number of models built on it", 12),
+    _field("trending_rank", int | None, "its rank on the Hub's trending list, from 1; null: not on it", 3),
+    _field("status", Status, "live; gone (deleted or private: the Hub does not tell these apart); private (as its"
+           " webhook reported); renamed (public under another name than first seen)", "live"),
     _field(
         "evidence",
         dict[str, list[Reason]],
-        "why, for kind, foundation, params, context_length, license, effective_license, openness and availability:"
+        "evidence for kind, foundation, params, context_length, license, effective_license, openness and availability:"
         " `[{signal, value, says}]`",
         {"kind": [{"signal": "publisher", "value": "qwen", "says": "a lab's own release, and no base is stated"}]},
         read=_evidence,
@@ -267,7 +268,7 @@ COMPUTED = {
     "gated": "CASE gated WHEN 'no' THEN 'false' ELSE gated END",
     "launch": "launch_id",
 }
-"""SQL of the columns of ``releases_view`` that are no column of the table."""
+"""SQL of the columns of ``releases_view`` that differ from the table's."""
 SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch"}), "launch_id")
 """The columns of the table that these need."""
 
@@ -299,7 +300,7 @@ def _kind(kind: Any) -> str:
 
 @cache
 def release_model() -> type[BaseModel]:
-    """The release object as OpenAPI describes it: all fields are there, and no others."""
+    """The release object for OpenAPI: every field is required, and no others are allowed."""
     fields: dict[str, Any] = {field.name: (field.type, Field(description=field.meaning)) for field in FIELDS}
     config = ConfigDict(extra="forbid", json_schema_extra={"example": example()})
     model = create_model("ReleaseObject", __config__=config, **fields)
