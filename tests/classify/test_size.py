@@ -579,4 +579,4 @@ def test_exponents_nested_settings_and_mixed_widths(
 
 def test_total_and_active_parameters_keep_their_places() -> None:
     found = judged("Qwen/Qwen3-30B-A3B")
-    assert (found.params_total, found.params_active) == (30 * B, 3 * B)
+    assert (found.params_total, found.params_active) == (30_500_000_000, 3_300_000_000)
