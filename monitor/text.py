@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+"""Case is folded for ASCII alone: SQLite folds no more, and both databases and Python must agree."""
+
+
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )

@@ -20,6 +20,7 @@ from monitor.db.upsert import insert_absent
 from monitor.enums import Event, Precision, Sighting, Status, Via
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, Sighted
+from monitor.models.search_text import searchable
 from monitor.observability.tracing import spanned
 from monitor.releases.changes import note
 from monitor.releases.classification import History, Judgements, judge
@@ -30,7 +31,6 @@ from monitor.releases.hub_facts import POPULARITY, Kept, kept
 from monitor.releases.launches.announcement_links import expected
 from monitor.releases.launches.announcements import fulfil
 from monitor.releases.launches.grouping import WINDOW, assign, member
-from monitor.releases.query.words import searchable
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""The history as it was known at a moment: what every column was before it changed is appended, and can be read back.
+"""The history as it was known at a moment: what every column was before it changed is read back.
 
 Nothing is written when a release is first seen: its row is the newest state, and :class:`~monitor.models.Observed`
-holds what each change replaced. So ingestion and every question about the present cost what they would without it.
-To ask about the past, a transaction gets a view in the place of the table ``release``: the rows that have not changed
-since, and those that have, as they were. Every question that the history answers is then answered as of then.
+holds what each change replaced (kept by :mod:`monitor.models.listeners`). So ingestion and every question about the
+present cost what they would without it. To ask about the past, a transaction gets a view in the place of the table
+``release``: the rows that have not changed since, and those that have, as they were. Every question that the history
+answers is then answered as of then.
 
 What moves all the time (downloads, likes, places) is not kept by moment but by day: as of a moment it is what the
 last whole day before it had.
@@ -17,57 +18,19 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, Dialect, MetaData, Table, TextClause, bindparam, event, inspect, select, text, update
-from sqlalchemy.orm import LoaderCallableStatus
+from sqlalchemy import Column, Dialect, MetaData, Table, TextClause, bindparam, select, text, update
 from sqlmodel import Session, col
 
 from monitor.db.engine import UTCDateTime, now
 from monitor.models import Announcement, Json, Observed, Release, iso
+from monitor.models.listeners import BY_DAY, as_json_value
 from monitor.releases.retention import past_begins
 from monitor.releases.search import SearchError
 
-BY_DAY = ("downloads", "likes", "derivatives", "trending_rank")
-UNKEPT = frozenset({"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "words", *BY_DAY})
-"""Columns whose changes are not kept by moment: they are in no answer, or follow from others, or are kept by day."""
-
 _RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
-_KEPT = frozenset(column.key for column in _RELEASE.columns if column.key not in UNKEPT)
 _NAMES = [column.name for column in _RELEASE.columns]
 _MOMENTS = {column.key for column in _RELEASE.columns if isinstance(column.type, UTCDateTime)}
 _KNOWN = Table("release_known", MetaData(), *(Column(column.name, column.type) for column in _RELEASE.columns))
-
-
-# --- writing ----------------------------------------------------------------------------------------------
-
-
-@event.listens_for(Session, "before_flush")
-def _observe(session: Session, _context: Any, _instances: Any) -> None:
-    """Appends what the columns of changed releases were, in the transaction that changes them."""
-    moment = now()
-    for row in session.dirty:
-        if isinstance(row, Release) and row.id is not None:
-            before = _before(row)
-            if before:
-                session.add(Observed(release_id=row.id, at=moment, before=before))
-
-
-def _before(row: Release) -> dict[str, Any]:
-    state = inspect(row)
-    before = {}
-    # The values of changed columns alone: to ask each column for its history costs more than to write what it was.
-    for name, old in state.committed_state.items():
-        known = name in _KEPT and not isinstance(old, LoaderCallableStatus)
-        if known and name in state.dict and state.dict[name] != old:
-            before[name] = _plain(old)
-    return before
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it."""
-    return iso(value) if isinstance(value, datetime) else value
-
-
-# --- reading ----------------------------------------------------------------------------------------------
 
 
 def moment_of(text_: str) -> datetime:
@@ -196,7 +159,7 @@ def _undo(session: Session, moment: datetime) -> None:
     connection = session.connection()
     for names, rows in alike.items():
         if connection.dialect.name == "postgresql":
-            plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+            plain = [{name: as_json_value(value) for name, value in row.items()} for row in rows]
             connection.execute(_put_back_at_once(connection.dialect, names), {"rows": plain})
             continue
         put_back = update(_KNOWN).where(_KNOWN.c.id == bindparam("_id"))

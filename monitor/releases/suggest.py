@@ -11,10 +11,10 @@ from sqlmodel import Session, col
 
 from monitor.labs import Registry
 from monitor.models import Release
+from monitor.models.search_text import spoken
 from monitor.releases.query import Query
 from monitor.releases.query.synonyms import letters
 from monitor.releases.query.values import nearest
-from monitor.releases.query.words import spoken
 
 NAMES = 1_000
 """Releases whose names are compared with what was asked for: those with the most likes."""

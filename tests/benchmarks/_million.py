@@ -28,10 +28,10 @@ from monitor.db import migrations
 from monitor.db.upsert import insert_absent
 from monitor.labs import load
 from monitor.models import Launch, Release
+from monitor.models.search_text import searchable
 from monitor.releases.columns import judged
 from monitor.releases.hub_facts import kept
 from monitor.releases.launches.family import family_of
-from monitor.releases.query.words import searchable
 from monitor.releases.tally import CELL, DIMENSIONS, SUMS
 from tests.benchmarks._recorded import recorded
 

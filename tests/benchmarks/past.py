@@ -18,9 +18,10 @@ from sqlmodel import Session, col
 
 from monitor import db
 from monitor.models import Observed, Release
+from monitor.models.listeners import _keep_revisions
 from monitor.releases.export import as_jsonl
 from monitor.releases.query import parse
-from monitor.releases.revisions import _observe, as_of
+from monitor.releases.revisions import as_of
 from monitor.releases.search import search, stream
 from monitor.releases.stats import stats
 from tests.benchmarks._million import LAST, databases
@@ -72,7 +73,7 @@ def kept(engine: Engine, number: int = 2_000) -> tuple[float, float]:
     for turn in range(6):
         keeps = turn % 2 == 0
         if not keeps:
-            event.remove(Session, "before_flush", _observe)
+            event.remove(Session, "before_flush", _keep_revisions)
         with Session(engine) as session:
             began = time.perf_counter()
             for row in session.scalars(select(Release).order_by(col(Release.id)).limit(number)):
@@ -81,7 +82,7 @@ def kept(engine: Engine, number: int = 2_000) -> tuple[float, float]:
             spent[0 if keeps else 1].append(time.perf_counter() - began)
             session.rollback()
         if not keeps:
-            event.listen(Session, "before_flush", _observe)
+            event.listen(Session, "before_flush", _keep_revisions)
     return median(spent[0]), median(spent[1])
 
 

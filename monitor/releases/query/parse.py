@@ -11,10 +11,10 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.labs import Registry, in_use
+from monitor.models.search_text import spoken
 from monitor.releases.query.spelling import at, of_reference, spelled, unknown_field
 from monitor.releases.query.tree import All, Any, Node, Not, Query, QueryError, Term, normalised
 from monitor.releases.query.values import ANY, FIELDS, NONE, ValueProblem, fold, readings
-from monitor.releases.query.words import spoken
 
 LONGEST, MOST_TERMS, DEEPEST = 2_000, 100, 50
 """Characters, terms (each value counts) and levels of parentheses and negations of one query at the most."""

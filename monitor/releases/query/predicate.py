@@ -10,10 +10,11 @@ from typing import Protocol
 from monitor.db.engine import now as this_moment
 from monitor.enums import Event
 from monitor.models import Release
+from monitor.models.search_text import searchable
 from monitor.releases.query.glob import matcher
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
-from monitor.releases.query.words import labs_called, searchable
+from monitor.releases.query.words import labs_called
 from monitor.releases.schema import QUERY_FIELDS
 
 _RELEASED = (Event.RELEASE,)

@@ -18,9 +18,7 @@ from monitor.releases.query import synonyms
 from monitor.releases.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
 from monitor.releases.query.synonyms import letters
 from monitor.releases.schema import QUERY_FIELDS
-
-FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-"""Case is folded for ASCII alone: SQLite folds no more, and both databases and Python must agree."""
+from monitor.text import FOLD
 
 NONE = "none"
 """The value that means: unknown."""

@@ -1,0 +1,49 @@
+"""The tables, by subject. Whoever changes a release through these keeps its revisions and search text."""
+
+from monitor.dates import iso
+from monitor.models import listeners
+from monitor.models.columns import Id, Json, Moment
+from monitor.models.delivery import Delivery, DeliveryState, Notice, Silence
+from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
+from monitor.models.launch import Announcement, Launch
+from monitor.models.release import COUNTED, Adoption, Change, Correction, Observed, Release, Sighted, Tally
+from monitor.models.slack import SlackInstallation, SlackSeen
+from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Hint, Namespace, Outage, Poll
+from monitor.models.subscription import Subscription, Target
+
+__all__ = [
+    "COUNTED",
+    "Adoption",
+    "Announcement",
+    "Change",
+    "Correction",
+    "Counter",
+    "Delivery",
+    "DeliveryState",
+    "EmailBounce",
+    "EmailConfirmation",
+    "FailedLookup",
+    "Feed",
+    "FeedEntry",
+    "Hint",
+    "Id",
+    "Json",
+    "Launch",
+    "Moment",
+    "Namespace",
+    "Notice",
+    "Observed",
+    "Outage",
+    "Poll",
+    "Release",
+    "Sighted",
+    "Silence",
+    "SlackInstallation",
+    "SlackSeen",
+    "Subscription",
+    "Suppression",
+    "Tally",
+    "Target",
+    "iso",
+    "listeners",
+]

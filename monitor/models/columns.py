@@ -1,0 +1,69 @@
+"""Column types that both databases know, and how moments are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Integer,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from monitor.db.engine import UTCDateTime
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Id = BigInteger().with_variant(Integer, "sqlite")
+Moment = UTCDateTime()
+
+# Alembic names what it drops: every constraint needs a name that both dialects agree on.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def primary_key() -> Any:
+    """The number of a row, made by the database."""
+    return Field(default=None, sa_column=Column(Id, primary_key=True, autoincrement=True))
+
+
+def nullable_timestamp(*, index: bool = False) -> Any:
+    """A moment in UTC, or null."""
+    return Field(default=None, sa_column=Column(Moment, nullable=True, index=index))
+
+
+def timestamp(*, index: bool = False) -> Any:
+    """A moment in UTC."""
+    return Field(sa_column=Column(Moment, nullable=False, index=index))
+
+
+def nullable_text(*, index: bool = False) -> Any:
+    """A text, or null."""
+    return Field(default=None, sa_column=Column(Text, nullable=True, index=index))
+
+
+def required_text(*, index: bool = False, unique: bool = False) -> Any:
+    """A text."""
+    return Field(sa_column=Column(Text, nullable=False, index=index, unique=unique))
+
+
+def nullable_count(*, index: bool = False) -> Any:
+    """A whole number of 64 bits, or null."""
+    return Field(default=None, sa_column=Column(BigInteger, nullable=True, index=index))
+
+
+def json_list() -> Any:
+    """A list, kept as JSON."""
+    return Field(default_factory=list, sa_column=Column(Json, nullable=False))
+
+
+def json_object() -> Any:
+    """An object, kept as JSON."""
+    return Field(default_factory=dict, sa_column=Column(Json, nullable=False))

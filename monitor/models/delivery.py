@@ -1,0 +1,124 @@
+"""What is to be sent, and what was."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    false,
+)
+from sqlmodel import Field, SQLModel
+
+from monitor.models.columns import (
+    Id,
+    Moment,
+    nullable_text,
+    nullable_timestamp,
+    primary_key,
+    required_text,
+    timestamp,
+)
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class Delivery(SQLModel, table=True):
+    """One subscription told of one event of one release: unique, sent, marked.
+
+    ``message`` names the message that carries it, from the first attempt on, so that a second attempt sends
+    the same one. ``digest``: it is gathered, so it waits behind what is told at once. ``trace``: the id under which the
+    logs speak of the look that it came from. ``attempted_at`` is when the first send began that is under way or in
+    doubt. ``receipt`` is what the channel answered (Slack: channel and ts; email: the Message-ID).
+    """
+
+    __tablename__: ClassVar[str] = "delivery"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("subscription_id", "release_id", "event"),
+        Index("ix_delivery_state_due_at", "state", "due_at"),
+        Index("ix_delivery_target_id_state", "target_id", "state"),
+        Index("ix_delivery_launch_id_subscription_id", "launch_id", "subscription_id"),
+    )
+
+    id: int | None = primary_key()
+    subscription_id: str = Field(
+        sa_column=Column(Text, ForeignKey("subscription.id", ondelete="CASCADE"), nullable=False)
+    )
+    target_id: int = Field(sa_column=Column(Id, ForeignKey("target.id"), nullable=False))
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    launch_id: int | None = Field(
+        default=None, sa_column=Column(Id, ForeignKey("launch.id", ondelete="SET NULL"), nullable=True)
+    )
+    event: str = required_text()
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = timestamp()
+    due_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    message: str | None = nullable_text()
+    attempted_at: datetime | None = nullable_timestamp()
+    attempts: int = Field(default=0)
+    sent_at: datetime | None = nullable_timestamp()
+    receipt: str | None = nullable_text()
+    error: str | None = nullable_text()
+    digest: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    trace: str | None = nullable_text()
+
+
+class Silence(SQLModel, table=True):
+    """A source (the Hub, a feed, a namespace) that has gone silent.
+
+    The operators are told once it has lasted (``told_at``), and of its end once that has lasted (since ``back_at``).
+    Whoever sets ``told_at``, or deletes the row, writes the notices in the same transaction, so there is one of each.
+    """
+
+    __tablename__: ClassVar[str] = "silence"
+
+    source: str = Field(sa_column=Column(Text, primary_key=True))
+    since: datetime = timestamp()
+    says: str = required_text()
+    noticed_at: datetime = timestamp()
+    told_at: datetime | None = nullable_timestamp()
+    back_at: datetime | None = nullable_timestamp()
+
+
+class Notice(SQLModel, table=True):
+    """Sentences for one subscription, with an outbox of their own. ``due_at``: None when no more is tried.
+
+    Operators are told of silences; ``announcement_id`` and ``title``: who asked for it, of a model that was announced
+    without weights, once each.
+    """
+
+    __tablename__: ClassVar[str] = "notice"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_notice_announcement_id_subscription_id", "announcement_id", "subscription_id", unique=True),
+    )
+
+    id: int | None = primary_key()
+    subscription_id: str = Field(
+        sa_column=Column(Text, ForeignKey("subscription.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    text: str = required_text()
+    created_at: datetime = timestamp()
+    due_at: datetime | None = nullable_timestamp(index=True)
+    attempts: int = Field(default=0)
+    sent_at: datetime | None = nullable_timestamp()
+    receipt: str | None = nullable_text()
+    error: str | None = nullable_text()
+    title: str | None = nullable_text()
+    announcement_id: int | None = Field(
+        default=None, sa_column=Column(Id, ForeignKey("announcement.id", ondelete="CASCADE"), nullable=True)
+    )

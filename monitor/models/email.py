@@ -1,0 +1,67 @@
+"""Email: confirmations, bounces and suppressed addresses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import (
+    Column,
+    Text,
+)
+from sqlmodel import Field, SQLModel
+
+from monitor.models.columns import (
+    nullable_text,
+    nullable_timestamp,
+    primary_key,
+    required_text,
+    timestamp,
+)
+
+
+class Suppression(SQLModel, table=True):
+    """A mail address that is not written to: why (``hard``, ``soft``, ``complaint``), since when, in whose words.
+
+    Only the confirmation of a letter that is newer lifts it.
+    """
+
+    __tablename__: ClassVar[str] = "suppression"
+
+    address: str = Field(sa_column=Column(Text, primary_key=True))
+    why: str = required_text()
+    since: datetime = timestamp()
+    says: str | None = nullable_text()
+
+
+class EmailConfirmation(SQLModel, table=True):
+    """One confirmation letter that was asked for: what the limits count, and an outbox of its own.
+
+    ``due_at``: None once it went out or never will. ``client``: a keyed digest of who asked.
+    """
+
+    __tablename__: ClassVar[str] = "email_confirmation"
+
+    id: int | None = primary_key()
+    subscription_id: str = required_text()
+    address: str = required_text(index=True)
+    client: str = required_text(index=True)
+    created_at: datetime = timestamp()
+    due_at: datetime | None = nullable_timestamp(index=True)
+    attempts: int = Field(default=0)
+    sent_at: datetime | None = nullable_timestamp()
+    error: str | None = nullable_text()
+
+
+class EmailBounce(SQLModel, table=True):
+    """One report that a letter did not arrive or was not welcome. ``digest``: of the report, so it counts once."""
+
+    __tablename__: ClassVar[str] = "email_bounce"
+
+    id: int | None = primary_key()
+    digest: str = required_text(unique=True)
+    address: str = required_text(index=True)
+    kind: str = required_text()
+    status: str | None = nullable_text()
+    says: str | None = nullable_text()
+    at: datetime = timestamp()

@@ -1,0 +1,251 @@
+"""Releases, and what is kept of how they change and fare."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from monitor.models.columns import (
+    Id,
+    Json,
+    Moment,
+    json_list,
+    json_object,
+    nullable_count,
+    nullable_text,
+    nullable_timestamp,
+    primary_key,
+    required_text,
+    timestamp,
+)
+from monitor.releases.schema import StatedColumns
+
+SORTED = (
+    "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
+    "trending_rank",
+)  # fmt: skip
+COUNTED = (
+    "pending", "origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task", "status",
+    "params_total",
+)  # fmt: skip
+
+
+class Release(StatedColumns, table=True):
+    """One repository of the Hub, by its permanent id, with every judgement and the facts it rests on.
+
+    ``pending``: a placeholder without weights, not told yet. ``facts``: the Hub's own object, merged from
+    every look; ``listed_digest``: of the facts as a hub-wide listing last had them. ``released_after``: the last
+    moment at which it was known not to be public. ``words``: what bare words of a query are looked up in.
+    ``derivatives``: how many others made something of it; ``trending_rank``: its place in the list of what trends,
+    from 1, None where it is not in it.
+    """
+
+    __tablename__: ClassVar[str] = "release"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_release_namespace_status", "namespace", "status"),
+        Index("ix_release_lab_released_at_id", "lab", "released_at", "id"),
+        Index("ix_release_foundation_repo_id_id", "foundation_repo_id", "id"),
+        *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
+        # Repository ids know no case on the Hub.
+        Index("ix_release_repo_id_lower", text("lower(repo_id)")),
+        # The members of launches, with all that launches are counted by.
+        Index(
+            "ix_release_launched",
+            "launch_id",
+            "released_at",
+            *COUNTED,
+            sqlite_where=text("launch_id IS NOT NULL"),
+            postgresql_where=text("launch_id IS NOT NULL"),
+        ),
+        # Holds what is filtered and counted most, so that a walk of the newest reads the rows it gives and no others.
+        Index("ix_release_newest", "released_at", "id", *COUNTED),
+    )
+
+    id: int | None = primary_key()
+    hub_id: str = required_text(unique=True)
+    repo_id: str = required_text()
+    namespace: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = required_text()
+    lab: str | None = nullable_text()
+    lab_kind: str | None = nullable_text()
+    origin: str | None = nullable_text()
+    origin_confidence: float | None = Field(default=None, sa_column=Column(Float, nullable=True))
+    foundation_repo_id: str | None = nullable_text()
+    foundation_lab: str | None = nullable_text()
+    foundation_origin: str | None = nullable_text()
+    lineage: list[dict[str, str]] = json_list()
+    kind: str = required_text()
+    params_total: int | None = nullable_count()
+    params_active: int | None = nullable_count()
+    params_source: str | None = nullable_text()
+    size: str | None = nullable_text()
+    license: str | None = nullable_text()
+    license_class: str = required_text()
+    effective_license: str | None = nullable_text()
+    effective_license_class: str | None = nullable_text()
+    license_conflict: str | None = nullable_text()
+    openness: str = required_text()
+    availability: str | None = nullable_text()
+    artefacts: dict[str, Any] = json_object()
+    gated: str | None = nullable_text()
+    task: str | None = nullable_text()
+    modality: str | None = nullable_text()
+    library: str | None = nullable_text()
+    languages: list[str] = json_list()
+    papers: list[str] = json_list()
+    datasets: list[str] = json_list()
+    tags: list[str] = json_list()
+    created_at: datetime | None = nullable_timestamp()
+    modified_at: datetime | None = nullable_timestamp()
+    released_at: datetime | None = Field(default=None, sa_column=Column(Moment, nullable=True))
+    released_after: datetime | None = nullable_timestamp()
+    released_precision: str | None = nullable_text()
+    first_seen_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    detected_via: str = required_text()
+    announcement_url: str | None = nullable_text()
+    downloads: int | None = nullable_count()
+    likes: int | None = nullable_count()
+    derivatives: int | None = nullable_count()
+    trending_rank: int | None = nullable_count()
+    words: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    status: str = required_text()
+    pending: bool = Field(default=False)
+    history: bool = Field(default=False)
+    evidence: dict[str, Any] = json_object()
+    facts: dict[str, Any] = json_object()
+    facts_digest: str = required_text()
+    listed_digest: str | None = nullable_text()
+    launch_id: int | None = Field(
+        default=None, sa_column=Column(Id, ForeignKey("launch.id", ondelete="SET NULL"), nullable=True)
+    )
+
+
+class Tally(SQLModel, table=True):
+    """How many releases there are of each combination, kept in step with ``release`` by triggers.
+
+    Unknown is ``""``. On SQLite a cell is one row; on PostgreSQL writers only add rows, which a task merges: always
+    sum. The sum of the known parameter counts is ``params_high`` * 2**32 + ``params_low``: neither outgrows 64 bits.
+    """
+
+    __tablename__: ClassVar[str] = "tally"
+
+    id: int | None = primary_key()
+    origin: str = required_text()
+    foundation_origin: str = required_text()
+    lab: str = required_text()
+    kind: str = required_text()
+    size: str = required_text()
+    license_class: str = required_text()
+    openness: str = required_text()
+    task: str = required_text()
+    month: str = required_text()
+    releases: int = Field(sa_column=Column(BigInteger, nullable=False))
+    params_known: int = Field(sa_column=Column(BigInteger, nullable=False))
+    params_high: int = Field(sa_column=Column(BigInteger, nullable=False))
+    params_low: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Adoption(SQLModel, table=True):
+    """How a tracked release stood at the end of a day (UTC, ``2026-01-31``); days without a change have no row."""
+
+    __tablename__: ClassVar[str] = "adoption"
+
+    release_id: int = Field(sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), primary_key=True))
+    day: str = Field(sa_column=Column(Text, primary_key=True))
+    downloads: int | None = nullable_count()
+    likes: int | None = nullable_count()
+    trending_rank: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
+    derivatives: int | None = nullable_count()
+
+
+class Sighted(SQLModel, table=True):
+    """The first time that each way of looking saw a release, but for the first of all: that stands in its row."""
+
+    __tablename__: ClassVar[str] = "sighting"
+    __table_args__: ClassVar[Any] = (UniqueConstraint("release_id", "via"),)
+
+    id: int | None = primary_key()
+    release_id: int = Field(sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False))
+    via: str = required_text()
+    seen_at: datetime = timestamp()
+
+
+class Change(SQLModel, table=True):
+    """Something about a release that changed: appended, never rewritten.
+
+    ``event``: the word of what happened (:class:`monitor.enums.Event`), once it has held; None for what is no
+    event, or was taken back before it settled. ``waiting``: not settled yet. ``since``: what it was when this
+    began to change, where that is not ``before``.
+    """
+
+    __tablename__: ClassVar[str] = "change"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_change_event_release_id", "event", "release_id"),
+        # Who had a name before.
+        Index(
+            "ix_change_former_name",
+            text("lower(CAST(before AS TEXT))"),
+            sqlite_where=text("field = 'repo_id'"),
+            postgresql_where=text("field = 'repo_id'"),
+        ),
+    )
+
+    id: int | None = primary_key()
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    at: datetime = timestamp(index=True)
+    field: str = required_text()
+    before: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+    after: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+    because: str = required_text()
+    event: str | None = nullable_text()
+    waiting: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, index=True))
+    since: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+
+
+class Observed(SQLModel, table=True):
+    """What a release's columns were until a moment: appended whenever one changes, so that the past can be read.
+
+    ``before``: the columns that changed at ``at``, each with the value that it had before.
+    """
+
+    __tablename__: ClassVar[str] = "observed"
+    __table_args__: ClassVar[Any] = (Index("ix_observed_at_release_id", "at", "release_id"),)
+
+    id: int | None = primary_key()
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    before: dict[str, Any] = json_object()
+
+
+class Correction(SQLModel, table=True):
+    """A judgement that somebody made by hand: it outranks every other until it is ended. Appended, never rewritten."""
+
+    __tablename__: ClassVar[str] = "correction"
+
+    id: int | None = primary_key()
+    release_id: int = Field(
+        sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    field: str = required_text()
+    value: Any = Field(default=None, sa_column=Column(Json, nullable=True))
+    because: str = required_text()
+    at: datetime = timestamp()
+    ended_at: datetime | None = nullable_timestamp()

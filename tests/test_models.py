@@ -1,0 +1,35 @@
+"""Who changes a release through the models alone keeps its revisions and its search text."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from sqlalchemy import Engine, create_engine, text
+
+SCRIPT = """
+import sys
+from sqlmodel import Session, create_engine, select
+from monitor.models import Release
+with Session(create_engine(sys.argv[1])) as session:
+    row = session.exec(select(Release)).one()
+    row.license, row.tags = "mit", ["zebra"]
+    session.commit()
+"""
+
+
+def test_a_script_that_imports_the_models_alone_keeps_revisions_and_search_text(
+    sqlite_engine: Engine, sqlite_url: str
+) -> None:
+    from monitor import db
+    from tests.releases.query.test_query import release
+
+    with db.transaction(sqlite_engine) as session:
+        session.add(release(1, license="apache-2.0"))
+    done = subprocess.run([sys.executable, "-c", SCRIPT, sqlite_url], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with create_engine(sqlite_url).connect() as connection:
+        before = connection.execute(text("SELECT json_extract(before, '$.license') FROM observed")).scalars().all()
+        words = connection.execute(text("SELECT words FROM release")).scalar_one()
+    assert before == ["apache-2.0"]
+    assert " zebra " in words
