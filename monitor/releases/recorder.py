@@ -214,7 +214,6 @@ def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[s
     created = columns["created_at"]
     news, after = watch.judge(sighting, created)
     when = (None, None, None) if columns["pending"] else _released(sighting, created, after, news=news)
-    # The words are put together here, for judging may be done elsewhere at the same time, and takes longer.
     return columns | {
         "hub_id": sighting.hub_id,
         "released_at": when[0],
