@@ -70,7 +70,7 @@ def hurried(engine: Engine, database_url: str) -> Iterator[TestClient]:
 def test_a_question_that_takes_too_long_is_given_up_with_a_clear_answer(
     hurried: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(db, "_STEPS", 100)
+    monkeypatch.setattr("monitor.db.engine._STEPS", 100)
     answer = hurried.get(path + quote(SLOW))
     assert answer.status_code == 503
     if path.startswith("/api"):
@@ -81,7 +81,7 @@ def test_a_question_that_takes_too_long_is_given_up_with_a_clear_answer(
 
 
 def test_a_connection_that_was_limited_is_not_any_more(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "_STEPS", 100)
+    monkeypatch.setattr("monitor.db.engine._STEPS", 100)
     counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT max(i) FROM n"
     with pytest.raises(Exception) as given_up, db.reading(engine, timeout=0.001) as session:
         session.execute(text(counting))
