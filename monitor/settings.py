@@ -1,4 +1,4 @@
-"""Every knob: one class, read from the environment (prefix ``MONITOR_``) and a ``.env`` file."""
+"""All settings: one class, read from the environment (prefix ``MONITOR_``) and a ``.env`` file."""
 
 from __future__ import annotations
 
@@ -44,22 +44,24 @@ class Settings(BaseSettings):
 
     database_url: str = Field("sqlite:///hub-monitor.db", description="SQLite file or postgresql+psycopg://…")
     database_prepared_statements: bool = Field(
-        True, description="may PostgreSQL keep prepared statements; false behind PgBouncer in transaction mode"
+        True, description="use prepared statements on PostgreSQL; set to false behind PgBouncer in transaction mode"
     )
-    broker_url: str = Field("memory://", description="redis://… for many workers; memory:// is one process")
+    broker_url: str = Field(
+        "memory://", description="redis://… for several workers; memory:// runs everything in one process"
+    )
     hf_endpoint: str = Field(
-        HUB, validation_alias=AliasChoices("HF_ENDPOINT", "hf_endpoint"), description="the Hub to watch"
+        HUB, validation_alias=AliasChoices("HF_ENDPOINT", "hf_endpoint"), description="URL of the Hub to monitor"
     )
     hf_token: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("HF_TOKEN", "hf_token"),
-        description="a Hub token, for its larger allowance",
+        description="Hub access token; raises the Hub's rate limit",
     )
     hub_interval: float = Field(
         60,
         gt=0,
         le=86_400,
-        description="seconds between polls, and between two sweeps of one namespace at the least",
+        description="seconds between polls; minimum seconds between two sweeps of one namespace",
     )
     launch_window: float | None = Field(
         None,
@@ -68,93 +70,93 @@ class Settings(BaseSettings):
         description="seconds within which a family's repositories are one launch; one hour, "
         "or sixty hub intervals where that is less",
     )
-    feed_interval: float = Field(300, gt=0, le=86_400, description="the shortest seconds between two reads of one feed")
+    feed_interval: float = Field(300, gt=0, le=86_400, description="minimum seconds between two reads of one feed")
     hub_requests_per_window: int = Field(
-        400, ge=1, le=100_000, description="requests to the Hub in any 5 minutes at the most"
+        400, ge=1, le=100_000, description="maximum requests to the Hub in any 5 minutes"
     )
     heartbeat_url: SecretStr | None = Field(
-        None, description="requested (GET) after each round in which both polls of the Hub succeeded; may be private"
+        None,
+        description="URL requested with GET after each round in which both polls of the Hub succeeded; may be private",
     )
-    labs_file: Path | None = Field(None, description="your own labs, merged over the registry that ships")
+    labs_file: Path | None = Field(None, description="file with your own labs, merged over the built-in registry")
     feeds: Annotated[tuple[str, ...] | None, NoDecode] = Field(
-        None, description="comma-separated feed URLs instead of the registry's; set but empty: none"
+        None, description="comma-separated feed URLs that replace the registry's; set to an empty value for no feeds"
     )
     hub_webhook_secret: SecretStr | None = Field(
-        None, description="secret of the Hub's webhook; without it POST /hooks/hub answers 403"
+        None, description="secret of the Hub's webhook; without it POST /hooks/hub returns 403"
     )
-    slack_bot_token: SecretStr | None = Field(None, description="xoxb-…, to post with")
-    slack_signing_secret: SecretStr | None = Field(None, description="checks what Slack sends")
+    slack_bot_token: SecretStr | None = Field(None, description="bot token (xoxb-…) used to post messages")
+    slack_signing_secret: SecretStr | None = Field(None, description="verifies requests from Slack")
     slack_client_id: str | None = Field(None, description="for “Add to Slack”")
     slack_client_secret: SecretStr | None = Field(None, description="for “Add to Slack”")
-    slack_api_url: str = Field("https://slack.com/api/", description="where Slack's Web API is")
+    slack_api_url: str = Field("https://slack.com/api/", description="base URL of Slack's Web API")
     smtp_url: SecretStr | None = Field(None, description="smtp://user:pass@host:587?starttls=true or smtps://…")
-    email_from: str | None = Field(None, description="the sender of letters")
-    email_rate: float | None = Field(
-        None, gt=0, le=10_000, description="letters a second at the most, by all workers together"
-    )
+    email_from: str | None = Field(None, description="sender address of emails")
+    email_rate: float | None = Field(None, gt=0, le=10_000, description="maximum emails per second, across all workers")
     dkim_key: Path | None = Field(
-        None, description="file with the RSA private key (PEM) that signs letters; needs the extra `dkim`"
+        None, description="file with the RSA private key (PEM) that signs emails; needs the extra `dkim`"
     )
     dkim_selector: str = Field(
-        "hub-monitor", pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$", description="its name in the DNS"
+        "hub-monitor",
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$",
+        description="DKIM selector: the name of the key in the DNS",
     )
     bounce_url: SecretStr | None = Field(
-        None, description="mailbox that bounces come to: imaps://user:pass@host/INBOX or imap://…?starttls=true"
+        None, description="mailbox that receives bounces: imaps://user:pass@host/INBOX or imap://…?starttls=true"
     )
     public_url: str = Field(
         "http://127.0.0.1:8000",
-        description="the base of links in letters and messages; `up` and `demo` follow `--host` and `--port` "
-        "where it is not set",
+        description="base URL of links in emails and messages; if not set, `up` and `demo` use `--host` and `--port`",
     )
     secret_key: SecretStr | None = Field(
         None,
-        description="signs links and seals tokens; several, comma-separated: the first is used, the others still "
-        "read; made on first start and kept beside the embedded database",
+        description="signs links and encrypts tokens; comma-separated keys: the first is used, the others can still "
+        "read; generated on first start and stored next to the embedded database",
     )
     admin_token: SecretStr | None = Field(
-        None, description="bearer token of the administration API; without it that API answers 403"
+        None, description="bearer token of the administration API; without it that API returns 403"
     )
     requests_per_minute: int = Field(
         600,
         ge=0,
         le=1_000_000,
-        description="requests of one client in a minute to API, pages, feeds and exports; 0: any",
+        description="maximum requests per client per minute to the API, pages, feeds and exports; 0: no limit",
     )
     keep_past_days: int = Field(
         0,
         ge=0,
         le=36_500,
-        description="days for which the past can be asked for (`as_of`): older values, changes of releases of no lab, "
-        "and days of adoption are deleted; 0: all is kept",
+        description="days for which earlier values can be queried (`as_of`): older values, changes to releases of no "
+        "lab, and daily adoption figures are deleted; 0: keep everything",
     )
     keep_deliveries_days: int = Field(
-        400, ge=0, le=36_500, description="days for which deliveries that were sent or given up are kept; 0: for ever"
+        400, ge=0, le=36_500, description="days to keep deliveries that were sent or have failed for good; 0: for ever"
     )
     keep_feed_texts_days: int = Field(
-        180, ge=0, le=36_500, description="days for which the summaries of feed entries are kept; 0: for ever"
+        180, ge=0, le=36_500, description="days to keep the summaries of feed entries; 0: for ever"
     )
     concurrent_exports: int = Field(
-        4, ge=1, le=100, description="exports that one web process sends at the same time; more get 503"
+        4, ge=1, le=100, description="maximum concurrent exports per web process; further requests get 503"
     )
     reader_timeout: float = Field(
         30,
         gt=0,
         le=3_600,
-        description="seconds after which a client that takes nothing more of a response is disconnected",
+        description="seconds after which a client that stops reading a response is disconnected",
     )
     query_timeout: float = Field(
         10,
         gt=0,
         le=3_600,
-        description="seconds after which a question of a reader to the database is given up with 503",
+        description="seconds after which a read query to the database is cancelled and answered with 503",
     )
     trusted_proxies: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
-        description="comma-separated addresses or networks of proxies whose X-Forwarded-For is believed; "
-        "else each proxy counts as one client",
+        description="comma-separated addresses or networks of proxies whose X-Forwarded-For is trusted; "
+        "otherwise each proxy counts as one client",
     )
     allow_private_targets: bool = Field(
-        False, description="may feeds and outgoing webhooks reach private and loopback addresses"
+        False, description="allow feeds and outgoing webhooks to reach private and loopback addresses"
     )
 
     @field_validator("feeds", "trusted_proxies", mode="before")
@@ -226,7 +228,7 @@ class Settings(BaseSettings):
     @classmethod
     def _some_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _listed(value.get_secret_value()):
-            raise ValueError("names no key")
+            raise ValueError("contains no key")
         return value
 
     @field_validator("feeds")
@@ -244,7 +246,7 @@ class Settings(BaseSettings):
             try:
                 ip_network(one, strict=False)
             except ValueError:
-                raise ValueError(f"{one!r} is no IP address or network (like 10.0.0.0/8)") from None
+                raise ValueError(f"{one!r} is not an IP address or network (like 10.0.0.0/8)") from None
         return value
 
     @model_validator(mode="after")

@@ -248,11 +248,11 @@ def test_what_fails_and_what_is_ignored_is_shown(house: House) -> None:
     for n in range(250):
         house.hub.add(model(f"x/m{n}"))
     house.begin("Qwen")
-    assert "Look-ups that failed" not in client.get("/status").text
+    assert "Failed lookups" not in client.get("/status").text
     house.hub.add(model("b/child", base_model="a/base", relation="finetune", _served={"createdAt": "<b>soon"}))
     house.look()
     page = client.get("/status").text
-    assert "Look-ups that failed" in page
+    assert "Failed lookups" in page
     assert "a/base" in page
     assert "503" in page
     assert "&lt;b&gt;soon" in page

@@ -178,10 +178,10 @@ def test_a_release_shows_facts_evidence_lineage_and_what_happened(client: httpx.
     page = read(client, f"/releases/{BASE}")
     assert BASE in page.text
     assert "registered as Qwen" in page.text  # evidence of its origin
-    assert "Repository made" in page.text
-    assert "First seen here" in page.text
-    assert page.text.count("First seen here") == 1
-    assert "Built on it, all the way down" in page.text
+    assert "Repository created" in page.text
+    assert "First observed" in page.text
+    assert page.text.count("First observed") == 1
+    assert "Built on it, directly or indirectly" in page.text
     below = client.get("/api/v1/releases", params={"q": f"foundation:{BASE} -repo:{BASE}"}).json()["items"]
     assert {f"/releases/{quote(one['repo_id'])}" for one in below} <= set(page.links)
 
@@ -288,7 +288,7 @@ def test_the_api_is_described_for_people(client: httpx.Client) -> None:
 def test_errors_are_pages_for_people_and_json_for_programs(client: httpx.Client) -> None:
     page = client.get("/releases/no/body")
     assert page.status_code == 404
-    assert "There is no release no/body in this history." in page.text
+    assert "Release no/body is not recorded." in page.text
     assert client.get("/api/v1/releases/no/body").json()["error"]["code"] == "not_found"
     assert client.post("/").status_code == 405
     assert client.get("/releases?cursor=nonsense").status_code == 422
@@ -332,8 +332,8 @@ def test_an_empty_history_has_every_page(tmp_path: Any) -> None:
     with TestClient(create_app(made)) as client:
         for path in ("/", "/labs", "/labs/qwen", "/trends", "/trends/chart", "/trends/chart.svg", "/status", "/docs"):
             assert client.get(path).status_code == 200, path
-        assert "Nothing yet" in client.get("/").text
-        assert "has not been asked yet" in client.get("/status").text
+        assert "No releases yet" in client.get("/").text
+        assert "has not been polled yet" in client.get("/status").text
     made.engine.dispose()
 
 

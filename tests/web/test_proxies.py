@@ -45,7 +45,7 @@ def test_the_client_is_the_last_hop_before_the_trusted_proxies(
 
 def test_a_proxy_that_is_no_network_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONITOR_TRUSTED_PROXIES", "10.0.0.0/8, nginx")
-    with pytest.raises(SettingsError, match="MONITOR_TRUSTED_PROXIES: 'nginx' is no IP address or network"):
+    with pytest.raises(SettingsError, match="MONITOR_TRUSTED_PROXIES: 'nginx' is not an IP address or network"):
         load()
     monkeypatch.setenv("MONITOR_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
     assert load().trusted_proxies == ("10.0.0.0/8", "::1")

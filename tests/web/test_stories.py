@@ -174,7 +174,7 @@ def test_a_correction_outranks_automation_and_says_why(client: TestClient, sqlit
         assert end(session, stored, ["origin", "params_total"]) == 2
         rejudge(session, [stored], REGISTRY)
     assert (row().origin, row().params_total) == (None, guessed)
-    assert "To be reviewed" in client.get("/review").text
+    assert "Needs review" in client.get("/review").text
 
 
 @pytest.mark.parametrize("text", ["origin", "origin=XX1", "status=gone", "kind=none", "params_total=many", "lab="])

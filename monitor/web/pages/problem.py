@@ -10,11 +10,11 @@ from fastapi.responses import HTMLResponse
 from monitor.web.render import page
 
 TITLES = {
-    404: "Not here",
-    405: "Not this way",
-    422: "That cannot be read",
+    404: "Not found",
+    405: "Method not allowed",
+    422: "Invalid request",
     429: "Too many requests",
-    503: "Not at the moment",
+    503: "Temporarily unavailable",
 }
 
 

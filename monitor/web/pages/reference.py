@@ -14,13 +14,13 @@ from monitor.web.render import page
 router = APIRouter()
 METHODS = ("get", "post", "put", "patch", "delete")
 TOLD = {
-    "releases": "Ask the history. Needs no key.",
+    "releases": "Query the recorded releases. No key needed.",
     "labs": "The registry of labs.",
     "feeds": "Any query as a feed.",
-    "email": "Letters: signing up.",
+    "email": "Sign up for email alerts.",
     "administration": "Subscriptions, with the bearer token of MONITOR_ADMIN_TOKEN.",
-    "hooks": "What others call.",
-    "operation": "For those who run it.",
+    "hooks": "Endpoints that other services call.",
+    "operation": "For operators.",
 }
 
 

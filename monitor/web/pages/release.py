@@ -59,9 +59,7 @@ def release(
     row = find(session, f"{namespace}/{name}")
     if row is None:
         # What others were built on need not be in the history: the Hub may know it.
-        return error(
-            request, 404, f"There is no release {namespace}/{name} in this history.", hub=f"{namespace}/{name}"
-        )
+        return error(request, 404, f"Release {namespace}/{name} is not recorded.", hub=f"{namespace}/{name}")
     derivatives = _derivatives(session, row, after)
     more = derivatives[SHOWN - 1].id if len(derivatives) > SHOWN else None
     context: dict[str, Any] = {
@@ -189,13 +187,13 @@ NAMES = {
 
 def _timeline(session: Session, row: Release) -> list[Moment]:
     """What happened to a release, the oldest first."""
-    moments = [Moment(row.created_at, "Repository made")] if row.created_at else []
+    moments = [Moment(row.created_at, "Repository created")] if row.created_at else []
     if row.released_at and row.released_precision != "created":
         sure = f"not before {when(row.released_after)}" if row.released_after else f"{row.released_precision}"
         moments.append(Moment(row.released_at, "Public", sure))
-    moments.append(Moment(row.first_seen_at, "First seen here", f"by {row.detected_via}"))
+    moments.append(Moment(row.first_seen_at, "First observed", f"by {row.detected_via}"))
     seen = select(Sighted).where(col(Sighted.release_id) == row.id, col(Sighted.via) != row.detected_via)
-    moments += [Moment(one.seen_at, "First seen here", f"by {one.via}") for one in session.scalars(seen)]
+    moments += [Moment(one.seen_at, "First observed", f"by {one.via}") for one in session.scalars(seen)]
     changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
     for change in session.scalars(changes):
         what = NAMES.get(change.field, change.field)

@@ -30,10 +30,10 @@ COUNTED_FOR, KEPT = 15.0, 256
 """Seconds for which counted facets serve again, and how many queries' are kept."""
 SORTS = {
     "released": "newest release",
-    "seen": "newest seen here",
+    "seen": "newest detected",
     "downloads": "most downloads",
     "likes": "most likes",
-    "derivatives": "most built on",
+    "derivatives": "most derivatives",
     "trending": "trending",
     "params": "most parameters",
     "-params": "fewest parameters",

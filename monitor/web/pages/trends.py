@@ -58,27 +58,27 @@ DERIVED = "kind:finetune,adapter,merge,quantized,conversion"
 QUESTIONS = (
     Question(
         "Who releases open weights?",
-        "Base models and their makers' own variants a month, by the publisher's country.",
+        "Base models and their publishers' own variants per month, by the publisher's country.",
         "month,origin",
         "kind:base",
     ),
     Question(
-        "Who launches?",
-        "Launches a month by the publisher's country: however many sizes and packings come out together, they are one.",
+        "Who launches models?",
+        "Launches per month by the publisher's country. All sizes and formats released together count as one.",
         "month,origin",
         "launch:any",
         "launches",
     ),
     Question(
-        "Who releases the largest?",
-        "Parameters of base models released a month, summed, where the count is known.",
+        "Who releases the largest models?",
+        "Total parameters of base models released per month, where the count is known.",
         "month,origin",
         "kind:base",
         "params_total",
     ),
     Question(
-        "On whose models does the world build?",
-        "Of the fine-tunes, adapters, merges and quantisations of a month: the share by the country of the model at "
+        "Whose models does the world build on?",
+        "Fine-tunes, adapters, merges and quantisations per month: the share by the country of the model at "
         "the root. Those with an unknown root are left out.",
         "month,foundation",
         DERIVED,
@@ -86,27 +86,27 @@ QUESTIONS = (
         known=True,
     ),
     Question(
-        "How open is what comes out?",
-        "Base models a month by openness. Open science takes data or training code and a paper, not only weights; "
+        "How open are the releases?",
+        "Base models per month by openness. Open science requires data or training code and a paper, not only weights; "
         "a licence alone never makes it more than open weights.",
         "month,openness",
         "kind:base",
         share=True,
     ),
     Question(
-        "Which sizes come out?",
-        "Base models a month by their size, where it is known.",
+        "Which sizes are released?",
+        "Base models per month by size, where known.",
         "month,size",
         "kind:base",
         share=True,
     ),
     Question(
         "Open or closed?",
-        "A month's launches of known labs with public weights, beside the models that their feeds announced and whose "
-        "weights are not public. A lab without a feed that is read announces nothing here.",
+        "Launches per month of known labs with public weights, and the models that their feeds announced and whose "
+        "weights are not public. Labs without a monitored feed have no announcements here.",
         ACCESS,
     ),
-    Question("Which labs release most?", "Base models by lab, of all times.", "lab", "kind:base", last=0, known=True),
+    Question("Which labs release the most?", "Base models by lab, all time.", "lab", "kind:base", last=0, known=True),
 )  # fmt: skip
 
 
@@ -118,8 +118,8 @@ class Asked:
     by: Annotated[str, Query(max_length=60)] = "month,origin"
     value: Literal["count", "launches", "params_total"] = "count"
     share: bool = False
-    last: Annotated[int, Query(ge=0, le=1_000, description="Only so many months, weeks or days; 0: all.")] = 0
-    known: Annotated[bool, Query(description="Leave out what is unknown.")] = False
+    last: Annotated[int, Query(ge=0, le=1_000, description="Only the last N months, weeks or days; 0: all.")] = 0
+    known: Annotated[bool, Query(description="Leave out unknown values.")] = False
     title: Annotated[str, Query(max_length=120)] = ""
 
 
