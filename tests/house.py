@@ -22,7 +22,7 @@ from monitor.models import Change, Feed, FeedEntry, Release
 from monitor.notify import outbox
 from monitor.notify.debounce import settle
 from monitor.notify.message import Message
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub
 
@@ -73,7 +73,7 @@ class House:
     def subscribe(self, query: str = "", target: str = "me", **wish: object) -> str:
         """A subscription of the kept channel; its id."""
         with db.transaction(self.engine) as session:
-            return subscribe(session, Wish("kept", target, query, **wish)).id  # type: ignore[arg-type]
+            return subscribe(session, SubscriptionCreate("kept", target, query, **wish)).id  # type: ignore[arg-type]
 
     def begin(self, *namespaces: str) -> None:
         """The first look at everything: what is there is history."""

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from monitor import db
 from monitor.db import migrations
 from monitor.models import Namespace
-from monitor.notify.subscriptions import Wish, named, pause, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, named, pause, subscribe
 from monitor.service import Service
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub
@@ -22,7 +22,7 @@ def test_what_subscriptions_name_is_swept_as_long_as_they_run(sqlite_url: str, h
     service = Service(Settings(database_url=sqlite_url, hf_endpoint=hub.endpoint))
     migrations.upgrade(service.engine)
     with db.transaction(service.engine) as session:
-        kept = subscribe(session, Wish("terminal", "here", "namespace:SomeOne kind:base namespace:qwen"))
+        kept = subscribe(session, SubscriptionCreate("terminal", "here", "namespace:SomeOne kind:base namespace:qwen"))
     service.watch()
     assert _watched(service.engine) == set(service.registry.watched) | {"SomeOne"}
     with db.transaction(service.engine) as session:

@@ -21,7 +21,7 @@ from sqlmodel import Session
 from monitor import db
 from monitor.db import migrations
 from monitor.models import Namespace, Poll, Subscription, Target
-from monitor.notify.subscriptions import Wish, pause, resume, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subscribe
 from monitor.service import Service
 from monitor.settings import Settings, load
 
@@ -166,7 +166,7 @@ def _take_over(service: Service) -> None:
 
 def _terminal(session: Session, *, on: bool) -> None:
     """The terminal's subscription: everything, while this process shows it."""
-    subscription: Subscription = subscribe(session, Wish("terminal", "this terminal", created_by="up"))
+    subscription: Subscription = subscribe(session, SubscriptionCreate("terminal", "this terminal", created_by="up"))
     if on:
         resume(subscription)
     else:

@@ -13,7 +13,7 @@ from monitor.channels.terminal import Terminal
 from monitor.channels.webhook import Webhook
 from monitor.models import Subscription
 from monitor.notify.message import Channel, Message, SendError
-from monitor.notify.outages import Teller
+from monitor.notify.outages import SupportsNotices
 from monitor.notify.subscriptions import SubscriptionError
 from monitor.settings import Settings
 
@@ -36,7 +36,7 @@ class Later:
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
         """Says a sentence, as the channel does. Raises SendError where it cannot."""
         channel = self.channel
-        if not isinstance(channel, Teller):
+        if not isinstance(channel, SupportsNotices):
             raise SendError(f"{self.name} takes no notices", permanent=True)
         return channel.notify(subscription, title, text, key, in_doubt=in_doubt)
 

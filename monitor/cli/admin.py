@@ -25,7 +25,7 @@ from monitor.labs import load as load_labs
 from monitor.models import Feed, Subscription, iso
 from monitor.notify.forecast import DAYS, forecast
 from monitor.notify.message import SendError, trial
-from monitor.notify.subscriptions import Wish, pause, resume, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
 from monitor.releases.query import parse
 from monitor.releases.suggest import suggestions
@@ -76,7 +76,9 @@ def subscribe_command(
     if channel not in service.channels:
         raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
     with db.transaction(service.engine) as session:
-        wish = Wish(channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator)
+        wish = SubscriptionCreate(
+            channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator
+        )
         made = subscribe(session, wish)
         typer.echo(made.id)
         _answer(session, made)

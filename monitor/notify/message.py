@@ -24,7 +24,7 @@ class SendError(Exception):
         self.in_doubt = in_doubt
 
 
-class NotYetError(SendError):
+class ChannelRateLimited(SendError):  # noqa: N818 - the glossary names it
     """A channel sends nothing to anybody for ``retry_after`` seconds: what waits for it stays as it is."""
 
     retry_after: float
@@ -91,7 +91,7 @@ class Channel(Protocol):
     groups: bool
 
     def send(self, message: Message) -> str:
-        """Sends and returns a receipt, or raises SendError (NotYetError: before anything was sent)."""
+        """Sends and returns a receipt, or raises SendError (ChannelRateLimited: before anything was sent)."""
 
 
 def trial(subscription: Subscription) -> Message:

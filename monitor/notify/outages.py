@@ -45,7 +45,7 @@ TITLE = "Hub Release Monitor"
 
 
 @runtime_checkable
-class Teller(Protocol):
+class SupportsNotices(Protocol):
     """A channel that can say a sentence, beside releases."""
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
@@ -234,7 +234,7 @@ def _send(engine: Engine, channels: Mapping[str, Channel], notice: Notice, subsc
     receipt, error, again, attempts = None, None, None, notice.attempts
     try:
         teller = channels.get(subscription.channel)
-        if not isinstance(teller, Teller):
+        if not isinstance(teller, SupportsNotices):
             raise SendError(f"{subscription.channel} is not set up, or takes no notices", permanent=teller is not None)
         if subscription.paused or not subscription.confirmed:
             raise SendError("this subscription is told of nothing now", permanent=True)

@@ -27,7 +27,7 @@ from monitor.db.engine import UTCDateTime, now, reading, transaction
 from monitor.enums import Digest, Event
 from monitor.models import Delivery, DeliveryState, Launch, Release, Subscription, Target
 from monitor.notify.identity import changes_told, event_id, message_key
-from monitor.notify.message import Channel, Item, Message, NotYetError, SendError
+from monitor.notify.message import Channel, ChannelRateLimited, Item, Message, SendError
 from monitor.notify.retries import verdict
 from monitor.notify.subscriptions import pause
 from monitor.observability.tracing import span
@@ -371,7 +371,7 @@ def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Tak
                 break
             under_way += 1
             outcomes.append(_attempt(channels[one.message.subscription.channel], one))
-    except NotYetError as not_yet:
+    except ChannelRateLimited as not_yet:
         under_way -= 1
         pause_for = not_yet.retry_after
     finally:
@@ -385,7 +385,7 @@ def _attempt(channel: Channel, taken: _Taken) -> _Outcome:
     try:
         with span(f"deliver {channel.name}", taken.traces[:5], items=len(taken.message.items)):
             return _Outcome(taken, receipt=channel.send(taken.message))
-    except NotYetError:
+    except ChannelRateLimited:
         raise
     except SendError as error:
         return _Outcome(taken, error=error)

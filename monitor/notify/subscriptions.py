@@ -30,7 +30,7 @@ class SubscriptionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SubscriptionCreate:
     """What someone asks for. ``filter`` is a query as typed; ``hour`` is that of daily and weekly digests.
 
     ``operator``: to be told when a source goes silent or is back, and of no release.
@@ -47,7 +47,7 @@ class Wish:
     operator: bool = False
 
 
-def subscribe(session: Session, wish: Wish, options: dict[str, Any] | None = None) -> Subscription:
+def subscribe(session: Session, wish: SubscriptionCreate, options: dict[str, Any] | None = None) -> Subscription:
     """Keeps a subscription; the same wish again gives the one that is there.
 
     Raises QueryError for a filter that cannot be read, SubscriptionError for anything else.

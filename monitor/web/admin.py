@@ -18,7 +18,7 @@ from monitor.channels.webhook import secret_of
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription, iso
-from monitor.notify.subscriptions import Wish, change, pause, resume, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, change, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
 from monitor.problems import refusals
 from monitor.service import Service
@@ -111,7 +111,7 @@ def add(service: Admin, wish: Annotated[NewSubscription, Depends(_body(NewSubscr
         raise HTTPException(422, f"channel {wish.channel!r}: one of {', '.join(service.channels)} expected")
     terms = wish.model_dump() | {"target": canonical_target(wish.channel, wish.target)}
     with transaction(service.web_engine) as session:
-        return as_json(service, subscribe(session, Wish(**terms, created_by="api")))
+        return as_json(service, subscribe(session, SubscriptionCreate(**terms, created_by="api")))
 
 
 @router.get("/{ident}", responses=refusals(401, 403, 404, 429))

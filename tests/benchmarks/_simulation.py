@@ -39,7 +39,7 @@ from monitor.ingest.hub.responses import Facts, HubError, HubUnreachableError
 from monitor.ingest.schedule import interval, jittered
 from monitor.labs import load
 from monitor.models import Delivery, Namespace, Poll, Release, iso
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.benchmarks._hostile import refused_base, spoiled
 from tests.benchmarks._recorded import recorded
@@ -390,7 +390,7 @@ class _Life:
             hub_interval=POLL,
         )
         with db.transaction(self.engine) as session:
-            subscribe(session, Wish("kept", "everything"))
+            subscribe(session, SubscriptionCreate("kept", "everything"))
         self.told: list[tuple[str, datetime]] = []
         self.errors: Counter[str] = Counter()
         self.naive = Naive(self.hub)

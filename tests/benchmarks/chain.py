@@ -19,7 +19,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.models import Delivery, DeliveryState, Poll
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.benchmarks.letters import databases
 from tests.channels.email import rush
 from tests.fakes.hub import ReplayHub, model, until
@@ -82,11 +82,11 @@ def subscribed(engine: Engine, slack: FakeSlack, workspace: Workspace, size: Siz
             word = f"mk{release:05d}"
             if size.letters_only or tier % 2:
                 address = f"reader{number}@example.org"
-                subscribe(session, Wish("email", address, word))
+                subscribe(session, SubscriptionCreate("email", address, word))
                 readers.add(address)
             else:
                 channel = channels[(release + 7 * tier) % len(channels)]
-                subscribe(session, Wish("slack", channel, word))
+                subscribe(session, SubscriptionCreate("slack", channel, word))
                 posts.add((channel, word))
     return Wanted(frozenset(posts), frozenset(readers))
 

@@ -21,7 +21,7 @@ from monitor.enums import Sighting, Via
 from monitor.labs import Registry, load
 from monitor.models import Launch, Release, Subscription, Target
 from monitor.notify.matching import enqueue
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.recorder import record
 from tests.benchmarks import _million
 from tests.benchmarks._recorded import many
@@ -72,7 +72,9 @@ def _prepared(engine: Engine, run: str) -> int:
     """Subscribes; returns the number of the last release that was there before."""
     with db.transaction(engine) as session:
         for number in range(FILTERS):
-            wish = Wish("webhook", f"https://{run}.example/", f"origin:CN,US params:>={number}M -lab:nobody-{number}")
+            wish = SubscriptionCreate(
+                "webhook", f"https://{run}.example/", f"origin:CN,US params:>={number}M -lab:nobody-{number}"
+            )
             subscribe(session, wish)
         return session.scalar(select(func.max(col(Release.id)))) or 0
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, insert, text
 
 from monitor import db
 from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Observed
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.benchmarks._million import databases
 
 NUMBER = 10_000
@@ -71,7 +71,7 @@ def rows() -> dict[str, Callable[[int], tuple[Any, dict[str, Any]]]]:
 def measured(engine: Engine) -> dict[str, float]:
     """Bytes of one row of each kind."""
     with db.transaction(engine) as session:
-        made = subscribe(session, Wish("terminal", "bench"))
+        made = subscribe(session, SubscriptionCreate("terminal", "bench"))
         session.flush()
         session.execute(text("UPDATE subscription SET id = 'bench' WHERE id = :id"), {"id": made.id})
         session.add(Feed(url="https://x.example/f", location="https://x.example/f", due_at=MOMENT))

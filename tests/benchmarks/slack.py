@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from monitor import db
 from monitor.db import migrations
 from monitor.models import Poll
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.benchmarks.letters import databases
 from tests.channels.slack.rush import Crowd, environment, rush
 from tests.fakes.hub import ReplayHub, model, until
@@ -65,7 +65,7 @@ def latency() -> list[float]:
         engine = db.make_engine(url)
         migrations.upgrade(engine)
         with db.transaction(engine) as session:
-            subscribe(session, Wish("slack", channel.id, "kind:base,unknown"))
+            subscribe(session, SubscriptionCreate("slack", channel.id, "kind:base,unknown"))
         settings = {
             **os.environ,
             "HF_ENDPOINT": hub.endpoint,

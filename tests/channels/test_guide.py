@@ -12,7 +12,7 @@ from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, Subscription
 from monitor.notify import matching as match
 from monitor.notify import outbox
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.recorder import News
 from tests.channels.room import message_of, release
 from tests.conftest import ROOT
@@ -31,7 +31,7 @@ def journal() -> Any:
 
 def _told(engine: Engine, target: Path) -> Delivery:
     with transaction(engine) as session:
-        subscribe(session, Wish("journal", str(target)))
+        subscribe(session, SubscriptionCreate("journal", str(target)))
         row = release()
         session.add(row)
         session.flush()

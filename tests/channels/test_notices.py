@@ -18,7 +18,7 @@ from monitor.channels.slack.transport import Slack
 from monitor.models import Notice, Poll
 from monitor.notify import outages as notices
 from monitor.notify.message import Channel
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.channels.slack.office import visible
 from tests.fakes import smtp
@@ -85,7 +85,7 @@ def keeper(sqlite_engine: Engine, slack: FakeSlack, sink: SmtpSink, tmp_path: Pa
 
 def operator(keeper: Watchkeeper, channel: str, target: str) -> None:
     with db.transaction(keeper.engine) as session:
-        subscribe(session, Wish(channel, target, operator=True))
+        subscribe(session, SubscriptionCreate(channel, target, operator=True))
 
 
 @pytest.fixture

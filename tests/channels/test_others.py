@@ -21,7 +21,7 @@ from monitor.channels.webhook import Webhook, secret_of
 from monitor.db.engine import now
 from monitor.models import Subscription
 from monitor.notify.message import Item, Message, SendError
-from monitor.notify.outages import Teller
+from monitor.notify.outages import SupportsNotices
 from monitor.settings import Settings
 from tests.channels.room import release
 from tests.fakes.dns import DnsServer
@@ -42,7 +42,9 @@ def test_every_channel_that_is_set_up_takes_notices(sqlite_engine: Engine) -> No
     settings = Settings(
         smtp_url=SecretStr("smtp://127.0.0.1:9"), email_from="a@b.example", secret_key=SecretStr("a key for tests")
     )
-    assert [name for name, one in available(settings, sqlite_engine).items() if not isinstance(one, Teller)] == []
+    assert [
+        name for name, one in available(settings, sqlite_engine).items() if not isinstance(one, SupportsNotices)
+    ] == []
 
 
 def message(target: str, number: int = 1, **columns: object) -> Message:

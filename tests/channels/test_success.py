@@ -12,7 +12,7 @@ from monitor.channels import available
 from monitor.db.engine import now
 from monitor.models import Subscription
 from monitor.notify.message import SendError
-from monitor.notify.outages import Teller
+from monitor.notify.outages import SupportsNotices
 from monitor.settings import Settings
 from tests.channels.room import message_of, release
 from tests.fakes.feeds import FeedServer
@@ -33,7 +33,7 @@ def subscription(channel: str, target: str) -> Subscription:
     )  # fmt: skip
 
 
-def channels(server: FeedServer, engine: Engine) -> dict[str, Teller]:
+def channels(server: FeedServer, engine: Engine) -> dict[str, SupportsNotices]:
     settings = Settings(
         slack_api_url=server.url("/api/"),
         slack_bot_token=SecretStr("xoxb-1"),

@@ -22,7 +22,7 @@ from monitor import db
 from monitor.channels.slack.installs import Granted, keep, token_of
 from monitor.db import migrations
 from monitor.models import Delivery
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.channels.room import release
 from tests.console import run, started
@@ -258,7 +258,7 @@ def test_deliveries_that_were_given_up_are_listed_and_sent_again(sqlite_url: str
     engine = db.make_engine(sqlite_url)
     migrations.upgrade(engine)
     with db.transaction(engine) as session:
-        ident = subscribe(session, Wish("terminal", "screen")).id
+        ident = subscribe(session, SubscriptionCreate("terminal", "screen")).id
         session.add(row := release())
         session.flush()
         session.add(

@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.models import Delivery, DeliveryState, Hint, Poll, Release
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.fakes.hub import Call, ReplayHub, model, until
 from tests.fakes.receiver import SlowReceiver
 from tests.fakes.slack import FakeSlack
@@ -38,7 +38,7 @@ class Scene:
         self.channel = slack.channel(workspace, "releases")
         parts.environment |= {"MONITOR_SLACK_BOT_TOKEN": workspace.token, "MONITOR_SLACK_API_URL": slack.api_url}
         with db.transaction(self.engine) as session:
-            subscribe(session, Wish("slack", self.channel.id))
+            subscribe(session, SubscriptionCreate("slack", self.channel.id))
 
     def begin(self, workers: int = 1, beats: int = 1) -> None:
         self.hub.add(model("x/before"))
@@ -220,7 +220,7 @@ def test_what_the_web_has_accepted_is_there_though_it_is_killed_at_once(scene: S
 def test_sigterm_to_the_whole_group_lets_a_message_under_way_be_finished(scene: Scene) -> None:
     with SlowReceiver() as receiver:
         with db.transaction(scene.engine) as session:
-            subscribe(session, Wish("webhook", receiver.url))
+            subscribe(session, SubscriptionCreate("webhook", receiver.url))
         scene.begin()
         scene.hub.add(model("y/one"))
         until(lambda: receiver.ids, 60, "the first request")
@@ -233,7 +233,7 @@ def test_sigterm_to_the_whole_group_lets_a_message_under_way_be_finished(scene: 
 def test_a_worker_that_is_cut_off_all_the_same_repeats_under_the_same_id(scene: Scene) -> None:
     with SlowReceiver() as receiver:
         with db.transaction(scene.engine) as session:
-            subscribe(session, Wish("webhook", receiver.url))
+            subscribe(session, SubscriptionCreate("webhook", receiver.url))
         scene.begin()
         scene.hub.add(model("y/one"))
         until(lambda: receiver.ids, 60, "the first request")

@@ -18,7 +18,7 @@ from monitor import db
 from monitor.enums import Via
 from monitor.ingest import detection
 from monitor.models import Delivery, Poll, Subscription
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.fakes.hub import ReplayHub, model
 from tests.fakes.slack import FakeSlack
 from tests.faults.cluster import Cluster
@@ -72,7 +72,7 @@ def _write(url: str, writer: int) -> None:
     for number in range(EACH):
         with db.transaction(engine) as session:
             session.scalar(select(func.count()).select_from(Subscription))
-            subscribe(session, Wish("kept", f"{writer}-{number}"))
+            subscribe(session, SubscriptionCreate("kept", f"{writer}-{number}"))
     engine.dispose()
 
 

@@ -16,7 +16,7 @@ from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
 from monitor.ingest.hub.responses import HubError
 from monitor.notify import outages as notices
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.cli.test_commands import run
 from tests.fakes.hub import ReplayHub, model
@@ -109,7 +109,7 @@ def test_a_401_or_404_that_is_not_about_the_repository_withdraws_nothing(
 
 def test_a_refused_token_is_said_everywhere_until_it_is_accepted_again(signed: House) -> None:
     with db.transaction(signed.engine) as session:
-        subscribe(session, Wish("kept", "operators", operator=True))
+        subscribe(session, SubscriptionCreate("kept", "operators", operator=True))
     channel, client = Heard(), client_of(signed)
 
     def look() -> None:

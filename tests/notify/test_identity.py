@@ -19,7 +19,7 @@ from monitor.models import Notice, Subscription
 from monitor.notify import outages as notices
 from monitor.notify.identity import changes_told, event_id
 from monitor.notify.message import Message
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.fakes.hub import ReplayHub, model
 from tests.house import House, Kept
 
@@ -148,7 +148,7 @@ def notice(session: Session, ident: str, text: str) -> None:
 def test_a_notice_is_known_by_what_it_says_and_not_by_its_number(house: House) -> None:
     channel = Speaking()
     with db.transaction(house.engine) as session:
-        ident = subscribe(session, Wish("kept", "me", operator=True)).id
+        ident = subscribe(session, SubscriptionCreate("kept", "me", operator=True)).id
     for texts in (("first", "second"), ("second", "third")):
         with db.transaction(house.engine) as session:
             for row in session.query(Notice):

@@ -16,7 +16,7 @@ from monitor.ingest.hub.responses import HubError
 from monitor.models import Namespace, Notice, Subscription
 from monitor.notify import outages as notices
 from monitor.notify.message import SendError
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.fakes.hub import model
 from tests.house import House
 
@@ -47,7 +47,7 @@ def operated(house: House) -> House:
     house.hub.add(model("Qwen/before"))
     house.begin("Qwen")
     with db.transaction(house.engine) as session:
-        subscribe(session, Wish("kept", "the operator", operator=True))
+        subscribe(session, SubscriptionCreate("kept", "the operator", operator=True))
     return house
 
 

@@ -29,7 +29,7 @@ from monitor.notify import outbox
 from monitor.notify.dead_letters import revive
 from monitor.notify.debounce import settle
 from monitor.notify.message import Channel, Message, SendError
-from monitor.notify.subscriptions import Wish, pause, remove, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, pause, remove, subscribe
 from monitor.settings import Settings
 from tests.channels.slack.office import visible
 from tests.fakes.feeds import FeedServer
@@ -127,7 +127,7 @@ def test_each_member_of_a_launch_is_told_once(street: Street, name: str, filters
     reader = street.readers[name]
     with db.transaction(street.house.engine) as session:
         for query in filters:
-            subscribe(session, Wish(name.partition(" ")[0], reader.target, query))
+            subscribe(session, SubscriptionCreate(name.partition(" ")[0], reader.target, query))
     began = db.now()
     for minute in sorted(set(MEMBERS.values())):
         with time_machine.travel(began + timedelta(minutes=minute), tick=True):

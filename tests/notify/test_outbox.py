@@ -18,9 +18,9 @@ from monitor.models import Delivery, Subscription, Target
 from monitor.notify import outbox
 from monitor.notify.dead_letters import given_up, revive
 from monitor.notify.debounce import settle
-from monitor.notify.message import Message, NotYetError, SendError
+from monitor.notify.message import ChannelRateLimited, Message, SendError
 from monitor.notify.retries import ATTEMPTS, backoff
-from monitor.notify.subscriptions import Wish, pause, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, pause, subscribe
 from tests.fakes.hub import model
 from tests.house import House
 
@@ -156,7 +156,7 @@ def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: H
     watching.subscribe()
     watching.subscribe("kind:unknown", "another")
     released(watching, "y/one")
-    channel = Failing(NotYetError("at its rate", 0.02), NotYetError("at its rate", 3_600))
+    channel = Failing(ChannelRateLimited("at its rate", 0.02), ChannelRateLimited("at its rate", 3_600))
     assert outbox.work(watching.engine, {"kept": channel}) == 0
     rows = deliveries(watching)
     assert [(row.state, row.attempts, row.error, row.attempted_at) for row in rows] == [("pending", 0, None, None)] * 2
@@ -214,7 +214,7 @@ def test_what_one_target_owes_stops_no_other(watching: House) -> None:
         outbox_target.open_at = db.now() + timedelta(hours=1)
         session.add(outbox_target)
     with db.transaction(watching.engine) as session:
-        subscribe(session, Wish("kept", "someone else"))
+        subscribe(session, SubscriptionCreate("kept", "someone else"))
     released(watching, "y/one")
     watching.deliver()
     assert [message.target for message in watching.channel.messages] == ["someone else"]
@@ -223,7 +223,7 @@ def test_what_one_target_owes_stops_no_other(watching: House) -> None:
 def test_a_slow_channel_is_served_one_target_at_a_time(watching: House) -> None:
     with db.transaction(watching.engine) as session:
         for reader in range(4):
-            subscribe(session, Wish("kept", f"reader {reader}"))
+            subscribe(session, SubscriptionCreate("kept", f"reader {reader}"))
     released(watching, "y/one")
 
     class Slow(Failing):

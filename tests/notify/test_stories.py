@@ -23,7 +23,7 @@ from monitor.notify import outages as notices
 from monitor.notify import outbox
 from monitor.notify.debounce import settle
 from monitor.notify.message import Channel
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.launches.queries import found
 from monitor.releases.query import parse
@@ -72,8 +72,8 @@ def readers(house: House, tmp_path: Path) -> Iterator[Readers]:
         house.hub.add(model("x/before"))
         house.begin("Qwen", "google")
         with db.transaction(house.engine) as session:
-            subscribe(session, Wish("slack", channel.id, "lab:qwen"))
-            subscribe(session, Wish("email", "reader@example.org", "lab:qwen"))
+            subscribe(session, SubscriptionCreate("slack", channel.id, "lab:qwen"))
+            subscribe(session, SubscriptionCreate("email", "reader@example.org", "lab:qwen"))
         channels = {"slack": Slack(settings, house.engine), "email": Email(settings, house.engine)}
         yield Readers(house, slack, sink, channels, channel.id)
 
@@ -119,7 +119,7 @@ def another(readers: Readers, query: str) -> Conversation:
     (workspace,) = readers.slack.workspaces.values()
     made = readers.slack.channel(workspace, "another")
     with db.transaction(readers.house.engine) as session:
-        subscribe(session, Wish("slack", made.id, query))
+        subscribe(session, SubscriptionCreate("slack", made.id, query))
     return made
 
 
@@ -156,8 +156,8 @@ def test_a_message_that_told_of_others_too_is_answered_and_not_edited(readers: R
 def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(readers: Readers) -> None:
     house = readers.house
     with db.transaction(house.engine) as session:
-        subscribe(session, Wish("slack", readers.slack_channel, "namespace:Qwen,google", Digest.DAILY))
-        subscribe(session, Wish("email", "reader@example.org", "namespace:Qwen,google", Digest.DAILY))
+        subscribe(session, SubscriptionCreate("slack", readers.slack_channel, "namespace:Qwen,google", Digest.DAILY))
+        subscribe(session, SubscriptionCreate("email", "reader@example.org", "namespace:Qwen,google", Digest.DAILY))
     for name in NAMES[:14]:
         published(house, name)
     house.hub.add(model("google/gemma-9-27b"))
@@ -182,7 +182,7 @@ def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(
 def test_a_digest_of_one_launch_is_one_entry_of_its_own_and_answers_no_earlier_message(readers: Readers) -> None:
     house = readers.house
     with db.transaction(house.engine) as session:
-        subscribe(session, Wish("slack", readers.slack_channel, "namespace:Qwen", Digest.HOURLY))
+        subscribe(session, SubscriptionCreate("slack", readers.slack_channel, "namespace:Qwen", Digest.HOURLY))
     hours = (NAMES[:4], NAMES[4:8])
     for hour, names in enumerate(hours):
         with time_machine.travel(db.now() + timedelta(hours=hour), tick=True):
@@ -209,9 +209,9 @@ def test_a_model_announced_without_weights_is_told_once_and_its_release_says_so(
     house, began = readers.house, db.now()
     asked = "event:announced,release lab:google"
     with db.transaction(house.engine) as session:
-        subscribe(session, Wish("slack", readers.slack_channel, asked))
-        subscribe(session, Wish("email", "reader@example.org", asked))
-        subscribe(session, Wish("email", "none@example.org", "event:announced lab:openai"))
+        subscribe(session, SubscriptionCreate("slack", readers.slack_channel, asked))
+        subscribe(session, SubscriptionCreate("email", "reader@example.org", asked))
+        subscribe(session, SubscriptionCreate("email", "none@example.org", "event:announced lab:openai"))
     house.read(entry("Introducing Gemma 8", began, "first"))
     assert notices.send(house.engine, readers.channels) == 0, "what a first read brought is history"
     with time_machine.travel(began + timedelta(hours=2), tick=True):
@@ -240,7 +240,7 @@ def test_a_model_announced_without_weights_is_told_once_and_its_release_says_so(
 def test_who_left_meanwhile_is_told_of_no_announcement(readers: Readers) -> None:
     house, began = readers.house, db.now()
     with db.transaction(house.engine) as session:
-        ident = subscribe(session, Wish("email", "x@example.org", "event:announced", Digest.WEEKLY)).id
+        ident = subscribe(session, SubscriptionCreate("email", "x@example.org", "event:announced", Digest.WEEKLY)).id
     house.read(entry("Introducing Gemma 8", began, "first"))
     with time_machine.travel(began + timedelta(hours=2), tick=True):
         house.read(entry("Introducing Gemma 9", db.now(), "nine"))

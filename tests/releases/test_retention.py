@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Notice, Observed, Release
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases import retention
 from monitor.releases.query import parse
 from monitor.releases.retention import prune
@@ -40,7 +40,7 @@ def filled(engine: Engine) -> Engine:
     with db.transaction(engine) as session:
         session.add_all([release(1, lab="qwen", first_seen_at=OLD), release(2, lab=None, first_seen_at=OLD)])
         session.flush()
-        ident = subscribe(session, Wish("terminal", "screen"))
+        ident = subscribe(session, SubscriptionCreate("terminal", "screen"))
         session.flush()
         session.add(Feed(url="https://x.example/f", location="https://x.example/f", due_at=NOW))
         session.flush()

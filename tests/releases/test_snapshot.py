@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from monitor import db
 from monitor.cli import app
 from monitor.models import Change, Suppression
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.snapshot import PUBLIC, SnapshotError, write_snapshot
 from tests.releases.query.test_query import release
 
@@ -27,7 +27,7 @@ def history(engine: Engine) -> Engine:
     with db.transaction(engine) as session:
         session.add_all([release(n, origin="CN", params_total=n, released_at=DAY, tags=["a"]) for n in range(3)])
         session.add(release(7, pending=True, repo_id="hidden/placeholder"))
-        subscribe(session, Wish("email", SECRET))
+        subscribe(session, SubscriptionCreate("email", SECRET))
         session.add(Suppression(address=SECRET, why="hard", since=DAY))
         session.flush()
         session.add(Change(release_id=1, at=DAY, field="license", before="mit", after=None, because="sweep"))

@@ -25,7 +25,7 @@ def take(engine: Engine, tokens: Tokens, raw: bytes) -> str:
     if report.kind is Kind.NOTHING:
         return "ignored"
     with transaction(engine) as session:
-        if report.kind is Kind.FAREWELL:
+        if report.kind is Kind.UNSUBSCRIBE:
             return _farewell(session, tokens, report)
         address = _address(session, tokens, report)
         if address is None:

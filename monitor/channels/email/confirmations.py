@@ -16,7 +16,7 @@ from monitor.channels.email.tokens import LASTS, Purpose
 from monitor.channels.email.transport import Email
 from monitor.db.engine import now, reading, transaction
 from monitor.models import EmailConfirmation, Subscription
-from monitor.notify.message import Channel, NotYetError, SendError
+from monitor.notify.message import Channel, ChannelRateLimited, SendError
 from monitor.notify.outbox import ENOUGH
 from monitor.notify.retries import backoff
 
@@ -88,7 +88,7 @@ def send_confirmations(engine: Engine, channel: Channel | None) -> int:
                 return sent
             try:
                 sent += _send(engine, channel, due)
-            except NotYetError as not_yet:
+            except ChannelRateLimited as not_yet:
                 _put_back(engine, due, not_yet)
                 return sent
     return sent
@@ -117,7 +117,7 @@ def _send(engine: Engine, email: Email, due: _Due) -> int:
         return 0
     try:
         email.send_confirmation(due.subscription, due.asked_at)
-    except NotYetError:
+    except ChannelRateLimited:
         raise
     except SendError as error:
         lasting = error.permanent or due.attempt >= ATTEMPTS
@@ -129,7 +129,7 @@ def _send(engine: Engine, email: Email, due: _Due) -> int:
     return 1
 
 
-def _put_back(engine: Engine, due: _Due, not_yet: NotYetError) -> None:
+def _put_back(engine: Engine, due: _Due, not_yet: ChannelRateLimited) -> None:
     """Makes as if it had not been taken, but for the time when letters may go again."""
     with transaction(engine) as session:
         row = session.get(EmailConfirmation, due.number)

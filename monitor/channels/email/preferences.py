@@ -38,8 +38,8 @@ def ask(request: Request, token: str) -> Response:
         return _left(request, house, claim.subscription_id, undoable=found is not None)
     return notice(
         request,
-        "No more of these letters?",
-        f"Letters to {found.target}, {links.how_often(found)}, about:",
+        "Unsubscribe from these emails?",
+        f"Email alerts to {found.target}, {links.how_often(found)}, about:",
         quote=found.filter or "every release",
         action=f"/unsubscribe/{token}",
         label="Unsubscribe",

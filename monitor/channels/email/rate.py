@@ -8,7 +8,7 @@ from limits import RateLimitItemPerSecond
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from monitor.notify.message import NotYetError
+from monitor.notify.message import ChannelRateLimited
 from monitor.settings import Settings
 
 
@@ -31,7 +31,7 @@ class Rate:
         return cls(settings.email_rate, "memory://" if settings.embedded else settings.broker_url)
 
     def take(self) -> None:
-        """Takes a turn; raises NotYetError, which says when to come again, where none is free."""
+        """Takes a turn; raises ChannelRateLimited, which says when to come again, where none is free."""
         if not self._limiter.hit(self._item, "letters"):
             wait = self._limiter.get_window_stats(self._item, "letters").reset_time - time.time()
-            raise NotYetError("more letters than MONITOR_EMAIL_RATE allows", max(0.01, wait))
+            raise ChannelRateLimited("more letters than MONITOR_EMAIL_RATE allows", max(0.01, wait))

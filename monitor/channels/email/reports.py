@@ -32,7 +32,7 @@ class Kind(StrEnum):
     SOFT = "soft"
     SENDER = "sender"
     COMPLAINT = "complaint"
-    FAREWELL = "unsubscribe"
+    UNSUBSCRIBE = "unsubscribe"
     NOTHING = "nothing"
 
 
@@ -62,7 +62,7 @@ def _read(message: EmailMessage) -> Report:
     tags = list(_tags(message, _ENVELOPE))
     farewell = tuple(tag for what, tag in tags if what == "unsubscribe")
     if farewell:
-        return Report(Kind.FAREWELL, farewell)
+        return Report(Kind.UNSUBSCRIBE, farewell)
     bounced = [tag for what, tag in tags if what == "bounce"]
     form = str(message.get_param("report-type", "")).lower() if message.is_multipart() else ""
     if form == "delivery-status":

@@ -27,8 +27,8 @@ router = APIRouter()
 pages = APIRouter(include_in_schema=False)
 
 ANSWER = (
-    "If this address can take letters, one is on its way. It holds a link: nothing more comes until it was followed "
-    "and confirmed. At most one such letter goes out in 10 minutes."
+    "If this address can receive email, a confirmation email is on its way. You get no alerts until you follow its "
+    "link and confirm. At most one confirmation email is sent in 10 minutes."
 )
 """The same for every address, known or not."""
 
@@ -157,7 +157,7 @@ def confirm(request: Request, token: str) -> Response:
         request,
         "You will be told",
         f"Letters go to {found.target}, {links.how_often(found)}. Each has a link to change or end this.",
-        link=(f"/preferences/{manage}", "Change what you are told"),
+        link=(f"/preferences/{manage}", "Change your alerts"),
     )
 
 

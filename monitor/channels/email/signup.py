@@ -25,7 +25,15 @@ from monitor.models import (
     Target,
     iso,
 )
-from monitor.notify.subscriptions import SubscriptionError, Wish, next_digest, resume, subscribe, target_of, zone
+from monitor.notify.subscriptions import (
+    SubscriptionCreate,
+    SubscriptionError,
+    next_digest,
+    resume,
+    subscribe,
+    target_of,
+    zone,
+)
 from monitor.notify.subscriptions import pause as pause_it
 from monitor.notify.subscriptions import remove as remove_it
 from monitor.releases.query import QueryError, parse
@@ -88,7 +96,7 @@ def sign_up(engine: Engine, email: str, terms: Terms, client: str) -> None:
 
 def keep(session: Session, address: str, terms: Terms, *, confirmed: bool) -> Subscription:
     """Keeps a subscription of an address; one with the same filter and digest is that one."""
-    wish = Wish(
+    wish = SubscriptionCreate(
         "email",
         address,
         terms.filter,

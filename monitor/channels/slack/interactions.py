@@ -18,7 +18,7 @@ from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription
 from monitor.notify.message import SendError
-from monitor.notify.subscriptions import SubscriptionError, Wish, change, resume, subscribe, zone
+from monitor.notify.subscriptions import SubscriptionCreate, SubscriptionError, change, resume, subscribe, zone
 from monitor.notify.subscriptions import remove as drop
 from monitor.releases.query import QueryError, parse
 
@@ -163,7 +163,9 @@ def _keep(house: House, room: Room, user: str, digest: str, query: str) -> Reply
     except (SendError, ValueError) as error:
         return replies.said(f"Not kept: {escaped(error, 300)}.")
     with transaction(house.engine) as session:
-        wish = Wish("slack", target_of(house, room), query, when, timezone, created_by=f"slack:{user}"[:100])
+        wish = SubscriptionCreate(
+            "slack", target_of(house, room), query, when, timezone, created_by=f"slack:{user}"[:100]
+        )
         one = subscribe(session, wish)
         if one.paused:
             resume(one)

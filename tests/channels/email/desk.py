@@ -16,7 +16,7 @@ from monitor.db.engine import now, reading, transaction
 from monitor.enums import Digest
 from monitor.models import Delivery
 from monitor.notify import outbox
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.service import Service
 from monitor.web.app import create_app
 from tests.channels.room import Room
@@ -52,7 +52,7 @@ class Desk(Room):
     def subscriber(self, query: str = "", address: str = READER, **wish: Any) -> str:
         """A confirmed subscription; its id."""
         with transaction(self.engine) as session:
-            return subscribe(session, Wish("email", address, query, **wish)).id
+            return subscribe(session, SubscriptionCreate("email", address, query, **wish)).id
 
     def sign_up(self, email: str = READER, **terms: Any) -> Any:
         return self.client.post("/api/v1/email/subscriptions", json={"email": email, **terms})

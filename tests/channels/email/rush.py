@@ -20,7 +20,7 @@ from monitor.channels.email import Email
 from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, DeliveryState, Subscription, Target
 from monitor.notify import matching as match
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.recorder import News
 from monitor.settings import Settings
 from tests.channels.room import message_of, release
@@ -93,7 +93,7 @@ def readers(engine: Engine, number: int) -> None:
     """So many subscribers to everything, told at once."""
     with transaction(engine) as session:
         for count in range(number):
-            subscribe(session, Wish("email", f"reader{count}@example.org"))
+            subscribe(session, SubscriptionCreate("email", f"reader{count}@example.org"))
 
 
 def announce(engine: Engine, name: str) -> int:

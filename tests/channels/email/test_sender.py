@@ -18,7 +18,7 @@ from monitor.channels.email.rate import Rate
 from monitor.channels.email.signing import Signer
 from monitor.db.engine import now, reading
 from monitor.models import EmailConfirmation
-from monitor.notify.message import NotYetError
+from monitor.notify.message import ChannelRateLimited
 from monitor.settings import SettingsError
 from tests.channels.email.desk import Desk
 from tests.channels.room import release
@@ -198,7 +198,7 @@ def test_all_workers_together_keep_to_the_rate(redis_url: str) -> None:
 def _turn(rate: Rate) -> bool:
     try:
         rate.take()
-    except NotYetError:
+    except ChannelRateLimited:
         return False
     return True
 
@@ -213,7 +213,7 @@ def test_a_letter_whose_turn_is_far_off_waits_in_the_outbox_as_if_untouched(desk
     assert desk.deliver() == 0
     waiting = [row for row in desk.deliveries() if row.state == "pending"]
     assert [(row.attempts, row.error, row.attempted_at) for row in waiting] == [(0, None, None)] * 2
-    with pytest.raises(NotYetError) as caught:
+    with pytest.raises(ChannelRateLimited) as caught:
         desk.email._rate.take()  # type: ignore[union-attr]
     assert not caught.value.permanent and 1 <= caught.value.retry_after <= 20
 

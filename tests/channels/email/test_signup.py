@@ -146,7 +146,7 @@ def test_without_a_mail_server_nobody_can_sign_up(desk: Desk) -> None:
     desk.settings = desk.settings.model_copy(update={"smtp_url": None})
     desk.client = desk.visitor("192.0.2.1")
     assert desk.sign_up().status_code == 503
-    assert "sends no letters" in desk.client.get("/subscribe").text
+    assert "cannot send email" in desk.client.get("/subscribe").text
 
 
 # --- limits -----------------------------------------------------------------------------------------------

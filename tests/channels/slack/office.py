@@ -15,7 +15,7 @@ from monitor.channels.slack.transport import Slack
 from monitor.db.engine import now, transaction
 from monitor.models import Delivery, Release, Target
 from monitor.notify import outbox
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.service import Service
 from monitor.web.app import create_app
 from tests.channels.room import Room
@@ -56,7 +56,7 @@ class Office(Room):
     def subscribe(self, query: str = "", target: str | None = None, **wish: Any) -> str:
         """A subscription of the channel; its id."""
         with transaction(self.engine) as session:
-            return subscribe(session, Wish("slack", target or self.channel.id, query, **wish)).id
+            return subscribe(session, SubscriptionCreate("slack", target or self.channel.id, query, **wish)).id
 
     def known(self, *releases: Release) -> None:
         """These are in the history."""

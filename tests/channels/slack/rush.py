@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from monitor.db.engine import transaction
 from monitor.models import DeliveryState
 from monitor.notify import matching as match
-from monitor.notify.subscriptions import Wish, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.recorder import News
 from tests.channels.room import release
 from tests.channels.workers import Workers, states
@@ -87,7 +87,7 @@ def subscribe_all(engine: Engine, crowd: Crowd) -> None:
     """A subscription for every channel."""
     with transaction(engine) as session:
         for channel in crowd.opened.channels:
-            subscribe(session, Wish("slack", channel, ""))
+            subscribe(session, SubscriptionCreate("slack", channel, ""))
 
 
 def announce(engine: Engine, number: int) -> int:
