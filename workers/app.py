@@ -11,6 +11,8 @@ from typing import Any
 
 from celery import Celery
 
+from monitor.enums import Via
+from monitor.ingest.schedule import poll_interval
 from monitor.settings import Settings, SettingsError, load
 
 QUEUES = {
@@ -97,9 +99,9 @@ def schedule(settings: Settings) -> dict[str, dict[str, object]]:
     if settings.bounce_url is not None:
         letters["bounces"] = every(60.0, "bounces")
     return letters | {
-        "newest created": every(hub, "poll", "created"),
-        "newest modified": every(hub, "poll", "modified"),
-        "trending": every(15 * hub, "poll", "trending"),
+        "newest created": every(poll_interval(Via.CREATED, hub), "poll", "created"),
+        "newest modified": every(poll_interval(Via.MODIFIED, hub), "poll", "modified"),
+        "trending": every(poll_interval(Via.TRENDING, hub), "poll", "trending"),
         "watched namespaces": every(min(60.0, hub), "watch"),
         "sweeps": every(min(5.0, hub), "sweep"),
         "failed look-ups": every(min(60.0, hub), "look_again"),

@@ -35,7 +35,7 @@ from monitor.ingest.hub.responses import (
     public,
 )
 from monitor.ingest.lookups import Lookups
-from monitor.ingest.schedule import interval, jittered
+from monitor.ingest.schedule import interval, jittered, next_poll_at
 from monitor.labs import Registry
 from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso
 from monitor.notify.matching import enqueue, tell_announced
@@ -53,8 +53,6 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=120)
 SORTS = {Via.CREATED: "createdAt", Via.MODIFIED: "lastModified"}
-TRENDING_EVERY = 15
-"""Polls of what is new for one poll of what trends: trends move by the hour."""
 DETAILS = 5
 """Repositories of one namespace that are asked for one by one; for more, its whole listing costs less."""
 CONFIRMED = 20
@@ -180,8 +178,7 @@ def _begin(watcher: Watcher, via: Via, *, sparing: bool = False) -> dict[str, An
             return None
         if sparing and row.due_at is not None and row.due_at > moment:
             return None
-        every = watcher.hub_interval * (TRENDING_EVERY if via is Via.TRENDING else 1)
-        row.due_at = moment + timedelta(seconds=0.7 * every)
+        row.due_at = next_poll_at(via, watcher.hub_interval, moment)
         row.leased_until = moment + LEASE
         session.add(row)
         return row.state

@@ -1,4 +1,4 @@
-"""How often a namespace is swept: from how often it releases, and from who waits for it."""
+"""When the Hub is polled and its namespaces are swept; the beat schedule takes the intervals of the polls from here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,25 @@ import math
 import random
 from datetime import datetime, timedelta
 
+from monitor.enums import Via
+
+TRENDING_POLLS = 15
+"""Polls of what is new for one poll of what trends: trends move by the hour."""
+EARLIEST = 0.7
+"""The part of an interval that must have passed before a routine poll runs again, so that two beats poll no more
+often than one."""
 SLOWEST = 3_600.0
 """Seconds between two sweeps of a namespace that hardly ever releases."""
+
+
+def poll_interval(via: Via, hub_interval: float) -> float:
+    """Seconds between two routine polls of one Hub-wide listing."""
+    return hub_interval * (TRENDING_POLLS if via is Via.TRENDING else 1)
+
+
+def next_poll_at(via: Via, hub_interval: float, began: datetime) -> datetime:
+    """The time before which a routine poll, after one that began at ``began``, is skipped."""
+    return began + timedelta(seconds=EARLIEST * poll_interval(via, hub_interval))
 
 
 def interval(shortest: float, newest: datetime | None, moment: datetime, *, followed: bool) -> float:
