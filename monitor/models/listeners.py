@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, event, inspect
-from sqlalchemy.orm import LoaderCallableStatus
-from sqlmodel import Session
+from sqlalchemy.orm import LoaderCallableStatus, Session
 
 from monitor.dates import iso
 from monitor.db.engine import now

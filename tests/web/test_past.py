@@ -64,9 +64,9 @@ def test_all_that_a_page_of_the_past_leads_to_is_of_the_same_moment(client: http
 @pytest.mark.parametrize("path", PAGES[:11])
 def test_a_page_of_the_past_says_so_and_leads_to_the_present(client: httpx.Client, path: str) -> None:
     end = (db.now() - timedelta(days=9)).date().isoformat()
-    assert f"As it was known at {end} 00:00 UTC" in client.get(of_the_past(path)).text
+    assert f"Showing what was known at {end} 00:00 UTC" in client.get(of_the_past(path)).text
     now = client.get(path).text
-    assert "As it was known at 2" not in now
+    assert "Showing what was known at 2" not in now
     assert 'type="date" name="as_of"' in now
 
 
@@ -74,7 +74,7 @@ def test_pages_of_the_present_do_not_pretend_to_be_of_the_past(client: httpx.Cli
     for path in ("/status", "/review", "/docs"):
         answer = client.get(of_the_past(path))
         assert answer.status_code == 200
-        assert "As it was known" not in answer.text
+        assert "Showing what was known" not in answer.text
 
 
 def test_facets_of_the_past_count_the_past_and_leave_the_present_alone(client: httpx.Client) -> None:
