@@ -102,8 +102,7 @@ _RELEASE = table(
     ),
     column("lineage", JSON),
 )  # fmt: skip
-"""Named here and not by its model: many are asked for one by one, where the mapper would take longer than the database,
-and a process that only judges starts sooner without the models."""
+"""Named here and not by its model: where one is asked for by itself, the mapper takes longer than the database."""
 _KNOWN = select(_RELEASE).order_by(_RELEASE.c.id)
 _KEY = "lower(release.repo_id)"
 """As the index of the ids without case is written."""
