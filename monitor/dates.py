@@ -1,4 +1,4 @@
-"""The Hub's times: how they are read, and which a repository can have."""
+"""The Hub's dates: how they are parsed, and which of them a repository can have."""
 
 from __future__ import annotations
 
@@ -6,32 +6,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 EARLIEST = datetime(2016, 1, 1, tzinfo=UTC)
-"""The Hub's company was founded in 2016; what is dated before is not dated."""
-AHEAD = timedelta(days=1)
-"""By how much a clock elsewhere may be ahead of ours."""
-
-
-def latest() -> datetime:
-    """The latest moment that a date can mean now."""
-    return datetime.now(UTC) + AHEAD
-
-
-def plausible(moment: datetime | None) -> datetime | None:
-    """``moment``, or None where it lies before ``EARLIEST`` or in the future."""
-    return moment if moment is not None and EARLIEST <= moment <= latest() else None
-
-
-SKEW = timedelta(minutes=5)
+"""The Hub's company was founded in 2016: an earlier date is a mistake."""
+MAX_CLOCK_AHEAD = timedelta(days=1)
+"""How far a remote clock may run ahead of ours."""
+MAX_HUB_SKEW = timedelta(minutes=5)
 """How far a date of the Hub may lie ahead of the Hub's own clock: its servers do not agree to the second."""
 
 
-def plausible_at(moment: datetime | None, at: datetime) -> bool:
-    """Whether the Hub can mean this date at ``at``: it is neither from before the Hub nor from the future."""
-    return moment is not None and EARLIEST <= moment <= at + SKEW
+def latest() -> datetime:
+    """Returns the latest time that a date can mean now."""
+    return datetime.now(UTC) + MAX_CLOCK_AHEAD
+
+
+def plausible(value: datetime | None) -> datetime | None:
+    """Returns ``value``, or None where it lies before ``EARLIEST`` or in the future."""
+    return value if value is not None and EARLIEST <= value <= latest() else None
+
+
+def plausible_at(value: datetime | None, at: datetime) -> bool:
+    """Returns whether ``value`` can be a date that the Hub stated at ``at``: not before the Hub, nor in the future."""
+    return value is not None and EARLIEST <= value <= at + MAX_HUB_SKEW
 
 
 def hub_time(value: Any) -> datetime | None:
-    """A time of the Hub (ISO 8601, ``Z``) as an aware datetime in UTC; None for anything else."""
+    """Returns a timestamp of the Hub (ISO 8601, ``Z``) as an aware datetime in UTC; None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -46,8 +44,13 @@ def hub_time(value: Any) -> datetime | None:
         return None
 
 
-def iso(moment: datetime | str | None) -> str | None:
-    """ISO 8601 in UTC, ``2026-01-27T05:00:00Z`` (microseconds only where there are any); a text is that already."""
-    if moment is None or isinstance(moment, str):
-        return moment
-    return moment.isoformat().replace("+00:00", "Z")
+def plausible_hub_time(value: Any) -> datetime | None:
+    """Returns a timestamp of the Hub that can be true; None for year 1, the future, and anything else."""
+    return plausible(hub_time(value))
+
+
+def iso(value: datetime | str | None) -> str | None:
+    """Returns ISO 8601 in UTC, ``2026-01-27T05:00:00Z`` (microseconds only where there are any); text unchanged."""
+    if value is None or isinstance(value, str):
+        return value
+    return value.isoformat().replace("+00:00", "Z")

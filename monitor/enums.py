@@ -165,7 +165,7 @@ def event_of(text: str) -> Event:
     return Event(text.partition(":")[0])
 
 
-class Sighting(NamedTuple):
+class Observation(NamedTuple):
     """One look at one repository: what a source saw, and when.
 
     ``facts`` is the Hub's own object (wire form, any field may be absent). ``exact_at`` is the moment of the

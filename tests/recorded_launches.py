@@ -12,10 +12,10 @@ from sqlmodel import Session, select
 from monitor import db
 from monitor.db import migrations
 from monitor.demo.world import made_id
-from monitor.enums import Sighting, Via
+from monitor.enums import Observation, Via
 from monitor.labs import load
 from monitor.models import Launch
-from monitor.releases.launches.queries import Told, told
+from monitor.releases.launches.queries import LaunchWithMembers, with_members
 from monitor.releases.recorder import record
 from tests.benchmarks._recorded import recorded
 
@@ -25,11 +25,11 @@ HEAD = "| made | publisher | launch | members |\n| --- | --- | --- | --- |"
 class Found(NamedTuple):
     """The launches that were found, newest first; ``repositories``: their members in all."""
 
-    launches: list[Told]
+    launches: list[LaunchWithMembers]
     repositories: int
 
     @property
-    def several(self) -> list[Told]:
+    def several(self) -> list[LaunchWithMembers]:
         """Those of more than one repository."""
         return [one for one in self.launches if len(one.members) > 1]
 
@@ -42,7 +42,8 @@ def found(url: str) -> Found:
     migrations.upgrade(engine)
     with db.transaction(engine) as session:
         looks = [
-            Sighting(made_id(row["id"]), row["id"], row, Via.BACKFILL, datetime.now(UTC), history=True) for row in rows
+            Observation(made_id(row["id"]), row["id"], row, Via.BACKFILL, datetime.now(UTC), history=True)
+            for row in rows
         ]
         record(session, looks, registry, lambda _session, _news: 0)
         launches = _newest(session)
@@ -51,17 +52,17 @@ def found(url: str) -> Found:
     return Found(launches, sum(len(one.members) for one in launches))
 
 
-def _newest(session: Session) -> list[Told]:
+def _newest(session: Session) -> list[LaunchWithMembers]:
     rows = session.exec(select(Launch)).all()
-    return sorted(told(session, rows), key=lambda one: (one.launch.first_at, one.launch.name), reverse=True)
+    return sorted(with_members(session, rows), key=lambda one: (one.launch.first_at, one.launch.name), reverse=True)
 
 
-def table(launches: list[Told]) -> str:
+def table(launches: list[LaunchWithMembers]) -> str:
     """Markdown: a row a launch, its members by what their names add to the launch's."""
     return "\n".join([HEAD, *map(_row, launches)])
 
 
-def _row(one: Told) -> str:
+def _row(one: LaunchWithMembers) -> str:
     name = one.launch.name
     members = sorted(_rest(member.repo_id, name, one.members[0].namespace) for member in one.members)
     return f"| {one.launch.first_at:%Y-%m-%d} | {one.launch.publisher} | {name} | {', '.join(members)} |"

@@ -145,7 +145,7 @@ def test_what_one_client_sets_is_left_to_no_other(engine: Engine, postgres_url: 
     with direct.begin() as connection:
         connection.exec_driver_sql(f'ALTER DATABASE "{direct.url.database}" SET synchronous_commit TO on')
     direct.dispose()
-    with db.many(engine) as made:
+    with db.bulk_write_engine(engine) as made:
         assert setting(made) == "off"
         assert {setting(engine) for _ in range(10)} == {"on"}
 

@@ -30,7 +30,7 @@ from monitor.ingest.hub.responses import HubError
 from monitor.labs import load
 from monitor.models import Feed
 from monitor.net.client import FetchError
-from monitor.releases.hub_facts import kept
+from monitor.releases.hub_facts import normalize
 from monitor.releases.recorder import Recorded
 from monitor.releases.schema import release_object
 from monitor.releases.unrecorded import unrecorded
@@ -157,7 +157,7 @@ def classify(
     if source and not Path(source).exists() and (named := parse_repo_id(source)) and "://" in source:
         repo_ids, source = [named], ""
     objects = _from_file(source, failures) if source else _from_hub(repo_ids, failures)
-    storable = (kept(facts).facts for facts in objects)
+    storable = (normalize(facts).facts for facts in objects)
     rows = (release_object(unrecorded(facts, judge(facts, registry), db.now(), "classify")) for facts in storable)
     if explain:
         write(

@@ -9,11 +9,11 @@ import typer
 from monitor import db
 from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
-from monitor.releases.corrections import end, keep, read
+from monitor.releases.corrections import add_corrections, end_corrections, parse_correction
 from monitor.releases.launches.announcements import announcements as announced
-from monitor.releases.launches.queries import found
+from monitor.releases.launches.queries import find_launches
 from monitor.releases.query import parse
-from monitor.releases.reclassify import rejudge
+from monitor.releases.reclassify import reclassify_releases
 from monitor.releases.review import review as doubtful
 from monitor.releases.search import find
 from monitor.service import Service
@@ -45,7 +45,7 @@ def launches(
     wanted = parse(query)
     migrations.upgrade(engine)
     with db.reading(engine) as session:
-        rows = [one.as_json() for one in found(session, wanted, limit=limit)[0]]
+        rows = [one.as_json() for one in find_launches(session, wanted, limit=limit)[0]]
     write(rows, form, LAUNCH)
 
 
@@ -83,7 +83,9 @@ def correct(
     form: Format | None = FormatOption,
 ) -> None:
     """Corrects judgements by hand: that outranks every other, and outlasts reclassifying."""
-    wanted = [(text.partition("=")[0], None) for text in values] if undo else [read(text) for text in values]
+    wanted = (
+        [(text.partition("=")[0], None) for text in values] if undo else [parse_correction(text) for text in values]
+    )
     service = Service(load())
     migrations.upgrade(service.engine)
     with db.transaction(service.engine) as session:
@@ -91,9 +93,11 @@ def correct(
         if row is None:
             raise typer.BadParameter(f"there is no release {repo_id}")
         if undo:
-            end(session, row, [field for field, _ in wanted])
+            end_corrections(session, row, [field for field, _ in wanted])
         else:
-            keep(session, row, wanted, because)
-        changed = rejudge(session, [row], service.registry, f"{'no longer ' if undo else ''}corrected: {because}")
+            add_corrections(session, row, wanted, because)
+        changed = reclassify_releases(
+            session, [row], service.registry, f"{'no longer ' if undo else ''}corrected: {because}"
+        )
     number = write((item._asdict() for item in changed), form, CORRECTED)
     print(f"{number} judgements changed", file=sys.stderr)

@@ -18,7 +18,7 @@ from monitor.models import Release
 from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.releases.query import Query, parse
 from monitor.releases.revisions import as_of as known
-from monitor.releases.revisions import moment_of
+from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import release_object
 from monitor.releases.search import SORTS, namesake, pasted, search, stream
 from monitor.releases.stats import DIMENSIONS, dimensions, stats, zone
@@ -48,7 +48,7 @@ def releases(
     engine = service.engine
     wanted = parse(query)
     migrations.upgrade(engine)
-    moment = moment_of(as_of) if as_of else None
+    moment = parse_as_of(as_of) if as_of else None
     rows: list[dict[str, Any]] = []
     cursor = None
     with db.reading(engine) as session, known(session, moment):
@@ -98,7 +98,7 @@ def stats_command(
     if plot is not None and plot.suffix not in {".svg", ".png"}:
         raise typer.BadParameter(f"{plot.name}: a name that ends in .svg or .png expected")
     migrations.upgrade(engine)
-    moment = moment_of(as_of) if as_of else None
+    moment = parse_as_of(as_of) if as_of else None
     with db.reading(engine) as session, known(session, moment):
         rows = stats(session, wanted, names, tz=tz, medians=median)
     if plot is not None:
@@ -127,7 +127,7 @@ def export(
     if kind not in FORMATS:
         raise typer.BadParameter(f"{output.name}: a name that ends in .csv, .jsonl or .parquet expected")
     migrations.upgrade(engine)
-    moment = moment_of(as_of) if as_of else None
+    moment = parse_as_of(as_of) if as_of else None
     unfinished = output.with_name(output.name + ".part")
     try:
         with unfinished.open("wb") as file, db.reading(engine) as session, known(session, moment):

@@ -95,7 +95,7 @@ def _in_memory(engine: Engine) -> bool:
 
 
 @contextmanager
-def many(engine: Engine) -> Iterator[Engine]:
+def bulk_write_engine(engine: Engine) -> Iterator[Engine]:
     """An engine to write much that could be learnt again: it does not wait for the disk at each commit.
 
     What was committed last may be lost where the machine loses its power, as a whole; nothing is where a process ends.
@@ -105,7 +105,7 @@ def many(engine: Engine) -> Iterator[Engine]:
         yield engine  # what is in it no other engine sees
         return
     sqlite = engine.dialect.name == "sqlite"
-    made = _engine(engine.url.render_as_string(hide_password=False), _MANY_SQLITE if sqlite else _MANY_POSTGRESQL)
+    made = _engine(engine.url.render_as_string(hide_password=False), _BULK_SQLITE if sqlite else _BULK_POSTGRESQL)
     try:
         yield made
     finally:
@@ -120,8 +120,8 @@ _SQLITE = (
     "PRAGMA cache_size=-8192",
     "PRAGMA temp_store=MEMORY",
 )
-_MANY_SQLITE = ("PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=16000", "PRAGMA cache_size=-65536")
-_MANY_POSTGRESQL = ("SET LOCAL synchronous_commit TO off",)
+_BULK_SQLITE = ("PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=16000", "PRAGMA cache_size=-65536")
+_BULK_POSTGRESQL = ("SET LOCAL synchronous_commit TO off",)
 """For each transaction: behind a pooler a connection's own setting would be left to whoever comes next."""
 
 
@@ -215,7 +215,7 @@ def reading(engine: Engine, *, timeout: float | None = None) -> Iterator[Session
         yield session
 
 
-class Watch:
+class CommitVersion:
     """Tells whether anything was committed to a database since one last looked.
 
     On SQLite it keeps a connection of its own, whose counter of others' commits it reads in microseconds; close it.
@@ -257,7 +257,7 @@ class Watch:
             self._connection = None
 
 
-def among(session: Session, column: str, values: Iterable[str]) -> TextClause:
+def in_values(session: Session, column: str, values: Iterable[str]) -> TextClause:
     """Whether a column (``table.name``) holds one of these texts: one parameter, however many they are.
 
     So a statement is written once and kept; a list of five hundred parameters costs more to write than to answer.
@@ -269,7 +269,7 @@ def among(session: Session, column: str, values: Iterable[str]) -> TextClause:
 
 
 @contextmanager
-def explained(engine: Engine) -> Iterator[None]:
+def translate_errors(engine: Engine) -> Iterator[None]:
     """Turns a driver's error into one DatabaseError that names the database and the fix."""
     try:
         yield

@@ -14,7 +14,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 
 from alembic import command
-from monitor.db.engine import DatabaseError, explained
+from monitor.db.engine import DatabaseError, translate_errors
 
 
 def folder() -> Path:
@@ -33,7 +33,7 @@ def _config(engine: Engine) -> Config:
 
 def revision(engine: Engine) -> str | None:
     """The revision that the database is at, None for an empty one; raises DatabaseError where it cannot be opened."""
-    with explained(engine), engine.execution_options(reading=True).connect() as connection:
+    with translate_errors(engine), engine.execution_options(reading=True).connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -82,7 +82,7 @@ def refuse_newer(engine: Engine) -> None:
 @contextmanager
 def _explained(engine: Engine) -> Iterator[None]:
     try:
-        with explained(engine):
+        with translate_errors(engine):
             yield
     except CommandError as error:
         raise DatabaseError(f"database migrations: {error}; run hub-monitor db upgrade") from None

@@ -19,7 +19,7 @@ from sqlmodel import Session
 from monitor.db.engine import UTCDateTime, sqlite_text
 
 
-def ignoring(session: Session, table: type[Any]) -> Any:
+def insert_or_ignore(session: Session, table: type[Any]) -> Any:
     """An insert into ``table`` that leaves out the rows that are already there."""
     make: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement: Insert = make(table).on_conflict_do_nothing()

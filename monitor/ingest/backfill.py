@@ -9,16 +9,16 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from monitor.db.engine import many, now, reading, transaction
-from monitor.enums import Sighting, Via
+from monitor.db.engine import bulk_write_engine, now, reading, transaction
+from monitor.enums import Observation, Via
 from monitor.ingest.detection import Watcher
 from monitor.ingest.hub.client import FULL, PAGE, Trail
 from monitor.ingest.hub.rate_limiter import AllowanceSpent
 from monitor.ingest.hub.responses import models, public
 from monitor.models import Poll
 from monitor.notify.matching import enqueue
-from monitor.releases.classification import Judgements, judge
-from monitor.releases.recorder import ignoring, record
+from monitor.releases.classification import Classifications, classify_new
+from monitor.releases.recorder import insert_or_ignore, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def backfill(
     Waits for the allowance. Raises HubError where the Hub fails; calling again goes on.
     """
     progress = Progress(0, 0, None)
-    with many(watcher.engine) as engine:
+    with bulk_write_engine(watcher.engine) as engine:
         watcher = replace(watcher, engine=engine)
         for namespace in namespaces or (None,):
             progress = _walk(watcher, namespace, since, limit, progress, report)
@@ -62,11 +62,11 @@ def _walk(
         listing, following = _asked(watcher, namespace, partial(_report_waiting, report, progress), following)
         trail.add(listing, following)
         page = _cut(_classified(watcher, listing, since), None if most is None else most - met)
-        met += len(page.judgements)
+        met += len(page.classifications)
         learnt = _recorded(watcher, name, page, following if page.whole else None)
-        made = next((row["created_at"] for row in page.judgements.values()), None)
+        made = next((row["created_at"] for row in page.classifications.values()), None)
         reached = made.date().isoformat() if made is not None else progress.reached
-        progress = Progress(progress.met + len(page.judgements), progress.learnt + learnt, reached)
+        progress = Progress(progress.met + len(page.classifications), progress.learnt + learnt, reached)
         report(progress)
         if not page.whole or following is None or met == most:
             return progress
@@ -79,7 +79,7 @@ def _report_waiting(report: Report, progress: Progress, wait: float) -> None:
 class Page(NamedTuple):
     """A classified page of the listing: what is wanted of it, oldest first; when it was read; and if that is all."""
 
-    judgements: Judgements
+    classifications: Classifications
     seen_at: datetime
     whole: bool
 
@@ -93,17 +93,17 @@ def _classified(watcher: Watcher, listing: bytes, since: date | None) -> Page:
     seen_at = now()
     rows = models(listing)
     wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
-    sightings = [Sighting(row["_id"], row["id"], row, Via.BACKFILL, seen_at) for row in wanted if public(row)]
+    observations = [Observation(row["_id"], row["id"], row, Via.BACKFILL, seen_at) for row in wanted if public(row)]
     ended = 0 < min(OLDER, len(rows)) <= len(rows) - len(wanted)
     with reading(watcher.engine) as session:
-        return Page(judge(session, sightings, watcher.registry), seen_at, not ended)
+        return Page(classify_new(session, observations, watcher.registry), seen_at, not ended)
 
 
 def _cut(page: Page, most: int | None) -> Page:
-    if most is None or len(page.judgements) <= most:
+    if most is None or len(page.classifications) <= most:
         return page
-    newest = dict(list(page.judgements.items())[len(page.judgements) - most :])
-    return page._replace(judgements=newest, whole=False)
+    newest = dict(list(page.classifications.items())[len(page.classifications) - most :])
+    return page._replace(classifications=newest, whole=False)
 
 
 def _asked(
@@ -131,13 +131,13 @@ def _resumed(watcher: Watcher, name: str) -> str | None:
 
 def _recorded(watcher: Watcher, name: str, page: Page, following: str | None) -> int:
     moment = now()
-    sightings = [
-        Sighting(hub_id, row["repo_id"], {}, Via.BACKFILL, page.seen_at, history=True)
-        for hub_id, row in page.judgements.items()
+    observations = [
+        Observation(hub_id, row["repo_id"], {}, Via.BACKFILL, page.seen_at, history=True)
+        for hub_id, row in page.classifications.items()
     ]
     with transaction(watcher.engine) as session:
-        done = record(session, sightings, watcher.registry, enqueue, page.judgements, watcher.launch_window)
-        session.execute(ignoring(session, Poll), {"name": name, "state": {}, "failures": 0})
+        done = record(session, observations, watcher.registry, enqueue, page.classifications, watcher.launch_window)
+        session.execute(insert_or_ignore(session, Poll), {"name": name, "state": {}, "failures": 0})
         state = session.get_one(Poll, name)
         if following is None:
             session.delete(state)

@@ -18,9 +18,9 @@ from sqlalchemy import Engine, delete, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
-from monitor.dates import plausible_at
-from monitor.db.engine import among, now, reading, transaction
-from monitor.enums import LookupKind, Sighting, Status, Via
+from monitor.dates import plausible_at, plausible_hub_time
+from monitor.db.engine import in_values, now, reading, transaction
+from monitor.enums import LookupKind, Observation, Status, Via
 from monitor.ingest import lookups
 from monitor.ingest.base_models import MOST, ancestors, look_up
 from monitor.ingest.feeds.reader import NewEntry
@@ -41,13 +41,12 @@ from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso
 from monitor.notify.matching import enqueue, tell_announced
 from monitor.observability.logging import traced
 from monitor.observability.tracing import span
-from monitor.releases.adoption import popular, ranked
-from monitor.releases.columns import known_moment as hub_moment
-from monitor.releases.launches.announcement_links import announced
+from monitor.releases.adoption import update_popularity, update_trending_ranks
+from monitor.releases.launches.announcement_links import link_announcements
 from monitor.releases.launches.announcements import announce, news
 from monitor.releases.launches.grouping import WINDOW
-from monitor.releases.reclassify import rejudge
-from monitor.releases.recorder import Recorded, ignoring, record, vanished
+from monitor.releases.reclassify import reclassify_releases
+from monitor.releases.recorder import Recorded, insert_or_ignore, mark_withdrawn, record
 
 log = structlog.get_logger(__name__)
 
@@ -100,14 +99,14 @@ def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | Non
             after = _walked(state, walk, began) | _token(watcher.hub, state)
         shown = [item for item in items if public(item)]
         bases = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, shown)
-        sightings = [_sighting(item, via) for item in (*bases, *shown)]
+        observations = [_observation(item, via) for item in (*bases, *shown)]
         with transaction(watcher.engine) as session:
             row = session.get_one(Poll, str(via))
             row.state = state  # from the mark that could be used on, what was made since then is news
-            done = record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
+            done = record(session, observations, watcher.registry, enqueue, window=watcher.launch_window)
             done.changed += _gone(session, dict.fromkeys(_disabled(items), "disabled by the Hub"))
             if via is Via.TRENDING:
-                ranked(session, [item["_id"] for item in shown])
+                update_trending_ranks(session, [item["_id"] for item in shown])
             row.state, row.succeeded_at, row.failures, row.error = after or row.state, now(), 0, None
             row.leased_until = None
             session.add(row)
@@ -123,18 +122,20 @@ def look_again(watcher: Watcher) -> Recorded:
     if not found:
         return Recorded()
     deeper = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, found)
-    sightings = [_sighting(item, Via.CREATED) for item in (*deeper, *found)]
+    observations = [_observation(item, Via.CREATED) for item in (*deeper, *found)]
     with transaction(watcher.engine) as session:
-        done = record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
+        done = record(session, observations, watcher.registry, enqueue, window=watcher.launch_window)
         session.flush()
         roots = [item["id"] for item in found]
         built = select(Release).where(col(Release.foundation_repo_id).in_(roots), col(Release.repo_id).not_in(roots))
-        rejudge(session, list(session.scalars(built.limit(REJUDGED))), watcher.registry, "its base was found")
+        reclassify_releases(
+            session, list(session.scalars(built.limit(MAX_RECLASSIFIED))), watcher.registry, "its base was found"
+        )
     _told(watcher, done, "look-ups")
     return done
 
 
-REJUDGED = 1_000
+MAX_RECLASSIFIED = 1_000
 """Releases that are classified anew at once, for a base that was found; `reclassify` does the rest."""
 INTRODUCED = 5
 """Strangers who are asked about in one poll of what trends."""
@@ -171,7 +172,7 @@ def _introduced(watcher: Watcher, items: list[Facts], state: dict[str, Any]) -> 
 
 def _begin(watcher: Watcher, via: Via, *, sparing: bool = False) -> dict[str, Any] | None:
     with transaction(watcher.engine) as session:
-        session.execute(ignoring(session, Poll), {"name": str(via), "state": {}, "failures": 0})
+        session.execute(insert_or_ignore(session, Poll), {"name": str(via), "state": {}, "failures": 0})
         row = session.get_one(Poll, str(via), with_for_update=True)
         moment = now()
         if row.leased_until is not None and row.leased_until > moment:
@@ -198,7 +199,7 @@ def _walked(state: dict[str, Any], walk: Walk, began: datetime) -> dict[str, Any
 
 def _healed(state: dict[str, Any], walk: Walk) -> dict[str, Any]:
     """``state`` without a beginning of our watch that cannot be one: such was kept from one repository's wrong date."""
-    if state.get("since") is None or plausible_at(hub_moment(state["since"]), walk.at):
+    if state.get("since") is None or plausible_at(plausible_hub_time(state["since"]), walk.at):
         return state
     log.warning("the poll's cursor was no date of the past and is put right", since=state["since"], to=iso(walk.mark))
     return {**state, "since": iso(walk.mark)}
@@ -223,10 +224,10 @@ def _gone(session: Session, reasons: Mapping[str, str]) -> list[Release]:
     """Marks public releases as withdrawn, by hub id with why; returns those that were public."""
     if not reasons:
         return []
-    query = select(Release).where(among(session, "release.hub_id", reasons), col(Release.status).in_(_PUBLIC))
+    query = select(Release).where(in_values(session, "release.hub_id", reasons), col(Release.status).in_(_PUBLIC))
     rows = list(session.scalars(query))
     for row in rows:
-        vanished(session, row, Status.GONE, now(), reasons[row.hub_id])
+        mark_withdrawn(session, row, Status.GONE, now(), reasons[row.hub_id])
     return rows
 
 
@@ -238,8 +239,8 @@ def _token(hub: Hub, state: dict[str, Any]) -> dict[str, Any]:
     return {"token": {"since": since, "says": hub.credentials.refused}}
 
 
-def _sighting(facts: Facts, via: Via) -> Sighting:
-    return Sighting(hub_id=facts["_id"], repo_id=facts["id"], facts=facts, via=via, seen_at=now())
+def _observation(facts: Facts, via: Via) -> Observation:
+    return Observation(hub_id=facts["_id"], repo_id=facts["id"], facts=facts, via=via, seen_at=now())
 
 
 # --- namespaces -------------------------------------------------------------------------------------------
@@ -264,7 +265,7 @@ def watch(watcher: Watcher, followed: Sequence[str] = ()) -> None:
             if name not in there
         ]
         if fresh:
-            session.execute(ignoring(session, Namespace), fresh)
+            session.execute(insert_or_ignore(session, Namespace), fresh)
         session.execute(delete(Namespace).where(col(Namespace.name).in_(there.keys() - wanted.keys())))
 
 
@@ -334,18 +335,18 @@ def sweep(watcher: Watcher, name: str) -> Recorded:
         moved, gone, alive = _ask_after(watcher, [row for key, row in known.items() if key not in listed])
         if not listed and alive:
             raise HubError(f"{name} lists nothing, though {alive[0]} is public: is its name written right?")
-        sightings = [_sighting(item, Via.SWEEP) for item in (*looked, *moved)]
+        observations = [_observation(item, Via.SWEEP) for item in (*looked, *moved)]
         newest = _newest(known, listed.values(), began)
         with transaction(watcher.engine) as session:
             done = (
-                record(session, sightings, watcher.registry, enqueue, window=watcher.launch_window)
-                if sightings
+                record(session, observations, watcher.registry, enqueue, window=watcher.launch_window)
+                if observations
                 else Recorded()
             )
             done.changed += _gone(session, gone)
             swept_at = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name))
             if swept_at is None or swept_at.date() < began.date():
-                popular(session, listed.values())
+                update_popularity(session, listed.values())
             _swept(session, watcher, name, began, newest, len(listed))
     _told(watcher, done, name)
     return done
@@ -382,7 +383,7 @@ def _differs(item: Facts, known: _Brief | None) -> bool:
     if known is None or not known.live or known.repo_id != item["id"]:
         return True
     gated = "no" if item.get("gated") is False else item.get("gated")
-    return gated != known.gated or hub_moment(item.get("lastModified")) != known.modified_at
+    return gated != known.gated or plausible_hub_time(item.get("lastModified")) != known.modified_at
 
 
 def _look_closer(watcher: Watcher, namespace: str, items: list[Facts]) -> list[Facts]:
@@ -463,7 +464,7 @@ def _ask_after(watcher: Watcher, missing: list[_Brief]) -> tuple[list[Facts], di
 
 def _newest(known: dict[str, _Brief], listed: Iterable[Facts], at: datetime) -> datetime | None:
     """When the namespace last made something; a date that cannot be true does not count."""
-    made = [row.created_at for row in known.values()] + [hub_moment(item.get("createdAt")) for item in listed]
+    made = [row.created_at for row in known.values()] + [plausible_hub_time(item.get("createdAt")) for item in listed]
     return max((moment for moment in made if moment is not None and plausible_at(moment, at)), default=None)
 
 
@@ -538,7 +539,9 @@ def _follow(watcher: Watcher, hints: list[Hint], total: Recorded) -> None:
         facts = None
     with transaction(watcher.engine) as session:
         if facts is not None and public(facts):
-            seen = _sighting(facts, Via.WEBHOOK)._replace(exact_at=_exact(hints, hub_moment(facts.get("createdAt"))))
+            seen = _observation(facts, Via.WEBHOOK)._replace(
+                exact_at=_exact(hints, plausible_hub_time(facts.get("createdAt")))
+            )
             done = record(session, [seen], watcher.registry, enqueue, window=watcher.launch_window)
             total.add(done)
         else:
@@ -563,7 +566,7 @@ def _withdrawn(session: Session, last: Hint) -> None:
     for row in session.scalars(select(Release).where(same)):
         if row.repo_id == last.repo_id:
             status = Status.GONE if last.action == "delete" or last.private is False else Status.PRIVATE
-            vanished(session, row, status, last.received_at, str(Via.WEBHOOK))
+            mark_withdrawn(session, row, status, last.received_at, str(Via.WEBHOOK))
 
 
 # --- feeds ------------------------------------------------------------------------------------------------
@@ -576,7 +579,7 @@ def heed_feeds(watcher: Watcher, entries: Sequence[NewEntry]) -> None:
         # just before a crash.
         recent = select(FeedEntry).where(col(FeedEntry.seen_at) >= now() - timedelta(hours=1))
         rows = list(session.scalars(recent.order_by(col(FeedEntry.id))))
-        announced(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
+        link_announcements(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
         fresh = news(session, announce(session, watcher.registry, rows), rows)
         tell_announced(session, fresh, watcher.registry)
     labs = {lab.id: lab for entry in entries for lab in watcher.registry.labs_of_feed(entry.feed_url)}

@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import Engine, delete, func, select
 from sqlmodel import Session, col
 
-from monitor.db.engine import among, now, reading, transaction
-from monitor.db.upsert import ignoring
+from monitor.db.engine import in_values, now, reading, transaction
+from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind
 from monitor.ingest.hub.responses import DisabledError, LookupFailedError
 from monitor.ingest.schedule import jittered
@@ -40,7 +40,7 @@ class Lookups:
         names = list(dict.fromkeys(names))
         with reading(engine) as session:
             query = select(FailedLookup).where(col(FailedLookup.kind) == str(kind))
-            rows = session.scalars(query.where(among(session, "failed_lookup.name", names))) if names else ()
+            rows = session.scalars(query.where(in_values(session, "failed_lookup.name", names))) if names else ()
             self._failed = {row.name: row for row in rows}
 
     def may(self, name: str) -> bool:
@@ -79,7 +79,7 @@ class Lookups:
                 "error": "",
                 "failures": 0,
             }
-            session.execute(ignoring(session, FailedLookup), first)
+            session.execute(insert_or_ignore(session, FailedLookup), first)
             row = session.get_one(FailedLookup, (str(self._kind), name), with_for_update=True)
             wait = min(LAST_SECONDS, FIRST_SECONDS * 2 ** min(row.failures, 20))
             row.failures, row.error, row.due_at = row.failures + 1, error[:500], now() + jittered(wait)

@@ -2,11 +2,20 @@
 
 from monitor.dates import iso
 from monitor.models import listeners
-from monitor.models.columns import Id, Json, Moment
+from monitor.models.columns import Id, Json, Timestamp
 from monitor.models.delivery import Delivery, DeliveryState, Notice, Silence
 from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
 from monitor.models.launch import Announcement, Launch
-from monitor.models.release import COUNTED, Adoption, Change, Correction, Observed, Release, Sighted, Tally
+from monitor.models.release import (
+    COUNTED,
+    Adoption,
+    Change,
+    Correction,
+    Release,
+    ReleaseObservation,
+    ReleaseRevision,
+    Tally,
+)
 from monitor.models.slack import SlackInstallation, SlackSeen
 from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Hint, Namespace, Outage, Poll
 from monitor.models.subscription import Subscription, Target
@@ -29,14 +38,13 @@ __all__ = [
     "Id",
     "Json",
     "Launch",
-    "Moment",
     "Namespace",
     "Notice",
-    "Observed",
     "Outage",
     "Poll",
     "Release",
-    "Sighted",
+    "ReleaseObservation",
+    "ReleaseRevision",
     "Silence",
     "SlackInstallation",
     "SlackSeen",
@@ -44,6 +52,7 @@ __all__ = [
     "Suppression",
     "Tally",
     "Target",
+    "Timestamp",
     "iso",
     "listeners",
 ]

@@ -18,7 +18,7 @@ from monitor.db.engine import UTCDateTime
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Id = BigInteger().with_variant(Integer, "sqlite")
-Moment = UTCDateTime()
+Timestamp = UTCDateTime()
 
 # Alembic names what it drops: every constraint needs a name that both dialects agree on.
 SQLModel.metadata.naming_convention = {
@@ -36,12 +36,12 @@ def primary_key() -> Any:
 
 def nullable_timestamp(*, index: bool = False) -> Any:
     """A moment in UTC, or null."""
-    return Field(default=None, sa_column=Column(Moment, nullable=True, index=index))
+    return Field(default=None, sa_column=Column(Timestamp, nullable=True, index=index))
 
 
 def timestamp(*, index: bool = False) -> Any:
     """A moment in UTC."""
-    return Field(sa_column=Column(Moment, nullable=False, index=index))
+    return Field(sa_column=Column(Timestamp, nullable=False, index=index))
 
 
 def nullable_text(*, index: bool = False) -> Any:

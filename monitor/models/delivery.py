@@ -19,7 +19,7 @@ from sqlmodel import Field, SQLModel
 
 from monitor.models.columns import (
     Id,
-    Moment,
+    Timestamp,
     nullable_text,
     nullable_timestamp,
     primary_key,
@@ -67,7 +67,7 @@ class Delivery(SQLModel, table=True):
     event: str = required_text()
     state: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = timestamp()
-    due_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    due_at: datetime = Field(sa_column=Column(Timestamp, nullable=False))
     message: str | None = nullable_text()
     attempted_at: datetime | None = nullable_timestamp()
     attempts: int = Field(default=0)

@@ -16,7 +16,7 @@ from sqlmodel import Field, SQLModel
 
 from monitor.models.columns import (
     Id,
-    Moment,
+    Timestamp,
     nullable_text,
     primary_key,
     required_text,
@@ -43,7 +43,7 @@ class Launch(SQLModel, table=True):
     publisher: str = Field(sa_column=Column(Text, nullable=False))
     family: str = required_text()
     name: str = required_text()
-    first_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    first_at: datetime = Field(sa_column=Column(Timestamp, nullable=False))
     last_at: datetime = timestamp()
     opened_at: datetime = timestamp()
     settles_at: datetime = timestamp()

@@ -13,8 +13,8 @@ from sqlalchemy.orm import LoaderCallableStatus, Session
 
 from monitor.dates import iso
 from monitor.db.engine import now
-from monitor.models.release import Observed, Release
-from monitor.models.search_text import searchable
+from monitor.models.release import Release, ReleaseRevision
+from monitor.models.search_text import build_search_text
 
 BY_DAY = ("downloads", "likes", "derivatives", "trending_rank")
 """Columns that move all the time: kept a day each, in ``adoption``."""
@@ -32,7 +32,7 @@ def _keep_revisions(session: Session, _context: Any, _instances: Any) -> None:
         if isinstance(row, Release) and row.id is not None:
             before = _before(row)
             if before:
-                session.add(Observed(release_id=row.id, at=moment, before=before))
+                session.add(ReleaseRevision(release_id=row.id, at=moment, before=before))
 
 
 def _before(row: Release) -> dict[str, Any]:
@@ -54,6 +54,6 @@ def as_json_value(value: Any) -> Any:
 @event.listens_for(Release, "before_insert")
 @event.listens_for(Release, "before_update")
 def _keep_search_text(_mapper: Any, _connection: Any, row: Release) -> None:
-    words = searchable(row.repo_id, row.lab, row.tags)
+    words = build_search_text(row.repo_id, row.lab, row.tags)
     if row.words != words:
         row.words = words

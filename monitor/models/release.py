@@ -22,7 +22,7 @@ from sqlmodel import Field, SQLModel
 from monitor.models.columns import (
     Id,
     Json,
-    Moment,
+    Timestamp,
     json_list,
     json_object,
     nullable_count,
@@ -111,10 +111,10 @@ class Release(StatedColumns, table=True):
     tags: list[str] = json_list()
     created_at: datetime | None = nullable_timestamp()
     modified_at: datetime | None = nullable_timestamp()
-    released_at: datetime | None = Field(default=None, sa_column=Column(Moment, nullable=True))
+    released_at: datetime | None = Field(default=None, sa_column=Column(Timestamp, nullable=True))
     released_after: datetime | None = nullable_timestamp()
     released_precision: str | None = nullable_text()
-    first_seen_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    first_seen_at: datetime = Field(sa_column=Column(Timestamp, nullable=False))
     detected_via: str = required_text()
     announcement_url: str | None = nullable_text()
     downloads: int | None = nullable_count()
@@ -172,7 +172,7 @@ class Adoption(SQLModel, table=True):
     derivatives: int | None = nullable_count()
 
 
-class Sighted(SQLModel, table=True):
+class ReleaseObservation(SQLModel, table=True):
     """The first time that each way of looking saw a release, but for the first of all: that stands in its row."""
 
     __tablename__: ClassVar[str] = "sighting"
@@ -218,7 +218,7 @@ class Change(SQLModel, table=True):
     since: Any = Field(default=None, sa_column=Column(Json, nullable=True))
 
 
-class Observed(SQLModel, table=True):
+class ReleaseRevision(SQLModel, table=True):
     """What a release's columns were until a moment: appended whenever one changes, so that the past can be read.
 
     ``before``: the columns that changed at ``at``, each with the value that it had before.
@@ -231,7 +231,7 @@ class Observed(SQLModel, table=True):
     release_id: int = Field(
         sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False, index=True)
     )
-    at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    at: datetime = Field(sa_column=Column(Timestamp, nullable=False))
     before: dict[str, Any] = json_object()
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from monitor.text import FOLD
 
-LONGEST = 60
+MAX_WORD_LENGTH = 60
 """Characters of a word that count."""
-FAR = 200
+MAX_TEXT_LENGTH = 200
 """Characters of a name, a lab or a tag that count."""
 _WORDS = {code: " " for code in range(128) if not chr(code).isalnum()} | FOLD
 _FIELDS = {code: letter for code, letter in _WORDS.items() if code != ord("\n")}
@@ -22,19 +22,21 @@ _ASCII = bytes(range(128)).decode().translate(_FIELDS).encode().ljust(256)
 _HUMP = re.compile(r"(?<=[a-z])(?=([A-Z][A-Za-z0-9]*))")
 
 
-def spoken(text: str) -> str:
+def normalize_words(text: str) -> str:
     """The words of a text, one space between them; empty where it has none."""
-    return " ".join([word[:LONGEST] for word in text.translate(_WORDS).split(" ") if word])
+    return " ".join([word[:MAX_WORD_LENGTH] for word in text.translate(_WORDS).split(" ") if word])
 
 
-def searchable(repo_id: str, lab: str | None, tags: Iterable[str]) -> str:
-    """What ``" " + spoken(…)`` is looked for in: the words of name, lab and tags, a ``|`` between two of these."""
-    name = repo_id[:FAR]
-    text = "\n".join([name, (lab or "")[:FAR], *[tag[:FAR] for tag in tags], *_HUMP.findall(name)])
+def build_search_text(repo_id: str, lab: str | None, tags: Iterable[str]) -> str:
+    """Returns the text that ``" " + normalize_words(…)`` is searched in: words of name, lab and tags, ``|`` between."""
+    name = repo_id[:MAX_TEXT_LENGTH]
+    text = "\n".join(
+        [name, (lab or "")[:MAX_TEXT_LENGTH], *[tag[:MAX_TEXT_LENGTH] for tag in tags], *_HUMP.findall(name)]
+    )
     if text.isascii():
         words = text.encode().translate(_ASCII).replace(b"\n", b" | ").decode().split()
     else:
         words = [word for word in text.translate(_FIELDS).replace("\n", " | ").split(" ") if word]
-    if max(map(len, words)) > LONGEST:
-        words = [word[:LONGEST] for word in words]
+    if max(map(len, words)) > MAX_WORD_LENGTH:
+        words = [word[:MAX_WORD_LENGTH] for word in words]
     return f" {' '.join(words)} "

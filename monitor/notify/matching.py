@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, Text, TextClause, and_, case, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from monitor.db.engine import UTCDateTime, among, now
+from monitor.db.engine import UTCDateTime, in_values, now
 from monitor.enums import UPDATES, Event, event_of
 from monitor.labs import Registry
 from monitor.models import Announcement, Delivery, DeliveryState, Id, Launch, Notice, Subscription
@@ -20,7 +20,7 @@ from monitor.notify.subscriptions import roll
 from monitor.observability.logging import trace
 from monitor.releases.launches.announcements import as_release
 from monitor.releases.query import Predicate, QueryError, parse, to_predicate
-from monitor.releases.recorder import News, ignoring
+from monitor.releases.recorder import News, insert_or_ignore
 from monitor.text import plain
 
 log = structlog.get_logger(__name__)
@@ -49,9 +49,11 @@ def enqueue(session: Session, news: Sequence[News]) -> int:
         candidates = filters if Event.RELEASE in happened else choosy
         matching = [text for text in candidates if _matcher(text).holds(item.release, happened)]
         if matching:
-            written += _fan_out(session, item, among(session, _FILTER, matching))
+            written += _fan_out(session, item, in_values(session, _FILTER, matching))
         if event_of(item.event) in UPDATES and others:
-            written += _fan_out(session, item, col(Subscription.id).in_(_told(item)), among(session, _FILTER, others))
+            written += _fan_out(
+                session, item, col(Subscription.id).in_(_told(item)), in_values(session, _FILTER, others)
+            )
     return written
 
 
@@ -87,9 +89,11 @@ def _notices(session: Session, row: Announcement, registry: Registry, filters: S
         literal(0),
         literal(title, Text()),
         literal(row.id, Id),
-    ).where(*_active(), among(session, _FILTER, filters))
+    ).where(*_active(), in_values(session, _FILTER, filters))
     columns = ("subscription_id", "text", "created_at", "due_at", "attempts", "title", "announcement_id")
-    written = session.execute(ignoring(session, Notice).from_select(columns, chosen), execution_options=_COUNTED)
+    written = session.execute(
+        insert_or_ignore(session, Notice).from_select(columns, chosen), execution_options=_COUNTED
+    )
     return int(written.rowcount)  # type: ignore[attr-defined]
 
 

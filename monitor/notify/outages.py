@@ -24,7 +24,7 @@ from monitor.notify.identity import notice_key
 from monitor.notify.message import Channel, SendError
 from monitor.notify.retries import verdict
 from monitor.releases.coverage import token_refused
-from monitor.releases.recorder import ignoring
+from monitor.releases.recorder import insert_or_ignore
 from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
@@ -137,7 +137,7 @@ def _waits(row: Silence, silent_now: bool, moment: datetime) -> bool:
 def _noticed(session: Session, item: Silent, moment: datetime) -> Silence:
     """Keeps that a silence was noticed."""
     row = Silence(source=item.source, since=item.since, says=item.says[:500], noticed_at=moment)
-    session.execute(ignoring(session, Silence), row.model_dump())
+    session.execute(insert_or_ignore(session, Silence), row.model_dump())
     return row
 
 

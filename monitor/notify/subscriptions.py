@@ -18,7 +18,7 @@ from monitor.enums import Digest
 from monitor.models import Delivery, Subscription, Target
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.spelling import spelled
-from monitor.releases.recorder import ignoring
+from monitor.releases.recorder import insert_or_ignore
 
 
 class SubscriptionError(ValueError):
@@ -91,7 +91,7 @@ def subscribe(session: Session, wish: SubscriptionCreate, options: dict[str, Any
 
 def target_of(session: Session, channel: str, address: str) -> Target:
     """The row of a target, made where it is new."""
-    session.execute(ignoring(session, Target), {"channel": channel, "address": address, "open_at": now()})
+    session.execute(insert_or_ignore(session, Target), {"channel": channel, "address": address, "open_at": now()})
     found = session.scalars(select(Target).where(col(Target.channel) == channel, col(Target.address) == address))
     return found.one()
 

@@ -15,7 +15,7 @@ from monitor.urls import masked_text
 
 
 def trace() -> str | None:
-    """The id that joins what the logs say of one look at the Hub, from the sighting to its deliveries, or None."""
+    """The id that joins what the logs say of one look at the Hub, from the observation to its deliveries, or None."""
     found = get_contextvars().get("trace")
     return None if found is None else str(found)
 

@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from monitor.db.engine import now, reading, transaction
 from monitor.enums import Event
 from monitor.models import Adoption, Change, Release
-from monitor.releases.columns import bounded
+from monitor.releases.columns import storable_count
 from monitor.releases.query.values import number
 from monitor.releases.recorder import News, Tell
 
@@ -60,7 +60,7 @@ class Line:
 # --- what polls and sweeps bring --------------------------------------------------------------------------
 
 
-def ranked(session: Session, hub_ids: Sequence[str]) -> None:
+def update_trending_ranks(session: Session, hub_ids: Sequence[str]) -> None:
     """Keeps the order of what trends: the first is 1, what is not in it has no rank."""
     out = col(Release.trending_rank).is_not(None), col(Release.hub_id).not_in(hub_ids)
     session.execute(update(Release).where(*out).values(trending_rank=None), execution_options=_QUIET)
@@ -69,10 +69,10 @@ def ranked(session: Session, hub_ids: Sequence[str]) -> None:
         session.execute(update(Release).where(*moved).values(trending_rank=rank), execution_options=_QUIET)
 
 
-def popular(session: Session, items: Iterable[dict[str, Any]]) -> None:
+def update_popularity(session: Session, items: Iterable[dict[str, Any]]) -> None:
     """Keeps the downloads and likes of repositories that are known, from the Hub's objects."""
     for item in items:
-        values = {name: bounded(item[name]) for name in ("downloads", "likes") if name in item}
+        values = {name: storable_count(item[name]) for name in ("downloads", "likes") if name in item}
         moved = [getattr(Release, name).is_distinct_from(value) for name, value in values.items()]
         if values:
             there = update(Release).where(col(Release.hub_id) == item["_id"], or_(*moved))

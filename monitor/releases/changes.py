@@ -18,7 +18,7 @@ from monitor.models import Change, Release, iso
 PUBLIC = frozenset({str(Status.LIVE), str(Status.RENAMED)})
 
 
-def note(
+def record_change(
     session: Session,
     row: Release,
     name: str,

@@ -13,30 +13,30 @@ from monitor.classify import Classification, classify
 from monitor.classify.bases import stated_bases
 from monitor.classify.lineage import likely_originals
 from monitor.classify.result import Known
-from monitor.db.engine import among
-from monitor.enums import Sighting
+from monitor.db.engine import in_values
+from monitor.enums import Observation
 from monitor.labs import Registry
-from monitor.releases.columns import as_row, told
-from monitor.releases.hub_facts import kept
+from monitor.releases.columns import base_model_info, insertable_row
+from monitor.releases.hub_facts import normalize
 
-Judgements = Mapping[str, dict[str, Any]]
-"""By ``_id``: what a new repository's facts say, as :func:`monitor.releases.columns.as_row`."""
+Classifications = Mapping[str, dict[str, Any]]
+"""By ``_id``: what a new repository's facts say, as :func:`monitor.releases.columns.insertable_row`."""
 
 
-def judge(session: Session, sightings: Iterable[Sighting], registry: Registry) -> Judgements:
+def classify_new(session: Session, observations: Iterable[Observation], registry: Registry) -> Classifications:
     """Judges repositories as new ones, with what the history knows of others; writes nothing.
 
     Parents before children, as far as one batch goes: a base is made before what is built on it.
     """
-    sightings = sorted(sightings, key=lambda item: str(item.facts.get("createdAt")))
-    known = [kept(sighting.facts) for sighting in sightings]
-    history = History(session)
+    observations = sorted(observations, key=lambda item: str(item.facts.get("createdAt")))
+    known = [normalize(observation.facts) for observation in observations]
+    history = BaseModelLookup(session)
     history.learn(base for one in known for base in _bases(one.facts))
     done = {}
-    for sighting, one in zip(sightings, known, strict=True):
+    for observation, one in zip(observations, known, strict=True):
         found = classify(one.facts, registry, history)
-        history.add(sighting.repo_id, found)
-        done[sighting.hub_id] = as_row(one, found)
+        history.add(observation.repo_id, found)
+        done[observation.hub_id] = insertable_row(one, found)
     return done
 
 
@@ -49,7 +49,7 @@ def _bases(facts: dict[str, Any]) -> Iterable[str]:
     return likely_originals(namespace, name)
 
 
-class History:
+class BaseModelLookup:
     """What the history knows of repository ids, in any case and by former names; asks once for each, or for many."""
 
     def __init__(self, session: Session) -> None:
@@ -73,13 +73,15 @@ class History:
         if not keys:
             return
         self._cache.update(dict.fromkeys(keys))
-        self._keep((row.repo_id, row) for row in self._session.execute(_KNOWN.where(among(self._session, _KEY, keys))))
+        self._keep(
+            (row.repo_id, row) for row in self._session.execute(_KNOWN.where(in_values(self._session, _KEY, keys)))
+        )
         former = [key for key in keys if self._cache[key] is None]
         if former:
             self._keep((row.former, row) for row in self._session.execute(_renamed(self._session, former)))
 
     def _keep(self, found: Iterable[tuple[str, Row[Any]]]) -> None:
-        self._cache.update({repo_id.lower(): told(row._asdict()) for repo_id, row in found})
+        self._cache.update({repo_id.lower(): base_model_info(row._asdict()) for repo_id, row in found})
 
     def add(self, repo_id: str, found: Classification) -> None:
         """Adds what has just been classified."""
@@ -112,5 +114,5 @@ _CHANGE = table("change", *map(column, ("id", "release_id", "field")), column("b
 def _renamed(session: Session, keys: Sequence[str]) -> Select[Any]:
     """Releases that once had these names, each with that name (``former``); the latest renaming last."""
     query = select(_RELEASE, _CHANGE.c.before.label("former")).join(_CHANGE, _CHANGE.c.release_id == _RELEASE.c.id)
-    written = among(session, "lower(CAST(change.before AS TEXT))", [json.dumps(key) for key in keys])
+    written = in_values(session, "lower(CAST(change.before AS TEXT))", [json.dumps(key) for key in keys])
     return query.where(_CHANGE.c.field == "repo_id", written).order_by(_CHANGE.c.id)

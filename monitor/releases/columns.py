@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from monitor.classify import Classification
 from monitor.classify.result import Foundation, Known, Parent
-from monitor.dates import hub_time, plausible
+from monitor.dates import plausible_hub_time
 from monitor.enums import Found, Kind, LicenseClass
-from monitor.releases.hub_facts import LARGEST_COUNT, Kept
+from monitor.releases.hub_facts import MAX_COUNT, StorableFacts
 
 
-def judged(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
+def release_columns(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
     """The columns of a release that follow from its facts: names, times, counts and judgements."""
     repo_id = str(facts.get("id") or facts.get("modelId") or "")
     namespace, slash, name = repo_id.partition("/")
@@ -34,8 +33,8 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "foundation_origin": found.origin if found else None,
         "lineage": [{"repo_id": parent.repo_id, "relation": str(parent.relation)} for parent in classification.lineage],
         "kind": str(classification.kind),
-        "params_total": bounded(classification.params_total),
-        "params_active": bounded(classification.params_active),
+        "params_total": storable_count(classification.params_total),
+        "params_active": storable_count(classification.params_active),
         "params_source": classification.params_source,
         "size": _plain(classification.size),
         "license": classification.license,
@@ -57,10 +56,10 @@ def judged(facts: dict[str, Any], classification: Classification) -> dict[str, A
         "datasets": list(classification.datasets),
         "tags": tags,
         **classification.stated,
-        "created_at": known_moment(facts.get("createdAt")),
-        "modified_at": known_moment(facts.get("lastModified")),
-        "downloads": bounded(facts.get("downloads")),
-        "likes": bounded(facts.get("likes")),
+        "created_at": plausible_hub_time(facts.get("createdAt")),
+        "modified_at": plausible_hub_time(facts.get("lastModified")),
+        "downloads": storable_count(facts.get("downloads")),
+        "likes": storable_count(facts.get("likes")),
         "evidence": {
             key: [{"signal": signal, "value": value, "says": says} for signal, value, says in items]
             for key, items in classification.evidence.items()
@@ -77,32 +76,24 @@ _NOTHING = {"artefacts": "{}", "languages": "[]", "papers": "[]", "datasets": "[
 """Columns of JSON, and what stands there where there is nothing."""
 
 
-def as_row(kept: Kept, classification: Classification) -> dict[str, Any]:
-    """The columns of :func:`judged` and of the facts themselves, as a new row has them: JSON as text, but for lineage.
-
-    Small and quick to hand to another process, and to bind there.
-    """
-    columns = judged(kept.facts, classification)
+def insertable_row(storable: StorableFacts, classification: Classification) -> dict[str, Any]:
+    """Returns :func:`release_columns` and the facts themselves as a new row has them: JSON as text, except lineage."""
+    columns = release_columns(storable.facts, classification)
     for name, nothing in _NOTHING.items():
         value = columns[name]
         columns[name] = orjson.dumps(value).decode() if value else nothing
     columns["pending"] = classification.has_weights is False
-    columns["facts"], columns["facts_digest"] = kept.text, kept.digest
+    columns["facts"], columns["facts_digest"] = storable.text, storable.digest
     return columns
 
 
-def bounded(value: Any) -> int | None:
+def storable_count(value: Any) -> int | None:
     """A whole number that a database column holds, not negative; None for anything else."""
-    return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
-def known_moment(value: Any) -> datetime | None:
-    """A time of the Hub that can be true; None for year 1, the future, and what is no time."""
-    return plausible(hub_time(value))
-
-
-def told(columns: dict[str, Any]) -> Known:
-    """What a release that is about to be written (``columns`` of :func:`judged`) tells those built on it."""
+def base_model_info(columns: dict[str, Any]) -> Known:
+    """What a release that is about to be written (``columns`` of :func:`release_columns`) tells those built on it."""
     foundation = None
     if columns["foundation_repo_id"] is not None:
         foundation = Foundation(columns["foundation_repo_id"], columns["foundation_lab"], columns["foundation_origin"])

@@ -64,7 +64,7 @@ _ABOUT = {
 }  # fmt: skip
 
 
-def read(text: str) -> tuple[str, Any]:
+def parse_correction(text: str) -> tuple[str, Any]:
     """``params_total=671B`` as (field, value). Raises CorrectionError."""
     field, equals, value = text.partition("=")
     field, value = field.strip(), value.strip()
@@ -80,21 +80,21 @@ def read(text: str) -> tuple[str, Any]:
         raise CorrectionError(field, f"{field} {value!r}: {problem}") from None
 
 
-def keep(session: Session, row: Release, values: Sequence[tuple[str, Any]], because: str) -> None:
+def add_corrections(session: Session, row: Release, values: Sequence[tuple[str, Any]], because: str) -> None:
     """Writes corrections of a release; the earlier ones of the same fields end. Raises CorrectionError."""
     if not because.strip():
         raise CorrectionError("because", "a reason expected")
     assert row.id is not None
-    end(session, row, [field for field, _ in values])
+    end_corrections(session, row, [field for field, _ in values])
     for field, value in values:
         made = Correction(release_id=row.id, field=field, value=value, because=because.strip()[:1_000], at=now())
         session.add(made)
     session.flush()
 
 
-def end(session: Session, row: Release, fields: Sequence[str]) -> int:
+def end_corrections(session: Session, row: Release, fields: Sequence[str]) -> int:
     """Ends the corrections of these fields; returns how many there were."""
-    some = [one for one in of(session, [row]).get(row.id, []) if one.field in fields]
+    some = [one for one in active_corrections(session, [row]).get(row.id, []) if one.field in fields]
     for one in some:
         one.ended_at = now()
         session.add(one)
@@ -102,7 +102,7 @@ def end(session: Session, row: Release, fields: Sequence[str]) -> int:
     return len(some)
 
 
-def of(session: Session, rows: Sequence[Release]) -> dict[int | None, list[Correction]]:
+def active_corrections(session: Session, rows: Sequence[Release]) -> dict[int | None, list[Correction]]:
     """The corrections that hold, by release."""
     found: dict[int | None, list[Correction]] = {}
     query = select(Correction).where(
@@ -113,7 +113,7 @@ def of(session: Session, rows: Sequence[Release]) -> dict[int | None, list[Corre
     return found
 
 
-def corrected(columns: dict[str, Any], corrections: Iterable[Correction]) -> dict[str, Any]:
+def apply_corrections(columns: dict[str, Any], corrections: Iterable[Correction]) -> dict[str, Any]:
     """The judged ``columns`` of a release with what was corrected by hand, and the reason as the first evidence."""
     columns = dict(columns)
     for one in corrections:

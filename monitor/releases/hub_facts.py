@@ -11,7 +11,7 @@ import orjson
 
 from monitor.classify.weights import holds_weights
 
-LARGEST_COUNT = 2**63 - 1
+MAX_COUNT = 2**63 - 1
 POPULARITY = ("downloads", "likes", "trendingScore")
 """Facts that move all the time and change no judgement."""
 
@@ -23,7 +23,7 @@ _MOST = 500
 _DEPTH = methodcaller("count", "/")
 
 
-class Kept(NamedTuple):
+class StorableFacts(NamedTuple):
     """Facts as they are kept; their JSON; and a fingerprint of what a judgement may rest on, the same for the same."""
 
     facts: dict[str, Any]
@@ -31,7 +31,7 @@ class Kept(NamedTuple):
     digest: str
 
 
-def kept(facts: dict[str, Any]) -> Kept:
+def normalize(facts: dict[str, Any]) -> StorableFacts:
     """``facts`` without what no judgement reads, and without what a database refuses (NUL, lone surrogates, NaN)."""
     some = _read(facts)
     try:
@@ -43,7 +43,7 @@ def kept(facts: dict[str, Any]) -> Kept:
         some = _storable(some)
         steady, moving = _written(some)
     whole = moving if steady == b"{}" else steady if moving == b"{}" else steady[:-1] + b"," + moving[1:]
-    return Kept(some, whole.decode(), hashlib.blake2b(steady, digest_size=16).hexdigest())
+    return StorableFacts(some, whole.decode(), hashlib.blake2b(steady, digest_size=16).hexdigest())
 
 
 def _read(facts: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _storable(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if -LARGEST_COUNT <= value <= LARGEST_COUNT else None
+        return value if -MAX_COUNT <= value <= MAX_COUNT else None
     if isinstance(value, dict):
         return {_storable(str(key)): _storable(item) for key, item in value.items()}
     if isinstance(value, list):

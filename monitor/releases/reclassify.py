@@ -13,11 +13,11 @@ from monitor.classify.subject import has_weights
 from monitor.db.engine import now, reading, transaction
 from monitor.labs import Registry
 from monitor.models import Release
-from monitor.releases.changes import note
-from monitor.releases.classification import History
-from monitor.releases.columns import judged
-from monitor.releases.corrections import corrected, of
-from monitor.releases.recorder import KEPT, overlooked
+from monitor.releases.changes import record_change
+from monitor.releases.classification import BaseModelLookup
+from monitor.releases.columns import release_columns
+from monitor.releases.corrections import active_corrections, apply_corrections
+from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
 
 BATCH = 500
 PASSES = 20
@@ -25,8 +25,8 @@ PASSES = 20
 BECAUSE = "reclassified"
 
 
-class Rejudged(NamedTuple):
-    """One judgement that came out otherwise."""
+class ChangedValue(NamedTuple):
+    """One classification that came out otherwise."""
 
     repo_id: str
     field: str
@@ -34,11 +34,11 @@ class Rejudged(NamedTuple):
     after: Any
 
 
-def reclassify(engine: Engine, registry: Registry, *, keep: bool = True) -> Iterator[Rejudged]:
+def reclassify(engine: Engine, registry: Registry, *, keep: bool = True) -> Iterator[ChangedValue]:
     """Judges every release again from the facts kept, and yields what changed; tells nobody.
 
     Each batch is one transaction, so that one that was cut off has lost nothing: run it again. ``keep=False`` writes
-    nothing, and so does not see what a parent's new judgement would do to its children.
+    nothing, and so does not see what a parent's new classification would do to its children.
     """
     for _ in range(PASSES if keep else 1):
         changed = False
@@ -49,7 +49,7 @@ def reclassify(engine: Engine, registry: Registry, *, keep: bool = True) -> Iter
             return
 
 
-def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Rejudged]:
+def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[ChangedValue]:
     last = 0
     while True:
         with transaction(engine) if keep else reading(engine) as session:
@@ -64,33 +64,35 @@ def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Rejudge
         yield from found
 
 
-def rejudge(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> list[Rejudged]:
+def reclassify_releases(
+    session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE
+) -> list[ChangedValue]:
     """Judges some releases again, in the caller's transaction; returns what changed."""
     return list(_batch(session, rows, registry, because))
 
 
-def _batch(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> Iterator[Rejudged]:
-    history, moment, by_hand = History(session), now(), of(session, rows)
+def _batch(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> Iterator[ChangedValue]:
+    history, moment, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
     for row in rows:
-        columns = judged(row.facts, classify(row.facts, registry, history))
-        columns = corrected(columns, by_hand.get(row.id, ()))
+        columns = release_columns(row.facts, classify(row.facts, registry, history))
+        columns = apply_corrections(columns, by_hand.get(row.id, ()))
         # Where it is, and how popular, are facts of later looks; only judgements are made again.
         judgements = {name: value for name, value in columns.items() if name not in _FACTS}
         differing = {name: value for name, value in judgements.items() if getattr(row, name) != value}
         for name, value in differing.items():
-            if name in KEPT:
-                note(session, row, name, getattr(row, name), value, moment, because)
+            if name in TRACKED_COLUMNS:
+                record_change(session, row, name, getattr(row, name), value, moment, because)
             if name not in _REASONS:
-                yield Rejudged(row.repo_id, name, getattr(row, name), value)
+                yield ChangedValue(row.repo_id, name, getattr(row, name), value)
             setattr(row, name, value)
         if row.pending and has_weights(row.facts) is not False:
-            overlooked(row)
-            yield Rejudged(row.repo_id, "pending", True, False)
+            promote_placeholder(row)
+            yield ChangedValue(row.repo_id, "pending", True, False)
             differing = {"pending": False}
         if differing:
             session.add(row)
 
 
 _REASONS = {"evidence", "origin_confidence", "words"}
-"""Why, and in which words to search: what changes with a judgement, or in how it is put."""
+"""Why, and in which words to search: what changes with a classification, or in how it is put."""
 _FACTS = {"repo_id", "namespace", "name", "created_at", "modified_at", "downloads", "likes"}

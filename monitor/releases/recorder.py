@@ -1,4 +1,4 @@
-"""The one writer of the history: sightings go in, releases and their deliveries are written, in one transaction."""
+"""The one writer of the history: observations go in, releases and their deliveries are written, in one transaction."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from sqlmodel import Session, col
 from monitor.classify import classify
 from monitor.classify.subject import has_weights
 from monitor.dates import hub_time
-from monitor.db.engine import among
-from monitor.db.upsert import ignoring as ignoring  # noqa: PLC0414 - for those who write beside the history
+from monitor.db.engine import in_values
 from monitor.db.upsert import insert_absent
-from monitor.enums import Event, Precision, Sighting, Status, Via
+from monitor.db.upsert import insert_or_ignore as insert_or_ignore  # noqa: PLC0414 - for those who write beside the history
+from monitor.enums import Event, Observation, Precision, Status, Via
 from monitor.labs import Registry
-from monitor.models import Namespace, Poll, Release, Sighted
-from monitor.models.search_text import searchable
+from monitor.models import Namespace, Poll, Release, ReleaseObservation
+from monitor.models.search_text import build_search_text
 from monitor.observability.tracing import spanned
-from monitor.releases.changes import note
-from monitor.releases.classification import History, Judgements, judge
-from monitor.releases.columns import bounded, judged
-from monitor.releases.corrections import corrected, of
+from monitor.releases.changes import record_change
+from monitor.releases.classification import BaseModelLookup, Classifications, classify_new
+from monitor.releases.columns import release_columns, storable_count
+from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.counters import Key, count, delays
-from monitor.releases.hub_facts import POPULARITY, Kept, kept
-from monitor.releases.launches.announcement_links import expected
-from monitor.releases.launches.announcements import fulfil
+from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
+from monitor.releases.launches.announcement_links import link_earlier_announcements
+from monitor.releases.launches.announcements import mark_released
 from monitor.releases.launches.grouping import WINDOW, assign, member
 
 
@@ -51,7 +51,7 @@ Tell = Callable[[Session, Sequence[News]], int]
 
 @dataclass(slots=True)
 class Recorded:
-    """What recording some sightings did: nothing at all for those in ``same``.
+    """What recording some observations did: nothing at all for those in ``same``.
 
     ``new`` are releases and placeholders that were not there before; ``learnt`` counts those that are history.
     """
@@ -73,7 +73,7 @@ class Recorded:
         self.deliveries += other.deliveries
 
 
-KEPT = (
+TRACKED_COLUMNS = (
     "license", "license_class", "gated", "repo_id", "kind", "foundation_repo_id", "params_total", "params_active",
     "openness", "origin", "lab", "namespace",
 )  # fmt: skip
@@ -83,41 +83,41 @@ KEPT = (
 @spanned("record")
 def record(
     session: Session,
-    sightings: Iterable[Sighting],
+    observations: Iterable[Observation],
     registry: Registry,
     tell: Tell,
-    judgements: Judgements | None = None,
+    classifications: Classifications | None = None,
     window: timedelta = WINDOW,
 ) -> Recorded:
-    """Writes what the sightings say and what has to be told of it. The same sighting again changes nothing.
+    """Writes what the observations say and what has to be told of it. The same observation again changes nothing.
 
-    The caller owns the transaction: either all of it is written or none. ``judgements``: of :func:`judge`, where the
-    sightings were judged before (while others were written); what they saw is then read from these.
+    The caller owns the transaction: either all of it is written or none. ``classifications``: what
+    :func:`classify_new` returned, where the observations were classified before; their facts are then read from these.
     ``window``: within which of each other a family's repositories are one launch.
     """
-    batch = {sighting.hub_id: sighting for sighting in sightings}
+    batch = {observation.hub_id: observation for observation in observations}
     done = Recorded()
     for hub_id in _unchanged(session, batch):
         del batch[hub_id]
         done.same += 1
-    rows = _rows(session, batch, lock=judgements is None)
+    rows = _rows(session, batch, lock=classifications is None)
     new = [batch[key] for key in batch if key not in rows]
-    found = judge(session, new, registry) if judgements is None else judgements
+    found = classify_new(session, new, registry) if classifications is None else classifications
     _record_new(session, new, found, registry, window, done)
-    _sighted(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
+    _record_observations(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
     for hub_id, row in rows.items():
-        sighting = batch[hub_id]
-        if judgements is not None:
-            sighting = sighting._replace(facts=orjson.loads(judgements[hub_id]["facts"]))
-        _record_again(session, row, sighting, registry, done)
+        observation = batch[hub_id]
+        if classifications is not None:
+            observation = observation._replace(facts=orjson.loads(classifications[hub_id]["facts"]))
+        _record_again(session, row, observation, registry, done)
     arrived = [item.release for item in done.news if item.release.hub_id in rows and item.event == Event.RELEASE]
     launched = assign(session, [member(row.model_dump(), registry) for row in arrived], window)
     for row, launch in zip(arrived, launched, strict=True):
         row.launch_id = launch
     session.flush()
     released = [item.release for item in done.news if item.event == Event.RELEASE]
-    expected(session, released)
-    fulfil(session, released, told=True)
+    link_earlier_announcements(session, released)
+    mark_released(session, released, notified=True)
     if done.news:
         done.deliveries = tell(session, done.news)
     count(session, *_counted(done))
@@ -141,20 +141,20 @@ def _counted(done: Recorded) -> Iterator[dict[Key, float]]:
 _LISTED = {Via.CREATED, Via.MODIFIED}
 
 
-def _unchanged(session: Session, batch: dict[str, Sighting]) -> set[str]:
+def _unchanged(session: Session, batch: dict[str, Observation]) -> set[str]:
     """Those that a hub-wide listing shows just as it did before: most of every walk, found without reading them."""
-    listed = {key: sighting for key, sighting in batch.items() if sighting.via in _LISTED}
+    listed = {key: observation for key, observation in batch.items() if observation.via in _LISTED}
     if not listed:
         return set()
-    columns = (col(Release.hub_id), col(Release.listed_digest), col(Release.detected_via), col(Sighted.via))
-    query = select(*columns).outerjoin(Sighted)
+    columns = (col(Release.hub_id), col(Release.listed_digest), col(Release.detected_via), col(ReleaseObservation.via))
+    query = select(*columns).outerjoin(ReleaseObservation)
     public = col(Release.status).in_([str(Status.LIVE), str(Status.RENAMED)])
-    rows = session.execute(query.where(among(session, "release.hub_id", listed), public))
+    rows = session.execute(query.where(in_values(session, "release.hub_id", listed), public))
     seen_so = {hub_id: before for hub_id, before, *ways in rows if listed[hub_id].via in ways}
-    return {hub_id for hub_id, before in seen_so.items() if before == kept(listed[hub_id].facts).digest}
+    return {hub_id for hub_id, before in seen_so.items() if before == normalize(listed[hub_id].facts).digest}
 
 
-def vanished(session: Session, row: Release, status: Status, at: datetime, because: str) -> None:
+def mark_withdrawn(session: Session, row: Release, status: Status, at: datetime, because: str) -> None:
     """Marks a release whose repository is no longer public; its history stays."""
     if row.status == status:
         return
@@ -162,7 +162,7 @@ def vanished(session: Session, row: Release, status: Status, at: datetime, becau
     session.refresh(row, ["status"], with_for_update=LOCK)
     if row.status == status:
         return
-    note(session, row, "status", row.status, str(status), at, because, tell=None if row.pending else True)
+    record_change(session, row, "status", row.status, str(status), at, because, tell=None if row.pending else True)
     row.status = str(status)
     session.add(row)
 
@@ -175,7 +175,7 @@ def _rows(session: Session, hub_ids: Collection[str], *, lock: bool = False) -> 
     """Releases by their hub id. ``lock``: until the end of the transaction, so that one worker compares and notes."""
     if not hub_ids:
         return {}
-    query = select(Release).where(among(session, "release.hub_id", hub_ids))
+    query = select(Release).where(in_values(session, "release.hub_id", hub_ids))
     if lock:
         query = query.order_by(col(Release.id)).with_for_update(**LOCK).execution_options(populate_existing=True)
     return {row.hub_id: row for row in session.scalars(query)}
@@ -186,18 +186,18 @@ def _rows(session: Session, hub_ids: Collection[str], *, lock: bool = False) -> 
 
 def _record_new(
     session: Session,
-    sightings: list[Sighting],
-    judgements: Judgements,
+    observations: list[Observation],
+    classifications: Classifications,
     registry: Registry,
     window: timedelta,
     done: Recorded,
 ) -> None:
-    if not sightings:
+    if not observations:
         return
-    watch = _Watch(session, {sighting.repo_id.partition("/")[0] for sighting in sightings})
-    found = {sighting.hub_id: sighting for sighting in sightings}
-    rows = [_first(found[key], judgements[key], watch) for key in judgements if key in found]
-    _supersede(session, rows)
+    watch = _NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
+    found = {observation.hub_id: observation for observation in observations}
+    rows = [_new_row(found[key], classifications[key], watch) for key in classifications if key in found]
+    _mark_superseded(session, rows)
     for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
         row["launch_id"] = launch
     # Where another worker was faster, what it wrote is the same, and it is told by that one.
@@ -210,32 +210,32 @@ def _record_new(
             done.news.append(News(new, str(Event.RELEASE)))
 
 
-def _first(sighting: Sighting, columns: dict[str, Any], watch: _Watch) -> dict[str, Any]:
+def _new_row(observation: Observation, columns: dict[str, Any], watch: _NewsRule) -> dict[str, Any]:
     created = columns["created_at"]
-    news, after = watch.judge(sighting, created)
-    when = (None, None, None) if columns["pending"] else _released(sighting, created, after, news=news)
+    news, after = watch.judge(observation, created)
+    when = (None, None, None) if columns["pending"] else _released(observation, created, after, news=news)
     return columns | {
-        "hub_id": sighting.hub_id,
+        "hub_id": observation.hub_id,
         "released_at": when[0],
         "released_after": when[1],
         "released_precision": when[2],
-        "first_seen_at": sighting.seen_at,
-        "detected_via": str(sighting.via),
+        "first_seen_at": observation.seen_at,
+        "detected_via": str(observation.via),
         "status": str(Status.LIVE),
         "history": not news,
-        "words": searchable(columns["repo_id"], columns["lab"], orjson.loads(columns["tags"])),
-        "listed_digest": columns["facts_digest"] if sighting.via in _LISTED else None,
+        "words": build_search_text(columns["repo_id"], columns["lab"], orjson.loads(columns["tags"])),
+        "listed_digest": columns["facts_digest"] if observation.via in _LISTED else None,
     }
 
 
 def _released(
-    sighting: Sighting, created: datetime | None, after: datetime | None, *, news: bool
+    observation: Observation, created: datetime | None, after: datetime | None, *, news: bool
 ) -> tuple[datetime | None, datetime | None, str | None]:
     """When it was released: (moment, not before, precision)."""
-    if sighting.exact_at is not None:
-        return sighting.exact_at, sighting.exact_at, str(Precision.EXACT)
+    if observation.exact_at is not None:
+        return observation.exact_at, observation.exact_at, str(Precision.EXACT)
     if news and after is not None:
-        return sighting.seen_at, min(after, sighting.seen_at), str(Precision.WINDOW)
+        return observation.seen_at, min(after, observation.seen_at), str(Precision.WINDOW)
     return created, None, str(Precision.CREATED) if created else None
 
 
@@ -243,90 +243,94 @@ BEFORE_FIRST_WALK = timedelta(hours=1)
 """How far back a webhook is believed where nothing has been walked yet."""
 
 
-class _Watch:
+class _NewsRule:
     """Since when whom has been watched: what decides between news and history."""
 
     def __init__(self, session: Session, namespaces: set[str]) -> None:
-        query = select(col(Namespace.name), col(Namespace.swept_at)).where(among(session, "namespace.name", namespaces))
+        query = select(col(Namespace.name), col(Namespace.swept_at)).where(
+            in_values(session, "namespace.name", namespaces)
+        )
         self._swept: dict[str, datetime | None] = {row.name: row.swept_at for row in session.execute(query)}
         poll = session.get(Poll, "created")
         self._since = hub_time(poll.state.get("since")) if poll else None
         self._walked = hub_time(poll.state.get("walked_at")) if poll else None
 
-    def judge(self, sighting: Sighting, created: datetime | None) -> tuple[bool, datetime | None]:
+    def judge(self, observation: Observation, created: datetime | None) -> tuple[bool, datetime | None]:
         """(whether it is news, the last moment at which it was not public).
 
         News is what we would have known, had it been public before: it is in a namespace that has been swept,
         it was made since we walk all that is made, or it turned public since then.
         """
-        if sighting.history:
+        if observation.history:
             return False, None
-        swept_at = self._swept.get(sighting.repo_id.partition("/")[0])
+        swept_at = self._swept.get(observation.repo_id.partition("/")[0])
         made_since = self._since is not None and created is not None and created > self._since
         bounds = [created] if created is not None else []
         if swept_at is not None:
             bounds.append(swept_at)
         if made_since and self._walked is not None:
             bounds.append(self._walked)
-        since = self._since or sighting.seen_at - BEFORE_FIRST_WALK
-        turned_since = sighting.exact_at is not None and sighting.exact_at > since
+        since = self._since or observation.seen_at - BEFORE_FIRST_WALK
+        turned_since = observation.exact_at is not None and observation.exact_at > since
         news = swept_at is not None or made_since or turned_since
         return news, max(bounds, default=None)
 
 
-def _supersede(session: Session, rows: list[dict[str, Any]]) -> None:
+def _mark_superseded(session: Session, rows: list[dict[str, Any]]) -> None:
     """A repository deleted and made again under its name is another release: the first one is gone."""
     names = {row["repo_id"]: row for row in rows}
-    query = select(Release).where(among(session, "release.repo_id", names), col(Release.status) != str(Status.GONE))
+    query = select(Release).where(in_values(session, "release.repo_id", names), col(Release.status) != str(Status.GONE))
     for old in session.scalars(query):
         new = names[old.repo_id]
         if old.hub_id != new["hub_id"]:
-            vanished(session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository")
+            mark_withdrawn(
+                session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository"
+            )
 
 
-def _sighted(session: Session, seen: Iterable[tuple[Release, Sighting]]) -> None:
+def _record_observations(session: Session, seen: Iterable[tuple[Release, Observation]]) -> None:
     """Keeps by which other ways than the first each was seen, once for each way."""
     values = [
-        {"release_id": row.id, "via": str(sighting.via), "seen_at": sighting.seen_at}
-        for row, sighting in seen
-        if row.detected_via != sighting.via
+        {"release_id": row.id, "via": str(observation.via), "seen_at": observation.seen_at}
+        for row, observation in seen
+        if row.detected_via != observation.via
     ]
     if values:
-        session.execute(ignoring(session, Sighted), values)
+        session.execute(insert_or_ignore(session, ReleaseObservation), values)
 
 
 # --- what was known ---------------------------------------------------------------------------------------
 
 
-def _record_again(session: Session, row: Release, sighting: Sighting, registry: Registry, done: Recorded) -> None:
+def _record_again(session: Session, row: Release, observation: Observation, registry: Registry, done: Recorded) -> None:
     assert row.id is not None
-    now_known = kept({**_outlasting(row.facts, sighting.facts), **sighting.facts})
-    if sighting.via in _LISTED:
-        row.listed_digest = kept(sighting.facts).digest
+    now_known = normalize({**_outlasting(row.facts, observation.facts), **observation.facts})
+    if observation.via in _LISTED:
+        row.listed_digest = normalize(observation.facts).digest
         session.add(row)
     returned = row.status in {Status.GONE, Status.PRIVATE} and now_known.facts.get("private") is not True
     found = row.pending and has_weights(row.facts) is not False
     if found:
-        overlooked(row)
-        if not row.history and sighting.seen_at - row.first_seen_at < LATEST_NEWS:
+        promote_placeholder(row)
+        if not row.history and observation.seen_at - row.first_seen_at < MAX_NEWS_AGE:
             done.news.append(News(row, str(Event.RELEASE)))
     if now_known.digest == row.facts_digest and not returned and not found:
         done.same += 1
-        if sighting.via is Via.TRENDING:
-            _count(row, now_known.facts)
+        if observation.via is Via.TRENDING:
+            _update_popularity(row, now_known.facts)
         return
     was = row.status
-    _rejudge(session, row, now_known, sighting, registry, done)
+    _reclassify(session, row, now_known, observation, registry, done)
     if returned:
-        note(
+        record_change(
             session,
             row,
             "status",
             was,
             str(Status.LIVE),
-            sighting.seen_at,
-            str(sighting.via),
-            tell=_tell(row, sighting),
+            observation.seen_at,
+            str(observation.via),
+            tell=_notifies(row, observation),
         )
         row.status = str(Status.LIVE)
     session.add(row)
@@ -340,45 +344,45 @@ def _outlasting(before: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in before.items() if key not in {"safetensors", "gguf"}}
 
 
-def _count(row: Release, facts: dict[str, Any]) -> None:
-    row.downloads, row.likes = bounded(facts.get("downloads")), bounded(facts.get("likes"))
+def _update_popularity(row: Release, facts: dict[str, Any]) -> None:
+    row.downloads, row.likes = storable_count(facts.get("downloads")), storable_count(facts.get("likes"))
     row.facts = {**row.facts, **{key: facts[key] for key in POPULARITY if key in facts}}
 
 
-def _rejudge(
-    session: Session, row: Release, known: Kept, sighting: Sighting, registry: Registry, done: Recorded
+def _reclassify(
+    session: Session, row: Release, known: StorableFacts, observation: Observation, registry: Registry, done: Recorded
 ) -> None:
-    judgement = classify(known.facts, registry, History(session))
+    classification = classify(known.facts, registry, BaseModelLookup(session))
     had_weights = has_weights(row.facts)
-    before = {name: getattr(row, name) for name in KEPT}
-    columns = judged(known.facts, judgement)
-    for name, value in corrected(columns, of(session, [row]).get(row.id, ())).items():
+    before = {name: getattr(row, name) for name in TRACKED_COLUMNS}
+    columns = release_columns(known.facts, classification)
+    for name, value in apply_corrections(columns, active_corrections(session, [row]).get(row.id, ())).items():
         setattr(row, name, value)
     row.facts, row.facts_digest = known.facts, known.digest
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
-    when, because = sighting.seen_at, str(sighting.via)
-    tell = _tell(row, sighting)
+    when, because = observation.seen_at, str(observation.via)
+    tell = _notifies(row, observation)
     for name, old in changes.items():
         doubled = name == "license_class" and "license" in changes
-        note(session, row, name, old, getattr(row, name), when, because, tell=None if doubled else tell)
-    if not row.pending and judgement.has_weights is not None and had_weights is not judgement.has_weights:
-        note(session, row, "weights", had_weights, judgement.has_weights, when, because, tell=tell)
+        record_change(session, row, name, old, getattr(row, name), when, because, tell=None if doubled else tell)
+    if not row.pending and classification.has_weights is not None and had_weights is not classification.has_weights:
+        record_change(session, row, "weights", had_weights, classification.has_weights, when, because, tell=tell)
     if "repo_id" in changes:
         row.status = str(Status.RENAMED)
-    if row.pending and judgement.has_weights is not False:
-        _arrived(session, row, sighting, judgement.has_weights, done)
+    if row.pending and classification.has_weights is not False:
+        _promote_with_weights(session, row, observation, classification.has_weights, done)
 
 
-def _tell(row: Release, sighting: Sighting) -> bool | None:
+def _notifies(row: Release, observation: Observation) -> bool | None:
     """Whether a change is to be told; None: what happens to a placeholder is no event."""
-    return None if row.pending else not sighting.history
+    return None if row.pending else not observation.history
 
 
-LATEST_NEWS = timedelta(days=1)
+MAX_NEWS_AGE = timedelta(days=1)
 """How long after its first sight an overlooked release is still told as new."""
 
 
-def overlooked(row: Release) -> None:
+def promote_placeholder(row: Release) -> None:
     """Makes a release of what was kept as a placeholder by an older version, which took its weights for none."""
     row.pending = False
     if row.history:
@@ -389,15 +393,17 @@ def overlooked(row: Release) -> None:
         row.released_after = min(row.created_at or row.first_seen_at, row.first_seen_at)
 
 
-def _arrived(session: Session, row: Release, sighting: Sighting, weights: bool | None, done: Recorded) -> None:
+def _promote_with_weights(
+    session: Session, row: Release, observation: Observation, weights: bool | None, done: Recorded
+) -> None:
     """A placeholder's weights are there, or what may be weights: now it is a release."""
     row.pending = False
     # A moment before it was first seen empty is when it turned public, not when its weights came.
-    after = sighting.exact_at is not None and sighting.exact_at >= row.first_seen_at
-    row.released_at = sighting.exact_at if after else sighting.seen_at
+    after = observation.exact_at is not None and observation.exact_at >= row.first_seen_at
+    row.released_at = observation.exact_at if after else observation.seen_at
     row.released_after = row.first_seen_at
     row.released_precision = str(Precision.WINDOW)
-    note(session, row, "weights", False, weights, sighting.seen_at, str(sighting.via), tell=False)
-    if not sighting.history:
+    record_change(session, row, "weights", False, weights, observation.seen_at, str(observation.via), tell=False)
+    if not observation.history:
         row.history = False
         done.news.append(News(row, str(Event.RELEASE)))

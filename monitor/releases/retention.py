@@ -16,7 +16,17 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from monitor.db.engine import now, transaction
-from monitor.models import Adoption, Change, Counter, Delivery, DeliveryState, FeedEntry, Notice, Observed, Release
+from monitor.models import (
+    Adoption,
+    Change,
+    Counter,
+    Delivery,
+    DeliveryState,
+    FeedEntry,
+    Notice,
+    Release,
+    ReleaseRevision,
+)
 from monitor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -59,7 +69,9 @@ def _past(engine: Engine, horizon: datetime) -> dict[str, int]:
         mark.value = max(mark.value, horizon.timestamp())
         session.add(mark)
     return {
-        "observed": _repeated(engine, lambda session: _deleted(session, Observed, col(Observed.at) < horizon)),
+        "observed": _repeated(
+            engine, lambda session: _deleted(session, ReleaseRevision, col(ReleaseRevision.at) < horizon)
+        ),
         "change": _repeated(engine, lambda session: _changes_of_strangers(session, horizon)),
         "adoption": sum(_adoption(engine, horizon.date().isoformat())),
     }

@@ -1,10 +1,10 @@
 """The history as it was known at a moment: what every column was before it changed is read back.
 
-Nothing is written when a release is first seen: its row is the newest state, and :class:`~monitor.models.Observed`
-holds what each change replaced (kept by :mod:`monitor.models.listeners`). So ingestion and every question about the
-present cost what they would without it. To ask about the past, a transaction gets a view in the place of the table
-``release``: the rows that have not changed since, and those that have, as they were. Every question that the history
-answers is then answered as of then.
+Nothing is written when a release is first seen: its row is the newest state, and the table of
+:class:`~monitor.models.ReleaseRevision` holds what each change replaced (written by :mod:`monitor.models.listeners`).
+So ingestion and queries of the present cost nothing extra. To query the past, a transaction gets a view in place of
+the table ``release``: the rows that have not changed since, and those that have, as they were. Every query of the
+history is then answered as of that time.
 
 What moves all the time (downloads, likes, places) is not kept by moment but by day: as of a moment it is what the
 last whole day before it had.
@@ -22,7 +22,7 @@ from sqlalchemy import Column, Dialect, MetaData, Table, TextClause, bindparam, 
 from sqlmodel import Session, col
 
 from monitor.db.engine import UTCDateTime, now
-from monitor.models import Announcement, Json, Observed, Release, iso
+from monitor.models import Announcement, Json, Release, ReleaseRevision, iso
 from monitor.models.listeners import BY_DAY, as_json_value
 from monitor.releases.retention import past_begins
 from monitor.releases.search import SearchError
@@ -33,7 +33,7 @@ _MOMENTS = {column.key for column in _RELEASE.columns if isinstance(column.type,
 _KNOWN = Table("release_known", MetaData(), *(Column(column.name, column.type) for column in _RELEASE.columns))
 
 
-def moment_of(text_: str) -> datetime:
+def parse_as_of(text_: str) -> datetime:
     """A day (its end) or a moment, as ``?as_of=`` takes it; raises SearchError, also for one that has not come."""
     try:
         moment = datetime.fromisoformat(text_)
@@ -146,14 +146,14 @@ def _by_day(name: str, table: str, home: str, moment: datetime) -> str:
 def _undo(session: Session, moment: datetime) -> None:
     """Makes the copied rows what they were: what has changed since is put back, alike changes together."""
     log = (
-        select(col(Observed.release_id), col(Observed.before))
-        .where(col(Observed.at) > moment)
-        .order_by(col(Observed.release_id), col(Observed.id))
+        select(col(ReleaseRevision.release_id), col(ReleaseRevision.before))
+        .where(col(ReleaseRevision.at) > moment)
+        .order_by(col(ReleaseRevision.release_id), col(ReleaseRevision.id))
         .execution_options(yield_per=5_000)
     )
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for ident, some in groupby(session.execute(log), key=lambda row: row[0]):
-        columns = _undone([row[1] for row in some])
+        columns = _values_before([row[1] for row in some])
         if columns:
             alike.setdefault(tuple(sorted(columns)), []).append({"_id": ident, **columns})
     connection = session.connection()
@@ -177,7 +177,7 @@ def _put_back_at_once(dialect: Dialect, names: Sequence[str]) -> TextClause:
     return put_back.bindparams(bindparam("rows", type_=Json))
 
 
-def _undone(befores: list[dict[str, Any]]) -> dict[str, Any]:
+def _values_before(befores: list[dict[str, Any]]) -> dict[str, Any]:
     """The columns as they were before the first of some changes, oldest first."""
     columns: dict[str, Any] = {}
     for before in befores:

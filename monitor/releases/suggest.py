@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from monitor.labs import Registry
 from monitor.models import Release
-from monitor.models.search_text import spoken
+from monitor.models.search_text import normalize_words
 from monitor.releases.query import Query
 from monitor.releases.query.synonyms import letters
 from monitor.releases.query.values import nearest
@@ -48,7 +48,7 @@ def _near(word: str, known: dict[str, str]) -> str | None:
     if len(wanted) < SHORTEST:
         return None
     if wanted in known:
-        return known[wanted] if spoken(known[wanted]) != word else None
+        return known[wanted] if normalize_words(known[wanted]) != word else None
     alike = [name for name in known if name[0] == wanted[0] and abs(len(name) - len(wanted)) <= 2]
     near = difflib.get_close_matches(wanted, alike, n=1, cutoff=0.8)
     return known[near[0]] if near else None

@@ -7,14 +7,14 @@ from typing import Any
 
 from monitor.classify import Classification
 from monitor.models import Release
-from monitor.releases.columns import judged
-from monitor.releases.hub_facts import kept
+from monitor.releases.columns import release_columns
+from monitor.releases.hub_facts import normalize
 
 
 def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: datetime, via: str) -> Release:
     """A release that is not in any history: what ``classify`` prints."""
-    facts = kept(facts).facts
-    columns = judged(facts, classification)
+    facts = normalize(facts).facts
+    columns = release_columns(facts, classification)
     created = columns["created_at"]
     return Release(
         hub_id=str(facts.get("_id") or ""),

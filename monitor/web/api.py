@@ -24,7 +24,7 @@ from monitor.releases.export import FORMATS
 from monitor.releases.query import parse
 from monitor.releases.query.values import DATES
 from monitor.releases.revisions import as_of as known
-from monitor.releases.revisions import moment_of
+from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import query_description, release_object
 from monitor.releases.search import MOST, SORTS, find, release_page
 from monitor.releases.stats import DIMENSIONS, dimensions, stats, survey
@@ -49,7 +49,7 @@ AsOf = Annotated[
 
 async def asked_moment(request: Request, as_of: AsOf = None) -> datetime | None:
     """The moment that a request asks about, kept for the links of its page; None: the present."""
-    moment = moment_of(as_of) if as_of else None
+    moment = parse_as_of(as_of) if as_of else None
     request.state.as_of, request.state.moment = as_of if moment else None, moment
     return moment
 

@@ -18,7 +18,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from monitor import db
-from monitor.db.engine import Watch
+from monitor.db.engine import CommitVersion
 from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.releases.query import Query
 from monitor.releases.revisions import as_of as known
@@ -35,7 +35,7 @@ class Version:
     """Tells whether an export would be what it was: as long as nothing was committed to the database."""
 
     def __init__(self, engine: Engine) -> None:
-        self._watch = Watch(engine)
+        self._watch = CommitVersion(engine)
         self._process = secrets.token_hex(8)  # SQLite counts commits for each connection apart
         self._lock = Lock()
 

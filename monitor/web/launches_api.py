@@ -13,7 +13,7 @@ from monitor.channels.formatting import describe, flag, headline, launched
 from monitor.releases.coverage import coverage as covered
 from monitor.releases.launches.announcements import announcements as announced
 from monitor.releases.launches.announcements import open_and_closed
-from monitor.releases.launches.queries import begins, found, one
+from monitor.releases.launches.queries import find_launches, get_launch, parse_cursor
 from monitor.releases.query import parse
 from monitor.releases.review import review as doubtful
 from monitor.releases.search import search
@@ -43,14 +43,14 @@ def launches(
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
 ) -> Response:
     """Launches with a member that matches ``q``, newest first, each with all its members."""
-    items, following = found(session, parse(q), limit=limit, before=begins(cursor) if cursor else None)
+    items, following = find_launches(session, parse(q), limit=limit, before=parse_cursor(cursor) if cursor else None)
     return as_json(request, {"items": [item.as_json() for item in items], "next": following})
 
 
 @router.get("/api/v1/launches/{ident}", tags=["launches"], response_model=LaunchObject, responses=errors(404))
 def launch(request: Request, session: Reading, ident: int) -> Response:
     """One launch."""
-    item = one(session, ident)
+    item = get_launch(session, ident)
     if item is None:
         raise HTTPException(404, f"there is no launch {ident}")
     return as_json(request, item.as_json())
@@ -93,7 +93,7 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     made.add("prodid", "-//Hub Release Monitor//EN")
     made.add("version", "2.0")
     made.add("x-wr-calname", plain(f"Open-weight releases: {q}" if q else "Open-weight releases"))
-    stories, _ = found(session, query, limit=SHOWN)
+    stories, _ = find_launches(session, query, limit=SHOWN)
     for story in stories:
         title = f"{flag(story.members[0].origin)} {launched(story.launch, story.members)}"
         lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in story.members[:50])

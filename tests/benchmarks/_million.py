@@ -28,9 +28,9 @@ from monitor.db import migrations
 from monitor.db.upsert import insert_absent
 from monitor.labs import load
 from monitor.models import Launch, Release
-from monitor.models.search_text import searchable
-from monitor.releases.columns import judged
-from monitor.releases.hub_facts import kept
+from monitor.models.search_text import build_search_text
+from monitor.releases.columns import release_columns
+from monitor.releases.hub_facts import normalize
 from monitor.releases.launches.family import family_of
 from monitor.releases.tally import CELL, DIMENSIONS, SUMS
 from tests.benchmarks._recorded import recorded
@@ -47,8 +47,8 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
     draw = random.Random(20_260_928)
     registry = load()
     blank = dict.fromkeys(column.key for column in Release.__table__.columns if column.key != "id")  # type: ignore[attr-defined]
-    known = [kept(facts).facts for facts in recorded()]
-    templates = [blank | judged(facts, classify(facts, registry)) | {"facts": facts} for facts in known]
+    known = [normalize(facts).facts for facts in recorded()]
+    templates = [blank | release_columns(facts, classify(facts, registry)) | {"facts": facts} for facts in known]
     sizes = [row["params_total"] for row in templates if row["params_total"]]
     for index in range(number):
         row = dict(draw.choice(templates))
@@ -60,11 +60,11 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
         downloads = int(draw.paretovariate(0.7))
         row |= {
             "hub_id": f"{index:024x}", "repo_id": f"{owner}/{name}", "namespace": owner, "name": name,
-            "words": searchable(f"{owner}/{name}", row["lab"], row["tags"]), "created_at": moment,
+            "words": build_search_text(f"{owner}/{name}", row["lab"], row["tags"]), "created_at": moment,
             "modified_at": moment + timedelta(days=draw.expovariate(0.1)), "released_at": moment,
             "released_precision": "created", "first_seen_at": LAST + timedelta(seconds=index),
             "detected_via": "backfill", "downloads": downloads, "likes": int(downloads ** 0.4), "status": "live",
-            "pending": draw.random() < 0.01, "history": True, "facts_digest": kept({"id": name}).digest,
+            "pending": draw.random() < 0.01, "history": True, "facts_digest": normalize({"id": name}).digest,
             "derivatives": None, "trending_rank": None,
         }  # fmt: skip
         yield row

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, delete, func, select
 from sqlmodel import col
 
 from monitor import db
-from monitor.enums import Sighting, Via
+from monitor.enums import Observation, Via
 from monitor.labs import Registry, load
 from monitor.models import Launch, Release, Subscription, Target
 from monitor.notify.matching import enqueue
@@ -83,10 +83,10 @@ def _recorded(engine: Engine, registry: Registry, row: dict[str, object], hub_id
     moment = db.now()
     name = f"{row['id']}-{hub_id}"
     facts = {**row, "_id": hub_id, "id": name, "createdAt": moment.isoformat()}
-    sighting = Sighting(hub_id, name, facts, Via.WEBHOOK, moment, exact_at=moment)
+    observation = Observation(hub_id, name, facts, Via.WEBHOOK, moment, exact_at=moment)
     began = time.perf_counter()
     with db.transaction(engine) as session:
-        done = record(session, [sighting], registry, enqueue)
+        done = record(session, [observation], registry, enqueue)
     took = time.perf_counter() - began
     assert len(done.new) == 1, done
     return took

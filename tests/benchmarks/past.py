@@ -17,7 +17,7 @@ from sqlalchemy import Engine, event, func, insert, select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.models import Observed, Release
+from monitor.models import Release, ReleaseRevision
 from monitor.models.listeners import _keep_revisions
 from monitor.releases.export import as_jsonl
 from monitor.releases.query import parse
@@ -46,13 +46,13 @@ QUESTIONS: dict[str, Ask] = {
 def prepare(engine: Engine) -> None:
     """What was observed, where it is not there yet."""
     with db.transaction(engine) as session:
-        if session.scalar(select(func.count()).select_from(Observed)):
+        if session.scalar(select(func.count()).select_from(ReleaseRevision)):
             return
         draw, ids = random.Random(9), list(session.scalars(select(col(Release.id)).order_by(col(Release.id))))
         before = {"license": "mit", "license_class": "permissive", "gated": "auto"}
         moved = enumerate(draw.sample(ids, min(CHANGED, len(ids))))
         rows = [{"release_id": one, "at": SINCE + timedelta(seconds=place), "before": before} for place, one in moved]
-        session.execute(insert(Observed), rows)
+        session.execute(insert(ReleaseRevision), rows)
 
 
 def timed(engine: Engine, ask: Ask, seconds: int | None) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, text
 
 from monitor import db
-from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Observed
+from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, ReleaseRevision
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.benchmarks._million import databases
 
@@ -41,7 +41,7 @@ def rows() -> dict[str, Callable[[int], tuple[Any, dict[str, Any]]]]:
     at = MOMENT - timedelta(days=100)
     return {
         "older value (tags of a changed card)": lambda n: (
-            Observed, {"release_id": n % NUMBER + 1, "at": at + timedelta(seconds=n), "before": BEFORE}
+            ReleaseRevision, {"release_id": n % NUMBER + 1, "at": at + timedelta(seconds=n), "before": BEFORE}
         ),
         "change": lambda n: (
             Change,

@@ -11,7 +11,7 @@ from monitor import db
 from monitor.enums import Via
 from monitor.ingest import detection
 from monitor.ingest.hub.responses import HubError
-from monitor.models import Delivery, Namespace, Poll, Release, Sighted
+from monitor.models import Delivery, Namespace, Poll, Release, ReleaseObservation
 from tests.fakes.hub import empty, model
 from tests.house import House
 
@@ -148,7 +148,7 @@ def test_a_sweep_that_fails_half_way_leaves_nothing_behind(house: House) -> None
     with pytest.raises(HubError):
         detection.sweep(house.watcher, "Qwen")
     assert house.count(Release) == 0
-    assert house.count(Sighted) == 0
+    assert house.count(ReleaseObservation) == 0
     with db.reading(house.engine) as session:
         row = session.get_one(Namespace, "Qwen")
         assert row.failures == 1

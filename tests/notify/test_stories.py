@@ -25,7 +25,7 @@ from monitor.notify.debounce import settle
 from monitor.notify.message import Channel
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.launches.grouping import WINDOW
-from monitor.releases.launches.queries import found
+from monitor.releases.launches.queries import find_launches
 from monitor.releases.query import parse
 from monitor.settings import Settings
 from tests.channels.slack.office import visible
@@ -105,7 +105,7 @@ def test_thirty_repositories_over_fifty_minutes_are_one_story(readers: Readers) 
     assert "30 repositories" in message["text"]
     assert len(readers.sink.letters) == 1
     with db.reading(house.engine) as session:
-        ((launch, members),) = found(session, parse(""))[0]
+        ((launch, members),) = find_launches(session, parse(""))[0]
         apart = {row.repo_id for row in session.scalars(select(Release).where(col(Release.launch_id).is_(None)))}
         states = set(session.scalars(select(Delivery.state)))
     assert launch.name == "Qwen9"
@@ -165,7 +165,7 @@ def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(
     with time_machine.travel(db.now() + timedelta(days=1, minutes=1), tick=True):
         outbox.work(house.engine, readers.channels, digest=True)
     with db.reading(house.engine) as session:
-        (ident,) = {one.launch.id for one in found(session, parse("lab:qwen"))[0]}
+        (ident,) = {one.launch.id for one in find_launches(session, parse("lab:qwen"))[0]}
     letter = readers.sink.letters[-1].message
     text = letter.get_body(("plain",)).get_content()
     digest = next(one for one in readers.slack.messages if "today" in one["text"])

@@ -9,10 +9,10 @@ from sqlalchemy import Engine, select, text
 
 from monitor import db
 from monitor.classify import classify
+from monitor.dates import plausible_hub_time
 from monitor.db import migrations
 from monitor.labs import load
 from monitor.models import Release
-from monitor.releases.columns import known_moment
 from monitor.releases.query import parse
 from monitor.releases.stats import MOST_PERIODS, between, stats
 from monitor.releases.unrecorded import unrecorded
@@ -25,12 +25,12 @@ YEARS = (1, 1970, 2015, 9999)
 
 @pytest.mark.parametrize("said", [*(f"{year:04}-12-31T23:59:59.000Z" for year in YEARS), "soon", None, 0, ""])
 def test_a_date_that_cannot_be_is_unknown(said: object) -> None:
-    assert known_moment(said) is None
+    assert plausible_hub_time(said) is None
 
 
 def test_a_clock_that_is_a_little_ahead_is_believed() -> None:
     moment = datetime.now(UTC) + timedelta(hours=1)
-    assert known_moment(moment.isoformat()) == moment
+    assert plausible_hub_time(moment.isoformat()) == moment
 
 
 @pytest.mark.parametrize("year", YEARS)

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from monitor.db.engine import now, transaction
 from monitor.models import Change
-from monitor.releases.classification import History
+from monitor.releases.classification import BaseModelLookup
 from monitor.releases.search import find
 from tests.channels.room import release
 
@@ -43,12 +43,12 @@ def test_ids_know_no_case_under_present_and_former_names(engine: Engine) -> None
         )
         session.add(renamed)
     with transaction(engine) as session:
-        known = History(session)
+        known = BaseModelLookup(session)
         known.learn(["qwen/NEW-name", "QWEN/old-name", "Qwen/Nothing"])
         for name in ("qwen/NEW-name", "QWEN/old-name"):
             found, of_history = find(session, name), known(name)
             assert found is not None
             assert of_history is not None
             assert found.id == row.id
-            assert of_history.repo_id == History(session)(name).repo_id == "Qwen/New-Name"  # type: ignore[union-attr]
+            assert of_history.repo_id == BaseModelLookup(session)(name).repo_id == "Qwen/New-Name"  # type: ignore[union-attr]
         assert known("Qwen/Nothing") is find(session, "Qwen/Nothing") is None

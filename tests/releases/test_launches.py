@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
 from monitor import db
-from monitor.enums import Sighting, Via
+from monitor.enums import Observation, Via
 from monitor.labs import load
 from monitor.models import Launch, Namespace, Release
 from monitor.notify.matching import enqueue
@@ -183,7 +183,7 @@ def test_members_that_several_workers_see_at_the_same_moment_are_one_launch(engi
             for name in [f"Qwen/Qwen9-{size}{variant}" for size in sizes for variant in ("", "-Base")]:
                 with db.transaction(engine) as session:
                     record(
-                        session, [Sighting(made_id(name), name, model(name), Via.SWEEP, db.now())], REGISTRY, enqueue
+                        session, [Observation(made_id(name), name, model(name), Via.SWEEP, db.now())], REGISTRY, enqueue
                     )
         except BaseException as error:  # a thread's own failure is this test's
             failures.append(error)

@@ -12,14 +12,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from monitor import db
-from monitor.enums import Sighting, Status, Via
+from monitor.enums import Observation, Status, Via
 from monitor.labs import load
 from monitor.models import Release
 from monitor.notify.matching import enqueue
 from monitor.releases.export import as_csv, as_jsonl
 from monitor.releases.query import parse
-from monitor.releases.recorder import record, vanished
-from monitor.releases.revisions import as_of, moment_of
+from monitor.releases.recorder import mark_withdrawn, record
+from monitor.releases.revisions import as_of, parse_as_of
 from monitor.releases.schema import release_object
 from monitor.releases.search import SearchError, find, search, stream
 from monitor.releases.stats import facets, stats
@@ -39,7 +39,8 @@ def seen(engine: Engine, *facts: dict[str, object]) -> None:
     """These are seen now."""
     with db.transaction(engine) as session:
         looks = [
-            Sighting(made_id(str(one.pop("was", one["id"]))), str(one["id"]), one, Via.SWEEP, db.now()) for one in facts
+            Observation(made_id(str(one.pop("was", one["id"]))), str(one["id"]), one, Via.SWEEP, db.now())
+            for one in facts
         ]
         record(session, looks, REGISTRY, enqueue)
 
@@ -92,7 +93,7 @@ def test_every_past_answer_stands_byte_for_byte(engine: Engine) -> None:
                     with db.transaction(engine) as session:
                         row = find(session, name)
                         if row is not None:
-                            vanished(session, row, Status.GONE, db.now(), "sweep")
+                            mark_withdrawn(session, row, Status.GONE, db.now(), "sweep")
         at = moment + timedelta(minutes=30)
         with time_machine.travel(at, tick=False):
             past.append((at, answers(engine)))
@@ -125,13 +126,13 @@ def test_a_pooled_connection_forgets_the_past(sqlite_engine: Engine) -> None:
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "9999-12-31", "2999-01-01T00:00:00Z", ""])
 def test_a_moment_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(SearchError):
-        moment_of(text)
+        parse_as_of(text)
 
 
 def test_a_day_is_known_at_its_end() -> None:
-    assert moment_of("2026-01-31").isoformat() == "2026-02-01T00:00:00+00:00"
-    assert moment_of("2026-01-31T12:00:00+09:00").isoformat() == "2026-01-31T03:00:00+00:00"
-    assert abs((moment_of(db.now().date().isoformat()) - db.now()).total_seconds()) < 60
+    assert parse_as_of("2026-01-31").isoformat() == "2026-02-01T00:00:00+00:00"
+    assert parse_as_of("2026-01-31T12:00:00+09:00").isoformat() == "2026-01-31T03:00:00+00:00"
+    assert abs((parse_as_of(db.now().date().isoformat()) - db.now()).total_seconds()) < 60
 
 
 def test_the_api_answers_as_of_a_moment(sqlite_engine: Engine, sqlite_url: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
 from monitor import db
-from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Notice, Observed, Release
+from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Notice, Release, ReleaseRevision
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases import retention
 from monitor.releases.query import parse
@@ -55,7 +55,7 @@ def filled(engine: Engine) -> Engine:
                 ))  # fmt: skip
             session.add(Notice(subscription_id=ident.id, text="n", created_at=at, due_at=None, sent_at=at))
             for key in (1, 2):
-                session.add(Observed(release_id=key, at=at, before={"license": "mit"}))
+                session.add(ReleaseRevision(release_id=key, at=at, before={"license": "mit"}))
                 for name in ("license", "repo_id", "crossed likes>=10"):
                     session.add(Change(release_id=key, at=at, field=name, before="a", after="b", because="sweep"))
         for days in (500, 450, 400, 5):
@@ -64,7 +64,7 @@ def filled(engine: Engine) -> Engine:
 
 
 def test_nothing_goes_where_everything_is_to_be_kept(filled: Engine) -> None:
-    tables = (Delivery, Notice, FeedEntry, Observed, Change, Adoption, Release)
+    tables = (Delivery, Notice, FeedEntry, ReleaseRevision, Change, Adoption, Release)
     before = [count(filled, table) for table in tables]
     assert prune(filled, settings()) == {}
     assert [count(filled, table) for table in tables] == before
@@ -85,7 +85,7 @@ def test_an_old_entry_of_a_feed_loses_its_summary_and_is_still_known(filled: Eng
 
 def test_of_the_old_past_goes_what_the_documentation_names(filled: Engine) -> None:
     assert prune(filled, settings(keep_past_days=365)) == {"observed": 2, "change": 1, "adoption": 2}
-    assert count(filled, Observed) == 2
+    assert count(filled, ReleaseRevision) == 2
     assert count(filled, Change, col(Change.release_id) == 1) == 6
     assert count(filled, Change, col(Change.release_id) == 2) == 5
     assert count(filled, Release) == 2
@@ -117,7 +117,7 @@ def test_much_goes_in_small_transactions_and_the_next_pass_goes_on(
     with db.transaction(engine) as session:
         session.add(release(1, lab=None))
         session.flush()
-        session.add_all([Observed(release_id=1, at=OLD, before={}) for _ in range(45)])
+        session.add_all([ReleaseRevision(release_id=1, at=OLD, before={}) for _ in range(45)])
     passes = [prune(engine, settings(keep_past_days=365))["observed"] for _ in range(3)]
     assert passes == [30, 15, 0]
 

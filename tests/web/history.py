@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from monitor import db
 from monitor.demo.replay import NOT_SHOWN, load_timeline
 from monitor.demo.world import made_id
-from monitor.enums import Sighting, Via
+from monitor.enums import Observation, Via
 from monitor.ingest.feeds.reader import EMPTY
 from monitor.labs import load
 from monitor.models import Adoption, Feed, Namespace, Poll, Release
@@ -31,7 +31,7 @@ def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) 
     rows = [row for row in load_timeline() if not NOT_SHOWN.search(row.repo_id)]
     end = upto or db.now()
     shift = end - max(row.created for row in rows) - timedelta(minutes=2)
-    sightings = []
+    observations = []
     for place, row in enumerate(rows):
         facts = {"_id": made_id(row.repo_id), "id": row.repo_id, "private": False, "gated": False}
         facts |= {name: value for name, value in row.facts.items() if value is not None}
@@ -42,15 +42,17 @@ def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) 
             else {}
         )
         seen = min(end, row.created + shift + timedelta(minutes=3))
-        sightings.append(Sighting(facts["_id"], row.repo_id, facts, Via.CREATED, seen, history=place < len(rows) - 12))
+        observations.append(
+            Observation(facts["_id"], row.repo_id, facts, Via.CREATED, seen, history=place < len(rows) - 12)
+        )
     if hostile:
-        sightings += [_hostile(name, end - timedelta(minutes=9)) for name in HOSTILE]
+        observations += [_hostile(name, end - timedelta(minutes=9)) for name in HOSTILE]
     with db.transaction(engine) as session:
         session.add(Poll(name="created", state={"since": stamp(end - timedelta(days=40))}, succeeded_at=end))
         for name, ago in (("modified", 20), ("trending", 90)):
             session.add(Poll(name=name, state={}, succeeded_at=end - timedelta(seconds=ago), due_at=end))
         session.flush()
-        record(session, sightings, load(), lambda _session, _news: 0)
+        record(session, observations, load(), lambda _session, _news: 0)
         session.flush()
         session.add_all(_taken_up(session, BASE, end))
         for place, space in enumerate(load().watched):
@@ -79,14 +81,14 @@ def _taken_up(session: Session, repo_id: str, end: datetime) -> Iterator[Adoptio
         )
 
 
-def _hostile(name: str, at: datetime) -> Sighting:
+def _hostile(name: str, at: datetime) -> Observation:
     facts: dict[str, Any] = {
         "_id": made_id(name), "id": name, "private": False, "createdAt": stamp(at), "pipeline_tag": "</td><b>x",
         "tags": ["license:\"><img src=x onerror=alert(1)>", f"base_model:finetune:{BASE}",
                  "arxiv:\"><svg onload=alert(1)>",
                  "dataset:<script>alert(2)</script>", "<i>tag</i>"],
     }  # fmt: skip
-    return Sighting(facts["_id"], name, facts, Via.CREATED, at)
+    return Observation(facts["_id"], name, facts, Via.CREATED, at)
 
 
 def stamp(moment: datetime) -> str:

@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from monitor import db
-from monitor.enums import Sighting, Via
+from monitor.enums import Observation, Via
 from monitor.labs import load
 from monitor.models import Announcement, Feed, FeedEntry, Namespace, Outage, Poll, Release
 from monitor.notify.matching import enqueue
 from monitor.releases import coverage
-from monitor.releases.corrections import CorrectionError, end, keep, read
+from monitor.releases.corrections import CorrectionError, add_corrections, end_corrections, parse_correction
 from monitor.releases.launches.announcements import announce, key_of, named
-from monitor.releases.reclassify import reclassify, rejudge
+from monitor.releases.reclassify import reclassify, reclassify_releases
 from monitor.releases.recorder import record
 from monitor.releases.search import find
 from monitor.service import Service
@@ -41,7 +41,7 @@ def seen(engine: Engine, *facts: dict[str, object]) -> None:
                     Namespace(name=name, why="test", added_at=long_ago, swept_at=long_ago, due_at=db.now(), interval=60)
                 )
         session.flush()
-        looks = [Sighting(made_id(str(one["id"])), str(one["id"]), one, Via.SWEEP, db.now()) for one in facts]
+        looks = [Observation(made_id(str(one["id"])), str(one["id"]), one, Via.SWEEP, db.now()) for one in facts]
         record(session, looks, REGISTRY, enqueue)
 
 
@@ -156,8 +156,10 @@ def test_a_correction_outranks_automation_and_says_why(client: TestClient, sqlit
     with db.transaction(sqlite_engine) as session:
         stored = find(session, "x/Wonder-8B")
         assert stored is not None
-        keep(session, stored, [read("origin=KR"), read("params_total=9.1B")], "its paper says so")
-        rejudge(session, [stored], REGISTRY, "corrected: its paper says so")
+        add_corrections(
+            session, stored, [parse_correction("origin=KR"), parse_correction("params_total=9.1B")], "its paper says so"
+        )
+        reclassify_releases(session, [stored], REGISTRY, "corrected: its paper says so")
     assert (row().origin, row().origin_confidence, row().params_total) == ("KR", 1.0, 9_100_000_000)
     assert row().evidence["origin"][0] == {"signal": "correction", "value": "origin=KR", "says": "its paper says so"}
     list(reclassify(sqlite_engine, REGISTRY))
@@ -171,8 +173,8 @@ def test_a_correction_outranks_automation_and_says_why(client: TestClient, sqlit
     with db.transaction(sqlite_engine) as session:
         stored = find(session, "x/Wonder-8B")
         assert stored is not None
-        assert end(session, stored, ["origin", "params_total"]) == 2
-        rejudge(session, [stored], REGISTRY)
+        assert end_corrections(session, stored, ["origin", "params_total"]) == 2
+        reclassify_releases(session, [stored], REGISTRY)
     assert (row().origin, row().params_total) == (None, guessed)
     assert "Needs review" in client.get("/review").text
 
@@ -180,7 +182,7 @@ def test_a_correction_outranks_automation_and_says_why(client: TestClient, sqlit
 @pytest.mark.parametrize("text", ["origin", "origin=XX1", "status=gone", "kind=none", "params_total=many", "lab="])
 def test_a_correction_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(CorrectionError):
-        read(text)
+        parse_correction(text)
 
 
 def test_no_releases_and_a_blind_source_look_different(client: TestClient, sqlite_engine: Engine) -> None:

@@ -12,7 +12,7 @@ from monitor.channels.email.refusals import Refusal
 from monitor.channels.email.suppression import suppress
 from monitor.db.engine import now
 from monitor.models import EmailBounce
-from monitor.releases.recorder import ignoring
+from monitor.releases.recorder import insert_or_ignore
 
 SOFT_DAYS = 5
 """Different days (UTC) with a soft bounce, within WINDOW, after which an address is suppressed."""
@@ -43,7 +43,7 @@ def _is_new(session: Session, address: str, kind: str, report: bytes, status: st
         "says": says,
         "at": now(),
     }
-    new = session.execute(ignoring(session, EmailBounce).returning(col(EmailBounce.id)), [row])
+    new = session.execute(insert_or_ignore(session, EmailBounce).returning(col(EmailBounce.id)), [row])
     return new.first() is not None
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from monitor.db.engine import now
 from monitor.models import Delivery, DeliveryState, Subscription, Suppression
 from monitor.notify.subscriptions import pause
-from monitor.releases.recorder import ignoring
+from monitor.releases.recorder import insert_or_ignore
 
 STALE = 10.0
 """Seconds after which the list of suppressed addresses is read again, however long that takes."""
@@ -65,7 +65,7 @@ _WHY = select(col(Suppression.why)).where(col(Suppression.address) == bindparam(
 def suppress(session: Session, address: str, why: str, says: str | None) -> None:
     """Writes no more to an address: its subscriptions pause, what was waiting for them is dropped."""
     row = {"address": address, "why": why, "since": now(), "says": (says or "")[:500] or None}
-    session.execute(ignoring(session, Suppression), row)
+    session.execute(insert_or_ignore(session, Suppression), row)
     for subscription in of_address(session, address):
         if not subscription.paused:
             pause(subscription, f"suppressed: {EXPLAINED[why]}")

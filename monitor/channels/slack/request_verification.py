@@ -18,7 +18,7 @@ from monitor.channels.slack.transport import Slack
 from monitor.db.engine import now, transaction
 from monitor.labs import Registry, load
 from monitor.models import SlackSeen
-from monitor.releases.recorder import ignoring
+from monitor.releases.recorder import insert_or_ignore
 from monitor.settings import Settings
 
 LARGEST = 1_000_000
@@ -88,7 +88,7 @@ def first_use(engine: Engine, token: str) -> bool:
         digest = hashlib.sha256(token.encode()).hexdigest()
         # Without the option, the count of an INSERT is read from a cursor that may be closed by then: -1.
         connection = session.connection().execution_options(preserve_rowcount=True)
-        return connection.execute(ignoring(session, SlackSeen), {"digest": digest, "at": now()}).rowcount == 1
+        return connection.execute(insert_or_ignore(session, SlackSeen), {"digest": digest, "at": now()}).rowcount == 1
 
 
 def _forget(session: Session) -> None:

@@ -10,25 +10,25 @@ from sqlmodel import Session, col
 
 from monitor.db.engine import now
 from monitor.models import FeedEntry, Release
-from monitor.releases.changes import note
+from monitor.releases.changes import record_change
 
 REMEMBERED = timedelta(days=45)
 """How long before its release an announcement may stand."""
 
 
-def announced(session: Session, links: Iterable[tuple[str, str]]) -> int:
+def link_announcements(session: Session, links: Iterable[tuple[str, str]]) -> int:
     """Gives releases that are known the announcements that link to them: (repository, URL). The first one stays."""
     urls = dict(reversed(list(links)))
     query = select(Release).where(col(Release.repo_id).in_(list(urls)), col(Release.announcement_url).is_(None))
     rows = list(session.scalars(query)) if urls else []
     for row in rows:
-        note(session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", tell=not row.history)
+        record_change(session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", tell=not row.history)
         row.announcement_url = urls[row.repo_id]
         session.add(row)
     return len(rows)
 
 
-def expected(session: Session, rows: Sequence[Release]) -> None:
+def link_earlier_announcements(session: Session, rows: Sequence[Release]) -> None:
     """Gives releases that are new the announcements that were there before them."""
     if not rows:
         return

@@ -16,11 +16,11 @@ from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from monitor.db.engine import now
-from monitor.db.upsert import ignoring
+from monitor.db.upsert import insert_or_ignore
 from monitor.enums import Event
 from monitor.labs import Registry
 from monitor.models import Announcement, FeedEntry, Release, iso
-from monitor.releases.changes import note
+from monitor.releases.changes import record_change
 from monitor.releases.query import Query, parse, to_predicate
 from monitor.releases.query.tree import All, normalised
 from monitor.releases.stats import between, stats
@@ -111,13 +111,13 @@ def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry])
     }
     fresh = [row for key, row in rows.items() if key not in there]
     if fresh:
-        session.execute(ignoring(session, Announcement), fresh)
+        session.execute(insert_or_ignore(session, Announcement), fresh)
         released = select(Release).where(
             col(Release.lab).in_({row["lab"] for row in fresh}),
             col(Release.pending).is_(False),
             col(Release.first_seen_at) >= now() - REMEMBERED,
         )
-        fulfil(session, list(session.scalars(released)))
+        mark_released(session, list(session.scalars(released)))
     new = select(Announcement).where(
         col(Announcement.lab).in_({row["lab"] for row in fresh}),
         col(Announcement.key).in_({row["key"] for row in fresh}),
@@ -140,10 +140,10 @@ def news(session: Session, rows: Iterable[Announcement], entries: Iterable[FeedE
     ]
 
 
-def fulfil(session: Session, rows: Sequence[Release], *, told: bool = False) -> None:
+def mark_released(session: Session, rows: Sequence[Release], *, notified: bool = False) -> None:
     """Gives releases the announcements that named them: those are released now.
 
-    ``told``: the releases themselves are just being told, and their messages say it.
+    ``notified``: the releases themselves are just being told, and their messages say it.
     """
     labs = {row.lab for row in rows if row.lab}
     if not labs:
@@ -162,7 +162,7 @@ def fulfil(session: Session, rows: Sequence[Release], *, told: bool = False) -> 
         announcement.state, announcement.release_id = RELEASED, row.id
         session.add(announcement)
         if row.announcement_url is None and announcement.url:
-            note(
+            record_change(
                 session,
                 row,
                 "announcement_url",
@@ -170,7 +170,7 @@ def fulfil(session: Session, rows: Sequence[Release], *, told: bool = False) -> 
                 announcement.url,
                 now(),
                 "feed",
-                tell=not told and not row.history,
+                tell=not notified and not row.history,
             )
             row.announcement_url = announcement.url
             session.add(row)

@@ -20,10 +20,10 @@ from sqlalchemy import Dialect, Row, Table, TextClause, delete, insert, literal,
 from sqlmodel import Session, col
 
 from monitor.classify.originals import lab_of
-from monitor.db.engine import UTCDateTime, among, now, sqlite_text
+from monitor.db.engine import UTCDateTime, in_values, now, sqlite_text
 from monitor.enums import Kind
 from monitor.labs import Registry
-from monitor.models import Delivery, Json, Launch, Observed, Release
+from monitor.models import Delivery, Json, Launch, Release, ReleaseRevision
 from monitor.releases.launches.family import common_name, family_of
 
 WINDOW = timedelta(hours=1)
@@ -237,7 +237,7 @@ class _Launches:
         del self._by_id[other.id]
         theirs = col(Release.launch_id) == other.id
         moved = select(col(Release.id), literal(now(), UTCDateTime()), literal({"launch_id": other.id}, Json))
-        was = insert(Observed).from_select(["release_id", "at", "before"], moved.where(theirs))
+        was = insert(ReleaseRevision).from_select(["release_id", "at", "before"], moved.where(theirs))
         self._session.execute(was)
         for table in (Release, Delivery):
             moving = update(table).where(col(table.launch_id) == other.id)
@@ -290,4 +290,4 @@ def _launched(session: Session, repo_ids: set[str]) -> Iterable[Row[Any]]:
     if not repo_ids:
         return ()
     query = select(col(Release.repo_id), _LAUNCH).join(_LAUNCH, _LAUNCH.c.id == col(Release.launch_id))
-    return session.execute(query.where(among(session, "release.repo_id", repo_ids)))
+    return session.execute(query.where(in_values(session, "release.repo_id", repo_ids)))

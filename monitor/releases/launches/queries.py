@@ -20,7 +20,7 @@ from monitor.releases.query.sql import COLUMNS
 from monitor.releases.search import SearchError, conditions
 
 
-class Told(NamedTuple):
+class LaunchWithMembers(NamedTuple):
     """A launch with its members, largest first: rows of the columns that are ``SHOWN``."""
 
     launch: Launch
@@ -69,15 +69,15 @@ def precision_of(name: str) -> str | None:
     return rest or None
 
 
-def found(
+def find_launches(
     session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
-) -> tuple[list[Told], str | None]:
+) -> tuple[list[LaunchWithMembers], str | None]:
     """Launches with a member that matches, newest first, each with all its members; the cursor of the next page."""
     rows, more = _newest(session, query, limit, before)
-    return list(told(session, rows)), more
+    return list(with_members(session, rows)), more
 
 
-class Brief(NamedTuple):
+class LaunchSummary(NamedTuple):
     """A launch by its numbers: of its members how many, and the parameters of the largest."""
 
     launch: Launch
@@ -86,16 +86,16 @@ class Brief(NamedTuple):
     params_total: int | None
 
 
-def brief(
+def summarize_launches(
     session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
-) -> tuple[list[Brief], str | None]:
-    """As :func:`found`, without the members: an index has all that is told of them."""
+) -> tuple[list[LaunchSummary], str | None]:
+    """As :func:`find_launches`, without the members: an index has all that is told of them."""
     rows, more = _newest(session, query, limit, before)
     launch = col(Release.launch_id)
     numbers = func.count(), func.max(col(Release.origin)), func.max(col(Release.params_total))
     members = select(launch, *numbers).where(launch.in_([row.id for row in rows]), col(Release.pending).is_(False))
     of = {row[0]: tuple(row)[1:] for row in session.execute(members.group_by(launch))}
-    return [Brief(row, *of.get(row.id, (0, None, None))) for row in rows], more
+    return [LaunchSummary(row, *of.get(row.id, (0, None, None))) for row in rows], more
 
 
 def _newest(
@@ -124,7 +124,7 @@ def _members() -> Select[Any]:
     return select(col(Release.launch_id)).where(col(Release.launch_id).is_not(None))
 
 
-def begins(cursor: str) -> tuple[datetime, int]:
+def parse_cursor(cursor: str) -> tuple[datetime, int]:
     """Where the page of a cursor begins. Raises SearchError."""
     moment, _, ident = cursor.partition("~")
     try:
@@ -136,17 +136,17 @@ def begins(cursor: str) -> tuple[datetime, int]:
         raise SearchError("cursor", "this cursor does not belong to launches: begin again without one") from None
 
 
-def one(session: Session, ident: int) -> Told | None:
+def get_launch(session: Session, ident: int) -> LaunchWithMembers | None:
     """One launch."""
     row = session.get(Launch, ident) if 0 < ident < 2**63 else None
-    return next(told(session, [row]), None) if row is not None else None
+    return next(with_members(session, [row]), None) if row is not None else None
 
 
 _HELD = {"launch", *(field for field, column in COLUMNS.items() if column.key in {"released_at", *COUNTED})}
 """Fields of which the index of launched releases holds whatever can be asked."""
 
 
-def counts(session: Session, query: Query) -> tuple[int, int] | None:
+def count_launches(session: Session, query: Query) -> tuple[int, int] | None:
     """(launches with a member that matches, members that match): counted apart, and never one for the other.
 
     None where no index tells: to read all that was ever launched would take longer than anyone waits for two numbers.
@@ -166,7 +166,7 @@ SHOWN = (
 """Columns of a member that launches are shown with."""
 
 
-def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
+def with_members(session: Session, rows: Iterable[Launch]) -> Iterator[LaunchWithMembers]:
     """These launches with all their members, largest first."""
     listed = list(rows)
     members: dict[int | None, list[Any]] = {}
@@ -178,4 +178,4 @@ def told(session: Session, rows: Iterable[Launch]) -> Iterator[Told]:
         members.setdefault(release.launch_id, []).append(release)
     for row in listed:
         some = members.get(row.id, [])
-        yield Told(row, tuple(sorted(some, key=lambda item: (-(item.params_total or 0), item.repo_id))))
+        yield LaunchWithMembers(row, tuple(sorted(some, key=lambda item: (-(item.params_total or 0), item.repo_id))))

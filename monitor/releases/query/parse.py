@@ -11,7 +11,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.labs import Registry, in_use
-from monitor.models.search_text import spoken
+from monitor.models.search_text import normalize_words
 from monitor.releases.query.spelling import at, of_reference, spelled, unknown_field
 from monitor.releases.query.tree import All, Any, Node, Not, Query, QueryError, Term, normalised
 from monitor.releases.query.values import ANY, FIELDS, NONE, ValueProblem, fold, readings
@@ -100,7 +100,7 @@ def _word(token: Token) -> Node:
         return _read(of_reference(named)).root
     if token.type != "STRING" and text[0] in "<>=!":
         raise QueryError(_column(token), f"a field before {text[:2]!r} expected, like params:>=30B")
-    words = spoken(text)
+    words = normalize_words(text)
     if not words:
         raise QueryError(_column(token), f"a letter or a digit expected, not {str(token)!r}")
     return Term("", ":", (words,))

@@ -10,7 +10,7 @@ from typing import Protocol
 from monitor.db.engine import now as this_moment
 from monitor.enums import Event
 from monitor.models import Release
-from monitor.models.search_text import searchable
+from monitor.models.search_text import build_search_text
 from monitor.releases.query.glob import matcher
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
@@ -141,4 +141,4 @@ _OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {"foundation": _fo
 
 
 def _has_word(release: Release, word: str) -> bool:
-    return f" {word}" in (release.words or searchable(release.repo_id, release.lab, release.tags))
+    return f" {word}" in (release.words or build_search_text(release.repo_id, release.lab, release.tags))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from monitor.labs import Registry, in_use
-from monitor.models.search_text import FAR, spoken
+from monitor.models.search_text import MAX_TEXT_LENGTH, normalize_words
 
 
 def labs_called(words: str) -> tuple[str, ...]:
@@ -25,10 +25,12 @@ def _called(words: str, registry: Registry) -> tuple[str, ...]:
 @lru_cache(maxsize=4)
 def _names(registry: Registry) -> list[tuple[str, str]]:
     """(id, words of name and aliases) of each lab."""
-    return [(lab.id, "|".join(f" {spoken(name)} " for name in (lab.name, *lab.aliases))) for lab in registry.labs]
+    return [
+        (lab.id, "|".join(f" {normalize_words(name)} " for name in (lab.name, *lab.aliases))) for lab in registry.labs
+    ]
 
 
 def certain(value: str) -> list[str]:
-    """Words that stand in :func:`searchable` wherever a name, a lab or a tag is ``value``."""
-    words = spoken(value[:FAR]).split(" ")
-    return [word for word in (words if len(value) <= FAR else words[:-1]) if word]
+    """Words that stand in :func:`build_search_text` wherever a name, a lab or a tag is ``value``."""
+    words = normalize_words(value[:MAX_TEXT_LENGTH]).split(" ")
+    return [word for word in (words if len(value) <= MAX_TEXT_LENGTH else words[:-1]) if word]

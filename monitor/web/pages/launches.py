@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from monitor.releases.coverage import coverage
 from monitor.releases.launches.announcements import ANNOUNCED, announcements
-from monitor.releases.launches.queries import begins, brief, counts, one
+from monitor.releases.launches.queries import count_launches, get_launch, parse_cursor, summarize_launches
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.values import ANY
 from monitor.releases.review import review as doubtful
@@ -35,18 +35,18 @@ def launches(
     except QueryError as problem:
         nothing = {"items": [], "only": [], "number": (0, 0), "members": ""}
         return page(request, "launches", 422, q=q, problem=problem, coverage=seen, **nothing)
-    items, following = brief(session, query, limit=SHOWN, before=begins(cursor) if cursor else None)
+    items, following = summarize_launches(session, query, limit=SHOWN, before=parse_cursor(cursor) if cursor else None)
     only = announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
     return page(
         request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,
-        number=counts(session, query), members=narrowed(query, "launch", ANY),
+        number=count_launches(session, query), members=narrowed(query, "launch", ANY),
     )  # fmt: skip
 
 
 @router.get("/launches/{ident}", response_class=HTMLResponse)
 def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
     """One launch: its members by size, kind and packing."""
-    item = one(session, ident)
+    item = get_launch(session, ident)
     if item is None:
         raise HTTPException(404, f"There is no launch {ident}.")
     return page(request, "launch", launch=item.launch, items=item.members, told=item.as_json())

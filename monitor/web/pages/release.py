@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 
 from monitor import charts
 from monitor.classify.bases import stated_bases
-from monitor.models import Adoption, Change, Release, Sighted
+from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded
 from monitor.web.api import Reading, service_of
@@ -192,7 +192,9 @@ def _timeline(session: Session, row: Release) -> list[Moment]:
         sure = f"not before {when(row.released_after)}" if row.released_after else f"{row.released_precision}"
         moments.append(Moment(row.released_at, "Public", sure))
     moments.append(Moment(row.first_seen_at, "First observed", f"by {row.detected_via}"))
-    seen = select(Sighted).where(col(Sighted.release_id) == row.id, col(Sighted.via) != row.detected_via)
+    seen = select(ReleaseObservation).where(
+        col(ReleaseObservation.release_id) == row.id, col(ReleaseObservation.via) != row.detected_via
+    )
     moments += [Moment(one.seen_at, "First observed", f"by {one.via}") for one in session.scalars(seen)]
     changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
     for change in session.scalars(changes):
