@@ -74,30 +74,31 @@ class Allowance:
     quota: int
     window: int
     exceeded: bool
+    bucket: str = "api"
 
     def headers(self) -> dict[str, str]:
         return {
-            "RateLimit": f'"api";r={self.remaining};t={self.reset}',
-            "RateLimit-Policy": f'"fixed window";"api";q={self.quota};w={self.window}',
+            "RateLimit": f'"{self.bucket}";r={self.remaining};t={self.reset}',
+            "RateLimit-Policy": f'"fixed window";"{self.bucket}";q={self.quota};w={self.window}',
         }
 
 
 class Windows:
-    """Fixed windows, one a client, each beginning with the client's first request after the last one ended."""
+    """Fixed windows, one a client and bucket, each beginning with its first request after the last one ended."""
 
     def __init__(self, window: int, clock: Callable[[], datetime]) -> None:
         self.window, self._clock = window, clock
         self._lock = threading.Lock()
-        self._used: dict[str, tuple[datetime, int]] = {}
+        self._used: dict[tuple[str, str], tuple[datetime, int]] = {}
 
-    def spend(self, client: str, quota: int) -> Allowance:
-        """Count one request of this client."""
+    def spend(self, client: str, quota: int, bucket: str = "api") -> Allowance:
+        """Count one request of this client in this bucket."""
         now = self._clock()
         length = timedelta(seconds=self.window)
         with self._lock:
-            began, used = self._used.get(client, (now, 0))
+            began, used = self._used.get((client, bucket), (now, 0))
             if not began <= now < began + length:
                 began, used = now, 0
-            self._used[client] = began, used + 1
+            self._used[client, bucket] = began, used + 1
         reset = math.ceil((began + length - now).total_seconds())
-        return Allowance(max(0, quota - used - 1), reset, quota, self.window, exceeded=used >= quota)
+        return Allowance(max(0, quota - used - 1), reset, quota, self.window, exceeded=used >= quota, bucket=bucket)

@@ -16,14 +16,15 @@ from email.utils import format_datetime
 from typing import Any, Self
 from urllib.parse import unquote, urlencode, urlsplit
 
-from monitor.demo import webhooks, wire
+from monitor.demo import repository_files, webhooks, wire
 from monitor.demo.faults import Allowance, Faults, Kind, Windows
 from monitor.demo.server import Answer, Request, Server
 from monitor.demo.wire import HubError
-from monitor.demo.world import REFUSED, World, made_id, utc_now
+from monitor.demo.world import REFUSED, World, file_bytes, made_id, utc_now
 
 MISSING = "Invalid username or password."
 BAD_CREDENTIALS = "Invalid credentials in Authorization header"
+RESOLVERS = "resolvers"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class ReplayHub(World):
     quota, window: requests a client may make in each fixed window of so many seconds; a client is an IP address,
         or a token, which has `user_quota` (twice the quota unless given, as 500 and 1,000 on the real Hub).
     clock: returns an aware datetime; dates what is added and drives the windows.
+    file_quota: requests for files, which the Hub counts apart from those to its API; with a token five thirds of it,
+        as 3,000 and 5,000 on the real Hub.
     tokens: token to user name; may be replaced at any time. A bearer token that is not among them gets a 401
         everywhere, whether or not what it asks for is there. None: any will do.
     repo_error_code: send `X-Error-Code: RepoNotFound` with the 401 for a repository that is not there. The real Hub
@@ -48,7 +51,8 @@ class ReplayHub(World):
         RepositoryNotFoundError. With False it raises a bare HfHubHTTPError over http.
     prefix: the path below which it answers, as a mirror behind a proxy does.
 
-    `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest `keep`) say what came in.
+    `requests`, `requests_by_path`, `refused` (answers 429) and `calls` (the latest `keep`) say what came in;
+    `large_file_requests` are those to the host of large files.
     `bad_credentials` is what it says of a token that is refused.
     `other_buckets`, where set, are named in every `RateLimit` header before the API's: name to (remaining, reset).
     `shift_pages`, where set, is called with the hub before every page of a walk but the first.
@@ -62,6 +66,7 @@ class ReplayHub(World):
         quota: int = 500,
         window: int = 300,
         user_quota: int | None = None,
+        file_quota: int = 3_000,
         clock: Callable[[], datetime] = utc_now,
         tokens: Mapping[str, str] | None = None,
         host: str = "127.0.0.1",
@@ -73,6 +78,7 @@ class ReplayHub(World):
         super().__init__(clock)
         self.quota = quota
         self.user_quota = 2 * quota if user_quota is None else user_quota
+        self.file_quota = file_quota
         self.tokens = tokens
         self.repo_error_code = repo_error_code
         self.prefix = prefix
@@ -85,10 +91,12 @@ class ReplayHub(World):
         self.refused = 0
         self.requests_by_path: Counter[str] = Counter()
         self.calls: deque[Call] = deque(maxlen=keep)
+        self.large_file_requests: deque[Request] = deque(maxlen=keep)
         self._faults = Faults()
         self._windows = Windows(window, clock)
         self._counting = threading.Lock()
         self._server = Server(self._answer, host, port)
+        self._large_files = Server(self._large_file, host, 0)
 
     # Running
 
@@ -97,13 +105,20 @@ class ReplayHub(World):
         """The base URL, for `HfApi(endpoint=…)` and HF_ENDPOINT; stays the same after a stop and a new start."""
         return self._server.url + self.prefix
 
+    @property
+    def large_files(self) -> str:
+        """The base URL of the other host, which holds large files."""
+        return self._large_files.url
+
     def start(self) -> Self:
         self._server.start()
+        self._large_files.start()
         return self
 
     def stop(self) -> None:
         """Close the port and every connection, as in an outage; the world stays and `start()` reopens it."""
         self._server.stop()
+        self._large_files.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -209,8 +224,12 @@ class ReplayHub(World):
             self.calls.append(Call(request.method, request.path, request.params))
         # Nobody's window is charged for a token that is nobody's, so the address is.
         token = None if request.token is None or self._refuses(request.token) else request.token
-        client, quota = (request.client, self.quota) if token is None else (token, self.user_quota)
-        allowance = self._windows.spend(client, quota)
+        path = request.path.removeprefix(self.prefix)
+        if path.startswith("/api/") and not path.startswith("/api/resolve-cache/"):
+            bucket, quota = "api", self.quota if token is None else self.user_quota
+        else:
+            bucket, quota = RESOLVERS, self.file_quota if token is None else self.file_quota * 5 // 3
+        allowance = self._windows.spend(request.client if token is None else token, quota, bucket)
         kind, reset = self._faults.next(request.path)
         if kind == 429 or allowance.exceeded:
             return self._refuse(allowance, reset)
@@ -239,9 +258,14 @@ class ReplayHub(World):
         with self._counting:
             self.refused += 1
         nothing_left = Allowance(
-            0, allowance.reset if reset is None else reset, allowance.quota, allowance.window, exceeded=True
+            0,
+            allowance.reset if reset is None else reset,
+            allowance.quota,
+            allowance.window,
+            exceeded=True,
+            bucket=allowance.bucket,
         )
-        return Answer(429, {"error": "You have reached your 'api' rate limit."}, nothing_left.headers())
+        return Answer(429, {"error": f"You have reached your '{allowance.bucket}' rate limit."}, nothing_left.headers())
 
     def _route(self, request: Request) -> Answer:
         if request.token is not None and self._refuses(request.token):
@@ -293,6 +317,38 @@ class ReplayHub(World):
         if facts["disabled"]:
             raise HubError(403, "Access to this resource is disabled.")
         return Answer(200, wire.written(facts, fields, blobs=bool(query.flag("blobs"))))
+
+    def _resolve(self, request: Request, repo_id: str, revision: str, path: str) -> Answer:
+        facts = self.find(repo_id)
+        if facts is None:
+            raise HubError(404, "Repository not found", "RepoNotFound") if request.token else HubError(401, MISSING)
+        if facts["id"] != repo_id:
+            return Answer(307, "", {"Location": f"{self.prefix}/{facts['id']}/resolve/{revision}/{path}"})
+        if facts["disabled"]:
+            raise HubError(403, "Access to this resource is disabled.")
+        signed_in = request.token is not None
+        answer = repository_files.resolved(facts, revision, path, signed_in=signed_in, large_files=self.large_files)
+        if answer.status == 307:
+            answer.headers["Location"] = self.prefix + answer.headers["Location"]
+            if self.links is not None:
+                answer.headers["Location"] = self.links(f"{request.base}{answer.headers['Location']}")
+        return answer
+
+    def _cached_file(self, request: Request, repo_id: str, commit: str, path: str) -> Answer:
+        facts = self.find(repo_id)
+        if facts is None or facts["sha"] != commit:
+            raise HubError(404, "Entry not found", "EntryNotFound")
+        return repository_files.cached(facts, path, request)
+
+    def _large_file(self, request: Request) -> Answer:
+        self.large_file_requests.append(request)
+        kind, _ = self._faults.next(request.path)
+        hub_id, _, rest = request.path.removeprefix("/").partition("/")
+        facts = self.of_id(hub_id)
+        content = None if facts is None else file_bytes(facts, unquote(rest.partition("/")[2]))
+        answer = repository_files.large(content, request)
+        answer.trouble = None if isinstance(kind, int) else kind
+        return answer
 
     def _organization(self, _: Request, name: str) -> Answer:
         return self._overview(name, "org")
@@ -357,6 +413,8 @@ _ROUTES: list[tuple[str, re.Pattern[str], Callable[..., Answer]]] = [
     for method, pattern, answer in (
         ("GET", "/api/models", ReplayHub._list),
         ("GET", "/api/models/([^/]+(?:/[^/]+)?)(?:/revision/main)?", ReplayHub._detail),
+        ("GET", "/([^/]+(?:/[^/]+)?)/resolve/([^/]+)/(.+)", ReplayHub._resolve),
+        ("GET", "/api/resolve-cache/models/([^/]+(?:/[^/]+)?)/([0-9a-f]{40})/(.+)", ReplayHub._cached_file),
         ("GET", "/api/organizations/([^/]+)/overview", ReplayHub._organization),
         ("GET", "/api/users/([^/]+)/overview", ReplayHub._user),
         ("GET", "/api/whoami-v2", ReplayHub._whoami),

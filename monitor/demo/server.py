@@ -5,7 +5,7 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +30,8 @@ class Request:
     client: str
     token: str | None
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
 
     @property
     def params(self) -> dict[str, list[str]]:
@@ -38,7 +40,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What it is told: a text goes out as text, anything else as JSON; or the trouble that it meets instead."""
+    """What it is told: text and bytes go out as text, anything else as JSON; or the trouble that it meets instead."""
 
     status: int
     body: Any
@@ -182,11 +184,12 @@ class _Handler(BaseHTTPRequestHandler):
             client=str(self.client_address[0]),
             token=token.strip() if scheme.lower() == "bearer" and token.strip() else None,
             body=body,
+            headers={name.lower(): value for name, value in self.headers.items()},
         )
 
     def _fail(self, owner: Server, answer: Answer) -> None:
         """The answer as the trouble leaves it (`faults.Trouble`)."""
-        content = json.dumps(answer.body).encode()
+        content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         match answer.trouble:
             case "timeout":
                 owner.hold(self.connection)
@@ -206,8 +209,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(Answer(200, other, answer.headers))
 
     def _send(self, answer: Answer) -> None:
-        if isinstance(answer.body, str):
-            self._write(answer, answer.body.encode(), kind="text/plain; charset=utf-8")
+        if isinstance(answer.body, (str, bytes)):
+            content = answer.body.encode() if isinstance(answer.body, str) else answer.body
+            self._write(answer, content, kind="text/plain; charset=utf-8")
         else:
             self._write(answer, json.dumps(answer.body).encode())
 
@@ -225,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
             "Date": self.date_time_string(),
             **answer.headers,
             "Content-Type": kind,
-            "Content-Length": str(length or len(content)),
+            "Content-Length": str(len(content) if length is None else length),
         }
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + content)

@@ -97,6 +97,8 @@ def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Fa
     """The named fields of a repository, or what is served in their place. Unknown facts are left out; file sizes come
     with `blobs` only."""
     row = {field: facts[field] for field in fields if facts.get(field) is not None}
+    if "config" in row:
+        row["config"] = _trimmed(row["config"])
     if "baseModels" in fields and (bases := _base_models(facts)) is not None:
         row["baseModels"] = bases
     if "model-index" in fields:
@@ -106,6 +108,21 @@ def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Fa
     served = facts.get(SERVED) or {}
     row |= {field: served[field] for field in fields if field in served}
     return row
+
+
+CONFIG = ("architectures", "auto_map", "model_type", "tokenizer_config", "processor_config", "diffusers", "peft")
+QUANTIZATION = ("bits", "load_in_4bit", "load_in_8bit", "quant_method")
+
+
+def _trimmed(config: Any) -> Any:
+    """What the Hub serves of a config.json: no dimensions, and of the quantization four fields."""
+    if not isinstance(config, dict):
+        return config
+    served = {key: config[key] for key in CONFIG if key in config}
+    packing = config.get("quantization_config")
+    if isinstance(packing, dict):
+        served["quantization_config"] = {key: packing[key] for key in QUANTIZATION if key in packing}
+    return served
 
 
 def _base_models(facts: Facts) -> dict[str, Any] | None:

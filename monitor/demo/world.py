@@ -6,6 +6,7 @@ being encoded outside the lock never sees half a change.
 """
 
 import hashlib
+import json
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
@@ -28,6 +29,8 @@ SERVED = "_served"
 """The fact that holds what is answered in place of others: dates that are no dates, objects where lists belong."""
 REFUSED = "_refused"
 """The fact that holds the status and the words with which the details of a repository are refused."""
+FILES = "_files"
+"""The fact that holds the contents of files, by path: bytes, text, or anything else to be written as JSON."""
 
 
 def stamp(moment: datetime) -> str:
@@ -104,6 +107,8 @@ class World:
 
         `createdAt` is now where not given and `lastModified` is `createdAt`; both may be datetimes. A fact given
         as None is unknown and left out of answers. `siblings` may be file names. With `private` it is unlisted.
+        `files` are contents by path, which `siblings` need not name again; a `config` is the whole config.json, of
+        which answers hold what the Hub serves.
         """
         with self.lock:
             facts = self._complete(model)
@@ -166,15 +171,21 @@ class World:
         repo_id: str,
         siblings: Iterable[str | Facts] = (),
         safetensors: Facts | None = None,
+        files: Mapping[str, Any] | None = None,
         **changes: Any,
     ) -> None:
-        """A commit that adds files (names, or objects with `rfilename` and perhaps `size`) and what they say."""
+        """A commit that adds files (names, or objects with `rfilename` and perhaps `size`) and what they say.
+
+        `files` are contents by path, as for `add`.
+        """
         with self.lock:
-            files = {file["rfilename"]: file for file in self.facts(repo_id).get("siblings") or ()}
-            files |= {file["rfilename"]: file for file in _files(siblings)}
+            before = self.facts(repo_id)
+            listed = {file["rfilename"]: file for file in before.get("siblings") or ()}
+            listed |= {file["rfilename"]: file for file in _files([*siblings, *(files or ())])}
             if safetensors is not None:
                 changes["safetensors"] = safetensors
-            self.touch(repo_id, siblings=list(files.values()), **changes)
+            changes[FILES] = {**(before.get(FILES) or {}), **(files or {})}
+            self.touch(repo_id, siblings=list(listed.values()), **changes)
 
     # What is asked of them
 
@@ -187,6 +198,12 @@ class World:
         """The public repository that has, or once had, this name."""
         with self.lock:
             found = self._repos.get(self._names.get(name) or self._old_names.get(name, ""))
+            return None if found is None or found["private"] else found
+
+    def of_id(self, hub_id: str) -> Facts | None:
+        """The public repository with this `_id`."""
+        with self.lock:
+            found = self._repos.get(hub_id)
             return None if found is None or found["private"] else found
 
     def last_known(self, repo_id: str) -> tuple[Facts, str | None]:
@@ -232,7 +249,8 @@ class World:
 
     def _complete(self, model: Mapping[str, Any]) -> Facts:
         """What a repository has from its first moment on, where the model does not say otherwise."""
-        given = {key: _moment(value) if key in TIMES else value for key, value in model.items()}
+        given: Facts = {key: _moment(value) if key in TIMES else value for key, value in model.items()}
+        contents = dict(given.pop("files", None) or {})
         created = max(given.get("createdAt") or stamp(self.clock()), OLDEST)
         number = next(self._counter)
         # As in the Hub's own ids: the seconds of its making, then a number nobody else has.
@@ -255,10 +273,12 @@ class World:
             "createdAt": created,
             "modelId": given["id"],
             "author": _author(given["id"]),
+            FILES: contents,
         }
         facts.setdefault("sha", _commit(facts["_id"]))
         if facts["siblings"] is not None:
-            facts["siblings"] = _files(facts["siblings"])
+            named = {file["rfilename"]: file for file in _files([*facts["siblings"], *contents])}
+            facts["siblings"] = list(named.values())
         return facts
 
     def _place(self, before: Facts | None, after: Facts | None) -> None:
@@ -301,6 +321,30 @@ class World:
             if order or author is None:  # an unknown author leaves nothing behind
                 self._orders[author, sort] = order
         return order
+
+
+def file_bytes(facts: Facts, path: str) -> bytes | None:
+    """The content of a repository's file, None where it has none of this name.
+
+    A config.json and a README.md that were given no content are what `config` and `cardData` say; others are empty.
+    """
+    contents = facts.get(FILES) or {}
+    if path in contents:
+        return _written(contents[path])
+    if path not in {file["rfilename"] for file in facts.get("siblings") or ()}:
+        return None
+    if path == "config.json":
+        return _written(facts.get("config") or {})
+    if path == "README.md" and facts.get("cardData"):
+        front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in facts["cardData"].items())
+        return f"---\n{front}\n---\n".encode()
+    return b""
+
+
+def _written(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return content.encode() if isinstance(content, str) else json.dumps(content).encode()
 
 
 def _key(sort: str, facts: Facts) -> Key:

@@ -57,7 +57,7 @@ that slipped past a page's edge is met in the overlap of the next walk."""
 
 REDIRECTS = 3
 """Redirects that one request follows: a repository may have been renamed more than once."""
-_MOVED = {301, 302, 303, 307, 308}
+MOVED = {301, 302, 303, 307, 308}
 _WITHDRAWN = {410, 451}
 """Statuses that say of a repository that nobody can read it any more: gone, and removed for legal reasons."""
 _OF_ONE = {401, 403, 404, *_WITHDRAWN}
@@ -267,7 +267,7 @@ class Hub:
         for _ in range(REDIRECTS + 1):
             response = self.credentials.get(url, params=params, follow_redirects=False)
             location = response.headers.get("location")
-            if response.status_code not in _MOVED or location is None:
+            if response.status_code not in MOVED or location is None:
                 return response
             url, params = self._here(location, response.url), None
         raise HubError(f"the Hub redirects {httpx2.URL(url).path} more than {REDIRECTS} times")

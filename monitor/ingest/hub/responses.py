@@ -38,6 +38,10 @@ class BadCredentialsError(HubDownError):
     """The Hub refuses the token: it says nothing about what was asked for."""
 
 
+class AnswerTooLargeError(HubError):
+    """The answer holds more bytes than may be read."""
+
+
 class LookupFailedError(HubError):
     """The Hub does not answer on this one repository or organization; it may on others.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ from huggingface_hub.utils._http import hf_request_event_hook
 from monitor.ingest.hub.rate_limiter import Allowance, bucket_of
 from monitor.ingest.hub.responses import (
     MISSING,
+    AnswerTooLargeError,
     BadCredentialsError,
     HubBusyError,
     HubError,
@@ -34,22 +36,39 @@ LARGEST = 64 * 1024 * 1024
 """Bytes that one answer may hold; a page of 1,000 models with their cards holds about 6 MB."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """How many bytes and seconds one answer may take; a request names others by its extension ANSWER_LIMITS."""
+
+    max_bytes: int = LARGEST
+    seconds: float = LONGEST
+
+
+ANSWER_LIMITS = "answer_limits"
+_DEFAULT_LIMITS = AnswerLimits()
+
+
 class _Bounded(httpx2.SyncByteStream):
     """A body that ends in a HubError when it grows too large or takes too long."""
 
-    def __init__(self, stream: Any, url: httpx2.URL) -> None:
+    def __init__(self, stream: Any, url: httpx2.URL, limits: AnswerLimits) -> None:
         self._stream = stream
         self._url = url
+        self._limits = limits
 
     def __iter__(self) -> Iterator[bytes]:
-        size, deadline = 0, time.monotonic() + LONGEST
+        size, deadline = 0, time.monotonic() + self._limits.seconds
         try:
             for chunk in self._stream:
                 size += len(chunk)
-                if size > LARGEST:
-                    raise HubError(f"the answer to {self._url.path} is larger than {LARGEST} bytes")
+                if size > self._limits.max_bytes:
+                    raise AnswerTooLargeError(
+                        f"the answer to {self._url.path} is larger than {self._limits.max_bytes} bytes"
+                    )
                 if time.monotonic() > deadline:
-                    raise HubNoAnswerError(f"the answer to {self._url.path} took longer than {LONGEST:.0f} s")
+                    raise HubNoAnswerError(
+                        f"the answer to {self._url.path} took longer than {self._limits.seconds:g} s"
+                    )
                 yield chunk
         except httpx2.ReadTimeout as error:
             raise HubNoAnswerError(f"the answer to {self._url.path} stalled") from error
@@ -73,7 +92,9 @@ class PoliteTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         bucket = bucket_of(request.url.path)
         self._allowance.take(bucket)
-        request.extensions = {**request.extensions, "timeout": TIMEOUT}
+        limits = request.extensions.get(ANSWER_LIMITS, _DEFAULT_LIMITS)
+        timeout = {name: min(seconds, limits.seconds) for name, seconds in TIMEOUT.items()}
+        request.extensions = {**request.extensions, "timeout": timeout}
         try:
             with span(f"{request.method} {request.url.host}", **{"http.request.method": request.method}):
                 response = self._inner.handle_request(request)
@@ -90,7 +111,7 @@ class PoliteTransport(httpx2.BaseTransport):
         if response.status_code >= 500 or response.status_code == 408:
             response.close()
             raise HubError(f"{request.url.host} answered {response.status_code} to {request.url.path}")
-        response.stream = _Bounded(response.stream, request.url)
+        response.stream = _Bounded(response.stream, request.url, limits)
         if "authorization" in request.headers:
             self._check_token(response)
         return response
