@@ -1,4 +1,4 @@
-"""What a Hub model object says, judged: pure functions, each value with its evidence."""
+"""Classification of a Hub model object: pure functions, each value with its evidence."""
 
 from __future__ import annotations
 
@@ -8,68 +8,91 @@ from monitor.classify.license import license_of
 from monitor.classify.lineage import lineage
 from monitor.classify.openness import openness
 from monitor.classify.origin import publisher
-from monitor.classify.result import Artefact, Classification, Evidence, Foundation, Known, Lookup, Parent, knows_nothing
+from monitor.classify.repository_files import NO_FILES, RepositoryFiles
+from monitor.classify.result import (
+    Artefact,
+    BaseModelInfo,
+    Classification,
+    Evidence,
+    Foundation,
+    Lookup,
+    Parent,
+    no_lookup,
+)
 from monitor.classify.size import parameters
 from monitor.labs import Registry
 
 __all__ = [
-    "Artefact", "Classification", "Evidence", "Foundation", "Known", "Lookup", "Parent", "classify", "knows_nothing",
-]  # fmt: skip
+    "NO_FILES",
+    "Artefact",
+    "BaseModelInfo",
+    "Classification",
+    "Evidence",
+    "Foundation",
+    "Lookup",
+    "Parent",
+    "RepositoryFiles",
+    "classify",
+    "no_lookup",
+]
 
 
-def classify(model: wire.Model, registry: Registry, known: Lookup = knows_nothing) -> Classification:
-    """Judges a Hub model object (wire form, from list or detail; any field may be absent, null or wrongly typed).
+def classify(
+    model: wire.Model, registry: Registry, known: Lookup = no_lookup, *, files: RepositoryFiles = NO_FILES
+) -> Classification:
+    """The classification of a Hub model object (any field may be absent, null or of a wrong type).
 
-    ``known`` asks the history about other repositories. Unknown stays None. Never raises, whatever the object.
+    ``known`` finds other repositories in the history. ``files`` is the content of the repository's own files, which
+    outranks what the object has of them. Unknown values are None. Never raises.
     """
-    model = wire.prepared(model)
-    whose = publisher(model, registry)
-    line = lineage(model, registry, known)
-    size = parameters(model, line, known)
-    terms = license_of(model)
-    papers, datasets, weights = subject.papers(model), subject.datasets(model), subject.has_weights(model)
-    bound = effective(wire.repo_id(model), terms, line, known)
-    had = openness(model, terms, weights, papers, datasets, line.kind)
-    task, gated = subject.task(model), model.get("gated")
-    stated = {name: read(model) for name, read in subject.STATED.items()}
+    facts = wire.prepared(model, files)
+    by = publisher(facts, registry)
+    ancestry = lineage(facts, registry, known)
+    size = parameters(facts, ancestry, known)
+    declared = license_of(facts)
+    papers, datasets, weights = subject.papers(facts), subject.datasets(facts), subject.has_weights(facts)
+    binding = effective(wire.repo_id(facts), declared, ancestry, known)
+    open_ = openness(facts, declared, weights, papers, datasets, ancestry.kind)
+    task, gated = subject.task(facts), facts.get("gated")
+    stated = {name: read(facts) for name, read in subject.STATED.items()}
     return Classification(
-        lab=whose.lab,
-        lab_kind=whose.lab_kind,
-        origin=whose.origin,
-        origin_confidence=whose.confidence,
-        foundation=line.foundation,
-        lineage=line.parents,
-        kind=line.kind,
+        lab=by.lab,
+        lab_kind=by.lab_kind,
+        origin=by.origin,
+        origin_confidence=by.confidence,
+        foundation=ancestry.foundation,
+        lineage=ancestry.parents,
+        kind=ancestry.kind,
         params_total=size.total,
         params_active=size.active,
         params_source=size.source,
         size=size.size,
-        license=terms.identifier,
-        license_class=terms.license_class,
-        effective_license=bound.license,
-        effective_license_class=bound.license_class,
-        license_conflict=bound.conflict,
-        openness=had.label,
-        availability=had.availability,
-        artefacts=had.artefacts,
+        license=declared.identifier,
+        license_class=declared.license_class,
+        effective_license=binding.license,
+        effective_license_class=binding.license_class,
+        license_conflict=binding.conflict,
+        openness=open_.label,
+        availability=open_.availability,
+        artefacts=open_.artefacts,
         gated=gated if gated is False or gated in ("auto", "manual") else None,
         task=task,
         modality=subject.modality(task),
-        library=subject.library(model),
-        languages=subject.languages(model),
+        library=subject.library(facts),
+        languages=subject.languages(facts),
         papers=papers,
         datasets=datasets,
         has_weights=weights,
         stated={name: found.value for name, found in stated.items()},
         evidence={
-            "origin": whose.evidence,
-            "kind": line.evidence,
-            "foundation": line.foundation_evidence,
+            "origin": by.evidence,
+            "kind": ancestry.evidence,
+            "foundation": ancestry.foundation_evidence,
             "params": size.evidence,
-            "license": terms.evidence,
-            "effective_license": bound.evidence,
-            "openness": had.evidence,
-            "availability": had.availability_evidence,
+            "license": declared.evidence,
+            "effective_license": binding.evidence,
+            "openness": open_.evidence,
+            "availability": open_.availability_evidence,
             **{name: found.evidence for name, found in stated.items()},
         },
     )

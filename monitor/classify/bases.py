@@ -1,4 +1,4 @@
-"""Which models a repository says it was built on: the Hub's own list first, then its tags, then the card."""
+"""The base models that a repository states: the Hub's own list first, then its tags, then the card."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ RELATIONS = {
 
 
 class StatedBases(NamedTuple):
-    """What a repository states: ids without doubles, the Hub's word for the relation, and what is no id.
+    """Stated bases: distinct ids, the Hub's word for the relation, and a text that is no id.
 
-    ``unusable``: the first text that stands where an id should (a path, a list), where no id is stated.
+    ``unusable``: the first text in place of an id (a path, a list), if no id is stated.
     """
 
     ids: tuple[str, ...] = ()
@@ -32,13 +32,13 @@ _NONE = StatedBases()
 
 
 def stated_bases(model: wire.Model) -> StatedBases:
-    """The bases that a model states, in the card's order; a model that names itself does not mean itself.
+    """The bases that a model states, in the order of the card; its own id is left out.
 
-    The Hub resolves what a card names into ``baseModels`` and tags: those ids are canonical, where a card may hold
-    another spelling, a former name or a URL. What a card names and the Hub does not is kept.
+    The Hub resolves the names of the card into ``baseModels`` and tags: those ids are canonical, while a card may have
+    another spelling, a former name or a URL. Bases that are only in the card are kept.
     """
     facts = wire.read(model)
-    texts = list(written(facts.meta.get("base_model"))) if facts.meta else []
+    texts = list(written(facts.card.get("base_model"))) if facts.card else []
     tagged = facts.by_prefix.get("base_model", ())
     listed = wire.mapping(facts, "baseModels") if "baseModels" in facts else wire.EMPTY
     if not texts and not tagged and not listed:
@@ -68,7 +68,7 @@ def _listed(listed: wire.Model, own: str) -> tuple[list[str], str | None]:
 def _tagged(tagged: tuple[str, ...], own: str) -> tuple[list[str], str | None]:
     """(ids, relation) of the tags ``base_model:X/Y`` and ``base_model:finetune:X/Y``.
 
-    A relation that the Hub may come to use (``base_model:distill:X/Y``) names a base too.
+    A relation that the Hub does not use yet (``base_model:distill:X/Y``) is accepted too.
     """
     found, relation = [], None
     for text in tagged:
@@ -83,7 +83,7 @@ def _tagged(tagged: tuple[str, ...], own: str) -> tuple[list[str], str | None]:
 
 
 def _in_order(card: list[str], resolved: list[str]) -> list[str]:
-    """What the Hub resolved, in the card's order: what matches no id of the card is what an old name there leads to."""
+    """The Hub's ids in the order of the card; an id that is not in the card replaces a former name there."""
     by_id = {one.lower(): one for one in resolved}
     others = [one for one in resolved if one.lower() not in {named.lower() for named in card}]
     ids = []

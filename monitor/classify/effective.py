@@ -1,4 +1,4 @@
-"""The licence that binds whoever uses a derivative: the strictest along its lineage, beside the one it declares."""
+"""The effective licence of a derivative: the strictest one along its lineage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RANK = {name: rank for rank, name in enumerate(STRICTNESS)}
 
 
 class Effective(NamedTuple):
-    """The strictest licence of a lineage; ``conflict`` says where that contradicts what is declared."""
+    """The strictest licence of a lineage; ``conflict`` describes how it contradicts the declared one."""
 
     license: str | None
     license_class: LicenseClass
@@ -22,10 +22,10 @@ class Effective(NamedTuple):
 
 
 def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> Effective:
-    """The strictest of what it declares and of what each of its ancestors is under, by the history or the table.
+    """The strictest of the declared licence and of the licence of each ancestor, from the history or ``terms.toml``.
 
-    Where it declares nothing, the strictest of its ancestors; where what it declares is not recognised, that stays
-    unknown, for it may be stricter than any. An ancestor of which nothing is known binds nobody here.
+    If no licence is declared, the strictest one of the ancestors. A declared licence that is not recognised stays
+    unknown, because it may be stricter than any other. Ancestors whose licence is not known are left out.
     """
     own = declared
     if not line.parents and (line.foundation is None or line.foundation.repo_id == repo_id):
@@ -40,25 +40,25 @@ def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> 
         return _alone(repo_id, declared)
     binding = [(ancestor, terms) for ancestor in ancestors if (terms := _of(ancestor, known)) is not None]
     if not binding:
-        says = Evidence("lineage", next(iter(ancestors)), "its licence is not known")
-        return Effective(own.identifier, own.license_class, None, (says,))
+        reason = Evidence("lineage", next(iter(ancestors)), "its licence is not known")
+        return Effective(own.identifier, own.license_class, None, (reason,))
     ancestor, terms = binding[0] if len(binding) == 1 else max(binding, key=lambda item: _RANK[item[1].license_class])
-    says = Evidence("lineage", ancestor, _is_under(terms.identifier, terms.license_class))
+    reason = Evidence("lineage", ancestor, _is_under(terms.identifier, terms.license_class))
     rank = _RANK.get(own.license_class)
     if own.license_class is LicenseClass.UNKNOWN or (rank is not None and rank >= _RANK[terms.license_class]):
-        return Effective(own.identifier, own.license_class, None, (says,))
+        return Effective(own.identifier, own.license_class, None, (reason,))
     conflict = None
     if rank is not None:
-        says_so = "declares" if own is declared else "declares nothing, is published under"
+        declares = "declares" if own is declared else "declares nothing, is published under"
         conflict = (
-            f"{says_so} {own.identifier} ({own.license_class}), and is built on {ancestor}, which is under "
+            f"{declares} {own.identifier} ({own.license_class}), and is built on {ancestor}, which is under "
             f"{terms.identifier} ({terms.license_class})"
         )
-    return Effective(terms.identifier, terms.license_class, conflict, (says,))
+    return Effective(terms.identifier, terms.license_class, conflict, (reason,))
 
 
 def _alone(repo_id: str, declared: License) -> Effective:
-    """Of one that is built on nothing known."""
+    """The effective licence of a model without a known ancestor: its own."""
     own = declared
     if own.license_class is LicenseClass.UNDECLARED:
         own = released_under(repo_id) or declared
@@ -71,7 +71,7 @@ def _is_under(identifier: str | None, license_class: LicenseClass) -> str:
 
 
 def _of(repo_id: str, known: Lookup) -> License | None:
-    """What an ancestor is under, where that is a class that can be ranked."""
+    """The licence of an ancestor, if its class can be ranked."""
     found = known(repo_id)
     if found is not None and found.license_class in _RANK:
         return License(found.license, found.license_class)

@@ -1,7 +1,7 @@
 """What a repository is: base, fine-tune, adapter, merge, quantised copy or conversion.
 
-Order of trust: what the author states in the card (``base_model_relation``), the files, the Hub's tags, the name;
-where no base is stated, the publisher. The one that decided stands in the evidence.
+Order of trust: what the author states in the card (``base_model_relation``), the files, the Hub's tags, the name; if no
+base is stated, the publisher. The evidence names the one that decided.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from monitor.labs import Lab, Registry
 
 
 def _word(pattern: str, end: str = r"$|[-_.]") -> Callable[[str], str | None]:
-    """Looks for ``pattern`` (in lower case) as a word of a repository's name; gives the word as it stands there."""
-    # Where a pattern may begin at the very start, each character is tried, which takes twice as long.
+    """A function that finds ``pattern`` (lower case) as a word of a repository name and returns it as written there."""
+    # A pattern that may also match at the start of the text is tried at each character, which takes twice as long.
     search = re.compile(rf"[-_.](?:{pattern})(?={end})").search
 
-    def said(name: str) -> str | None:
+    def find(name: str) -> str | None:
         found = search(f"-{folded(name)}")
         return None if found is None else name[found.start() : found.end() - 1].strip("-_.")
 
-    return said
+    return find
 
 
 _QUANTIZED = _word(QUANTS)
@@ -37,19 +37,19 @@ _CONVERTED = _word(
     "mlx|onnx|coreml|openvino|ov|litert|litertlm|tflite|diffusers|hf|ct2|llamafile|ncnn|comfyui|repackaged"
 )
 _OWN_FORMAT = frozenset({"hf", "diffusers"})
-"""Formats that a lab's own release comes in: no sign of a conversion there."""
+"""Formats in which labs publish their own releases: no sign of a conversion if the publisher is a lab."""
 _ADAPTER = _word("q?lora|lokr|loha|dora|(?:ip-?|t2i-?)?adapter|controlnets?", r"$|[-_.\ds]")
 _MERGE = _word("merge[ds]?|mergekit|slerp|dare-?ties|frankenmerge|passthrough")
 _WORDS = (
     (Kind.ADAPTER, _ADAPTER), (Kind.QUANTIZED, _QUANTIZED), (Kind.MERGE, _MERGE), (Kind.CONVERSION, _CONVERTED),
 )  # fmt: skip
-"""What a name can say, in the order in which it is believed."""
+"""Words of a name, the most trusted first."""
 _EXL = re.compile(r"exl[23]", re.IGNORECASE)
 _TUNED = _word("abliterated|uncensored|heretic|decensored|derestricted|distill(?:ed)?|fine-?tuned?|sft|dpo|grpo|orpo")
 _DISTILLED_INTO = re.compile(r"distill-(?:qwen|llama)", re.IGNORECASE)
 _PRETRAINED = _word("base|pretrained|from-scratch")
 _BORN_PACKED = re.compile(r"gpt-oss|deepseek-(?:v[3-9]|r1|math-v2|ocr)|kimi-k2|minimax-m\d|mimo-v2", re.IGNORECASE)
-"""Models whose own release is in FP8, MXFP4 or INT4: a fine-tune of one that keeps its precision is no quantisation."""
+"""Models released in FP8, MXFP4 or INT4: a fine-tune that keeps that precision is not a quantised copy."""
 _NATIVE_METHODS = frozenset({"fp8", "mxfp4", "compressed-tensors"})
 _QUANTIZED_TAGS = frozenset({"gptq", "awq", "exl2", "exl3", "bitsandbytes", "quantized", "aqlm", "hqq", "nvfp4"})
 _BIT_TAGS = frozenset(f"{bits}-bit" for bits in range(1, 9))
@@ -74,7 +74,7 @@ _OTHER_RELATIONS = {
     **dict.fromkeys(("quantised", "quantization", "quantisation", "quant", "gguf"), Kind.QUANTIZED),
     **dict.fromkeys(("conversion", "converted", "convert"), Kind.CONVERSION),
 }  # fmt: skip
-"""Words for ``base_model_relation`` that authors use and the Hub does not know, without hyphens and spaces."""
+"""Words for ``base_model_relation`` that authors use and the Hub does not define; without hyphens and spaces."""
 
 
 class Decision(NamedTuple):
@@ -85,18 +85,18 @@ class Decision(NamedTuple):
 def kind_of(
     model: wire.Model, registry: Registry, parents: tuple[str, ...], stated: str | None, unusable: str | None = None
 ) -> Decision:
-    """The kind, and what decided: card, files, tags, name; then the number of bases, or the publisher.
+    """The kind and what decided it: card, files, tags, name; then the number of bases, or the publisher.
 
-    ``parents`` are the bases that it states, ``stated`` the relation that the Hub gives (one of RELATIONS),
-    ``unusable`` what it states as its base and is no repository id: then it is nobody's own release.
+    ``parents`` are the stated bases, ``stated`` is the Hub's relation (one of RELATIONS), ``unusable`` is a stated base
+    that is no repository id: the release was then built on something, and is no base.
     """
     facts = wire.read(model)
-    shown = (_as_its_author_says(facts) if facts.meta else None) or _by_files(facts, registry, parents)
-    if shown is not None:
-        return shown
+    decision = (_by_stated_relation(facts) if facts.card else None) or _by_files(facts, registry, parents)
+    if decision is not None:
+        return decision
     if stated is not None:
         return _as_tagged(facts, stated)
-    own = lab_of(registry.of(facts.space))
+    own = lab_of(registry.of(facts.namespace))
     return (
         _by_name(facts, None if parents else own)
         or _by_bases(facts, parents)
@@ -107,18 +107,18 @@ def kind_of(
     )
 
 
-def _as_its_author_says(model: wire.Model) -> Decision | None:
+def _by_stated_relation(model: wire.Model) -> Decision | None:
     explicit = _relation(model)
     if explicit is None:
         return None
     word = explicit.lower()
     if word in RELATIONS:
-        return Decision(RELATIONS[word], Evidence("card", f"base_model_relation: {explicit}", "as its author says"))
+        return Decision(RELATIONS[word], Evidence("card", f"base_model_relation: {explicit}", "stated by the author"))
     kind = _OTHER_RELATIONS.get(re.sub(r"[^a-z]", "", word))
     if kind is None:
         return None
-    says = Evidence("card", f"base_model_relation: {explicit}", f"as its author says, which the Hub would call {kind}")
-    return Decision(kind, says)
+    message = f"stated by the author; the Hub's word is {kind}"
+    return Decision(kind, Evidence("card", f"base_model_relation: {explicit}", message))
 
 
 def _relation(model: wire.Model) -> str | None:
@@ -131,16 +131,16 @@ def _by_bases(model: wire.Model, parents: tuple[str, ...]) -> Decision | None:
         return Decision(Kind.MERGE, Evidence("base_model", f"{len(parents)} stated", "built on several models"))
     stated = _relation(model)
     if parents and stated is not None:
-        says = Evidence("card", f"base_model_relation: {stated}", "built on another model, in its author's own word")
-        return Decision(Kind.FINETUNE, says)
+        message = "built on another model; the author's word for the relation is not known"
+        return Decision(Kind.FINETUNE, Evidence("card", f"base_model_relation: {stated}", message))
     if parents:
-        says = Evidence("base_model", parents[0], "built on another model, and nothing says how")
-        return Decision(Kind.FINETUNE, says)
+        message = "built on another model; how is not stated"
+        return Decision(Kind.FINETUNE, Evidence("base_model", parents[0], message))
     return None
 
 
 _TAGGED = {
-    relation: Decision(kind, Evidence("tag", f"base_model:{relation}", "as the Hub tags it"))
+    relation: Decision(kind, Evidence("tag", f"base_model:{relation}", "tagged by the Hub"))
     for relation, kind in RELATIONS.items()
 }
 
@@ -150,13 +150,13 @@ def _as_tagged(model: wire.Model, stated: str) -> Decision:
         exl = next((tag for tag in ("exl2", "exl3") if tag in wire.tags(model)), None)
         named = _EXL.search(wire.name(model)[:NAME_LENGTH])
         if exl or named:
-            says = Evidence("name", named[0] if named else str(exl), "EXL is a quantisation; the Hub infers finetune")
-            return Decision(Kind.QUANTIZED, says)
+            message = "EXL is a quantisation format; the Hub infers finetune"
+            return Decision(Kind.QUANTIZED, Evidence("name", named[0] if named else str(exl), message))
     return _TAGGED[stated]
 
 
 def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -> Decision | None:
-    """What the files show, where the Hub served them."""
+    """The kind that the files show, if the Hub listed them."""
     listed = wire.files(model) if "siblings" in model else ()
     if "adapter_config.json" in listed:
         return Decision(Kind.ADAPTER, Evidence("files", "adapter_config.json", "weights of an adapter"))
@@ -165,7 +165,9 @@ def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -
     if listed:
         gguf = [file for file in listed if file[-5:].lower() == ".gguf"]
         if gguf and not any(file.endswith(_OTHER_FILES) for file in listed):
-            return Decision(Kind.QUANTIZED, Evidence("files", min(gguf)[:NAME_LENGTH], "weights in GGUF alone"))
+            return Decision(
+                Kind.QUANTIZED, Evidence("files", min(gguf)[:NAME_LENGTH], "GGUF is the only format of its weights")
+            )
     config = wire.config(model)
     packing = wire.quantization(config) if config else None
     if not packing:
@@ -177,7 +179,7 @@ def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -
 
 
 def _native(model: wire.Model, method: str, registry: Registry, parents: tuple[str, ...]) -> bool:
-    """Whether a model came into the world in this precision, as DeepSeek-V3 did in FP8 and gpt-oss in MXFP4."""
+    """Whether the model was first released in this precision, as DeepSeek-V3 in FP8 and gpt-oss in MXFP4."""
     if method not in _NATIVE_METHODS or _QUANTIZED(wire.name(model)[:NAME_LENGTH]):
         return False
     own = lab_of(registry.of(wire.namespace(model)))
@@ -187,29 +189,29 @@ def _native(model: wire.Model, method: str, registry: Registry, parents: tuple[s
 
 
 def _by_name(model: wire.Model, own: Lab | None) -> Decision | None:
-    """What the name says, then the tags of format and making. ``own``: the lab whose release it may be itself."""
-    said = _said(wire.name(model)[:NAME_LENGTH], own is not None)
-    if said is not None:
-        return said
+    """The kind by the words of the name, then by format tags. ``own``: the lab, if it may be that lab's own release."""
+    decision = _word_in_name(wire.name(model)[:NAME_LENGTH], own is not None)
+    if decision is not None:
+        return decision
     return _by_format(model) if own is None else _merged(wire.tags(model))
 
 
 @lru_cache(maxsize=65_536)
-def _said(name: str, own: bool) -> Decision | None:
-    for kind, said in _WORDS:
-        word = said(name)
+def _word_in_name(name: str, own: bool) -> Decision | None:
+    for kind, find in _WORDS:
+        word = find(name)
         if word is None or (kind is Kind.QUANTIZED and _NOT_QUANTIZED(name)):
             continue
         if kind is Kind.CONVERSION and own and word.lower() in _OWN_FORMAT:
             continue
-        return Decision(kind, Evidence("name", word, f"says {kind}"))
+        return Decision(kind, Evidence("name", word, f"names {kind}"))
     return None
 
 
 def _by_format(model: wire.Model) -> Decision | None:
     tags, present = wire.tags(model), set(wire.tags(model))
     if "lora" in present and "gguf" not in present and wire.text(model, "pipeline_tag") not in _TEXT_TASKS:
-        return Decision(Kind.ADAPTER, Evidence("tag", "lora", f"says {Kind.ADAPTER}"))
+        return Decision(Kind.ADAPTER, Evidence("tag", "lora", f"names {Kind.ADAPTER}"))
     merged = _merged(tags)
     if merged is not None:
         return merged
@@ -219,24 +221,27 @@ def _by_format(model: wire.Model) -> Decision | None:
     if packed is None and "gguf" in present and not present & _OTHER_WEIGHTS:
         packed = "gguf"
     if packed is not None:
-        return Decision(Kind.QUANTIZED, Evidence("tag", packed, f"says {Kind.QUANTIZED}"))
+        return Decision(Kind.QUANTIZED, Evidence("tag", packed, f"names {Kind.QUANTIZED}"))
     converted = next((tag for tag in _FORMAT_TAGS if wire.text(model, "library_name") == tag), None)
     if converted is not None:
-        return Decision(Kind.CONVERSION, Evidence("library", converted, f"says {Kind.CONVERSION}"))
+        return Decision(Kind.CONVERSION, Evidence("library", converted, f"names {Kind.CONVERSION}"))
     return None
 
 
 def _merged(tags: tuple[str, ...]) -> Decision | None:
     tag = next((tag for tag in _MERGE_TAGS if tag in tags), None)
-    return None if tag is None else Decision(Kind.MERGE, Evidence("tag", tag, f"says {Kind.MERGE}"))
+    return None if tag is None else Decision(Kind.MERGE, Evidence("tag", tag, f"names {Kind.MERGE}"))
 
 
 def _by_another_name(model: wire.Model, registry: Registry, own: Lab | None) -> Decision | None:
-    """Named after a release of another house, it was made of it."""
+    """A fine-tune, if the name is that of another publisher's release."""
     name = wire.name(model)[:NAME_LENGTH]
     distilled = _DISTILLED_INTO.search(name)
     if distilled is not None:
-        return Decision(Kind.FINETUNE, Evidence("name", distilled[0], "a smaller model of another, taught further"))
+        return Decision(
+            Kind.FINETUNE,
+            Evidence("name", distilled[0], "another publisher's smaller model, trained on outputs of a larger one"),
+        )
     original = named_after(name, registry, own)
     if original is None:
         return None
@@ -244,40 +249,42 @@ def _by_another_name(model: wire.Model, registry: Registry, own: Lab | None) -> 
 
 
 def _by_publisher(model: wire.Model, registry: Registry, own: Lab | None) -> Decision | None:
-    """A lab's own is a base; a re-packager's a conversion. An individual's may be a fine-tune of anything."""
+    """A base if a lab published it, a conversion if a re-packager did; nothing follows for an individual."""
     if own is not None:
         return Decision(Kind.BASE, Evidence("publisher", own.id, "a lab's own release, and no base is stated"))
     lab = registry.of(wire.namespace(model))
     if lab is None or not lab.repackager or not _holds_something(model):
         return None
-    return Decision(Kind.CONVERSION, Evidence("publisher", lab.id, "publishes others' models in other forms"))
+    return Decision(Kind.CONVERSION, Evidence("publisher", lab.id, "publishes models of others in other formats"))
 
 
 def _built_on(unusable: str) -> Decision:
-    says = "states a base that is no repository id: what it was built on is not known"
-    return Decision(Kind.UNKNOWN, Evidence("base_model", unusable[:NAME_LENGTH], says))
+    message = "the stated base is not a repository id, so what it was built on is not known"
+    return Decision(Kind.UNKNOWN, Evidence("base_model", unusable[:NAME_LENGTH], message))
 
 
 def _tuned(model: wire.Model) -> Decision | None:
     word = _TUNED(wire.name(model)[:NAME_LENGTH])
     if word is not None:
-        return Decision(Kind.FINETUNE, Evidence("name", word, "says that it was tuned"))
+        return Decision(Kind.FINETUNE, Evidence("name", word, "a word for a tuned model"))
     tag = min(_TUNED_TAGS.intersection(wire.tags(model)), default=None)
-    return None if tag is None else Decision(Kind.FINETUNE, Evidence("tag", tag, "says that it was tuned"))
+    return None if tag is None else Decision(Kind.FINETUNE, Evidence("tag", tag, "a word for a tuned model"))
 
 
 def _of_its_own(model: wire.Model) -> Decision:
     name = wire.name(model)[:NAME_LENGTH]
     pretrained = _PRETRAINED(name)
     if pretrained is not None:
-        return Decision(Kind.BASE, Evidence("name", pretrained, "says that it is a base"))
+        return Decision(Kind.BASE, Evidence("name", pretrained, "a word for a pretrained base"))
     kinds = (wire.text(wire.config(model), "model_type"), wire.text(model, "library_name"))
     squashed = _squash(name)
     for kind in kinds:
         if kind is not None and len(short := _squash(kind)) >= 5 and squashed.startswith(short) and not family_of(kind):
-            return Decision(Kind.BASE, Evidence("architecture", kind[:NAME_LENGTH], "its own, of its own name"))
-    says = "no base is stated, the publisher is no known lab, and nothing tells"
-    return Decision(Kind.UNKNOWN, Evidence("base_model", "none", says))
+            return Decision(
+                Kind.BASE, Evidence("architecture", kind[:NAME_LENGTH], "the architecture has the name of the model")
+            )
+    message = "no information found: no base is stated, and the publisher is not a known lab"
+    return Decision(Kind.UNKNOWN, Evidence("base_model", "none", message))
 
 
 def _squash(text: str) -> str:
@@ -285,12 +292,12 @@ def _squash(text: str) -> str:
 
 
 def _holds_something(model: wire.Model) -> bool:
-    """Whether a repository shows any sign of a model (some hold templates, requests, notes)."""
+    """Whether there is any sign of a model (some repositories hold templates, requests or notes)."""
     return any(wire.text(model, key) for key in ("library_name", "pipeline_tag")) or bool(
         {"comfyui", "gguf", "safetensors", "onnx", "mlx"}.intersection(wire.tags(model))
     )
 
 
-def says_quantized(name: str) -> bool:
-    """Whether a repository's name has the word of a quantisation."""
+def has_quantization_word(name: str) -> bool:
+    """Whether a repository name contains a word for a quantised format."""
     return _QUANTIZED(name[:NAME_LENGTH]) is not None

@@ -1,4 +1,4 @@
-"""The licence as stated, and its class by the table in ``licenses.toml``."""
+"""The stated licence, and its class by the table in ``licenses.toml``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ STRICTNESS = (
     LicenseClass.NON_COMMERCIAL,
     LicenseClass.RESEARCH_ONLY,
 )
-"""From the freest to the strictest."""
+"""From the least to the most restrictive."""
 
-_STATES_NOTHING = {"none", "n/a", "null", "undefined", ""}
-_SAYS_NOTHING = {"other", "unknown", "cc", "proprietary", "custom", "license", "see-license"}
+_NO_LICENSE = {"none", "n/a", "null", "undefined", ""}
+_UNNAMED_LICENSES = {"other", "unknown", "cc", "proprietary", "custom", "license", "see-license"}
 _DIVIDER = re.compile(r"[^a-z0-9+.]+")
 
 
@@ -45,18 +45,18 @@ def _releases() -> dict[str, list[tuple[re.Pattern[str], str]]]:
 
 IDS, NAMES, LINKS = _load()
 _RELEASES = _releases()
-# Word by word, so that "mrl" is no beginning of "mrlx"; the longest first, so that it decides.
+# Matched word by word, so that "mrl" does not match "mrlx"; the longest first, because it decides.
 _NAMES = [(name.rstrip("-"), of) for name, of in sorted(NAMES.items(), key=lambda item: -len(item[0]))]
 
 
 def license_of(model: wire.Model) -> License:
-    """The licence of a model: identifier (or name, for ``other``) and class, with what decided.
+    """The licence of a model: identifier (or name, for ``other``) and class, with evidence.
 
-    Several licences: the strictest decides the class. None stated: ``undeclared``; stated and not recognised, or
-    stated as ``other`` without a name that is known: ``unknown``.
+    Of several licences the strictest decides the class. ``undeclared`` if none is stated; ``unknown`` if it is not
+    recognised, or is ``other`` without a known name.
     """
     facts = wire.read(model)
-    card, tagged = facts.meta, facts.by_prefix.get("license", ())
+    card, tagged = facts.card, facts.by_prefix.get("license", ())
     if card:
         stated = wire.texts(card, "license") or tagged
         found = _stated(stated, wire.text(card, "license_name"), wire.text(card, "license_link"))
@@ -70,7 +70,7 @@ def license_of(model: wire.Model) -> License:
 
 @lru_cache(maxsize=4096)
 def _stated(licenses: tuple[str, ...], name: str | None, link: str | None) -> License:
-    licenses = tuple(text for text in licenses if text.lower() not in _STATES_NOTHING)
+    licenses = tuple(text for text in licenses if text.lower() not in _NO_LICENSE)
     if not licenses and name is None:
         return License(None, LicenseClass.UNDECLARED, (Evidence("license", "none", "no licence is stated"),))
     found = [_one(text, name, link) for text in licenses or ("other",)]
@@ -85,7 +85,7 @@ def released_under(repo_id: str) -> License | None:
     for names, ident in _RELEASES.get(namespace, ()):
         if names.fullmatch(name):
             of = IDS.get(ident) or by_words(ident) or LicenseClass.UNKNOWN
-            return License(ident, of, (Evidence("release", repo_id, f"{ident} ({of}), as its lab published it"),))
+            return License(ident, of, (Evidence("release", repo_id, f"{ident} ({of}), as published by its lab"),))
     return None
 
 
@@ -94,12 +94,12 @@ def _one(text: str, name: str | None, link: str | None) -> License:
     by_id = IDS.get(ident)
     if by_id is not None:
         return License(ident, by_id, (Evidence("license", text, f"{by_id} by its identifier"),))
-    if ident in _SAYS_NOTHING:
+    if ident in _UNNAMED_LICENSES:
         return _named(name, link, ident)
     by_name = by_words(text)
     if by_name is not None:
         return License(ident, by_name, (Evidence("license", text, f"{by_name} by its name"),))
-    return License(ident, LicenseClass.UNKNOWN, (Evidence("license", text, "stated, and not in the table"),))
+    return License(ident, LicenseClass.UNKNOWN, (Evidence("license", text, "not a known licence"),))
 
 
 def _named(name: str | None, link: str | None, ident: str) -> License:
@@ -112,13 +112,13 @@ def _named(name: str | None, link: str | None, ident: str) -> License:
             if piece in link.lower():
                 return License(name or ident, of, (Evidence("license_link", link[:300], f"{of} by its address"),))
     shown = name or ident
-    return License(shown, LicenseClass.UNKNOWN, (Evidence("license_name", shown, "stated, and not in the table"),))
+    return License(shown, LicenseClass.UNKNOWN, (Evidence("license_name", shown, "not a known licence"),))
 
 
 def by_words(name: str) -> LicenseClass | None:
     """The class of a licence's name as people write it; the longest beginning in the table decides."""
     words = _DIVIDER.sub("-", name.lower()).strip("-.")
-    # What forbids commerce, or allows research alone, says so, whoever's licence it is.
+    # Licences that forbid commercial use, or allow only research, name it, whoever wrote them.
     if re.search(r"non-?commercial|(^|-)nc(-|$)", words):
         return LicenseClass.NON_COMMERCIAL
     if re.search(r"research(-only|-license|-model)?$|-research-", words) and "fair-ai" not in words:

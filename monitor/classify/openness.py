@@ -1,6 +1,6 @@
-"""How open a release is, on three axes: whether it can be had, under which terms, and what came with the weights.
+"""Openness of a release on three axes: availability, licence, and what was published with the weights.
 
-The label is derived from the terms and from what came with them; the rule that decided stands in the evidence.
+The label follows from the licence and from what was published; the evidence states the rule that decided.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _HOSTS = ("github.com/", "gitlab.com/", "codeberg.org/", "huggingface.co/")
 _TRAINING = re.compile(r"(?:^|/)(?:pre|fine|post)?[-_]?(?:train|tun)(?:ing|er|e)?(?:[-_][\w-]*)?\.(?:py|sh|ipynb)$")
 _DATA_PAPERS = re.compile(r"data[-_ ]?(?:sheet|card|statement)|(?:data|content)[-_ ]?(?:public[-_ ])?summary", re.I)
 _CHECKPOINT = re.compile(r"(?:^|/)((?:checkpoint|ckpt|step|iter|epoch)[-_]?\d+)/[^/]*\.(?:safetensors|bin|pt|pth)$")
-_TELLING = re.compile(r"train|tun|data|content|^\.eval|\d/", re.IGNORECASE)
-"""In the name of every file that shows anything."""
-_telling = lru_cache(maxsize=65_536)(_TELLING.search)
+_SIGNIFICANT_PATH = re.compile(r"train|tun|data|content|^\.eval|\d/", re.IGNORECASE)
+"""Matches every path that can show an artefact: most files are skipped by it."""
+_find_significant = lru_cache(maxsize=65_536)(_SIGNIFICANT_PATH.search)
 _NO_DATASET = frozenset(
     {"custom", "private", "proprietary", "internal", "unknown", "none", "other", "synthetic", "own", "na", "tbd",
      "null", "data", "dataset"}
@@ -35,11 +35,11 @@ _NOTHING: Mapping[str, Artefact] = MappingProxyType(dict.fromkeys(ARTEFACTS, _UN
 _RESULTS = frozenset({"model-index", "eval-results"})
 _DERIVED = frozenset({Kind.FINETUNE, Kind.ADAPTER, Kind.MERGE, Kind.QUANTIZED, Kind.CONVERSION})
 _TRAINED = frozenset(Kind) - {Kind.MERGE, Kind.QUANTIZED, Kind.CONVERSION}
-"""What was trained itself: of the others, a dataset is what a copy was calibrated or tested with."""
+"""Kinds that were trained: for the others a stated dataset is what a copy was calibrated or tested with."""
 
 
-class Openness3(NamedTuple):
-    """The three axes but for the licence class, and the label that follows from all three."""
+class OpennessResult(NamedTuple):
+    """Availability, artefacts, and the label that follows from them and from the licence class."""
 
     availability: Availability | None
     artefacts: Mapping[str, Artefact]
@@ -70,7 +70,7 @@ _FAMILIES = _families()
 
 @lru_cache(maxsize=65_536)
 def published(repo_id: str) -> Mapping[str, Artefact]:
-    """What the table knows that a lab published beside one of its own models."""
+    """What a lab published with one of its own models (``artefacts.toml``)."""
     namespace, _, name = repo_id.partition("/")
     for entry in _FAMILIES.get(namespace, ()):
         if entry.names.fullmatch(name):
@@ -85,73 +85,84 @@ def openness(
     papers: tuple[str, ...],
     datasets: tuple[str, ...],
     kind: Kind,
-) -> Openness3:
+) -> OpennessResult:
     """Availability, artefacts with the link that shows each, and the label with the rule that decided it.
 
-    open-science: permissive weights, and training data or code, and a paper. open-weights: permissive or copyleft.
-    restricted-weights: any other licence. unknown: no licence stated or recognised, or no weights. Gating and
-    whatever is merely not known change none of it; no artefact is inferred from the licence. What was built on another
-    model cites papers (of its base, of a merging method) and names the data of its last step: neither makes it
-    open-science, only what its lab is known to have published.
+    open-science: permissive weights, training data or code, and a paper. open-weights: permissive or copyleft.
+    restricted-weights: any other licence. unknown: no licence stated or recognised, or no weights. Gating and unknown
+    artefacts do not change the label; no artefact is inferred from the licence. A derivative cites papers of its base
+    or of a method and states the data of its last training step: it is open-science only if its lab is known to have
+    published the rest.
     """
-    availability, why = _availability(model, weights)
+    availability, reason = _availability(model, weights)
     derived = kind in _DERIVED
     artefacts = _artefacts(model, () if derived else papers, datasets if kind in _TRAINED else ())
     data, code, paper = artefacts["training_data"], artefacts["training_code"], artefacts["paper"]
     label, rule = _label(terms.license_class, weights, data.found, code.found, paper.found)
     if derived and label is Openness.OPEN_SCIENCE and not _published_whole(wire.repo_id(model)):
-        label, rule = _NOT_THE_WHOLE
-    shown = (rule, _SHOWN[weights], _seen("data", data), _seen("code", code), _seen("paper", paper))
-    return Openness3(availability, artefacts, label, shown, (why,))
+        label, rule = _LAST_STEP_ONLY
+    evidence = (
+        rule, _WEIGHTS_EVIDENCE[weights],
+        _artefact_evidence("data", data), _artefact_evidence("code", code), _artefact_evidence("paper", paper),
+    )  # fmt: skip
+    return OpennessResult(availability, artefacts, label, evidence, (reason,))
 
 
 def _published_whole(repo_id: str) -> bool:
-    """Whether a lab is known to have published what makes one of its models open science."""
+    """Whether the lab is known to have published a paper and the training data or code of the model."""
     found = {name for name, artefact in published(repo_id).items() if artefact.found is Found.YES}
     return "paper" in found and bool({"training_data", "training_code"} & found)
 
 
-def _seen(signal: str, artefact: Artefact) -> Evidence:
-    return _NOT_SEEN[signal] if artefact is _UNKNOWN else Evidence(signal, artefact.found, artefact.link or "")
+def _artefact_evidence(signal: str, artefact: Artefact) -> Evidence:
+    return (
+        _NO_ARTEFACT_EVIDENCE[signal] if artefact is _UNKNOWN else Evidence(signal, artefact.found, artefact.link or "")
+    )
 
 
 _WEIGHTS = {
-    True: "its files hold weights",
+    True: "it has files with weights",
     False: "no file holds weights",
-    None: "not known whether its files hold weights",
+    None: "not known whether it has files with weights",
 }
-_SHOWN = {
+_WEIGHTS_EVIDENCE = {
     weights: Evidence("weights", found, _WEIGHTS[weights])
     for weights, found in ((True, Found.YES), (False, Found.NO), (None, Found.UNKNOWN))
 }
-_NOT_SEEN = {name: Evidence(name, Found.UNKNOWN, "nothing shows it") for name in ("data", "code", "paper")}
-_HIDDEN = Evidence("hub", "private or disabled", "nobody can read it")
-_EMPTY = Evidence("files", "no weights", _WEIGHTS[False])
+_NO_ARTEFACT_EVIDENCE = {
+    name: Evidence(name, Found.UNKNOWN, "no information found") for name in ("data", "code", "paper")
+}
+_WITHDRAWN_EVIDENCE = Evidence("hub", "private or disabled", "not publicly readable")
+_NO_WEIGHTS_EVIDENCE = Evidence("files", "no weights", _WEIGHTS[False])
 _NOT_ASKED = (None, Evidence("gated", "unknown", "the Hub was not asked whether it is gated"))
 _AVAILABLE: dict[tuple[str | bool, bool | None], tuple[Availability | None, Evidence]] = {
-    (gated, weights): (availability, Evidence("gated", "no" if gated is False else str(gated), says))
+    (gated, weights): (availability, Evidence("gated", "no" if gated is False else str(gated), message))
     for gated, availability in (
         (False, Availability.PUBLIC), ("auto", Availability.GATED_AUTO), ("manual", Availability.GATED_MANUAL)
     )
-    for weights, says in _WEIGHTS.items()
+    for weights, message in _WEIGHTS.items()
 }  # fmt: skip
-"""By what ``gated`` says and whether there are weights."""
+"""By the value of ``gated`` and whether there are weights."""
 
 
 def _availability(model: wire.Model, weights: bool | None) -> tuple[Availability | None, Evidence]:
     if model.get("private") is True or model.get("disabled") is True:
-        return Availability.WITHDRAWN, _HIDDEN
+        return Availability.WITHDRAWN, _WITHDRAWN_EVIDENCE
     if weights is False:
-        return Availability.NO_WEIGHTS, _EMPTY
+        return Availability.NO_WEIGHTS, _NO_WEIGHTS_EVIDENCE
     gated = model.get("gated")
     if gated is False or isinstance(gated, str):
         return _AVAILABLE.get((gated, weights), _NOT_ASKED)
     return _NOT_ASKED
 
 
-_NOT_THE_WHOLE = (
+_LAST_STEP_ONLY = (
     Openness.OPEN_WEIGHTS,
-    Evidence("rule", Openness.OPEN_WEIGHTS, "permissive weights; what it shows is of its last step, not of its base"),
+    Evidence(
+        "rule",
+        Openness.OPEN_WEIGHTS,
+        "permissive weights; the data, code or paper found belong to its last training step, not to its base",
+    ),
 )
 
 
@@ -159,8 +170,8 @@ _NOT_THE_WHOLE = (
 def _label(
     license_class: LicenseClass, weights: bool | None, data: Found, code: Found, paper: Found
 ) -> tuple[Openness, Evidence]:
-    label, why = _rule(license_class, weights, data, code, paper)
-    return label, Evidence("rule", label, why)
+    label, message = _rule(license_class, weights, data, code, paper)
+    return label, Evidence("rule", label, message)
 
 
 def _rule(
@@ -173,17 +184,17 @@ def _rule(
     if license_class not in {LicenseClass.PERMISSIVE, LicenseClass.COPYLEFT}:
         return Openness.RESTRICTED_WEIGHTS, f"{license_class} weights"
     if license_class is LicenseClass.PERMISSIVE and Found.YES in {data, code} and paper is Found.YES:
-        made_of = "training data" if data is Found.YES else "training code"
-        return Openness.OPEN_SCIENCE, f"permissive weights, {made_of} and a paper"
+        published_part = "training data" if data is Found.YES else "training code"
+        return Openness.OPEN_SCIENCE, f"permissive weights, {published_part} and a paper"
     return Openness.OPEN_WEIGHTS, f"{license_class} weights"
 
 
 def _artefacts(model: wire.Model, papers: tuple[str, ...], datasets: tuple[str, ...]) -> Mapping[str, Artefact]:
-    """Each artefact: what the object itself shows, else what its lab is known to have published, else unknown."""
+    """Each artefact: shown by the object itself, else known to be published by its lab, else unknown."""
     facts = wire.read(model)
     by_lab = published(facts["id"])
     files = wire.files(facts) if "siblings" in facts else ()
-    if not (by_lab or papers or datasets or facts.meta or files or not _RESULTS.isdisjoint(facts.tags)):
+    if not (by_lab or papers or datasets or facts.card or files or not _RESULTS.isdisjoint(facts.tags)):
         return _NOTHING
     found = dict(by_lab)
     if papers:
@@ -191,19 +202,19 @@ def _artefacts(model: wire.Model, papers: tuple[str, ...], datasets: tuple[str, 
     named = next((name for name in datasets if name.lower() not in _NO_DATASET and _DATASET.fullmatch(name)), None)
     if named is not None:
         found["training_data"] = Artefact(Found.YES, f"https://huggingface.co/datasets/{named}")
-    code = _code(facts.meta) if facts.meta else None
+    code = _code(facts.card) if facts.card else None
     if code is not None:
         found["training_code"] = Artefact(Found.YES, code)
     page = f"https://huggingface.co/{facts['id']}"
     if not _RESULTS.isdisjoint(facts.tags):
         found["evaluation"] = Artefact(Found.YES, page)
-    for file in filter(_telling, files):
-        _filed(found, file, page)
+    for file in filter(_find_significant, files):
+        _add_artefact(found, file, page)
     return {name: found.get(name, _UNKNOWN) for name in ARTEFACTS}
 
 
-def _filed(found: dict[str, Artefact], file: str, page: str) -> None:
-    """What one file of the repository shows."""
+def _add_artefact(found: dict[str, Artefact], file: str, page: str) -> None:
+    """Adds the artefact that one file of the repository shows, if any."""
     shown = Artefact(Found.YES, f"{page}/blob/main/{file[:300]}")
     if _TRAINING.search(file):
         found.setdefault("training_code", shown)

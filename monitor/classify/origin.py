@@ -1,4 +1,4 @@
-"""Whose a repository is, and from where: the registry first, then evidence, weighed."""
+"""The publisher of a repository and its country: by the registry, else by weighted evidence."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from monitor.classify.result import Evidence, Publisher
 from monitor.enums import LabKind
 from monitor.labs import Registry
 
-ENOUGH = 0.6
-"""Confidence from which on an origin is named; below, it is None and the evidence is kept all the same."""
+MIN_CONFIDENCE = 0.6
+"""Below this confidence the origin is None; its evidence is kept."""
 
-REGISTERED = 0.99
+REGISTRY_CONFIDENCE = 0.99
 
 
-def _words(kind: str) -> dict[str, str]:
-    """Word or phrase in lower case to country, from ``places.toml``."""
+def _load_places(kind: str) -> dict[str, str]:
+    """Country by word or phrase in lower case, from ``places.toml``."""
     table = tomllib.loads(files(__package__).joinpath("places.toml").read_text("utf-8"))[kind]
     return {name.lower(): country for country, names in table.items() for name in names}
 
 
-INSTITUTIONS, ACRONYMS, PLACES = (_words(kind) for kind in ("institutions", "acronyms", "places"))
+INSTITUTIONS, ACRONYMS, PLACES = (_load_places(kind) for kind in ("institutions", "acronyms", "places"))
 
 _DOMAINS = {
     "kr": "KR", "jp": "JP", "cn": "CN", "fr": "FR", "de": "DE", "ch": "CH", "uk": "GB", "in": "IN", "sg": "SG",
@@ -38,7 +38,7 @@ _DOMAINS = {
 _LANGUAGES = {"ko": "KR", "ja": "JP", "vi": "VN", "th": "TH", "pl": "PL", "fi": "FI", "cs": "CZ", "el": "GR",
               "he": "IL", "da": "DK", "no": "NO", "is": "IS", "uk": "UA", "tr": "TR",
               "hu": "HU", "et": "EE"}  # fmt: skip
-"""Languages of one country in the main. English, Chinese, Spanish, Arabic and the like say nothing of where."""
+"""Languages spoken mainly in one country. English, Chinese, Spanish, Arabic and others are no evidence."""
 
 _HOST = re.compile(r"(?:https?://|@)([A-Za-z0-9.-]+\.[A-Za-z]{2,})")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -46,7 +46,7 @@ _LINKS = ("license_link", "contact", "website", "homepage")
 
 
 def _any(words: Iterable[str], before: str = "", flags: int = 0) -> re.Pattern[str]:
-    """Any of these, as whole words; the longest first."""
+    """A pattern for any of these as whole words; the longest first."""
     longest = sorted(words, key=len, reverse=True)
     return re.compile(rf"(?<![\w.@/-]){before}({'|'.join(map(re.escape, longest))})(?![\w@-])", flags)
 
@@ -67,42 +67,42 @@ _KINDS = (
     ),
     (LabKind.COMMUNITY, r"\bcommunity\b|open collaboration|volunteers|collective\b"),
 )
-_SAYS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
-"""What an organisation says that it is, the more telling first."""
+_LAB_KIND_PATTERNS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS)
+"""What an organisation calls itself, the more reliable words first."""
 
 
 def publisher(model: wire.Model, registry: Registry) -> Publisher:
-    """The publisher of a repository: by the registry, else by evidence. ``region:us`` is none."""
+    """The publisher of a repository: by the registry, else by evidence (``region:us`` is none)."""
     namespace = wire.namespace(model)
     lab = registry.of(namespace)
     if lab is not None:
-        says = f"registered as {lab.name}" + (f": {lab.because}" if lab.because else "")
+        message = f"registered as {lab.name}" + (f": {lab.because}" if lab.because else "")
         former = namespace not in lab.namespaces
-        evidence = (Evidence("former namespace" if former else "namespace", namespace, says),)
-        confidence = REGISTERED if lab.origin else None
+        evidence = (Evidence("former namespace" if former else "namespace", namespace, message),)
+        confidence = REGISTRY_CONFIDENCE if lab.origin else None
         return Publisher(lab.id, lab.kind, lab.origin, confidence, evidence)
     return _weighed(model, namespace)
 
 
-_NOBODY = Publisher(None, None, None, None)
+_UNKNOWN_PUBLISHER = Publisher(None, None, None, None)
 
 
 def _weighed(model: wire.Model, namespace: str) -> Publisher:
     if "_organization" not in model and not wire.card(model) and not _in_namespace(namespace[:100]):
-        return _NOBODY
+        return _UNKNOWN_PUBLISHER
     doubt: dict[str, float] = defaultdict(lambda: 1.0)
     evidence = []
     for country, weight, item in _signals(model, namespace):
         doubt[country] *= 1.0 - weight
         evidence.append(item)
     text = _organization_text(model)
-    kind = next((kind for kind, pattern in _SAYS if pattern.search(text)), None) if text else None
+    kind = next((kind for kind, pattern in _LAB_KIND_PATTERNS if pattern.search(text)), None) if text else None
     if not doubt:
         return Publisher(None, kind, None, None)
     (country, left), *others = sorted(doubt.items(), key=lambda item: (item[1], item[0]))
-    # What speaks for another country takes away from the first, by half its own weight.
+    # Evidence for another country reduces the confidence in the first by half its weight.
     confidence = round((1.0 - left) * (1.0 - 0.5 * (1.0 - others[0][1]) if others else 1.0), 3)
-    return Publisher(None, kind, country if confidence >= ENOUGH else None, confidence, tuple(evidence))
+    return Publisher(None, kind, country if confidence >= MIN_CONFIDENCE else None, confidence, tuple(evidence))
 
 
 def _signals(model: wire.Model, namespace: str) -> Iterator[tuple[str, float, Evidence]]:
@@ -117,7 +117,7 @@ def _signals(model: wire.Model, namespace: str) -> Iterator[tuple[str, float, Ev
     languages = wire.texts(card, "language")
     if len(languages) == 1 and languages[0] in _LANGUAGES:
         country = _LANGUAGES[languages[0]]
-        yield country, 0.2, Evidence("language", languages[0], f"spoken in {country} in the main (weak)")
+        yield country, 0.2, Evidence("language", languages[0], f"spoken mainly in {country} (weak)")
 
 
 @lru_cache(maxsize=65_536)
@@ -126,20 +126,20 @@ def _in_namespace(namespace: str) -> tuple[tuple[str, float, Evidence], ...]:
     for word in sorted({word.lower() for word in _PARTS.findall(namespace)}):
         institution = INSTITUTIONS.get(word) or ACRONYMS.get(word)
         if institution is not None:
-            says = Evidence("institution in the namespace", word, f"an institution in {institution}")
-            found.append((institution, 0.5, says))
+            evidence = Evidence("institution in the namespace", word, f"an institution in {institution}")
+            found.append((institution, 0.5, evidence))
         elif word in PLACES:
             found.append((PLACES[word], 0.45, Evidence("place in the namespace", word, f"in {PLACES[word]}")))
     return tuple(found)
 
 
 def _in_text(text: str) -> Iterator[tuple[str, float, Evidence]]:
-    """Institutions and places that an organisation names in what it says of itself."""
+    """Institutions and places in an organisation's description of itself."""
     lower = text.lower()
     for name in sorted({found.lower() for found in _INSTITUTION.findall(lower)}):
         country = INSTITUTIONS[name]
         yield country, 0.6, Evidence("institution in the description", name, f"an institution in {country}")
-    # Acronyms are words of many languages ("kit", "mit"): they count in capitals alone, and MIT's licence not at all.
+    # Acronyms are words in many languages ("kit", "mit"): only capitals count, and "MIT licence" does not.
     for name in sorted(set(_ACRONYM.findall(text))):
         country = ACRONYMS[name.lower()]
         yield country, 0.55, Evidence("institution in the description", name, f"an institution in {country}")
@@ -158,7 +158,7 @@ def _in_links(text: str) -> Iterator[tuple[str, float, Evidence]]:
 
 
 def _organization_text(model: wire.Model) -> str:
-    """What the organisation says of itself, where the object carries its overview under ``_organization``."""
+    """The organisation's description of itself, if the object has its overview under ``_organization``."""
     about = wire.mapping(model, "_organization")
     parts = (wire.text(about, key) or "" for key in ("fullname", "details", "description", "website", "email"))
     return " ".join(part[:1_000] for part in parts if part)

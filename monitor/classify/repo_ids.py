@@ -1,7 +1,7 @@
-"""Repository ids as people write them: read from URLs, links and revisions, or found to be none.
+"""Parses repository ids as people write them: ids, URLs, links and ids with a revision.
 
-Ids know no case on the Hub. Models older than namespaces have names without one (``gpt2``), which the Hub leads to the
-organisation that keeps them today.
+Ids are case-insensitive on the Hub. Models from before namespaces have a name without one (``gpt2``), which the Hub
+redirects to the organisation that keeps them today.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 MAX_LENGTH = 300
-"""Characters of a stated id that are read; the Hub allows 96 for each part, and URLs hold more."""
+"""Maximum characters of a stated id that are read; the Hub allows 96 for each part, and URLs are longer."""
 
 _LEGACY = {
     "openai-community": """gpt2 gpt2-medium gpt2-large gpt2-xl openai-gpt roberta-base-openai-detector
@@ -40,12 +40,12 @@ _LEGACY = {
     "almanach": "camembert-base",
 }
 LEGACY = {name: f"{namespace}/{name}" for namespace, names in _LEGACY.items() for name in names.split()}
-"""Models that had no namespace, and where the Hub keeps them today: a closed list, for no more are made."""
+"""Models that had no namespace, and where the Hub keeps them today. The list is complete."""
 
 NOTHING = frozenset(
     {"", "none", "null", "nil", "n/a", "na", "nan", "-", "--", "?", "no", "false", "unknown", "undefined", "tbd"}
 )  # fmt: skip
-"""What people write where they mean that there is none."""
+"""What people write to state that there is no base."""
 
 _MARKDOWN = re.compile(r"\[[^\[\]]*\]\(\s*<?([^\s<>()]+)>?[^()]*\)")
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
@@ -56,24 +56,24 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?")
-_BELOW = {"tree", "blob", "resolve", "raw", "commit", "commits", "discussions", "edit", "blame", "settings"}
-"""What follows a repository's name in the address of one of its pages."""
-_ELSEWHERE = {
+_SUBPAGES = {"tree", "blob", "resolve", "raw", "commit", "commits", "discussions", "edit", "blame", "settings"}
+"""Path segments after the repository name in the URLs of its pages."""
+_NOT_MODELS = {
     "datasets", "spaces", "collections", "papers", "docs", "blog", "models", "search", "settings", "join", "login",
     "pricing", "tasks", "learn", "posts", "organizations", "api", "chat", "new", "enterprise", "inference", "buckets",
 }  # fmt: skip
-"""What is on the Hub beside models."""
+"""First path segments on the Hub that are no namespace of models."""
 EXPECTED = "the page of a model expected, like https://huggingface.co/Qwen/Qwen3-8B"
 
 
 class HubURLError(ValueError):
-    """A URL that names no repository of a model; the message says what was expected."""
+    """A URL that is not that of a model repository; the message states what was expected."""
 
 
 def reference(text: str) -> str | None:
-    """``namespace/name`` of the repository whose page a text is the URL of, or ``namespace``; None for no URL.
+    """``namespace/name`` (or ``namespace``) from the URL of its page on the Hub; None if the text is no URL.
 
-    Pages below a repository's (``/tree/main``) are its own. Raises HubURLError for any other URL.
+    Subpages (``/tree/main``) are accepted. Raises HubURLError for any other URL.
     """
     found = _ADDRESS.fullmatch(text.strip().rstrip(".,;"))
     if found is None:
@@ -84,19 +84,19 @@ def reference(text: str) -> str | None:
     if parts[:2] == ["api", "models"]:
         parts = parts[2:]
     names = [re.split("[:@]", part)[0] for part in parts[:2]]
-    if len(names) == 2 and names[1] in _BELOW:
+    if len(names) == 2 and names[1] in _SUBPAGES:
         names.pop()
-    if not names or names[0].lower() in _ELSEWHERE or not all(_NAME.fullmatch(name) for name in names):
+    if not names or names[0].lower() in _NOT_MODELS or not all(_NAME.fullmatch(name) for name in names):
         raise HubURLError(f"{text!r}: {EXPECTED}")
     return "/".join(names)
 
 
 @lru_cache(maxsize=65_536)
 def parse_repo_id(text: str) -> str | None:
-    """The repository id that ``text`` states, in its spelling; None where it states none.
+    """The repository id in ``text``, as spelled there; None if there is none.
 
-    Understood are an id, a Hub URL with or without scheme and whatever follows the id, a Markdown link, a revision
-    (``Qwen/Qwen3-8B@main``), and legacy names (:data:`LEGACY`). Paths, lists and bare names are no ids. Source:
+    Accepts an id, a Hub URL with or without scheme and whatever follows the id, a Markdown link, a revision
+    (``Qwen/Qwen3-8B@main``), and legacy names (:data:`LEGACY`). Paths, lists and bare names are not ids. Source:
     huggingface_hub's ``validate_repo_id``.
     """
     text = text.strip()
@@ -112,15 +112,15 @@ def parse_repo_id(text: str) -> str | None:
     text = _REVISION.sub("", text.strip("`'\" ").rstrip("/"))
     if "/" not in text:
         return LEGACY.get(text.lower())
-    if _ID.fullmatch(text) is None or ".." in text or text.partition("/")[0].lower() in _ELSEWHERE:
+    if _ID.fullmatch(text) is None or ".." in text or text.partition("/")[0].lower() in _NOT_MODELS:
         return None
     return text
 
 
 def written(value: Any) -> Iterator[str]:
-    """Each base that a card's ``base_model`` writes, as it stands there: a text, an object, or a list of these.
+    """The texts of a card's ``base_model`` (a text, an object, or a list of these), unparsed.
 
-    Of an object the key that holds an id or a URL, else its name.
+    For an object, the value that is an id or a URL, else its name.
     """
     if isinstance(value, str):
         yield value.strip()

@@ -1,4 +1,4 @@
-"""What a classification says: each judgement a value with its evidence, unknown as None."""
+"""The result of a classification: each value with its evidence; an unknown value is None."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from monitor.enums import Availability, Found, Kind, LabKind, LicenseClass, Open
 
 
 class Evidence(NamedTuple):
-    """One reason: the signal that was looked at, the value found there, and what it says."""
+    """One reason for a value: the signal that was read, what was found there, and what that means."""
 
     signal: str
     value: str
-    says: str
+    message: str
 
     def as_json(self) -> dict[str, str]:
-        return {"signal": self.signal, "value": self.value, "says": self.says}
+        return {"signal": self.signal, "value": self.value, "says": self.message}
 
 
 class Artefact(NamedTuple):
-    """Something that can come with the weights: whether it did, and the link that shows it."""
+    """Something that can be published with the weights: whether it was, and the link that shows it."""
 
     found: Found
     link: str | None
@@ -32,22 +32,22 @@ class Artefact(NamedTuple):
 
 
 class Parent(NamedTuple):
-    """A model that this one was made of, nearest first in a lineage."""
+    """A model that this one was built on; a lineage lists them nearest first."""
 
     repo_id: str
     relation: Kind
 
 
 class Foundation(NamedTuple):
-    """The root that a model was built on (itself for a base), whose it is and from where."""
+    """The root that a model was built on (itself for a base), with the root's lab and country."""
 
     repo_id: str
     lab: str | None
     origin: str | None
 
 
-class Known(NamedTuple):
-    """What the history already knows of a repository, for those built on it."""
+class BaseModelInfo(NamedTuple):
+    """What the history has on a repository that others are built on."""
 
     repo_id: str
     kind: Kind
@@ -59,17 +59,17 @@ class Known(NamedTuple):
     license_class: LicenseClass | None = None
 
 
-Lookup = Callable[[str], Known | None]
-"""Asks the history about a repository id; None where it knows nothing."""
+Lookup = Callable[[str], BaseModelInfo | None]
+"""Finds a repository id in the history; None if it is not there."""
 
 
-def knows_nothing(_repo_id: str) -> Known | None:
-    """The history of one who has none."""
+def no_lookup(_repo_id: str) -> BaseModelInfo | None:
+    """A lookup for an empty history."""
     return None
 
 
 class Publisher(NamedTuple):
-    """Whose a repository is: lab id of the registry, country (ISO 3166-1 alpha-2, EU, INT), confidence 0-1."""
+    """Who published a repository: registry lab id, country (ISO 3166-1 alpha-2, EU, INT), confidence from 0 to 1."""
 
     lab: str | None
     lab_kind: LabKind | None
@@ -79,7 +79,7 @@ class Publisher(NamedTuple):
 
 
 class Lineage(NamedTuple):
-    """What a repository is and what it was made of."""
+    """The kind of a repository, and what it was built on."""
 
     kind: Kind
     parents: tuple[Parent, ...]
@@ -89,7 +89,7 @@ class Lineage(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Parameter counts; ``source`` names what decided (registry, safetensors, gguf, config, base_model, name)."""
+    """Parameter counts; ``source`` is where they come from (registry, safetensors, gguf, config, base_model, name)."""
 
     total: int | None
     active: int | None
@@ -110,16 +110,16 @@ class License(NamedTuple):
 
 
 class Stated(NamedTuple):
-    """A plain value (number or text) that the facts state, and where; None and no evidence where they do not."""
+    """A plain value (number or text) as the facts state it, and where; None without evidence if they do not."""
 
     value: int | str | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
 class Classification(NamedTuple):
-    """Everything that a Hub model object says, judged; ``evidence`` by the judgement's name.
+    """Everything that is derived from a Hub model object.
 
-    ``stated``: values by the name of their column.
+    ``evidence`` is keyed by the name of the value, ``stated`` by the name of the column.
     """
 
     lab: str | None

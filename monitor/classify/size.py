@@ -1,9 +1,8 @@
-"""How big: total and active parameters, by the most trusted source that tells.
+"""Total and active parameters of a model, from the most trusted source that has them.
 
-In the order of trust: the lab's stated count (``families.toml``), the weights' own (safetensors with packing undone,
-gguf), arithmetic from the configuration, the base model's for a copy of it, and the name last. Active parameters are
-never inferred from the total: they are stated, or counted from a configuration; where nothing speaks of experts, a
-model is dense and all are active.
+In order of trust: the count stated by the lab (``families.toml``), the weights (safetensors with packing undone, gguf),
+arithmetic from the configuration, the base model for a copy of it, and the name last. Active parameters are never
+inferred from the total: they are stated, or counted from a configuration.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from typing import Any
 
 from monitor.classify import wire
 from monitor.classify.originals import NAME_LENGTH, folded
-from monitor.classify.result import Evidence, Known, Lineage, Lookup, Parameters, knows_nothing
+from monitor.classify.result import BaseModelInfo, Evidence, Lineage, Lookup, Parameters, no_lookup
 from monitor.classify.size_config import Counted, experts, from_config
-from monitor.classify.size_names import NameSize, from_name, says_part
+from monitor.classify.size_names import NameSize, from_name, is_part_name
 from monitor.classify.size_packing import Unpacked, unpacked
 from monitor.enums import Kind
 
-EXTRA = 0.05
-"""The part by which heads for prediction, and rounding, make weights count more than their lab states."""
+WEIGHT_COUNT_TOLERANCE = 0.05
+"""Share by which prediction heads and rounding make the weights differ from the count that the lab states."""
 
-PARTIAL = 0.02
-"""Weights of less than this part of what the name says are an adapter's, or a part of an upload."""
+MIN_UPLOADED_SHARE = 0.02
+"""Weights below this share of the size in the name are an adapter, or a part of an upload."""
 
-ANYONES = "*"
-"""The key of names that tell an architecture of one size, whoever publishes it."""
+ANY_NAMESPACE = "*"
+"""Key of the rows for architectures of one size, whoever publishes them."""
 
 _COPIES = {Kind.QUANTIZED, Kind.CONVERSION}
 _MIXTURE_SIGN = re.compile(r"moe|mixtral|[-_.]a\d+(?:\.\d+)?[bm](?:$|[-_.])|\d+x\d+|-\d+e(?:$|[-_.])")
@@ -48,60 +47,62 @@ FAMILIES = _families()
 
 @cache
 def _stated_by(namespace: str) -> list[tuple[re.Pattern[str], int, int]]:
-    # Compiled when a namespace is first met: all of them cost every start of the program a fifth of a second.
+    # Compiled on first use of a namespace: compiling all of them would add 0.2 s to every start of the program.
     return [
         (re.compile(entry["name"], re.IGNORECASE), round(entry["total"] * 1e9), round(entry["active"] * 1e9))
         for entry in FAMILIES[namespace]
     ]
 
 
-_ANYONES = re.compile(r"gpt-oss|8x\d+b", re.IGNORECASE)
-"""In every name that the rows of ANYONES match."""
+_ANY_NAMESPACE_NAMES = re.compile(r"gpt-oss|8x\d+b", re.IGNORECASE)
+"""Matches every name that a row of ANY_NAMESPACE matches."""
 
 
 @lru_cache(maxsize=65_536)
 def stated(repo_id: str) -> tuple[int, int] | None:
-    """(total, active) as the lab states them for one of its own models, or for an architecture of one size."""
+    """(total, active) as stated by the lab for one of its own models, or for an architecture of one size."""
     namespace, _, name = repo_id.partition("/")
     for pattern, total, active in _stated_by(namespace) if namespace in FAMILIES else ():
         if pattern.fullmatch(name):
             return total, active
-    if not _ANYONES.search(name):
+    if not _ANY_NAMESPACE_NAMES.search(name):
         return None
-    anyones = _stated_by(ANYONES)
+    anyones = _stated_by(ANY_NAMESPACE)
     return next(((total, active) for pattern, total, active in anyones if pattern.fullmatch(name)), None)
 
 
-def parameters(model: wire.Model, lineage: Lineage, known: Lookup = knows_nothing) -> Parameters:
-    """Total and active parameters of a model, what decided, and why. An adapter's own are not its base's."""
+def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -> Parameters:
+    """Total and active parameters of a model with their source. An adapter's count is its own, not that of its base."""
     facts = wire.read(model)
-    name = facts.called
+    name = facts.name
     by_name = from_name(name)
     own = unpacked(model) if "safetensors" in facts else None
     if lineage.kind is Kind.ADAPTER:
         return _adapter(own)
-    part = says_part(name)
+    part = is_part_name(name)
     registered = None if part else stated(facts["id"])
     if registered is not None and (own is None or _agrees(own, registered[0])):
-        evidence = Evidence("registry", name, f"{registered[0]} in all, {registered[1]} active, as its lab states")
+        evidence = Evidence("registry", name, f"{registered[0]} in total, {registered[1]} active, as stated by its lab")
         return Parameters(*registered, "registry", (evidence,))
     base = None if part else _base(lineage, known)
     counted = None
-    if own is not None or facts.settings or "gguf" in facts:
+    if own is not None or facts.config or "gguf" in facts:
         counted = _counted(model, own, by_name, base)
     if lineage.kind in _COPIES and base is not None and base[0] is not None and not _same(counted, base[0]):
-        evidence = Evidence("base_model", lineage.parents[0].repo_id, f"{base[0]} in all, as the model it is a copy of")
+        evidence = Evidence(
+            "base_model", lineage.parents[0].repo_id, f"{base[0]} in total, as the model that it is a copy of"
+        )
         return Parameters(base[0], base[1], "base_model", (evidence,))
     return counted or _named(by_name, lineage, base)
 
 
 def _agrees(own: Unpacked, total: int) -> bool:
-    """Whether weights can be those of a model that its lab states to have ``total`` parameters.
+    """Whether the weights can belong to a model with ``total`` parameters, as its lab states.
 
-    Packed weights always can. Plain ones that count otherwise by more than what heads for prediction add are those of
-    something else: a part of it, or a model that only shares its family's name.
+    Packed weights always can. Plain weights that differ by more than prediction heads add belong to something else: a
+    part of the model, or a model that only shares the name of the family.
     """
-    return own.how is not None or not own.certain or abs(own.total - total) <= EXTRA * total
+    return own.how is not None or not own.certain or abs(own.total - total) <= WEIGHT_COUNT_TOLERANCE * total
 
 
 def _same(counted: Parameters | None, total: int) -> bool:
@@ -110,20 +111,20 @@ def _same(counted: Parameters | None, total: int) -> bool:
 
 def _adapter(own: Unpacked | None) -> Parameters:
     if own is None:
-        return Parameters(None, None, None, (Evidence("kind", "adapter", "its base's size is not its own"),))
+        return Parameters(None, None, None, (Evidence("kind", "adapter", "the size of its base is not its own"),))
     evidence = Evidence("safetensors", str(own.total), "the adapter's own parameters")
     return Parameters(own.total, own.total, "safetensors", (evidence,))
 
 
 def _base(lineage: Lineage, known: Lookup) -> tuple[int | None, int | None] | None:
-    """(total, active) of the nearest parent, as its lab states or the history knows."""
+    """(total, active) of the nearest parent, as stated by its lab or recorded in the history."""
     if not lineage.parents:
         return None
     parent = lineage.parents[0].repo_id
     by_lab = stated(parent)
     if by_lab is not None:
         return by_lab
-    found: Known | None = known(parent)
+    found: BaseModelInfo | None = known(parent)
     if found is not None and found.kind is not Kind.ADAPTER and found.params_total is not None:
         return found.params_total, found.params_active
     return None
@@ -135,28 +136,28 @@ def _counted(
     """From the weights, else from the configuration."""
     config = wire.config(model)
     arithmetic = from_config(config) if config else None
-    told = by_name.total if by_name else None
+    named_total = by_name.total if by_name else None
     total, source, how = (
         own.total if own is not None and own.certain else None,
         "safetensors",
-        "elements of all tensors",
+        "sum of the elements of all tensors",
     )
     if own is not None and own.how is not None:
         how = own.how
     if total is None:
-        total, source, how = wire.count(wire.mapping(model, "gguf"), "total"), "gguf", "as the GGUF header counts"
-    if total is not None and told is not None and total < PARTIAL * told:
-        total = None  # a part of an upload, or an adapter that says so nowhere
+        total, source, how = wire.count(wire.mapping(model, "gguf"), "total"), "gguf", "as stated in the GGUF header"
+    if total is not None and named_total is not None and total < MIN_UPLOADED_SHARE * named_total:
+        total = None  # a part of an upload, or an adapter that is not declared as one
     if total is None:
         if arithmetic is None:
             return None
-        why = (Evidence("config", str(arithmetic.total), "counted from its dimensions"),)
-        return Parameters(arithmetic.total, arithmetic.active, "config", why)
-    evidence = [Evidence(source, str(total), how)]
+        evidence = Evidence("config", str(arithmetic.total), "calculated from its dimensions")
+        return Parameters(arithmetic.total, arithmetic.active, "config", (evidence,))
+    reasons = [Evidence(source, str(total), how)]
     active = _active(model, total, by_name, base, arithmetic)
-    if told is not None and not 0.7 < total / told < 1.5:
-        evidence.append(Evidence("name", by_name.piece if by_name else "", "disagrees"))
-    return Parameters(total, active, source, tuple(evidence))
+    if named_total is not None and not 0.7 < total / named_total < 1.5:
+        reasons.append(Evidence("name", by_name.piece if by_name else "", "disagrees"))
+    return Parameters(total, active, source, tuple(reasons))
 
 
 def _active(
@@ -166,7 +167,7 @@ def _active(
     base: tuple[int | None, int | None] | None,
     arithmetic: Counted | None,
 ) -> int | None:
-    """How many of ``total`` are active: by a configuration whose own total fits, the name, the base, or all."""
+    """Active parameters of ``total``: by a configuration whose total fits, the name, the base, or all of them."""
     if arithmetic is not None and arithmetic.active == arithmetic.total and _near(arithmetic.total, total):
         return total
     named = by_name.active if by_name and by_name.active and by_name.active != by_name.total else None
@@ -187,14 +188,14 @@ def _near(one: int, other: int) -> bool:
 
 
 @lru_cache(maxsize=65_536)
-def _speaks_of_experts(name: str) -> bool:
+def _names_experts(name: str) -> bool:
     return _MIXTURE_SIGN.search(f"-{folded(name[:NAME_LENGTH])}") is not None
 
 
 def _dense(model: wire.Model, by_name: NameSize | None) -> bool:
-    """Whether nothing speaks of experts, and something would."""
+    """Whether there is no sign of experts, and there is a configuration or name that would have one."""
     config = wire.config(model)
-    if experts(config) is not None or _speaks_of_experts(wire.name(model)) or "moe" in wire.tags(model):
+    if experts(config) is not None or _names_experts(wire.name(model)) or "moe" in wire.tags(model):
         return False
     kind = (wire.text(config, "model_type") or "").lower()
     if (
@@ -208,7 +209,7 @@ def _dense(model: wire.Model, by_name: NameSize | None) -> bool:
 
 def _named(by_name: NameSize | None, lineage: Lineage, base: tuple[int | None, int | None] | None) -> Parameters:
     if by_name is not None:
-        evidence = Evidence("name", by_name.piece, "as its name says")
+        evidence = Evidence("name", by_name.piece, "rounded, as in its name")
         return Parameters(by_name.total, by_name.active, "name", (evidence,))
     if (
         lineage.kind is Kind.FINETUNE
@@ -217,7 +218,7 @@ def _named(by_name: NameSize | None, lineage: Lineage, base: tuple[int | None, i
         and base[0] is not None
     ):
         evidence = Evidence(
-            "base_model", lineage.parents[0].repo_id, f"{base[0]} in all, as the model it was tuned from"
+            "base_model", lineage.parents[0].repo_id, f"{base[0]} in total, as the model that it was tuned from"
         )
         return Parameters(base[0], base[1], "base_model", (evidence,))
-    return Parameters(None, None, None, (Evidence("name", "none", "nothing tells its size"),))
+    return Parameters(None, None, None, (Evidence("name", "none", "no information found"),))

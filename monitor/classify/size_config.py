@@ -1,7 +1,7 @@
-"""Parameters of a model by arithmetic from its configuration: dense, mixtures of experts, hybrids, with their towers.
+"""Parameter counts by arithmetic from a configuration: dense models, mixtures of experts, hybrids, and their encoders.
 
-What is counted: projections, feed-forward layers, embeddings, state-space layers. Norms and biases are less than what
-this is exact to (about one in a hundred).
+Counted are projections, feed-forward layers, embeddings and state-space layers. Norms and biases are left out: they are
+less than the precision of this arithmetic (about 1%).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from monitor.classify import wire
 
-MOST = 10**15
-"""No model has more; a configuration that says so is wrong."""
-_WIDEST, _DEEPEST = 10_000_000, 10_000
+MAX_PARAMETERS = 10**15
+"""A configuration that results in more is wrong."""
+MAX_WIDTH, MAX_LAYERS = 10_000_000, 10_000
 
 _TWO_MATRICES = frozenset(
     """gpt2 opt bert roberta xlm-roberta camembert electra distilbert mpnet phi gpt_neox gptj gpt_neo bloom falcon
@@ -21,7 +21,7 @@ _TWO_MATRICES = frozenset(
     wav2vec2 wavlm hubert vit deit dinov2 siglip clip deberta deberta-v2 megatron-bert xlm esm biogpt nanochat
     wav2vec2-bert layoutlm layoutlmv3 mobilebert albert ernie data2vec-text longformer big_bird""".split()  # noqa: SIM905
 )
-"""Architectures whose feed-forward layers have no gate: two matrices, not three."""
+"""Architectures whose feed-forward layers have two matrices (no gate), not three."""
 _TIED = frozenset(
     """gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text gemma4 gemma4_text cohere cohere2 gpt2 opt bloom falcon mpt
     mamba mamba2 bert roberta xlm-roberta camembert electra distilbert albert mpnet deberta deberta-v2 starcoder2
@@ -29,18 +29,32 @@ _TIED = frozenset(
     wav2vec2 wavlm hubert lfm2 lfm2_moe granite falcon_h1 smollm3 longformer led ernie layoutlm layoutlmv3
     biogpt paligemma""".split()  # noqa: SIM905
 )
-"""Architectures that use their embedding as their head where the configuration does not say."""
-_NOT_ACTIVE = {
+"""Architectures that use the embedding as the output head unless the configuration states otherwise."""
+_UNCOUNTED_TABLES = {
     "gpt_oss": 1, "llama4": 1, "llama4_text": 1, "afmoe": 1, "ernie4_5_moe": 1, "ernie4_5_vl_moe": 1, "deepseek_v2": 1,
     "deepseek_v3": 1, "deepseek_v32": 1, "kimi_k2": 1, "glm_moe_dsa": 1, "glm4_moe": 2, "glm4v_moe_text": 2,
     "minimax": 2, "minimax_text_01": 2, "minimax_m1": 2, "minimax_m2": 2,
 }  # fmt: skip
-"""Whose labs do not count the embedding (1), or neither it nor the head (2), as active. Others count both."""
+"""Architectures whose labs do not count the embedding (1), or embedding and head (2), as active."""
 _BERTS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "mpnet", "ernie", "esm", "layoutlm"})
-_SOUNDS = frozenset({"wav2vec2", "wavlm", "hubert", "data2vec-audio", "unispeech-sat"})
-_TEXTS = ("text_config", "llm_config", "language_config", "thinker_config", "language_model_config", "decoder_config")
-_NESTED = frozenset(_TEXTS)
-_VISIONS = ("vision_config", "visual", "vit_config", "vision_tower_config", "audio_config", "audio_encoder_config")
+_AUDIO_ENCODERS = frozenset({"wav2vec2", "wavlm", "hubert", "data2vec-audio", "unispeech-sat"})
+_TEXT_CONFIGS = (
+    "text_config",
+    "llm_config",
+    "language_config",
+    "thinker_config",
+    "language_model_config",
+    "decoder_config",
+)
+_TEXT_CONFIG_KEYS = frozenset(_TEXT_CONFIGS)
+_ENCODER_CONFIGS = (
+    "vision_config",
+    "visual",
+    "vit_config",
+    "vision_tower_config",
+    "audio_config",
+    "audio_encoder_config",
+)
 
 
 class Counted(NamedTuple):
@@ -51,21 +65,21 @@ class Counted(NamedTuple):
 
 
 def from_config(config: Mapping[str, Any]) -> Counted | None:
-    """Counts from ``config.json`` (with the towers that it nests); None where it does not hold enough."""
+    """Counts from ``config.json``, nested encoders included; None if it does not have enough dimensions."""
     if not config:
         return None
     outer, text = language_config(config)
     counted = _language_model(text, outer)
     if counted is None:
         return None
-    towers = sum(_tower(wire.mapping(source, name)) for source in _once(config, outer) for name in _VISIONS)
-    if not 0 < counted.total + towers < MOST:
+    encoders = sum(_encoder(wire.mapping(source, name)) for source in _once(config, outer) for name in _ENCODER_CONFIGS)
+    if not 0 < counted.total + encoders < MAX_PARAMETERS:
         return None
-    return Counted(counted.total + towers, min(counted.active + towers, counted.total + towers))
+    return Counted(counted.total + encoders, min(counted.active + encoders, counted.total + encoders))
 
 
 def experts(config: Mapping[str, Any]) -> int | None:
-    """How many experts a layer has; None for a dense model, or where nothing says."""
+    """The number of experts of a layer; None for a dense model, or if it is not stated."""
     if not config:
         return None
     _, text = language_config(config)
@@ -83,12 +97,12 @@ def _routed(config: Mapping[str, Any]) -> int | None:
 
 
 def language_config(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """(what is around the language model's configuration, that itself), two steps down at the most."""
+    """(the enclosing configuration, the configuration of the language model), at most two levels down."""
     outer = config
-    if _NESTED.isdisjoint(config):
+    if _TEXT_CONFIG_KEYS.isdisjoint(config):
         return config, config
     for _ in range(2):
-        inner = next((found for key in _TEXTS if (found := wire.mapping(config, key))), None)
+        inner = next((found for key in _TEXT_CONFIGS if (found := wire.mapping(config, key))), None)
         if inner is None:
             break
         outer, config = config, inner
@@ -100,7 +114,7 @@ def _once(*sources: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _first(config: Mapping[str, Any], *keys: str) -> int | None:
-    """The first of these that is a positive count; of a list, its largest (Hunyuan and others give one a layer)."""
+    """The first of these keys with a positive count; of a list (Hunyuan: a value for each layer) the largest."""
     for key in keys:
         value = config.get(key)
         if isinstance(value, (list, tuple)):
@@ -111,7 +125,7 @@ def _first(config: Mapping[str, Any], *keys: str) -> int | None:
 
 
 class _Shape(NamedTuple):
-    """What every language model's configuration says, under whichever name."""
+    """The dimensions that every language model's configuration has, under various keys."""
 
     config: Mapping[str, Any]
     model_type: str
@@ -126,7 +140,7 @@ def _language_model(config: Mapping[str, Any], outer: Mapping[str, Any]) -> Coun
     hidden = _first(config, "hidden_size", "n_embd", "d_model", "n_embed", "dim", "model_dim")
     layers = _first(config, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers")
     vocab = _first(config, "vocab_size", "padded_vocab_size") or _first(outer, "vocab_size")
-    if not hidden or not layers or max(hidden, vocab or 0) >= _WIDEST or layers >= _DEEPEST:
+    if not hidden or not layers or max(hidden, vocab or 0) >= MAX_WIDTH or layers >= MAX_LAYERS:
         return None
     if vocab is None and not (_first(config, "image_size") or _first(config, "patch_size")):
         return None
@@ -140,15 +154,15 @@ def _language_model(config: Mapping[str, Any], outer: Mapping[str, Any]) -> Coun
     embeddings = table * (1 if tied or vocab is None else 2)
     body = _encoder_decoder(shape) or _body(shape)
     around = _around(shape)
-    unused = table * _NOT_ACTIVE.get(model_type, 0) if body.active < body.total else 0
+    unused = table * _UNCOUNTED_TABLES.get(model_type, 0) if body.active < body.total else 0
     counted = Counted(
         body.total + embeddings + around + _per_layer(shape), body.active + around + max(embeddings - unused, 0)
     )
-    return counted if 0 < counted.active <= counted.total < MOST else None
+    return counted if 0 < counted.active <= counted.total < MAX_PARAMETERS else None
 
 
 def _around(shape: _Shape) -> int:
-    """What stands before and behind the layers, but for the embedding: positions, patches, a pooler, convolutions."""
+    """Parameters outside the layers and the embedding: positions, patches, a pooler, convolutions."""
     config, hidden = shape.config, shape.hidden
     found = 0
     positions = _first(config, "max_position_embeddings", "n_positions")
@@ -156,7 +170,7 @@ def _around(shape: _Shape) -> int:
         found += positions * hidden
     if shape.model_type in _BERTS:
         found += hidden * hidden
-    if shape.model_type in _SOUNDS:
+    if shape.model_type in _AUDIO_ENCODERS:
         found += 16 * 512 * 512 + 512 * hidden + 8 * hidden * hidden
     patch, image = _first(config, "patch_size"), _first(config, "image_size")
     if patch is not None and image is not None and patch <= image <= 10_000 and "vocab_size" not in config:
@@ -165,7 +179,7 @@ def _around(shape: _Shape) -> int:
 
 
 def _width(config: Mapping[str, Any], model_type: str, hidden: int) -> int:
-    """Of the feed-forward layers."""
+    """The width of the feed-forward layers."""
     keys = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff", "encoder_ffn_dim", "hidden_dim")
     found = _first(config, *keys, "inner_hidden_size", "block_ff_dim")
     found = found or _first(wire.mapping(config, "ffn_config"), "ffn_hidden_size")
@@ -190,10 +204,14 @@ def _gates(config: Mapping[str, Any], model_type: str) -> int:
 
 
 def _encoder_decoder(shape: _Shape) -> Counted | None:
-    """T5, BART, Whisper: a decoder beside the encoder, which attends to both."""
+    """Encoder and decoder of T5, BART or Whisper; the decoder attends to itself and to the encoder."""
     config = shape.config
     decoders = _first(config, "decoder_layers", "num_decoder_layers")
-    if decoders is None or decoders >= _DEEPEST or not (config.get("is_encoder_decoder") or "encoder_layers" in config):
+    if (
+        decoders is None
+        or decoders >= MAX_LAYERS
+        or not (config.get("is_encoder_decoder") or "encoder_layers" in config)
+    ):
         return None
     gates = shape.gates if "feed_forward_proj" in config else 2
     attention = _attention(shape)
@@ -205,10 +223,10 @@ def _encoder_decoder(shape: _Shape) -> Counted | None:
 
 
 def _per_layer(shape: _Shape) -> int:
-    """Embeddings of each layer (Gemma 3n and its heirs), which are looked up and not multiplied."""
+    """Per-layer embeddings (Gemma 3n and its successors), which are looked up and not multiplied."""
     each = _first(shape.config, "hidden_size_per_layer_input")
     vocab = _first(shape.config, "vocab_size_per_layer_input")
-    if each is None or vocab is None or max(each, vocab) >= _WIDEST:
+    if each is None or vocab is None or max(each, vocab) >= MAX_WIDTH:
         return 0
     return vocab * each * shape.layers + 3 * shape.hidden * each * shape.layers
 
@@ -217,7 +235,7 @@ def _per_layer(shape: _Shape) -> int:
 
 
 def _body(shape: _Shape) -> Counted:
-    """All layers: their mixing (attention, state space, convolution), and what feeds forward."""
+    """All layers: token mixing (attention, state space, convolution) and feed-forward."""
     pattern = wire.text(shape.config, "hybrid_override_pattern")
     if pattern is not None:
         return _patterned(shape, pattern)
@@ -248,7 +266,7 @@ def _mixture(shape: _Shape, routed: int, mixing: int, dense: int) -> Counted:
     shared = _shared(config, width) + (width if llama4 else 0)
     chosen = min(_chosen(config), routed)
     always = sparse * hidden * (3 * shared + routed)
-    if config.get("use_residual") is True:  # Arctic: a dense layer as wide as the model beside the experts
+    if config.get("use_residual") is True:  # Arctic: in addition to the experts, a dense layer as wide as the model
         always += sparse * 3 * hidden * hidden
     elif shape.model_type.startswith("gemma4") or config.get("residual_moe") is True:
         always += sparse * dense
@@ -258,7 +276,7 @@ def _mixture(shape: _Shape, routed: int, mixing: int, dense: int) -> Counted:
 
 
 def _shared(config: Mapping[str, Any], width: int) -> int:
-    """The width of the experts that every token uses."""
+    """The total width of the shared experts, which every token uses."""
     number = (
         _first(config, "n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert") or 0
     )
@@ -276,7 +294,7 @@ def _chosen(config: Mapping[str, Any]) -> int:
 
 
 def _sparse_layers(config: Mapping[str, Any], layers: int) -> int:
-    """How many layers have experts."""
+    """The number of layers that have experts."""
     listed = config.get("moe_layer_freq")
     if isinstance(listed, (list, tuple)) and len(listed) == layers:
         return sum(bool(item) for item in listed)
@@ -297,7 +315,7 @@ def _sparse_layers(config: Mapping[str, Any], layers: int) -> int:
 
 
 def _mixing(shape: _Shape) -> int:
-    """What mixes positions, in all layers together."""
+    """The parameters of token mixing in all layers."""
     config, layers = shape.config, shape.layers
     attention = _attention(shape)
     if shape.model_type.startswith("falcon_h1"):
@@ -316,7 +334,7 @@ def _mixing(shape: _Shape) -> int:
 
 
 def _other_layers(config: Mapping[str, Any], layers: int) -> int:
-    """How many layers mix otherwise than by attention."""
+    """The number of layers that mix tokens without attention."""
     kinds = config.get("layer_types") or config.get("layers_block_type")
     if isinstance(kinds, (list, tuple)) and len(kinds) == layers:
         return sum(
@@ -358,7 +376,7 @@ def _attention(shape: _Shape) -> int:
 
 
 def _latent(config: Mapping[str, Any], hidden: int, heads: int, rank: int) -> int:
-    """Attention over a latent (DeepSeek-V2 and its heirs)."""
+    """Multi-head latent attention (DeepSeek-V2 and its successors)."""
     rope = _first(config, "qk_rope_head_dim") or 64
     plain = _first(config, "qk_nope_head_dim") or 128
     value = _first(config, "v_head_dim") or 128
@@ -395,9 +413,9 @@ def _state_space(shape: _Shape) -> int:
 
 
 def _patterned(shape: _Shape, pattern: str) -> Counted:
-    """Nemotron-H: a letter a layer (M: Mamba, *: attention, -: feed-forward, E: experts)."""
+    """Nemotron-H: one character for each layer (M: Mamba, *: attention, -: feed-forward, E: experts)."""
     config, hidden = shape.config, shape.hidden
-    pattern = pattern[:_DEEPEST]
+    pattern = pattern[:MAX_LAYERS]
     common = pattern.count("M") * _state_space(shape) + pattern.count("*") * _attention(shape)
     common += pattern.count("-") * 2 * hidden * shape.width
     routed = _routed(config) or 0
@@ -408,8 +426,8 @@ def _patterned(shape: _Shape, pattern: str) -> Counted:
     return Counted(common + routed * expert, common + min(_chosen(config), routed) * expert)
 
 
-def _tower(config: Mapping[str, Any]) -> int:
-    """An encoder of images or sound beside the language model; 0 where its configuration does not hold enough."""
+def _encoder(config: Mapping[str, Any]) -> int:
+    """The image or audio encoder of a multimodal model; 0 if its configuration does not have enough dimensions."""
     if not config:
         return 0
     hidden = _first(config, "embed_dim", "width", "hidden_size", "d_model")

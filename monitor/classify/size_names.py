@@ -1,4 +1,4 @@
-"""Sizes as names tell them: ``30B-A3B``, ``135M``, ``1T``; and what only looks like one."""
+"""Sizes in names (``30B-A3B``, ``135M``, ``1T``), and what only looks like one."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ _PLAIN = re.compile(
     rf"(\d{{1,4}}(?:[.p]\d{{1,3}})?|\d_\d)([bBmMtT]){_END}"
 )
 _SPLIT = re.compile(rf"{_EDGE}(\d{{1,2}})([bB])(\d){_END}")
-"""``1b7``, as BLOOM's and others' names write 1.7B."""
-_SOME = re.compile(r"\d[bBmMtT](?![a-zA-Z])")
-"""In every name that tells a size."""
-_MORE = re.compile(r"\d[xem]"), re.compile(r"[ae]\d"), re.compile(r"tok|tk|step|stories")
-"""One of these is in every name that tells more than one plain size."""
+"""``1b7`` for 1.7B, as in the names of BLOOM."""
+_ANY_SIZE = re.compile(r"\d[bBmMtT](?![a-zA-Z])")
+"""Matches every name with a size."""
+_SEVERAL_SIZES = re.compile(r"\d[xem]"), re.compile(r"[ae]\d"), re.compile(r"tok|tk|step|stories")
+"""One of these matches every name with more than one plain size."""
 _TOKENS = re.compile(
     r"[-_.]?\d+(?:\.\d+)?[bBtT][-_]?(?:tokens?|toks?|tk)\b|\d+(?:\.\d+)?[kKmM]?[-_]?steps?\b|step[-_]?\d+[kKmMbB]?",
     re.IGNORECASE,
 )
 _CONTEXT = re.compile(r"(?<=[-_.])(?:128|256|512|1|2|4|10)[Mm](?=$|[-_.])")
-_NOT_ITS_OWN = re.compile(
+_PART_OF_OTHER = re.compile(
     r"[-_.](?:q?lora|lokr|dora|adapter|draft|eagle\d?|speculator|mtp|assistant|medusa|dflash|mmproj|sae|tokenizer|projector|vae)s?(?:$|[-_.\d])"
 )
 _MOE = re.compile(r"moe(?![a-z])|[-_.]\d*(?:moe|mixtral)")
 _STORIES = re.compile(r"(?:tiny)?stories", re.IGNORECASE)
-DENSE_MOST = 250_000_000_000
-"""From here on a model is a mixture unless it is one of few: what is active is not the total."""
+MIN_MIXTURE_PARAMETERS = 250_000_000_000
+"""With more parameters than this a model is a mixture of experts unless listed: active is not the total."""
 _DENSE_GIANTS = re.compile(r"(?:^|[-_])(?:405|340)[bB](?:$|[-_.])")
 
 
 @lru_cache(maxsize=65_536)
-def says_part(name: str) -> bool:
-    """Whether a name says that this is an adapter, a draft model or a projector: its size is not its base's."""
-    return _NOT_ITS_OWN.search(f"-{folded(name)}") is not None
+def is_part_name(name: str) -> bool:
+    """Whether a name is that of an adapter, a draft model or a projector: the size in it is that of the base."""
+    return _PART_OF_OTHER.search(f"-{folded(name)}") is not None
 
 
 class NameSize(NamedTuple):
-    """What a name tells: counts, and the piece of the name that told them."""
+    """The counts in a name, and the part of the name that has them."""
 
     total: int | None
     active: int | None
@@ -59,19 +59,19 @@ class NameSize(NamedTuple):
 
 @lru_cache(maxsize=65_536)
 def from_name(name: str) -> NameSize | None:
-    """The size that a repository's name tells; None where it tells none, or more than one.
+    """The size in a repository name; None if there is none, or more than one.
 
-    ``8x7B`` tells none: experts share what is not expert. ``17B-16E`` and ``E4B`` tell what is active, not all. The
-    size in the name of an adapter or of a draft model is its base's.
+    ``8x7B`` is none: the experts share their other layers. ``17B-16E`` and ``E4B`` are active parameters, not the
+    total. The size in the name of an adapter or of a draft model is that of its base.
     """
-    if len(name) > NAME_LENGTH or not _SOME.search(name) or says_part(name):
+    if len(name) > NAME_LENGTH or not _ANY_SIZE.search(name) or is_part_name(name):
         return None
     lower = folded(name)
-    return _in_parts(name) if any(sign.search(lower) for sign in _MORE) else _plainly(name, name)
+    return _in_parts(name) if any(sign.search(lower) for sign in _SEVERAL_SIZES) else _plainly(name, name)
 
 
 def _in_parts(name: str) -> NameSize | None:
-    """The size that a name tells of which a part may say what is active, or is none."""
+    """The size in a name that may have active parameters, tokens or a context length too."""
     if _MIXTURE.search(name):
         return None
     part = _EXPERTS.search(name) or _EFFECTIVE.search(name)
@@ -85,7 +85,7 @@ def _in_parts(name: str) -> NameSize | None:
     only_active = _ACTIVE.search(clean)
     if only_active is not None:
         clean = clean.replace(only_active[0], "")
-    # A context of 1M is no size, but for the models of TinyStories.
+    # 1M is a context length, not a size, except for the models of TinyStories.
     clean = clean if _STORIES.search(name) else _CONTEXT.sub("", clean)
     if only_active is None:
         return _plainly(name, clean)
@@ -98,12 +98,12 @@ def _in_parts(name: str) -> NameSize | None:
 
 
 def _plainly(name: str, clean: str) -> NameSize | None:
-    """The one size that a name tells, where it tells nothing of what is active. ``clean``: where to look for it."""
+    """The one size in ``clean`` (a part of ``name``), if the name does not have active parameters."""
     found = _sizes(clean)
     if len(found) != 1:
         return None
     ((total, piece),) = found.items()
-    mixed = _MOE.search(f"-{folded(name)}") or (total >= DENSE_MOST and not _DENSE_GIANTS.search(name))
+    mixed = _MOE.search(f"-{folded(name)}") or (total >= MIN_MIXTURE_PARAMETERS and not _DENSE_GIANTS.search(name))
     return NameSize(total, None if mixed else total, piece)
 
 
@@ -111,7 +111,7 @@ def _sizes(text: str) -> dict[int, str]:
     found = {_count(match[1], match[2]): match[0] for match in _PLAIN.finditer(text)}
     found |= {_count(f"{match[1]}.{match[3]}", "B"): match[0] for match in _SPLIT.finditer(text)}
     found.pop(0, None)
-    # Beside a size in billions, one in trillions counts the tokens that it has read.
+    # If there is a size in billions, a number in trillions is the count of training tokens.
     own = {count: piece for count, piece in found.items() if count < 1e12}
     return own or found
 

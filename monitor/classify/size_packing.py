@@ -15,7 +15,7 @@ _BITS = {"I64": 64, "U64": 64, "I32": 32, "U32": 32, "I16": 16, "U16": 16, "I8":
 _HALVES = ("F16", "BF16")
 _EIGHT_BIT_FLOATS = ("F8_E4M3", "F8_E5M2")
 _FLOATS = ("F64", "F32", *_HALVES)
-_SMALL = 0.05
+MIN_PACKED_SHARE = 0.05
 """Whole numbers of less than this part of all elements are indices, masks and counters, and no packed weights."""
 _WITH_ZEROS = frozenset({"gptq", "awq", "auto-round", "intel/auto-round", "auto_round", "autoround"})
 _FOUR_BITS = frozenset({"awq", "gptq", "auto-round", "intel/auto-round", "modelopt", "hqq", "nvfp4", "mxfp4"})
@@ -23,7 +23,7 @@ _WIDTHS = (4, 8, 3, 2, 6, 5)
 
 
 class Unpacked(NamedTuple):
-    """Parameters, how the packing was undone (None: there was none), and whether that is certain."""
+    """The parameter count, how the packing was undone (None: there was none), and whether that is certain."""
 
     total: int
     how: str | None
@@ -31,7 +31,7 @@ class Unpacked(NamedTuple):
 
 
 class _Packing(NamedTuple):
-    """How weights are packed: bits of a value, and how many values share a scale; None where nothing says.
+    """How weights are packed: bits of a value, and how many values share a scale; None if not stated.
 
     ``mixed``: values of several widths are packed into elements of one type.
     """
@@ -45,7 +45,7 @@ class _Packing(NamedTuple):
 
 
 def unpacked(model: wire.Model) -> Unpacked | None:
-    """The parameters that the safetensors facts tell; None where there are none."""
+    """The parameters by the safetensors facts; None without such facts."""
     facts = wire.mapping(model, "safetensors")
     if not facts:
         return None
@@ -54,7 +54,7 @@ def unpacked(model: wire.Model) -> Unpacked | None:
     if not by_type:
         total = wire.count(facts, "total")
         return None if total is None else Unpacked(total, None)
-    # Exponents of blocks (MXFP4, MXFP8) scale other values and are no parameters; the Hub counts none either.
+    # Block exponents (MXFP4, MXFP8) are scales, not parameters; the Hub does not count them either.
     exponents = by_type.pop("F8_E8M0", 0)
     plain = sum(by_type.values())
     if not plain:
@@ -64,7 +64,7 @@ def unpacked(model: wire.Model) -> Unpacked | None:
     holder = max(
         (kind for kind in ("I32", "U32", "U8", "I16", "I8") if kind in by_type), key=by_type.__getitem__, default=None
     )
-    if holder is None or by_type[holder] < _SMALL * plain:
+    if holder is None or by_type[holder] < MIN_PACKED_SHARE * plain:
         return Unpacked(plain - _exponents(by_type), None)
     return _undone(by_type, plain, holder, _packing(model, by_type), exponents)
 
@@ -83,7 +83,7 @@ def _exponents(by_type: Mapping[str, int]) -> int:
 def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packing, exponents: int) -> Unpacked:
     packed, bits = by_type[holder], packing.bits
     if packing.mixed:
-        return Unpacked(plain, None, certain=False)  # how much is of which width, no count by type tells
+        return Unpacked(plain, None, certain=False)  # the counts by type do not show how much has which width
     if holder == "U8" and (
         bits is not None or packing.method or packing.hint or _near(by_type.get("F8_E4M3", 0), packed / 8)
     ):
@@ -91,7 +91,7 @@ def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packi
     elif holder == "U32" and bits is None and packing.hint:
         bits = 4
     if bits is None or not 1 <= bits <= _BITS[holder]:
-        # Eight-bit weights as they are; anything wider is packed, and nothing says how.
+        # Eight-bit weights are not packed; a wider type is, and it is not stated how.
         return Unpacked(plain, None, certain=holder == "I8")
     if holder in {"I8", "U8"} and bits == 8:
         return Unpacked(plain, None)
@@ -152,11 +152,11 @@ def _packing(model: wire.Model, by_type: Mapping[str, int]) -> _Packing:
     quantization = wire.quantization(config) or wire.mapping(config, "quantization")
     method = (wire.text(quantization, "quant_method") or wire.text(quantization, "quant_type") or "").lower()
     tags, name = set(wire.tags(model)), wire.name(model).lower()
-    says = str(quantization)[:2_000].lower()
+    config_text = str(quantization)[:2_000].lower()
     hint = ""
-    if method == "mxfp4" or "mxfp4" in tags or "mxfp4" in name or "mxfp4" in says:
+    if method == "mxfp4" or "mxfp4" in tags or "mxfp4" in name or "mxfp4" in config_text:
         hint = "mxfp4"
-    elif "nvfp4" in tags or "nvfp4" in name or "nvfp4" in says:
+    elif "nvfp4" in tags or "nvfp4" in name or "nvfp4" in config_text:
         hint = "nvfp4"
     elif method == "bitsandbytes" or "bitsandbytes" in tags or "bnb" in name:
         hint = "bnb"
@@ -167,14 +167,14 @@ def _packing(model: wire.Model, by_type: Mapping[str, int]) -> _Packing:
     bits = _stated_bits(quantization) or min(widths, default=None) or _bits(quantization, tags, name, method)
     if bits is None and hint in {"mxfp4", "nvfp4"}:
         bits = 4
-    if bits is None and "exl" in says + name:
+    if bits is None and "exl" in config_text + name:
         method = method or "exl2"
     zeros = bool(known) and quantization.get("zero_point") is not False
     return _Packing(bits, _group(quantization, hint), method, hint, zeros, mixed=len(widths) > 1)
 
 
 def _widths(quantization: Mapping[str, Any], by_type: Mapping[str, int]) -> set[float]:
-    """The widths of the groups of weights; without those of eight bits where eight-bit types hold them, unpacked."""
+    """The widths of the groups of weights, without eight bits if an eight-bit type holds those unpacked."""
     widths = {bits for group in _weights(quantization) if (bits := _stated_bits(group)) is not None}
     if len(widths) > 1 and any(kind.startswith(_EIGHT_BIT_FLOATS) or kind == "I8" for kind in by_type):
         widths.discard(8)

@@ -1,4 +1,4 @@
-"""What a model is for and made with: task, modality, library, languages, papers, data; and whether it has weights."""
+"""Task, modality, library, languages, papers and datasets of a model, and whether it has weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MODALITIES = {
 }
 _BY_TASK = {task: modality for modality, tasks in MODALITIES.items() for task in tasks.split()}
 _TASKS = frozenset(_BY_TASK) - {"conversational"}
-"""What a tag names as a task. The tag of chat templates is none: only long ago was it a pipeline tag."""
+"""Tags that are a task. ``conversational`` marks a chat template; it has not been a pipeline tag for years."""
 _REGION = re.compile(r"[A-Za-z]{2,4}")
 _TWO = frozenset(
     """aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz
@@ -42,7 +42,7 @@ _TWO = frozenset(
     sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi
     vo wa wo xh yi yo za zh zu""".split()  # noqa: SIM905
 )
-"""ISO 639-1, but for sd (Sindhi), which is Stable Diffusion in most tags that say so."""
+"""ISO 639-1, without sd (Sindhi), which means Stable Diffusion in most tags."""
 _THREE = frozenset(
     [
         "apc",
@@ -88,19 +88,19 @@ _THREE = frozenset(
         "yue",
     ]
 )
-"""The languages of three letters that are met on the Hub; most words of three letters are no language."""
+"""Three-character language codes in use on the Hub; most other tags of three characters are no language."""
 LANGUAGES = _TWO | _THREE | {"zh-CN", "zh-TW", "zh-HK", "pt-BR", "pt-PT", "en-US", "en-GB", "es-ES", "es-MX", "fr-CA"}
 _ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+/\d{7}")
 
 
 def task(model: wire.Model) -> str | None:
-    """The task (the Hub's pipeline tag), else a tag that names one."""
+    """The task: the Hub's pipeline tag, else a tag that is a task."""
     stated = wire.text(model, "pipeline_tag") or ((card := wire.card(model)) and wire.text(card, "pipeline_tag"))
     return stated or min(_TASKS.intersection(wire.tags(model)), default=None)
 
 
 def modality(task_name: str | None) -> str | None:
-    """What a task works on: text, image, audio, multimodal … (the keys of ``MODALITIES``)."""
+    """The modality of a task: text, image, audio, multimodal … (the keys of ``MODALITIES``)."""
     return None if task_name is None else _BY_TASK.get(task_name)
 
 
@@ -132,7 +132,7 @@ def papers(model: wire.Model) -> tuple[str, ...]:
 
 
 def datasets(model: wire.Model) -> tuple[str, ...]:
-    """Training data that the card or the tags name; sorted."""
+    """Training datasets named by the card or the tags; sorted."""
     card, tagged = wire.card(model), wire.tagged(model, "dataset:")
     named = wire.texts(card, "datasets") if card else ()
     return tuple(sorted({*named, *tagged})) if named else tagged
@@ -141,8 +141,8 @@ def datasets(model: wire.Model) -> tuple[str, ...]:
 def has_weights(model: wire.Model) -> bool | None:
     """Whether files hold weights.
 
-    False where only documents, images, code, configuration and tokenizers are there, or nothing at all. None where it
-    is not known: the Hub was not asked for the files, or there are some whose names do not tell what they hold.
+    False if there are only documents, images, code, configuration and tokenizers, or no files. None if it is not known:
+    the Hub was not asked for the files, or the content of some cannot be known by their names.
     """
     safetensors, gguf, siblings = model.get("safetensors"), model.get("gguf"), model.get("siblings")
     if (safetensors and isinstance(safetensors, dict)) or (gguf and isinstance(gguf, dict)):
@@ -159,18 +159,18 @@ def has_weights(model: wire.Model) -> bool | None:
 _LENGTHS = (
     "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "model_max_length",
 )  # fmt: skip
-"""Where a configuration states its longest input: transformers, GPT-2, MPT, ChatGLM and Baichuan."""
+"""Keys of the context length: transformers, GPT-2, MPT, ChatGLM and Baichuan."""
 _NOT_LENGTHS = frozenset(
     """roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl camembert data2vec-text ibert xmod mpnet longformer led
     luke mluke lilt layoutlmv3 markuplm esm t5 mt5 umt5 longt5""".split()  # noqa: SIM905
 )
-"""Architectures whose number is another one: RoBERTa's kin count padding as positions, T5's positions are relative."""
+"""Architectures whose number has another meaning: RoBERTa and its kin count padding, T5 has relative positions."""
 _MAX_LENGTH = 10**9
-"""Tokens. Larger numbers stand for "no limit" in configurations."""
+"""Tokens. Larger numbers mean "no limit" in configurations."""
 
 
 def context_length(model: wire.Model) -> Stated:
-    """The longest input in tokens, as the configuration states it, else the GGUF header."""
+    """The context length in tokens, from the configuration, else from the GGUF header."""
     outer, language = language_config(wire.config(model))
     for config in (language, outer):
         if wire.text(config, "model_type") in _NOT_LENGTHS:
@@ -186,4 +186,4 @@ def context_length(model: wire.Model) -> Stated:
 
 
 STATED: dict[str, Callable[[wire.Model], Stated]] = {"context_length": context_length}
-"""Values that are only read, by the name of their column: each goes to the row, the evidence and ``classify``."""
+"""Functions that read a plain value, by the name of its column; used for the row, the evidence and ``classify``."""

@@ -1,7 +1,7 @@
 """Whether a file of a repository holds weights, by its name.
 
-Formats of weights are invented all the time, so the list that decides is the other one: documents, media, code,
-configuration, tokenizers and the state of training are known, and hold none. Whatever else is there may be weights.
+New formats of weights appear all the time, so the list of what holds none decides: documents, media, code,
+configuration, tokenizers and training state. Any other file may hold weights.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _FORMATS = frozenset(
     sbs distcp ftz sentis caffemodel hef""".split()  # noqa: SIM905
 )
 _PART = re.compile(r"[.-](?:part|split)")
-"""Where the name of a part goes on after the whole file's: ``.gguf.part1of5``, ``.gguf-split-a``."""
+"""Separates the name of a whole file from that of a part: ``.gguf.part1of5``, ``.gguf-split-a``."""
 _WEIGHTS = re.compile(r"saved_model\.pb|variables\.data-\d+-of-\d+|tensor\d+_\d+")
-"""Names of weights without an ending of their own: TensorFlow's, and those of xai-org/grok-1."""
+"""Names of weights without an extension of their own: TensorFlow, and xai-org/grok-1."""
 
 _OTHERS = frozenset(
     """md markdown mdx rst txt text pdf html htm tex bib doc docx odt rtf ppt pptx xls xlsx csv tsv log
@@ -29,7 +29,7 @@ _OTHERS = frozenset(
     md5 sha1 sha256 sha512 sig asc url
     spm tiktoken bpe codes vocab merges wordpiece""".split()  # noqa: SIM905
 )
-"""Endings of documents; images and fonts; sound and video; code; configuration; checksums; tokenizers."""
+"""Extensions of documents; images and fonts; audio and video; code; configuration; checksums; tokenizers."""
 _DOCUMENT = re.compile(
     r"(?:readme|licen[cs]e|notice|copying|copyright)(?![a-z]).*|"
     r"(?:authors|contributors|contributing|changelog|changes|citation|code_of_conduct|security|terms|use_policy|"
@@ -44,12 +44,12 @@ _TOKENIZER = re.compile(
     r"tokenizer.*|.*tokenizer\.model|vocab.*|spiece.*|sentencepiece.*|(?:spm|sp|bpe|.*\.bpe)\.model"
 )
 _NETWORKS = (".safetensors", ".gguf", ".onnx", ".pt", ".pth", ".ckpt", ".engine", ".jit", ".tflite", ".mlmodel")
-"""Formats of tokenizers that are networks themselves (of speech, of images): weights like any other."""
+"""Formats of tokenizers that are networks themselves (for speech or images): these are weights."""
 
 
 @lru_cache(maxsize=65_536)
 def holds_weights(file: str) -> bool | None:
-    """Whether a file with this path holds weights; None where its name does not tell."""
+    """Whether a file with this path holds weights; None if its name does not show it."""
     path = file.lower()
     folder, _, name = path.rpartition("/")
     if any(part.startswith(".") for part in path.split("/")) or _TRAINING.fullmatch(name):

@@ -1,9 +1,11 @@
-"""Reading a Hub model object safely: whatever is absent, null or wrongly typed reads as nothing."""
+"""Reads a Hub model object safely: a field that is absent, null or of the wrong type reads as empty."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from monitor.classify.repository_files import NO_FILES, RepositoryFiles
 
 Model = Mapping[str, Any]
 EMPTY: Mapping[str, Any] = {}
@@ -44,41 +46,45 @@ def count(source: Mapping[str, Any], key: str) -> int | None:
 
 
 class Facts(dict[str, Any]):
-    """A model object of which what many questions ask for has been read once."""
+    """A model object whose most used fields have been parsed once."""
 
-    __slots__ = ("_files", "by_prefix", "called", "meta", "settings", "space", "tags")
+    __slots__ = ("_files", "by_prefix", "card", "config", "contents", "name", "namespace", "tags")
 
     tags: tuple[str, ...]
-    """As the Hub lists them, clean."""
+    """In the Hub's order, without surrounding blanks."""
     by_prefix: dict[str, tuple[str, ...]]
-    """What follows ``license:`` and the like (``license``), sorted: the order of the tags cannot matter."""
-    meta: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    """What follows ``license:`` and the like, by prefix (``license``); sorted: the order of tags must not matter."""
+    card: Mapping[str, Any]
+    config: Mapping[str, Any]
+    """``config.json`` if it was read, else the part of it that the Hub serves."""
+    contents: RepositoryFiles
     _files: tuple[str, ...] | None
-    space: str
-    called: str
+    namespace: str
+    name: str
 
 
-_ASKED = frozenset("abdl")
-"""What the prefixes that are asked for begin with: arxiv, base_model, dataset, license."""
+_PREFIX_INITIALS = frozenset("abdl")
+"""First characters of the prefixes that are used: arxiv, base_model, dataset, license."""
 
 
-def prepared(model: Model) -> Facts:
-    """``model``, read once."""
+def prepared(model: Model, contents: RepositoryFiles = NO_FILES) -> Facts:
+    """``model`` with its most used fields parsed; ``contents`` are the repository's own files."""
     facts = Facts(model)
+    facts.contents = contents
     facts.tags = clean = _tags(model.get("tags"))
     gathered: dict[str, tuple[str, ...]] = {}
-    for tag in sorted({tag for tag in clean if ":" in tag and tag[0] in _ASKED}):
+    for tag in sorted({tag for tag in clean if ":" in tag and tag[0] in _PREFIX_INITIALS}):
         head, _, rest = tag.partition(":")
         if rest:
             gathered[head] = (*gathered[head], rest) if head in gathered else (rest,)
     facts.by_prefix = gathered
     facts._files = None if "siblings" in model else ()
-    facts.meta, facts.settings = mapping(model, "cardData"), mapping(model, "config")
+    facts.card = mapping(model, "cardData")
+    facts.config = contents.config or mapping(model, "config")
     full = text(model, "id") or text(model, "modelId") or ""
     head, slash, _ = full.partition("/")
-    facts.space = head if slash else (text(model, "author") or "")
-    facts.called = full.rpartition("/")[2]
+    facts.namespace = head if slash else (text(model, "author") or "")
+    facts.name = full.rpartition("/")[2]
     facts["id"] = full
     return facts
 
@@ -93,24 +99,24 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 
 def read(model: Model) -> Facts:
-    """``model`` as :func:`prepared`, unless it is that already."""
+    """``model`` as :class:`Facts`; parsed if it is not yet."""
     return model if type(model) is Facts else prepared(model)
 
 
 def repo_id(model: Model) -> str:
-    """``namespace/name``; an empty string where the object names none."""
+    """``namespace/name``; an empty string if the object has none."""
     found: str = read(model)["id"]
     return found
 
 
 def namespace(model: Model) -> str:
     """The part of the id before the slash; an empty string for the Hub's few legacy ids without one."""
-    return read(model).space
+    return read(model).namespace
 
 
 def name(model: Model) -> str:
     """The part of the id after the slash."""
-    return read(model).called
+    return read(model).name
 
 
 def tags(model: Model) -> tuple[str, ...]:
@@ -125,16 +131,16 @@ def tagged(model: Model, prefix: str) -> tuple[str, ...]:
 
 def card(model: Model) -> Mapping[str, Any]:
     """The model card's metadata (``cardData``)."""
-    return model.meta if type(model) is Facts else mapping(model, "cardData")
+    return model.card if type(model) is Facts else mapping(model, "cardData")
 
 
 def config(model: Model) -> Mapping[str, Any]:
-    """The part of ``config.json`` that the Hub serves."""
-    return model.settings if type(model) is Facts else mapping(model, "config")
+    """``config.json`` if it was read, else the part of it that the Hub serves."""
+    return model.config if type(model) is Facts else mapping(model, "config")
 
 
 def files(model: Model) -> tuple[str, ...]:
-    """File names from ``siblings``; empty both where there are none and where the Hub was not asked."""
+    """File names from ``siblings``; empty if there are none, and if the Hub was not asked for them."""
     facts = read(model)
     if facts._files is None:
         siblings = model.get("siblings")

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from monitor.classify import Classification, classify
 from monitor.classify.bases import stated_bases
 from monitor.classify.lineage import likely_originals
-from monitor.classify.result import Known
+from monitor.classify.result import BaseModelInfo
 from monitor.db.engine import in_values
 from monitor.enums import Observation
 from monitor.labs import Registry
@@ -54,10 +54,10 @@ class BaseModelLookup:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._cache: dict[str, Known | None] = {}
+        self._cache: dict[str, BaseModelInfo | None] = {}
         self._judged: dict[str, tuple[str, Classification]] = {}
 
-    def __call__(self, repo_id: str) -> Known | None:
+    def __call__(self, repo_id: str) -> BaseModelInfo | None:
         key = repo_id.lower()
         if key in self._judged:
             self._cache[key] = _known(*self._judged.pop(key))
@@ -88,9 +88,11 @@ class BaseModelLookup:
         self._judged[repo_id.lower()] = repo_id, found
 
 
-def _known(repo_id: str, found: Classification) -> Known:
+def _known(repo_id: str, found: Classification) -> BaseModelInfo:
     size = found.params_total, found.params_active
-    return Known(repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class)
+    return BaseModelInfo(
+        repo_id, found.kind, found.lineage, found.foundation, *size, found.license, found.license_class
+    )
 
 
 _RELEASE = table(

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from monitor.classify import Classification
-from monitor.classify.result import Foundation, Known, Parent
+from monitor.classify.result import BaseModelInfo, Foundation, Parent
 from monitor.dates import plausible_hub_time
 from monitor.enums import Found, Kind, LicenseClass
 from monitor.releases.hub_facts import MAX_COUNT, StorableFacts
@@ -92,12 +92,12 @@ def storable_count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
-def base_model_info(columns: dict[str, Any]) -> Known:
+def base_model_info(columns: dict[str, Any]) -> BaseModelInfo:
     """What a release that is about to be written (``columns`` of :func:`release_columns`) tells those built on it."""
     foundation = None
     if columns["foundation_repo_id"] is not None:
         foundation = Foundation(columns["foundation_repo_id"], columns["foundation_lab"], columns["foundation_origin"])
-    return Known(
+    return BaseModelInfo(
         repo_id=columns["repo_id"],
         kind=Kind(columns["kind"]),
         lineage=tuple(Parent(item["repo_id"], Kind(item["relation"])) for item in columns["lineage"]),

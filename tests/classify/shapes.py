@@ -116,7 +116,7 @@ def shape(total: int, packing: str) -> dict[str, Any]:
             },
             ["compressed-tensors"],
         ),
-        "nvfp4 beside fp8": lambda: (
+        "nvfp4 with fp8": lambda: (
             {"U8": packed // 4, "F8_E4M3": packed // 32 + packed // 2, "BF16": rest, "F32": 500},
             {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"},
             ["modelopt", "nvfp4"],
@@ -154,6 +154,6 @@ def shape(total: int, packing: str) -> dict[str, Any]:
 PACKINGS = (
     "none", "f32", "fp8", "gptq", "awq", "bnb", "bnb without nesting", "mxfp4", "nvfp4", "compressed-tensors w4a16",
     "compressed-tensors w8a8", "mlx", "gptq in groups of 32", "gptq 3-bit", "gptq 8-bit", "auto-round", "bnb 8-bit",
-    "compressed-tensors in groups of 32", "compressed-tensors nvfp4", "nvfp4 beside fp8",
+    "compressed-tensors in groups of 32", "compressed-tensors nvfp4", "nvfp4 with fp8",
     "modelopt that does not say which", "mxfp8", "mlx 8-bit", "mlx mxfp4", "bitnet",
 )  # fmt: skip

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.classify import Classification, Foundation, Known, Parent, classify
+from monitor.classify import BaseModelInfo, Classification, Foundation, Parent, classify
 from monitor.classify.repo_ids import parse_repo_id
 from monitor.enums import Kind
 from monitor.labs import Registry, load
 
-QWEN = Known("Qwen/Qwen3-8B", Kind.BASE, (), Foundation("Qwen/Qwen3-8B", "qwen", "CN"))
+QWEN = BaseModelInfo("Qwen/Qwen3-8B", Kind.BASE, (), Foundation("Qwen/Qwen3-8B", "qwen", "CN"))
 
 
 @cache
@@ -22,12 +22,12 @@ def registry() -> Registry:
     return load()
 
 
-def in_any_case(repo_id: str) -> Known | None:
+def in_any_case(repo_id: str) -> BaseModelInfo | None:
     """A history that holds Qwen3-8B, and finds it as the Hub does."""
     return QWEN if repo_id.lower() == QWEN.repo_id.lower() else None
 
 
-def judged(base: Any, *tags: str, repo_id: str = "acme/Tuned", **facts: Any) -> Classification:
+def classified(base: Any, *tags: str, repo_id: str = "acme/Tuned", **facts: Any) -> Classification:
     model = {"id": repo_id, "cardData": {"base_model": base}, "tags": list(tags), **facts}
     return classify(model, registry(), in_any_case)
 
@@ -59,7 +59,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("base", SPELLINGS, ids=str)
 @pytest.mark.parametrize("tags", [(), ("base_model:Qwen/Qwen3-8B", "base_model:finetune:Qwen/Qwen3-8B")])
 def test_one_repository_in_many_spellings_is_one_parent(base: Any, tags: tuple[str, ...]) -> None:
-    found = judged(base, *tags)
+    found = classified(base, *tags)
     assert (found.kind, found.lineage) == (Kind.FINETUNE, (Parent("Qwen/Qwen3-8B", Kind.FINETUNE),))
     assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
 
@@ -75,8 +75,8 @@ def test_one_repository_in_many_spellings_is_one_parent(base: Any, tags: tuple[s
 )
 @pytest.mark.parametrize("relation", ["finetune", "adapter", "quantized"])
 def test_a_former_name_in_the_card_is_what_the_hub_resolved_it_to(card: str, resolved: str, relation: str) -> None:
-    by_tags = judged(card, f"base_model:{resolved}", f"base_model:{relation}:{resolved}")
-    by_list = judged(card, baseModels={"relation": relation, "models": [{"_id": "6" * 24, "id": resolved}]})
+    by_tags = classified(card, f"base_model:{resolved}", f"base_model:{relation}:{resolved}")
+    by_list = classified(card, baseModels={"relation": relation, "models": [{"_id": "6" * 24, "id": resolved}]})
     for found in (by_tags, by_list):
         assert (found.kind, found.lineage[0]) == (Kind(relation), Parent(resolved, Kind(relation)))
         assert [parent.repo_id for parent in found.lineage].count(resolved) == 1
@@ -85,7 +85,9 @@ def test_a_former_name_in_the_card_is_what_the_hub_resolved_it_to(card: str, res
 
 def test_a_merge_of_spellings_holds_each_model_once_in_the_cards_order() -> None:
     card = ["qwen/QWEN3-8B", "THUDM/glm-4-9b", "Qwen/Qwen3-8B"]
-    found = judged(card, "base_model:Qwen/Qwen3-8B", "base_model:zai-org/glm-4-9b", "base_model:merge:Qwen/Qwen3-8B")
+    found = classified(
+        card, "base_model:Qwen/Qwen3-8B", "base_model:zai-org/glm-4-9b", "base_model:merge:Qwen/Qwen3-8B"
+    )
     assert [parent.repo_id for parent in found.lineage] == ["Qwen/Qwen3-8B", "zai-org/glm-4-9b"]
 
 
@@ -100,14 +102,14 @@ def test_a_merge_of_spellings_holds_each_model_once_in_the_cards_order() -> None
     ],
 )
 def test_a_model_older_than_namespaces_is_found_where_the_hub_keeps_it(name: str, today: str, lab: str) -> None:
-    found = judged(name)
+    found = classified(name)
     assert found.lineage == (Parent(today, Kind.FINETUNE),)
     assert found.foundation is not None
     assert (found.foundation.repo_id, found.foundation.lab) == (today, lab)
 
 
 def test_an_unknown_name_has_its_namespace_as_the_registry_writes_it() -> None:
-    found = judged("qwen/some-model-unknown-here")
+    found = classified("qwen/some-model-unknown-here")
     assert found.foundation == Foundation("Qwen/some-model-unknown-here", "qwen", "CN")
 
 
@@ -133,7 +135,7 @@ NO_IDS = [
 @pytest.mark.parametrize("text", NO_IDS, ids=lambda text: text[:40])
 def test_what_is_no_id_is_no_base_and_is_named_in_the_evidence(text: str) -> None:
     for publisher in ("acme/Tuned", "Qwen/Tuned"):
-        found = judged(text, repo_id=publisher)
+        found = classified(text, repo_id=publisher)
         assert (found.lineage, found.foundation, found.kind) == ((), None, Kind.UNKNOWN)
         (reason,) = found.evidence["kind"]
         assert (reason.signal, reason.value) == ("base_model", text[:300])
@@ -141,9 +143,9 @@ def test_what_is_no_id_is_no_base_and_is_named_in_the_evidence(text: str) -> Non
 
 @pytest.mark.parametrize("text", ["None", "none", "N/A", "null", "-", "", " ", None, [], [None], {}, "acme/tuned"])
 def test_a_word_for_nothing_and_itself_state_no_base(text: Any) -> None:
-    found = judged(text)
+    found = classified(text)
     assert (found.lineage, found.foundation) == ((), None)
-    assert judged(text, repo_id="Qwen/Tuned").kind is (Kind.FINETUNE if text == "acme/tuned" else Kind.BASE)
+    assert classified(text, repo_id="Qwen/Tuned").kind is (Kind.FINETUNE if text == "acme/tuned" else Kind.BASE)
 
 
 CASES = st.text(st.sampled_from("aB3.-_/@:#? "), max_size=24)
@@ -162,12 +164,12 @@ def test_what_is_read_is_an_id_and_reads_as_itself(text: str) -> None:
 def test_the_case_of_a_base_decides_nothing(base: Any, upper: bool) -> None:
     if isinstance(base, str) and "://" not in base:
         changed = base.upper() if upper else base.lower()
-        assert judged(changed).foundation == judged(base).foundation
-        assert judged(changed).kind is judged(base).kind
+        assert classified(changed).foundation == classified(base).foundation
+        assert classified(changed).kind is classified(base).kind
 
 
 def test_a_relation_that_is_not_known_names_its_base_all_the_same() -> None:
-    found = judged(None, "base_model:distill:Qwen/Qwen3-8B")
+    found = classified(None, "base_model:distill:Qwen/Qwen3-8B")
     assert (found.kind, found.lineage) == (Kind.FINETUNE, (Parent("Qwen/Qwen3-8B", Kind.FINETUNE),))
-    packed = judged(None, "base_model:distill:Qwen/Qwen3-8B", "base_model:quantized:Qwen/Qwen3-8B")
+    packed = classified(None, "base_model:distill:Qwen/Qwen3-8B", "base_model:quantized:Qwen/Qwen3-8B")
     assert packed.kind is Kind.QUANTIZED

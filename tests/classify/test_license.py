@@ -17,7 +17,7 @@ def registry() -> Registry:
     return load()
 
 
-def judged(**facts: Any) -> Classification:
+def classified(**facts: Any) -> Classification:
     return classify({"id": "someone/thing", **facts}, registry())
 
 
@@ -61,8 +61,8 @@ def judged(**facts: Any) -> Classification:
 )  # fmt: skip
 def test_identifiers_have_their_class(identifiers: str, expected: str) -> None:
     for identifier in identifiers.split():
-        assert judged(tags=[f"license:{identifier}"]).license_class == expected, identifier
-        assert judged(cardData={"license": identifier}).license_class == expected, identifier
+        assert classified(tags=[f"license:{identifier}"]).license_class == expected, identifier
+        assert classified(cardData={"license": identifier}).license_class == expected, identifier
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_identifiers_have_their_class(identifiers: str, expected: str) -> None:
     ],
 )
 def test_names_of_other_licences_have_their_class(name: str, expected: str) -> None:
-    found = judged(tags=["license:other"], cardData={"license": "other", "license_name": name})
+    found = classified(tags=["license:other"], cardData={"license": "other", "license_name": name})
     assert (found.license, found.license_class) == (name, expected)
 
 
 def test_an_other_licence_is_known_by_its_address() -> None:
     card = {"license": "other", "license_link": "https://creativecommons.org/licenses/by-sa/4.0/"}
-    assert judged(cardData=card).license_class == "copyleft"
+    assert classified(cardData=card).license_class == "copyleft"
 
 
 def test_the_table_knows_at_least_eighty() -> None:
@@ -121,12 +121,12 @@ def test_the_table_knows_at_least_eighty() -> None:
 
 
 def test_none_stated_is_undeclared_and_none_recognised_is_unknown() -> None:
-    assert (judged().license, judged().license_class) == (None, "undeclared")
-    assert judged(tags=["license:made-up-terms"]).license_class == "unknown"
+    assert (classified().license, classified().license_class) == (None, "undeclared")
+    assert classified(tags=["license:made-up-terms"]).license_class == "unknown"
 
 
 def test_of_several_the_strictest_decides() -> None:
-    assert judged(cardData={"license": ["mit", "cc-by-nc-4.0"]}).license_class == "non-commercial"
+    assert classified(cardData={"license": ["mit", "cc-by-nc-4.0"]}).license_class == "non-commercial"
 
 
 PAPER, DATA = "arxiv:2401.00001", "dataset:allenai/dolma"
@@ -146,7 +146,7 @@ PAPER, DATA = "arxiv:2401.00001", "dataset:allenai/dolma"
     ],
 )
 def test_openness_follows_licence_and_artefacts(tags: list[str], expected: str) -> None:
-    found = judged(tags=tags)
+    found = classified(tags=tags)
     assert found.openness == expected
     assert {item.signal for item in found.evidence["openness"]} == {"rule", "weights", "data", "code", "paper"}
     assert found.evidence["openness"][0].value == expected
@@ -154,14 +154,14 @@ def test_openness_follows_licence_and_artefacts(tags: list[str], expected: str) 
 
 def test_training_code_counts_as_data_does() -> None:
     card = {"license": "mit", "code": "https://github.com/someone/thing"}
-    assert judged(tags=[PAPER], cardData=card).openness == "open-science"
+    assert classified(tags=[PAPER], cardData=card).openness == "open-science"
 
 
 @pytest.mark.parametrize("gated", [False, "auto", "manual", None])
 def test_gating_stands_beside_the_label_and_changes_none(gated: object) -> None:
-    found = judged(tags=["license:mit"], gated=gated)
+    found = classified(tags=["license:mit"], gated=gated)
     assert (found.gated, found.openness) == (gated, "open-weights")
 
 
 def test_a_repository_without_weights_has_no_openness() -> None:
-    assert judged(tags=["license:mit"], siblings=[{"rfilename": "README.md"}]).openness == "unknown"
+    assert classified(tags=["license:mit"], siblings=[{"rfilename": "README.md"}]).openness == "unknown"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.classify import Classification, Foundation, Known, Parent, classify
+from monitor.classify import BaseModelInfo, Classification, Foundation, Parent, classify
 from monitor.enums import Kind
 from monitor.labs import Registry, load
 
@@ -17,21 +17,21 @@ def registry() -> Registry:
     return load()
 
 
-def judged(repo_id: str, *tags: str, known: dict[str, Known] | None = None, **facts: Any) -> Classification:
+def classified(repo_id: str, *tags: str, known: dict[str, BaseModelInfo] | None = None, **facts: Any) -> Classification:
     return classify({"id": repo_id, "tags": list(tags), **facts}, registry(), (known or {}).get)
 
 
-def chain(*pairs: tuple[str, str]) -> dict[str, Known]:
+def chain(*pairs: tuple[str, str]) -> dict[str, BaseModelInfo]:
     """A history in which each first was fine-tuned from its second."""
     return {
-        child: Known(child, Kind.FINETUNE, (Parent(parent, Kind.FINETUNE),), Foundation(parent, None, None))
+        child: BaseModelInfo(child, Kind.FINETUNE, (Parent(parent, Kind.FINETUNE),), Foundation(parent, None, None))
         for child, parent in pairs
     }
 
 
 @pytest.mark.parametrize("relation", ["finetune", "adapter", "merge", "quantized"])
 def test_the_relation_is_that_of_the_tags(relation: str) -> None:
-    found = judged("someone/thing", f"base_model:{relation}:Qwen/Qwen3-8B", "base_model:Qwen/Qwen3-8B")
+    found = classified("someone/thing", f"base_model:{relation}:Qwen/Qwen3-8B", "base_model:Qwen/Qwen3-8B")
     assert found.kind == relation
     assert found.lineage == (Parent("Qwen/Qwen3-8B", Kind(relation)),)
     assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
@@ -39,7 +39,7 @@ def test_the_relation_is_that_of_the_tags(relation: str) -> None:
 
 def test_what_the_author_states_outranks_the_tags() -> None:
     card = {"base_model": "Qwen/Qwen3-8B", "base_model_relation": "quantized"}
-    assert judged("someone/thing", "base_model:finetune:Qwen/Qwen3-8B", cardData=card).kind is Kind.QUANTIZED
+    assert classified("someone/thing", "base_model:finetune:Qwen/Qwen3-8B", cardData=card).kind is Kind.QUANTIZED
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_the_author_states_outranks_the_tags() -> None:
     ],
 )
 def test_the_kind_without_a_stated_base(repo_id: str, facts: dict[str, Any], kind: Kind) -> None:
-    found = judged(repo_id, **facts)
+    found = classified(repo_id, **facts)
     assert found.kind is kind
     assert found.evidence["kind"]
 
@@ -77,27 +77,27 @@ def test_the_kind_without_a_stated_base(repo_id: str, facts: dict[str, Any], kin
     ("repo_id", "tags"), [("someone/thing-exl2", ()), ("someone/thing", ("exl3",)), ("someone/thing", ("exl2", "x"))]
 )
 def test_exl_is_a_quantisation_whatever_the_hub_infers(repo_id: str, tags: tuple[str, ...]) -> None:
-    assert judged(repo_id, "base_model:finetune:Qwen/Qwen3-8B", *tags).kind is Kind.QUANTIZED
+    assert classified(repo_id, "base_model:finetune:Qwen/Qwen3-8B", *tags).kind is Kind.QUANTIZED
 
 
 def test_a_packed_image_model_is_traced_by_its_name_and_one_that_only_begins_so_is_not() -> None:
-    packed = judged("someone/FLUX.1-dev-GGUF", "gguf")
+    packed = classified("someone/FLUX.1-dev-GGUF", "gguf")
     assert packed.foundation is not None
     assert packed.foundation.repo_id == "black-forest-labs/FLUX.1-dev"
-    assert judged("someone/FLUX.1-dev").foundation is None
+    assert classified("someone/FLUX.1-dev").foundation is None
 
 
 def test_a_base_is_its_own_foundation() -> None:
-    assert judged("Qwen/Qwen9-8B").foundation == Foundation("Qwen/Qwen9-8B", "qwen", "CN")
+    assert classified("Qwen/Qwen9-8B").foundation == Foundation("Qwen/Qwen9-8B", "qwen", "CN")
 
 
 def test_a_labs_instruct_version_of_its_own_base_is_a_finetune_of_it() -> None:
-    found = judged("Qwen/Qwen9-8B-Instruct", "base_model:finetune:Qwen/Qwen9-8B")
+    found = classified("Qwen/Qwen9-8B-Instruct", "base_model:finetune:Qwen/Qwen9-8B")
     assert (found.kind, found.foundation) == (Kind.FINETUNE, Foundation("Qwen/Qwen9-8B", "qwen", "CN"))
 
 
 def test_several_bases_make_a_merge_whose_parents_are_all_told() -> None:
-    found = judged("someone/thing", "base_model:merge:Qwen/Qwen3-8B", "base_model:merge:google/gemma-3-4b-it")
+    found = classified("someone/thing", "base_model:merge:Qwen/Qwen3-8B", "base_model:merge:google/gemma-3-4b-it")
     assert found.kind is Kind.MERGE
     assert {parent.repo_id for parent in found.lineage} == {"Qwen/Qwen3-8B", "google/gemma-3-4b-it"}
     assert "google/gemma-3-4b-it" in str(found.evidence["foundation"])
@@ -105,37 +105,37 @@ def test_several_bases_make_a_merge_whose_parents_are_all_told() -> None:
 
 def test_a_chain_is_followed_through_the_history_to_its_root() -> None:
     known = chain(("b/two", "c/three"), ("c/three", "Qwen/Qwen3-8B"))
-    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    found = classified("a/one", "base_model:finetune:b/two", known=known)
     assert [parent.repo_id for parent in found.lineage] == ["b/two", "c/three", "Qwen/Qwen3-8B"]
     assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
 
 
 def test_a_circle_ends_where_it_closes() -> None:
     known = chain(("b/two", "a/one"), ("a/one", "b/two"))
-    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    found = classified("a/one", "base_model:finetune:b/two", known=known)
     assert [parent.repo_id for parent in found.lineage] == ["b/two"]
     assert found.foundation is not None
 
 
 def test_a_circle_further_up_ends_where_it_closes() -> None:
     known = chain(("b/two", "c/three"), ("c/three", "b/two"))
-    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    found = classified("a/one", "base_model:finetune:b/two", known=known)
     assert [parent.repo_id for parent in found.lineage] == ["b/two", "c/three"]
     known = chain(("b/two", "c/three"), ("c/three", "d/four"), ("d/four", "c/three"))
-    found = judged("a/one", "base_model:finetune:b/two", known=known)
+    found = classified("a/one", "base_model:finetune:b/two", known=known)
     assert [parent.repo_id for parent in found.lineage] == ["b/two", "c/three", "d/four"]
 
 
 def test_a_format_of_a_labs_own_release_is_no_conversion_unless_it_is_of_another() -> None:
-    assert judged("google/thing-hf").kind is Kind.BASE
-    assert judged("google/thing-hf", "base_model:google/thing").kind is Kind.CONVERSION
-    assert judged("someone/thing-hf").kind is Kind.CONVERSION
+    assert classified("google/thing-hf").kind is Kind.BASE
+    assert classified("google/thing-hf", "base_model:google/thing").kind is Kind.CONVERSION
+    assert classified("someone/thing-hf").kind is Kind.CONVERSION
 
 
 def test_one_that_names_itself_states_no_base() -> None:
-    found = judged("a/one", "base_model:finetune:a/one")
+    found = classified("a/one", "base_model:finetune:a/one")
     assert (found.kind, found.lineage, found.foundation) == (Kind.UNKNOWN, (), None)
-    own = judged("Qwen/one", "base_model:quantized:qwen/ONE")
+    own = classified("Qwen/one", "base_model:quantized:qwen/ONE")
     assert (own.kind, own.lineage, own.foundation) == (Kind.BASE, (), Foundation("Qwen/one", "qwen", "CN"))
 
 
@@ -157,28 +157,31 @@ def test_a_relation_in_an_authors_own_word_is_said_as_it_is_stated(word: str, ki
     card = {"base_model": "a/base", "base_model_relation": word}
     found = classify({"id": "a/one", "cardData": card}, registry())
     assert found.kind is kind and [parent.repo_id for parent in found.lineage] == ["a/base"]
-    why = found.evidence["kind"][0]
-    assert (why.signal, why.value) == ("card", f"base_model_relation: {word}") and "nothing says" not in why.says
+    reason = found.evidence["kind"][0]
+    assert (reason.signal, reason.value) == (
+        "card",
+        f"base_model_relation: {word}",
+    ) and "not stated" not in reason.message
 
 
 def test_a_very_long_chain_comes_to_an_end() -> None:
     known = chain(*((f"a/{n}", f"a/{n + 1}") for n in range(100)))
-    assert len(judged("a/start", "base_model:finetune:a/0", known=known).lineage) <= 20
+    assert len(classified("a/start", "base_model:finetune:a/0", known=known).lineage) <= 20
 
 
 def test_a_missing_parent_is_the_root_as_far_as_anyone_knows() -> None:
-    found = judged("a/one", "base_model:finetune:gone/away")
+    found = classified("a/one", "base_model:finetune:gone/away")
     assert found.foundation == Foundation("gone/away", None, None)
 
 
 def test_a_repackagers_copy_in_the_middle_is_seen_through() -> None:
-    found = judged("someone/tuned", "base_model:finetune:unsloth/Qwen3-8B-bnb-4bit")
+    found = classified("someone/tuned", "base_model:finetune:unsloth/Qwen3-8B-bnb-4bit")
     assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
     assert [parent.repo_id for parent in found.lineage] == ["unsloth/Qwen3-8B-bnb-4bit", "Qwen/Qwen3-8B"]
 
 
 def test_a_copy_that_states_no_base_is_traced_by_its_name() -> None:
-    found = judged("unsloth/Qwen3-8B-GGUF", "gguf")
+    found = classified("unsloth/Qwen3-8B-GGUF", "gguf")
     assert found.foundation == Foundation("Qwen/Qwen3-8B", "qwen", "CN")
     assert "weak" in str(found.evidence["foundation"])
 
@@ -191,7 +194,7 @@ def test_a_copy_that_states_no_base_is_traced_by_its_name() -> None:
         ("deepseek-ai/thing", [], "gptq", Kind.QUANTIZED),
         ("deepseek-ai/thing-FP8", [], "fp8", Kind.QUANTIZED),
         ("deepseek-ai/thing", ["deepseek-ai/other"], "fp8", Kind.FINETUNE),
-        # Built on another house's, it was packed since.
+        # Built on another lab's, it was packed since.
         ("deepseek-ai/thing", ["Qwen/Qwen3-8B"], "fp8", Kind.QUANTIZED),
         ("deepseek-ai/thing", ["deepseek-ai/other", "Qwen/Qwen3-8B"], "fp8", Kind.QUANTIZED),
         ("someone/thing", [], "fp8", Kind.QUANTIZED),
@@ -207,4 +210,4 @@ def test_a_precision_that_a_model_was_born_in_is_no_quantisation(
     repo_id: str, bases: list[str], method: str, kind: Kind
 ) -> None:
     packed = {"quantization_config": {"quant_method": method}}
-    assert judged(repo_id, *(f"base_model:{base}" for base in bases), config=packed).kind is kind
+    assert classified(repo_id, *(f"base_model:{base}" for base in bases), config=packed).kind is kind

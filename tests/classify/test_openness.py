@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.classify import Classification, Known, classify, knows_nothing
+from monitor.classify import BaseModelInfo, Classification, classify, no_lookup
 from monitor.classify.result import Lookup
 from monitor.db.engine import now
 from monitor.enums import ARTEFACTS, Kind, LicenseClass
@@ -21,7 +21,7 @@ def registry() -> Registry:
     return load()
 
 
-def judged(repo_id: str = "someone/thing", known: Lookup = knows_nothing, **facts: Any) -> Classification:
+def classified(repo_id: str = "someone/thing", known: Lookup = no_lookup, **facts: Any) -> Classification:
     return classify({"id": repo_id, **facts}, registry(), known)
 
 
@@ -43,7 +43,7 @@ WEIGHTS = [{"rfilename": "model.safetensors"}]
     ],
 )
 def test_whether_it_can_be_had(facts: dict[str, Any], expected: str | None) -> None:
-    assert judged(**facts).availability == expected
+    assert classified(**facts).availability == expected
 
 
 def test_what_became_of_the_repository_outranks_what_it_was_judged_to_be() -> None:
@@ -66,7 +66,7 @@ def test_each_artefact_is_shown_by_a_link() -> None:
     files = [
         "model.safetensors", "train.py", "data_card.md", "checkpoint-500/model.safetensors", ".eval_results/mmlu.yaml",
     ]  # fmt: skip
-    found = judged(tags=["arxiv:2401.00001", "dataset:x/y"], siblings=[{"rfilename": file} for file in files])
+    found = classified(tags=["arxiv:2401.00001", "dataset:x/y"], siblings=[{"rfilename": file} for file in files])
     page = "https://huggingface.co/someone/thing"
     assert {name: (str(item.found), item.link) for name, item in found.artefacts.items()} == {
         "training_code": ("yes", f"{page}/blob/main/train.py"),
@@ -79,7 +79,7 @@ def test_each_artefact_is_shown_by_a_link() -> None:
 
 
 def test_what_nothing_shows_is_unknown_and_not_no() -> None:
-    found = judged(tags=["license:mit"], siblings=WEIGHTS)
+    found = classified(tags=["license:mit"], siblings=WEIGHTS)
     assert tuple(found.artefacts) == ARTEFACTS
     assert {item.found for item in found.artefacts.values()} == {"unknown"}
     shown = release_object(unrecorded({"id": "someone/thing"}, found, now(), "test"))["artefacts"]
@@ -87,15 +87,15 @@ def test_what_nothing_shows_is_unknown_and_not_no() -> None:
 
 
 def test_no_stands_only_where_the_lab_says_so() -> None:
-    assert judged("openai/gpt-oss-20b").artefacts["training_data"].as_json() == {
+    assert classified("openai/gpt-oss-20b").artefacts["training_data"].as_json() == {
         "found": "no",
         "link": "https://arxiv.org/abs/2508.10925",
     }
 
 
 def test_what_a_lab_is_known_to_publish_counts() -> None:
-    assert judged("EleutherAI/pythia-1b", tags=["license:apache-2.0"]).openness == "open-science"
-    assert judged("someone/pythia-1b", tags=["license:apache-2.0"]).openness == "open-weights"
+    assert classified("EleutherAI/pythia-1b", tags=["license:apache-2.0"]).openness == "open-science"
+    assert classified("someone/pythia-1b", tags=["license:apache-2.0"]).openness == "open-weights"
 
 
 CITING = ["license:apache-2.0", "arxiv:2406.11617", "dataset:OccultAI/illuminati_imatrix_v1"]
@@ -107,7 +107,7 @@ def test_what_was_built_on_another_model_is_no_open_science_by_what_it_cites(
     relation: str, code: dict[str, str]
 ) -> None:
     card = {"base_model": "x/y", "base_model_relation": relation, **code}
-    found = judged(tags=CITING, cardData=card, siblings=[*WEIGHTS, {"rfilename": "train.py"}])
+    found = classified(tags=CITING, cardData=card, siblings=[*WEIGHTS, {"rfilename": "train.py"}])
     assert (found.openness, found.artefacts["paper"].found) == ("open-weights", "unknown")
     trained = relation in {"finetune", "adapter", "distill"}
     assert found.artefacts["training_data"].found == ("yes" if trained else "unknown")
@@ -115,30 +115,30 @@ def test_what_was_built_on_another_model_is_no_open_science_by_what_it_cites(
 
 def test_a_merge_is_no_open_science_by_the_paper_of_its_method() -> None:
     tags = [*CITING, "mergekit", "merge", "base_model:merge:Darkhn/a", "base_model:merge:zerofata/b"]
-    found = judged("DarkArtsForge/Magistaroth-24B-v1.2", tags=tags)
+    found = classified("DarkArtsForge/Magistaroth-24B-v1.2", tags=tags)
     assert (found.kind, found.openness) == ("merge", "open-weights")
 
 
 def test_a_fine_tune_is_open_science_where_its_lab_is_known_to_have_published_all() -> None:
     card = {"base_model": "EleutherAI/pythia-1b", "base_model_relation": "finetune"}
-    found = judged("EleutherAI/pythia-1b-deduped", tags=["license:apache-2.0"], cardData=card)
+    found = classified("EleutherAI/pythia-1b-deduped", tags=["license:apache-2.0"], cardData=card)
     assert (found.kind, found.openness) == ("finetune", "open-science")
-    stranger = judged("someone/pythia-1b-tuned", tags=CITING, cardData=card)
+    stranger = classified("someone/pythia-1b-tuned", tags=CITING, cardData=card)
     assert (stranger.kind, stranger.openness) == ("finetune", "open-weights")
 
 
 def test_a_word_that_is_no_dataset_is_no_training_data() -> None:
     card = {"license": "mit", "datasets": ["custom", "our own data"]}
-    found = judged(cardData=card, tags=["arxiv:2401.00001"])
+    found = classified(cardData=card, tags=["arxiv:2401.00001"])
     assert (found.artefacts["training_data"].found, found.openness) == ("unknown", "open-weights")
 
 
-LLAMA = Known("x/llama", Kind.BASE, license="llama3.1", license_class=LicenseClass.COMMUNITY)
-FREE = Known("x/free", Kind.BASE, license="mit", license_class=LicenseClass.PERMISSIVE)
-SILENT = Known("x/silent", Kind.BASE, license_class=LicenseClass.UNDECLARED)
+LLAMA = BaseModelInfo("x/llama", Kind.BASE, license="llama3.1", license_class=LicenseClass.COMMUNITY)
+FREE = BaseModelInfo("x/free", Kind.BASE, license="mit", license_class=LicenseClass.PERMISSIVE)
+SILENT = BaseModelInfo("x/silent", Kind.BASE, license_class=LicenseClass.UNDECLARED)
 
 
-def history(repo_id: str) -> Known | None:
+def history(repo_id: str) -> BaseModelInfo | None:
     return {item.repo_id: item for item in (LLAMA, FREE, SILENT)}.get(repo_id)
 
 
@@ -161,13 +161,13 @@ def history(repo_id: str) -> Known | None:
     ],
 )
 def test_the_strictest_of_a_lineage_binds(tags: list[str], expected: tuple[str, str], conflicts: bool) -> None:
-    found = judged(known=history, tags=tags)
+    found = classified(known=history, tags=tags)
     assert (found.effective_license, found.effective_license_class) == expected
     assert (found.license_conflict is not None) == conflicts
 
 
 def test_a_conflict_says_what_contradicts_what() -> None:
-    found = judged(known=history, tags=["license:mit", "base_model:finetune:x/llama"])
+    found = classified(known=history, tags=["license:mit", "base_model:finetune:x/llama"])
     assert (found.license, found.license_class) == ("mit", "permissive")
     assert found.license_conflict == (
         "declares mit (permissive), and is built on x/llama, which is under llama3.1 (community)"
@@ -187,7 +187,7 @@ def test_a_conflict_says_what_contradicts_what() -> None:
 def test_what_declares_nothing_is_under_what_its_lab_published_it_under(
     repo_id: str, base: str | None, expected: tuple[str | None, str], conflict: str
 ) -> None:
-    found = judged(repo_id, known=history, tags=[f"base_model:finetune:{base}"] if base else [])
+    found = classified(repo_id, known=history, tags=[f"base_model:finetune:{base}"] if base else [])
     assert (found.license, found.license_class) == (None, "undeclared")
     assert (found.effective_license, found.effective_license_class) == expected
     assert (found.license_conflict or "").startswith(conflict)
@@ -195,6 +195,6 @@ def test_what_declares_nothing_is_under_what_its_lab_published_it_under(
 
 
 def test_an_other_licence_without_a_name_is_what_its_lab_published_it_under() -> None:
-    found = judged("black-forest-labs/FLUX.1-dev", tags=["license:other"])
+    found = classified("black-forest-labs/FLUX.1-dev", tags=["license:other"])
     assert (found.license, found.license_class) == ("other", "non-commercial")
-    assert judged("someone/FLUX.1-dev", tags=["license:other"]).license_class == "unknown"
+    assert classified("someone/FLUX.1-dev", tags=["license:other"]).license_class == "unknown"

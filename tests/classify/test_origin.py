@@ -16,12 +16,12 @@ def registry() -> Registry:
     return load()
 
 
-def judged(repo_id: str, **facts: Any) -> Classification:
+def classified(repo_id: str, **facts: Any) -> Classification:
     return classify({"id": repo_id, **facts}, registry())
 
 
 def about(text: str, **card: Any) -> Classification:
-    return judged("some-unknown-lab/thing", _organization={"details": text}, cardData=card)
+    return classified("some-unknown-lab/thing", _organization={"details": text}, cardData=card)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def about(text: str, **card: Any) -> Classification:
     ],
 )
 def test_the_registry_decides(namespace: str, lab: str, origin: str, kind: str) -> None:
-    found = judged(f"{namespace}/thing")
+    found = classified(f"{namespace}/thing")
     assert (found.lab is not None, found.origin, found.lab_kind) == (True, origin, kind)
     assert found.origin_confidence is not None
     assert found.origin_confidence > 0.9
@@ -48,15 +48,15 @@ def test_the_registry_decides(namespace: str, lab: str, origin: str, kind: str) 
 
 
 def test_a_former_name_is_the_same_lab() -> None:
-    assert judged("THUDM/x").lab == judged("zai-org/x").lab
+    assert classified("THUDM/x").lab == classified("zai-org/x").lab
 
 
 def test_the_case_of_a_namespace_does_not_matter() -> None:
-    assert judged("qWEN/thing").lab == "qwen"
+    assert classified("qWEN/thing").lab == "qwen"
 
 
 def test_where_files_are_stored_says_nothing() -> None:
-    found = judged("nobody-known/thing", tags=["region:us"])
+    found = classified("nobody-known/thing", tags=["region:us"])
     assert (found.origin, found.origin_confidence) == (None, None)
 
 
@@ -106,7 +106,7 @@ def test_a_seat_says_more_than_a_place_that_is_named() -> None:
 
 
 def test_a_repository_without_a_namespace_is_its_authors() -> None:
-    assert judged("thing", author="google").lab == "google"
+    assert classified("thing", author="google").lab == "google"
 
 
 def test_a_language_alone_is_too_weak() -> None:
@@ -126,11 +126,11 @@ def test_signals_of_one_country_add_up_and_those_of_another_take_away() -> None:
 
 
 def test_a_copy_has_its_publisher_and_the_originals_country_as_two_facts() -> None:
-    found = judged("unsloth/Qwen3-8B-GGUF", tags=["base_model:quantized:Qwen/Qwen3-8B"])
+    found = classified("unsloth/Qwen3-8B-GGUF", tags=["base_model:quantized:Qwen/Qwen3-8B"])
     assert found.foundation is not None
     assert (found.origin, found.foundation.origin, found.foundation.repo_id) == ("US", "CN", "Qwen/Qwen3-8B")
 
 
 def test_a_consortium_is_of_no_single_country() -> None:
-    assert judged("bigscience/bloom").origin == "INT"
-    assert judged("utter-project/EuroLLM-9B").origin == "EU"
+    assert classified("bigscience/bloom").origin == "INT"
+    assert classified("utter-project/EuroLLM-9B").origin == "EU"

@@ -20,7 +20,7 @@ def registry() -> Registry:
     return load()
 
 
-def judged(model: dict[str, Any]) -> Classification:
+def classified(model: dict[str, Any]) -> Classification:
     return classify(model, registry())
 
 
@@ -109,11 +109,11 @@ MODELS = fields(
 @settings(max_examples=400, deadline=None)
 @given(MODELS)
 def test_nothing_that_the_hub_could_send_raises(model: dict[str, Any]) -> None:
-    found = judged(model)
+    found = classified(model)
     assert found.params_total is None or found.params_total > 0
     assert found.origin_confidence is None or 0 <= found.origin_confidence <= 1
     assert (found.origin is None) or (found.origin_confidence is not None)
-    # And all of it can be told: the release object is made of it without failing too.
+    # The release object can be built from it too.
     assert release_object(unrecorded(model, found, now(), "test"))["kind"] == found.kind
 
 
@@ -122,7 +122,7 @@ def test_nothing_that_the_hub_could_send_raises(model: dict[str, Any]) -> None:
 def test_the_order_of_tags_does_not_matter(model: dict[str, Any], chance: Any) -> None:
     shuffled = list(model["tags"])
     chance.shuffle(shuffled)
-    one, other = judged(model), judged({**model, "tags": shuffled})
+    one, other = classified(model), classified({**model, "tags": shuffled})
     assert one == other
 
 
@@ -137,8 +137,10 @@ SIGNALS = st.lists(
 @given(SIGNALS, SIGNALS, st.booleans())
 def test_more_evidence_of_the_same_never_makes_it_less_sure(some: list[str], more: list[str], korean: bool) -> None:
     card = {"language": "ko"} if korean else {}
-    less = judged({"id": "unknown-group/x", "_organization": {"details": ". ".join(some)}})
-    full = judged({"id": "unknown-group/x", "_organization": {"details": ". ".join([*some, *more])}, "cardData": card})
+    less = classified({"id": "unknown-group/x", "_organization": {"details": ". ".join(some)}})
+    full = classified(
+        {"id": "unknown-group/x", "_organization": {"details": ". ".join([*some, *more])}, "cardData": card}
+    )
     assert (full.origin_confidence or 0) >= (less.origin_confidence or 0)
     assert full.origin in {None, "KR"}
     assert less.origin is None or full.origin == "KR"

@@ -1,4 +1,4 @@
-"""Every model of the recorded timeline: what is judged agrees with what its tags state."""
+"""Every model of the recorded timeline: what is classified agrees with what its tags state."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def test_every_piece_of_evidence_says_by_what_sign_what_stands_there_and_what_it
     models: list[dict[str, Any]],
 ) -> None:
     for model in models:
-        for judgement, items in classify(model, registry()).evidence.items():
-            for signal, value, says in items:
-                where = f"{model['id']}: {judgement}"
+        for name, items in classify(model, registry()).evidence.items():
+            for signal, value, message in items:
+                where = f"{model['id']}: {name}"
                 assert re.fullmatch("[a-z_ ]+", signal), where
                 assert isinstance(value, str) and value not in {"", "None"}, where
-                assert isinstance(says, str) and (says or judgement == "openness"), where
+                assert isinstance(message, str) and (message or name == "openness"), where
 
 
 def test_the_table_in_the_docs_is_what_comes_out(models: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.classify import Classification, Known, Parent, classify
+from monitor.classify import BaseModelInfo, Classification, Parent, classify
 from monitor.classify.size_names import from_name
 from monitor.classify.subject import has_weights
 from monitor.enums import Kind
@@ -27,7 +27,7 @@ def registry() -> Registry:
     return load()
 
 
-def judged(repo_id: str, **facts: Any) -> Classification:
+def classified(repo_id: str, **facts: Any) -> Classification:
     return classify({"id": repo_id, **facts}, registry())
 
 
@@ -124,12 +124,12 @@ def test_the_size_is_found_among_what_only_looks_like_one(number: str, front: st
 @pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize("total", [135_000_000, 8_030_261_248, 32_763_876_352, 405_853_388_800])
 def test_packing_is_undone(packing: str, total: int) -> None:
-    found = judged("someone/model", **shape(total, packing))
+    found = classified("someone/model", **shape(total, packing))
     assert found.params_source == "safetensors"
     assert found.params_total == pytest.approx(total, rel=0.0003)
 
 
-SAID_BY_TAGS = {"mlx", "nvfp4 beside fp8"}
+SAID_BY_TAGS = {"mlx", "nvfp4 with fp8"}
 """Packings of which nothing in the configuration tells."""
 SAID_BY_THE_CONFIGURATION = {
     "compressed-tensors w4a16", "compressed-tensors in groups of 32", "gptq in groups of 32", "gptq 3-bit", "bitnet"
@@ -142,29 +142,29 @@ def test_tags_and_configuration_tell_a_packing_each_alone(packing: str) -> None:
     total = 8_030_261_248
     facts = shape(total, packing)
     if packing not in SAID_BY_TAGS:
-        assert judged("someone/model", **facts | {"tags": []}).params_total == pytest.approx(total, rel=0.0003)
+        assert classified("someone/model", **facts | {"tags": []}).params_total == pytest.approx(total, rel=0.0003)
     if packing not in SAID_BY_THE_CONFIGURATION:
-        assert judged("someone/model", **facts | {"config": {}}).params_total == pytest.approx(total, rel=0.0003)
+        assert classified("someone/model", **facts | {"config": {}}).params_total == pytest.approx(total, rel=0.0003)
 
 
 @pytest.mark.parametrize(("name", "packing"), [("bnb", "bnb"), ("MXFP4", "mxfp4"), ("NVFP4", "nvfp4"), ("mlx", "none")])
 def test_a_name_alone_tells_a_packing(name: str, packing: str) -> None:
     weights = shape(8 * B, packing)["safetensors"]
-    assert judged(f"someone/model-{name}", safetensors=weights).params_total == pytest.approx(8 * B, rel=0.0003)
+    assert classified(f"someone/model-{name}", safetensors=weights).params_total == pytest.approx(8 * B, rel=0.0003)
 
 
 def test_values_packed_without_zero_points_are_counted_without_them() -> None:
     packing = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": False}
     weights = {"I32": B // 8, "F16": 100_000_000 + B // 128}
-    found = judged("someone/model", safetensors={"parameters": weights}, config={"quantization_config": packing})
+    found = classified("someone/model", safetensors={"parameters": weights}, config={"quantization_config": packing})
     assert found.params_total == B + 100_000_000
 
 
 def test_a_name_that_counts_otherwise_than_the_weights_is_told() -> None:
-    found = judged("someone/thing-7B", safetensors={"total": 3 * B})
+    found = classified("someone/thing-7B", safetensors={"total": 3 * B})
     assert found.params_total == 3 * B
     assert ("name", "7B", "disagrees") in found.evidence["params"]
-    assert len(judged("someone/thing-7B", safetensors={"total": 7 * B}).evidence["params"]) == 1
+    assert len(classified("someone/thing-7B", safetensors={"total": 7 * B}).evidence["params"]) == 1
 
 
 def rows(shared: Path) -> list[tuple[str, float, float | None]]:
@@ -178,7 +178,7 @@ def rows(shared: Path) -> list[tuple[str, float, float | None]]:
 def test_by_the_name_alone_no_curated_model_is_wrong(shared: Path) -> None:
     answered = 0
     for repo_id, total, active in rows(shared):
-        found = judged(repo_id)
+        found = classified(repo_id)
         if found.params_total is not None:
             answered += 1
             assert found.params_total == pytest.approx(total, rel=0.05), repo_id
@@ -192,7 +192,7 @@ def test_by_their_weights_curated_models_are_right(shared: Path, packing: str) -
     wrong = []
     table = rows(shared)
     for repo_id, total, active in table:
-        found = judged(repo_id, **shape(round(total), packing))
+        found = classified(repo_id, **shape(round(total), packing))
         if found.params_total != pytest.approx(total, rel=0.03):
             wrong.append((repo_id, total, found.params_total, found.params_source))
         elif active is not None and found.params_active != pytest.approx(active, rel=0.05):
@@ -203,7 +203,7 @@ def test_by_their_weights_curated_models_are_right(shared: Path, packing: str) -
 @pytest.mark.parametrize("name", CONFIGS)
 def test_arithmetic_from_a_configuration(name: str) -> None:
     config, total, active = CONFIGS[name]
-    found = judged("someone/nameless", config=config)
+    found = classified("someone/nameless", config=config)
     assert found.params_source == "config"
     assert found.params_total == pytest.approx(total * B, rel=0.03)
     assert found.params_active == pytest.approx(active * B, rel=0.05)
@@ -222,8 +222,8 @@ def test_arithmetic_from_a_configuration(name: str) -> None:
 )
 def test_an_encoder_beside_the_language_model_is_counted_to_the_unit(encoder: dict[str, Any], counted: int) -> None:
     config, _, _ = CONFIGS["gemma3-27b"]
-    alone = judged("someone/nameless", config={**config, "vision_config": {}}).params_total
-    both = judged("someone/nameless", config={**config, "vision_config": encoder}).params_total
+    alone = classified("someone/nameless", config={**config, "vision_config": {}}).params_total
+    both = classified("someone/nameless", config={**config, "vision_config": encoder}).params_total
     assert alone is not None and both is not None
     assert both - alone == counted
 
@@ -250,7 +250,7 @@ def test_attention_is_counted_to_the_unit(stated: dict[str, Any], heads: int) ->
     """``heads``: matrices of 1,024 times 64 in a layer."""
     plain = {"hidden_size": 1_024, "num_hidden_layers": 3, "num_attention_heads": 16, "vocab_size": 1_000}
     config = {**plain, "intermediate_size": 4_096, "tie_word_embeddings": True, **stated}
-    found = judged("someone/nameless", config=config)
+    found = classified("someone/nameless", config=config)
     assert found.params_total == 3 * (heads * 1_024 * 64 + 3 * 1_024 * 4_096) + 1_000 * 1_024
 
 
@@ -291,7 +291,7 @@ SPELLINGS = [
 )
 def test_each_lab_spells_it_in_its_own_way(config: dict[str, Any], word: str, others: str) -> None:
     def counts(config: dict[str, Any]) -> tuple[int | None, int | None]:
-        found = judged("someone/nameless", config=config)
+        found = classified("someone/nameless", config=config)
         return found.params_total, found.params_active
 
     without = {key: value for key, value in config.items() if key != word}
@@ -319,7 +319,7 @@ def test_each_lab_spells_it_in_its_own_way(config: dict[str, Any], word: str, ot
 )
 def test_the_layers_that_have_experts_are_counted(stated: dict[str, Any], sparse: int) -> None:
     plain = {**PLAIN, "num_hidden_layers": 6, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 500}
-    found = judged("someone/nameless", config={**plain, **stated})
+    found = classified("someone/nameless", config={**plain, **stated})
     attention, dense, expert = 1_024 * 80 * (16 + 2 + 2 + 16), 3 * 1_024 * 3_000, 3 * 1_024 * 500
     common = 6 * attention + (6 - sparse) * dense + sparse * 1_024 * 8 + 1_000 * 1_024
     assert found.params_total == common + sparse * 8 * expert
@@ -352,7 +352,7 @@ def test_the_layers_that_have_experts_are_counted(stated: dict[str, Any], sparse
 )
 def test_a_state_space_is_counted_to_the_unit(stated: dict[str, Any], layer: int) -> None:
     config = {"model_type": "mamba", "hidden_size": 1_024, "num_hidden_layers": 5, "vocab_size": 1_000}
-    assert judged("someone/nameless", config={**config, **stated}).params_total == 5 * layer + 1_000 * 1_024
+    assert classified("someone/nameless", config={**config, **stated}).params_total == 5 * layer + 1_000 * 1_024
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_a_state_space_is_counted_to_the_unit(stated: dict[str, Any], layer: int
     ],
 )
 def test_attention_over_a_latent_is_counted_to_the_unit(stated: dict[str, Any], attention: int) -> None:
-    found = judged("someone/nameless", config={**PLAIN, "kv_lora_rank": 256, **stated})
+    found = classified("someone/nameless", config={**PLAIN, "kv_lora_rank": 256, **stated})
     assert found.params_total == 4 * (attention + 3 * 1_024 * 3_000) + 1_000 * 1_024
 
 
@@ -376,7 +376,7 @@ def test_linear_attention_in_three_of_four_layers_is_counted_to_the_unit() -> No
         "linear_num_key_heads": 4, "linear_key_head_dim": 64, "linear_num_value_heads": 6, "linear_value_head_dim": 96,
         "full_attention_interval": 4,
     }  # fmt: skip
-    found = judged("someone/nameless", config={**PLAIN, **linear})
+    found = classified("someone/nameless", config={**PLAIN, **linear})
     keys, values = 4 * 64, 6 * 96
     other = 1_024 * (2 * keys + 2 * values + 2 * 6) + values * 1_024
     assert found.params_total == 1_024 * 80 * 36 + 3 * other + 4 * 3 * 1_024 * 3_000 + 1_000 * 1_024
@@ -385,14 +385,14 @@ def test_linear_attention_in_three_of_four_layers_is_counted_to_the_unit() -> No
 @pytest.mark.parametrize("layers", [1, 2, 4])
 def test_layers_that_convolve_are_counted_where_they_are(layers: int) -> None:
     kinds = ["conv"] * layers + ["full_attention"] * (4 - layers)
-    found = judged("someone/nameless", config={**PLAIN, "conv_L_cache": 3, "layer_types": kinds})
+    found = classified("someone/nameless", config={**PLAIN, "conv_L_cache": 3, "layer_types": kinds})
     mixing = (4 - layers) * 1_024 * 80 * 36 + layers * 4 * 1_024 * 1_024
     assert found.params_total == mixing + 4 * 3 * 1_024 * 3_000 + 1_000 * 1_024
 
 
 def test_an_encoder_of_images_alone_has_patches_and_positions_and_no_vocabulary() -> None:
     seen = {key: value for key, value in PLAIN.items() if key != "vocab_size"}
-    found = judged("someone/nameless", config={**seen, "patch_size": 16, "image_size": 224})
+    found = classified("someone/nameless", config={**seen, "patch_size": 16, "image_size": 224})
     layer = 1_024 * 80 * 36 + 3 * 1_024 * 3_000
     assert found.params_total == 4 * layer + 3 * 16 * 16 * 1_024 + 14 * 14 * 1_024
 
@@ -418,32 +418,32 @@ def test_packed_weights_and_a_configuration_tell_both(packing: str) -> None:
     for name, (config, total, active) in CONFIGS.items():
         facts = shape(round(total * B), packing)
         facts["config"] = {**config, **{key: value for key, value in facts["config"].items() if key != "model_type"}}
-        found = judged("someone/nameless", **facts)
+        found = classified("someone/nameless", **facts)
         assert found.params_source == "safetensors"
         assert found.params_total == pytest.approx(total * B, rel=0.03), (name, packing)
         assert found.params_active == pytest.approx(active * B, rel=0.05), (name, packing)
 
 
 def test_the_total_is_that_of_the_weights_and_the_active_count_that_of_the_configuration() -> None:
-    found = judged("someone/nameless", config=CONFIGS["qwen3-235b-a22b"][0], safetensors={"total": 235_093_634_560})
+    found = classified("someone/nameless", config=CONFIGS["qwen3-235b-a22b"][0], safetensors={"total": 235_093_634_560})
     assert (found.params_source, found.params_total) == ("safetensors", 235_093_634_560)
     assert found.params_active == pytest.approx(22.2 * B, rel=0.03)
 
 
 def test_plain_weights_of_another_size_are_not_those_that_the_lab_states() -> None:
-    found = judged("moonshotai/Kimi-K2-Vision-Tower", safetensors={"parameters": {"BF16": 400_000_000}})
+    found = classified("moonshotai/Kimi-K2-Vision-Tower", safetensors={"parameters": {"BF16": 400_000_000}})
     assert (found.params_source, found.params_total) == ("safetensors", 400_000_000)
 
 
 def test_weights_packed_in_an_unknown_way_are_not_counted() -> None:
     facts = {"safetensors": {"parameters": {"I32": B, "F16": 100_000_000}, "total": 1_100_000_000}}
-    assert judged("someone/nameless", **facts).params_total is None
-    assert judged("someone/nameless-7B", **facts).params_source == "name"
+    assert classified("someone/nameless", **facts).params_total is None
+    assert classified("someone/nameless-7B", **facts).params_source == "name"
 
 
 def test_a_copy_that_counts_otherwise_is_as_big_as_what_it_is_a_copy_of() -> None:
     tags = ["base_model:quantized:Qwen/Qwen3-30B-A3B"]
-    found = judged("someone/copy", tags=tags, safetensors={"total": 5 * B})
+    found = classified("someone/copy", tags=tags, safetensors={"total": 5 * B})
     assert (found.params_source, found.params_total) == ("base_model", 30_500_000_000)
 
 
@@ -464,25 +464,31 @@ def test_a_copy_that_counts_otherwise_is_as_big_as_what_it_is_a_copy_of() -> Non
     ],
 )
 def test_what_labs_state_where_the_name_does_not_tell(repo_id: str, total: float | None, active: float | None) -> None:
-    found = judged(repo_id)
+    found = classified(repo_id)
     counts = (found.params_total, found.params_active)
     assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
 
 
 def test_what_the_lab_states_outranks_what_its_files_count() -> None:
-    found = judged("openai/gpt-oss-120b", safetensors={"parameters": {"U8": 60 * B, "BF16": 2 * B}, "total": 62 * B})
+    found = classified(
+        "openai/gpt-oss-120b", safetensors={"parameters": {"U8": 60 * B, "BF16": 2 * B}, "total": 62 * B}
+    )
     assert found.params_source == "registry"
     assert (found.params_total, found.params_active) == (116_830_000_000, 5_130_000_000)
 
 
 def test_an_experts_count_is_never_taken_for_dense() -> None:
-    found = judged("someone/nameless-moe", safetensors={"total": 16 * B}, config={"model_type": "qwen3_moe"})
+    found = classified("someone/nameless-moe", safetensors={"total": 16 * B}, config={"model_type": "qwen3_moe"})
     assert (found.params_total, found.params_active) == (16 * B, None)
 
 
 def test_a_quantised_copy_is_as_big_as_what_it_is_a_copy_of() -> None:
-    def history(repo_id: str) -> Known | None:
-        return Known("lab/base", Kind.BASE, params_total=30 * B, params_active=3 * B) if repo_id == "lab/base" else None
+    def history(repo_id: str) -> BaseModelInfo | None:
+        return (
+            BaseModelInfo("lab/base", Kind.BASE, params_total=30 * B, params_active=3 * B)
+            if repo_id == "lab/base"
+            else None
+        )
 
     model = {"id": "someone/copy-GGUF", "tags": ["gguf", "base_model:quantized:lab/base"]}
     found = classify(model, registry(), history)
@@ -492,13 +498,13 @@ def test_a_quantised_copy_is_as_big_as_what_it_is_a_copy_of() -> None:
 
 def test_an_adapters_size_is_its_own() -> None:
     adapter = {"tags": ["base_model:adapter:Qwen/Qwen3-8B"], "safetensors": {"total": 40_000_000}}
-    assert judged("someone/Qwen3-8B-thing", **adapter).params_total == 40_000_000
-    assert judged("someone/Qwen3-8B-lora", tags=["base_model:adapter:Qwen/Qwen3-8B"]).params_total is None
+    assert classified("someone/Qwen3-8B-thing", **adapter).params_total == 40_000_000
+    assert classified("someone/Qwen3-8B-lora", tags=["base_model:adapter:Qwen/Qwen3-8B"]).params_total is None
 
 
 def test_a_draft_model_is_not_as_big_as_what_it_drafts_for() -> None:
-    assert judged("someone/Kimi-K2.5-DFlash").params_total is None
-    assert judged("someone/x-eagle3", tags=["base_model:finetune:openai/gpt-oss-20b"]).params_total is None
+    assert classified("someone/Kimi-K2.5-DFlash").params_total is None
+    assert classified("someone/x-eagle3", tags=["base_model:finetune:openai/gpt-oss-20b"]).params_total is None
 
 
 @pytest.mark.parametrize(
@@ -513,17 +519,17 @@ def test_a_draft_model_is_not_as_big_as_what_it_drafts_for() -> None:
     ],
 )
 def test_size_classes_begin_where_they_say(total: int, size: str) -> None:
-    assert judged("someone/thing", safetensors={"total": total}).size == size
+    assert classified("someone/thing", safetensors={"total": total}).size == size
 
 
 @pytest.mark.parametrize("total", [0, -1, True, "7B", None, 1.5, {}])
 def test_a_count_that_is_none_is_none(total: object) -> None:
-    assert judged("someone/thing", safetensors={"total": total}).params_total is None
+    assert classified("someone/thing", safetensors={"total": total}).params_total is None
 
 
 def _by_config(name: str, **changed: int) -> int:
     config, _, _ = CONFIGS[name]
-    total = judged("someone/nameless", config=config | changed).params_total
+    total = classified("someone/nameless", config=config | changed).params_total
     assert total is not None
     return total
 
@@ -578,5 +584,5 @@ def test_exponents_nested_settings_and_mixed_widths(
 
 
 def test_total_and_active_parameters_keep_their_places() -> None:
-    found = judged("Qwen/Qwen3-30B-A3B")
+    found = classified("Qwen/Qwen3-30B-A3B")
     assert (found.params_total, found.params_active) == (30_500_000_000, 3_300_000_000)

@@ -23,8 +23,8 @@ from monitor.labs import load
 def test_the_task_is_the_pipeline_tag_or_a_tag_that_names_one(
     facts: dict[str, object], task: str | None, modality: str | None
 ) -> None:
-    judged = classify({"id": "x/one", **facts}, load())
-    assert (judged.task, judged.modality) == (task, modality)
+    classified = classify({"id": "x/one", **facts}, load())
+    assert (classified.task, classified.modality) == (task, modality)
 
 
 @pytest.mark.parametrize(

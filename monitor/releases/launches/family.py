@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from monitor.classify.originals import NAME_LENGTH, unpacked
+from monitor.classify.originals import NAME_LENGTH, strip_packaging
 
 _SEPARATOR = re.compile(r"[-_ ]+")
 _SIZE = re.compile(r"(?:\d+x)?[ae]?\d+(?:\.\d+)?[bmkt](?:-?a\d+(?:\.\d+)?b)?|\d+(?:x\d+)?e|\d+bit")
@@ -25,7 +25,7 @@ def family_of(name: str) -> str:
 
     Never empty for a name that is not: one of nothing but sizes and variants is its own family.
     """
-    plain = unpacked(name[:NAME_LENGTH]).lower()
+    plain = strip_packaging(name[:NAME_LENGTH]).lower()
     words: list[str] = []
     for token in filter(None, _SEPARATOR.split(plain)):
         if token in _VARIANTS:

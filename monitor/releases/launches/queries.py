@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlmodel import Session, col
 
-from monitor.classify.originals import unpacked
+from monitor.classify.originals import strip_packaging
 from monitor.db.engine import now
 from monitor.models import COUNTED, Launch, Release, iso
 from monitor.releases.query import Query, to_tally
@@ -65,7 +65,7 @@ def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
 
 def precision_of(name: str) -> str | None:
     """The packing that a name states, in lower case: ``fp8``, ``gguf``, ``awq``; None where it states none."""
-    rest = name[len(unpacked(name)) :].strip("-_.").lower()
+    rest = name[len(strip_packaging(name)) :].strip("-_.").lower()
     return rest or None
 
 
