@@ -169,7 +169,7 @@ class Observation(NamedTuple):
     """One look at one repository: what a source saw, and when.
 
     ``facts`` is the Hub's own object (wire form, any field may be absent). ``exact_at`` is the moment of the
-    flip from private to public, where a webhook told it. ``history`` marks what nobody is to be told of,
+    flip from private to public, where a webhook told it. ``is_backfilled`` marks what nobody is to be told of,
     whenever it was made (backfill).
     """
 
@@ -177,9 +177,9 @@ class Observation(NamedTuple):
     repo_id: str
     facts: dict[str, Any]
     via: Via
-    seen_at: datetime
+    observed_at: datetime
     exact_at: datetime | None = None
-    history: bool = False
+    is_backfilled: bool = False
 
 
 QUEUES = ("polls", "hints", "feeds", "classify", "deliveries", "digests", "upkeep")

@@ -42,7 +42,7 @@ def found(url: str) -> Found:
     migrations.upgrade(engine)
     with db.transaction(engine) as session:
         looks = [
-            Observation(made_id(row["id"]), row["id"], row, Via.BACKFILL, datetime.now(UTC), history=True)
+            Observation(made_id(row["id"]), row["id"], row, Via.BACKFILL, datetime.now(UTC), is_backfilled=True)
             for row in rows
         ]
         record(session, looks, registry, lambda _session, _news: 0)

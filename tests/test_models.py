@@ -33,7 +33,9 @@ def test_a_script_that_imports_the_models_alone_keeps_revisions_and_search_text(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with create_engine(sqlite_url).connect() as connection:
-        before = connection.execute(text("SELECT json_extract(before, '$.license') FROM observed")).scalars().all()
-        words = connection.execute(text("SELECT words FROM release")).scalar_one()
+        before = (
+            connection.execute(text("SELECT json_extract(before, '$.license') FROM release_revision")).scalars().all()
+        )
+        words = connection.execute(text("SELECT search_text FROM release")).scalar_one()
     assert before == ["apache-2.0"]
     assert " zebra " in words

@@ -132,7 +132,7 @@ def _resumed(watcher: Watcher, name: str) -> str | None:
 def _recorded(watcher: Watcher, name: str, page: Page, following: str | None) -> int:
     moment = now()
     observations = [
-        Observation(hub_id, row["repo_id"], {}, Via.BACKFILL, page.seen_at, history=True)
+        Observation(hub_id, row["repo_id"], {}, Via.BACKFILL, page.seen_at, is_backfilled=True)
         for hub_id, row in page.classifications.items()
     ]
     with transaction(watcher.engine) as session:

@@ -240,7 +240,7 @@ def _token(hub: Hub, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _observation(facts: Facts, via: Via) -> Observation:
-    return Observation(hub_id=facts["_id"], repo_id=facts["id"], facts=facts, via=via, seen_at=now())
+    return Observation(hub_id=facts["_id"], repo_id=facts["id"], facts=facts, via=via, observed_at=now())
 
 
 # --- namespaces -------------------------------------------------------------------------------------------
@@ -257,10 +257,10 @@ def watch(watcher: Watcher, followed: Sequence[str] = ()) -> None:
         there = {row.name: row for row in session.scalars(select(Namespace))}
         labs = {name: lab.id if (lab := watcher.registry.of(name)) else None for name in wanted}
         for name in wanted.keys() & there.keys():
-            there[name].why, there[name].lab = wanted[name], labs[name]
+            there[name].reason, there[name].lab = wanted[name], labs[name]
         # Another worker may be at the same: what it has added or taken away is as wanted.
         fresh = [
-            {"name": name, "why": why, "lab": labs[name], "added_at": moment, "due_at": moment, **_UNSWEPT}
+            {"name": name, "reason": why, "lab": labs[name], "added_at": moment, "due_at": moment, **_UNSWEPT}
             for name, why in wanted.items()
             if name not in there
         ]
@@ -278,11 +278,11 @@ def due(watcher: Watcher, most: int = 10, *, hinted_only: bool = False) -> list[
             col(Namespace.due_at) <= moment,
             or_(col(Namespace.leased_until).is_(None), col(Namespace.leased_until) <= moment),
         )
-        .order_by(col(Namespace.hinted_at).is_(None), col(Namespace.due_at))
+        .order_by(col(Namespace.sweep_requested_at).is_(None), col(Namespace.due_at))
         .limit(most)
     )
     if hinted_only:
-        ready = ready.where(col(Namespace.hinted_at).is_not(None))
+        ready = ready.where(col(Namespace.sweep_requested_at).is_not(None))
     with reading(watcher.engine) as session:
         if session.scalars(ready.limit(1)).first() is None:
             return []
@@ -471,7 +471,7 @@ def _newest(known: dict[str, _Brief], listed: Iterable[Facts], at: datetime) -> 
 def _swept(
     session: Session, watcher: Watcher, name: str, began: datetime, newest: datetime | None, repositories: int
 ) -> None:
-    why = session.scalars(select(col(Namespace.why)).where(col(Namespace.name) == name)).first()
+    why = session.scalars(select(col(Namespace.reason)).where(col(Namespace.name) == name)).first()
     following = interval(watcher.hub_interval, newest, began, followed=why == "subscription")
     values = {
         "interval": following,
@@ -480,7 +480,7 @@ def _swept(
         "repositories": repositories,
         "failures": 0,
         "leased_until": None,
-        "hinted_at": None,
+        "sweep_requested_at": None,
         # A watched namespace that lists nothing is an alarm, not a success: its name may be written wrong.
         "error": None if repositories else "lists nothing: is its name written right (case matters)?",
     }
@@ -491,7 +491,7 @@ def hint(watcher: Watcher, namespaces: Sequence[str]) -> None:
     """Brings the sweeps of these namespaces forward to now."""
     with transaction(watcher.engine) as session:
         for row in session.scalars(select(Namespace).where(col(Namespace.name).in_(namespaces))):
-            row.due_at = row.hinted_at = now()
+            row.due_at = row.sweep_requested_at = now()
             session.add(row)
 
 

@@ -3,7 +3,7 @@
 from monitor.dates import iso
 from monitor.models import listeners
 from monitor.models.columns import Id, Json, Timestamp
-from monitor.models.delivery import Delivery, DeliveryState, Notice, Silence
+from monitor.models.delivery import Delivery, DeliveryState, Notice, OutageAlert
 from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
 from monitor.models.launch import Announcement, Launch
 from monitor.models.release import (
@@ -41,11 +41,11 @@ __all__ = [
     "Namespace",
     "Notice",
     "Outage",
+    "OutageAlert",
     "Poll",
     "Release",
     "ReleaseObservation",
     "ReleaseRevision",
-    "Silence",
     "SlackInstallation",
     "SlackSeen",
     "Subscription",

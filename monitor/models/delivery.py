@@ -78,20 +78,21 @@ class Delivery(SQLModel, table=True):
     trace: str | None = nullable_text()
 
 
-class Silence(SQLModel, table=True):
-    """A source (the Hub, a feed, a namespace) that has gone silent.
+class OutageAlert(SQLModel, table=True):
+    """An outage of a source (the Hub, a feed, a namespace) that operators are notified of.
 
-    The operators are told once it has lasted (``told_at``), and of its end once that has lasted (since ``back_at``).
-    Whoever sets ``told_at``, or deletes the row, writes the notices in the same transaction, so there is one of each.
+    They are notified once it has lasted (``notified_at``), and of its end once the source has answered for as long
+    (since ``back_at``). Whoever sets ``notified_at`` or deletes the row writes the notices in the same transaction, so
+    there is one of each.
     """
 
-    __tablename__: ClassVar[str] = "silence"
+    __tablename__: ClassVar[str] = "outage_alert"
 
     source: str = Field(sa_column=Column(Text, primary_key=True))
     since: datetime = timestamp()
-    says: str = required_text()
+    message: str = required_text()
     noticed_at: datetime = timestamp()
-    told_at: datetime | None = nullable_timestamp()
+    notified_at: datetime | None = nullable_timestamp()
     back_at: datetime | None = nullable_timestamp()
 
 

@@ -29,9 +29,9 @@ class Suppression(SQLModel, table=True):
     __tablename__: ClassVar[str] = "suppression"
 
     address: str = Field(sa_column=Column(Text, primary_key=True))
-    why: str = required_text()
+    reason: str = required_text()
     since: datetime = timestamp()
-    says: str | None = nullable_text()
+    message: str | None = nullable_text()
 
 
 class EmailConfirmation(SQLModel, table=True):
@@ -63,5 +63,5 @@ class EmailBounce(SQLModel, table=True):
     address: str = required_text(index=True)
     kind: str = required_text()
     status: str | None = nullable_text()
-    says: str | None = nullable_text()
+    message: str | None = nullable_text()
     at: datetime = timestamp()

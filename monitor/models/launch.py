@@ -47,7 +47,7 @@ class Launch(SQLModel, table=True):
     last_at: datetime = timestamp()
     opened_at: datetime = timestamp()
     settles_at: datetime = timestamp()
-    history: bool = Field(default=False)
+    is_backfilled: bool = Field(default=False)
 
 
 class Announcement(SQLModel, table=True):

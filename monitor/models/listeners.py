@@ -18,7 +18,7 @@ from monitor.models.search_text import build_search_text
 
 BY_DAY = ("downloads", "likes", "derivatives", "trending_rank")
 """Columns that move all the time: kept a day each, in ``adoption``."""
-UNKEPT = frozenset({"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "words", *BY_DAY})
+UNKEPT = frozenset({"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "search_text", *BY_DAY})
 """Columns whose changes are not kept by moment: they are in no answer, or follow from others, or are kept by day."""
 _RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
 _KEPT = frozenset(column.key for column in _RELEASE.columns if column.key not in UNKEPT)
@@ -55,5 +55,5 @@ def as_json_value(value: Any) -> Any:
 @event.listens_for(Release, "before_update")
 def _keep_search_text(_mapper: Any, _connection: Any, row: Release) -> None:
     words = build_search_text(row.repo_id, row.lab, row.tags)
-    if row.words != words:
-        row.words = words
+    if row.search_text != words:
+        row.search_text = words

@@ -49,7 +49,7 @@ class Release(StatedColumns, table=True):
 
     ``pending``: a placeholder without weights, not told yet. ``facts``: the Hub's own object, merged from
     every look; ``listed_digest``: of the facts as a hub-wide listing last had them. ``released_after``: the last
-    moment at which it was known not to be public. ``words``: what bare words of a query are looked up in.
+    moment at which it was known not to be public. ``search_text``: what bare words of a query are looked up in.
     ``derivatives``: how many others made something of it; ``trending_rank``: its place in the list of what trends,
     from 1, None where it is not in it.
     """
@@ -121,10 +121,10 @@ class Release(StatedColumns, table=True):
     likes: int | None = nullable_count()
     derivatives: int | None = nullable_count()
     trending_rank: int | None = nullable_count()
-    words: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    search_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     status: str = required_text()
     pending: bool = Field(default=False)
-    history: bool = Field(default=False)
+    is_backfilled: bool = Field(default=False)
     evidence: dict[str, Any] = json_object()
     facts: dict[str, Any] = json_object()
     facts_digest: str = required_text()
@@ -175,13 +175,13 @@ class Adoption(SQLModel, table=True):
 class ReleaseObservation(SQLModel, table=True):
     """The first time that each way of looking saw a release, but for the first of all: that stands in its row."""
 
-    __tablename__: ClassVar[str] = "sighting"
+    __tablename__: ClassVar[str] = "observation"
     __table_args__: ClassVar[Any] = (UniqueConstraint("release_id", "via"),)
 
     id: int | None = primary_key()
     release_id: int = Field(sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), nullable=False))
     via: str = required_text()
-    seen_at: datetime = timestamp()
+    observed_at: datetime = timestamp()
 
 
 class Change(SQLModel, table=True):
@@ -212,7 +212,7 @@ class Change(SQLModel, table=True):
     field: str = required_text()
     before: Any = Field(default=None, sa_column=Column(Json, nullable=True))
     after: Any = Field(default=None, sa_column=Column(Json, nullable=True))
-    because: str = required_text()
+    reason: str = required_text()
     event: str | None = nullable_text()
     waiting: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, index=True))
     since: Any = Field(default=None, sa_column=Column(Json, nullable=True))
@@ -224,8 +224,8 @@ class ReleaseRevision(SQLModel, table=True):
     ``before``: the columns that changed at ``at``, each with the value that it had before.
     """
 
-    __tablename__: ClassVar[str] = "observed"
-    __table_args__: ClassVar[Any] = (Index("ix_observed_at_release_id", "at", "release_id"),)
+    __tablename__: ClassVar[str] = "release_revision"
+    __table_args__: ClassVar[Any] = (Index("ix_release_revision_at_release_id", "at", "release_id"),)
 
     id: int | None = primary_key()
     release_id: int = Field(
@@ -246,6 +246,6 @@ class Correction(SQLModel, table=True):
     )
     field: str = required_text()
     value: Any = Field(default=None, sa_column=Column(Json, nullable=True))
-    because: str = required_text()
+    reason: str = required_text()
     at: datetime = timestamp()
     ended_at: datetime | None = nullable_timestamp()

@@ -35,7 +35,7 @@ class Outage(SQLModel, table=True):
     state: str = required_text()
     began_at: datetime = timestamp()
     ended_at: datetime | None = nullable_timestamp(index=True)
-    says: str | None = nullable_text()
+    message: str | None = nullable_text()
 
 
 class Namespace(SQLModel, table=True):
@@ -48,11 +48,11 @@ class Namespace(SQLModel, table=True):
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
     lab: str | None = nullable_text()
-    why: str = required_text()
+    reason: str = required_text()
     added_at: datetime = timestamp()
     swept_at: datetime | None = nullable_timestamp()
     due_at: datetime = timestamp(index=True)
-    hinted_at: datetime | None = nullable_timestamp()
+    sweep_requested_at: datetime | None = nullable_timestamp()
     leased_until: datetime | None = nullable_timestamp()
     interval: float = Field(default=0.0)
     repositories: int = Field(default=0)
@@ -96,7 +96,7 @@ class Hint(SQLModel, table=True):
     ``trace``: the id under which the logs speak of the request that brought it.
     """
 
-    __tablename__: ClassVar[str] = "hint"
+    __tablename__: ClassVar[str] = "webhook_event"
 
     id: int | None = primary_key()
     received_at: datetime = timestamp()

@@ -66,7 +66,7 @@ def forecast(session: Session, query: Query, newest: int = 0) -> Forecast:
         some = matching(query).where(released >= since)
         events = _count(session, _updates(query, since))
     releases = _count(session, some) if some is not None else 0
-    came = (col(Release.history).is_(False), col(Release.first_seen_at) >= start)
+    came = (col(Release.is_backfilled).is_(False), col(Release.first_seen_at) >= start)
     told = (_count(session, some.where(*came)) if some is not None else 0) + events
     shown = []
     if some is not None and newest:

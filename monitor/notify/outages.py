@@ -19,7 +19,7 @@ from sqlmodel import Session, col
 
 from monitor import stopping
 from monitor.db.engine import now, reading, transaction
-from monitor.models import Feed, Namespace, Notice, Poll, Silence, Subscription
+from monitor.models import Feed, Namespace, Notice, OutageAlert, Poll, Subscription
 from monitor.notify.identity import notice_key
 from monitor.notify.message import Channel, SendError
 from monitor.notify.retries import verdict
@@ -106,7 +106,7 @@ def watch(engine: Engine, hub_interval: float) -> int:
     """
     moment = now()
     with reading(engine) as session:
-        rows = {row.source: row for row in session.scalars(select(Silence))}
+        rows = {row.source: row for row in session.scalars(select(OutageAlert))}
         found = {item.source: item for item in silent(session, hub_interval, moment)}
     if found.keys() <= rows.keys() and all(_waits(row, source in found, moment) for source, row in rows.items()):
         return 0
@@ -122,62 +122,68 @@ def watch(engine: Engine, hub_interval: float) -> int:
         return _tell(session, lines, moment) if lines else 0
 
 
-def _hold(row: Silence) -> timedelta:
+def _hold(row: OutageAlert) -> timedelta:
     # That a token is refused is the Hub's word, and not for want of one.
     return timedelta(0) if row.source == CREDENTIALS else HOLD
 
 
-def _waits(row: Silence, silent_now: bool, moment: datetime) -> bool:
+def _waits(row: OutageAlert, silent_now: bool, moment: datetime) -> bool:
     """Whether there is nothing to be done about this silence now."""
     if silent_now:
-        return row.back_at is None and (row.told_at is not None or row.noticed_at + _hold(row) > moment)
-    return row.told_at is not None and row.back_at is not None and row.back_at + _hold(row) > moment
+        return row.back_at is None and (row.notified_at is not None or row.noticed_at + _hold(row) > moment)
+    return row.notified_at is not None and row.back_at is not None and row.back_at + _hold(row) > moment
 
 
-def _noticed(session: Session, item: Silent, moment: datetime) -> Silence:
+def _noticed(session: Session, item: Silent, moment: datetime) -> OutageAlert:
     """Keeps that a silence was noticed."""
-    row = Silence(source=item.source, since=item.since, says=item.says[:500], noticed_at=moment)
-    session.execute(insert_or_ignore(session, Silence), row.model_dump())
+    row = OutageAlert(source=item.source, since=item.since, message=item.says[:500], noticed_at=moment)
+    session.execute(insert_or_ignore(session, OutageAlert), row.model_dump())
     return row
 
 
 def _mark(session: Session, source: str, **values: datetime | None) -> bool:
     """Sets columns of a silence that were NULL, or sets them to NULL; False where another was faster."""
-    unset = [col(getattr(Silence, name)).is_(None) for name, value in values.items() if value is not None]
-    changed = session.execute(update(Silence).where(col(Silence.source) == source, *unset).values(**values))
+    unset = [col(getattr(OutageAlert, name)).is_(None) for name, value in values.items() if value is not None]
+    changed = session.execute(update(OutageAlert).where(col(OutageAlert.source) == source, *unset).values(**values))
     return bool(changed.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _begun(session: Session, row: Silence, moment: datetime) -> bool:
+def _begun(session: Session, row: OutageAlert, moment: datetime) -> bool:
     """Whether this silence is to be told now, and not by another."""
-    return row.told_at is None and row.noticed_at + _hold(row) <= moment and _mark(session, row.source, told_at=moment)
+    return (
+        row.notified_at is None
+        and row.noticed_at + _hold(row) <= moment
+        and _mark(session, row.source, notified_at=moment)
+    )
 
 
-def _over(session: Session, row: Silence, moment: datetime) -> bool:
+def _over(session: Session, row: OutageAlert, moment: datetime) -> bool:
     """The same for its end. A silence that nobody was told of ends without a word."""
-    if row.told_at is not None and row.back_at is None:
+    if row.notified_at is not None and row.back_at is None:
         _mark(session, row.source, back_at=moment)
-    if row.told_at is not None and (row.back_at or moment) + _hold(row) > moment:
+    if row.notified_at is not None and (row.back_at or moment) + _hold(row) > moment:
         return False
-    gone = session.execute(delete(Silence).where(col(Silence.source) == row.source))
-    return row.told_at is not None and bool(gone.rowcount == 1)  # type: ignore[attr-defined]
+    gone = session.execute(delete(OutageAlert).where(col(OutageAlert.source) == row.source))
+    return row.notified_at is not None and bool(gone.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _log(begun: Sequence[Silence], over: Sequence[Silence]) -> None:
+def _log(begun: Sequence[OutageAlert], over: Sequence[OutageAlert]) -> None:
     """One line, however many fall silent together, and one for each that is back."""
     if begun:
         names = [row.source for row in begun[:LINES]]
-        says = sorted({row.says for row in begun})[:3]
+        says = sorted({row.message for row in begun})[:3]
         log.error("sources have gone silent", number=len(begun), sources=names, says=says)
     for row in over:
         log.warning("a source is back", source=row.source, silent_since=row.since.isoformat())
 
 
-def _said_of_start(row: Silence) -> str:
-    return row.says if row.source == CREDENTIALS else f"{row.source} is silent since {_when(row.since)}: {row.says}"
+def _said_of_start(row: OutageAlert) -> str:
+    return (
+        row.message if row.source == CREDENTIALS else f"{row.source} is silent since {_when(row.since)}: {row.message}"
+    )
 
 
-def _said_of_end(row: Silence) -> str:
+def _said_of_end(row: OutageAlert) -> str:
     if row.source == CREDENTIALS:
         return f"The Hub accepts HF_TOKEN again, or none is set any more; it was refused since {_when(row.since)}"
     return f"{row.source} is back; it was silent since {_when(row.since)}"

@@ -152,7 +152,7 @@ def _standing(*where: Any) -> Select[Any]:
     )  # fmt: skip
     now_and_then = [getattr(table, name).label(f"{table.__tablename__}_{name}") for table in (Release, Adoption)
                     for name in MEASURES]  # fmt: skip
-    columns: list[Any] = [Release.id, Release.history, Adoption.day, *now_and_then]
+    columns: list[Any] = [Release.id, Release.is_backfilled, Adoption.day, *now_and_then]
     return select(*columns).join(Adoption, here, isouter=True).where(col(Release.pending).is_(False), tracked, *where)
 
 
@@ -170,14 +170,14 @@ def _keep(session: Session, row: Row[Any]) -> None:
 
 
 def _crossings(session: Session, row: Row[Any], wanted: Sequence[Line]) -> Iterator[News]:
-    if row.day is None and row.history:
+    if row.day is None and row.is_backfilled:
         return
     for line in wanted:
         before, after = getattr(row, f"adoption_{line.measure}"), getattr(row, f"release_{line.measure}")
         if line.reached(before) or not line.reached(after) or _told(session, row.id, line):
             continue
         change = Change(
-            release_id=row.id, at=now(), field=f"crossed {line.name}", before=before, after=after, because="adoption",
+            release_id=row.id, at=now(), field=f"crossed {line.name}", before=before, after=after, reason="adoption",
             event=str(Event.MOMENTUM),
         )  # fmt: skip
         session.add(change)

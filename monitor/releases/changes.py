@@ -25,7 +25,7 @@ def record_change(
     before: Any,
     after: Any,
     at: datetime,
-    because: str,
+    reason: str,
     *,
     tell: bool | None = None,
 ) -> Change:
@@ -35,7 +35,7 @@ def record_change(
     """
     assert row.id is not None
     before, after = (iso(value) if isinstance(value, datetime) else value for value in (before, after))
-    change = Change(release_id=row.id, at=at, field=name, before=before, after=after, because=because)
+    change = Change(release_id=row.id, at=at, field=name, before=before, after=after, reason=reason)
     if tell is not None:
         event = what_happened(name, before, after)
         if tell:

@@ -80,14 +80,14 @@ def parse_correction(text: str) -> tuple[str, Any]:
         raise CorrectionError(field, f"{field} {value!r}: {problem}") from None
 
 
-def add_corrections(session: Session, row: Release, values: Sequence[tuple[str, Any]], because: str) -> None:
+def add_corrections(session: Session, row: Release, values: Sequence[tuple[str, Any]], reason: str) -> None:
     """Writes corrections of a release; the earlier ones of the same fields end. Raises CorrectionError."""
-    if not because.strip():
+    if not reason.strip():
         raise CorrectionError("because", "a reason expected")
     assert row.id is not None
     end_corrections(session, row, [field for field, _ in values])
     for field, value in values:
-        made = Correction(release_id=row.id, field=field, value=value, because=because.strip()[:1_000], at=now())
+        made = Correction(release_id=row.id, field=field, value=value, reason=reason.strip()[:1_000], at=now())
         session.add(made)
     session.flush()
 
@@ -124,7 +124,7 @@ def apply_corrections(columns: dict[str, Any], corrections: Iterable[Correction]
             columns["origin_confidence"] = None if one.value is None else 1.0
         about = _ABOUT.get(one.field, one.field)
         shown = "unknown" if one.value is None else str(one.value)
-        why = {"signal": "correction", "value": f"{one.field}={shown}", "says": one.because}
+        why = {"signal": "correction", "value": f"{one.field}={shown}", "says": one.reason}
         evidence = columns["evidence"]
         columns["evidence"] = {**evidence, about: [why, *evidence.get(about, [])]}
     return columns

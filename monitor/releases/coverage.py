@@ -131,7 +131,7 @@ def watch(engine: Engine, hub_interval: float) -> None:
                 session.add(row)
         for name, one in current.items():
             if (name, one.state) not in there and one.since is not None:
-                session.add(Outage(source=name, state=one.state, began_at=one.since, says=one.says))
+                session.add(Outage(source=name, state=one.state, began_at=one.since, message=one.says))
 
 
 def blind(session: Session, since: datetime, until: datetime | None = None) -> list[tuple[datetime, datetime | None]]:

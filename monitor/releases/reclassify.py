@@ -22,7 +22,7 @@ from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
 BATCH = 500
 PASSES = 20
 """A child judged before its parent is judged again in the next pass; lineages are no longer than this."""
-BECAUSE = "reclassified"
+RECLASSIFIED = "reclassified"
 
 
 class ChangedValue(NamedTuple):
@@ -65,13 +65,15 @@ def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Changed
 
 
 def reclassify_releases(
-    session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE
+    session: Session, rows: list[Release], registry: Registry, reason: str = RECLASSIFIED
 ) -> list[ChangedValue]:
     """Judges some releases again, in the caller's transaction; returns what changed."""
-    return list(_batch(session, rows, registry, because))
+    return list(_batch(session, rows, registry, reason))
 
 
-def _batch(session: Session, rows: list[Release], registry: Registry, because: str = BECAUSE) -> Iterator[ChangedValue]:
+def _batch(
+    session: Session, rows: list[Release], registry: Registry, reason: str = RECLASSIFIED
+) -> Iterator[ChangedValue]:
     history, moment, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
     for row in rows:
         columns = release_columns(row.facts, classify(row.facts, registry, history))
@@ -81,7 +83,7 @@ def _batch(session: Session, rows: list[Release], registry: Registry, because: s
         differing = {name: value for name, value in judgements.items() if getattr(row, name) != value}
         for name, value in differing.items():
             if name in TRACKED_COLUMNS:
-                record_change(session, row, name, getattr(row, name), value, moment, because)
+                record_change(session, row, name, getattr(row, name), value, moment, reason)
             if name not in _REASONS:
                 yield ChangedValue(row.repo_id, name, getattr(row, name), value)
             setattr(row, name, value)
@@ -93,6 +95,6 @@ def _batch(session: Session, rows: list[Release], registry: Registry, because: s
             session.add(row)
 
 
-_REASONS = {"evidence", "origin_confidence", "words"}
+_REASONS = {"evidence", "origin_confidence", "search_text"}
 """Why, and in which words to search: what changes with a classification, or in how it is put."""
 _FACTS = {"repo_id", "namespace", "name", "created_at", "modified_at", "downloads", "likes"}

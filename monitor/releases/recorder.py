@@ -154,7 +154,7 @@ def _unchanged(session: Session, batch: dict[str, Observation]) -> set[str]:
     return {hub_id for hub_id, before in seen_so.items() if before == normalize(listed[hub_id].facts).digest}
 
 
-def mark_withdrawn(session: Session, row: Release, status: Status, at: datetime, because: str) -> None:
+def mark_withdrawn(session: Session, row: Release, status: Status, at: datetime, reason: str) -> None:
     """Marks a release whose repository is no longer public; its history stays."""
     if row.status == status:
         return
@@ -162,7 +162,7 @@ def mark_withdrawn(session: Session, row: Release, status: Status, at: datetime,
     session.refresh(row, ["status"], with_for_update=LOCK)
     if row.status == status:
         return
-    record_change(session, row, "status", row.status, str(status), at, because, tell=None if row.pending else True)
+    record_change(session, row, "status", row.status, str(status), at, reason, tell=None if row.pending else True)
     row.status = str(status)
     session.add(row)
 
@@ -203,8 +203,8 @@ def _record_new(
     # Where another worker was faster, what it wrote is the same, and it is told by that one.
     inserted = insert_absent(session, Release.__table__, rows, "hub_id")  # type: ignore[attr-defined]
     rows = [row for row in rows if row["hub_id"] in inserted]
-    done.learnt += sum(row["history"] for row in rows)
-    for new in _rows(session, [row["hub_id"] for row in rows if not row["history"]]).values():
+    done.learnt += sum(row["is_backfilled"] for row in rows)
+    for new in _rows(session, [row["hub_id"] for row in rows if not row["is_backfilled"]]).values():
         done.new.append(new)
         if not new.pending:
             done.news.append(News(new, str(Event.RELEASE)))
@@ -219,11 +219,11 @@ def _new_row(observation: Observation, columns: dict[str, Any], watch: _NewsRule
         "released_at": when[0],
         "released_after": when[1],
         "released_precision": when[2],
-        "first_seen_at": observation.seen_at,
+        "first_seen_at": observation.observed_at,
         "detected_via": str(observation.via),
         "status": str(Status.LIVE),
-        "history": not news,
-        "words": build_search_text(columns["repo_id"], columns["lab"], orjson.loads(columns["tags"])),
+        "is_backfilled": not news,
+        "search_text": build_search_text(columns["repo_id"], columns["lab"], orjson.loads(columns["tags"])),
         "listed_digest": columns["facts_digest"] if observation.via in _LISTED else None,
     }
 
@@ -235,7 +235,7 @@ def _released(
     if observation.exact_at is not None:
         return observation.exact_at, observation.exact_at, str(Precision.EXACT)
     if news and after is not None:
-        return observation.seen_at, min(after, observation.seen_at), str(Precision.WINDOW)
+        return observation.observed_at, min(after, observation.observed_at), str(Precision.WINDOW)
     return created, None, str(Precision.CREATED) if created else None
 
 
@@ -261,7 +261,7 @@ class _NewsRule:
         News is what we would have known, had it been public before: it is in a namespace that has been swept,
         it was made since we walk all that is made, or it turned public since then.
         """
-        if observation.history:
+        if observation.is_backfilled:
             return False, None
         swept_at = self._swept.get(observation.repo_id.partition("/")[0])
         made_since = self._since is not None and created is not None and created > self._since
@@ -270,7 +270,7 @@ class _NewsRule:
             bounds.append(swept_at)
         if made_since and self._walked is not None:
             bounds.append(self._walked)
-        since = self._since or observation.seen_at - BEFORE_FIRST_WALK
+        since = self._since or observation.observed_at - BEFORE_FIRST_WALK
         turned_since = observation.exact_at is not None and observation.exact_at > since
         news = swept_at is not None or made_since or turned_since
         return news, max(bounds, default=None)
@@ -291,7 +291,7 @@ def _mark_superseded(session: Session, rows: list[dict[str, Any]]) -> None:
 def _record_observations(session: Session, seen: Iterable[tuple[Release, Observation]]) -> None:
     """Keeps by which other ways than the first each was seen, once for each way."""
     values = [
-        {"release_id": row.id, "via": str(observation.via), "seen_at": observation.seen_at}
+        {"release_id": row.id, "via": str(observation.via), "observed_at": observation.observed_at}
         for row, observation in seen
         if row.detected_via != observation.via
     ]
@@ -312,7 +312,7 @@ def _record_again(session: Session, row: Release, observation: Observation, regi
     found = row.pending and has_weights(row.facts) is not False
     if found:
         promote_placeholder(row)
-        if not row.history and observation.seen_at - row.first_seen_at < MAX_NEWS_AGE:
+        if not row.is_backfilled and observation.observed_at - row.first_seen_at < MAX_NEWS_AGE:
             done.news.append(News(row, str(Event.RELEASE)))
     if now_known.digest == row.facts_digest and not returned and not found:
         done.same += 1
@@ -328,7 +328,7 @@ def _record_again(session: Session, row: Release, observation: Observation, regi
             "status",
             was,
             str(Status.LIVE),
-            observation.seen_at,
+            observation.observed_at,
             str(observation.via),
             tell=_notifies(row, observation),
         )
@@ -360,13 +360,13 @@ def _reclassify(
         setattr(row, name, value)
     row.facts, row.facts_digest = known.facts, known.digest
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
-    when, because = observation.seen_at, str(observation.via)
+    when, reason = observation.observed_at, str(observation.via)
     tell = _notifies(row, observation)
     for name, old in changes.items():
         doubled = name == "license_class" and "license" in changes
-        record_change(session, row, name, old, getattr(row, name), when, because, tell=None if doubled else tell)
+        record_change(session, row, name, old, getattr(row, name), when, reason, tell=None if doubled else tell)
     if not row.pending and classification.has_weights is not None and had_weights is not classification.has_weights:
-        record_change(session, row, "weights", had_weights, classification.has_weights, when, because, tell=tell)
+        record_change(session, row, "weights", had_weights, classification.has_weights, when, reason, tell=tell)
     if "repo_id" in changes:
         row.status = str(Status.RENAMED)
     if row.pending and classification.has_weights is not False:
@@ -375,7 +375,7 @@ def _reclassify(
 
 def _notifies(row: Release, observation: Observation) -> bool | None:
     """Whether a change is to be told; None: what happens to a placeholder is no event."""
-    return None if row.pending else not observation.history
+    return None if row.pending else not observation.is_backfilled
 
 
 MAX_NEWS_AGE = timedelta(days=1)
@@ -385,7 +385,7 @@ MAX_NEWS_AGE = timedelta(days=1)
 def promote_placeholder(row: Release) -> None:
     """Makes a release of what was kept as a placeholder by an older version, which took its weights for none."""
     row.pending = False
-    if row.history:
+    if row.is_backfilled:
         row.released_at, row.released_after = row.created_at, None
         row.released_precision = str(Precision.CREATED) if row.created_at else None
     else:
@@ -400,10 +400,10 @@ def _promote_with_weights(
     row.pending = False
     # A moment before it was first seen empty is when it turned public, not when its weights came.
     after = observation.exact_at is not None and observation.exact_at >= row.first_seen_at
-    row.released_at = observation.exact_at if after else observation.seen_at
+    row.released_at = observation.exact_at if after else observation.observed_at
     row.released_after = row.first_seen_at
     row.released_precision = str(Precision.WINDOW)
-    record_change(session, row, "weights", False, weights, observation.seen_at, str(observation.via), tell=False)
-    if not observation.history:
-        row.history = False
+    record_change(session, row, "weights", False, weights, observation.observed_at, str(observation.via), tell=False)
+    if not observation.is_backfilled:
+        row.is_backfilled = False
         done.news.append(News(row, str(Event.RELEASE)))

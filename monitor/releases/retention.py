@@ -69,7 +69,7 @@ def _past(engine: Engine, horizon: datetime) -> dict[str, int]:
         mark.value = max(mark.value, horizon.timestamp())
         session.add(mark)
     return {
-        "observed": _repeated(
+        "release_revision": _repeated(
             engine, lambda session: _deleted(session, ReleaseRevision, col(ReleaseRevision.at) < horizon)
         ),
         "change": _repeated(engine, lambda session: _changes_of_strangers(session, horizon)),

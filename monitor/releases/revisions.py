@@ -93,7 +93,7 @@ def _show(session: Session, moment: datetime) -> None:
         run("ALTER TABLE release_known ALTER COLUMN facts DROP NOT NULL")
     names = ", ".join("NULL" if name == "facts" else f'r."{name}"' for name in _NAMES)
     into = ", ".join(f'"{name}"' for name in _NAMES)
-    changed = f"SELECT o.release_id FROM {home}.observed AS o WHERE o.at > {literal}"  # noqa: S608
+    changed = f"SELECT o.release_id FROM {home}.release_revision AS o WHERE o.at > {literal}"  # noqa: S608
     newer = f"SELECT n.id FROM {home}.release AS n WHERE n.first_seen_at > {literal}"  # noqa: S608
     run(
         f"INSERT INTO release_known ({into}) SELECT {names} FROM {home}.release AS r "  # noqa: S608
@@ -113,7 +113,7 @@ def _show(session: Session, moment: datetime) -> None:
         "release": f"SELECT {of_now} FROM {home}.release AS r WHERE {unchanged} "  # noqa: S608
         f"UNION ALL SELECT {of_then} FROM release_known AS k",
         "change": f"SELECT * FROM {home}.change WHERE at <= {literal}",  # noqa: S608
-        "sighting": f"SELECT * FROM {home}.sighting WHERE seen_at <= {literal}",  # noqa: S608
+        "observation": f"SELECT * FROM {home}.observation WHERE observed_at <= {literal}",  # noqa: S608
         "adoption": f"SELECT * FROM {home}.adoption WHERE day < '{moment.date().isoformat()}'",  # noqa: S608
         "launch": f"SELECT * FROM {home}.launch WHERE opened_at <= {literal}",  # noqa: S608
         "announcement": _announced(home, literal),

@@ -205,7 +205,7 @@ def indexed(session: Session, asked: str, *, walked: bool = False) -> ColumnElem
         # A plus sign keeps SQLite from looking up what the index of words finds.
         ident: Any = literal_column("+release.id", Integer) if walked else col(Release.id)
         return cast(ColumnElement[bool], ident.in_(match.columns(column("rowid", Integer))))
-    words = func.array_to_tsvector(func.string_to_array(func.btrim(col(Release.words)), literal_column("' '")))
+    words = func.array_to_tsvector(func.string_to_array(func.btrim(col(Release.search_text)), literal_column("' '")))
     return words.op("@@")(sql_cast(asked, TSQUERY))
 
 

@@ -20,7 +20,7 @@ from monitor import __version__, db
 from monitor.enums import QUEUES
 from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import AllowanceSpent
-from monitor.models import Delivery, DeliveryState, Hint, Namespace, Poll, Silence, Subscription, Target
+from monitor.models import Delivery, DeliveryState, Hint, Namespace, OutageAlert, Poll, Subscription, Target
 from monitor.releases.counters import BUCKETS, counted
 from monitor.service import Service
 
@@ -109,7 +109,7 @@ def _sources(session: Session, moment: datetime) -> Iterator[Metric]:
     yield GaugeMetricFamily("hub_monitor_hints_waiting", "Words of the Hub's webhook not yet followed.", value=waiting)
     silent = GaugeMetricFamily("hub_monitor_silent_sources", "Sources that have gone silent.", labels=["kind"])
     kinds = dict.fromkeys(("poll", "namespace", "feed", "token"), 0)
-    for source in session.scalars(select(col(Silence.source)).where(col(Silence.told_at).is_not(None))):
+    for source in session.scalars(select(col(OutageAlert.source)).where(col(OutageAlert.notified_at).is_not(None))):
         kinds[source.partition(" ")[0]] += 1
     for kind, number in kinds.items():
         silent.add_metric([kind], number)

@@ -60,11 +60,11 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
         downloads = int(draw.paretovariate(0.7))
         row |= {
             "hub_id": f"{index:024x}", "repo_id": f"{owner}/{name}", "namespace": owner, "name": name,
-            "words": build_search_text(f"{owner}/{name}", row["lab"], row["tags"]), "created_at": moment,
+            "search_text": build_search_text(f"{owner}/{name}", row["lab"], row["tags"]), "created_at": moment,
             "modified_at": moment + timedelta(days=draw.expovariate(0.1)), "released_at": moment,
             "released_precision": "created", "first_seen_at": LAST + timedelta(seconds=index),
             "detected_via": "backfill", "downloads": downloads, "likes": int(downloads ** 0.4), "status": "live",
-            "pending": draw.random() < 0.01, "history": True, "facts_digest": normalize({"id": name}).digest,
+            "pending": draw.random() < 0.01, "is_backfilled": True, "facts_digest": normalize({"id": name}).digest,
             "derivatives": None, "trending_rank": None,
         }  # fmt: skip
         yield row
@@ -92,7 +92,7 @@ class Launches:
         if not fresh:
             return None
         return {"id": ident, "publisher": row["lab"], "family": family, "name": family, "first_at": moment,
-                "last_at": moment, "opened_at": moment, "settles_at": moment, "history": True}  # fmt: skip
+                "last_at": moment, "opened_at": moment, "settles_at": moment, "is_backfilled": True}  # fmt: skip
 
 
 def fill(engine: Engine, number: int) -> None:

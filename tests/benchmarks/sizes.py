@@ -46,7 +46,7 @@ def rows() -> dict[str, Callable[[int], tuple[Any, dict[str, Any]]]]:
         "change": lambda n: (
             Change,
             {"release_id": n % NUMBER + 1, "at": at + timedelta(seconds=n), "field": "license", "before": "mit",
-             "after": "apache-2.0", "because": "modified", "waiting": False},
+             "after": "apache-2.0", "reason": "modified", "waiting": False},
         ),
         "day of a tracked release": lambda n: (
             Adoption,

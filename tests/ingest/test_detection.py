@@ -170,7 +170,7 @@ def test_a_poll_that_fails_keeps_its_mark(house: House) -> None:
         assert row.state == mark
         assert row.failures == 1
     detection.poll(house.watcher, Via.CREATED)
-    assert house.release("x/two").history is False
+    assert house.release("x/two").is_backfilled is False
 
 
 def test_a_namespace_that_lists_nothing_is_an_alarm(house: House) -> None:
@@ -259,7 +259,7 @@ def test_a_chain_of_strangers_is_followed_on_the_hub_to_its_root(house: House) -
     third = house.release("c/third")
     assert third.foundation_repo_id == "Qwen/Qwen3-8B"
     assert [step["repo_id"] for step in third.lineage] == ["b/second", "a/first", "Qwen/Qwen3-8B"]
-    assert house.release("b/second").history
+    assert house.release("b/second").is_backfilled
     house.deliver()
     assert house.channel.told == [("release", "c/third")]
 

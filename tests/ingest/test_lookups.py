@@ -109,7 +109,7 @@ def test_what_stops_look_ups_does_not_stop_the_poll_that_made_them(house: House,
     house.hub.fail(kind, times=None, path_prefix="/api/models/a/base")  # type: ignore[arg-type]
     detection.poll(house.watcher, Via.CREATED)
     assert _poll(house, Via.CREATED).error is None
-    assert house.release("b/child").history is False
+    assert house.release("b/child").is_backfilled is False
 
 
 @pytest.mark.parametrize("refusal", [*REFUSALS, None])
@@ -212,7 +212,7 @@ def test_a_date_that_cannot_be_true_does_not_become_the_mark(house: House, date:
     for n in range(450):
         house.hub.add(model(f"y/burst-{n}"))
     house.look()
-    told = {name for name, row in house.releases().items() if not row.history}
+    told = {name for name, row in house.releases().items() if not row.is_backfilled}
     assert {f"y/burst-{n}" for n in range(450)} <= told
     poll = _poll(house, Via.CREATED)
     assert poll.state["mark"] < db.now().isoformat()
@@ -234,7 +234,7 @@ def test_a_bad_mark_of_an_older_version_heals_itself(house: House, bad: str, *, 
         house.hub.add(model(f"y/burst-{n}"))
     house.look()
     rows = house.releases()
-    assert all(f"y/burst-{n}" in rows and not rows[f"y/burst-{n}"].history for n in range(450))
+    assert all(f"y/burst-{n}" in rows and not rows[f"y/burst-{n}"].is_backfilled for n in range(450))
     state = _poll(house, Via.CREATED).state
     assert max(state["mark"], state["since"]) < db.now().isoformat()
 

@@ -35,7 +35,7 @@ def _speaks(house: House, *repo_ids: str) -> None:
 
 def _hinted(house: House) -> set[str]:
     with db.reading(house.engine) as session:
-        return set(session.scalars(select(col(Namespace.name)).where(col(Namespace.hinted_at).is_not(None))))
+        return set(session.scalars(select(col(Namespace.name)).where(col(Namespace.sweep_requested_at).is_not(None))))
 
 
 def test_an_entry_of_a_lab_brings_the_sweep_of_its_namespaces_forward(house: House) -> None:
@@ -176,7 +176,7 @@ def test_a_webhook_about_what_is_older_than_we_watch_tells_nobody(
     house.deliver()
     row = house.release("x/january")
     assert house.channel.told == []
-    assert (row.history, row.released_at) == (True, row.created_at)
+    assert (row.is_backfilled, row.released_at) == (True, row.created_at)
 
 
 def test_a_repository_made_in_january_that_turns_public_now_is_told_with_the_moment(house: House) -> None:

@@ -24,7 +24,7 @@ def watched(sqlite_engine: Engine) -> Engine:
         for n in range(1, 7)
     ]
     old = [
-        release(n, repo_id=f"x/m-{n}", released_at=now - timedelta(days=n), first_seen_at=began, history=True)
+        release(n, repo_id=f"x/m-{n}", released_at=now - timedelta(days=n), first_seen_at=began, is_backfilled=True)
         for n in (20, 40)
     ]
     with db.transaction(sqlite_engine) as session:
@@ -32,7 +32,7 @@ def watched(sqlite_engine: Engine) -> Engine:
         session.flush()
         for event, days in (("relicensed", 1), ("gated", 2), ("gated", 50)):
             because, at = "as listed", now - timedelta(days=days)
-            session.add(Change(release_id=old[0].id, at=at, field="x", because=because, event=event))
+            session.add(Change(release_id=old[0].id, at=at, field="x", reason=because, event=event))
     return sqlite_engine
 
 

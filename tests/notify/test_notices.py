@@ -176,7 +176,7 @@ def test_a_notice_that_failed_is_tried_again_under_its_key(operated: House) -> N
 
 def test_a_hundred_sources_that_fall_silent_together_are_one_notice(operated: House) -> None:
     with db.transaction(operated.engine) as session:
-        values = {"why": "registry", "added_at": db.now(), "due_at": db.now(), "failures": 5, "error": "404"}
+        values = {"reason": "registry", "added_at": db.now(), "due_at": db.now(), "failures": 5, "error": "404"}
         session.add_all(Namespace(name=f"n{number}", **values) for number in range(100))
     channel = Heard()
     look(operated, channel)

@@ -86,9 +86,9 @@ def test_a_line_is_told_once_to_those_who_asked_for_it(house: House) -> None:
 
 
 def test_a_line_is_put_into_words() -> None:
-    crossed = Change(release_id=1, field="crossed downloads>=1M", before=999_999, after=1_000_001, because="adoption")
+    crossed = Change(release_id=1, field="crossed downloads>=1M", before=999_999, after=1_000_001, reason="adoption")
     assert changed("momentum:7", crossed) == "1M downloads or more (from 999999 to 1000001)"
-    ranked = Change(release_id=1, field="crossed trending<=10", before=None, after=3, because="adoption")
+    ranked = Change(release_id=1, field="crossed trending<=10", before=None, after=3, reason="adoption")
     assert changed("momentum:8", ranked) == "among the first 10 that trend (from none to 3)"
 
 

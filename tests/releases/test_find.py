@@ -24,7 +24,7 @@ def test_by_its_name_its_former_name_or_not_at_all(engine: Engine) -> None:
                 field="repo_id",
                 before='Qwen/Old "Name"',
                 after=row.repo_id,
-                because="sweep",
+                reason="sweep",
             )
         )
     with transaction(engine) as session:
@@ -39,7 +39,7 @@ def test_ids_know_no_case_under_present_and_former_names(engine: Engine) -> None
         session.flush()
         assert row.id is not None
         renamed = Change(
-            release_id=row.id, at=now(), field="repo_id", before="Qwen/Old-Name", after=row.repo_id, because=""
+            release_id=row.id, at=now(), field="repo_id", before="Qwen/Old-Name", after=row.repo_id, reason=""
         )
         session.add(renamed)
     with transaction(engine) as session:

@@ -149,11 +149,11 @@ def test_an_own_copy_joins_its_original_however_late_it_comes(sqlite_engine: Eng
 
 def test_a_copy_that_joins_two_launches_of_one_batch_makes_them_one(sqlite_engine: Engine) -> None:
     rows = [
-        release("Qwen9-8B", T0, history=True),
-        release("Qwen9-4B", T0 + timedelta(days=5), history=True),
+        release("Qwen9-8B", T0, is_backfilled=True),
+        release("Qwen9-4B", T0 + timedelta(days=5), is_backfilled=True),
         copy("Qwen9-2B-FP8", T0 + timedelta(days=2.5), "Qwen/Qwen9-2B", namespace="Qwen"),
     ]
-    rows[2].history = True
+    rows[2].is_backfilled = True
     found = recorded(sqlite_engine, rows, [])
     assert set(found.values()) == {"Qwen/Qwen9-2B-FP8"}
     assert len(found) == 3
@@ -173,7 +173,7 @@ def test_the_launch_that_was_told_keeps_its_number_when_an_earlier_one_joins_it(
 def test_members_that_several_workers_see_at_the_same_moment_are_one_launch(engine: Engine) -> None:
     with db.transaction(engine) as session:
         times = {"added_at": T0, "swept_at": T0, "due_at": T0}
-        session.add(Namespace(name="Qwen", why="test", interval=60, **times))
+        session.add(Namespace(name="Qwen", reason="test", interval=60, **times))
     together = threading.Barrier(4)
     failures: list[BaseException] = []
 

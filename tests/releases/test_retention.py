@@ -57,7 +57,7 @@ def filled(engine: Engine) -> Engine:
             for key in (1, 2):
                 session.add(ReleaseRevision(release_id=key, at=at, before={"license": "mit"}))
                 for name in ("license", "repo_id", "crossed likes>=10"):
-                    session.add(Change(release_id=key, at=at, field=name, before="a", after="b", because="sweep"))
+                    session.add(Change(release_id=key, at=at, field=name, before="a", after="b", reason="sweep"))
         for days in (500, 450, 400, 5):
             session.add(Adoption(release_id=1, day=(NOW - timedelta(days=days)).date().isoformat(), downloads=days))
     return engine
@@ -84,12 +84,12 @@ def test_an_old_entry_of_a_feed_loses_its_summary_and_is_still_known(filled: Eng
 
 
 def test_of_the_old_past_goes_what_the_documentation_names(filled: Engine) -> None:
-    assert prune(filled, settings(keep_past_days=365)) == {"observed": 2, "change": 1, "adoption": 2}
+    assert prune(filled, settings(keep_past_days=365)) == {"release_revision": 2, "change": 1, "adoption": 2}
     assert count(filled, ReleaseRevision) == 2
     assert count(filled, Change, col(Change.release_id) == 1) == 6
     assert count(filled, Change, col(Change.release_id) == 2) == 5
     assert count(filled, Release) == 2
-    assert prune(filled, settings(keep_past_days=365)) == {"observed": 0, "change": 0, "adoption": 0}
+    assert prune(filled, settings(keep_past_days=365)) == {"release_revision": 0, "change": 0, "adoption": 0}
 
 
 def shown(engine: Engine, moment: datetime) -> list[Any]:
@@ -118,7 +118,7 @@ def test_much_goes_in_small_transactions_and_the_next_pass_goes_on(
         session.add(release(1, lab=None))
         session.flush()
         session.add_all([ReleaseRevision(release_id=1, at=OLD, before={}) for _ in range(45)])
-    passes = [prune(engine, settings(keep_past_days=365))["observed"] for _ in range(3)]
+    passes = [prune(engine, settings(keep_past_days=365))["release_revision"] for _ in range(3)]
     assert passes == [30, 15, 0]
 
 

@@ -28,9 +28,9 @@ def history(engine: Engine) -> Engine:
         session.add_all([release(n, origin="CN", params_total=n, released_at=DAY, tags=["a"]) for n in range(3)])
         session.add(release(7, pending=True, repo_id="hidden/placeholder"))
         subscribe(session, SubscriptionCreate("email", SECRET))
-        session.add(Suppression(address=SECRET, why="hard", since=DAY))
+        session.add(Suppression(address=SECRET, reason="hard", since=DAY))
         session.flush()
-        session.add(Change(release_id=1, at=DAY, field="license", before="mit", after=None, because="sweep"))
+        session.add(Change(release_id=1, at=DAY, field="license", before="mit", after=None, reason="sweep"))
     return engine
 
 

@@ -43,7 +43,7 @@ def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) 
         )
         seen = min(end, row.created + shift + timedelta(minutes=3))
         observations.append(
-            Observation(facts["_id"], row.repo_id, facts, Via.CREATED, seen, history=place < len(rows) - 12)
+            Observation(facts["_id"], row.repo_id, facts, Via.CREATED, seen, is_backfilled=place < len(rows) - 12)
         )
     if hostile:
         observations += [_hostile(name, end - timedelta(minutes=9)) for name in HOSTILE]
@@ -58,7 +58,7 @@ def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) 
         for place, space in enumerate(load().watched):
             at = end - timedelta(seconds=7 * place)
             session.add(
-                Namespace(name=space, why="registry", added_at=at, swept_at=at, due_at=end + timedelta(hours=1))
+                Namespace(name=space, reason="registry", added_at=at, swept_at=at, due_at=end + timedelta(hours=1))
             )
         for url in load().feeds[:6]:
             session.add(Feed(url=url, location=url, due_at=end + timedelta(minutes=4), read_at=end, failures=0))

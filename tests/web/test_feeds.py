@@ -98,9 +98,7 @@ def test_an_entry_keeps_its_id_and_says_when_it_changed(client: TestClient, sqli
     before = {item["url"]: item for item in client.get("/feed.json").json()["items"]}
     changed = datetime(2026, 6, 1, tzinfo=UTC)
     with db.transaction(sqlite_engine) as session:
-        session.add(
-            Change(release_id=1, at=changed, field="license", before="mit", after="apache-2.0", because="sweep")
-        )
+        session.add(Change(release_id=1, at=changed, field="license", before="mit", after="apache-2.0", reason="sweep"))
     after = client.get("/feed.json").json()["items"]
     assert {item["id"] for item in after} == {item["id"] for item in before.values()}
     moved = [item for item in after if item != before[item["url"]]]

@@ -38,7 +38,9 @@ def seen(engine: Engine, *facts: dict[str, object]) -> None:
             if session.get(Namespace, name) is None:
                 long_ago = db.now() - timedelta(days=1)
                 session.add(
-                    Namespace(name=name, why="test", added_at=long_ago, swept_at=long_ago, due_at=db.now(), interval=60)
+                    Namespace(
+                        name=name, reason="test", added_at=long_ago, swept_at=long_ago, due_at=db.now(), interval=60
+                    )
                 )
         session.flush()
         looks = [Observation(made_id(str(one["id"])), str(one["id"]), one, Via.SWEEP, db.now()) for one in facts]
@@ -197,7 +199,7 @@ def test_no_releases_and_a_blind_source_look_different(client: TestClient, sqlit
         session.get_one(Poll, "modified").state = {"complete": False}
         session.add(
             Namespace(
-                name="qwen", why="x", added_at=db.now(), due_at=db.now(), error="lists nothing: is its name right?"
+                name="qwen", reason="x", added_at=db.now(), due_at=db.now(), error="lists nothing: is its name right?"
             )
         )
     shown = client.get("/api/v1/coverage").json()

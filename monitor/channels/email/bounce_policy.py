@@ -40,7 +40,7 @@ def _is_new(session: Session, address: str, kind: str, report: bytes, status: st
         "address": address,
         "kind": kind,
         "status": status,
-        "says": says,
+        "message": says,
         "at": now(),
     }
     new = session.execute(insert_or_ignore(session, EmailBounce).returning(col(EmailBounce.id)), [row])

@@ -251,8 +251,8 @@ def exported(session: Session, address: str) -> dict[str, object]:
             {"asked_at": iso(row.created_at), "sent_at": iso(row.sent_at)} for row in session.scalars(letters)
         ],
         "bounces": [
-            {"kind": row.kind, "status": row.status, "says": row.says, "at": iso(row.at)}
+            {"kind": row.kind, "status": row.status, "says": row.message, "at": iso(row.at)}
             for row in session.scalars(bounces)
         ],
-        "suppressed": None if found is None else {"why": found.why, "since": iso(found.since), "says": found.says},
+        "suppressed": found and {"why": found.reason, "since": iso(found.since), "says": found.message},
     }

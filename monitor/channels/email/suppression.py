@@ -59,12 +59,12 @@ class Blocklist:
 
 
 _ALL = select(col(Suppression.address))
-_WHY = select(col(Suppression.why)).where(col(Suppression.address) == bindparam("address"))
+_WHY = select(col(Suppression.reason)).where(col(Suppression.address) == bindparam("address"))
 
 
 def suppress(session: Session, address: str, why: str, says: str | None) -> None:
     """Writes no more to an address: its subscriptions pause, what was waiting for them is dropped."""
-    row = {"address": address, "why": why, "since": now(), "says": (says or "")[:500] or None}
+    row = {"address": address, "reason": why, "since": now(), "message": (says or "")[:500] or None}
     session.execute(insert_or_ignore(session, Suppression), row)
     for subscription in of_address(session, address):
         if not subscription.paused:

@@ -164,7 +164,7 @@ def _told(session: Session, subscription: Subscription, release: Release) -> str
         return {DeliveryState.SENT: sent, DeliveryState.DEAD: dead}.get(DeliveryState(row.state), waiting)
     if not all(holds for _, holds in explain(parse(subscription.filter), release)):
         return "does not match"
-    if release.history:
+    if release.is_backfilled:
         return "matches, but was there before anybody watched, so it was no news"
     if release.first_seen_at < subscription.created_at:
         return "matches, but came before this subscription"

@@ -22,7 +22,9 @@ def link_announcements(session: Session, links: Iterable[tuple[str, str]]) -> in
     query = select(Release).where(col(Release.repo_id).in_(list(urls)), col(Release.announcement_url).is_(None))
     rows = list(session.scalars(query)) if urls else []
     for row in rows:
-        record_change(session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", tell=not row.history)
+        record_change(
+            session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", tell=not row.is_backfilled
+        )
         row.announcement_url = urls[row.repo_id]
         session.add(row)
     return len(rows)

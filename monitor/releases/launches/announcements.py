@@ -170,7 +170,7 @@ def mark_released(session: Session, rows: Sequence[Release], *, notified: bool =
                 announcement.url,
                 now(),
                 "feed",
-                tell=not notified and not row.history,
+                tell=not notified and not row.is_backfilled,
             )
             row.announcement_url = announcement.url
             session.add(row)

@@ -44,7 +44,7 @@ class Member(NamedTuple):
     family: str
     name: str
     at: datetime
-    history: bool
+    is_backfilled: bool
     copy_of: str | None
 
 
@@ -54,7 +54,7 @@ def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
     A lab of the registry that trains further on another's base launches a work of its own; a repackager launches
     nothing but bases. Of history, only what labs of the registry published is grouped.
     """
-    if row["pending"] or (row["history"] and not row["lab"]):
+    if row["pending"] or (row["is_backfilled"] and not row["lab"]):
         return None
     publisher = registry.of(row["namespace"])
     if publisher is not None and publisher.repackager and row["kind"] != Kind.BASE:
@@ -68,7 +68,7 @@ def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
         family=family_of(row["name"]),
         name=row["name"],
         at=row["released_at"] or row["first_seen_at"],
-        history=row["history"],
+        is_backfilled=row["is_backfilled"],
         copy_of=parent if parent and _namespace(parent) == row["namespace"] else None,
     )
 
@@ -98,7 +98,7 @@ def assign(session: Session, members: Sequence[Member | None], window: timedelta
     if not wanted:
         return [None] * len(members)
     session.flush()
-    _lock(session, {(one.publisher, one.family) for one in wanted if not one.history})
+    _lock(session, {(one.publisher, one.family) for one in wanted if not one.is_backfilled})
     launches = _Launches(session, wanted, window)
     for one in sorted(wanted, key=lambda item: (item.copy_of is not None, item.at, item.repo_id)):
         launches.place(one)
@@ -115,7 +115,7 @@ def _lock(session: Session, keys: set[_Key]) -> None:
 
 
 _LAUNCH: Table = Launch.__table__  # type: ignore[attr-defined]
-_MOVING = ("name", "first_at", "last_at", "opened_at", "settles_at", "history")
+_MOVING = ("name", "first_at", "last_at", "opened_at", "settles_at", "is_backfilled")
 _COLUMNS = ("publisher", "family", *_MOVING)
 
 
@@ -157,20 +157,20 @@ class _Launch:
     last_at: datetime
     opened_at: datetime
     settles_at: datetime
-    history: bool
+    is_backfilled: bool
     moved: bool = False
 
     def reaches(self, one: Member, window: timedelta) -> bool:
-        reach = REACH if self.history and one.history else window
+        reach = REACH if self.is_backfilled and one.is_backfilled else window
         return self.first_at - reach <= one.at <= self.last_at + reach
 
     def take(self, one: Member) -> None:
         """Widens it, so that it holds this member."""
         name = self.name if self.name in {self.family, one.name} else common_name(self.name, one.name) or self.family
         wider = one.at < self.first_at or one.at > self.last_at
-        if wider or name != self.name or (self.history and not one.history):
+        if wider or name != self.name or (self.is_backfilled and not one.is_backfilled):
             self.first_at, self.last_at = min(self.first_at, one.at), max(self.last_at, one.at)
-            self.history, self.name, self.moved = self.history and one.history, name, True
+            self.is_backfilled, self.name, self.moved = self.is_backfilled and one.is_backfilled, name, True
 
     def absorb(self, other: _Launch) -> None:
         """Widens it by another one, which is no more."""
@@ -178,7 +178,7 @@ class _Launch:
         self.opened_at = min(self.opened_at, other.opened_at)
         self.settles_at = max(self.settles_at, other.settles_at)
         self.name = self.family if other.name == other.family else common_name(self.name, other.name) or self.family
-        self.history, self.moved = self.history and other.history, True
+        self.is_backfilled, self.moved = self.is_backfilled and other.is_backfilled, True
 
 
 class _Launches:
@@ -197,7 +197,7 @@ class _Launches:
 
     def _known(self, row: Row[Any]) -> _Launch:
         values = (row.id, row.publisher, row.family, row.name, row.first_at, row.last_at, row.opened_at)
-        return self._by_id.setdefault(row.id, _Launch(*values, row.settles_at, row.history))
+        return self._by_id.setdefault(row.id, _Launch(*values, row.settles_at, row.is_backfilled))
 
     def place(self, one: Member) -> None:
         """Finds the launch of a member; those of what others are copies of are placed before."""
@@ -221,8 +221,8 @@ class _Launches:
 
     def _opened(self, one: Member, launches: list[_Launch]) -> _Launch:
         opened = now()
-        settles = opened if one.history else opened + self._window
-        made = _Launch(None, one.publisher, one.family, one.name, one.at, one.at, opened, settles, one.history)
+        settles = opened if one.is_backfilled else opened + self._window
+        made = _Launch(None, one.publisher, one.family, one.name, one.at, one.at, opened, settles, one.is_backfilled)
         launches.append(made)
         self._new.append(made)
         return made

@@ -141,4 +141,4 @@ _OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {"foundation": _fo
 
 
 def _has_word(release: Release, word: str) -> bool:
-    return f" {word}" in (release.words or build_search_text(release.repo_id, release.lab, release.tags))
+    return f" {word}" in (release.search_text or build_search_text(release.repo_id, release.lab, release.tags))

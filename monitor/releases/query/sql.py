@@ -203,7 +203,7 @@ def _foundation(value: str) -> ColumnElement[bool]:
 
 
 def _word(word: str) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = holds(col(Release.words), bindparam(None, f" {word}", String())) > 0
+    found: ColumnElement[bool] = holds(col(Release.search_text), bindparam(None, f" {word}", String())) > 0
     labs = labs_called(word)
     return or_(found, col(Release.lab).in_(labs)) if labs else found
 

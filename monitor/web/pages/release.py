@@ -195,11 +195,11 @@ def _timeline(session: Session, row: Release) -> list[Moment]:
     seen = select(ReleaseObservation).where(
         col(ReleaseObservation.release_id) == row.id, col(ReleaseObservation.via) != row.detected_via
     )
-    moments += [Moment(one.seen_at, "First observed", f"by {one.via}") for one in session.scalars(seen)]
+    moments += [Moment(one.observed_at, "First observed", f"by {one.via}") for one in session.scalars(seen)]
     changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
     for change in session.scalars(changes):
         what = NAMES.get(change.field, change.field)
-        says = f"{told(change.before)} → {told(change.after)} ({change.because})"
+        says = f"{told(change.before)} → {told(change.after)} ({change.reason})"
         moments.append(Moment(change.at, what, says))
     return sorted(moments, key=lambda moment: moment.at)
 

@@ -86,7 +86,7 @@ def test_a_hard_bounce_ends_the_letters_at_once(desk: Desk) -> None:
     desk.news(release("waiting"))
     assert report(desk, dsn(sent.sender)) == "suppressed"
     found = suppression(desk)
-    assert found is not None and found.why == "hard" and "no such user" in (found.says or "")
+    assert found is not None and found.reason == "hard" and "no such user" in (found.message or "")
     assert desk.deliver() == 0 and len(desk.sink.letters) == 1
     row = desk.subscriptions()[0]
     assert row.paused and "cannot be delivered" in (row.paused_because or "")
@@ -117,7 +117,7 @@ def test_soft_bounces_on_the_fifth_day_within_thirty_end_them(status: str, desk:
             pass_days(desk, 27 if number == 0 else 1)
     assert done == ["counted"] * 10 + ["suppressed", "suppressed"]
     found = suppression(desk)
-    assert found is not None and found.why == "soft"
+    assert found is not None and found.reason == "soft"
 
 
 def pass_days(desk: Desk, days: int) -> None:
@@ -176,7 +176,7 @@ def test_a_complaint_ends_them_by_the_letter_that_it_returns(desk: Desk) -> None
     returned = b"Return-Path: <" + sent.sender.encode() + b">\r\n" + sent.raw
     assert report(desk, arf(returned)) == "suppressed"
     found = suppression(desk)
-    assert found is not None and found.why == "complaint"
+    assert found is not None and found.reason == "complaint"
 
 
 def test_a_complaint_without_a_return_path_is_known_by_its_message_id(desk: Desk) -> None:

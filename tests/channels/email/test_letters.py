@@ -171,7 +171,7 @@ def test_an_update_says_what_changed_and_answers_the_first_letter(desk: Desk) ->
     desk.deliver()
     with transaction(desk.engine) as session:
         assert row.id is not None
-        change = Change(release_id=row.id, at=now(), field="license", before="apache-2.0", after="mit", because="sweep")
+        change = Change(release_id=row.id, at=now(), field="license", before="apache-2.0", after="mit", reason="sweep")
         session.add(change)
         session.flush()
         event = f"relicensed:{change.id}"

@@ -253,7 +253,7 @@ def test_everything_about_me_is_deleted_if_i_am_sure(desk: Desk) -> None:
 def test_that_an_address_must_not_be_written_to_is_not_forgotten(desk: Desk) -> None:
     mine = desk.subscriber()
     with transaction(desk.engine) as session:
-        session.add(Suppression(address=READER, why="complaint", since=now()))
+        session.add(Suppression(address=READER, reason="complaint", since=now()))
     act(desk, mine, "forget", sure="yes")
     assert desk.rows(Suppression) == 1 and desk.rows(Subscription) == 0
 

@@ -56,7 +56,7 @@ def test_the_answer_is_the_same_whether_or_not_an_address_is_known(desk: Desk) -
     answers |= {desk.sign_up(READER).text}  # within the ten minutes
     assert len(answers) == 1
     with transaction(desk.engine) as session:
-        session.add(Suppression(address="bad@example.org", why="hard", since=now()))
+        session.add(Suppression(address="bad@example.org", reason="hard", since=now()))
     assert desk.sign_up("bad@example.org").text in answers
 
 
@@ -234,7 +234,7 @@ def test_a_suppression_ends_by_a_new_confirmation_alone(desk: Desk) -> None:
     old = confirm_path(desk)
     with time_machine.travel(now() + timedelta(hours=1)) as clock:
         with transaction(desk.engine) as session:
-            session.add(Suppression(address=READER, why="complaint", since=now()))
+            session.add(Suppression(address=READER, reason="complaint", since=now()))
         assert desk.client.post(old).status_code == 200
         assert desk.rows(Suppression) == 1
         clock.shift(timedelta(hours=25))

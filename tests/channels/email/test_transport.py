@@ -258,7 +258,7 @@ def test_a_mailbox_that_is_not_there_is_not_written_to_again(desk: Desk) -> None
     assert desk.deliveries()[0].state == "dead" and desk.subscription(ident).paused
     with reading(desk.engine) as session:
         found = session.get(Suppression, READER)
-    assert found is not None and found.why == "hard"
+    assert found is not None and found.reason == "hard"
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_why_says_which_term_failed_and_what_was_told(office: Office) -> None:
 @pytest.mark.parametrize(
     ("columns", "subscribed_after", "reason"),
     [
-        ({"history": True}, False, "matches, but was there before anybody watched"),
+        ({"is_backfilled": True}, False, "matches, but was there before anybody watched"),
         ({}, True, "matches, but came before this subscription"),
         ({"pending": True}, False, "matches, and is told when its weights are there"),
         ({}, False, "matches now, but not when it came"),

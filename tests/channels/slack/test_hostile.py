@@ -46,7 +46,7 @@ def messages(draw: st.DrawFn) -> list[tuple[Message, Background]]:
     several = draw(st.sampled_from([1, 1, 1, 25]))
     event = draw(st.sampled_from(["release", "release", "relicensed:3", "gated:3"]))
     before, after = texts[:2]
-    change = Change(id=3, release_id=1, at=now(), field="license", before=before, after=after, because="sweep")
+    change = Change(id=3, release_id=1, at=now(), field="license", before=before, after=after, reason="sweep")
     subscription = Subscription(
         id="abc", target_id=1, channel="slack", target="C1", filter="origin:CN", typed=texts[7], digest="daily",
         created_by="x", created_at=now(), timezone="UTC",

@@ -72,7 +72,7 @@ def test_what_happens_later_is_told_in_the_thread_of_the_first_message(office: O
     with transaction(office.engine) as session:
         assert row.id is not None
         change = Change(
-            release_id=row.id, at=now(), field="license", before="qwen-research", after="apache-2.0", because="sweep"
+            release_id=row.id, at=now(), field="license", before="qwen-research", after="apache-2.0", reason="sweep"
         )
         session.add(change)
     office.news(row, event=f"relicensed:{change.id}")

@@ -39,7 +39,7 @@ def release(number: int = 0, **given_values: object) -> Release:
 def launch(ident: int) -> Launch:
     """A launch of this number."""
     times = {"first_at": NOW, "last_at": NOW, "opened_at": NOW, "settles_at": NOW}
-    return Launch(id=ident, publisher="q", family="f", name="f", history=False, **times)
+    return Launch(id=ident, publisher="q", family="f", name="f", is_backfilled=False, **times)
 
 
 MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
@@ -604,7 +604,7 @@ def changed(row: Release, word: str) -> Change:
     """A change of a release, as the history keeps it: an event, or a line that was crossed."""
     line = word in LINES
     field, event = (f"crossed {word}", "momentum") if line else ("x", word)
-    return Change(release_id=row.id, at=NOW, field=field, because="y", event=event)
+    return Change(release_id=row.id, at=NOW, field=field, reason="y", event=event)
 
 
 def words_of(row: Release, events: list[str]) -> set[str]:
