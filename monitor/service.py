@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from monitor import __version__, db, labs
-from monitor.channels import available
+from monitor.channels import available, launch_waits
+from monitor.channels.base import Channel
 from monitor.ingest import detection
 from monitor.ingest.detection import Watcher
 from monitor.ingest.feeds import reader as feeds
@@ -22,10 +24,10 @@ from monitor.notify import heartbeat, outbox
 from monitor.notify import outages as notices
 from monitor.notify.debounce import POLLS, settle
 from monitor.notify.matching import enqueue, lines
-from monitor.notify.message import Channel
 from monitor.notify.subscriptions import followed
 from monitor.releases import coverage
 from monitor.releases.adoption import Pass, track
+from monitor.releases.recorder import News
 from monitor.releases.retention import prune
 from monitor.releases.tally import merge
 from monitor.settings import Settings
@@ -92,9 +94,14 @@ class Service:
             allowance=self.allowance,
             registry=self.registry,
             hub_interval=self.settings.hub_interval,
+            enqueue=self.enqueue,
             launch_window=timedelta(seconds=self.settings.settle_window),
             ring=self.ring,
         )
+
+    def enqueue(self, session: Session, news: Sequence[News]) -> int:
+        """Writes the deliveries of news, as the channels declare when they are due; returns how many are new."""
+        return enqueue(session, news, launch_waits())
 
     def pace(self, hub_interval: float) -> None:
         """Looks at the Hub every so many seconds from now on; launches stay as wide as they were."""
@@ -128,7 +135,7 @@ class Service:
         """Keeps how releases fare, tells of lines that they crossed, and tidies the tally."""
         with db.reading(self.engine) as session:
             asked = lines(session)
-        done = track(self.engine, asked, enqueue)
+        done = track(self.engine, asked, self.enqueue)
         with db.transaction(self.engine) as session:
             merge(session)
         return done

@@ -11,6 +11,8 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
 from monitor import db
+from monitor.channels import launch_waits
+from monitor.channels.base import Channel
 from monitor.enums import Via
 from monitor.ingest import detection
 from monitor.ingest.detection import Watcher
@@ -21,6 +23,7 @@ from monitor.labs import Registry, load
 from monitor.models import Change, Feed, FeedEntry, Release
 from monitor.notify import outbox
 from monitor.notify.debounce import settle
+from monitor.notify.matching import enqueue
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
@@ -29,13 +32,11 @@ from tests.fakes.hub import ReplayHub
 WATCHED = ("Qwen", "google", "meta-llama")
 
 
-class Kept:
+class Kept(Channel):
     """A channel that keeps messages."""
 
     name = "kept"
-    pace = 0.0
-    can_edit = False
-    groups = True
+    can_thread = True
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -68,6 +69,7 @@ class House:
             allowance=self.allowance,
             registry=self.registry,
             hub_interval=60,
+            enqueue=lambda session, news: enqueue(session, news, launch_waits()),
         )
 
     def subscribe(self, query: str = "", target: str = "me", **wish: object) -> str:

@@ -1,102 +1,54 @@
-"""The ways to tell someone, one folder each. A new channel is a folder and a line in ``available``."""
+"""The channels: ways to notify subscribers, one folder each. A new channel is a folder and a line in ``CHANNELS``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from functools import cached_property
-from urllib.parse import urlsplit
+import pkgutil
+from functools import cache
 
 from sqlalchemy import Engine
 
-from monitor.channels.terminal import Terminal
-from monitor.channels.webhook import Webhook
-from monitor.models import Subscription
-from monitor.notify.message import Channel, Message, SendError
-from monitor.notify.outages import SupportsNotices
+from monitor.channels.base import Channel
+from monitor.notify.message import LaunchWaits
 from monitor.notify.subscriptions import SubscriptionError
 from monitor.settings import Settings
 
+CHANNELS = (
+    "monitor.channels.terminal:Terminal",
+    "monitor.channels.webhook:Webhook",
+    "monitor.channels.apprise:Apprise",
+    "monitor.channels.slack.transport:Slack",
+    "monitor.channels.email.transport:Email",
+)
+"""The class of each channel. They are imported when the first of them is needed: few commands notify anybody."""
 
-class Later:
-    """A channel whose libraries are imported by its first message: not every house uses every channel."""
 
-    def __init__(self, name: str, pace: float, make: Callable[[], Channel], *, can_edit: bool = False) -> None:
-        self.name, self.pace, self.can_edit, self._make = name, pace, can_edit, make
-        self.groups = True
-
-    @cached_property
-    def channel(self) -> Channel:
-        """The channel itself."""
-        return self._make()
-
-    def send(self, message: Message) -> str:
-        return self.channel.send(message)
-
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """Says a sentence, as the channel does. Raises SendError where it cannot."""
-        channel = self.channel
-        if not isinstance(channel, SupportsNotices):
-            raise SendError(f"{self.name} takes no notices", permanent=True)
-        return channel.notify(subscription, title, text, key, in_doubt=in_doubt)
+@cache
+def channel_classes() -> dict[str, type[Channel]]:
+    """The classes of all channels, by name, whether they are set up or not."""
+    classes: list[type[Channel]] = [pkgutil.resolve_name(path) for path in CHANNELS]
+    return {one.name: one for one in classes}
 
 
 def available(settings: Settings, engine: Engine) -> dict[str, Channel]:
-    """The channels that these settings allow, by name. Raises SettingsError for settings that cannot be."""
-    channels: list[Channel] = [
-        Terminal(),
-        Webhook(settings),
-        Later("apprise", 1.0, lambda: _apprise(settings)),
-        Later("slack", 1.0, lambda: _slack(settings, engine), can_edit=True),
-    ]
-    if settings.smtp_url is not None:
-        from monitor.channels.email import Email  # its pages and their libraries, which few commands need
-
-        channels.append(Email(settings, engine))
-    return {channel.name: channel for channel in channels}
+    """The channels that these settings set up, by name. Raises SettingsError for wrong settings."""
+    made = {name: one.create(settings, engine) for name, one in channel_classes().items()}
+    return {name: channel for name, channel in made.items() if channel is not None}
 
 
-def _apprise(settings: Settings) -> Channel:
-    from monitor.channels.apprise import Apprise
-
-    return Apprise(allow_private=settings.allow_private_targets)
-
-
-def _slack(settings: Settings, engine: Engine) -> Channel:
-    from monitor.channels.slack.transport import Slack
-
-    return Slack(settings, engine)
+def launch_waits() -> LaunchWaits:
+    """The prefixes of targets whose alerts wait for a launch, by channel."""
+    return {name: one.waits_for_launch for name, one in channel_classes().items() if one.waits_for_launch}
 
 
 def canonical_target(channel: str, target: str) -> str:
-    """One form of a target, so that one reader is one target however it is written; raises SubscriptionError."""
-    if channel == "slack":
-        from monitor.channels.slack.places import place_of
-
-        try:
-            place_of(target)
-        except ValueError as error:
-            raise SubscriptionError("target", str(error)) from None
-        return target
-    if channel == "webhook":
-        return _http_url(target)
-    if channel != "email":
-        return target
-    from monitor.channels.email import addresses
-
+    """One form of a target, however it is written. Raises SubscriptionError for one that the channel cannot use."""
     try:
-        return addresses.canonical(target, anywhere=True)
-    except addresses.AddressError as error:
+        return channel_classes()[channel].canonical_target(target)
+    except ValueError as error:
         raise SubscriptionError("target", str(error)) from None
 
 
-def _http_url(target: str) -> str:
-    """The address of a receiver of webhooks; raises SubscriptionError for what is none."""
-    try:
-        parts = urlsplit(target)
-        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        fine = False
-    if not fine or re.search(r"\s", target):
-        raise SubscriptionError("target", f"{target!r}: an http:// or https:// URL expected")
-    return target
+def describe_target(channel: str, target: str) -> str:
+    """A target with its channel, as messages of the program show it: without the secrets that it may hold."""
+    known = channel_classes().get(channel)
+    return f"{channel} {known.describe_target(target) if known is not None else target}"

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.channels import canonical_target
+from monitor.channels import canonical_target, describe_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
@@ -88,7 +88,7 @@ def _answer(session: Session, made: Subscription) -> None:
     """Says on standard error what a subscription is, what it would have told, and what to do next."""
     query = parse(made.filter)
     found = forecast(session, query)
-    lines = [f"{made.channel} {made.target} is told of {made.filter or 'everything'}"]
+    lines = [f"{describe_target(made.channel, made.target)} is told of {made.filter or 'everything'}"]
     if not made.operator:
         lines.append(f"In the last {DAYS} days that would have been {found.counted()}. {found.span()}".rstrip())
         if found.a_day >= BUSY and made.digest == Digest.IMMEDIATE:

@@ -16,7 +16,6 @@ from monitor.ingest.hub.client import FULL, PAGE, Trail
 from monitor.ingest.hub.rate_limiter import AllowanceSpent
 from monitor.ingest.hub.responses import models, public
 from monitor.models import Poll
-from monitor.notify.matching import enqueue
 from monitor.releases.classification import Classifications, classify_new
 from monitor.releases.recorder import insert_or_ignore, record
 
@@ -136,7 +135,9 @@ def _recorded(watcher: Watcher, name: str, page: Page, following: str | None) ->
         for hub_id, row in page.classifications.items()
     ]
     with transaction(watcher.engine) as session:
-        done = record(session, observations, watcher.registry, enqueue, page.classifications, watcher.launch_window)
+        done = record(
+            session, observations, watcher.registry, watcher.enqueue, page.classifications, watcher.launch_window
+        )
         session.execute(insert_or_ignore(session, Poll), {"name": name, "state": {}, "failures": 0})
         state = session.get_one(Poll, name)
         if following is None:

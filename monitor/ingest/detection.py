@@ -38,7 +38,7 @@ from monitor.ingest.lookups import Lookups
 from monitor.ingest.schedule import interval, jittered, next_poll_at
 from monitor.labs import Registry
 from monitor.models import FeedEntry, Hint, Namespace, Poll, Release, iso
-from monitor.notify.matching import enqueue, tell_announced
+from monitor.notify.matching import tell_announced
 from monitor.observability.logging import traced
 from monitor.observability.tracing import span
 from monitor.releases.adoption import update_popularity, update_trending_ranks
@@ -46,7 +46,7 @@ from monitor.releases.launches.announcement_links import link_announcements
 from monitor.releases.launches.announcements import announce, news
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.reclassify import reclassify_releases
-from monitor.releases.recorder import Recorded, insert_or_ignore, mark_withdrawn, record
+from monitor.releases.recorder import Recorded, Tell, insert_or_ignore, mark_withdrawn, record
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +69,8 @@ class Watcher:
     allowance: Allowance
     registry: Registry
     hub_interval: float
+    enqueue: Tell
+    """Writes the deliveries of news."""
     launch_window: timedelta = WINDOW
     ring: Callable[[str], None] = field(default=lambda _task: None)
     """Rung with ``deliver`` when deliveries were written, so that they go out at once."""
@@ -103,7 +105,7 @@ def poll(watcher: Watcher, via: Via, *, sparing: bool = False) -> Recorded | Non
         with transaction(watcher.engine) as session:
             row = session.get_one(Poll, str(via))
             row.state = state  # from the mark that could be used on, what was made since then is news
-            done = record(session, observations, watcher.registry, enqueue, window=watcher.launch_window)
+            done = record(session, observations, watcher.registry, watcher.enqueue, window=watcher.launch_window)
             done.changed += _gone(session, dict.fromkeys(_disabled(items), "disabled by the Hub"))
             if via is Via.TRENDING:
                 update_trending_ranks(session, [item["_id"] for item in shown])
@@ -124,7 +126,7 @@ def look_again(watcher: Watcher) -> Recorded:
     deeper = ancestors(watcher.engine, watcher.hub, watcher.allowance, watcher.registry, found)
     observations = [_observation(item, Via.CREATED) for item in (*deeper, *found)]
     with transaction(watcher.engine) as session:
-        done = record(session, observations, watcher.registry, enqueue, window=watcher.launch_window)
+        done = record(session, observations, watcher.registry, watcher.enqueue, window=watcher.launch_window)
         session.flush()
         roots = [item["id"] for item in found]
         built = select(Release).where(col(Release.foundation_repo_id).in_(roots), col(Release.repo_id).not_in(roots))
@@ -339,7 +341,7 @@ def sweep(watcher: Watcher, name: str) -> Recorded:
         newest = _newest(known, listed.values(), began)
         with transaction(watcher.engine) as session:
             done = (
-                record(session, observations, watcher.registry, enqueue, window=watcher.launch_window)
+                record(session, observations, watcher.registry, watcher.enqueue, window=watcher.launch_window)
                 if observations
                 else Recorded()
             )
@@ -542,7 +544,7 @@ def _follow(watcher: Watcher, hints: list[Hint], total: Recorded) -> None:
             seen = _observation(facts, Via.WEBHOOK)._replace(
                 exact_at=_exact(hints, plausible_hub_time(facts.get("createdAt")))
             )
-            done = record(session, [seen], watcher.registry, enqueue, window=watcher.launch_window)
+            done = record(session, [seen], watcher.registry, watcher.enqueue, window=watcher.launch_window)
             total.add(done)
         else:
             _withdrawn(session, last)

@@ -16,6 +16,7 @@ from monitor.db.engine import UTCDateTime, in_values, now
 from monitor.enums import UPDATES, Event, event_of
 from monitor.labs import Registry
 from monitor.models import Announcement, Delivery, DeliveryState, Id, Launch, Notice, Subscription
+from monitor.notify.message import LaunchWaits
 from monitor.notify.subscriptions import roll
 from monitor.observability.logging import trace
 from monitor.releases.launches.announcements import as_release
@@ -33,8 +34,10 @@ _FILTER = "subscription.filter"
 _COUNTED = {"preserve_rowcount": True}
 
 
-def enqueue(session: Session, news: Sequence[News]) -> int:
+def enqueue(session: Session, news: Sequence[News], launch_waits: LaunchWaits | None = None) -> int:
     """Writes a delivery for each subscription that wants one of these; returns how many are new.
+
+    ``launch_waits``: the targets whose immediate alerts wait until a launch is complete; without it none does.
 
     A filter that names events (``event:gated``) says itself what it wants to hear. The others hear of releases, and
     of what happens later to those that they were told of.
@@ -43,17 +46,17 @@ def enqueue(session: Session, news: Sequence[News]) -> int:
     filters = list(session.scalars(select(col(Subscription.filter)).where(*_active()).distinct()))
     choosy = [text for text in filters if _matcher(text).names_events]
     others = [text for text in filters if not _matcher(text).names_events]
+    waits = launch_waits or {}
     written = 0
     for item in news:
         happened = _happened(item)
         candidates = filters if Event.RELEASE in happened else choosy
         matching = [text for text in candidates if _matcher(text).holds(item.release, happened)]
         if matching:
-            written += _fan_out(session, item, in_values(session, _FILTER, matching))
+            written += _fan_out(session, item, waits, in_values(session, _FILTER, matching))
         if event_of(item.event) in UPDATES and others:
-            written += _fan_out(
-                session, item, col(Subscription.id).in_(_told(item)), in_values(session, _FILTER, others)
-            )
+            notified = col(Subscription.id).in_(_told(item))
+            written += _fan_out(session, item, waits, notified, in_values(session, _FILTER, others))
     return written
 
 
@@ -119,7 +122,7 @@ def _active() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool] | TextClause) -> int:
+def _fan_out(session: Session, item: News, launch_waits: LaunchWaits, *wanted: ColumnElement[bool] | TextClause) -> int:
     moment = now()
     chosen = select(
         col(Subscription.id),
@@ -129,7 +132,7 @@ def _fan_out(session: Session, item: News, *wanted: ColumnElement[bool] | TextCl
         literal(item.event),
         literal(str(DeliveryState.PENDING)),
         literal(moment, UTCDateTime()),
-        func.coalesce(col(Subscription.digest_due_at), _due(session, item, moment)),
+        func.coalesce(col(Subscription.digest_due_at), _due(session, item, moment, launch_waits)),
         literal(0),
         col(Subscription.digest_due_at).is_not(None),
         literal(trace(), Text()),
@@ -146,19 +149,18 @@ def lines(session: Session) -> set[str]:
     return {line for text in texts for line in _matcher(text).lines}
 
 
-WAITING = ("email", "apprise")
-"""Channels that can neither edit nor thread: those told there at once wait until a launch has settled."""
-
-
-def _due(session: Session, item: News, moment: datetime) -> ColumnElement[datetime]:
-    """When those are told who are told at once."""
+def _due(session: Session, item: News, moment: datetime, launch_waits: LaunchWaits) -> ColumnElement[datetime]:
+    """When an immediate alert is due: now, or for targets that wait when its launch is complete."""
     at_once: ColumnElement[datetime] = literal(moment, UTCDateTime())
     launch = session.get(Launch, item.release.launch_id) if item.release.launch_id is not None else None
     if launch is None or event_of(item.event) is not Event.RELEASE or launch.settles_at <= moment:
         return at_once
-    webhook = and_(col(Subscription.channel) == "slack", col(Subscription.target).startswith("https://"))
-    waits = or_(col(Subscription.channel).in_(WAITING), webhook)
-    return case((waits, literal(launch.settles_at, UTCDateTime())), else_=at_once)
+    waits = [
+        and_(col(Subscription.channel) == channel, col(Subscription.target).startswith(prefix, autoescape=True))
+        for channel, prefixes in launch_waits.items()
+        for prefix in prefixes
+    ]
+    return case((or_(*waits), literal(launch.settles_at, UTCDateTime())), else_=at_once) if waits else at_once
 
 
 class _Matcher(NamedTuple):

@@ -72,26 +72,33 @@ class Message:
 
     @property
     def target(self) -> str:
-        """The address: a Slack channel, a mail address, a URL."""
+        """The address that the channel sends to, as the subscription names it."""
         return self.subscription.target
 
 
-class Channel(Protocol):
-    """A way to tell someone. ``pace`` is the seconds between two messages to one target.
+LaunchWaits = Mapping[str, tuple[str, ...]]
+"""By channel, the prefixes of the targets whose immediate alerts wait until a launch is complete."""
 
-    ``can_edit``: a message that was sent can be changed, so that one message tells a launch whose members arrive one
-    by one. Such a channel is handed ``Message.whole``; every other one, what is new and no more. ``groups``: many
-    releases at one moment, or members of one launch, are one message; a program had rather have one each, under an id
-    that does not depend on what else came at that moment.
+
+class OutboxChannel(Protocol):
+    """What the outbox needs of a channel. ``pace``: seconds between two messages to one target.
+
+    ``can_edit``: a sent message can be changed, so one message lists a launch whose members arrive one by one. Only
+    such a channel gets ``Message.whole``; every other one gets what is new and no more. ``can_thread``: a message can
+    answer an earlier one, so an update gets ``Message.first_receipt``. ``groups``: many releases at the same time, or
+    members of one launch, are one message; programs prefer one message for each, under an id that does not depend on
+    what else came at that time. ``logs_sent``: each sent message is logged, too.
     """
 
     name: str
     pace: float
     can_edit: bool
+    can_thread: bool
     groups: bool
+    logs_sent: bool
 
     def send(self, message: Message) -> str:
-        """Sends and returns a receipt, or raises SendError (ChannelRateLimited: before anything was sent)."""
+        """Sends a message and returns its receipt. Raises SendError (ChannelRateLimited: before anything was sent)."""
 
 
 def trial(subscription: Subscription) -> Message:

@@ -21,7 +21,7 @@ from monitor import stopping
 from monitor.db.engine import now, reading, transaction
 from monitor.models import Feed, Namespace, Notice, OutageAlert, Poll, Subscription
 from monitor.notify.identity import notice_key
-from monitor.notify.message import Channel, SendError
+from monitor.notify.message import OutboxChannel, SendError
 from monitor.notify.retries import verdict
 from monitor.releases.coverage import token_refused
 from monitor.releases.recorder import insert_or_ignore
@@ -205,7 +205,7 @@ def _tell(session: Session, lines: list[str], moment: datetime) -> int:
     return len(idents)
 
 
-def send(engine: Engine, channels: Mapping[str, Channel], *, most: int = 100) -> int:
+def send(engine: Engine, channels: Mapping[str, OutboxChannel], *, most: int = 100) -> int:
     """Sends the notices that are due; returns how many went."""
     sent = 0
     for _ in range(most):
@@ -235,7 +235,7 @@ def _lease(engine: Engine) -> tuple[Notice, Subscription] | None:
         return row, session.get_one(Subscription, row.subscription_id)
 
 
-def _send(engine: Engine, channels: Mapping[str, Channel], notice: Notice, subscription: Subscription) -> int:
+def _send(engine: Engine, channels: Mapping[str, OutboxChannel], notice: Notice, subscription: Subscription) -> int:
     key = notice_key(subscription, notice.title, notice.text)
     receipt, error, again, attempts = None, None, None, notice.attempts
     try:

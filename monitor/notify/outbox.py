@@ -27,7 +27,7 @@ from monitor.db.engine import UTCDateTime, now, reading, transaction
 from monitor.enums import Digest, Event
 from monitor.models import Delivery, DeliveryState, Launch, Release, Subscription, Target
 from monitor.notify.identity import changes_told, event_id, message_key
-from monitor.notify.message import Channel, ChannelRateLimited, Item, Message, SendError
+from monitor.notify.message import ChannelRateLimited, Item, Message, OutboxChannel, SendError
 from monitor.notify.retries import verdict
 from monitor.notify.subscriptions import pause
 from monitor.observability.tracing import span
@@ -52,7 +52,9 @@ PATIENCE, NAP = 2.0, 0.2
 """Seconds for which sending waits, with nothing leased, until a channel may send again, and between two looks."""
 
 
-def work(engine: Engine, channels: Mapping[str, Channel], *, most: int = 1_000, digest: bool | None = None) -> int:
+def work(
+    engine: Engine, channels: Mapping[str, OutboxChannel], *, most: int = 1_000, digest: bool | None = None
+) -> int:
     """Sends what is due until nothing is or ``most`` messages went; returns how many went.
 
     ``digest``: only digests, or only what is told at once; both where it is None.
@@ -104,7 +106,7 @@ class _Outcome:
 # --- taking -----------------------------------------------------------------------------------------------
 
 
-def _take(engine: Engine, channels: Mapping[str, Channel], size: int, digest: bool | None) -> list[_Taken]:
+def _take(engine: Engine, channels: Mapping[str, OutboxChannel], size: int, digest: bool | None) -> list[_Taken]:
     """Leases up to ``size`` targets of one channel, and marks the next message of each as under way."""
     moment = now()
     with reading(engine) as session:
@@ -152,7 +154,7 @@ def _due(moment: datetime, digest: bool | None) -> tuple[ColumnElement[bool], ..
 
 
 def _messages(
-    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None, channel: Channel
+    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None, channel: OutboxChannel
 ) -> list[_Taken]:
     """The next message of each target, with all that it tells, marked as under way."""
     most = MOST if channel.groups or digest is not False else 1
@@ -180,13 +182,14 @@ def _messages(
         subscription = _sent_for(key, theirs)
         since = min((row.attempted_at for row in rows if row.attempted_at is not None), default=None)
         launch = launches.get(_launch(main)) if subscription.digest == Digest.IMMEDIATE else None
-        before = _told_before(session, first) if launch is not None else []
+        follows = launch is not None and (channel.can_edit or channel.can_thread)
+        before = _told_before(session, first) if follows else []
         message = Message(
             key,
             subscription,
             items,
             in_doubt=since is not None,
-            first_receipt=before[0].receipt if before else _first_receipt(session, main),
+            first_receipt=_receipt_to_answer(session, channel, before, main),
             since=since,
             launch=launch,
             launches={ident: launches[ident] for ident in {row.launch_id for row in main} if ident in launches},
@@ -339,6 +342,15 @@ def _alone(session: Session, before: list[Delivery]) -> bool:
     return session.scalars(others.limit(1)).first() is None
 
 
+def _receipt_to_answer(
+    session: Session, channel: OutboxChannel, before: Sequence[Delivery], rows: Sequence[Delivery]
+) -> str | None:
+    """The receipt of the message that this one updates: the first about its launch, or about its release."""
+    if before:
+        return before[0].receipt
+    return _first_receipt(session, rows) if channel.can_thread else None
+
+
 def _first_receipt(session: Session, rows: Sequence[Delivery]) -> str | None:
     """That of the message which told of a release first, where this is one change of it; several are no reply."""
     row = rows[0]
@@ -356,7 +368,7 @@ def _first_receipt(session: Session, rows: Sequence[Delivery]) -> str | None:
 # --- sending ----------------------------------------------------------------------------------------------
 
 
-def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Taken]) -> tuple[int, float | None]:
+def _serve(engine: Engine, channels: Mapping[str, OutboxChannel], batch: Sequence[_Taken]) -> tuple[int, float | None]:
     """Sends a batch and keeps how each ended; what it did not come to is put back.
 
     Returns how many went, and for how many seconds the channel sends nothing more, where it says so.
@@ -381,7 +393,7 @@ def _serve(engine: Engine, channels: Mapping[str, Channel], batch: Sequence[_Tak
     return sum(outcome.receipt is not None for outcome in outcomes), pause_for
 
 
-def _attempt(channel: Channel, taken: _Taken) -> _Outcome:
+def _attempt(channel: OutboxChannel, taken: _Taken) -> _Outcome:
     try:
         with span(f"deliver {channel.name}", taken.traces[:5], items=len(taken.message.items)):
             return _Outcome(taken, receipt=channel.send(taken.message))
@@ -421,7 +433,7 @@ _SENT = (
 )
 
 
-def _settle(engine: Engine, channels: Mapping[str, Channel], outcomes: Sequence[_Outcome]) -> None:
+def _settle(engine: Engine, channels: Mapping[str, OutboxChannel], outcomes: Sequence[_Outcome]) -> None:
     """Keeps how each attempt ended, and gives the leases back, all in one transaction."""
     if not outcomes:
         return
@@ -451,7 +463,7 @@ def _settle(engine: Engine, channels: Mapping[str, Channel], outcomes: Sequence[
         session.execute(ours.values(lease=None, leased_until=None), execution_options=_QUIET)
         count(session, *counts)
     for outcome in outcomes:
-        _logged(outcome)
+        _log(channels[outcome.taken.message.subscription.channel], outcome)
 
 
 def _counted(outcome: _Outcome, end: str) -> dict[Key, float]:
@@ -461,8 +473,8 @@ def _counted(outcome: _Outcome, end: str) -> dict[Key, float]:
     return count | delays("delivery_delay", channel, outcome.taken.waited) if end == "sent" else count
 
 
-def _logged(outcome: _Outcome) -> None:
-    """A line a message, under the ids of the looks that it came from."""
+def _log(channel: OutboxChannel, outcome: _Outcome) -> None:
+    """Logs how an attempt ended, with the trace ids of the observations that its deliveries came from."""
     message, error = outcome.taken.message, outcome.error
     words: dict[str, object] = {
         "channel": message.subscription.channel,
@@ -473,7 +485,7 @@ def _logged(outcome: _Outcome) -> None:
     }
     if error is not None:
         log.warning("not delivered", **words, error=str(error)[:500], permanent=error.permanent)
-    elif outcome.receipt is not None and message.subscription.channel != "terminal":
+    elif outcome.receipt is not None and channel.logs_sent:
         log.info("delivered", **words, waited=round(outcome.taken.waited, 3))
 
 

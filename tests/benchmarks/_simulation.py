@@ -39,6 +39,7 @@ from monitor.ingest.hub.responses import Facts, HubError, HubUnreachableError
 from monitor.ingest.schedule import interval, jittered
 from monitor.labs import load
 from monitor.models import Delivery, Namespace, Poll, Release, iso
+from monitor.notify.matching import enqueue
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.benchmarks._hostile import refused_base, spoiled
@@ -388,6 +389,7 @@ class _Life:
             allowance=allowance,
             registry=registry,
             hub_interval=POLL,
+            enqueue=enqueue,
         )
         with db.transaction(self.engine) as session:
             subscribe(session, SubscriptionCreate("kept", "everything"))

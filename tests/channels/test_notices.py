@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
 from monitor import db
+from monitor.channels.base import Channel
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack
 from monitor.models import Notice, Poll
 from monitor.notify import outages as notices
-from monitor.notify.message import Channel
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.channels.slack.office import visible

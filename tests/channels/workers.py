@@ -70,8 +70,7 @@ def work(environment: dict[str, str], lease: float, ready: Connection) -> None:
     logs.configure()
     outbox.LEASE = timedelta(seconds=lease)
     service = Service(load(_env_file=None))
-    for channel in service.channels.values():
-        getattr(channel, "channel", channel)  # what is imported late is there before it says that it is ready
+    service.channels  # noqa: B018  (their libraries are imported before the worker says that it is ready)
     ready.send("ready")
     while os.getppid() == parent:
         if service.deliver() == 0:

@@ -21,6 +21,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.channels import available
+from monitor.channels.base import Channel
 from monitor.channels.email.signup import undo, unsubscribe
 from monitor.channels.terminal import Terminal
 from monitor.enums import Digest
@@ -28,7 +29,7 @@ from monitor.models import Delivery, Subscription
 from monitor.notify import outbox
 from monitor.notify.dead_letters import revive
 from monitor.notify.debounce import settle
-from monitor.notify.message import Channel, Message, SendError
+from monitor.notify.message import Message, SendError
 from monitor.notify.subscriptions import SubscriptionCreate, pause, remove, subscribe
 from monitor.settings import Settings
 from tests.channels.slack.office import visible
@@ -139,6 +140,22 @@ def test_each_member_of_a_launch_is_told_once(street: Street, name: str, filters
     assert seen(reader) == dict.fromkeys(MEMBERS, 1)
     with db.reading(street.house.engine) as session:
         assert set(session.scalars(select(col(Delivery.state)))) == {"sent"}
+
+
+def test_a_webhook_of_slack_waits_for_its_launch_whatever_its_scheme(street: Street) -> None:
+    incoming = street.readers["slack webhook"]
+    assert incoming.target.startswith("http://")
+    with db.transaction(street.house.engine) as session:
+        subscribe(session, SubscriptionCreate("slack", incoming.target, "lab:qwen"))
+        subscribe(session, SubscriptionCreate("slack", "https://hooks.slack.com/services/T0/B0/x", "lab:qwen"))
+    street.house.hub.add_many(model(f"Qwen/{name}") for name in ("Qwen9-4B", "Qwen9-8B"))
+    street.house.look("Qwen")
+    with db.reading(street.house.engine) as session:
+        due = set(session.scalars(select(col(Delivery.due_at))))
+    assert len(due) == 1
+    assert due.pop() > db.now()
+    street.deliver()
+    assert incoming.texts() == []
 
 
 # --- several subscriptions of one target ------------------------------------------------------------------

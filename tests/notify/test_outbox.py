@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlmodel import col
 
 from monitor import db
+from monitor.channels.base import Channel
 from monitor.enums import Digest
 from monitor.models import Delivery, Subscription, Target
 from monitor.notify import outbox
@@ -25,13 +26,10 @@ from tests.fakes.hub import model
 from tests.house import House
 
 
-class Failing:
+class Failing(Channel):
     """A channel that fails as it is told to, then sends."""
 
     name = "kept"
-    pace = 0.0
-    can_edit = False
-    groups = True
 
     def __init__(self, *errors: SendError) -> None:
         self.errors = list(errors)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor import db
+from monitor.channels.base import Channel
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack
 from monitor.enums import Digest
@@ -22,7 +23,6 @@ from monitor.models import Delivery, FeedEntry, Notice, Release, Subscription
 from monitor.notify import outages as notices
 from monitor.notify import outbox
 from monitor.notify.debounce import settle
-from monitor.notify.message import Channel
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.launches.queries import find_launches

@@ -16,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from monitor import db
+from monitor.channels.base import Channel
 from monitor.models import Hint
 from monitor.notify import outbox
-from monitor.notify.message import SendError
+from monitor.notify.message import Message, SendError
 from monitor.notify.outages import watch
 from monitor.service import Service
 from monitor.settings import Settings
@@ -124,10 +125,10 @@ def test_what_waits_has_an_age(told: House) -> None:
 
 
 def test_failed_and_dead_deliveries_are_counted_apart(told: House) -> None:
-    class Refusing:
-        name, pace, can_edit, groups = "kept", 0.0, False, True
+    class Refusing(Channel):
+        name = "kept"
 
-        def send(self, message: object) -> str:
+        def send(self, message: Message) -> str:
             raise SendError("no", permanent=True)
 
     told.hub.add(model("y/refused"))

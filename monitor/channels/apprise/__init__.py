@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import Self
 
 import apprise
+from sqlalchemy import Engine
 
-from monitor.channels.formatting import describe, filters, flag, foundation, headline, launched
+from monitor.channels.base import EVERY_TARGET, Channel
+from monitor.channels.formatting import describe, filters, flag, foundation, headline, launched, plain
 from monitor.channels.message_groups import Story, counted, facts, stories
 from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 from monitor.notify.message import Message, SendError
+from monitor.settings import Settings
 
 MOST = 20
 """Releases of one grouped message that are spelled out."""
@@ -18,17 +22,26 @@ TIMEOUT = 20
 """Seconds for one message to one service."""
 
 
-class Apprise:
+class Apprise(Channel):
     """Sends through Apprise. It cannot say whether a message in doubt arrived, so such a one is sent again."""
 
     name = "apprise"
     pace = 1.0
-    can_edit = False
-    groups = True
+    waits_for_launch = EVERY_TARGET
 
     def __init__(self, *, allow_private: bool = False, admits: Admits | None = None) -> None:
         """``admits`` says of an IP address whether it may be connected to; without it the public ones may."""
         self._admits = admits or admitting(allow_private)
+
+    @classmethod
+    def create(cls, settings: Settings, engine: Engine) -> Self:
+        return cls(allow_private=settings.allow_private_targets)
+
+    @staticmethod
+    def describe_target(target: str) -> str:
+        """Only the service: tokens may stand anywhere in its URL."""
+        scheme, separator, _ = target.partition("://")
+        return f"{plain(scheme)}://…" if separator else "…"
 
     def send(self, message: Message) -> str:
         self._notify(message.target, title(message), body(message))

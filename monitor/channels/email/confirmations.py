@@ -16,7 +16,7 @@ from monitor.channels.email.tokens import LASTS, Purpose
 from monitor.channels.email.transport import Email
 from monitor.db.engine import now, reading, transaction
 from monitor.models import EmailConfirmation, Subscription
-from monitor.notify.message import Channel, ChannelRateLimited, SendError
+from monitor.notify.message import ChannelRateLimited, OutboxChannel, SendError
 from monitor.notify.outbox import ENOUGH
 from monitor.notify.retries import backoff
 
@@ -72,7 +72,7 @@ class _Due:
     subscription: Subscription | None
 
 
-def send_confirmations(engine: Engine, channel: Channel | None) -> int:
+def send_confirmations(engine: Engine, channel: OutboxChannel | None) -> int:
     """Sends the confirmation letters that are due through the email channel; returns how many went.
 
     Without that channel they wait.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cached_property
 from ssl import SSLContext
+from typing import Self
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from monitor.channels.base import EVERY_TARGET, Channel
 from monitor.channels.email import bounce_policy
 from monitor.channels.email.addresses import AddressError, Sender, canonical
 from monitor.channels.email.rate import Rate
@@ -27,13 +29,12 @@ from monitor.notify.message import Message, SendError
 from monitor.settings import Settings, SettingsError
 
 
-class Email:
+class Email(Channel):
     """Sends letters over SMTP. Raises SettingsError where the settings name no usable server or sender."""
 
     name = "email"
-    pace = 0.0
-    can_edit = False
-    groups = True
+    can_thread = True
+    waits_for_launch = EVERY_TARGET
 
     def __init__(self, settings: Settings, engine: Engine, *, context: SSLContext | None = None) -> None:
         if settings.smtp_url is None:
@@ -47,6 +48,15 @@ class Email:
         self.letters = Letters(sender, tokens, settings.public_url, self._lab_name)
         self._signer = Signer.of(settings, sender.domain)
         self._rate = Rate.of(settings)
+
+    @classmethod
+    def create(cls, settings: Settings, engine: Engine) -> Self | None:
+        """None without MONITOR_SMTP_URL."""
+        return None if settings.smtp_url is None else cls(settings, engine)
+
+    @staticmethod
+    def canonical_target(target: str) -> str:
+        return canonical(target, anywhere=True)
 
     def send(self, message: Message) -> str:
         """Sends a message's letter; returns its Message-ID, which is the same at every attempt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+WEBHOOK_PREFIXES = ("http://", "https://")
 _ID = re.compile(r"(?:(?P<team>[TE][A-Z0-9]{2,})/)?(?P<channel>[CGD][A-Z0-9]{2,})")
 _NAME = re.compile(r"#[^\s/,#]{1,80}")
 
@@ -20,7 +21,7 @@ class Place:
 
 def place_of(target: str) -> Place:
     """Reads a target: ``C0123ABC``, ``#releases``, ``T0123ABC/C0123ABC``, or a webhook's URL. Raises ValueError."""
-    if target.startswith(("http://", "https://")):
+    if target.startswith(WEBHOOK_PREFIXES):
         return Place(webhook=target)
     found = _ID.fullmatch(target)
     if found is not None:

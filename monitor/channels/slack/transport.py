@@ -10,19 +10,20 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
+from monitor.channels.base import Channel
 from monitor.channels.message_context import changes_of, unseen, week
 from monitor.channels.slack.api import GONE, THREAD_GONE, UNFIT, SlackError, call, hand_in, web_client, webhook_client
 from monitor.channels.slack.blocks import Background, Rendered, render, section
 from monitor.channels.slack.installs import token_of
 from monitor.channels.slack.markup import escaped, paragraph
-from monitor.channels.slack.places import Place, place_of
+from monitor.channels.slack.places import WEBHOOK_PREFIXES, Place, place_of
 from monitor.db.engine import now, reading
 from monitor.enums import Digest
 from monitor.labs import Registry, load
@@ -42,17 +43,34 @@ PAGES = 20
 UNEDITABLE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 
 
-class Slack:
+class Slack(Channel):
     """Posts to Slack, one message a second a channel."""
 
     name = "slack"
     pace = 1.0
     can_edit = True
-    groups = True
+    can_thread = True
+    waits_for_launch = WEBHOOK_PREFIXES
+    """An incoming webhook returns nothing by which its message could be edited or answered."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
+
+    @classmethod
+    def create(cls, settings: Settings, engine: Engine) -> Self:
+        return cls(settings, engine)
+
+    @staticmethod
+    def canonical_target(target: str) -> str:
+        """The target itself. Raises ValueError where it is none of Slack's."""
+        place_of(target)
+        return target
+
+    @staticmethod
+    def describe_target(target: str) -> str:
+        """A channel as it is, an incoming webhook without its path, which is its secret."""
+        return f"incoming webhook of {urlsplit(target).netloc}" if place_of(target).webhook is not None else target
 
     def send(self, message: Message) -> str:
         """Posts a message; the receipt is ``channel:ts``, of a webhook the key (it tells no more)."""

@@ -7,6 +7,7 @@ import threading
 from rich.console import Console
 from rich.text import Text
 
+from monitor.channels.base import Channel
 from monitor.channels.formatting import describe, flag, foundation, headline, plain
 from monitor.models import Subscription
 from monitor.notify.message import Message
@@ -15,13 +16,12 @@ MOST = 10
 """Releases of one grouped message that are spelled out; of the rest, a line each."""
 
 
-class Terminal:
+class Terminal(Channel):
     """Prints alerts. A name is printed as text, never as markup or as control characters."""
 
     name = "terminal"
-    pace = 0.0
-    can_edit = False
-    groups = True
+    logs_sent = False
+    """The alert itself stands among the log's lines."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()

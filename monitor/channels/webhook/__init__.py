@@ -6,15 +6,22 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Self
+from urllib.parse import urlsplit
 
+from sqlalchemy import Engine
+
+from monitor.channels.base import Channel
 from monitor.db.engine import now
 from monitor.models import Subscription, iso
 from monitor.net.client import FetchError, post
 from monitor.notify.message import Message, SendError
 from monitor.releases.schema import release_object
 from monitor.settings import Settings
+from monitor.urls import masked_url
 
 
 def secret_of(settings: Settings, url: str) -> str:
@@ -45,16 +52,35 @@ def signed(secrets: Sequence[str], ident: str, moment: datetime, body: bytes) ->
     }
 
 
-class Webhook:
+class Webhook(Channel):
     """POSTs messages to URLs. The same message has the same ``webhook-id``, by which a receiver knows a repetition."""
 
     name = "webhook"
-    pace = 0.0
-    can_edit = False
     groups = False
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+
+    @classmethod
+    def create(cls, settings: Settings, engine: Engine) -> Self:
+        return cls(settings)
+
+    @staticmethod
+    def canonical_target(target: str) -> str:
+        """The URL itself. Raises ValueError unless it is an ``http://`` or ``https://`` URL with a host."""
+        try:
+            parts = urlsplit(target)
+            valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            valid = False
+        if not valid or re.search(r"\s", target):
+            raise ValueError(f"{target!r}: an http:// or https:// URL expected")
+        return target
+
+    @staticmethod
+    def describe_target(target: str) -> str:
+        """The URL without a password or a query, which may hold a token."""
+        return masked_url(target).partition("?")[0]
 
     def send(self, message: Message) -> str:
         data = {
