@@ -56,7 +56,7 @@ UNITS = {
 }
 WIDTH, HEIGHT = 720, 260
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
-MOST = 8
+MAX_GROUPS = 8
 """Groups that a chart tells apart; the rest are drawn as one."""
 
 
@@ -122,8 +122,8 @@ def by_day(rows: Sequence[tuple[str, int]], title: str) -> Chart:
         numbers = base.mark_text(dy=-7, color=FAINT, fontSize=12).encode(text="y:Q")
         return base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2) + numbers
 
-    told = f"{title}: " + ", ".join(f"{day} {count}" for day, count in rows)
-    return _chart(plan, [{"x": day, "y": count} for day, count in rows], title, told, height=140)
+    summary = f"{title}: " + ", ".join(f"{day} {count}" for day, count in rows)
+    return _chart(plan, [{"x": day, "y": count} for day, count in rows], title, summary, height=140)
 
 
 def bars(rows: Sequence[tuple[str | None, float]], title: str, unit: str = "releases") -> Chart:
@@ -137,8 +137,8 @@ def bars(rows: Sequence[tuple[str | None, float]], title: str, unit: str = "rele
         numbers = base.mark_text(align="left", dx=5, color=FAINT).encode(text="n:N")
         return base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2) + numbers
 
-    told = f"{title}: " + ", ".join(f"{item['x']} {item['n']}" for item in values)
-    return _chart(plan, values, title, told, height=max(60, 24 * len(values)))
+    summary = f"{title}: " + ", ".join(f"{item['x']} {item['n']}" for item in values)
+    return _chart(plan, values, title, summary, height=max(60, 24 * len(values)))
 
 
 def over_time(
@@ -166,7 +166,7 @@ def over_time(
             )
         )
 
-    return _chart(plan, values, title, _told(title, values, x))
+    return _chart(plan, values, title, _summary(title, values, x))
 
 
 def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "count", title: str = "") -> Chart:
@@ -190,7 +190,7 @@ def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "c
             )
         )
 
-    return _chart(plan, values, title, _told(title, values, x))
+    return _chart(plan, values, title, _summary(title, values, x))
 
 
 def of_stats(rows: Sequence[Row], by: Sequence[str], value: str = "count", title: str = "") -> Chart:
@@ -227,9 +227,9 @@ def _no_data() -> Any:
     return _of_rows().mark_text(fontSize=14, color=FAINT).encode(text=_altair().value("no data yet"))
 
 
-def _chart(plan: Callable[[], Any], values: Sequence[Row], title: str, told: str, *, height: int = HEIGHT) -> Chart:
+def _chart(plan: Callable[[], Any], values: Sequence[Row], title: str, summary: str, *, height: int = HEIGHT) -> Chart:
     title = short(title, 120)
-    return Chart(title, short(told if values else f"{title}: no data yet", 1_500), values, plan, height)
+    return Chart(title, short(summary if values else f"{title}: no data yet", 1_500), values, plan, height)
 
 
 _CONFIG: dict[str, Any] = {
@@ -266,7 +266,7 @@ def _grouped(
         totals[row[color]] = totals.get(row[color], 0) + (row[value] or 0)
     order = ORDERS.get(color, ())
     named = sorted((key for key in totals if key not in {None, "unknown"}), key=lambda key: (-totals[key], str(key)))
-    kept = named if len(named) <= MOST else named[: MOST - 1]
+    kept = named if len(named) <= MAX_GROUPS else named[: MAX_GROUPS - 1]
     kept.sort(key=lambda key: order.index(key) if key in order else len(order))
     labels = {key: _named(color, key) for key in kept}
     labels |= dict.fromkeys(named[len(kept) :], "other") | {
@@ -304,8 +304,8 @@ def _periods(periods: Sequence[str], unit: str) -> Any:
 
 def _when(unit: str) -> str:
     day = "1" if unit == "month" else "+slice(datum.value, 8, 10)"
-    moment = f"utc(+slice(datum.value, 0, 4), +slice(datum.value, 5, 7) - 1, {day})"
-    return f"utcFormat({moment}, '{_FORMATS.get(unit, _FORMATS['day'])}')"
+    date = f"utc(+slice(datum.value, 0, 4), +slice(datum.value, 5, 7) - 1, {day})"
+    return f"utcFormat({date}, '{_FORMATS.get(unit, _FORMATS['day'])}')"
 
 
 def _named(dimension: str, value: Any) -> str:
@@ -327,7 +327,7 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
-def _told(title: str, values: Sequence[dict[str, Any]], x: str) -> str:
+def _summary(title: str, values: Sequence[dict[str, Any]], x: str) -> str:
     """``Releases by origin, month 2026-01 to 2026-09: China 12, United States 9``."""
     if not values:
         return title

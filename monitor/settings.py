@@ -23,7 +23,7 @@ from monitor.urls import masked_url, normalized
 HUB = "https://huggingface.co"
 
 
-SHORTEST_KEPT_DAYS = 60
+MIN_RETENTION_DAYS = 60
 """Longer than anything that is still worked on: an announcement waits 45 days for its release."""
 
 
@@ -175,8 +175,8 @@ class Settings(BaseSettings):
     @field_validator("keep_past_days", "keep_deliveries_days", "keep_feed_texts_days")
     @classmethod
     def _not_too_short(cls, value: int) -> int:
-        if 0 < value < SHORTEST_KEPT_DAYS:
-            raise ValueError(f"must be 0, or at least {SHORTEST_KEPT_DAYS} days")
+        if 0 < value < MIN_RETENTION_DAYS:
+            raise ValueError(f"must be 0, or at least {MIN_RETENTION_DAYS} days")
         return value
 
     @field_validator("hf_endpoint", "public_url", "slack_api_url")

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 _requested = threading.Event()
-_under_way: list[object] = []
+_active_sections: list[object] = []
 """One for each section that this process's main thread is in; only that thread takes signals."""
-_postponed: list[Callable[[], object]] = []
+_postponed_signals: list[Callable[[], object]] = []
 
 
 def request() -> None:
@@ -35,13 +35,13 @@ def finishing() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _under_way.append(None)
+    _active_sections.append(None)
     try:
         yield
     finally:
-        _under_way.pop()
-        if _postponed and not _under_way:
-            _postponed.pop()()
+        _active_sections.pop()
+        if _postponed_signals and not _active_sections:
+            _postponed_signals.pop()()
 
 
 def postpone_sigterm() -> None:
@@ -50,11 +50,11 @@ def postpone_sigterm() -> None:
     if not callable(before):
         return
 
-    def taken(number: int, frame: FrameType | None) -> None:
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
         request()
-        if _under_way:
-            _postponed[:] = [lambda: before(number, frame)]
+        if _active_sections:
+            _postponed_signals[:] = [lambda: before(number, frame)]
         else:
             before(number, frame)
 
-    signal.signal(signal.SIGTERM, taken)
+    signal.signal(signal.SIGTERM, on_sigterm)

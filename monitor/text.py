@@ -18,10 +18,10 @@ def plain(text: object) -> str:
     return _UNPRINTABLE.sub("", str(text))
 
 
-def short(text: object, most: int = 40) -> str:
-    """Plain text of at most ``most`` characters, the middle left out of what is longer."""
+def short(text: object, max_length: int = 40) -> str:
+    """Plain text of at most ``max_length`` characters; longer text loses its middle."""
     whole = plain(text)
-    if len(whole) <= most:
+    if len(whole) <= max_length:
         return whole
-    head = (most - 1) * 2 // 3
-    return f"{whole[:head]}…{whole[len(whole) - (most - 1 - head) :]}"
+    head = (max_length - 1) * 2 // 3
+    return f"{whole[:head]}…{whole[len(whole) - (max_length - 1 - head) :]}"

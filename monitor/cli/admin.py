@@ -91,7 +91,7 @@ def _answer(session: Session, made: Subscription) -> None:
     lines = [f"{describe_target(made.channel, made.target)} is told of {made.filter or 'everything'}"]
     if not made.operator:
         lines.append(f"In the last {DAYS} days that would have been {found.counted()}. {found.span()}".rstrip())
-        if found.a_day >= BUSY and made.digest == Digest.IMMEDIATE:
+        if found.a_day >= MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE and made.digest == Digest.IMMEDIATE:
             lines.append(f"That is about {found.a_day:.0f} a day: a digest may suit better (--digest daily)")
         if not found.releases and not found.events:
             lines += suggestions(session, query, in_use())
@@ -99,7 +99,7 @@ def _answer(session: Session, made: Subscription) -> None:
     typer.echo("\n".join(lines), err=True)
 
 
-BUSY = 5
+MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE = 5
 """Alerts a day from which on a digest is advised."""
 COLUMNS = ("id", "channel", "target", "filter", "digest", "paused", "paused_because", "created_at")
 
@@ -418,12 +418,12 @@ def _lookups(settings: Settings) -> str:
         return "not known before the database is at this version"
     with db.reading(engine) as session:
         failing = sum(lookups.failing(session).values())
-        some = [f"{row.kind} {row.name}: {row.error}" for row in lookups.latest(session, SHOWN)]
+        some = [f"{row.kind} {row.name}: {row.error}" for row in lookups.latest(session, MAX_SHOWN)]
         some += [f"{repo_id} has the date {date}, which is ignored" for repo_id, date in lookups.implausible(session)]
-    return "\n  ".join([f"ok, {failing} failing, made again by themselves", *some[:SHOWN]])
+    return "\n  ".join([f"ok, {failing} failing, made again by themselves", *some[:MAX_SHOWN]])
 
 
-SHOWN = 5
+MAX_SHOWN = 5
 """Look-ups and dates of which a line tells."""
 
 

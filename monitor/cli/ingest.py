@@ -18,7 +18,7 @@ from monitor import db
 from monitor.classify import classify as judge
 from monitor.classify.repo_ids import parse_repo_id
 from monitor.cli.model_objects import read_model_objects
-from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
+from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
 from monitor.enums import Via
 from monitor.ingest import detection
@@ -69,7 +69,7 @@ def poll(
             new += [release_object(row) for row in done.new if not row.pending]
             if done.learnt:
                 print(f"{what}: learnt {done.learnt} that were there before", file=sys.stderr)
-    write(new, form, RELEASE, RELEASE_HEADS)
+    write(new, form, RELEASE_COLUMNS, RELEASE_HEADS)
     for line in failed:
         print(f"hub-monitor: {line}", file=sys.stderr)
     if failed:
@@ -167,7 +167,7 @@ def classify(
             ("release", "about", "signal", "value", "what it says"),
         )
     else:
-        write(rows, form, RELEASE, RELEASE_HEADS)
+        write(rows, form, RELEASE_COLUMNS, RELEASE_HEADS)
     for line in failures:
         print(f"hub-monitor: {line}", file=sys.stderr)
     if failures:

@@ -19,10 +19,10 @@ from monitor.releases.search import find
 from monitor.service import Service
 from monitor.settings import load
 
-LAUNCH = ("released_at", "origin", "publisher", "name", "repositories", "settled")
-DOUBT = ("repo_id", "doubts", "origin", "origin_confidence", "kind", "params_total", "likes")
-ANNOUNCED = ("announced_at", "lab", "model", "state", "repo_id", "url")
-CORRECTED = ("repo_id", "field", "before", "after")
+LAUNCH_COLUMNS = ("released_at", "origin", "publisher", "name", "repositories", "settled")
+REVIEW_COLUMNS = ("repo_id", "doubts", "origin", "origin_confidence", "kind", "params_total", "likes")
+ANNOUNCEMENT_COLUMNS = ("announced_at", "lab", "model", "state", "repo_id", "url")
+CHANGE_COLUMNS = ("repo_id", "field", "before", "after")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,7 +46,7 @@ def launches(
     migrations.upgrade(engine)
     with db.reading(engine) as session:
         rows = [one.as_json() for one in find_launches(session, wanted, limit=limit)[0]]
-    write(rows, form, LAUNCH)
+    write(rows, form, LAUNCH_COLUMNS)
 
 
 def announcements(
@@ -60,7 +60,7 @@ def announcements(
     migrations.upgrade(engine)
     with db.reading(engine) as session:
         rows = announced(session, lab=lab, state=state, limit=limit)
-    write(rows, form, ANNOUNCED)
+    write(rows, form, ANNOUNCEMENT_COLUMNS)
 
 
 def review(
@@ -72,7 +72,7 @@ def review(
     migrations.upgrade(engine)
     with db.reading(engine) as session:
         rows = doubtful(session, limit)
-    write(rows, form, DOUBT)
+    write(rows, form, REVIEW_COLUMNS)
 
 
 def correct(
@@ -99,5 +99,5 @@ def correct(
         changed = reclassify_releases(
             session, [row], service.registry, f"{'no longer ' if undo else ''}corrected: {because}"
         )
-    number = write((item._asdict() for item in changed), form, CORRECTED)
+    number = write((item._asdict() for item in changed), form, CHANGE_COLUMNS)
     print(f"{number} judgements changed", file=sys.stderr)

@@ -14,8 +14,8 @@ from monitor.releases.reclassify import reclassify as judge_again
 from monitor.service import Service
 from monitor.settings import load
 
-CHANGED = ("repo_id", "field", "before", "after")
-DEAD = ("id", "subscription", "target", "repo_id", "event", "attempts", "error")
+CHANGE_COLUMNS = ("repo_id", "field", "before", "after")
+DEAD_DELIVERY_COLUMNS = ("id", "subscription", "target", "repo_id", "event", "attempts", "error")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def reclassify(
     service = Service(load())
     migrations.upgrade(service.engine)
     rows = (item._asdict() for item in judge_again(service.engine, service.registry, keep=not dry_run))
-    number = write(rows, form, CHANGED)
+    number = write(rows, form, CHANGE_COLUMNS)
     print(f"{number} judgements {'would change' if dry_run else 'changed'}", file=sys.stderr)
 
 
@@ -47,7 +47,7 @@ def resend(
     with db.transaction(service.engine) as session:
         dead = list(given_up(session))
         if not deliveries and not everything:
-            write(dead, form, DEAD)
+            write(dead, form, DEAD_DELIVERY_COLUMNS)
             return
         known = {row["id"] for row in dead}
         unknown = [str(number) for number in deliveries or () if number not in known]

@@ -66,7 +66,7 @@ def _csv(rows: Iterable[Row]) -> int:
     return number
 
 
-NARROW = 24
+MIN_COLUMN_WIDTH = 24
 """Characters that a column may be cut to, before one is left out."""
 
 
@@ -94,7 +94,7 @@ def _table(rows: Iterable[Row], columns: Sequence[str], heads: Sequence[str]) ->
 
 def _fitting(natural: list[int], line: int) -> list[int]:
     """The widths of as many columns, from the first, as a line of so many characters holds: two at the least."""
-    widths = [min(NARROW, width) for width in natural]
+    widths = [min(MIN_COLUMN_WIDTH, width) for width in natural]
     while len(widths) > 2 and sum(widths) + 2 * (len(widths) - 1) > line:
         widths.pop()
     spare = max(0, line - sum(widths) - 2 * (len(widths) - 1))
@@ -118,7 +118,7 @@ def _shown(key: str, value: Any) -> str:
     return plain(", ".join(map(str, value)) if isinstance(value, list) else value)
 
 
-RELEASE = (
+RELEASE_COLUMNS = (
     "released_at",
     "origin",
     "repo_id",

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 
 from monitor import db
 from monitor.charts import of_stats
-from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, FormatOption, write
+from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
 from monitor.models import Release
 from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
@@ -26,7 +26,7 @@ from monitor.releases.suggest import suggestions
 from monitor.service import Service
 from monitor.settings import load
 
-AsOf = typer.Option(None, "--as-of", help="As it was known at this moment, or at the end of this day.")
+AsOf = typer.Option(None, "--as-of", help="Show what was known at this time, or at the end of this day.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,10 +48,10 @@ def releases(
     engine = service.engine
     wanted = parse(query)
     migrations.upgrade(engine)
-    moment = parse_as_of(as_of) if as_of else None
+    as_of_time = parse_as_of(as_of) if as_of else None
     rows: list[dict[str, Any]] = []
     cursor = None
-    with db.reading(engine) as session, known(session, moment):
+    with db.reading(engine) as session, known(session, as_of_time):
         while len(rows) < limit:
             page = search(session, wanted, sort=sort, limit=min(1_000, limit - len(rows)), cursor=cursor)
             rows += [release_object(row) for row in page.items]
@@ -62,7 +62,7 @@ def releases(
         if named is not None:
             rows = [release_object(named), *(row for row in rows if row["repo_id"] != named.repo_id)][:limit]
         empty = None if rows else _why_empty(service, session, wanted)
-    write(rows, form, RELEASE, RELEASE_HEADS)
+    write(rows, form, RELEASE_COLUMNS, RELEASE_HEADS)
     if empty:
         typer.echo(empty, err=True)
 
@@ -98,8 +98,8 @@ def stats_command(
     if plot is not None and plot.suffix not in {".svg", ".png"}:
         raise typer.BadParameter(f"{plot.name}: a name that ends in .svg or .png expected")
     migrations.upgrade(engine)
-    moment = parse_as_of(as_of) if as_of else None
-    with db.reading(engine) as session, known(session, moment):
+    as_of_time = parse_as_of(as_of) if as_of else None
+    with db.reading(engine) as session, known(session, as_of_time):
         rows = stats(session, wanted, names, tz=tz, medians=median)
     if plot is not None:
         _plot(rows, names, plot)
@@ -127,10 +127,10 @@ def export(
     if kind not in FORMATS:
         raise typer.BadParameter(f"{output.name}: a name that ends in .csv, .jsonl or .parquet expected")
     migrations.upgrade(engine)
-    moment = parse_as_of(as_of) if as_of else None
+    as_of_time = parse_as_of(as_of) if as_of else None
     unfinished = output.with_name(output.name + ".part")
     try:
-        with unfinished.open("wb") as file, db.reading(engine) as session, known(session, moment):
+        with unfinished.open("wb") as file, db.reading(engine) as session, known(session, as_of_time):
             rows = stream(session, wanted)
             if kind == "parquet":
                 write_parquet(rows, file)

@@ -22,9 +22,9 @@ from monitor import __version__
 
 log = structlog.get_logger(__name__)
 
-ASKED_BY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
+ENABLING_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 """Any of these switches it on, but for ``OTEL_SDK_DISABLED=true`` and ``OTEL_TRACES_EXPORTER=none``."""
-NOTHING: AbstractContextManager[None] = nullcontext()
+NO_SPAN: AbstractContextManager[None] = nullcontext()
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _root: ContextVar[str | None] = ContextVar("root", default=None)
@@ -34,13 +34,13 @@ _root: ContextVar[str | None] = ContextVar("root", default=None)
 def root(name: str, ident: str, **attributes: Any) -> AbstractContextManager[Any]:
     """A span that begins the trace ``ident``."""
     provider = _provider(os.getpid())
-    return NOTHING if provider is None else _begun(provider, name, ident, attributes)
+    return NO_SPAN if provider is None else _begun(provider, name, ident, attributes)
 
 
 def span(name: str, of: Sequence[str] = (), **attributes: Any) -> AbstractContextManager[Any]:
     """A span inside the one under way; or below the root of the first trace of ``of``, linked to the others."""
     provider = _provider(os.getpid())
-    return NOTHING if provider is None else _inside(provider, name, of, attributes)
+    return NO_SPAN if provider is None else _inside(provider, name, of, attributes)
 
 
 def spanned(name: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
@@ -69,7 +69,7 @@ def _provider(_process: int) -> Any:
     """The SDK's provider for this process (threads do not survive a fork), or None."""
     exporter = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
     off = exporter == "none" or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if off or not any(os.environ.get(name) for name in ASKED_BY):
+    if off or not any(os.environ.get(name) for name in ENABLING_VARIABLES):
         return None
     try:
         return _made()

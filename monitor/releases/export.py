@@ -19,7 +19,7 @@ FORMATS = {
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
-CHUNK = 1_000
+ROWS_PER_CHUNK = 1_000
 
 
 def cell(value: Any) -> str:
@@ -31,10 +31,10 @@ def cell(value: Any) -> str:
             return str(value)
         value = json.dumps(value, ensure_ascii=False) if value and isinstance(value, (list, dict)) else str(value)
     text: str = value
-    return "'" + text if text[:1] in FORMULAS else text
+    return "'" + text if text[:1] in FORMULA_PREFIXES else text
 
 
-FORMULAS = frozenset("=+-@\t\r")
+FORMULA_PREFIXES = frozenset("=+-@\t\r")
 
 
 def flat(row: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def as_csv(rows: Iterable[Any]) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    while some := list(islice(source, CHUNK)):
+    while some := list(islice(source, ROWS_PER_CHUNK)):
         writer.writerows([cell(value) for value in flat(row).values()] for row in some)
         yield text.getvalue().encode()
         text.seek(0)
@@ -66,7 +66,7 @@ def as_csv(rows: Iterable[Any]) -> Iterator[bytes]:
 def as_jsonl(rows: Iterable[Any]) -> Iterator[bytes]:
     """The release objects as JSON lines, a chunk of lines at a time."""
     source = iter(rows)
-    while some := list(islice(source, CHUNK)):
+    while some := list(islice(source, ROWS_PER_CHUNK)):
         yield b"".join(orjson.dumps(release_object(row), option=orjson.OPT_APPEND_NEWLINE) for row in some)
 
 
@@ -83,7 +83,7 @@ def write_parquet(rows: Iterable[Any], file: BinaryIO) -> int:
     number = 0
     source = iter(rows)
     with parquet.ParquetWriter(file, schema) as writer:
-        while some := list(islice(source, 5 * CHUNK)):
+        while some := list(islice(source, 5 * ROWS_PER_CHUNK)):
             number += len(some)
             writer.write_table(pa.Table.from_pylist([_plain(flat(row), kinds) for row in some], schema))
     return number

@@ -45,7 +45,7 @@ SORTS: dict[str, Any] = {name: getattr(Release, column) for name, column in SORT
 """What releases can be sorted by: the largest or newest first (names from A, ranks from 1), with a leading ``-`` the
 other way round."""
 
-MOST = 1_000
+MAX_PAGE_SIZE = 1_000
 
 
 class SearchError(ValueError):
@@ -100,8 +100,8 @@ def _columns(*more: str) -> Select[Any]:
 
 def _found(session: Session, query: Query, sort: str, limit: int, cursor: str | None) -> list[tuple[int, Any]]:
     """The number of each release of a page and what it is sorted by, in order; and of one more where there is one."""
-    if not 1 <= limit <= MOST:
-        raise SearchError("limit", f"limit {limit}: 1 to {MOST} expected")
+    if not 1 <= limit <= MAX_PAGE_SIZE:
+        raise SearchError("limit", f"limit {limit}: 1 to {MAX_PAGE_SIZE} expected")
     _sort(sort)
     after = _decoded(cursor, sort) if cursor is not None else None
     steady = after is None and not query.fields & {"", *DATES}  # what it means goes with neither time nor rows
@@ -158,9 +158,9 @@ def stream(session: Session, query: Query) -> Iterator[Any]:
     last = 0
     some = _columns().where(*conditions(session, query)).order_by(col(Release.id))
     while True:
-        rows = session.execute(some.where(col(Release.id) > last).limit(MOST)).all()
+        rows = session.execute(some.where(col(Release.id) > last).limit(MAX_PAGE_SIZE)).all()
         yield from rows
-        if len(rows) < MOST:
+        if len(rows) < MAX_PAGE_SIZE:
             return
         last = rows[-1].id
 
@@ -174,9 +174,9 @@ def _rows() -> Select[Any]:
     return select(Release).options(defer(cast(Any, Release.facts)))
 
 
-RARE, COMMON = 3_000, 50_000
-"""Releases that words find. Up to RARE are looked up one by one; of up to COMMON, those are skipped in a walk of the
-history that the index of words does not have; what is more common is met soon enough without it."""
+MAX_RARE_MATCHES, MAX_NARROWED_MATCHES = 3_000, 50_000
+"""Numbers of matches in the text index of SQLite. Up to the first, the rows are looked up one by one. Up to the second,
+an ordered walk skips rows that the text index does not list. Beyond it, the walk finds enough rows without."""
 
 
 def conditions(session: Session, query: Query, *, walked: bool = False) -> list[ColumnElement[bool]]:
@@ -186,27 +186,29 @@ def conditions(session: Session, query: Query, *, walked: bool = False) -> list[
     """
     found: list[ColumnElement[bool]] = [col(Release.pending).is_(False), to_sql(query)]
     sqlite = session.get_bind().dialect.name == "sqlite"
-    asked = lookup(query, session.get_bind().dialect.name)
-    if asked is None or "as_of" in session.info:  # the index of words is of today
+    expression = lookup(query, session.get_bind().dialect.name)
+    if expression is None or "as_of" in session.info:  # the index of words is of today
         return found
     if not sqlite:  # PostgreSQL knows how common each word is, and weighs this itself.
-        return [*found, indexed(session, asked)]
-    some = text("SELECT count(*) FROM (SELECT 1 FROM release_words WHERE release_words MATCH :asked LIMIT :most)")
-    number = session.execute(some, {"asked": asked, "most": COMMON + 1}).scalar_one()
-    if number <= COMMON:
-        found.append(indexed(session, asked, walked=walked and number > RARE))
+        return [*found, indexed(session, expression)]
+    some = text("SELECT count(*) FROM (SELECT 1 FROM release_words WHERE release_words MATCH :expression LIMIT :most)")
+    number = session.execute(some, {"expression": expression, "most": MAX_NARROWED_MATCHES + 1}).scalar_one()
+    if number <= MAX_NARROWED_MATCHES:
+        found.append(indexed(session, expression, walked=walked and number > MAX_RARE_MATCHES))
     return found
 
 
-def indexed(session: Session, asked: str, *, walked: bool = False) -> ColumnElement[bool]:
-    """The releases that the index of words finds; ``asked`` comes from :func:`lookup`."""
+def indexed(session: Session, expression: str, *, walked: bool = False) -> ColumnElement[bool]:
+    """The condition that the text index matches ``expression``, which comes from :func:`lookup`."""
     if session.get_bind().dialect.name == "sqlite":
-        match = text("SELECT rowid FROM release_words WHERE release_words MATCH :asked").bindparams(asked=asked)
+        match = text("SELECT rowid FROM release_words WHERE release_words MATCH :expression").bindparams(
+            expression=expression
+        )
         # A plus sign keeps SQLite from looking up what the index of words finds.
         ident: Any = literal_column("+release.id", Integer) if walked else col(Release.id)
         return cast(ColumnElement[bool], ident.in_(match.columns(column("rowid", Integer))))
     words = func.array_to_tsvector(func.string_to_array(func.btrim(col(Release.search_text)), literal_column("' '")))
-    return words.op("@@")(sql_cast(asked, TSQUERY))
+    return words.op("@@")(sql_cast(expression, TSQUERY))
 
 
 def recorded(session: Session, names: Iterable[str | None]) -> set[str]:
@@ -242,7 +244,7 @@ def namesake(session: Session, query: Query) -> Release | None:
     if not 0 < len(phrases) <= MAX_NAMED_WORDS:
         return None
     where = conditions(session, query)
-    if len(where) <= UNNARROWED:
+    if len(where) <= UNINDEXED_CONDITIONS:
         return None
     # The words of a name are parted by one sign each: "_" stands for any.
     named = [" ".join(order).replace(" ", "_") for order in permutations(phrases)]
@@ -254,8 +256,8 @@ def namesake(session: Session, query: Query) -> Release | None:
     ).first()
 
 
-UNNARROWED = 2
-"""Conditions of a search that no index of words narrows."""
+UNINDEXED_CONDITIONS = 2
+"""Conditions of a search for which the text index is not used."""
 
 
 def find(session: Session, repo_id: str) -> Release | None:
@@ -287,8 +289,8 @@ def _ordered(statement: Select[Any], column: ColumnElement[Any], *, descending: 
 
 
 def _encoded(sort: str, ident: int, value: Any) -> str:
-    moment = isinstance(SORTS[sort.removeprefix("-")].type, UTCDateTime)
-    plain = iso(value) if moment else value
+    is_timestamp = isinstance(SORTS[sort.removeprefix("-")].type, UTCDateTime)
+    plain = iso(value) if is_timestamp else value
     return base64.urlsafe_b64encode(json.dumps([sort, plain, ident]).encode()).decode().rstrip("=")
 
 
@@ -308,10 +310,10 @@ def _typed(value: Any, sort: str) -> Any:
     if value is None:
         return None
     if name in {"released", "seen", "created"}:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError("a moment without a zone")
-        return moment
+        is_timestamp = datetime.fromisoformat(value)
+        if is_timestamp.tzinfo is None:
+            raise ValueError("a timestamp without a time zone")
+        return is_timestamp
     if name == "repo" and isinstance(value, str):
         return value
     if name != "repo" and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:

@@ -36,8 +36,8 @@ TIMES = ("month", "week", "day")
 COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()}
 DIMENSIONS = (*TIMES, *COLUMNS)
 """What releases can be counted by; a week is named by its Monday, all of time by ``released_at``."""
-MEDIANS = 20_000
-"""Releases of which medians are given unasked: these have to be sorted, counts and sums need not."""
+MAX_RELEASES_FOR_MEDIANS = 20_000
+"""Medians are computed by default for at most so many releases: they need a sort, counts and sums do not."""
 
 Row = dict[str, Any]
 
@@ -47,7 +47,7 @@ def dimensions(text: str) -> list[str]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in names if name not in DIMENSIONS]
     if unknown or not 1 <= len(names) <= 2 or len(set(names)) != len(names) or sum(n in TIMES for n in names) > 1:
-        raise SearchError("by", f"by {text!r}: one or two of {', '.join(DIMENSIONS)} expected, one of time at the most")
+        raise SearchError("by", f"by {text!r}: one or two of {', '.join(DIMENSIONS)} expected, at most one of time")
     return names
 
 
@@ -74,7 +74,8 @@ def stats(
     several rows counts in each; where they are not wanted, all are 0.
     ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
     median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
-    (see ``MEDIANS``). Periods, of the zone ``tz``, in which nothing was released count zero. Raises SearchError.
+    (see ``MAX_RELEASES_FOR_MEDIANS``). Periods (in the zone ``tz``) without releases have a row with count 0. Raises
+    SearchError.
     """
     place = zone(tz)
     tallied = not {"week", "day"} & set(by) and (tz == "UTC" or "month" not in by) and "as_of" not in session.info
@@ -94,7 +95,7 @@ def stats(
     rows = [_row(by, tuple(row)) for row in session.execute(statement)]
     if launches:
         _add_launches(session, query, by, place, rows, ())
-    if medians or (medians is None and sum(row["count"] for row in rows) <= MEDIANS):
+    if medians or (medians is None and sum(row["count"] for row in rows) <= MAX_RELEASES_FOR_MEDIANS):
         _add_medians(session, query, by, place, rows)
     time = next((name for name in by if name in TIMES), None)
     if time is not None:
@@ -136,13 +137,13 @@ def add_launches(session: Session, query: Query, by: list[str], rows: list[Row])
     within: tuple[ColumnElement[bool], ...] = ()
     if None not in periods:
         first, last = (_begin(period) for period in (min(periods), max(periods)))
-        within = col(Release.released_at) >= first, col(Release.released_at) < min(last, _LAST) + _LONGEST
+        within = col(Release.released_at) >= first, col(Release.released_at) < min(last, _LAST) + _MAX_PERIOD
     _add_launches(session, query, by, zone("UTC"), rows, within)
 
 
-_LONGEST = timedelta(days=31)
+_MAX_PERIOD = timedelta(days=31)
 """No period is longer; what is counted beyond its end has no row."""
-_LAST = datetime.max.replace(tzinfo=UTC) - _LONGEST
+_LAST = datetime.max.replace(tzinfo=UTC) - _MAX_PERIOD
 
 
 def _begin(period: str) -> datetime:
@@ -163,8 +164,8 @@ def _add_launches(
     # Each once by hashing, and then counted: count(distinct) sorts them all, at twice the price.
     some = _apart(session, members.distinct())
     keys = [some.c[name] for name in by]
-    told = [func.to_char(some.c[name], _MONTH) if _begins(session, name) else some.c[name] for name in by]
-    statement = select(*told, func.count()).group_by(*keys)
+    columns = [func.to_char(some.c[name], _MONTH) if _begins(session, name) else some.c[name] for name in by]
+    statement = select(*columns, func.count()).group_by(*keys)
     found = {tuple(_keys(by, tuple(row)).values()): int(row[-1]) for row in session.execute(statement)}
     for one in rows:
         one["launches"] = found.get(tuple(one[name] for name in by), 0)
@@ -195,7 +196,7 @@ _MONTH: Any = literal_column("'YYYY-MM'")
 
 
 def _begins(session: Session, name: str) -> bool:
-    """Whether this dimension can be left as the moment at which it begins: on PostgreSQL quicker than as a text."""
+    """Whether this dimension can stay the timestamp of its start: faster than text on PostgreSQL."""
     return name == "month" and session.get_bind().dialect.name == "postgresql"
 
 
@@ -203,16 +204,16 @@ def _key(session: Session, name: str, place: ZoneInfo, *, written: bool = True) 
     if name in COLUMNS:
         return col(COLUMNS[name]).label(name)
     offsets = _offsets(session, place)
-    moment: Any = col(Release.released_at)
+    timestamp: Any = col(Release.released_at)
     if session.get_bind().dialect.name == "sqlite":
         # Kept as text in UTC, so its beginning is the month or the day.
-        text: Any = cast(moment, Text)
+        text: Any = cast(timestamp, Text)
         if offsets is not None:
             text = func.datetime(text, offsets)
         if name == "week":
             return func.date(text, "weekday 0", "-6 days").label(name)
         return func.substr(text, 1, 7 if name == "month" else 10).label(name)
-    local: Any = func.timezone("UTC", moment)
+    local: Any = func.timezone("UTC", timestamp)
     if offsets is not None:
         local += cast(offsets, Interval)
     if name == "month" and written:
@@ -228,34 +229,34 @@ def _offsets(session: Session, place: ZoneInfo) -> ColumnElement[str] | None:
     """
     if str(place) == "UTC":
         return None
-    moments = session.execute(select(func.min(col(Release.released_at)), func.max(col(Release.released_at)))).one()
-    first, last = (plausible(moment) for moment in moments)
-    pieces = _pieces(place, first or EARLIEST, last or latest())
-    texts = [(end, literal_column(f"'{int(offset.total_seconds()):+d} seconds'", Text)) for end, offset in pieces]
+    timestamps = session.execute(select(func.min(col(Release.released_at)), func.max(col(Release.released_at)))).one()
+    first, last = (plausible(timestamp) for timestamp in timestamps)
+    periods = _constant_offset_periods(place, first or EARLIEST, last or latest())
+    texts = [(end, literal_column(f"'{int(offset.total_seconds()):+d} seconds'", Text)) for end, offset in periods]
     *before, (_, final) = texts
     ends = [(col(Release.released_at) < literal(end, UTCDateTime()), text) for end, text in before]
     return case(*ends, else_=final) if ends else final
 
 
-def _pieces(place: ZoneInfo, first: datetime, last: datetime) -> list[tuple[datetime, timedelta]]:
-    """(end, distance from UTC) of the stretches between two moments in which a zone's clocks were not changed."""
-    found, moment, step = [], first, timedelta(days=7)
-    while moment <= last:
-        here, after = _offset(place, moment), moment + step
+def _constant_offset_periods(place: ZoneInfo, first: datetime, last: datetime) -> list[tuple[datetime, timedelta]]:
+    """(end, UTC offset) of the periods of a zone with one UTC offset, between two timestamps."""
+    found, timestamp, step = [], first, timedelta(days=7)
+    while timestamp <= last:
+        here, after = _offset(place, timestamp), timestamp + step
         if _offset(place, after) != here:
-            early, late = moment, after
+            early, late = timestamp, after
             while late - early > timedelta(seconds=1):
                 middle = early + (late - early) / 2
                 early, late = (middle, late) if _offset(place, middle) == here else (early, middle)
             # Clocks are changed on whole seconds.
             after = late.replace(microsecond=0)
             found.append((after, here))
-        moment = after
+        timestamp = after
     return [*found, (last, _offset(place, max(last, first)))]
 
 
-def _offset(place: ZoneInfo, moment: datetime) -> timedelta:
-    return moment.astimezone(place).utcoffset() or timedelta()
+def _offset(place: ZoneInfo, timestamp: datetime) -> timedelta:
+    return timestamp.astimezone(place).utcoffset() or timedelta()
 
 
 def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
@@ -273,13 +274,13 @@ def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
     ]
 
 
-MOST_PERIODS = 5_000
+MAX_PERIODS = 5_000
 """More than 13 years of days: one false date between others would make a chart of 700,000."""
 
 
 def between(periods: list[str], time: str) -> list[str]:
-    """All periods from the first of these to the last; only these where that would be more than ``MOST_PERIODS``."""
-    if len(periods) < 2 or _days(periods) > MOST_PERIODS * _DAYS[time]:
+    """All periods from the first of these to the last; only these where that would be more than ``MAX_PERIODS``."""
+    if len(periods) < 2 or _days(periods) > MAX_PERIODS * _DAYS[time]:
         return periods
     if time == "month":
         first, last = (int(text[:4]) * 12 + int(text[5:7]) - 1 for text in (periods[0], periods[-1]))
@@ -303,13 +304,13 @@ def _days(periods: list[str]) -> int:
 
 # --- facets -----------------------------------------------------------------------------------------------
 
-NEWEST = 2_000
-"""Releases that facets count where the tally does not know them: of more that match, the newest."""
+MAX_COUNTED_RELEASES = 2_000
+"""If the tally cannot answer a query, facets count at most so many of its newest releases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """The most frequent values of each dimension but time, ``{value, count}``, most frequent first.
+    """The most frequent values of each dimension except time, ``{value, count}``, most frequent first.
 
     ``total``: how many releases were counted; ``exact``: these are all that match, not only the newest.
     """
@@ -319,8 +320,8 @@ class Facets:
     exact: bool
 
 
-def survey(session: Session, query: Query, most: int = 20) -> Facets:
-    """The most frequent values of each dimension among what matches."""
+def count_facets(session: Session, query: Query, limit: int = 20) -> Facets:
+    """The most frequent values of each dimension among the matching releases."""
     cells_wanted = to_tally(query) if "as_of" not in session.info else None
     if cells_wanted is not None:
         number = func.sum(col(Tally.releases))
@@ -332,24 +333,24 @@ def survey(session: Session, query: Query, most: int = 20) -> Facets:
         released = col(Release.released_at)
         where = conditions(session, query, walked=True)
         newest = select(*map(col, COLUMNS.values())).where(*where)
-        newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(NEWEST + 1)
+        newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(MAX_COUNTED_RELEASES + 1)
         rows = [tuple(row) for row in session.execute(newest)]
-        exact = len(rows) <= NEWEST
-        rows = rows[:NEWEST]
+        exact = len(rows) <= MAX_COUNTED_RELEASES
+        rows = rows[:MAX_COUNTED_RELEASES]
         counts = [1] * len(rows)
     return Facets(
-        {name: _frequent(rows, counts, place, most) for place, name in enumerate(COLUMNS)}, sum(counts), exact
+        {name: _frequent(rows, counts, place, limit) for place, name in enumerate(COLUMNS)}, sum(counts), exact
     )
 
 
-def facets(session: Session, query: Query, most: int = 20) -> dict[str, list[Row]]:
-    """The values of :func:`survey` alone."""
-    return survey(session, query, most).values
+def facets(session: Session, query: Query, limit: int = 20) -> dict[str, list[Row]]:
+    """The values of :func:`count_facets` alone."""
+    return count_facets(session, query, limit).values
 
 
-def _frequent(rows: list[tuple[Any, ...]], counts: list[int], place: int, most: int) -> list[Row]:
+def _frequent(rows: list[tuple[Any, ...]], counts: list[int], place: int, limit: int) -> list[Row]:
     found: Counter[str | None] = Counter()
     for row, count in zip(rows, counts, strict=True):
         found[row[place] or None] += count
-    some = sorted(found.items(), key=lambda item: (-item[1], item[0] is None, item[0]))[:most]
+    some = sorted(found.items(), key=lambda item: (-item[1], item[0] is None, item[0]))[:limit]
     return [{"value": value, "count": count} for value, count in some]

@@ -13,23 +13,25 @@ from monitor.labs import Registry
 from monitor.models import Release
 from monitor.models.search_text import normalize_words
 from monitor.releases.query import Query
-from monitor.releases.query.synonyms import letters
+from monitor.releases.query.synonyms import comparison_key
 from monitor.releases.query.values import nearest
 
-NAMES = 1_000
-"""Releases whose names are compared with what was asked for: those with the most likes."""
-SHORTEST, MOST = 3, 5
-"""Letters of a word that is compared, and words of a query that are."""
+MAX_COMPARED_NAMES = 1_000
+"""How many names of releases are compared with the query: those with the most likes."""
+MIN_WORD_LENGTH, MAX_COMPARED_WORDS = 3, 5
+"""Words of a query with at least so many letters are compared, and at most so many words."""
 
 
 def suggestions(session: Session, query: Query, registry: Registry) -> list[str]:
     """One sentence for each part of a query without matches that looks like a slip: ``deepsek``: did you mean …?"""
-    words = sorted(query.values(""))[:MOST]
+    words = sorted(query.values(""))[:MAX_COMPARED_WORDS]
     found = []
     if words:
         known = {key: name for key, name in _known(session, registry) if key}
         found += [_said(word, near) for word in words if (near := _near(word, known))]
-    for lab in sorted(query.values("lab") | {value for value in query.values("foundation") if value.islower()})[:MOST]:
+    for lab in sorted(query.values("lab") | {value for value in query.values("foundation") if value.islower()})[
+        :MAX_COMPARED_WORDS
+    ]:
         if lab != "none" and "/" not in lab and registry.get(lab) is None:
             near = nearest(lab, [one.id for one in registry.labs])
             found.append(f"There is no lab {lab!r}: {near}see the list of labs.")
@@ -43,9 +45,9 @@ def _said(word: str, near: str) -> str:
 
 
 def _near(word: str, known: dict[str, str]) -> str | None:
-    """The name that is written like a word but for gaps, or else most like it; None where it is one, or none is."""
-    wanted = letters(word)
-    if len(wanted) < SHORTEST:
+    """The known name that equals a word except for its separators, else the most similar; None if there is none."""
+    wanted = comparison_key(word)
+    if len(wanted) < MIN_WORD_LENGTH:
         return None
     if wanted in known:
         return known[wanted] if normalize_words(known[wanted]) != word else None
@@ -55,19 +57,19 @@ def _near(word: str, known: dict[str, str]) -> str | None:
 
 
 def _known(session: Session, registry: Registry) -> Iterator[tuple[str, str]]:
-    """Names by their letters: runs of words of the most liked releases, and the labs', which come last and so win."""
-    liked = select(col(Release.name)).order_by(col(Release.likes).desc().nulls_last()).limit(NAMES)
+    """(comparison key, name) of the first words of popular releases, and of the labs, which come last and so win."""
+    liked = select(col(Release.name)).order_by(col(Release.likes).desc().nulls_last()).limit(MAX_COMPARED_NAMES)
     for name in session.scalars(liked):
         yield from _runs(name)
     for lab in registry.labs:
         for called in (lab.name, *lab.aliases, lab.id):
-            yield letters(called), called
+            yield comparison_key(called), called
 
 
 def _runs(name: str) -> Iterable[tuple[str, str]]:
     """The first words of a name, one to three of them: ``gpt``, ``gpt-oss``, ``gpt-oss-20b``."""
     words = re.findall(r"[A-Za-z0-9.]+", name)
-    for most in (1, 2, 3):
-        run = "-".join(words[:most])
-        if len(letters(run)) >= SHORTEST:
-            yield letters(run), run
+    for count in (1, 2, 3):
+        run = "-".join(words[:count])
+        if len(comparison_key(run)) >= MIN_WORD_LENGTH:
+            yield comparison_key(run), run

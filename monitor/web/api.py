@@ -26,11 +26,11 @@ from monitor.releases.query.values import DATES
 from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import query_description, release_object
-from monitor.releases.search import MOST, SORTS, find, release_page
-from monitor.releases.stats import DIMENSIONS, dimensions, stats, survey
+from monitor.releases.search import MAX_PAGE_SIZE, SORTS, find, release_page
+from monitor.releases.stats import DIMENSIONS, count_facets, dimensions, stats
 from monitor.service import Service
 from monitor.web.exports import Export
-from monitor.web.http_responses import as_json, cache_control, errors, has
+from monitor.web.http_responses import as_json, cache_control, errors, matches_etag
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()
@@ -43,30 +43,31 @@ def service_of(request: Request) -> Service:
 
 
 AsOf = Annotated[
-    str | None, Query(description="Answer as it was known at this moment, or at the end of this day.", max_length=40)
+    str | None,
+    Query(description="Answer with what was known at this time, or at the end of this day.", max_length=40),
 ]
 
 
-async def asked_moment(request: Request, as_of: AsOf = None) -> datetime | None:
-    """The moment that a request asks about, kept for the links of its page; None: the present."""
-    moment = parse_as_of(as_of) if as_of else None
-    request.state.as_of, request.state.moment = as_of if moment else None, moment
-    return moment
+async def requested_as_of(request: Request, as_of: AsOf = None) -> datetime | None:
+    """The time of `as_of`, kept in the request's state for the links of its page; None for the present."""
+    as_of_time = parse_as_of(as_of) if as_of else None
+    request.state.as_of, request.state.as_of_time = as_of if as_of_time else None, as_of_time
+    return as_of_time
 
 
-Moment = Annotated[datetime | None, Depends(asked_moment)]
+AsOfTime = Annotated[datetime | None, Depends(requested_as_of)]
 
 
 @contextmanager
-def history(request: Request, moment: datetime | None) -> Iterator[Session]:
+def history(request: Request, as_of_time: datetime | None) -> Iterator[Session]:
     """A reading session of the history as it is, or as it was known."""
-    with db.reading(service_of(request).read_engine) as session, known(session, moment):
+    with db.reading(service_of(request).read_engine) as session, known(session, as_of_time):
         yield session
 
 
-def read_session(request: Request, moment: Moment) -> Iterator[Session]:
+def read_session(request: Request, as_of_time: AsOfTime) -> Iterator[Session]:
     """A reading session for one request, of the history as it is or as it was known."""
-    with history(request, moment) as session:
+    with history(request, as_of_time) as session:
         yield session
 
 
@@ -97,17 +98,17 @@ Q = Annotated[
 @router.get("/api/v1/releases", tags=["releases"], response_model=Releases, responses=errors())
 def releases(
     request: Request,
-    moment: Moment,
+    as_of_time: AsOfTime,
     q: Q = "",
     sort: Annotated[
         str, Query(description=f"One of {', '.join(SORTS)}; a - before it turns the order.", examples=["-params"])
     ] = "released",
-    limit: Annotated[int, Query(ge=1, le=MOST, description="Releases on a page.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Releases on a page.")] = 100,
     cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=4_000)] = None,
 ) -> Response:
     """The releases that match ``q``, newest first, page by page; a deep page costs what the first one costs."""
     # Not given a session: each that a request is given takes a thread three times, and this is asked for most.
-    with history(request, moment) as session:
+    with history(request, as_of_time) as session:
         page = release_page(session, parse(q), sort=sort, limit=limit, cursor=cursor)
     return as_json(request, page)
 
@@ -155,7 +156,7 @@ def counted(
 @router.get("/api/v1/facets", tags=["releases"], response_model=FacetCounts, responses=errors())
 def facet_counts(request: Request, session: Reading, q: Q = "") -> Response:
     """The most frequent values of each dimension among what matches."""
-    found = survey(session, parse(q))
+    found = count_facets(session, parse(q))
     return as_json(request, found.values | {"total": found.total, "exact": found.exact})
 
 
@@ -196,20 +197,20 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/export.{form}", tags=["releases"], response_class=StreamingResponse, responses=errors(404) | _FILES)
-def export(request: Request, form: Literal["csv", "jsonl", "parquet"], moment: Moment, q: Q = "") -> Response:
+def export(request: Request, form: Literal["csv", "jsonl", "parquet"], as_of_time: AsOfTime, q: Q = "") -> Response:
     """All releases that match, oldest record first, as a file that is made while it is sent."""
     service, query = service_of(request), parse(q)
     headers = {"Cache-Control": cache_control(request)}
     # A date so many days back from now moves without a commit.
     steady = not query.fields.intersection(DATES)
-    if steady and (etag := request.app.state.export_version.etag(form, query.normal, moment)):
+    if steady and (etag := request.app.state.export_version.etag(form, query.normal, as_of_time)):
         headers["ETag"] = etag
-        if has(request.headers.get("if-none-match", ""), etag):
+        if matches_etag(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="releases.{form}"'
     if form == "parquet":  # compressed as it is
         headers["Content-Encoding"] = "identity"
-    return Export(request.app.state.exports, service.export_engine, query, form, moment, headers)
+    return Export(request.app.state.exports, service.export_engine, query, form, as_of_time, headers)
 
 
 @router.get("/healthz", tags=["operation"])
@@ -220,22 +221,22 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", tags=["operation"], responses=refusals(429))
 def readyz(request: Request, session: Present) -> dict[str, Any]:
-    """Whether the Hub has been polled within three intervals, on the tables of this version; 503 where it has not.
+    """200 if the Hub was polled within three intervals and the database is at this version, else 503.
 
-    `token_refused` says since when the Hub has refused HF_TOKEN, and is null while it accepts it: the service is ready
-    all the same, since public repositories are read without a token.
+    `token_refused` tells since when the Hub has refused HF_TOKEN; null while it is accepted. The service is ready
+    without a token, since public repositories can be read without one.
     """
     service = service_of(request)
     at, newest = migrations.revision(service.read_engine), migrations.head()
     if at != newest:
         raise HTTPException(503, f"the database is at {at or 'nothing'}, not {newest}: run hub-monitor db upgrade")
-    interval, moment = service.settings.hub_interval, db.now()
-    silent = unheard(session, interval, moment)
+    interval, as_of_time = service.settings.hub_interval, db.now()
+    silent = unheard(session, interval, as_of_time)
     if silent:
         waited = f"{PATIENCE * interval:.0f} s"
         raise HTTPException(503, f"the source is blind: no successful poll of {', '.join(sorted(silent))} for {waited}")
     polls = session.scalars(select(Poll))
-    ages = {row.name: (moment - row.succeeded_at).total_seconds() for row in polls if row.succeeded_at}
+    ages = {row.name: (as_of_time - row.succeeded_at).total_seconds() for row in polls if row.succeeded_at}
     seen = coverage(session, interval)
     refused = token_refused(session)
     token = refused and refused.as_json()

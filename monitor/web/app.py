@@ -30,7 +30,7 @@ from monitor.settings import SettingsError, load
 from monitor.web import admin, api, connections, hooks, metrics, pages, syndication
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
-from monitor.web.exports import Slots, Version
+from monitor.web.exports import ExportSlots, ExportVersion
 from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
@@ -58,8 +58,8 @@ def create_app(service: Service) -> FastAPI:
     )
     web.outermost = StalledReaders(partial(FastAPI.__call__, web), service.settings.reader_timeout)
     web.state.service = service
-    web.state.exports = Slots(service.settings.concurrent_exports)
-    web.state.export_version = Version(service.read_engine)
+    web.state.exports = ExportSlots(service.settings.concurrent_exports)
+    web.state.export_version = ExportVersion(service.read_engine)
     web.state.facets = {}
     web.include_router(api.router)
     web.include_router(admin.router)
@@ -71,7 +71,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
-    edge.surround(web, service.settings)
+    edge.add_middleware(web, service.settings)
     for kind, status, code in (
         (QueryError, 422, "bad_query"),
         (SearchError, 422, "bad_parameter"),
@@ -117,10 +117,10 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
 
 def _database_says(error: DBAPIError | NoConnectionError) -> str:
     if isinstance(error, NoConnectionError):
-        return "too many requests read the database; try again in a moment"
+        return "too many requests read the database; try again later"
     if timed_out(error):
         return "this question takes too long here; ask for less: fewer terms, or a narrower query"
-    return "the database does not answer; try again in a moment"
+    return "the database does not answer; try again later"
 
 
 def _app() -> FastAPI:

@@ -31,7 +31,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS and not self._make_room():
-            self._refuse("503 Service Unavailable", "too many connections; try again in a moment")
+            self._refuse("503 Service Unavailable", "too many connections; try again later")
             return
         self._wait(HEADER_SECONDS)
 

@@ -26,43 +26,43 @@ from monitor.releases.search import stream
 from monitor.web.head import ONLY_HEAD
 
 RETRY_SECONDS = 30
-"""When a client that is refused should try again."""
-LONGEST_SECONDS = 3_600
-"""An export is given up after that: as long as it lasts the database keeps what was since deleted."""
+"""Retry-After of a refused request."""
+MAX_EXPORT_SECONDS = 3_600
+"""An export is cancelled after this time: while it runs, the database cannot reclaim deleted rows."""
 
 
-class Version:
-    """Tells whether an export would be what it was: as long as nothing was committed to the database."""
+class ExportVersion:
+    """The version of the database's content, for the ETags of exports."""
 
     def __init__(self, engine: Engine) -> None:
         self._watch = CommitVersion(engine)
         self._process = secrets.token_hex(8)  # SQLite counts commits for each connection apart
         self._lock = Lock()
 
-    def etag(self, *asked: object) -> str | None:
-        """The ETag of what is asked for; None where the state of the database cannot be known."""
+    def etag(self, *request: object) -> str | None:
+        """The ETag of a request; None if the version of the database cannot be read."""
         with self._lock:
             state = self._watch.state()
         if state is None:
             return None
-        known = repr((self._process, state, *asked)).encode()
+        known = repr((self._process, state, *request)).encode()
         return f'W/"{hashlib.blake2b(known, digest_size=12).hexdigest()}"'
 
 
-class Slots:
-    """How many exports are sent at this moment, of how many that may be."""
+class ExportSlots:
+    """Limits how many exports are sent at the same time."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._taken = 0
         self._lock = Lock()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Holds one slot; raises HTTPException (503, with Retry-After) where none is free."""
+    def acquire(self) -> Iterator[None]:
+        """Holds one slot; raises HTTPException (503, with Retry-After) if none is free."""
         with self._lock:
-            if self._taken >= self._most:
-                message = f"{self._most} exports are being sent; try again in {RETRY_SECONDS} s"
+            if self._taken >= self._limit:
+                message = f"{self._limit} exports are being sent; try again in {RETRY_SECONDS} s"
                 raise HTTPException(503, message, headers={"Retry-After": str(RETRY_SECONDS)})
             self._taken += 1
         try:
@@ -73,13 +73,19 @@ class Slots:
 
 
 class Export(StreamingResponse):
-    """All releases that match, in one of ``FORMATS``. However it ends, its slot and its connection are given back."""
+    """Streams all matching releases in one of ``FORMATS``; always releases its slot and its connection."""
 
     def __init__(
-        self, slots: Slots, engine: Engine, query: Query, form: str, moment: datetime | None, headers: dict[str, str]
+        self,
+        slots: ExportSlots,
+        engine: Engine,
+        query: Query,
+        form: str,
+        as_of_time: datetime | None,
+        headers: dict[str, str],
     ) -> None:
         self._slots = slots
-        self._chunks = exported(engine, query, form, moment)
+        self._chunks = exported(engine, query, form, as_of_time)
         super().__init__(self._with_first(), media_type=FORMATS[form], headers=headers)
 
     def _with_first(self) -> Iterator[bytes]:
@@ -92,20 +98,20 @@ class Export(StreamingResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": True})
             await send({"type": "http.response.body", "body": b""})
             return
-        with self._slots.taken():
+        with self._slots.acquire():
             try:
                 # Before the status is sent, so that a failure can still be said.
                 self._first = await run_in_threadpool(next, self._chunks, b"")
-                with anyio.move_on_after(LONGEST_SECONDS):
+                with anyio.move_on_after(MAX_EXPORT_SECONDS):
                     await super().__call__(scope, receive, send)
             finally:
                 with anyio.CancelScope(shield=True):
                     await run_in_threadpool(self._chunks.close)
 
 
-def exported(engine: Engine, query: Query, form: str, moment: datetime | None) -> Generator[bytes]:
+def exported(engine: Engine, query: Query, form: str, as_of_time: datetime | None) -> Generator[bytes]:
     """The file, piece by piece; raises SearchError where Parquet cannot be written."""
-    with db.reading(engine) as session, known(session, moment):
+    with db.reading(engine) as session, known(session, as_of_time):
         rows = stream(session, query)
         if form != "parquet":
             yield from as_csv(rows) if form == "csv" else as_jsonl(rows)

@@ -18,7 +18,7 @@ from monitor.problems import refusals
 from monitor.service import Service
 
 router = APIRouter()
-LARGEST = 1_000_000
+MAX_PAYLOAD_BYTES = 1_000_000
 """Bytes of a payload; the Hub's own hold a few thousand."""
 
 
@@ -40,7 +40,7 @@ async def hub(
 
 
 async def _payload(request: Request) -> object:
-    body = await bounded(request, LARGEST)
+    body = await bounded(request, MAX_PAYLOAD_BYTES)
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""How the API answers: bodies with their ETag, and the errors that its readers meet."""
+"""HTTP responses: bodies with ETag and Cache-Control, and the errors in OpenAPI."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from monitor.problems import refusals
 from monitor.releases.query import parse
 from monitor.releases.query.values import DATES
 
-FRESH = 60
-"""Seconds for which a reader may keep an answer without asking again."""
+MAX_AGE_SECONDS = 60
+"""`max-age` of public answers."""
 
 
-PAST, SETTLED = 86_400, timedelta(hours=1)
-"""The same of an answer as of a moment that is so long ago that what was written then is committed. A day and no
-longer: a new version may answer otherwise, and what is pruned is refused."""
+AS_OF_MAX_AGE_SECONDS, AS_OF_SETTLED_AFTER = 86_400, timedelta(hours=1)
+"""`max-age` of answers with an `as_of` at least so long ago: everything written before it is committed. At most a day:
+a new version may answer differently, and pruned times are refused."""
 
 
 def cache_control(request: Request) -> str:
-    """For how long an answer may be kept: longer where it is of a moment long past."""
-    moment = getattr(request.state, "moment", None)
-    settled = moment is not None and now() - moment > SETTLED
-    # Dates in a query can be so many days back from now.
+    """The Cache-Control of an answer: longer if its `as_of` is long past."""
+    as_of_time = getattr(request.state, "as_of_time", None)
+    settled = as_of_time is not None and now() - as_of_time > AS_OF_SETTLED_AFTER
+    # A query may contain relative dates (released:7d).
     steady = settled and not parse(request.query_params.get("q", "")).fields.intersection(DATES)
-    return f"public, max-age={PAST if steady else FRESH}"
+    return f"public, max-age={AS_OF_MAX_AGE_SECONDS if steady else MAX_AGE_SECONDS}"
 
 
 def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that an operation answers a reader with, for its description."""
+    """The error responses of a read operation, for OpenAPI."""
     found = refusals(*codes, 429)
-    return found | {304: {"description": "The reader has it: `If-None-Match` named its ETag."}}
+    return found | {304: {"description": "Not modified: `If-None-Match` has the current ETag."}}
 
 
-def described(media_type: str, says: str) -> dict[int | str, dict[str, Any]]:
-    """An answer of another type, for its description."""
+def described(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """The response of an operation that does not return JSON, for OpenAPI."""
     kind = "object" if media_type.endswith("json") else "string"
-    return {200: {"description": says, "content": {media_type: {"schema": {"type": kind}}}}}
+    return {200: {"description": description, "content": {media_type: {"schema": {"type": kind}}}}}
 
 
-def has(known: str, etag: str) -> bool:
-    """Whether a reader who names these tags has what this one is of."""
+def matches_etag(known: str, etag: str) -> bool:
+    """Whether an If-None-Match header contains this ETag."""
     tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
     return etag.removeprefix("W/") in tags or "*" in tags
 
@@ -54,11 +54,11 @@ def has(known: str, etag: str) -> bool:
 def conditional(
     request: Request, body: bytes | memoryview, media_type: str = "application/json", *, known_by: bytes | None = None
 ) -> Response:
-    """The body with its ETag; 304 where the reader has it. ``known_by``: what differs wherever the body does."""
-    # Weak: the same meaning, whether it is sent compressed or not.
+    """The body with its ETag, or 304 if the client has it. The ETag is made of ``known_by`` if given."""
+    # Weak: the same for compressed and uncompressed bodies.
     etag = f'W/"{hashlib.blake2b(known_by or body, digest_size=12).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": cache_control(request)}
-    if has(request.headers.get("if-none-match", ""), etag):
+    if matches_etag(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(bytes(body), media_type=media_type, headers=headers)
 

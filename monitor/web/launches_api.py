@@ -23,8 +23,8 @@ from monitor.web.http_responses import as_json, errors
 from monitor.web.schemas import Announcements, CoverageObject, Doubts, Launches, LaunchObject, Months
 
 router = APIRouter()
-Most = Annotated[int, Query(ge=1, le=1_000)]
-SHOWN = 100
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+MAX_CALENDAR_ENTRIES = 100
 
 
 Lab = Annotated[str | None, Query(max_length=100, description="Only of this lab.")]
@@ -39,7 +39,7 @@ def launches(
     request: Request,
     session: Reading,
     q: Q = "",
-    limit: Most = 50,
+    limit: Limit = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before.")] = None,
 ) -> Response:
     """Launches with a member that matches ``q``, newest first, each with all its members."""
@@ -58,7 +58,7 @@ def launch(request: Request, session: Reading, ident: int) -> Response:
 
 @router.get("/api/v1/announcements", tags=["launches"], response_model=Announcements, responses=errors())
 def announcements(
-    request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Most = 100
+    request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Limit = 100
 ) -> Response:
     """Models that the labs' feeds named: announced, or released once their weights came."""
     return as_json(request, {"items": announced(session, lab=lab, state=state, month=month, limit=limit)})
@@ -71,7 +71,7 @@ def by_month(request: Request, session: Reading, q: Q = "") -> Response:
 
 
 @router.get("/api/v1/review", tags=["operation"], response_model=Doubts, responses=errors())
-def review(request: Request, session: Present, limit: Most = 50) -> Response:
+def review(request: Request, session: Present, limit: Limit = 50) -> Response:
     """What is unsure, most followed first."""
     return as_json(request, {"items": doubtful(session, limit)})
 
@@ -93,13 +93,13 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     made.add("prodid", "-//Hub Release Monitor//EN")
     made.add("version", "2.0")
     made.add("x-wr-calname", plain(f"Open-weight releases: {q}" if q else "Open-weight releases"))
-    stories, _ = find_launches(session, query, limit=SHOWN)
-    for story in stories:
-        title = f"{flag(story.members[0].origin)} {launched(story.launch, story.members)}"
-        lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in story.members[:50])
-        ident, at = f"launch-{story.launch.id}", story.launch.first_at
-        made.add_component(_event(ident, title, lines, at, f"{base}/launches/{story.launch.id}{as_of}"))
-    for row in search(session, query, limit=SHOWN).items:
+    launches_found, _ = find_launches(session, query, limit=MAX_CALENDAR_ENTRIES)
+    for item in launches_found:
+        title = f"{flag(item.members[0].origin)} {launched(item.launch, item.members)}"
+        lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in item.members[:50])
+        ident, at = f"launch-{item.launch.id}", item.launch.first_at
+        made.add_component(_event(ident, title, lines, at, f"{base}/launches/{item.launch.id}{as_of}"))
+    for row in search(session, query, limit=MAX_CALENDAR_ENTRIES).items:
         released = row.released_at
         if row.launch_id is None and released is not None:
             page = f"{base}/releases/{quote(row.repo_id)}{as_of}"
@@ -109,13 +109,13 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     return Response(made.to_ical(), media_type="text/calendar; charset=utf-8")
 
 
-def _event(ident: str, title: str, says: str, at: datetime, url: str) -> Any:
+def _event(ident: str, title: str, description: str, at: datetime, url: str) -> Any:
     from icalendar import Event
 
     event = Event()
     event.add("uid", f"{ident}@hub-release-monitor")
     event.add("summary", plain(title))
-    event.add("description", "\n".join(plain(line) for line in says.split("\n")))
+    event.add("description", "\n".join(plain(line) for line in description.split("\n")))
     event.add("dtstamp", at)
     event.add("dtstart", at)
     event.add("dtend", at + timedelta(minutes=30))

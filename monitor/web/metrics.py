@@ -59,7 +59,7 @@ class _Tables(Collector):
         yield from _queues(self._service)
 
 
-def _of_the_tables(session: Session, moment: datetime) -> Iterator[Metric]:
+def _of_the_tables(session: Session, current_time: datetime) -> Iterator[Metric]:
     counts = counted(session)
     yield _counter("releases_seen", "Releases seen, by what saw them first.", ["via"], counts, "releases")
     yield _counter("deliveries", "Attempts to deliver, by how they ended.", ["channel", "end"], counts, "deliveries")
@@ -67,8 +67,8 @@ def _of_the_tables(session: Session, moment: datetime) -> Iterator[Metric]:
         "detection_delay", "From when a release can have turned public to when it was seen.", "precision", counts
     )
     yield _histogram("delivery_delay", "From when a message was due to when it was sent.", "channel", counts)
-    yield from _outbox(session, moment)
-    yield from _sources(session, moment)
+    yield from _outbox(session, current_time)
+    yield from _sources(session, current_time)
     people = GaugeMetricFamily("hub_monitor_subscriptions", "Subscriptions.", labels=["channel", "state"])
     state = (col(Subscription.channel), col(Subscription.paused), col(Subscription.confirmed))
     for channel, paused, confirmed, count in session.execute(select(*state, func.count()).group_by(*state)):
@@ -76,7 +76,7 @@ def _of_the_tables(session: Session, moment: datetime) -> Iterator[Metric]:
     yield people
 
 
-def _outbox(session: Session, moment: datetime) -> Iterator[Metric]:
+def _outbox(session: Session, current_time: datetime) -> Iterator[Metric]:
     due = GaugeMetricFamily("hub_monitor_deliveries_due", "Deliveries that could go now.", labels=["channel"])
     oldest = GaugeMetricFamily(
         "hub_monitor_oldest_delivery_age_seconds", "How long the longest waiting has been due.", labels=["channel"]
@@ -84,26 +84,26 @@ def _outbox(session: Session, moment: datetime) -> Iterator[Metric]:
     query = (
         select(col(Target.channel), func.count(), func.min(col(Delivery.due_at)))
         .join(Target, col(Target.id) == col(Delivery.target_id))
-        .where(col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= moment)
+        .where(col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= current_time)
         .group_by(col(Target.channel))
     )
     for channel, count, since in session.execute(query):
         due.add_metric([channel], count)
-        oldest.add_metric([channel], (moment - since).total_seconds())
+        oldest.add_metric([channel], (current_time - since).total_seconds())
     yield due
     yield oldest
 
 
-def _sources(session: Session, moment: datetime) -> Iterator[Metric]:
+def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
     polls = GaugeMetricFamily(
         "hub_monitor_poll_success_age_seconds", "Since the last success of a poll.", labels=["poll"]
     )
     for row in session.scalars(select(Poll)):
         if row.succeeded_at is not None:
-            polls.add_metric([row.name], (moment - row.succeeded_at).total_seconds())
+            polls.add_metric([row.name], (current_time - row.succeeded_at).total_seconds())
     yield polls
-    first = session.scalar(select(func.min(col(Namespace.due_at)))) or moment
-    overdue = max(0.0, (moment - first).total_seconds())
+    first = session.scalar(select(func.min(col(Namespace.due_at)))) or current_time
+    overdue = max(0.0, (current_time - first).total_seconds())
     yield GaugeMetricFamily("hub_monitor_sweep_overdue_seconds", "By how much the latest sweep is late.", value=overdue)
     waiting = session.scalar(select(func.count()).select_from(Hint)) or 0
     yield GaugeMetricFamily("hub_monitor_hints_waiting", "Words of the Hub's webhook not yet followed.", value=waiting)

@@ -1,4 +1,4 @@
-"""What stands before the application: headers, compression, reading from elsewhere, and a limit for each client."""
+"""Middleware: security headers, compression, CORS, body limits, rate limits."""
 
 from __future__ import annotations
 
@@ -45,38 +45,52 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _REQUEST_ID = re.compile(r"[\w-]{8,64}")
-READ = ("/api/v1/releases", "/api/v1/stats", "/api/v1/facets", "/api/v1/labs", "/export.", "/feed.", "/openapi.json")
-"""What any page elsewhere may read: it is public, and asks for no cookie."""
-COMPRESSED = (*READ, "/releases", "/labs", "/trends", "/status", "/launches", "/charts")
-"""Lists and pages; a page that shows a secret is not compressed."""
-UNLIMITED = ("/healthz", "/static/", "/hooks/hub", "/slack/commands", "/slack/interactions", "/slack/events")
-"""Not counted: what costs nothing, and what answers strangers nothing (the Hub's secret, Slack's signature)."""
+PUBLIC_PREFIXES = (
+    "/api/v1/releases",
+    "/api/v1/stats",
+    "/api/v1/facets",
+    "/api/v1/labs",
+    "/export.",
+    "/feed.",
+    "/openapi.json",
+)
+"""Paths that scripts of other sites may read (CORS): public, without cookies."""
+COMPRESSED_PREFIXES = (*PUBLIC_PREFIXES, "/releases", "/labs", "/trends", "/status", "/launches", "/charts")
+"""Paths with compressed responses; never those that show a secret (BREACH)."""
+UNLIMITED_PREFIXES = ("/healthz", "/static/", "/hooks/hub", "/slack/commands", "/slack/interactions", "/slack/events")
+"""Paths that are not counted: cheap ones, and those that authenticate their caller (the Hub, Slack)."""
 MAX_BODY_BYTES = 8 << 20
-"""Of any request; routes that read a body have limits of their own, most of them far lower."""
+"""Of any request; routes that read a body have lower limits of their own."""
 BODY_SECONDS = 20
-"""For a body to arrive, once it is waited for."""
-RUNNING, WAITING, WAIT_SECONDS = 2, 18, 10
-"""Requests of one client that are answered at the same time, that wait for that, and for how long."""
+"""Time for a body to arrive."""
+MAX_CONCURRENT_REQUESTS, MAX_WAITING_REQUESTS, MAX_WAIT_SECONDS = 2, 18, 10
+"""For each client: how many requests run at the same time, how many wait for that, and for how long."""
 
 
-def surround(web: FastAPI, settings: Settings) -> None:
-    """Adds the middleware; the last that is added comes first."""
-    web.add_middleware(Where, some=partial(GZipMiddleware, minimum_size=1_000, compresslevel=4), where=_in(COMPRESSED))
+def add_middleware(web: FastAPI, settings: Settings) -> None:
+    """Adds all middleware; the last one added sees a request first."""
+    web.add_middleware(
+        PathPrefixMiddleware,
+        middleware=partial(GZipMiddleware, minimum_size=1_000, compresslevel=4),
+        applies=_in(COMPRESSED_PREFIXES),
+    )
     web.add_middleware(BodyLimitMiddleware)
     if settings.requests_per_minute:
         storage = "memory://" if settings.embedded else settings.broker_url
-        limit = partial(Limited, per_minute=settings.requests_per_minute, storage=storage)
-        web.add_middleware(Where, some=limit, where=lambda path: not path.startswith(UNLIMITED))
-    reading = partial(
+        limit = partial(RateLimitMiddleware, per_minute=settings.requests_per_minute, storage=storage)
+        web.add_middleware(
+            PathPrefixMiddleware, middleware=limit, applies=lambda path: not path.startswith(UNLIMITED_PREFIXES)
+        )
+    cors = partial(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
         expose_headers=["ETag", "Retry-After"],
         max_age=86_400,
     )
-    web.add_middleware(Where, some=reading, where=_in(READ))
+    web.add_middleware(PathPrefixMiddleware, middleware=cors, applies=_in(PUBLIC_PREFIXES))
     web.add_middleware(HeadMiddleware)
-    web.add_middleware(Headed, tls=settings.public_url.startswith("https://"))
+    web.add_middleware(SecurityHeadersMiddleware, tls=settings.public_url.startswith("https://"))
     web.add_middleware(TrustedProxyMiddleware, trusted=settings.trusted_proxies or ())
 
 
@@ -84,15 +98,15 @@ def _in(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
     return lambda path: path == "/" or path.startswith(prefixes)
 
 
-class Where:
-    """A middleware for some paths, and for no others."""
+class PathPrefixMiddleware:
+    """Applies another middleware to the paths for which ``applies`` is true, and to no others."""
 
-    def __init__(self, app: ASGIApp, some: Callable[[ASGIApp], ASGIApp], where: Callable[[str], bool]) -> None:
-        self.app, self.some, self.where = app, some(app), where
+    def __init__(self, app: ASGIApp, middleware: Callable[[ASGIApp], ASGIApp], applies: Callable[[str], bool]) -> None:
+        self.app, self.wrapped, self.applies = app, middleware(app), applies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        mine = scope["type"] == "http" and self.where(scope.get("path", ""))
-        await (self.some if mine else self.app)(scope, receive, send)
+        wrapped = scope["type"] == "http" and self.applies(scope.get("path", ""))
+        await (self.wrapped if wrapped else self.app)(scope, receive, send)
 
 
 class BodyLimitMiddleware:
@@ -126,10 +140,10 @@ class BodyLimitMiddleware:
         await self.app(scope, limited, send)
 
 
-class Headed:
-    """Adds the headers of every answer, where it has none of its own, and gives each request an id for the logs.
+class SecurityHeadersMiddleware:
+    """Adds security headers to responses that do not set them, and gives each request an id for the logs.
 
-    ``tls``: the service is reached over it, so browsers shall never try without.
+    ``tls``: the public URL is https, so Strict-Transport-Security is sent.
     """
 
     def __init__(self, app: ASGIApp, *, tls: bool = False) -> None:
@@ -161,11 +175,11 @@ class Headed:
             await self.app(scope, receive, headed)
 
 
-class Limited:
-    """So many requests a minute of one client, and a few at the same time: an IPv4 address, or a /64 of IPv6.
+class RateLimitMiddleware:
+    """Limits requests per minute and concurrent requests of each client: an IPv4 address, or a /64 of IPv6.
 
-    Counted in memory (one process) or in Redis (all of them); what runs at the same time is counted in each process.
-    Where Redis does not answer, nobody is refused.
+    Requests are counted in memory (one process) or in Redis (all processes); concurrent ones in each process.
+    If Redis does not answer, no request is refused.
     """
 
     def __init__(self, app: ASGIApp, per_minute: int, storage: str) -> None:
@@ -173,7 +187,7 @@ class Limited:
         self._item = RateLimitItemPerMinute(per_minute, namespace="hub-monitor-web")
         self._limiter = FixedWindowRateLimiter(storage_from_string(storage))
         self._remote = not storage.startswith("memory://")
-        self._turns = Turns()
+        self._concurrency = ConcurrencyLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = client_key((scope.get("client") or ("", 0))[0])
@@ -182,40 +196,40 @@ class Limited:
             message = f"more than {self._item.amount} requests in this minute; try again in {retry} s"
             await _too_many(message, retry)(scope, receive, send)
             return
-        if not await self._turns.begin(client):
-            await _too_many("too many requests at the same time; try again in a moment", 1)(scope, receive, send)
+        if not await self._concurrency.begin(client):
+            await _too_many("too many requests at the same time; try again later", 1)(scope, receive, send)
             return
         try:
             await self.app(scope, receive, send)
         finally:
-            self._turns.end(client)
+            self._concurrency.end(client)
 
     def _hit(self, client: str) -> int | None:
-        """Seconds to wait; None for nothing."""
+        """Counts a request; seconds to wait if it is refused, else None."""
         try:
             if self._limiter.hit(self._item, client):
                 return None
             return max(1, math.ceil(self._limiter.get_window_stats(self._item, client).reset_time - time.time()))
         except Exception as error:
-            log.warning("requests are not counted", error=str(error))
+            log.warning("rate limit storage failed", error=str(error))
             return None
 
 
-class Turns:
-    """Who may be answered now: ``RUNNING`` requests of each client, while ``WAITING`` more wait for their turn."""
+class ConcurrencyLimiter:
+    """Runs ``MAX_CONCURRENT_REQUESTS`` requests of each client at a time; ``MAX_WAITING_REQUESTS`` more wait."""
 
     def __init__(self) -> None:
         self._of: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     async def begin(self, client: str) -> bool:
-        """Waits for a turn, to be given back by :meth:`end`; False where too many wait, or where it takes too long."""
-        turns, number = self._of.get(client) or (asyncio.Semaphore(RUNNING), 0)
-        if number >= RUNNING + WAITING:
+        """Waits until the request may run; False if too many wait or the wait is too long. Call :meth:`end` after."""
+        limiter, number = self._of.get(client) or (asyncio.Semaphore(MAX_CONCURRENT_REQUESTS), 0)
+        if number >= MAX_CONCURRENT_REQUESTS + MAX_WAITING_REQUESTS:
             return False
-        self._of[client] = turns, number + 1
+        self._of[client] = limiter, number + 1
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await turns.acquire()
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                await limiter.acquire()
         except BaseException as error:
             self._leave(client)
             if isinstance(error, TimeoutError):
@@ -224,14 +238,14 @@ class Turns:
         return True
 
     def end(self, client: str) -> None:
-        """Gives a turn back."""
+        """Marks a request that began as done."""
         self._of[client][0].release()
         self._leave(client)
 
     def _leave(self, client: str) -> None:
-        turns, number = self._of[client]
+        limiter, number = self._of[client]
         if number > 1:
-            self._of[client] = turns, number - 1
+            self._of[client] = limiter, number - 1
         else:
             del self._of[client]
 

@@ -26,44 +26,44 @@ from monitor.web.rewrite import counted, term
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 
 
-FRESH = timedelta(days=1)
+NEW_FOR = timedelta(days=1)
 """How long what was seen here is shown as new."""
 
 
 def page(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, or a part of one, from its template."""
     registry = request.app.state.service.registry
-    context |= {"lab_of": registry.get, "fresh": now() - FRESH} | _moment(request)
+    context |= {"lab_of": registry.get, "fresh": now() - NEW_FOR} | _as_of_context(request)
     return templates.TemplateResponse(request, f"{name}.html", context, status_code=status)
 
 
-def _moment(request: Request) -> dict[str, Any]:
-    """What a page says of the moment that it shows: none of it where it cannot show another."""
-    if not hasattr(request.state, "moment"):
+def _as_of_context(request: Request) -> dict[str, Any]:
+    """The template values for `as_of`; only two of them on pages that always show the present."""
+    if not hasattr(request.state, "as_of_time"):
         return {"as_of": None, "timely": False}
-    # A cursor is of the page before, not of the one at another moment.
+    # A cursor belongs to one result list and means nothing at another time.
     others = [(key, value) for key, value in request.query_params.multi_items() if key not in {"as_of", "cursor"}]
-    here, moment = path(request.url.path), request.state.moment
+    here, as_of_time = path(request.url.path), request.state.as_of_time
     found = {
         "as_of": request.state.as_of,
-        "past": moment,
+        "past": as_of_time,
         "timely": True,
         "others": others,
         "today": now().date(),
         "own": here,
     }
-    if moment is None:
+    if as_of_time is None:
         return found
-    # The end of a day is the first moment of the next.
-    day = (moment - timedelta(microseconds=1)).date()
-    return found | {"past_day": day, "present": f"{here}?{urlencode(others)}" if others else here, "fresh": moment}
+    # The end of a day is stored as the start of the next.
+    day = (as_of_time - timedelta(microseconds=1)).date()
+    return found | {"past_day": day, "present": f"{here}?{urlencode(others)}" if others else here, "fresh": as_of_time}
 
 
-def ago(moment: datetime | None) -> str:
+def ago(timestamp: datetime | None) -> str:
     """How long ago, in the largest unit that fits; in so long, for what is still to come."""
-    if moment is None:
+    if timestamp is None:
         return "never"
-    seconds = int((now() - moment).total_seconds())
+    seconds = int((now() - timestamp).total_seconds())
     if seconds <= -1:
         return f"in {lasting(-seconds)}"
     return f"{lasting(seconds)} ago"
@@ -77,9 +77,9 @@ def lasting(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
-def when(moment: datetime | None) -> str:
+def when(timestamp: datetime | None) -> str:
     """``2026-01-27 05:00 UTC``."""
-    return "unknown" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+    return "unknown" if timestamp is None else f"{timestamp:%Y-%m-%d %H:%M} UTC"
 
 
 def number(value: int | None) -> str:
@@ -104,25 +104,25 @@ def address(base: str, **values: Any) -> str:
     return f"{base}?{urlencode(given)}" if given else base
 
 
-PRESENT = ("/alert", "/docs", "/review", "/status", "/subscribe")
+PRESENT_ONLY_PREFIXES = ("/alert", "/docs", "/review", "/status", "/subscribe")
 """Pages that are of the present alone."""
 
 
 @pass_context
 def linked(context: Context, base: str, **values: Any) -> str:
-    """As :func:`address`, and of the moment that the page shows."""
-    as_of = None if base.startswith(PRESENT) else context.get("as_of")
+    """As :func:`address`, with the page's ``as_of`` unless the linked page always shows the present."""
+    as_of = None if base.startswith(PRESENT_ONLY_PREFIXES) else context.get("as_of")
     return address(base, **values, as_of=as_of)
 
 
-def told(value: object) -> str:
+def format_value(value: object) -> str:
     """A kept value as people write it: a list as words, true as yes."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {told(item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {format_value(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(told, value)) or "none"
+        return ", ".join(map(format_value, value)) or "none"
     return "unknown" if value is None else str(value)
 
 
@@ -139,7 +139,7 @@ templates.env.filters |= {
     "short": short,
     "path": path,
     "web_url": web_url,
-    "told": told,
+    "format_value": format_value,
 }
 templates.env.globals |= {"address": linked, "term": term, "counted": counted, "query_fields": QUERY_FIELDS}
 templates.env.trim_blocks = templates.env.lstrip_blocks = True

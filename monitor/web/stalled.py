@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
-PIECE_BYTES = 64 << 10
+CHUNK_BYTES = 64 << 10
 """What a client has to take within the time-out: a slow one that reads is not cut off in the middle of a large body."""
 
 
@@ -36,13 +36,13 @@ class StalledReaders:
             earlier.cancel()
 
         async def timed(message: Message) -> None:
-            for piece in _pieces(message):
+            for chunk in _split_body(message):
                 timer = loop.call_later(self._timeout, self._abort, transport, scope["path"])
                 try:
-                    await send(piece)
+                    await send(chunk)
                 finally:
                     timer.cancel()
-            if not piece.get("more_body", True) and transport.get_write_buffer_size():
+            if not chunk.get("more_body", True) and transport.get_write_buffer_size():
                 # The response is complete for the application, and not yet for the client.
                 self._unread[transport] = loop.call_later(self._timeout, self._forget, transport, scope["path"])
 
@@ -59,13 +59,13 @@ class StalledReaders:
         transport.abort()
 
 
-def _pieces(message: Message) -> Iterator[Message]:
-    """The message, or several of at most ``PIECE_BYTES`` that say the same."""
+def _split_body(message: Message) -> Iterator[Message]:
+    """The message, split into several if its body is longer than ``CHUNK_BYTES``."""
     body = message.get("body", b"")
-    if len(body) <= PIECE_BYTES:
+    if len(body) <= CHUNK_BYTES:
         yield message
         return
     view = memoryview(body)
-    for start in range(0, len(view), PIECE_BYTES):
-        more = message.get("more_body", False) or start + PIECE_BYTES < len(view)
-        yield {**message, "body": bytes(view[start : start + PIECE_BYTES]), "more_body": more}
+    for start in range(0, len(view), CHUNK_BYTES):
+        more = message.get("more_body", False) or start + CHUNK_BYTES < len(view)
+        yield {**message, "body": bytes(view[start : start + CHUNK_BYTES]), "more_body": more}

@@ -22,7 +22,7 @@ from monitor.web.api import Q, Reading, service_of
 from monitor.web.http_responses import conditional, described, errors
 
 router = APIRouter(tags=["feeds"])
-SHOWN = 50
+MAX_FEED_ENTRIES = 50
 ATOM = "http://www.w3.org/2005/Atom"
 
 
@@ -36,7 +36,7 @@ _ATOM_TYPE, _JSON_TYPE = "application/atom+xml", "application/feed+json"
 )
 def atom(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest releases that match, as Atom (RFC 4287)."""
-    rows = search(session, parse(q), limit=SHOWN).items
+    rows = search(session, parse(q), limit=MAX_FEED_ENTRIES).items
     changed = _changed(session, rows)
     feed = Xml.Element("feed", xmlns=ATOM)
     _text(feed, "id", _self(request, "/feed.atom", q))
@@ -65,7 +65,7 @@ def atom(request: Request, session: Reading, q: Q = "") -> Response:
 )
 def json_feed(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest releases that match, as JSON Feed 1.1."""
-    rows = search(session, parse(q), limit=SHOWN).items
+    rows = search(session, parse(q), limit=MAX_FEED_ENTRIES).items
     changed = _changed(session, rows)
     feed: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
@@ -95,7 +95,7 @@ def _base(request: Request) -> str:
 
 
 def _self(request: Request, path: str, q: str) -> str:
-    """The address of this search below ``path``, as of the same moment."""
+    """The address of this search below ``path``, with the same ``as_of``."""
     as_of = f"&as_of={quote(request.state.as_of)}" if request.state.as_of else ""
     return f"{_base(request)}{path}?q={quote(q)}{as_of}"
 
@@ -127,7 +127,7 @@ def _changed(session: Session, rows: list[Release]) -> dict[int | None, datetime
     last = select(col(Change.release_id), func.max(col(Change.at))).where(which).group_by(col(Change.release_id))
     found = {row[0]: row[1] for row in session.execute(last)}
     began = {row.id: row.released_at or row.first_seen_at for row in rows}
-    return {key: max(found.get(key, moment), moment) for key, moment in began.items()}
+    return {key: max(found.get(key, timestamp), timestamp) for key, timestamp in began.items()}
 
 
 def _text(parent: Xml.Element, tag: str, text: str) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.cells import cell_len
 
-from monitor.cli.output import RELEASE, RELEASE_HEADS, Format, write
+from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, write
 from monitor.labs import load
 from monitor.releases.schema import release_object
 from tests.releases.query.test_query import release
@@ -28,7 +28,7 @@ def test_a_table_of_releases_fits_and_can_be_read(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    assert write(RELEASES, Format.TABLE, RELEASE, RELEASE_HEADS) == 3
+    assert write(RELEASES, Format.TABLE, RELEASE_COLUMNS, RELEASE_HEADS) == 3
     lines = capsys.readouterr().out.splitlines()
     assert all(cell_len(line) <= width for line in lines)
     head, first = lines[0], lines[1]

@@ -14,7 +14,7 @@ from monitor.db import migrations
 from monitor.labs import load
 from monitor.models import Release
 from monitor.releases.query import parse
-from monitor.releases.stats import MOST_PERIODS, between, stats
+from monitor.releases.stats import MAX_PERIODS, between, stats
 from monitor.releases.unrecorded import unrecorded
 from tests.fakes.hub import model
 from tests.house import House
@@ -70,7 +70,7 @@ def test_rows_of_old_with_such_dates_make_no_chart_of_all_time(engine: Engine, b
 def test_a_decade_of_days_is_still_filled() -> None:
     assert len(between(["2016-01-01", "2026-01-01"], "day")) == 3_654
     assert len(between(["0001-01-01", "2026-01-01"], "day")) == 2
-    assert len(between(["2016-01", "2026-01"], "month")) == 121 <= MOST_PERIODS
+    assert len(between(["2016-01", "2026-01"], "month")) == 121 <= MAX_PERIODS
 
 
 def test_a_migration_forgets_such_dates_and_counts_them_as_unknown(engine: Engine) -> None:

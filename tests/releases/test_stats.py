@@ -19,7 +19,7 @@ from monitor.models import Launch, Release
 from monitor.releases import stats as counting
 from monitor.releases.query import parse, to_predicate, to_tally
 from monitor.releases.search import SearchError
-from monitor.releases.stats import COLUMNS, DIMENSIONS, add_launches, dimensions, stats, survey
+from monitor.releases.stats import COLUMNS, DIMENSIONS, add_launches, count_facets, dimensions, stats
 from tests.releases.query.test_query import launch, release
 
 SPRING = datetime(2026, 3, 29, 1, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_counts_sums_and_medians_are_those_counted_by_hand(
             add_launches(session, query, by, part)
             told = {tuple(row[name] for name in by): row["launches"] for row in found}
             assert all(row["launches"] == told[tuple(row[name] for name in by)] for row in part)
-        seen = survey(session, query)
+        seen = count_facets(session, query)
         assert (seen.total, seen.exact) == (len(matching), True)
         for name in COLUMNS:
             counts = {item["value"]: item["count"] for item in seen.values[name]}
@@ -137,18 +137,18 @@ def test_months_without_releases_are_there_and_count_zero(months: Engine) -> Non
 
 
 def test_medians_of_many_are_given_when_asked_for(months: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "MEDIANS", 2)
+    monkeypatch.setattr(counting, "MAX_RELEASES_FOR_MEDIANS", 2)
     with db.reading(months) as session:
         assert {row["params_median"] for row in stats(session, parse(""), ["origin"])} == {None}
         assert [row["params_median"] for row in stats(session, parse(""), ["origin"], medians=True)] == [10]
 
 
 def test_facets_of_too_many_are_those_of_the_newest_and_say_so(months: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "NEWEST", 2)
+    monkeypatch.setattr(counting, "MAX_COUNTED_RELEASES", 2)
     with db.reading(months) as session:
-        found = survey(session, parse("params:>=0"))
+        found = count_facets(session, parse("params:>=0"))
         assert (found.total, found.exact) == (2, False)
-        whole = survey(session, parse("origin:CN"))
+        whole = count_facets(session, parse("origin:CN"))
         assert (whole.total, whole.exact) == (3, True)
 
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from monitor.net.client_key import client_key
-from monitor.web.middleware import Limited
+from monitor.web.middleware import RateLimitMiddleware
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -14,7 +14,7 @@ async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def test_all_processes_count_together_in_redis(redis_url: str) -> None:
-    one, other = (Limited(nothing, 50, redis_url) for _ in range(2))
+    one, other = (RateLimitMiddleware(nothing, 50, redis_url) for _ in range(2))
     refused = [limit._hit("203.0.113.9") for _ in range(60) for limit in (one, other)]
     assert refused.count(None) in {50, 100}  # a minute may end meanwhile
     assert all(1 <= seconds <= 60 for seconds in refused if seconds is not None)
@@ -22,7 +22,7 @@ def test_all_processes_count_together_in_redis(redis_url: str) -> None:
 
 
 def test_where_redis_does_not_answer_nobody_is_refused() -> None:
-    limit = Limited(nothing, 1, "redis://127.0.0.1:1/0")
+    limit = RateLimitMiddleware(nothing, 1, "redis://127.0.0.1:1/0")
     assert [limit._hit("203.0.113.9") for _ in range(3)] == [None, None, None]
 
 

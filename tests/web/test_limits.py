@@ -24,7 +24,7 @@ FREE = {
     ("GET", "/healthz"), ("POST", "/hooks/hub"), ("POST", "/slack/commands"), ("POST", "/slack/interactions"),
     ("POST", "/slack/events"),
 }  # fmt: skip
-"""What is not counted; a new route is, unless it is named here and in ``edge.UNLIMITED``."""
+"""What is not counted; a new route is, unless it is named here and in ``edge.UNLIMITED_PREFIXES``."""
 
 
 def test_every_route_is_limited_but_those_named(sqlite_engine: Engine, sqlite_url: str) -> None:
@@ -94,23 +94,23 @@ def test_a_connection_that_was_limited_is_not_any_more(engine: Engine, monkeypat
 
 def test_a_client_has_few_turns_at_the_same_time_and_others_have_theirs() -> None:
     async def told() -> None:
-        turns = edge.Turns()
-        first = [await turns.begin("a") for _ in range(edge.RUNNING)]
-        waiting = [asyncio.ensure_future(turns.begin("a")) for _ in range(edge.WAITING)]
+        limiter = edge.ConcurrencyLimiter()
+        first = [await limiter.begin("a") for _ in range(edge.MAX_CONCURRENT_REQUESTS)]
+        waiting = [asyncio.ensure_future(limiter.begin("a")) for _ in range(edge.MAX_WAITING_REQUESTS)]
         await asyncio.sleep(0)
-        assert first == [True] * edge.RUNNING
-        assert not await turns.begin("a")
-        assert await turns.begin("b")
+        assert first == [True] * edge.MAX_CONCURRENT_REQUESTS
+        assert not await limiter.begin("a")
+        assert await limiter.begin("b")
         assert not any(one.done() for one in waiting)
-        for _ in range(edge.RUNNING):
-            turns.end("a")
-        assert all(await asyncio.gather(*waiting[: edge.RUNNING]))
-        for one in waiting[edge.RUNNING :]:
+        for _ in range(edge.MAX_CONCURRENT_REQUESTS):
+            limiter.end("a")
+        assert all(await asyncio.gather(*waiting[: edge.MAX_CONCURRENT_REQUESTS]))
+        for one in waiting[edge.MAX_CONCURRENT_REQUESTS :]:
             one.cancel()
-        await asyncio.gather(*waiting[edge.RUNNING :], return_exceptions=True)
-        for _ in range(edge.RUNNING):
-            turns.end("a")
-        turns.end("b")
-        assert not turns._of  # nothing is kept of who is gone
+        await asyncio.gather(*waiting[edge.MAX_CONCURRENT_REQUESTS :], return_exceptions=True)
+        for _ in range(edge.MAX_CONCURRENT_REQUESTS):
+            limiter.end("a")
+        limiter.end("b")
+        assert not limiter._of  # nothing is kept of who is gone
 
     asyncio.run(told())

@@ -16,8 +16,8 @@ from monitor.releases.query.spelling import at, of_reference, spelled, unknown_f
 from monitor.releases.query.tree import All, Any, Node, Not, Query, QueryError, Term, normalised
 from monitor.releases.query.values import ANY, FIELDS, NONE, ValueProblem, fold, readings
 
-LONGEST, MOST_TERMS, DEEPEST = 2_000, 100, 50
-"""Characters, terms (each value counts) and levels of parentheses and negations of one query at the most."""
+MAX_QUERY_LENGTH, MAX_TERMS, MAX_DEPTH = 2_000, 100, 50
+"""Maximum characters, terms (each value counts) and nested parentheses or negations of one query."""
 
 
 @cache
@@ -33,8 +33,10 @@ def parse(text: str) -> Query:
 
 @lru_cache(maxsize=1_000)
 def _parsed(text: str, _registry: Registry) -> Query:
-    if len(text) > LONGEST:
-        raise QueryError(LONGEST + 1, f"a query of at most {LONGEST} characters expected, not {len(text)}")
+    if len(text) > MAX_QUERY_LENGTH:
+        raise QueryError(
+            MAX_QUERY_LENGTH + 1, f"a query of at most {MAX_QUERY_LENGTH} characters expected, not {len(text)}"
+        )
     if "\x00" in text:
         raise QueryError(text.index("\x00") + 1, "no NUL character expected")
     plain = spelled(text)
@@ -58,19 +60,21 @@ def _read(text: str) -> Query:
 
 
 def _refuse_long(normal: str) -> None:
-    """The normal form has to be read again wherever it is kept, so the limits are its own, too."""
-    if len(normal) > LONGEST:
-        raise QueryError(1, f"a simpler query expected: written out, this one has more than {LONGEST} characters")
+    """The normal form is stored and parsed again, so the limits apply to it as well."""
+    if len(normal) > MAX_QUERY_LENGTH:
+        raise QueryError(
+            1, f"a simpler query expected: written out, this one has more than {MAX_QUERY_LENGTH} characters"
+        )
     _refuse_depth(normal)
 
 
 def _refuse_depth(text: str) -> None:
     depth = 0
-    for column, letter in enumerate(text, start=1):
-        depth += (letter == "(") - (letter == ")")
-        if depth > DEEPEST:
-            raise QueryError(column, f"at most {DEEPEST} parentheses inside each other expected")
-    if text.count("-(") + text.count("--") + text.count("NOT ") > 4 * DEEPEST:
+    for column, character in enumerate(text, start=1):
+        depth += (character == "(") - (character == ")")
+        if depth > MAX_DEPTH:
+            raise QueryError(column, f"at most {MAX_DEPTH} parentheses inside each other expected")
+    if text.count("-(") + text.count("--") + text.count("NOT ") > 4 * MAX_DEPTH:
         raise QueryError(1, "fewer negations inside each other expected")
 
 
@@ -141,11 +145,11 @@ def _plain(token: Token) -> str:
         return str(token)
     text = token[1:-1]
     out, escaped = [], False
-    for letter in text:
-        if letter == "\\" and not escaped:
+    for character in text:
+        if character == "\\" and not escaped:
             escaped = True
             continue
-        out.append(letter)
+        out.append(character)
         escaped = False
     plain = "".join(out)
     if not plain.strip():
@@ -160,8 +164,8 @@ def _token(child: Anything) -> Token:
 
 def _counted(token: Anything, counter: list[int]) -> None:
     counter[0] += 1
-    if counter[0] > MOST_TERMS:
-        raise QueryError(_column(token), f"at most {MOST_TERMS} terms expected")
+    if counter[0] > MAX_TERMS:
+        raise QueryError(_column(token), f"at most {MAX_TERMS} terms expected")
 
 
 def _column(token: Anything) -> int:

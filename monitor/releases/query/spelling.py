@@ -50,25 +50,25 @@ def _characters(text: str) -> Spelled:
     columns: list[int] = []
     place, quoted, ends = 0, False, ""
     while place < len(text):
-        letter = text[place]
+        character = text[place]
         column, place = place + 1, place + 1
-        if quoted and letter == "\\" and place < len(text):
+        if quoted and character == "\\" and place < len(text):
             if text[place] != "\\" and text[place] not in ends:
-                continue  # a backslash before any other letter says nothing
+                continue  # a backslash before any other character has no meaning
             plain, place = text[place] if text[place] not in '"\\' else f"\\{text[place]}", place + 1
-        elif quoted and letter in ends:
+        elif quoted and character in ends:
             plain, quoted = '"', False
-        elif _INVISIBLE.match(letter):
+        elif _INVISIBLE.match(character):
             continue
-        elif _SPACE.match(letter):
+        elif _SPACE.match(character):
             plain = "" if not quoted and _parts_thousands(text, place) else " "
         elif quoted:
-            plain = '\\"' if letter == '"' else letter
-        elif letter in _OPENING:
-            ends = _ends(letter, text, place)
+            plain = '\\"' if character == '"' else character
+        elif character in _OPENING:
+            ends = _ends(character, text, place)
             plain, quoted = '"', True
         else:
-            plain = _PLAIN.get(letter, letter)
+            plain = _PLAIN.get(character, character)
         out.append(plain)
         columns += [column] * len(plain)
     return Spelled("".join(out), (*columns, len(text) + 1))

@@ -67,7 +67,7 @@ ur urdu; vi vietnamese; zh chinese mandarin
 """
 
 
-def letters(text: str) -> str:
+def comparison_key(text: str) -> str:
     """A word without case and marks: ``Fine-Tune`` and ``finetune`` are one."""
     return re.sub(r"[\W_]+", "", text).lower()
 
@@ -80,7 +80,7 @@ def _table(text: str) -> dict[str, str]:
 @cache
 def countries() -> dict[str, str]:
     """Countries by name and by the name of their people, without marks, with their codes."""
-    named = {letters(name): code for code, name in NAMES.items()}
+    named = {comparison_key(name): code for code, name in NAMES.items()}
     return named | _table(_PEOPLES) | {code.lower(): code for code in {*NAMES, *CONSORTIA}}
 
 

@@ -16,7 +16,7 @@ from monitor.labs import in_use, slug
 from monitor.labs.countries import NAMES
 from monitor.releases.query import synonyms
 from monitor.releases.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
-from monitor.releases.query.synonyms import letters
+from monitor.releases.query.synonyms import comparison_key
 from monitor.releases.schema import QUERY_FIELDS
 from monitor.text import FOLD
 
@@ -82,9 +82,9 @@ def canonical(field: str, operator: str, text: str) -> tuple[str, str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean …? `` with the known word that is written most like this one; empty where none is."""
-    by_letters = {letters(one): one for one in known}
-    near = difflib.get_close_matches(letters(word), by_letters, n=1, cutoff=0.6)
-    return f"did you mean {by_letters[near[0]]}? " if near else ""
+    by_key = {comparison_key(one): one for one in known}
+    near = difflib.get_close_matches(comparison_key(word), by_key, n=1, cutoff=0.6)
+    return f"did you mean {by_key[near[0]]}? " if near else ""
 
 
 def _origin(text: str) -> str:
@@ -97,15 +97,15 @@ def _origin(text: str) -> str:
 
 def country(text: str) -> str | None:
     """The code of a country, by its code, its name or the name of its people; None: no country."""
-    return synonyms.countries().get(letters(text))
+    return synonyms.countries().get(comparison_key(text))
 
 
 def _word(field: str) -> Callable[[str], str]:
     """Reads a value of a closed vocabulary, in whatever of its spellings."""
 
     def read(text: str) -> str:
-        known = {letters(word): str(word) for word in WORDS[field]} | synonyms.VALUES.get(field, {})
-        found = known.get(letters(text))
+        known = {comparison_key(word): str(word) for word in WORDS[field]} | synonyms.VALUES.get(field, {})
+        found = known.get(comparison_key(text))
         if found is None:
             expected = f"one of {', '.join(WORDS[field])} or none expected"
             raise ValueProblem(f"{field} {text!r}: {nearest(text, known.values())}{expected}")
@@ -145,9 +145,9 @@ def _license(text: str) -> tuple[str, ...]:
     """A class or an identifier; the identifiers of a family (``apache``, ``llama``) by what they have in common."""
     if fold(text) in LICENSE_CLASSES or fold(text) in LICENSES:
         return (fold(text),)
-    word = letters(text.replace("+", "plus"))
+    word = comparison_key(text.replace("+", "plus"))
     bare = re.sub(r"^the|licen[sc]e|version|(?<=[a-z])v(?=\d)", "", word)
-    known = {letters(one): str(one) for one in LICENSE_CLASSES} | synonyms.VALUES["license"]
+    known = {comparison_key(one): str(one) for one in LICENSE_CLASSES} | synonyms.VALUES["license"]
     if bare in known:
         return (known[bare],)
     if not bare:
@@ -160,7 +160,7 @@ def _license(text: str) -> tuple[str, ...]:
 def _licenses() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in LICENSES:
-        found.setdefault(letters(one.replace("+", "plus")), []).append(one)
+        found.setdefault(comparison_key(one.replace("+", "plus")), []).append(one)
     return found
 
 
@@ -170,7 +170,7 @@ def _begins(key: str, bare: str) -> bool:
 
 
 def _language(text: str) -> str:
-    return synonyms.languages().get(letters(text), fold(text))
+    return synonyms.languages().get(comparison_key(text), fold(text))
 
 
 def _glob(text: str) -> str:
@@ -246,28 +246,28 @@ def _date(text: str) -> str:
             raise ValueProblem(f"{text!r}: at most a hundred years back")
         return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
     try:
-        moment = datetime.fromisoformat(text.upper())
+        timestamp = datetime.fromisoformat(text.upper())
     except ValueError:
         raise ValueProblem(f"{text!r}: a date expected, like 2026-01-31, 7d or 24h") from None
-    if not 1970 <= moment.year <= 9000:
+    if not 1970 <= timestamp.year <= 9000:
         raise ValueProblem(f"{text!r}: a year between 1970 and 9000 expected")
     if _DAY.fullmatch(text):
         return text
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.isoformat().replace("+00:00", "Z")
+    timestamp = timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
+    return timestamp.isoformat().replace("+00:00", "Z")
 
 
 def span(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """The first moment of a canonical date, and the first one after it; the same twice for a single moment."""
+    """Start and end (exclusive) of a canonical date; the same twice for a single timestamp."""
     back = _BACK.fullmatch(text)
     if back is not None:
-        moment = now - timedelta(hours=int(back[1]) * (24 if back[2] == "d" else 1))
-        return moment, moment
-    moment = datetime.fromisoformat(text)
+        timestamp = now - timedelta(hours=int(back[1]) * (24 if back[2] == "d" else 1))
+        return timestamp, timestamp
+    timestamp = datetime.fromisoformat(text)
     if _DAY.fullmatch(text):
-        moment = moment.replace(tzinfo=UTC)
-        return moment, moment + timedelta(days=1)
-    return moment, moment
+        timestamp = timestamp.replace(tzinfo=UTC)
+        return timestamp, timestamp + timedelta(days=1)
+    return timestamp, timestamp
 
 
 _READERS: dict[str, Callable[[str], str | tuple[str, ...]]] = {

@@ -16,7 +16,7 @@ from monitor.web.api import Reading, service_of
 from monitor.web.render import page
 
 router = APIRouter()
-SHOWN = 30
+RELEASES_SHOWN = 30
 
 
 @router.get("/labs", response_class=HTMLResponse)
@@ -43,7 +43,7 @@ def lab(request: Request, session: Reading, lab: str) -> Response:
         if len(named) == 1:
             return RedirectResponse(f"/labs/{named[0].id}", 303)
         raise HTTPException(404, f"There is no lab {lab}.")
-    items = search(session, parse(f"lab:{found.id}"), limit=SHOWN).items
+    items = search(session, parse(f"lab:{found.id}"), limit=RELEASES_SHOWN).items
     parts = [one for one in registry.labs if one.parent == found.id]
     parent = registry.get(found.parent) if found.parent else None
     counted = stats(session, parse(f"lab:{found.id}"), ["lab"], medians=False)

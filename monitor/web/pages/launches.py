@@ -19,8 +19,8 @@ from monitor.web.render import page
 from monitor.web.rewrite import narrowed
 
 router = APIRouter()
-SHOWN = 30
-MOST = 500
+LAUNCHES_PER_PAGE = 30
+MAX_ANNOUNCEMENTS = 500
 """Announcements on one page; the API has as many as are asked for."""
 
 
@@ -35,7 +35,9 @@ def launches(
     except QueryError as problem:
         nothing = {"items": [], "only": [], "number": (0, 0), "members": ""}
         return page(request, "launches", 422, q=q, problem=problem, coverage=seen, **nothing)
-    items, following = summarize_launches(session, query, limit=SHOWN, before=parse_cursor(cursor) if cursor else None)
+    items, following = summarize_launches(
+        session, query, limit=LAUNCHES_PER_PAGE, before=parse_cursor(cursor) if cursor else None
+    )
     only = announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
     return page(
         request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,
@@ -49,7 +51,7 @@ def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
     item = get_launch(session, ident)
     if item is None:
         raise HTTPException(404, f"There is no launch {ident}.")
-    return page(request, "launch", launch=item.launch, items=item.members, told=item.as_json())
+    return page(request, "launch", launch=item.launch, items=item.members, launch_object=item.as_json())
 
 
 @router.get("/announcements", response_class=HTMLResponse)
@@ -57,11 +59,11 @@ def announced(
     request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None
 ) -> HTMLResponse:
     """What the labs' feeds announced."""
-    items = announcements(session, lab=lab, state=state, month=month, limit=MOST)
+    items = announcements(session, lab=lab, state=state, month=month, limit=MAX_ANNOUNCEMENTS)
     return page(request, "announcements", items=items, lab=lab, state=state, month=month)
 
 
 @router.get("/review", response_class=HTMLResponse)
 def review(request: Request, session: Present) -> HTMLResponse:
     """What is unsure, most followed first."""
-    return page(request, "review", items=doubtful(session, SHOWN))
+    return page(request, "review", items=doubtful(session, LAUNCHES_PER_PAGE))

@@ -13,7 +13,7 @@ from monitor.web.render import page
 
 router = APIRouter()
 METHODS = ("get", "post", "put", "patch", "delete")
-TOLD = {
+TOPIC_DESCRIPTIONS = {
     "releases": "Query the recorded releases. No key needed.",
     "labs": "The registry of labs.",
     "feeds": "Any query as a feed.",
@@ -43,7 +43,7 @@ def docs(request: Request) -> HTMLResponse:
         for method in (method for method in METHODS if method in methods):
             call = methods[method]
             topics[(call.get("tags") or ["other"])[0]].append(_call(method, path, call))
-    return page(request, "docs", topics=dict(topics), told=TOLD)
+    return page(request, "docs", topics=dict(topics), descriptions=TOPIC_DESCRIPTIONS)
 
 
 def _call(method: str, path: str, call: dict[str, Any]) -> Call:

@@ -1,4 +1,4 @@
-"""One release: all facts, why each was judged so, its lineage up and down, and what happened to it."""
+"""The page of a release: facts, evidence, lineage and timeline."""
 
 from __future__ import annotations
 
@@ -22,27 +22,26 @@ from monitor.web.api import Reading, service_of
 from monitor.web.http_responses import conditional
 from monitor.web.pages.problem import error
 from monitor.web.pages.trends import CSP
-from monitor.web.render import page, told, when
+from monitor.web.render import format_value, page, when
 
 router = APIRouter()
-SHOWN = 40
-"""Derivatives on a page of them."""
-COUNTED = 1_000
-"""Derivatives that are counted one by one; more are "more than a thousand"."""
+DERIVATIVES_PER_PAGE = 40
+MAX_COUNTED_DERIVATIVES = 1_000
+"""At most so many derivatives are counted exactly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Something that happened to a release. ``says``: how we know, or what it was before."""
+class TimelineEntry:
+    """An entry of a release's timeline. ``detail``: how it is known, or the old and new value."""
 
     at: datetime
-    what: str
-    says: str = ""
+    event: str
+    detail: str = ""
 
 
 @dataclass(slots=True)
 class Branch:
-    """A repository in the tree of a lineage, and what was made of it. ``known``: whether it is in the history."""
+    """A repository in the lineage tree, with the repositories made from it. ``row``: its release, if recorded."""
 
     repo_id: str
     relation: str | None = None
@@ -61,14 +60,14 @@ def release(
         # What others were built on need not be in the history: the Hub may know it.
         return error(request, 404, f"Release {namespace}/{name} is not recorded.", hub=f"{namespace}/{name}")
     derivatives = _derivatives(session, row, after)
-    more = derivatives[SHOWN - 1].id if len(derivatives) > SHOWN else None
+    more = derivatives[DERIVATIVES_PER_PAGE - 1].id if len(derivatives) > DERIVATIVES_PER_PAGE else None
     context: dict[str, Any] = {
         "r": row,
         "recorded": recorded(session, [row.foundation_repo_id]),
         "json": release_object(row),
         "adoption": _adoption(session, row),
         "lab": service_of(request).registry.get(row.lab) if row.lab else None,
-        "tree": _tree(session, row, derivatives[:SHOWN]),
+        "tree": _tree(session, row, derivatives[:DERIVATIVES_PER_PAGE]),
         "derivatives": _counted(session, row),
         "after": after,
         "more": more,
@@ -116,18 +115,23 @@ def _derivatives(session: Session, row: Release, after: int) -> list[Release]:
         below = below.where(ident < after)
     root = row.foundation_repo_id in {None, row.repo_id}
     # Names alone first: whole rows are a hundred times as large, and few of them are shown.
-    found = session.execute(below.limit(SHOWN + 1 if root else COUNTED))
-    shown = [key for key, steps in found if root or any(step["repo_id"] == row.repo_id for step in steps)][: SHOWN + 1]
+    found = session.execute(below.limit(DERIVATIVES_PER_PAGE + 1 if root else MAX_COUNTED_DERIVATIVES))
+    shown = [key for key, steps in found if root or any(step["repo_id"] == row.repo_id for step in steps)][
+        : DERIVATIVES_PER_PAGE + 1
+    ]
     rows = select(Release).where(ident.in_(shown)).order_by(ident.desc())
     return list(session.scalars(rows.options(defer(Release.facts), defer(Release.evidence))))  # type: ignore[arg-type]
 
 
 def _counted(session: Session, row: Release) -> list[tuple[str, int]]:
-    """(kind, how many) of what was built on a root; of more than a thousand, the newest thousand are counted."""
+    """(kind, count) of the models built on a root; counts the newest thousand if there are more."""
     if row.foundation_repo_id not in {None, row.repo_id}:
         return []
     newest: Any = (
-        select(col(Release.kind).label("kind")).where(*_of(row)).order_by(col(Release.id).desc()).limit(COUNTED)
+        select(col(Release.kind).label("kind"))
+        .where(*_of(row))
+        .order_by(col(Release.id).desc())
+        .limit(MAX_COUNTED_DERIVATIVES)
     )
     part = newest.subquery()
     counts = session.execute(select(part.c.kind, func.count()).group_by(part.c.kind))
@@ -143,11 +147,11 @@ def _tree(session: Session, row: Release, derivatives: Sequence[Release]) -> lis
     chain = [direct[0], *(step for step in row.lineage if step not in direct)] if direct else []
     root = row.foundation_repo_id
     if chain and root is not None and root not in {row.repo_id, *(step["repo_id"] for step in row.lineage)}:
-        chain.append({"repo_id": root, "relation": "unknown"})  # by what its parents are known to be built on
+        chain.append({"repo_id": root, "relation": "unknown"})  # known from its parents
     known = _known(session, [step["repo_id"] for step in [*row.lineage, *chain]])
     steps = [Branch(step["repo_id"], row=known.get(step["repo_id"])) for step in chain]
     for place, step in enumerate(steps[:-1]):
-        # A step says how what is nearer was made of it; its own making is what the next one says.
+        # The relation of a step is stated in the following one.
         following = chain[place + 1]["relation"]
         step.relation = step.row.kind if following == "unknown" and step.row else following
     top = here
@@ -178,37 +182,37 @@ def _known(session: Session, names: Sequence[str]) -> dict[str, Release]:
     return {one.repo_id: one for one in rows}
 
 
-NAMES = {
+CHANGE_LABELS = {
     "license": "Licence", "license_class": "Licence class", "gated": "Gating", "repo_id": "Renamed", "kind": "Kind",
     "foundation_repo_id": "Foundation", "params_total": "Parameters", "params_active": "Active parameters",
     "openness": "Openness", "origin": "Origin", "lab": "Lab", "status": "Status", "weights": "Weights",
 }  # fmt: skip
 
 
-def _timeline(session: Session, row: Release) -> list[Moment]:
+def _timeline(session: Session, row: Release) -> list[TimelineEntry]:
     """What happened to a release, the oldest first."""
-    moments = [Moment(row.created_at, "Repository created")] if row.created_at else []
+    entries = [TimelineEntry(row.created_at, "Repository created")] if row.created_at else []
     if row.released_at and row.released_precision != "created":
         sure = f"not before {when(row.released_after)}" if row.released_after else f"{row.released_precision}"
-        moments.append(Moment(row.released_at, "Public", sure))
-    moments.append(Moment(row.first_seen_at, "First observed", f"by {row.detected_via}"))
+        entries.append(TimelineEntry(row.released_at, "Public", sure))
+    entries.append(TimelineEntry(row.first_seen_at, "First observed", f"by {row.detected_via}"))
     seen = select(ReleaseObservation).where(
         col(ReleaseObservation.release_id) == row.id, col(ReleaseObservation.via) != row.detected_via
     )
-    moments += [Moment(one.observed_at, "First observed", f"by {one.via}") for one in session.scalars(seen)]
+    entries += [TimelineEntry(one.observed_at, "First observed", f"by {one.via}") for one in session.scalars(seen)]
     changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
     for change in session.scalars(changes):
-        what = NAMES.get(change.field, change.field)
-        says = f"{told(change.before)} → {told(change.after)} ({change.reason})"
-        moments.append(Moment(change.at, what, says))
-    return sorted(moments, key=lambda moment: moment.at)
+        event = CHANGE_LABELS.get(change.field, change.field)
+        detail = f"{format_value(change.before)} → {format_value(change.after)} ({change.reason})"
+        entries.append(TimelineEntry(change.at, event, detail))
+    return sorted(entries, key=lambda entry: entry.at)
 
 
-JUDGEMENTS = {
+EVIDENCE_LABELS = {
     "origin": "Origin", "lineage": "Lineage", "foundation": "Foundation", "kind": "Kind", "size": "Size",
     "params": "Parameters", "license": "Licence", "openness": "Openness", "weights": "Weights",
 }  # fmt: skip
 
 
 def _evidence(row: Release) -> list[tuple[str, list[dict[str, Any]]]]:
-    return [(JUDGEMENTS.get(about, about), items) for about, items in row.evidence.items() if items]
+    return [(EVIDENCE_LABELS.get(about, about), items) for about, items in row.evidence.items() if items]

@@ -15,16 +15,16 @@ from sqlmodel import Session
 from monitor.releases.coverage import coverage
 from monitor.releases.query import Query, QueryError, parse
 from monitor.releases.search import Page, SearchError, namesake, pasted, recorded, search
-from monitor.releases.stats import Facets, survey
+from monitor.releases.stats import Facets, count_facets
 from monitor.releases.suggest import suggestions
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.render import address, page, path
 from monitor.web.rewrite import FACETS, chosen, conditions, toggled
 
 router = APIRouter()
-SHOWN = 50
+RELEASES_PER_PAGE = 50
 """Releases on a page."""
-VALUES = 7
+VALUES_PER_FACET = 7
 """Values of one facet."""
 COUNTED_FOR, KEPT = 15.0, 256
 """Seconds for which counted facets serve again, and how many queries' are kept."""
@@ -64,7 +64,7 @@ def releases(
     row = pasted(session, q) if cursor is None else None
     if row is not None:
         return RedirectResponse(address(f"/releases/{path(row.repo_id)}", as_of=request.state.as_of), 303)
-    live_now = live != "off" and cursor is None and request.state.moment is None
+    live_now = live != "off" and cursor is None and request.state.as_of_time is None
     context: dict[str, Any] = {
         "coverage": coverage(session, service_of(request).settings.hub_interval),
         "q": q, "sort": sort, "sorts": SORTS, "cursor": cursor, "problem": None, "facets": {}, "conditions": [],
@@ -94,12 +94,12 @@ def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", 
     table = _table(request, session, found, q, sort)
     if table["have"] == have:
         return Response(status_code=204)
-    return page(request, "rows", **table, live=request.state.moment is None)
+    return page(request, "rows", **table, live=request.state.as_of_time is None)
 
 
 def _found(session: Session, query: Query, sort: str, cursor: str | None = None) -> Page:
     """A page of what matches; in the usual order, the namesake of what is searched for comes first."""
-    found = search(session, query, sort=sort, limit=SHOWN, cursor=cursor)
+    found = search(session, query, sort=sort, limit=RELEASES_PER_PAGE, cursor=cursor)
     same = namesake(session, query) if sort == "released" else None
     if same is None:
         return found
@@ -128,11 +128,11 @@ def _unless(value: str, usual: str) -> str | None:
 def _counted(request: Request, session: Session, query: Query) -> Facets:
     """The facets of a query; those of the last few seconds again, since whoever pages and sorts asks for the same."""
     kept: dict[tuple[str, datetime | None], tuple[float, Facets]] = request.app.state.facets
-    key = query.normal, request.state.moment
+    key = query.normal, request.state.as_of_time
     until, found = kept.get(key, (0.0, None))
     if found is not None and until > time.monotonic():
         return found
-    found = survey(session, query, VALUES)
+    found = count_facets(session, query, VALUES_PER_FACET)
     if len(kept) >= KEPT:
         kept.clear()
     kept[key] = (time.monotonic() + COUNTED_FOR, found)
@@ -150,5 +150,5 @@ def _facets(counted: Facets, query: Query) -> dict[str, list[Value]]:
             counts.pop("none", None)  # unknown root and unknown country of a known root are not one condition
         names = [*wanted, *(name for name in counts if name not in wanted)]
         values = [Value(name, counts.get(name), name in wanted, toggled(query, field, name)) for name in names]
-        found[dimension] = values[: max(VALUES, len(wanted))]
+        found[dimension] = values[: max(VALUES_PER_FACET, len(wanted))]
     return found

@@ -18,8 +18,8 @@ from monitor.web.api import Present, service_of
 from monitor.web.render import page
 
 router = APIRouter()
-SHOWN = 50
-COUNTED = 10_000
+MAX_ROWS = 50
+MAX_COUNTED_ROWS = 10_000
 """Rows that are counted one by one; more are "more than"."""
 
 _FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(None), col(Feed.url)).limit(200)
@@ -30,7 +30,7 @@ _FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(No
 def status(request: Request, session: Present) -> HTMLResponse:
     """How each source goes, what is left of the allowance, and what waits to be told."""
     service = service_of(request)
-    moment = now()
+    current_time = now()
     spaces = list(session.scalars(select(Namespace).order_by(col(Namespace.name))))
     swept = [space for space in spaces if space.swept_at is not None]
     polls = list(session.scalars(select(Poll).order_by(col(Poll.name))))
@@ -40,16 +40,16 @@ def status(request: Request, session: Present) -> HTMLResponse:
         "share": service.settings.hub_requests_per_window,
         "polls": polls,
         "token_refused": token_refused(session),
-        "late": {poll.name for poll in polls if poll.succeeded_at is None or moment - poll.succeeded_at > limit},
+        "late": {poll.name for poll in polls if poll.succeeded_at is None or current_time - poll.succeeded_at > limit},
         "namespaces": len(spaces),
         "swept": len(swept),
-        "overdue": sum(space.due_at < moment - limit for space in spaces),
+        "overdue": sum(space.due_at < current_time - limit for space in spaces),
         "oldest": min((space.swept_at for space in swept if space.swept_at), default=None),
         "newest": max((space.swept_at for space in swept if space.swept_at), default=None),
         "failing": sum(lookups.failing(session).values()),
-        "lookups": lookups.latest(session, SHOWN),
-        "implausible": lookups.implausible(session)[:SHOWN],
-        "troubled": [space for space in spaces if space.error][:SHOWN],
+        "lookups": lookups.latest(session, MAX_ROWS),
+        "implausible": lookups.implausible(session)[:MAX_ROWS],
+        "troubled": [space for space in spaces if space.error][:MAX_ROWS],
         "feeds": list(session.scalars(_FEEDS)),
         "hints": session.scalar(select(func.count()).select_from(Hint)) or 0,
         "waiting": _some(session, DeliveryState.PENDING),
@@ -57,9 +57,9 @@ def status(request: Request, session: Present) -> HTMLResponse:
             select(func.min(col(Delivery.due_at))).where(col(Delivery.state) == str(DeliveryState.PENDING))
         ),
         "dead": _some(session, DeliveryState.DEAD),
-        "sent": _some(session, DeliveryState.SENT, since=moment - timedelta(days=1)),
+        "sent": _some(session, DeliveryState.SENT, since=current_time - timedelta(days=1)),
         "subscriptions": _subscriptions(session),
-        "now": moment,
+        "now": current_time,
     }
     return page(request, "status_now" if "hx-request" in request.headers else "status", **context)
 
@@ -69,8 +69,8 @@ def _some(session: Session, state: DeliveryState, *, since: datetime | None = No
     some = select(col(Delivery.id)).where(col(Delivery.state) == str(state))
     if since is not None:
         some = some.where(col(Delivery.due_at) >= since)
-    count = session.scalar(select(func.count()).select_from(some.limit(COUNTED + 1).subquery())) or 0
-    return f"more than {COUNTED:,}" if count > COUNTED else f"{count:,}"
+    count = session.scalar(select(func.count()).select_from(some.limit(MAX_COUNTED_ROWS + 1).subquery())) or 0
+    return f"more than {MAX_COUNTED_ROWS:,}" if count > MAX_COUNTED_ROWS else f"{count:,}"
 
 
 def _subscriptions(session: Session) -> list[tuple[str, int, int]]:

@@ -17,7 +17,7 @@ from monitor.releases.query import QueryError, parse
 from monitor.releases.query.tree import All
 from monitor.releases.search import SearchError
 from monitor.releases.stats import DIMENSIONS, TIMES, add_launches, dimensions, stats
-from monitor.web.api import Moment, Q, Reading, service_of
+from monitor.web.api import AsOfTime, Q, Reading, service_of
 from monitor.web.http_responses import conditional
 from monitor.web.render import address, page
 from monitor.web.rewrite import counted
@@ -26,7 +26,7 @@ router = APIRouter()
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Of a chart opened by itself: it brings its colours, and nothing else."""
-MOST_ROWS = 200
+MAX_TABLE_ROWS = 200
 """Rows of a table on a page; the API and the files have all."""
 VALUES = {"count": "releases", "launches": "launches", "params_total": "parameters"}
 
@@ -35,8 +35,8 @@ VALUES = {"count": "releases", "launches": "launches", "params_total": "paramete
 class Question:
     """What a chart answers."""
 
-    asks: str
-    says: str
+    title: str
+    description: str
     by: str
     q: str = ""
     value: str = "count"
@@ -45,7 +45,7 @@ class Question:
     known: bool = False
 
     def where(self, base: str, narrowed: str = "", as_of: str | None = None) -> str:
-        """The address of it below ``base``, narrowed by one more query, as it was known at a moment."""
+        """The address of it below ``base``, narrowed by one more query, as of a time."""
         q = " ".join(part for part in (self.q, f"({narrowed})" if " OR " in narrowed else narrowed) if part)
         value = None if self.value == "count" else self.value
         chosen = {"q": q, "by": self.by, "value": value, "share": self.share, "last": self.last, "known": self.known}
@@ -111,7 +111,7 @@ QUESTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChartOptions:
     """What of the history is to be drawn."""
 
     q: Q = ""
@@ -123,11 +123,11 @@ class Asked:
     title: Annotated[str, Query(max_length=120)] = ""
 
 
-Wanted = Annotated[Asked, Depends()]
+Options = Annotated[ChartOptions, Depends()]
 
 
 @router.get("/trends", response_class=HTMLResponse)
-def trends(request: Request, _moment: Moment, q: Q = "") -> HTMLResponse:
+def trends(request: Request, _as_of_time: AsOfTime, q: Q = "") -> HTMLResponse:
     """The questions, each with its chart; narrowed by a query, if one is given."""
     problem = None
     try:
@@ -138,30 +138,30 @@ def trends(request: Request, _moment: Moment, q: Q = "") -> HTMLResponse:
 
 
 @router.get("/trends/chart", response_class=HTMLResponse)
-def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
+def chart(request: Request, session: Reading, options: Options) -> HTMLResponse:
     """One chart with its numbers, its query, and the way to another."""
     context: dict[str, Any] = {
-        "asked": asked, "dimensions": DIMENSIONS, "times": TIMES, "values": VALUES, "problem": None, "rows": [],
-        "by": asked.by.split(","), "most": MOST_ROWS,
+        "options": options, "dimensions": DIMENSIONS, "times": TIMES, "values": VALUES, "problem": None, "rows": [],
+        "by": options.by.split(","), "most": MAX_TABLE_ROWS,
     }  # fmt: skip
     try:
-        by, rows = _counted(request, session, asked)
-        _tell_launches(session, asked, by, rows)
+        by, rows = _counted(request, session, options)
+        _add_launch_counts(session, options, by, rows)
     except (QueryError, SearchError) as error:
         return page(request, "chart", 422, **context | {"problem": str(error)})
-    drawn = _drawn(rows, by, asked)
+    drawn = _drawn(rows, by, options)
     same = {
-        "q": asked.q,
-        "by": asked.by,
-        "value": asked.value,
-        "share": asked.share,
-        "last": asked.last,
-        "known": asked.known,
+        "q": options.q,
+        "by": options.by,
+        "value": options.value,
+        "share": options.share,
+        "last": options.last,
+        "known": options.known,
     }
     context |= {
         "by": by,
         "rows": rows,
-        "query": parse(asked.q),
+        "query": parse(options.q),
         "chart": drawn,
         "src": address("/trends/chart.svg", **same, as_of=request.state.as_of),
         "same": same,
@@ -170,50 +170,50 @@ def chart(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
 
 
 @router.get("/trends/table", response_class=HTMLResponse)
-def table(request: Request, session: Reading, asked: Wanted) -> HTMLResponse:
+def table(request: Request, session: Reading, options: Options) -> HTMLResponse:
     """The numbers of a chart alone, as a part of a page."""
-    by, rows = _counted(request, session, asked)
-    _tell_launches(session, asked, by, rows)
-    return page(request, "numbers", by=by, rows=rows, asked=asked, query=parse(asked.q), most=MOST_ROWS)
+    by, rows = _counted(request, session, options)
+    _add_launch_counts(session, options, by, rows)
+    return page(request, "numbers", by=by, rows=rows, options=options, query=parse(options.q), most=MAX_TABLE_ROWS)
 
 
 @router.get("/trends/chart.{form}")
-def picture(request: Request, session: Reading, asked: Wanted, form: Literal["svg", "png"]) -> Response:
+def picture(request: Request, session: Reading, options: Options, form: Literal["svg", "png"]) -> Response:
     """A chart as SVG, for light and dark screens, or as PNG."""
-    by, rows = _counted(request, session, asked)
-    drawn = _drawn(rows, by, asked)
+    by, rows = _counted(request, session, options)
+    drawn = _drawn(rows, by, options)
     body = drawn.svg().encode() if form == "svg" else drawn.png()
     response = conditional(request, body, "image/svg+xml" if form == "svg" else "image/png")
     response.headers["Content-Security-Policy"] = CSP
     return response
 
 
-def _counted(request: Request, session: Session, asked: Asked) -> tuple[list[str], list[dict[str, Any]]]:
+def _counted(request: Request, session: Session, options: ChartOptions) -> tuple[list[str], list[dict[str, Any]]]:
     """What the rows are by, and the rows; launches are counted where they are what is drawn."""
-    if asked.by == ACCESS:
-        by, rows = ACCESS.split(","), _access(request, session, asked)
+    if options.by == ACCESS:
+        by, rows = ACCESS.split(","), _access(request, session, options)
     else:
-        by = dimensions(asked.by)
-        rows = stats(session, parse(asked.q), by, medians=False, launches=asked.value == "launches")
+        by = dimensions(options.by)
+        rows = stats(session, parse(options.q), by, medians=False, launches=options.value == "launches")
     time = next((name for name in by if name in TIMES), None)
-    if time is not None and asked.last:
+    if time is not None and options.last:
         # By the count, not by a condition on the date: so the tally answers, however long the history.
-        first = sorted({row[time] for row in rows if row[time] is not None})[-asked.last :][:1]
+        first = sorted({row[time] for row in rows if row[time] is not None})[-options.last :][:1]
         rows = [row for row in rows if first and row[time] is not None and row[time] >= first[0]]
-    if asked.known:
+    if options.known:
         rows = [row for row in rows if all(row[name] is not None for name in by)]
     return by, rows
 
 
-def _tell_launches(session: Session, asked: Asked, by: list[str], rows: list[dict[str, Any]]) -> None:
+def _add_launch_counts(session: Session, options: ChartOptions, by: list[str], rows: list[dict[str, Any]]) -> None:
     """Counts the launches of the rows that a table shows."""
-    if asked.by != ACCESS and asked.value != "launches":
-        add_launches(session, parse(asked.q), by, rows[:MOST_ROWS])
+    if options.by != ACCESS and options.value != "launches":
+        add_launches(session, parse(options.q), by, rows[:MAX_TABLE_ROWS])
 
 
-def _access(request: Request, session: Session, asked: Asked) -> list[dict[str, Any]]:
+def _access(request: Request, session: Session, options: ChartOptions) -> list[dict[str, Any]]:
     """The rows of open against closed, each with the address of what it counts."""
-    query, as_of = parse(asked.q), request.state.as_of
+    query, as_of = parse(options.q), request.state.as_of
     rows = open_and_closed(session, service_of(request).registry, query)
     for row in rows:
         if row["access"] == OPEN:
@@ -221,19 +221,19 @@ def _access(request: Request, session: Session, asked: Asked) -> list[dict[str, 
             q = counted(ParsedQuery(All((query.root, launched))), row, ["month"])
             where = address("/launches", q=q, as_of=as_of)
         else:
-            where = address("/announcements", state=ANNOUNCED, month=row["month"], as_of=as_of) if not asked.q else ""
+            where = address("/announcements", state=ANNOUNCED, month=row["month"], as_of=as_of) if not options.q else ""
         row |= {"models": row["count"], "where": where}
     return rows
 
 
-def _drawn(rows: list[dict[str, Any]], by: list[str], asked: Asked) -> Chart:
-    title = asked.title
-    if asked.by == ACCESS:
+def _drawn(rows: list[dict[str, Any]], by: list[str], options: ChartOptions) -> Chart:
+    title = options.title
+    if options.by == ACCESS:
         title = title or "Open weights launched, and models announced without weights"
-        return charts.over_time(rows, by[0], by[1], "models", title, share=asked.share)
+        return charts.over_time(rows, by[0], by[1], "models", title, share=options.share)
     time = next((name for name in by if name in TIMES), None)
     other = next((name for name in by if name != time), None)
-    if time is not None and other is not None and asked.share:
-        title = title or f"{VALUES[asked.value]} by {time} and {other}, in percent".replace("_", " ")
-        return charts.over_time(rows, time, other, asked.value, title, share=True)
-    return charts.of_stats(rows, by, asked.value, title)
+    if time is not None and other is not None and options.share:
+        title = title or f"{VALUES[options.value]} by {time} and {other}, in percent".replace("_", " ")
+        return charts.over_time(rows, time, other, options.value, title, share=True)
+    return charts.of_stats(rows, by, options.value, title)
