@@ -22,7 +22,7 @@ from monitor.ingest.hub.rate_limiter import Allowance
 from monitor.labs import Registry, load
 from monitor.notify import heartbeat, outbox
 from monitor.notify import outages as notices
-from monitor.notify.debounce import POLLS, settle
+from monitor.notify.debounce import POLLS, publish_stable_changes
 from monitor.notify.matching import enqueue, lines
 from monitor.notify.subscriptions import followed
 from monitor.releases import coverage
@@ -145,9 +145,9 @@ class Service:
         return prune(self.engine, self.settings)
 
     def deliver(self, *, digest: bool | None = None) -> int:
-        """Lets changes settle and sends what is due (digests, the rest, or all); returns how many messages went."""
+        """Publishes stable changes, sends what is due (digests, the rest, or all); returns the number of messages."""
         if not digest:
-            settle(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
+            publish_stable_changes(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
         return outbox.work(self.engine, self.channels, digest=digest)
 
     @property

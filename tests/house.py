@@ -22,7 +22,7 @@ from monitor.ingest.hub.rate_limiter import Allowance
 from monitor.labs import Registry, load
 from monitor.models import Change, Feed, FeedEntry, Release
 from monitor.notify import outbox
-from monitor.notify.debounce import settle
+from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.matching import enqueue
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
@@ -90,8 +90,8 @@ class House:
             detection.sweep(self.watcher, name)
 
     def deliver(self) -> int:
-        """Sends what is due; changes settle at once."""
-        settle(self.engine, timedelta(0))
+        """Sends what is due; changes count as stable at once."""
+        publish_stable_changes(self.engine, timedelta(0))
         return outbox.work(self.engine, {"kept": self.channel})
 
     def read(self, *entries: FeedEntry) -> None:

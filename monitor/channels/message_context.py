@@ -1,4 +1,4 @@
-"""What messages say beyond their items, looked up in the history: the same for every channel."""
+"""What messages state beyond their items, read from the database: the same for every channel."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from monitor.releases.coverage import blind, honest
 from monitor.releases.query import parse
 from monitor.releases.search import matching
 
-DAYS = 7
+CHART_DAYS = 7
+"""Days that the chart of a digest shows."""
+DIGEST_SPANS = {
+    Digest.HOURLY: timedelta(hours=1),
+    Digest.DAILY: timedelta(days=1),
+    Digest.WEEKLY: timedelta(days=7),
+}
 
 
-def changes_of(session: Session, message: Message) -> dict[str, Change]:
+def changes_by_event(session: Session, message: Message) -> dict[str, Change]:
     """The changes that the events of a message name (``relicensed:12``), by event."""
     events = {item.event: item.event.partition(":")[2] for item in message.items}
     numbers = {event: int(number) for event, number in events.items() if number.isdecimal()}
@@ -30,24 +36,24 @@ def changes_of(session: Session, message: Message) -> dict[str, Change]:
     return {event: found[number] for event, number in numbers.items() if number in found}
 
 
-SPANS = {Digest.HOURLY: timedelta(hours=1), Digest.DAILY: timedelta(days=1), Digest.WEEKLY: timedelta(days=7)}
+def outage_note(session: Session, subscription: Subscription) -> str | None:
+    """A sentence on when the Hub was not polled in the time that a digest covers.
 
-
-def unseen(session: Session, subscription: Subscription) -> str | None:
-    """What a digest must say of its time: when the Hub was not seen; None where it was, and for who is told at once."""
-    span = SPANS.get(Digest(subscription.digest))
+    None if it was polled all the time, and for subscriptions without a digest.
+    """
+    span = DIGEST_SPANS.get(Digest(subscription.digest))
     return honest(blind(session, now() - span)) if span is not None else None
 
 
-def week(session: Session, subscription: Subscription) -> list[tuple[date, int]]:
-    """(day, releases that match) of the last seven days, in the subscriber's zone."""
+def matches_by_day(session: Session, subscription: Subscription) -> list[tuple[date, int]]:
+    """(day, number of matching releases) of the last ``CHART_DAYS`` days, in the subscriber's time zone."""
     local = zone(subscription.timezone)
     today = now().astimezone(local).date()
-    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-    moment = col(Release.released_at)
-    some = matching(parse(subscription.filter)).where(moment >= now() - timedelta(days=DAYS + 1))
+    days = [today - timedelta(days=back) for back in reversed(range(CHART_DAYS))]
+    released = col(Release.released_at)
+    recent = matching(parse(subscription.filter)).where(released >= now() - timedelta(days=CHART_DAYS + 1))
     counts = dict.fromkeys(days, 0)
-    for released_at in session.scalars(some.with_only_columns(moment)):
+    for released_at in session.scalars(recent.with_only_columns(released)):
         day = released_at.astimezone(local).date() if released_at else None
         if day in counts:
             counts[day] += 1

@@ -1,18 +1,22 @@
-"""Bodies of requests, never read beyond what they may hold."""
+"""Reading the body of a request, up to a limit."""
 
 from __future__ import annotations
 
 from fastapi import HTTPException, Request
 
 
-async def bounded(request: Request, most: int) -> bytes:
-    """The body of a request; answers 413 where it has more than ``most`` bytes, announced or not."""
+async def read_limited_body(request: Request, max_bytes: int) -> bytes:
+    """The body of a request. Answers 413 if it has more than ``max_bytes``, whatever its Content-Length says."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most:
-        raise HTTPException(413, f"a body has {most} bytes at the most")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > most:
-            raise HTTPException(413, f"a body has {most} bytes at the most")
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
     return bytes(body)
+
+
+def _too_large(max_bytes: int) -> HTTPException:
+    return HTTPException(413, f"the request body is larger than {max_bytes} bytes")

@@ -24,7 +24,7 @@ from monitor.labs import Lab, in_use
 from monitor.labs import load as load_labs
 from monitor.models import Feed, Subscription, iso
 from monitor.notify.forecast import DAYS, forecast
-from monitor.notify.message import SendError, trial
+from monitor.notify.message import SendError, test_message
 from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
 from monitor.releases.query import parse
@@ -160,7 +160,7 @@ def test(ident: str = typer.Argument(..., metavar="ID")) -> None:
     if found.channel not in service.channels:
         raise SettingsError(f"channel {found.channel!r} is not set up: see hub-monitor doctor")
     try:
-        typer.echo(service.channels[found.channel].send(trial(found)))
+        typer.echo(service.channels[found.channel].send(test_message(found)))
     except SendError as error:
         typer.echo(f"hub-monitor: {found.channel} {found.target}: {error}", err=True)
         raise typer.Exit(1) from None

@@ -9,7 +9,7 @@ import typer
 from monitor import db
 from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
-from monitor.notify.dead_letters import given_up, revive
+from monitor.notify.dead_letters import list_dead, requeue
 from monitor.releases.reclassify import reclassify as judge_again
 from monitor.service import Service
 from monitor.settings import load
@@ -45,7 +45,7 @@ def resend(
     service = Service(load())
     migrations.upgrade(service.engine)
     with db.transaction(service.engine) as session:
-        dead = list(given_up(session))
+        dead = list(list_dead(session))
         if not deliveries and not everything:
             write(dead, form, DEAD_DELIVERY_COLUMNS)
             return
@@ -53,5 +53,5 @@ def resend(
         unknown = [str(number) for number in deliveries or () if number not in known]
         if unknown:
             raise typer.BadParameter(f"no dead delivery {', '.join(unknown)}; without a number, resend lists them")
-        again = revive(session, sorted(known) if everything else deliveries)
+        again = requeue(session, sorted(known) if everything else deliveries)
     print(f"{again} deliveries are due again", file=sys.stderr)

@@ -12,7 +12,7 @@ from monitor.db.engine import now
 from monitor.models import Delivery, DeliveryState, Release, Subscription
 
 
-def given_up(session: Session) -> Iterator[dict[str, Any]]:
+def list_dead(session: Session) -> Iterator[dict[str, Any]]:
     """The deliveries that were given up, oldest first: id, subscription, target, repo_id, event, attempts, error."""
     query = (
         select(Delivery, Subscription, col(Release.repo_id))
@@ -33,7 +33,7 @@ def given_up(session: Session) -> Iterator[dict[str, Any]]:
         }
 
 
-def revive(session: Session, delivery_ids: Sequence[int]) -> int:
+def requeue(session: Session, delivery_ids: Sequence[int]) -> int:
     """Makes dead deliveries due again, with all that their messages tell; returns how many of those named were dead."""
     dead = col(Delivery.state) == str(DeliveryState.DEAD)
     named = col(Delivery.id).in_(delivery_ids)

@@ -21,7 +21,7 @@ PATIENCE = 4
 _SOME = 500
 
 
-def settle(engine: Engine, delay: timedelta) -> int:
+def publish_stable_changes(engine: Engine, delay: timedelta) -> int:
     """Makes events of the changes that have held for ``delay``, and writes their deliveries; returns how many events.
 
     The same event of one release again within a day has to hold four times as long each time, up to a day.

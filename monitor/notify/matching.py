@@ -17,7 +17,7 @@ from monitor.enums import UPDATES, Event, event_of
 from monitor.labs import Registry
 from monitor.models import Announcement, Delivery, DeliveryState, Id, Launch, Notice, Subscription
 from monitor.notify.message import LaunchWaits
-from monitor.notify.subscriptions import roll
+from monitor.notify.subscriptions import advance_due_digests
 from monitor.observability.logging import trace
 from monitor.releases.launches.announcements import as_release
 from monitor.releases.query import Predicate, QueryError, parse, to_predicate
@@ -42,7 +42,7 @@ def enqueue(session: Session, news: Sequence[News], launch_waits: LaunchWaits | 
     A filter that names events (``event:gated``) says itself what it wants to hear. The others hear of releases, and
     of what happens later to those that they were told of.
     """
-    roll(session, now())
+    advance_due_digests(session, now())
     filters = list(session.scalars(select(col(Subscription.filter)).where(*_active()).distinct()))
     choosy = [text for text in filters if _matcher(text).names_events]
     others = [text for text in filters if not _matcher(text).names_events]
@@ -76,7 +76,7 @@ def tell_announced(session: Session, rows: Iterable[Announcement], registry: Reg
 
 
 def _notices(session: Session, row: Announcement, registry: Registry, filters: Sequence[str]) -> int:
-    roll(session, moment := now())
+    advance_due_digests(session, moment := now())
     lab = registry.get(row.lab)
     title = plain(f"{lab.name if lab else row.lab} announced {row.model}")[:150]
     lines = (

@@ -101,7 +101,7 @@ class OutboxChannel(Protocol):
         """Sends a message and returns its receipt. Raises SendError (ChannelRateLimited: before anything was sent)."""
 
 
-def trial(subscription: Subscription) -> Message:
+def test_message(subscription: Subscription) -> Message:
     """A marked test alert: a release that no Hub has."""
     release = Release(
         hub_id="test",

@@ -159,7 +159,7 @@ def resume(subscription: Subscription) -> None:
     subscription.digest_due_at = next_digest(subscription, now())
 
 
-def roll(session: Session, moment: datetime) -> None:
+def advance_due_digests(session: Session, moment: datetime) -> None:
     """Moves digests whose hour has come to their next one: what was due is sent, what comes now waits for that."""
     due = select(Subscription).where(col(Subscription.digest_due_at) <= moment)
     for subscription in session.scalars(due):

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.channels import canonical_target
-from monitor.channels.request_body import bounded
+from monitor.channels.request_body import read_limited_body
 from monitor.channels.webhook import secret_of
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
@@ -71,7 +71,7 @@ def _body(kind: type[_Body]) -> Callable[..., Awaitable[_Body]]:
 
     async def read(request: Request, _service: Admin) -> _Body:
         try:
-            return kind.model_validate_json(await bounded(request, MAX_BODY_BYTES))
+            return kind.model_validate_json(await read_limited_body(request, MAX_BODY_BYTES))
         except ValidationError as error:
             raise RequestValidationError(error.errors()) from None
 

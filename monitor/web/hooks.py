@@ -10,7 +10,7 @@ from fastapi import APIRouter, BackgroundTasks, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from monitor.channels.request_body import bounded
+from monitor.channels.request_body import read_limited_body
 from monitor.db.engine import now, transaction
 from monitor.ingest.hub.webhook import PayloadError, hint
 from monitor.observability.logging import trace
@@ -40,7 +40,7 @@ async def hub(
 
 
 async def _payload(request: Request) -> object:
-    body = await bounded(request, MAX_PAYLOAD_BYTES)
+    body = await read_limited_body(request, MAX_PAYLOAD_BYTES)
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -27,8 +27,8 @@ from monitor.channels.terminal import Terminal
 from monitor.enums import Digest
 from monitor.models import Delivery, Subscription
 from monitor.notify import outbox
-from monitor.notify.dead_letters import revive
-from monitor.notify.debounce import settle
+from monitor.notify.dead_letters import requeue
+from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.message import Message, SendError
 from monitor.notify.subscriptions import SubscriptionCreate, pause, remove, subscribe
 from monitor.settings import Settings
@@ -64,7 +64,7 @@ class Street:
 
     def deliver(self) -> None:
         """Sends all that is due, however slow the pace of a channel."""
-        settle(self.house.engine, timedelta(0))
+        publish_stable_changes(self.house.engine, timedelta(0))
         for second in range(0, 40, 2):
             with time_machine.travel(db.now() + timedelta(seconds=second), tick=True):
                 if outbox.work(self.house.engine, self.channels) == 0 and second:
@@ -311,8 +311,8 @@ def test_a_dead_message_is_revived_as_a_whole_and_sent_once(watching: House) -> 
     with db.transaction(watching.engine) as session:
         values = {"state": "dead", "message": "the same", "error": "gone"}
         session.execute(update(Delivery).values(**values))
-        assert revive(session, [first.id or 0]) == 1
-        assert revive(session, [second.id or 0]) == 0
+        assert requeue(session, [first.id or 0]) == 1
+        assert requeue(session, [second.id or 0]) == 0
     watching.deliver()
     assert watching.channel.told == [("release", "y/one")]
     assert {row.state for row in deliveries(watching)} == {"sent"}

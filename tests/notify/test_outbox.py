@@ -17,8 +17,8 @@ from monitor.channels.base import Channel
 from monitor.enums import Digest
 from monitor.models import Delivery, Subscription, Target
 from monitor.notify import outbox
-from monitor.notify.dead_letters import given_up, revive
-from monitor.notify.debounce import settle
+from monitor.notify.dead_letters import list_dead, requeue
+from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.message import ChannelRateLimited, Message, SendError
 from monitor.notify.retries import ATTEMPTS, backoff
 from monitor.notify.subscriptions import SubscriptionCreate, pause, subscribe
@@ -181,9 +181,9 @@ def test_dead_letters_are_listed_and_can_be_sent_again(watching: House) -> None:
     released(watching, "y/one")
     outbox.work(watching.engine, {"kept": Failing(SendError("gone", permanent=True))})
     with db.transaction(watching.engine) as session:
-        (row,) = given_up(session)
+        (row,) = list_dead(session)
         assert (row["repo_id"], row["error"], row["target"]) == ("y/one", "gone", "kept me")
-        assert revive(session, [row["id"]]) == 1
+        assert requeue(session, [row["id"]]) == 1
     assert watching.deliver() == 1
     assert watching.channel.told == [("release", "y/one")]
 
@@ -393,6 +393,6 @@ def test_a_source_that_flaps_slowly_is_told_ever_more_rarely(watching: House) ->
             watching.hub.touch("y/one", gated="auto" if turn % 2 == 0 else False)
             watching.look()
         with time_machine.travel(moment + timedelta(minutes=9), tick=True):
-            settle(watching.engine, delay)
+            publish_stable_changes(watching.engine, delay)
     watching.deliver()
     assert watching.channel.told.count(("gated", "y/one")) <= 2

@@ -13,7 +13,7 @@ from monitor import db
 from monitor.enums import Via
 from monitor.ingest import detection
 from monitor.models import Hint
-from monitor.notify.debounce import settle
+from monitor.notify.debounce import publish_stable_changes
 from tests.fakes.hub import model
 from tests.house import House
 
@@ -63,7 +63,7 @@ def test_a_withdrawal_is_told_once_in_a_burst_of_webhook_events(told: House) -> 
             )
         sweep = lambda: detection.sweep(told.watcher, "Qwen")  # noqa: E731
         at_once(sweep, *(lambda: detection.take_hints(told.watcher, 1) for _ in range(WORKERS - 1)))
-    settle(told.engine, timedelta(0))
+    publish_stable_changes(told.engine, timedelta(0))
     told.deliver()
     assert Counter(told.channel.told) == Counter(
         [*(("release", name) for name in NAMES), *(("withdrawn", name) for name in NAMES)]
@@ -82,7 +82,7 @@ def test_a_change_that_two_ways_see_at_once_is_told_once(told: House) -> None:
             lambda: detection.poll(told.watcher, Via.MODIFIED),
             *(lambda: detection.take_hints(told.watcher, 1) for _ in range(4)),
         )
-    settle(told.engine, timedelta(0))
+    publish_stable_changes(told.engine, timedelta(0))
     told.deliver()
     assert set(Counter(told.channel.told).values()) == {1}
     assert len(told.channel.told) == 3 * len(NAMES)
@@ -99,7 +99,7 @@ def test_a_change_that_settles_while_the_next_is_seen_is_told_once(told: House) 
             )
         at_once(
             *(lambda: detection.take_hints(told.watcher, 1) for _ in range(3)),
-            *(lambda: settle(told.engine, timedelta(0)) for _ in range(3)),
+            *(lambda: publish_stable_changes(told.engine, timedelta(0)) for _ in range(3)),
         )
     told.deliver()
     assert Counter(event for event, _ in told.channel.told) == {"release": len(NAMES), "withdrawn": len(NAMES)}

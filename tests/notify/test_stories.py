@@ -22,7 +22,7 @@ from monitor.labs import load
 from monitor.models import Delivery, FeedEntry, Notice, Release, Subscription
 from monitor.notify import outages as notices
 from monitor.notify import outbox
-from monitor.notify.debounce import settle
+from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.launches.queries import find_launches
@@ -52,7 +52,7 @@ class Readers:
     slack_channel: str
 
     def deliver(self, held: timedelta = timedelta(0)) -> None:
-        settle(self.house.engine, held)
+        publish_stable_changes(self.house.engine, held)
         outbox.work(self.house.engine, self.channels)
 
 

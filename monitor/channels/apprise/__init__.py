@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from monitor.channels.base import EVERY_TARGET, Channel
 from monitor.channels.formatting import describe, filters, flag, foundation, headline, launched, plain
-from monitor.channels.message_groups import Story, counted, facts, stories
+from monitor.channels.message_groups import MessageGroup, group_items, launch_facts, summarize
 from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 from monitor.notify.message import Message, SendError
@@ -88,14 +88,14 @@ def title(message: Message) -> str:
     if message.launch is not None and len(message.items) > 1:
         return f"{flag(message.items[0].release.origin)} {launched(message.launch, message.items)}"
     if len(message.items) > 1:
-        return counted(stories(message))
+        return summarize(group_items(message))
     first = message.items[0]
     return f"{flag(first.release.origin)} {headline(first.release, first.event)}"
 
 
 def body(message: Message) -> str:
     """Plain text: a release in two or three lines each, a launch in two."""
-    told = stories(message)
+    told = group_items(message)
     blocks = ["\n".join(line for line in _lines(story, len(told) == 1) if line) for story in told[:MOST]]
     if len(told) > MOST:
         blocks.append(f"… and {len(told) - MOST} more")
@@ -104,9 +104,9 @@ def body(message: Message) -> str:
     return "\n\n".join(blocks)
 
 
-def _lines(story: Story, alone: bool) -> list[str | None]:
+def _lines(story: MessageGroup, alone: bool) -> list[str | None]:
     release = story.first.release
     if story.launch is not None:
-        return [f"{flag(release.origin)} {launched(story.launch, story.items)}", " · ".join(facts(story)[1:])]
+        return [f"{flag(release.origin)} {launched(story.launch, story.items)}", " · ".join(launch_facts(story)[1:])]
     heading = None if alone else f"{flag(release.origin)} {headline(release, story.first.event)}"
     return [heading, describe(release), foundation(release), f"https://huggingface.co/{release.repo_id}"]

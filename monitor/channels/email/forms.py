@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from fastapi import Depends, HTTPException, Request
 
 from monitor.channels.email.signup import Terms
-from monitor.channels.request_body import bounded
+from monitor.channels.request_body import read_limited_body
 from monitor.enums import Digest
 from monitor.net.client_key import client_key
 from monitor.notify.subscriptions import SubscriptionError
@@ -30,7 +30,7 @@ CHOICES: dict[str, tuple[str, ...]] = {"origin": ORIGINS, "kind": KINDS, "licens
 
 async def small_body(request: Request) -> bytes:
     """The body, up to 64 KiB; 413 beyond, without reading the rest."""
-    return await bounded(request, LARGEST)
+    return await read_limited_body(request, LARGEST)
 
 
 def _fields(body: Annotated[bytes, Depends(small_body)]) -> Fields:

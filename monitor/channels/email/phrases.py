@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from monitor.channels.formatting import count, license_name, plain
-from monitor.channels.message_groups import WHEN
+from monitor.channels.message_groups import DIGEST_PERIODS
 from monitor.models import Release
 
 _LONGEST_NAME = 120
@@ -46,4 +46,4 @@ def summary(whos: Sequence[str], what: str, digest: str) -> str:
     """``12 releases today: Qwen, Google …``, those with most first; ``what`` was counted."""
     order = [who for who, _ in Counter(map(short, whos)).most_common()]
     named = ", ".join(order[:3]) + (" …" if len(order) > 3 else "")
-    return f"{what}{WHEN.get(digest, '')}: {named}"
+    return f"{what}{DIGEST_PERIODS.get(digest, '')}: {named}"

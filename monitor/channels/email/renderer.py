@@ -23,7 +23,7 @@ from monitor.channels.email.mime_template import Stencil, leave_out, mark
 from monitor.channels.email.phrases import clean, short
 from monitor.channels.email.tokens import Purpose, Tokens
 from monitor.channels.email.wire import POLICY
-from monitor.channels.message_groups import Story, counted, facts, stories
+from monitor.channels.message_groups import MessageGroup, group_items, launch_facts, summarize
 from monitor.db.engine import now
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
@@ -108,7 +108,7 @@ class Letters:
     def alert(self, message: Message, recipient: str, background: Background) -> Letter:
         """The letter of a message: one release, a group, a digest, an update, or a test."""
         subscription = message.subscription
-        told = stories(message)
+        told = group_items(message)
         entries = tuple(self._entry(story, background) for story in told)
         sort = _Sort(
             subject=self._subject(message, told, entries),
@@ -224,7 +224,7 @@ class Letters:
 
     # --- words --------------------------------------------------------------------------------------------
 
-    def _entry(self, story: Story, background: Background) -> Entry:
+    def _entry(self, story: MessageGroup, background: Background) -> Entry:
         item, release = story.first, story.first.release
         if story.launch is not None:
             return self._launched(story, story.launch)
@@ -245,7 +245,7 @@ class Letters:
             announcement_url=_web_address(release.announcement_url),
         )
 
-    def _launched(self, story: Story, launch: Launch) -> Entry:
+    def _launched(self, story: MessageGroup, launch: Launch) -> Entry:
         """Members of one launch as one entry, which links to the page that lists all of them."""
         release = story.first.release
         who, name, page = self.who(release), short(launch.name), f"{self._url}/launches/{launch.id}"
@@ -256,7 +256,7 @@ class Letters:
             name=name,
             repo_id=short(release.repo_id),
             headline=f"{who} launched {name}",
-            description=clean(" · ".join(facts(story)))[:300],
+            description=clean(" · ".join(launch_facts(story)))[:300],
             foundation=None,
             change=None,
             url=page,
@@ -270,12 +270,12 @@ class Letters:
         named = self._lab_name(release.lab) if release.lab else None
         return short(named or release.lab or release.namespace or release.repo_id)
 
-    def _subject(self, message: Message, told: Sequence[Story], entries: Sequence[Entry]) -> str:
+    def _subject(self, message: Message, told: Sequence[MessageGroup], entries: Sequence[Entry]) -> str:
         if len(entries) == 1 and not entries[0].launched:
             return entries[0].headline
         if message.launch is not None:
             return f"{entries[0].who} launched {short(message.launch.name)}: {len(entries)} repositories"
-        return phrases.summary([entry.who for entry in entries], counted(told), message.subscription.digest)
+        return phrases.summary([entry.who for entry in entries], summarize(told), message.subscription.digest)
 
 
 def _wish(subscription: Subscription) -> dict[str, str]:

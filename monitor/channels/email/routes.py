@@ -16,7 +16,7 @@ from monitor.channels.email.preview import preview
 from monitor.channels.email.show import HERE, notice, page
 from monitor.channels.email.signup import LONGEST_FILTER, Terms
 from monitor.channels.email.tokens import Purpose
-from monitor.channels.request_body import bounded
+from monitor.channels.request_body import read_limited_body
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription
@@ -172,7 +172,7 @@ Administered = Annotated[House, Depends(_administered)]
 
 async def _report(request: Request, _: Administered) -> bytes:
     """A mail that came back, read only from who may send it: 413 beyond 8 MiB."""
-    return await bounded(request, LARGEST_REPORT)
+    return await read_limited_body(request, LARGEST_REPORT)
 
 
 @router.post("/hooks/email/bounce", tags=["email"], responses=refusals(401, 403, 408, 413, 429))

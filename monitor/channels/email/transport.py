@@ -20,7 +20,7 @@ from monitor.channels.email.signing import Signer
 from monitor.channels.email.smtp_client import Post, RefusedError
 from monitor.channels.email.suppression import EXPLAINED, Blocklist
 from monitor.channels.email.tokens import Tokens
-from monitor.channels.message_context import changes_of, unseen, week
+from monitor.channels.message_context import changes_by_event, matches_by_day, outage_note
 from monitor.db.engine import now, reading, transaction
 from monitor.enums import Digest
 from monitor.labs import Registry, load
@@ -74,8 +74,8 @@ class Email(Channel):
         if at_once and len(message.items) == 1 and message.items[0].event == "release":
             return Background()
         with reading(self._engine) as session:
-            gap = unseen(session, message.subscription)
-            return Background(changes_of(session, message), _week(session, message), gap)
+            gap = outage_note(session, message.subscription)
+            return Background(changes_by_event(session, message), _week(session, message), gap)
 
     def send_confirmation(self, subscription: Subscription, asked_at: datetime) -> None:
         """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that.
@@ -131,4 +131,4 @@ def _week(session: Session, message: Message) -> list[tuple[str, int]]:
     """What matched on each of the last seven days, for the larger digests."""
     if len(message.items) < 2 or message.subscription.digest not in {Digest.DAILY, Digest.WEEKLY}:
         return []
-    return [(f"{day:%a}", count) for day, count in week(session, message.subscription)]
+    return [(f"{day:%a}", count) for day, count in matches_by_day(session, message.subscription)]

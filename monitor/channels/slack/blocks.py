@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from monitor.channels import formatting as words
-from monitor.channels.message_groups import WHEN, Story, counted, facts, stories
+from monitor.channels.message_groups import DIGEST_PERIODS, MessageGroup, group_items, launch_facts, summarize
 from monitor.channels.slack.markup import code, escaped, hub, line, link, units
 from monitor.models import Change, FeedEntry, Release, Subscription
 from monitor.notify.message import Item, Message
@@ -139,9 +139,9 @@ def page_of(release: Release, page: str) -> str:
 
 
 def _many(message: Message, background: Background) -> Rendered:
-    subscription, told = message.subscription, stories(message)
-    when = WHEN.get(subscription.digest, "")
-    title = words.launched(message.launch, message.items) if message.launch else f"{counted(told)}{when}"
+    subscription, told = message.subscription, group_items(message)
+    when = DIGEST_PERIODS.get(subscription.digest, "")
+    title = words.launched(message.launch, message.items) if message.launch else f"{summarize(told)}{when}"
     every = f"{background.page}/releases?q={quote(subscription.filter)}"
     buttons = [button("All of them", "details", url=every if len(every) <= 2_900 else f"{background.page}/releases")]
     if background.buttons:
@@ -156,10 +156,10 @@ def _many(message: Message, background: Background) -> Rendered:
     return Rendered(f"{title}: {names}{more}", [around[0], *shown, *around[1:]])
 
 
-def _groups(told: Sequence[Story], background: Background) -> list[tuple[str, list[str]]]:
+def _groups(told: Sequence[MessageGroup], background: Background) -> list[tuple[str, list[str]]]:
     """(heading, lines) of each lab, those with most first."""
 
-    def lab(story: Story) -> tuple[str, str]:
+    def lab(story: MessageGroup) -> tuple[str, str]:
         release = story.first.release
         return background.who(release) or "?", words.flag(release.origin)
 
@@ -170,10 +170,10 @@ def _groups(told: Sequence[Story], background: Background) -> list[tuple[str, li
     ]
 
 
-def _brief(story: Story, background: Background) -> str:
+def _brief(story: MessageGroup, background: Background) -> str:
     if story.launch is not None:
         name = link(f"{background.page}/launches/{story.launch.id}", story.launch.name, 120)
-        return f"• launched {name} · {escaped(' · '.join(facts(story)), 300)}"
+        return f"• launched {name} · {escaped(' · '.join(launch_facts(story)), 300)}"
     item = story.first
     release = item.release
     name = link(hub(release.repo_id), release.name or release.repo_id, 120)

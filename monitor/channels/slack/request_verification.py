@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine, delete
 from sqlmodel import Session, col
 
-from monitor.channels.request_body import bounded
+from monitor.channels.request_body import read_limited_body
 from monitor.channels.slack.transport import Slack
 from monitor.db.engine import now, transaction
 from monitor.labs import Registry, load
@@ -69,7 +69,7 @@ async def signed_body(request: Request) -> bytes:
     # The body of who cannot be Slack is not read.
     if not _SIGNATURE.fullmatch(signature) or not _STAMP.fullmatch(stamp) or abs(time.time() - int(stamp)) > LASTS:
         raise HTTPException(401, _NOT_SLACK)
-    body = await bounded(request, LARGEST)
+    body = await read_limited_body(request, LARGEST)
     try:
         good = SignatureVerifier(secret.get_secret_value()).is_valid(body, stamp, signature)
     except (ValueError, TypeError):  # no number, no UTF-8, no ASCII

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from monitor.channels.base import Channel
-from monitor.channels.message_context import changes_of, unseen, week
+from monitor.channels.message_context import changes_by_event, matches_by_day, outage_note
 from monitor.channels.slack.api import GONE, THREAD_GONE, UNFIT, SlackError, call, hand_in, web_client, webhook_client
 from monitor.channels.slack.blocks import Background, Rendered, render, section
 from monitor.channels.slack.installs import token_of
@@ -146,8 +146,8 @@ class Slack(Channel):
         webhook = self._place(message).webhook is not None
         urls = {item.release.announcement_url for item in message.items if item.release.announcement_url}
         with reading(self._engine) as session:
-            changes = changes_of(session, message)
-            gap = unseen(session, message.subscription)
+            changes = changes_by_event(session, message)
+            gap = outage_note(session, message.subscription)
             entries = _entries(session, urls) if len(message.items) == 1 else {}
         return render(
             message,
@@ -222,7 +222,7 @@ class Slack(Channel):
         from monitor.charts import by_day  # the libraries that draw are heavy, and few messages need them
 
         with reading(self._engine) as session:
-            rows = [(day.isoformat(), count) for day, count in week(session, message.subscription)]
+            rows = [(day.isoformat(), count) for day, count in matches_by_day(session, message.subscription)]
         try:
             chart = by_day(rows, "Releases that match, day by day")
             upload = {"filename": "week.png", "title": chart.title, "alt_txt": chart.summary[:1_000]}

@@ -17,7 +17,7 @@ from monitor.channels.email.phrases import license_name, summary
 from monitor.db.engine import now, transaction
 from monitor.enums import Digest
 from monitor.models import Change, Delivery, Outage
-from monitor.notify.message import trial
+from monitor.notify.message import test_message as marked_alert
 from tests.channels.email.desk import READER, Desk, path_in, texts
 from tests.channels.room import message_of, release
 from tests.fakes.smtp import Received
@@ -194,7 +194,7 @@ def test_the_confirmation_has_a_link_and_no_unsubscribing_that_does_nothing(desk
 
 def test_a_test_letter_says_that_it_is_one(desk: Desk) -> None:
     ident = desk.subscriber()
-    desk.email.send(trial(desk.subscription(ident)))
+    desk.email.send(marked_alert(desk.subscription(ident)))
     message = check(desk.sink.letters[0])
     assert message["Subject"].startswith("[Test] ")
     assert "This is a test" in texts(message)[0]

@@ -14,7 +14,8 @@ from monitor.db.engine import now, transaction
 from monitor.enums import Digest
 from monitor.models import Change, Feed, FeedEntry, Outage, Release, Target
 from monitor.notify import outbox
-from monitor.notify.message import SendError, trial
+from monitor.notify.message import SendError
+from monitor.notify.message import test_message as marked_alert
 from tests.channels.room import message_of, release
 from tests.channels.slack.office import Office, visible
 from tests.fakes.slack import DROP, KEEP_AND_DROP, FakeSlack, buttons
@@ -327,7 +328,7 @@ def test_a_webhook_elsewhere_is_refused(office: Office, url: str) -> None:
 
 def test_a_test_alert_says_that_it_is_one(office: Office) -> None:
     ident = office.subscribe()
-    office.transport.send(trial(office.subscription(ident)))
+    office.transport.send(marked_alert(office.subscription(ident)))
     assert "This is a test" in visible(office.slack.messages[0])
     assert office.slack.messages[0]["text"].startswith("[Test]")
 
