@@ -13,8 +13,8 @@ from sqlmodel import Session
 from monitor import __version__, db, labs
 from monitor.channels import available, launch_waits
 from monitor.channels.base import Channel
-from monitor.ingest import detection
-from monitor.ingest.detection import Watcher
+from monitor.ingest import feed_entries, sweeps
+from monitor.ingest.context import IngestContext
 from monitor.ingest.feeds import reader as feeds
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
@@ -38,7 +38,7 @@ class Service:
     """Settings and what follows from them. Raises LabsError, SettingsError or DatabaseError where these cannot be."""
 
     settings: Settings
-    ring: Callable[[str], None] = lambda _task: None
+    notify_worker: Callable[[str], None] = lambda _task: None
 
     def __post_init__(self) -> None:
         transport.use(self.allowance)
@@ -87,8 +87,8 @@ class Service:
         return available(self.settings, self.engine)
 
     @cached_property
-    def watcher(self) -> Watcher:
-        return Watcher(
+    def ingest(self) -> IngestContext:
+        return IngestContext(
             engine=self.engine,
             hub=Hub(self.settings),
             allowance=self.allowance,
@@ -96,7 +96,7 @@ class Service:
             hub_interval=self.settings.hub_interval,
             enqueue=self.enqueue,
             launch_window=timedelta(seconds=self.settings.settle_window),
-            ring=self.ring,
+            notify_worker=self.notify_worker,
         )
 
     def enqueue(self, session: Session, news: Sequence[News]) -> int:
@@ -106,7 +106,7 @@ class Service:
     def pace(self, hub_interval: float) -> None:
         """Looks at the Hub every so many seconds from now on; launches stay as wide as they were."""
         self.settings.hub_interval = hub_interval
-        self.watcher = replace(self.watcher, hub_interval=hub_interval)
+        self.ingest = replace(self.ingest, hub_interval=hub_interval)
 
     def watch(self) -> None:
         """Makes the registry's namespaces be swept, and those that subscriptions name; notes who is not seen."""
@@ -115,7 +115,7 @@ class Service:
             names = followed(session)
         # A name that the registry writes otherwise is the registry's: the Hub knows no other case of it.
         written = {name.lower(): name for name in self.registry.watched}
-        detection.watch(self.watcher, sorted({written.get(name.lower(), name) for name in names}))
+        sweeps.watch(self.ingest, sorted({written.get(name.lower(), name) for name in names}))
 
     def read_feeds(self) -> int:
         """Reads the feeds that are due; returns how many entries are new."""
@@ -128,7 +128,7 @@ class Service:
             allow_private=settings.allow_private_targets,
             user_agent=self.user_agent,
         )
-        detection.heed_feeds(self.watcher, entries)
+        feed_entries.process_feed_entries(self.ingest, entries)
         return len(entries)
 
     def adopt(self) -> Pass:

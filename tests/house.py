@@ -14,8 +14,8 @@ from monitor import db
 from monitor.channels import launch_waits
 from monitor.channels.base import Channel
 from monitor.enums import Via
-from monitor.ingest import detection
-from monitor.ingest.detection import Watcher
+from monitor.ingest import feed_entries, polls, sweeps
+from monitor.ingest.context import IngestContext
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import Allowance
@@ -63,7 +63,7 @@ class House:
 
     def __post_init__(self) -> None:
         transport.use(self.allowance)
-        self.watcher = Watcher(
+        self.ingest = IngestContext(
             engine=self.engine,
             hub=Hub(Settings(hf_endpoint=self.hub.endpoint)),
             allowance=self.allowance,
@@ -79,15 +79,15 @@ class House:
 
     def begin(self, *namespaces: str) -> None:
         """The first look at everything: what is there is history."""
-        detection.watch(self.watcher, namespaces)
+        sweeps.watch(self.ingest, namespaces)
         self.look(*namespaces)
 
     def look(self, *namespaces: str) -> None:
         """One pass of the hub-wide polls, and a sweep of each of these namespaces."""
         for via in (Via.CREATED, Via.MODIFIED):
-            detection.poll(self.watcher, via)
+            polls.poll(self.ingest, via)
         for name in namespaces:
-            detection.sweep(self.watcher, name)
+            sweeps.sweep(self.ingest, name)
 
     def deliver(self) -> int:
         """Sends what is due; changes count as stable at once."""
@@ -102,7 +102,7 @@ class House:
                     session.add(Feed(url=url, location=url, due_at=db.now()))
             session.flush()
             session.add_all(entries)
-        detection.heed_feeds(self.watcher, [])
+        feed_entries.process_feed_entries(self.ingest, [])
 
     def releases(self) -> dict[str, Release]:
         """Every release by its name."""

@@ -49,7 +49,7 @@ def test_the_source_that_it_adds_records_what_is_public_once(tmp_path: Path, hou
     house.hub.add(model("Qwen/Qwen3-8B"))
     (tmp_path / "list.txt").write_text("Qwen/Qwen3-8B\nQwen/never-made\n\n")
     for _ in range(2):
-        module["read_list"](house.watcher, tmp_path / "list.txt")
+        module["read_list"](house.ingest, tmp_path / "list.txt")
     with reading(house.engine) as session:
         assert session.scalars(select(col(Release.repo_id))).all() == ["Qwen/Qwen3-8B"]
 

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from monitor.channels import email
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import base_lookups, polls, sweeps, webhook_events
 from monitor.ingest.hub.rate_limiter import AllowanceSpent
 from monitor.ingest.hub.responses import HubError
 from monitor.releases.reclassify import reclassify as judge_again
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 @lru_cache(maxsize=1)
 def service() -> Service:
     """This process's service; made at its first task, so that no connection is shared across a fork."""
-    return Service(load(), ring=_ring)
+    return Service(load(), notify_worker=_ring)
 
 
 def _ring(task: str) -> None:
@@ -40,12 +40,12 @@ def _ring(task: str) -> None:
 def poll(via: str) -> None:
     """One hub-wide poll."""
     try:
-        done = detection.poll(service().watcher, Via(via), sparing=True)
+        done = polls.poll(service().ingest, Via(via), skip_if_recent=True)
     except (HubError, AllowanceSpent) as error:
         log.warning("poll failed, the next one tries again", poll=via, error=str(error))
         return
     if via == Via.MODIFIED and done is not None and service().settings.heartbeat_url is not None:
-        service().ring("heartbeat")  # a task of its own: a slow receiver holds up no poll
+        service().notify_worker("heartbeat")  # a task of its own: a slow receiver holds up no poll
 
 
 @app.task(name="hub.heartbeat")
@@ -66,21 +66,21 @@ def watch() -> None:
 @work
 def sweep() -> None:
     """The namespaces whose turn it is."""
-    detection.sweep_due(service().watcher)
+    sweeps.sweep_due(service().ingest)
 
 
 @app.task(name="hub.look_again")
 @work
 def look_again() -> None:
     """Bases that the Hub had no answer for."""
-    detection.look_again(service().watcher)
+    base_lookups.retry_base_lookups(service().ingest)
 
 
 @app.task(name="hub.hints")
 @work
 def hints() -> None:
     """What the Hub's webhook spoke of."""
-    detection.take_hints(service().watcher)
+    webhook_events.process_webhook_events(service().ingest)
 
 
 @app.task(name="hub.feeds")

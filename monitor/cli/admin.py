@@ -254,7 +254,7 @@ def sync_webhooks(
     url = f"{settings.public_url}/hooks/hub"
     secret = settings.hub_webhook_secret.get_secret_value()
     try:
-        steps = list(sync(service.watcher.hub.api, service.registry, url, secret, dry_run=dry_run))
+        steps = list(sync(service.ingest.hub.api, service.registry, url, secret, dry_run=dry_run))
     except HubError as error:
         typer.echo(f"hub-monitor: {error}", err=True)
         raise typer.Exit(1) from None
@@ -372,7 +372,7 @@ def _labs(settings: Settings) -> str:
 
 
 def _hub(settings: Settings) -> str:
-    hub = Service(settings).watcher.hub
+    hub = Service(settings).ingest.hub
     try:
         who = hub.whoami()
     except BadCredentialsError as error:

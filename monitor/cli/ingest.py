@@ -21,7 +21,7 @@ from monitor.cli.model_objects import read_model_objects
 from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import base_lookups, polls, sweeps
 from monitor.ingest.backfill import Progress
 from monitor.ingest.backfill import backfill as learn
 from monitor.ingest.hub.client import Hub
@@ -77,7 +77,7 @@ def poll(
 
 
 def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | Exception | None]]:
-    watcher = service.watcher
+    context = service.ingest
     if source is not Source.HUB:
         yield from _feeds(service)
     if source is Source.FEEDS:
@@ -85,16 +85,16 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
     service.watch()
     for via in (Via.CREATED, Via.MODIFIED, Via.TRENDING):
         try:
-            yield str(via), detection.poll(watcher, via)
+            yield str(via), polls.poll(context, via)
         except (HubError, AllowanceSpent) as error:
             yield str(via), error
             return  # the Hub does not answer now; asking it three hundred times more helps nobody
     service.heartbeat()
-    yield "look-ups", detection.look_again(watcher)
-    while names := detection.due(watcher):
+    yield "look-ups", base_lookups.retry_base_lookups(context)
+    while names := sweeps.due(context):
         for name in names:
             try:
-                yield name, detection.sweep(watcher, name)
+                yield name, sweeps.sweep(context, name)
             except HubError as error:
                 yield name, error
             except AllowanceSpent as error:
@@ -129,7 +129,7 @@ def backfill(
 
         day = since.date() if since else None
         try:
-            done = learn(service.watcher, since=day, namespaces=namespace, limit=limit, report=report)
+            done = learn(service.ingest, since=day, namespaces=namespace, limit=limit, report=report)
         except (HubError, KeyboardInterrupt) as error:
             print(f"hub-monitor: {error or 'stopped'}; the same command goes on from here", file=sys.stderr)
             raise typer.Exit(1) from None
@@ -182,7 +182,7 @@ def _reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _from_hub(texts: list[str], failures: list[str]) -> Iterator[dict[str, Any]]:
-    hub: Hub = Service(load_settings()).watcher.hub
+    hub: Hub = Service(load_settings()).ingest.hub
     for text in texts:
         repo_id = parse_repo_id(text) or text
         try:

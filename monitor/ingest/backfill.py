@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from monitor.db.engine import bulk_write_engine, now, reading, transaction
 from monitor.enums import Observation, Via
-from monitor.ingest.detection import Watcher
+from monitor.ingest.context import IngestContext
 from monitor.ingest.hub.client import FULL, PAGE, Trail
 from monitor.ingest.hub.rate_limiter import AllowanceSpent
 from monitor.ingest.hub.responses import models, public
@@ -34,7 +34,7 @@ Report = Callable[[Progress], None]
 
 
 def backfill(
-    watcher: Watcher, *, since: date | None, namespaces: Sequence[str], limit: int | None, report: Report
+    context: IngestContext, *, since: date | None, namespaces: Sequence[str], limit: int | None, report: Report
 ) -> Progress:
     """Learns what there is: of these namespaces, else of the whole Hub, newest first down to ``since``.
 
@@ -42,27 +42,32 @@ def backfill(
     Waits for the allowance. Raises HubError where the Hub fails; calling again goes on.
     """
     progress = Progress(0, 0, None)
-    with bulk_write_engine(watcher.engine) as engine:
-        watcher = replace(watcher, engine=engine)
+    with bulk_write_engine(context.engine) as engine:
+        context = replace(context, engine=engine)
         for namespace in namespaces or (None,):
-            progress = _walk(watcher, namespace, since, limit, progress, report)
+            progress = _walk(context, namespace, since, limit, progress, report)
     return progress
 
 
 def _walk(
-    watcher: Watcher, namespace: str | None, since: date | None, limit: int | None, progress: Progress, report: Report
+    context: IngestContext,
+    namespace: str | None,
+    since: date | None,
+    limit: int | None,
+    progress: Progress,
+    report: Report,
 ) -> Progress:
     name = f"backfill {namespace or '*'} since {since or 'ever'}"
     most = None if limit is None else limit - progress.met
     met = 0
     trail = Trail()
-    following = _resumed(watcher, name)
+    following = _resumed(context, name)
     while True:
-        listing, following = _asked(watcher, namespace, partial(_report_waiting, report, progress), following)
+        listing, following = _asked(context, namespace, partial(_report_waiting, report, progress), following)
         trail.add(listing, following)
-        page = _cut(_classified(watcher, listing, since), None if most is None else most - met)
+        page = _cut(_classified(context, listing, since), None if most is None else most - met)
         met += len(page.classifications)
-        learnt = _recorded(watcher, name, page, following if page.whole else None)
+        learnt = _recorded(context, name, page, following if page.whole else None)
         made = next((row["created_at"] for row in page.classifications.values()), None)
         reached = made.date().isoformat() if made is not None else progress.reached
         progress = Progress(progress.met + len(page.classifications), progress.learnt + learnt, reached)
@@ -87,15 +92,15 @@ OLDER = 50
 """Older repositories that a page must hold for the listing to have come to the day: single dates can be wrong."""
 
 
-def _classified(watcher: Watcher, listing: bytes, since: date | None) -> Page:
+def _classified(context: IngestContext, listing: bytes, since: date | None) -> Page:
     """The public repositories of a page that were made at ``since`` or later. Raises HubError where it is no page."""
     seen_at = now()
     rows = models(listing)
     wanted = [row for row in rows if since is None or str(row.get("createdAt"))[:10] >= since.isoformat()]
     observations = [Observation(row["_id"], row["id"], row, Via.BACKFILL, seen_at) for row in wanted if public(row)]
     ended = 0 < min(OLDER, len(rows)) <= len(rows) - len(wanted)
-    with reading(watcher.engine) as session:
-        return Page(classify_new(session, observations, watcher.registry), seen_at, not ended)
+    with reading(context.engine) as session:
+        return Page(classify_new(session, observations, context.registry), seen_at, not ended)
 
 
 def _cut(page: Page, most: int | None) -> Page:
@@ -106,37 +111,37 @@ def _cut(page: Page, most: int | None) -> Page:
 
 
 def _asked(
-    watcher: Watcher, namespace: str | None, waiting: Callable[[float], None], url: str | None
+    context: IngestContext, namespace: str | None, waiting: Callable[[float], None], url: str | None
 ) -> tuple[bytes, str | None]:
     params: dict[str, Any] = {"sort": "createdAt", "limit": PAGE, "expand": FULL}
     if namespace is not None:
         params["author"] = namespace
     while True:
         try:
-            answer = watcher.hub.unread(url, **params)
+            answer = context.hub.unread(url, **params)
             return answer.content, answer.following
         except AllowanceSpent as spent:
             waiting(spent.retry_in)
             time.sleep(min(spent.retry_in, 5.0))
 
 
-def _resumed(watcher: Watcher, name: str) -> str | None:
-    with reading(watcher.engine) as session:
+def _resumed(context: IngestContext, name: str) -> str | None:
+    with reading(context.engine) as session:
         row = session.get(Poll, name)
         url = row.state.get("next") if row is not None else None
     # A place in another Hub's listing means nothing here.
-    return url if isinstance(url, str) and url.startswith(f"{watcher.hub.endpoint}/") else None
+    return url if isinstance(url, str) and url.startswith(f"{context.hub.endpoint}/") else None
 
 
-def _recorded(watcher: Watcher, name: str, page: Page, following: str | None) -> int:
+def _recorded(context: IngestContext, name: str, page: Page, following: str | None) -> int:
     moment = now()
     observations = [
         Observation(hub_id, row["repo_id"], {}, Via.BACKFILL, page.seen_at, is_backfilled=True)
         for hub_id, row in page.classifications.items()
     ]
-    with transaction(watcher.engine) as session:
+    with transaction(context.engine) as session:
         done = record(
-            session, observations, watcher.registry, watcher.enqueue, page.classifications, watcher.launch_window
+            session, observations, context.registry, context.enqueue, page.classifications, context.launch_window
         )
         session.execute(insert_or_ignore(session, Poll), {"name": name, "state": {}, "failures": 0})
         state = session.get_one(Poll, name)

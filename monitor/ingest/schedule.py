@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from monitor.enums import Via
 
+LEASE = timedelta(seconds=120)
+"""How long one worker may take for a poll or a sweep before another takes it over."""
 TRENDING_POLLS = 15
 """Polls of what is new for one poll of what trends: trends move by the hour."""
 EARLIEST = 0.7

@@ -35,7 +35,7 @@ async def hub(
         raise HTTPException(401, "X-Webhook-Secret is not the one that was set")
     kept = await run_in_threadpool(_keep, service, await _payload(request))
     if kept:
-        background.add_task(service.ring, "hints")
+        background.add_task(service.notify_worker, "hints")
     return JSONResponse({"status": "accepted" if kept else "ignored"}, 202)
 
 

@@ -30,8 +30,8 @@ from sqlmodel import col
 from monitor import db
 from monitor.db import migrations
 from monitor.enums import Via
-from monitor.ingest import detection
-from monitor.ingest.detection import Watcher
+from monitor.ingest import base_lookups, polls, sweeps
+from monitor.ingest.context import IngestContext, is_limit_low
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
@@ -383,7 +383,7 @@ class _Life:
         transport.use(allowance, self.line)
         self.engine = db.make_engine(database_url)
         migrations.upgrade(self.engine)
-        self.watcher = Watcher(
+        self.ingest = IngestContext(
             engine=self.engine,
             hub=asking,
             allowance=allowance,
@@ -416,7 +416,7 @@ class _Life:
                 self._prune()
                 self._polls(tick * SWEEP // POLL)
             if self.quiet is None or not self.quiet.sweeps():
-                self.attempt("sweep", lambda: detection.sweep_due(self.watcher))
+                self.attempt("sweep", lambda: sweeps.sweep_due(self.ingest))
                 if self.quiet is not None:
                     self.quiet.learn()
             if tick % 2_000 == 0:
@@ -427,16 +427,16 @@ class _Life:
             self.engine.dispose()
 
     def _watch(self) -> None:
-        detection.watch(self.watcher)
+        sweeps.watch(self.ingest)
         with db.transaction(self.engine) as session:
             # The registry's other namespaces have nothing on this Hub, and would only spend its allowance.
             session.execute(delete(Namespace).where(col(Namespace.name).not_in(self.names)))
 
     def _polls(self, minute: int) -> None:
-        self.attempt("look-ups", lambda: detection.look_again(self.watcher))
+        self.attempt("look-ups", lambda: base_lookups.retry_base_lookups(self.ingest))
         for via in (Via.CREATED, Via.MODIFIED, *([Via.TRENDING] if minute % 15 == 0 else [])):
             if self.quiet is None:
-                self.attempt(str(via), lambda via=via: detection.poll(self.watcher, via))
+                self.attempt(str(via), lambda via=via: polls.poll(self.ingest, via))
             else:
                 self.quiet.poll(via)
         if not self.plan.hostile:  # it would end at the first odd row
@@ -547,7 +547,7 @@ class _Quiet:
         if not all(self._proven(name) for name in names):
             self._write_back()
             return False
-        if detection._short(self.life.watcher):
+        if is_limit_low(self.life.ingest):
             return True
         for name in names:
             try:
@@ -584,7 +584,7 @@ class _Quiet:
         return still and turn.proven >= 2 and turn.version == self.life.hub.changed[name]
 
     def _pass_over(self, name: str) -> None:
-        """What :func:`monitor.ingest.detection.sweep` does where nothing has changed."""
+        """What :func:`monitor.ingest.sweeps.sweep` does where nothing has changed."""
         life, turn = self.life, self.turns[name]
         try:
             self._ask()
@@ -597,7 +597,7 @@ class _Quiet:
         self._next(name, turn, life.now + jittered(interval(POLL, turn.newest, life.now, followed=False)))
 
     def _ask(self) -> None:
-        self.life.watcher.allowance.take()
+        self.life.ingest.allowance.take()
         self.life.line.knock("/api/models")
 
     def _next(self, name: str, turn: _Turn, due_at: datetime) -> None:
@@ -607,8 +607,8 @@ class _Quiet:
         self._ahead.add(name)
 
     def _newest(self, name: str) -> datetime | None:
-        known = detection._known(self.life.engine, name)
-        return detection._newest(known, self.life.hub.page("createdAt", 1, author=name)[0], self.life.now)
+        known = sweeps._known_repositories(self.life.engine, name)
+        return sweeps._newest_created_at(known, self.life.hub.page("createdAt", 1, author=name)[0], self.life.now)
 
     # Polls
 
@@ -621,7 +621,7 @@ class _Quiet:
             return
         self._write_back()
         before = life.hub.changes
-        if life.attempt(str(via), lambda: detection.poll(life.watcher, via)):
+        if life.attempt(str(via), lambda: polls.poll(life.ingest, via)):
             # What moved while it walked is new to the next one.
             self._polled[via] = before if life.hub.changes == before else -1
 

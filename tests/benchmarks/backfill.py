@@ -67,7 +67,7 @@ def _rate(endpoint: str, url: str, number: int) -> float:
     service = Service(Settings(database_url=url, hf_endpoint=endpoint, hub_requests_per_window=100_000))
     migrations.upgrade(service.engine)
     began = time.perf_counter()
-    done = backfill(service.watcher, since=None, namespaces=[], limit=number, report=lambda _: None)
+    done = backfill(service.ingest, since=None, namespaces=[], limit=number, report=lambda _: None)
     assert done.learnt == number, done
     service.engine.dispose()
     return number / (time.perf_counter() - began)

@@ -16,7 +16,7 @@ from sqlmodel import SQLModel, col
 
 from monitor import db
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import polls
 from monitor.models import Delivery, Poll, Subscription
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.fakes.hub import ReplayHub, model
@@ -49,7 +49,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_work_goes_on_with_room(sqli
         for name in names:
             hub.add(model(name))
         with pytest.raises(OperationalError, match="database or disk is full"):
-            detection.poll(house.watcher, Via.CREATED)
+            polls.poll(house.ingest, Via.CREATED)
         assert set(house.releases()) == {"x/before"}
         assert house.count(Delivery) == 0
         with db.reading(sqlite_engine) as session:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitor import db
-from monitor.ingest import detection
+from monitor.ingest import webhook_events
 from monitor.ingest.hub import transport
 from monitor.ingest.hub import webhook as hub_webhook
 from monitor.ingest.hub.client import Hub
@@ -32,7 +32,7 @@ def signed(house: House) -> Iterator[House]:
     """A house that reads the Hub with a token, and knows a release; nobody waits to try a refused token again."""
     house.hub.tokens = {"hf_ours": "us"}
     hub = Hub(Settings(hf_endpoint=house.hub.endpoint, hf_token="hf_ours"), recheck=0)
-    house.watcher = replace(house.watcher, hub=hub)
+    house.ingest = replace(house.ingest, hub=hub)
     house.subscribe()
     house.begin("Qwen")
     house.hub.add(model("Qwen/Qwen9-8B"))
@@ -51,7 +51,7 @@ def _webhook(house: House, action: str, scope: str = "repo.content", **more: Any
     assert found is not None
     with db.transaction(house.engine) as session:
         session.add(found)
-    detection.take_hints(house.watcher)
+    webhook_events.process_webhook_events(house.ingest)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_a_401_or_404_that_is_not_about_the_repository_withdraws_nothing(
     signed: House, kind: int, token: str | None
 ) -> None:
     """A proxy, a mirror or an address that is written wrong answers so."""
-    signed.watcher = replace(signed.watcher, hub=Hub(Settings(hf_endpoint=signed.hub.endpoint, hf_token=token)))
+    signed.ingest = replace(signed.ingest, hub=Hub(Settings(hf_endpoint=signed.hub.endpoint, hf_token=token)))
     signed.hub.fail(kind, times=None, path_prefix="/api/models/")
     with pytest.raises(HubError):
-        signed.watcher.hub.detail("Qwen/Qwen9-8B")
+        signed.ingest.hub.detail("Qwen/Qwen9-8B")
     _webhook(signed, "update")
     assert signed.release("Qwen/Qwen9-8B").status == "live"
 
@@ -114,7 +114,7 @@ def test_a_refused_token_is_said_everywhere_until_it_is_accepted_again(signed: H
 
     def look() -> None:
         signed.look("Qwen")
-        notices.watch(signed.engine, signed.watcher.hub_interval)
+        notices.watch(signed.engine, signed.ingest.hub_interval)
         notices.send(signed.engine, {"kept": channel})
 
     look()

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.enums import LookupKind, Via
-from monitor.ingest import detection, lookups
+from monitor.ingest import base_lookups, lookups, polls, sweeps, webhook_events
 from monitor.models import FailedLookup, Namespace, Poll
 from tests.console import run
 from tests.fakes.hub import ReplayHub, model
@@ -48,7 +48,7 @@ def test_a_base_that_the_hub_refuses_does_not_stop_the_polls(house: House, refus
     house.begin("Qwen")
     house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
     for via in Via.CREATED, Via.MODIFIED, Via.TRENDING:
-        detection.poll(house.watcher, via)
+        polls.poll(house.ingest, via)
         assert _poll(house, via).error is None
     child = house.release("b/child")
     assert [step["repo_id"] for step in child.lineage] == ["a/base"]
@@ -68,14 +68,14 @@ def test_a_base_is_asked_for_again_with_back_off_and_what_was_built_on_it_is_cla
     asked = house.hub.requests_by_path["/api/models/a/base"]
     house.hub.add(model("b/second", base_model="a/base", relation="finetune"))
     house.look()
-    detection.look_again(house.watcher)
+    base_lookups.retry_base_lookups(house.ingest)
     assert house.hub.requests_by_path["/api/models/a/base"] == asked, "not before its time"
     _time_passes(house)
-    detection.look_again(house.watcher)
+    base_lookups.retry_base_lookups(house.ingest)
     assert _failing(house) == {("base", "a/base"): 2}
     house.hub.change("a/base", _refused=None)
     _time_passes(house)
-    detection.look_again(house.watcher)
+    base_lookups.retry_base_lookups(house.ingest)
     assert _failing(house) == {}
     for child in house.release("b/child"), house.release("b/second"):
         assert [step["repo_id"] for step in child.lineage] == ["a/base", "Qwen/Qwen3-8B"]
@@ -107,7 +107,7 @@ def test_what_stops_look_ups_does_not_stop_the_poll_that_made_them(house: House,
     house.begin("Qwen")
     house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
     house.hub.fail(kind, times=None, path_prefix="/api/models/a/base")  # type: ignore[arg-type]
-    detection.poll(house.watcher, Via.CREATED)
+    polls.poll(house.ingest, Via.CREATED)
     assert _poll(house, Via.CREATED).error is None
     assert house.release("b/child").is_backfilled is False
 
@@ -123,7 +123,7 @@ def test_one_repository_does_not_end_the_sweeps_of_its_namespace(house: House, r
         house.hub.fail("garbage", times=None, path_prefix="/api/models/Qwen/Odd-8B")
     house.hub.add(model("Qwen/B-8B"))
     for _ in range(2):
-        detection.sweep(house.watcher, "Qwen")
+        sweeps.sweep(house.ingest, "Qwen")
     with db.reading(house.engine) as session:
         row = session.get_one(Namespace, "Qwen")
         assert (row.failures, row.error) == (0, None)
@@ -144,14 +144,14 @@ def test_a_vanished_release_is_gone_only_where_the_hub_says_so(house: House, ref
         house.hub.heal()
         house.hub.change("Qwen/A-8B", private=False, disabled=True)
     house.hub.hide("Qwen/B-8B")
-    detection.sweep(house.watcher, "Qwen")
+    sweeps.sweep(house.ingest, "Qwen")
     withdrawn = refusal[1] == DISABLED or refusal[0] in {410, 451}
     assert house.release("Qwen/A-8B").status == ("gone" if withdrawn else "live")
     assert house.release("Qwen/B-8B").status == "gone"
     assert house.release("Qwen/C-8B").status == "live"
     house.hub.heal()
     house.hub.change("Qwen/A-8B", private=False, disabled=False)
-    detection.sweep(house.watcher, "Qwen")
+    sweeps.sweep(house.ingest, "Qwen")
     assert house.release("Qwen/A-8B").status == "live"
 
 
@@ -178,7 +178,7 @@ def test_a_webhook_event_of_a_disabled_repository_withdraws_it(house: House) -> 
     house.hub.change("Qwen/A-8B", disabled=True)
     with db.transaction(house.engine) as session:
         session.add(Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id="Qwen/A-8B", private=False))
-    detection.take_hints(house.watcher)
+    webhook_events.process_webhook_events(house.ingest)
     assert house.release("Qwen/A-8B").status == "gone"
     assert house.count(Hint) == 0
 
@@ -189,12 +189,12 @@ def test_an_organization_without_an_answer_does_not_stop_what_trends(house: Hous
     house.hub.organization("new-lab", fullname="New Lab", details="A company based in Seoul")
     house.hub.add(model("new-lab/Thing-7B", trendingScore=900))
     house.hub.fail(kind, times=None, path_prefix="/api/organizations")  # type: ignore[arg-type]
-    detection.poll(house.watcher, Via.TRENDING)
+    polls.poll(house.ingest, Via.TRENDING)
     assert house.release("new-lab/Thing-7B").trending_rank == 1
     assert _failing(house) == {("organization", "new-lab"): 1}
     house.hub.heal()
     _time_passes(house)
-    detection.poll(house.watcher, Via.TRENDING)
+    polls.poll(house.ingest, Via.TRENDING)
     assert house.release("new-lab/Thing-7B").origin == "KR"
     assert _failing(house) == {}
 

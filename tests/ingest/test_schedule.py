@@ -10,7 +10,7 @@ import time_machine
 
 from monitor.db.engine import now
 from monitor.enums import Via
-from monitor.ingest import detection, schedule
+from monitor.ingest import schedule
 from monitor.settings import load
 from tests.house import House
 from workers.app import make_app
@@ -27,11 +27,11 @@ def test_every_tick_of_the_beat_polls_and_an_extra_beat_does_not(
     beat = make_app(load(hub_interval=60)).conf.beat_schedule
     tick = timedelta(seconds=float(beat[ENTRIES[via]]["schedule"]))
     assert tick.total_seconds() == 60 * (polls if via is Via.TRENDING else 1)
-    watcher = replace(house.watcher, hub_interval=60)
+    watcher = replace(house.ingest, hub_interval=60)
     began = now()
     with time_machine.travel(began, tick=False):
-        assert detection.poll(watcher, via, sparing=True) is not None
+        assert polls.poll(watcher, via, skip_if_recent=True) is not None
     with time_machine.travel(began + tick / 2, tick=False):
-        assert detection.poll(watcher, via, sparing=True) is None
+        assert polls.poll(watcher, via, skip_if_recent=True) is None
     with time_machine.travel(began + tick, tick=False):
-        assert detection.poll(watcher, via, sparing=True) is not None
+        assert polls.poll(watcher, via, skip_if_recent=True) is not None

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor import db
-from monitor.ingest import detection
+from monitor.ingest import feed_entries, sweeps, webhook_events
 from monitor.ingest.feeds.reader import NewEntry
 from monitor.ingest.hub import webhook as hub_webhook
 from monitor.models import Feed, FeedEntry, Namespace
@@ -30,7 +30,7 @@ def _speaks(house: House, *repo_ids: str) -> None:
             session.add(Feed(url=FEED, location=FEED, due_at=moment))
             session.flush()
         session.add(FeedEntry(feed_url=FEED, entry_id=POST, url=POST, seen_at=moment, repo_ids=list(repo_ids)))
-    detection.heed_feeds(house.watcher, [NewEntry(FEED, POST, "Qwen9", moment, repo_ids)])
+    feed_entries.process_feed_entries(house.ingest, [NewEntry(FEED, POST, "Qwen9", moment, repo_ids)])
 
 
 def _hinted(house: House) -> set[str]:
@@ -43,8 +43,8 @@ def test_an_entry_of_a_lab_brings_the_sweep_of_its_namespaces_forward(house: Hou
     house.hub.add(model("Qwen/Qwen9-8B", createdAt="2026-01-01T00:00:00.000Z"))
     _speaks(house)
     assert _hinted(house) == {"Qwen"}
-    assert detection.due(house.watcher, hinted_only=True) == ["Qwen"]
-    detection.sweep(house.watcher, "Qwen")
+    assert sweeps.due(house.ingest, hinted_only=True) == ["Qwen"]
+    sweeps.sweep(house.ingest, "Qwen")
     assert "Qwen/Qwen9-8B" in house.releases()
     assert _hinted(house) == set()
 
@@ -122,7 +122,7 @@ def _webhook(house: House, payload: dict[str, Any]) -> None:
     assert found is not None
     with db.transaction(house.engine) as session:
         session.add(found)
-    detection.take_hints(house.watcher)
+    webhook_events.process_webhook_events(house.ingest)
 
 
 @pytest.mark.parametrize("scope", ["repo.config", "repo.content", "repo.something.new"])

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import polls
 from monitor.ingest.hub.responses import HubError
 from monitor.service import Service
 from monitor.settings import Settings, SettingsError, load
@@ -37,7 +37,7 @@ def _service(house: House, url: str | None) -> Service:
 def _round(house: House) -> None:
     for via in (Via.CREATED, Via.MODIFIED):
         with suppress(HubError):
-            detection.poll(house.watcher, via)
+            polls.poll(house.ingest, via)
 
 
 def test_a_healthy_round_requests_the_address_once(house: House, receiver: FeedServer) -> None:
@@ -54,7 +54,7 @@ def test_a_round_in_which_a_poll_failed_requests_nothing(house: House, receiver:
     _round(house)
     house.hub.fail(503, times=None)
     with pytest.raises(HubError):
-        detection.poll(house.watcher, via)
+        polls.poll(house.ingest, via)
     assert service.heartbeat() is False
     house.hub.heal()
     _round(house)
@@ -63,7 +63,7 @@ def test_a_round_in_which_a_poll_failed_requests_nothing(house: House, receiver:
 
 
 def test_half_a_round_requests_nothing(house: House, receiver: FeedServer) -> None:
-    detection.poll(house.watcher, Via.CREATED)
+    polls.poll(house.ingest, Via.CREATED)
     assert _service(house, receiver.url(PATH)).heartbeat() is False
     assert receiver.asked == []
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from monitor import db
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import polls, sweeps
 from monitor.ingest.hub.responses import HubError
 from monitor.models import Namespace, Notice, Subscription
 from monitor.notify import outages as notices
@@ -52,12 +52,12 @@ def operated(house: House) -> House:
 
 
 def later(house: House, intervals: float):  # type: ignore[no-untyped-def]
-    return time_machine.travel(db.now() + timedelta(seconds=intervals * house.watcher.hub_interval), tick=True)
+    return time_machine.travel(db.now() + timedelta(seconds=intervals * house.ingest.hub_interval), tick=True)
 
 
 def glance(house: House, channel: Heard) -> int:
     """One look, as the beat makes it; how many notices went."""
-    notices.watch(house.engine, house.watcher.hub_interval)
+    notices.watch(house.engine, house.ingest.hub_interval)
     return notices.send(house.engine, {"kept": channel})
 
 
@@ -126,13 +126,13 @@ def test_why_it_is_silent_is_said(operated: House) -> None:
     with later(operated, 3.5):
         operated.hub.fail(503, times=None)
         with pytest.raises(HubError):
-            detection.poll(operated.watcher, Via.CREATED)
+            polls.poll(operated.ingest, Via.CREATED)
         look(operated, channel)
     assert "503" in channel.said[0][1]
 
 
 def test_a_namespace_that_lists_nothing_is_an_alarm(operated: House) -> None:
-    detection.watch(operated.watcher, ["Qwen", "qwEn"])
+    sweeps.watch(operated.ingest, ["Qwen", "qwEn"])
     operated.look("qwEn")
     channel = Heard()
     look(operated, channel)

@@ -11,7 +11,7 @@ import pytest
 
 from monitor import db
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import polls, sweeps, webhook_events
 from monitor.models import Hint
 from monitor.notify.debounce import publish_stable_changes
 from tests.fakes.hub import model
@@ -61,8 +61,8 @@ def test_a_withdrawal_is_told_once_in_a_burst_of_webhook_events(told: House) -> 
                 Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=private)
                 for private in (True, None, True, None, True)
             )
-        sweep = lambda: detection.sweep(told.watcher, "Qwen")  # noqa: E731
-        at_once(sweep, *(lambda: detection.take_hints(told.watcher, 1) for _ in range(WORKERS - 1)))
+        sweep = lambda: sweeps.sweep(told.ingest, "Qwen")  # noqa: E731
+        at_once(sweep, *(lambda: webhook_events.process_webhook_events(told.ingest, 1) for _ in range(WORKERS - 1)))
     publish_stable_changes(told.engine, timedelta(0))
     told.deliver()
     assert Counter(told.channel.told) == Counter(
@@ -78,9 +78,9 @@ def test_a_change_that_two_ways_see_at_once_is_told_once(told: House) -> None:
                 Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id=name) for _ in range(4)
             )
         at_once(
-            lambda: detection.sweep(told.watcher, "Qwen"),
-            lambda: detection.poll(told.watcher, Via.MODIFIED),
-            *(lambda: detection.take_hints(told.watcher, 1) for _ in range(4)),
+            lambda: sweeps.sweep(told.ingest, "Qwen"),
+            lambda: polls.poll(told.ingest, Via.MODIFIED),
+            *(lambda: webhook_events.process_webhook_events(told.ingest, 1) for _ in range(4)),
         )
     publish_stable_changes(told.engine, timedelta(0))
     told.deliver()
@@ -91,14 +91,14 @@ def test_a_change_that_two_ways_see_at_once_is_told_once(told: House) -> None:
 def test_a_change_that_settles_while_the_next_is_seen_is_told_once(told: House) -> None:
     for name in NAMES:
         told.hub.hide(name)
-        detection.sweep(told.watcher, "Qwen")
+        sweeps.sweep(told.ingest, "Qwen")
         with db.transaction(told.engine) as session:
             session.add_all(
                 Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=True)
                 for _ in range(3)
             )
         at_once(
-            *(lambda: detection.take_hints(told.watcher, 1) for _ in range(3)),
+            *(lambda: webhook_events.process_webhook_events(told.ingest, 1) for _ in range(3)),
             *(lambda: publish_stable_changes(told.engine, timedelta(0)) for _ in range(3)),
         )
     told.deliver()

@@ -11,7 +11,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.channels.formatting import changed
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import polls, sweeps
 from monitor.models import Change, Release
 from monitor.notify.matching import enqueue, lines
 from monitor.releases.adoption import Pass, series, track
@@ -119,12 +119,12 @@ def test_sweeps_and_polls_bring_downloads_and_ranks(house: House) -> None:
     house.hub.add(model("Qwen/Qwen3-4B", downloads=5, trendingScore=9))
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC), tick=False):
         house.begin("Qwen")
-        detection.poll(house.watcher, Via.TRENDING)
+        polls.poll(house.ingest, Via.TRENDING)
     assert house.release("Qwen/Qwen3-4B").trending_rank == 1
     assert house.release("Qwen/Qwen3-8B").trending_rank == 2
     with db.transaction(house.engine) as session:
         session.execute(update(Release).values(downloads=1))
     with time_machine.travel(datetime(2026, 5, 2, 12, tzinfo=UTC), tick=False):
-        detection.sweep(house.watcher, "Qwen")
+        sweeps.sweep(house.ingest, "Qwen")
     with db.reading(house.engine) as session:
         assert set(session.scalars(select(col(Release.downloads)))) == {5}

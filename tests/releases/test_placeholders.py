@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.db import migrations
-from monitor.ingest import detection
+from monitor.ingest import sweeps
 from monitor.models import Release
 from monitor.releases.reclassify import reclassify
 from tests.fakes.hub import empty, model
@@ -76,7 +76,7 @@ def test_an_overlooked_release_is_recorded_at_the_next_look_and_told_if_it_is_of
     house.subscribe()
     for _ in range(2):
         if name.startswith("Qwen"):
-            detection.sweep(house.watcher, "Qwen")
+            sweeps.sweep(house.ingest, "Qwen")
         else:
             house.look()
     row = house.release(name)

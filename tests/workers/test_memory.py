@@ -105,14 +105,14 @@ def test_a_demo_whose_recording_is_over_polls_as_seldom_as_up_does(tmp_path: Pat
     with ReplayHub(quota=1_000_000) as hub:
         settings = load(hf_endpoint=hub.endpoint, database_url=f"sqlite:///{tmp_path}/demo.db", hub_interval=0.05)
         service = Service(settings)
-        window = service.watcher.launch_window
+        window = service.ingest.launch_window
         beat = Beat(lambda task, args, **_: sent.append((task, *args)), schedule(settings))
         beat.start()
         replay = Replay(hub, speed=1_000).start()
         rest_after(replay, service, beat, delay=0.0)
         assert replay.done.is_set()
-        assert (service.settings.hub_interval, service.watcher.hub_interval) == (60, 60)
-        assert service.watcher.launch_window == window
+        assert (service.settings.hub_interval, service.ingest.hub_interval) == (60, 60)
+        assert service.ingest.launch_window == window
         polls = sent.count(("hub.poll", "created"))
         until(lambda: sent.count(("hub.hints",)) >= 2, 30, "two more seconds")
         assert sent.count(("hub.poll", "created")) <= polls + 1

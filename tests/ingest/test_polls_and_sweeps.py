@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from monitor import db
 from monitor.enums import Via
-from monitor.ingest import detection
+from monitor.ingest import polls, sweeps, webhook_events
 from monitor.ingest.hub.responses import HubError
 from monitor.models import Delivery, Namespace, Poll, Release, ReleaseObservation
 from tests.fakes.hub import empty, model
@@ -60,7 +60,7 @@ def test_the_same_sighting_again_changes_nothing(house: House) -> None:
     house.hub.add(model("Qwen/Qwen3-8B"))
     house.begin("Qwen")
     before = house.releases()["Qwen/Qwen3-8B"].model_dump()
-    done = detection.poll(house.watcher, Via.CREATED)
+    done = polls.poll(house.ingest, Via.CREATED)
     assert done is not None
     assert (done.new, done.changed, done.same) == ([], [], 1)
     assert house.releases()["Qwen/Qwen3-8B"].model_dump() == before
@@ -146,7 +146,7 @@ def test_a_sweep_that_fails_half_way_leaves_nothing_behind(house: House) -> None
     house.hub.add(model("Qwen/A-8B"))
     house.hub.fail(429, times=1, path_prefix="/api/models/Qwen")
     with pytest.raises(HubError):
-        detection.sweep(house.watcher, "Qwen")
+        sweeps.sweep(house.ingest, "Qwen")
     assert house.count(Release) == 0
     assert house.count(ReleaseObservation) == 0
     with db.reading(house.engine) as session:
@@ -164,12 +164,12 @@ def test_a_poll_that_fails_keeps_its_mark(house: House) -> None:
     house.hub.add(model("x/two"))
     house.hub.fail("truncated", times=1)
     with pytest.raises(HubError):
-        detection.poll(house.watcher, Via.CREATED)
+        polls.poll(house.ingest, Via.CREATED)
     with db.reading(house.engine) as session:
         row = session.get_one(Poll, "created")
         assert row.state == mark
         assert row.failures == 1
-    detection.poll(house.watcher, Via.CREATED)
+    polls.poll(house.ingest, Via.CREATED)
     assert house.release("x/two").is_backfilled is False
 
 
@@ -183,15 +183,15 @@ def test_one_failing_namespace_stops_no_other(house: House) -> None:
     house.begin("Qwen", "google")
     house.hub.add(model("google/a-8b", createdAt="2026-01-01T00:00:00.000Z"))
     house.hub.add(model("Qwen/b-8b", createdAt="2026-01-01T00:00:00.000Z"))
-    detection.hint(house.watcher, ["Qwen", "google"])
+    sweeps.bring_forward(house.ingest, ["Qwen", "google"])
     house.hub.fail(503, times=1)
-    detection.sweep_due(house.watcher)
+    sweeps.sweep_due(house.ingest)
     assert len(house.releases()) == 1
 
 
 def test_a_lease_keeps_two_workers_from_one_poll(house: House) -> None:
-    assert detection._begin(house.watcher, Via.CREATED) is not None
-    assert detection.poll(house.watcher, Via.CREATED) is None
+    assert polls._begin_poll(house.ingest, Via.CREATED) is not None
+    assert polls.poll(house.ingest, Via.CREATED) is None
 
 
 def test_gated_later_is_an_update_to_those_who_were_told(house: House) -> None:
@@ -222,7 +222,7 @@ def test_hints_of_the_webhook_give_the_exact_moment(house: House) -> None:
         for _ in range(3):
             session.add(Hint(received_at=moment, due_at=moment, action="update", repo_id="Qwen/A-8B",
                              private=False, exact_at=moment))  # fmt: skip
-    detection.take_hints(house.watcher)
+    webhook_events.process_webhook_events(house.ingest)
     house.deliver()
     row = house.release("Qwen/A-8B")
     assert (row.released_at, row.released_precision, row.detected_via) == (moment, "exact", "webhook")
@@ -234,10 +234,10 @@ def test_a_stranger_whose_model_trends_is_asked_where_it_is(house: House) -> Non
     house.begin("Qwen")
     house.hub.organization("new-lab-nobody-knows", fullname="New Lab", details="A company based in Seoul")
     house.hub.add(model("new-lab-nobody-knows/Thing-7B", trendingScore=900))
-    detection.poll(house.watcher, Via.TRENDING)
+    polls.poll(house.ingest, Via.TRENDING)
     assert house.release("new-lab-nobody-knows/Thing-7B").origin == "KR"
     before = house.hub.requests
-    detection.poll(house.watcher, Via.TRENDING)
+    polls.poll(house.ingest, Via.TRENDING)
     assert house.hub.requests == before + 1
     house.hub.touch("new-lab-nobody-knows/Thing-7B", likes=5)
     house.look()
@@ -266,10 +266,10 @@ def test_a_chain_of_strangers_is_followed_on_the_hub_to_its_root(house: House) -
 
 def test_workers_that_add_what_is_watched_at_the_same_moment_do_not_hinder_each_other(house: House) -> None:
     with ThreadPoolExecutor(4) as workers:
-        list(workers.map(lambda _: detection.watch(house.watcher, ["someone"]), range(8)))
+        list(workers.map(lambda _: sweeps.watch(house.ingest, ["someone"]), range(8)))
     with db.reading(house.engine) as session:
         names = set(session.scalars(select(Namespace.name)))  # type: ignore[call-overload]
     assert names == {*house.registry.watched, "someone"}
-    detection.watch(house.watcher)
+    sweeps.watch(house.ingest)
     with db.reading(house.engine) as session:
         assert "someone" not in set(session.scalars(select(Namespace.name)))  # type: ignore[call-overload]

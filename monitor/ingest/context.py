@@ -1,0 +1,102 @@
+"""What every way of detection needs: the context it runs in, and what it does with what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col
+
+from monitor.db.engine import in_values, now, transaction
+from monitor.enums import Observation, Status, Via
+from monitor.ingest.hub.client import Hub
+from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
+from monitor.ingest.hub.responses import (
+    Facts,
+    HubError,
+)
+from monitor.ingest.schedule import jittered
+from monitor.labs import Registry
+from monitor.models import Namespace, Poll, Release
+from monitor.releases.launches.grouping import WINDOW
+from monitor.releases.recorder import Recorded, Tell, mark_withdrawn
+
+log = structlog.get_logger(__name__)
+
+RESERVED_SHARE = 0.2
+"""The part of the allowance that is kept for what is new: routine sweeps stop when no more than this is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestContext:
+    """What detection needs: the database, the Hub, what may be asked of it, and whose namespaces to watch."""
+
+    engine: Engine
+    hub: Hub
+    allowance: Allowance
+    registry: Registry
+    enqueue: Tell
+    """Writes the deliveries of news."""
+    hub_interval: float
+    launch_window: timedelta = WINDOW
+    notify_worker: Callable[[str], None] = field(default=lambda _task: None)
+    """Rung with ``deliver`` when deliveries were written, so that they go out at once."""
+
+
+PUBLIC_STATUSES = {str(Status.LIVE), str(Status.RENAMED)}
+
+
+def observation(facts: Facts, via: Via) -> Observation:
+    return Observation(hub_id=facts["_id"], repo_id=facts["id"], facts=facts, via=via, observed_at=now())
+
+
+def mark_gone(session: Session, reasons: Mapping[str, str]) -> list[Release]:
+    """Marks public releases as withdrawn, by hub id with why; returns those that were public."""
+    if not reasons:
+        return []
+    query = select(Release).where(
+        in_values(session, "release.hub_id", reasons), col(Release.status).in_(PUBLIC_STATUSES)
+    )
+    rows = list(session.scalars(query))
+    for row in rows:
+        mark_withdrawn(session, row, Status.GONE, now(), reasons[row.hub_id])
+    return rows
+
+
+def is_limit_low(context: IngestContext) -> bool:
+    return context.allowance.left() <= RESERVED_SHARE * context.allowance.per_window
+
+
+@contextmanager
+def recording_failure(context: IngestContext, table: type[Poll] | type[Namespace], name: str) -> Iterator[None]:
+    """Notes a failure with the row (its lease given back, its next turn later the more it fails), and raises it."""
+    try:
+        yield
+    except (HubError, AllowanceSpent) as error:
+        with transaction(context.engine) as session:
+            row: Any = session.get_one(table, name)
+            row.leased_until = None
+            if isinstance(error, HubError):
+                row.failures, row.error = row.failures + 1, str(error)[:500]
+            if isinstance(row, Namespace) and isinstance(error, HubError):
+                row.due_at = now() + jittered(min(3_600.0, context.hub_interval * 2 ** min(row.failures, 6)))
+            session.add(row)
+        raise
+    except DBAPIError:
+        # The disk is full, say. If this can be written the next turn tries again, else when the lease has run out.
+        with suppress(DBAPIError), transaction(context.engine) as session:
+            session.get_one(table, name).leased_until = None
+        raise
+
+
+def log_recorded(context: IngestContext, done: Recorded, what: str) -> None:
+    if done.new or done.learnt or done.changed:
+        log.info("recorded", by=what, new=len(done.new), history=done.learnt, changed=len(done.changed))
+    if done.deliveries:
+        context.notify_worker("deliver")

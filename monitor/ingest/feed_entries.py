@@ -1,0 +1,37 @@
+"""What new entries of lab feeds announce, and whose namespaces they bring forward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import select
+from sqlmodel import col
+
+from monitor.db.engine import now, transaction
+from monitor.ingest.context import (
+    IngestContext,
+)
+from monitor.ingest.feeds.reader import NewEntry
+from monitor.ingest.sweeps import bring_forward
+from monitor.models import FeedEntry
+from monitor.notify.matching import tell_announced
+from monitor.releases.launches.announcement_links import link_announcements
+from monitor.releases.launches.announcements import announce, news
+
+log = structlog.get_logger(__name__)
+
+
+def process_feed_entries(context: IngestContext, entries: Sequence[NewEntry]) -> None:
+    """Keeps what new entries announce, and brings the sweeps of their labs' namespaces forward."""
+    with transaction(context.engine) as session:
+        # From the table, not from ``entries``: what a first read brought announces too, and so does what was read
+        # just before a crash.
+        recent = select(FeedEntry).where(col(FeedEntry.seen_at) >= now() - timedelta(hours=1))
+        rows = list(session.scalars(recent.order_by(col(FeedEntry.id))))
+        link_announcements(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
+        fresh = news(session, announce(session, context.registry, rows), rows)
+        tell_announced(session, fresh, context.registry)
+    labs = {lab.id: lab for entry in entries for lab in context.registry.labs_of_feed(entry.feed_url)}
+    bring_forward(context, sorted({name for lab in labs.values() for name in lab.namespaces}))

@@ -1,0 +1,294 @@
+"""Sweeps: the repositories of one namespace compared with those known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, delete, or_, select, update
+from sqlmodel import Session, col
+
+from monitor.dates import plausible_at, plausible_hub_time
+from monitor.db.engine import now, reading, transaction
+from monitor.enums import LookupKind, Via
+from monitor.ingest import schedule
+from monitor.ingest.context import (
+    PUBLIC_STATUSES,
+    IngestContext,
+    is_limit_low,
+    log_recorded,
+    mark_gone,
+    observation,
+    recording_failure,
+)
+from monitor.ingest.hub.client import Hub
+from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.responses import (
+    DisabledError,
+    Facts,
+    HubDownError,
+    HubError,
+    LookupFailedError,
+    public,
+)
+from monitor.ingest.lookups import Lookups
+from monitor.ingest.schedule import interval, jittered
+from monitor.models import Namespace, Release
+from monitor.releases.adoption import update_popularity
+from monitor.releases.recorder import Recorded, insert_or_ignore, record
+
+log = structlog.get_logger(__name__)
+
+MAX_DETAILS = 5
+"""Repositories of one namespace that are asked for one by one; for more, its whole listing costs less."""
+MAX_CONFIRMED = 20
+"""Vanished repositories of one namespace that one sweep asks after; the rest is left to the next."""
+
+
+_UNSWEPT: dict[str, Any] = {"interval": 0.0, "repositories": 0, "failures": 0}
+
+
+def watch(context: IngestContext, followed: Sequence[str] = ()) -> None:
+    """Makes the registry's namespaces, and those that subscriptions follow, be swept."""
+    moment = now()
+    wanted = dict.fromkeys(context.registry.watched, "registry") | dict.fromkeys(followed, "subscription")
+    with transaction(context.engine) as session:
+        there = {row.name: row for row in session.scalars(select(Namespace))}
+        labs = {name: lab.id if (lab := context.registry.of(name)) else None for name in wanted}
+        for name in wanted.keys() & there.keys():
+            there[name].reason, there[name].lab = wanted[name], labs[name]
+        # Another worker may be at the same: what it has added or taken away is as wanted.
+        fresh = [
+            {"name": name, "reason": why, "lab": labs[name], "added_at": moment, "due_at": moment, **_UNSWEPT}
+            for name, why in wanted.items()
+            if name not in there
+        ]
+        if fresh:
+            session.execute(insert_or_ignore(session, Namespace), fresh)
+        session.execute(delete(Namespace).where(col(Namespace.name).in_(there.keys() - wanted.keys())))
+
+
+def due(context: IngestContext, most: int = 10, *, hinted_only: bool = False) -> list[str]:
+    """Leases the namespaces whose turn it is, those with a bring_forward first, then the longest overdue."""
+    moment = now()
+    ready = (
+        select(col(Namespace.name))
+        .where(
+            col(Namespace.due_at) <= moment,
+            or_(col(Namespace.leased_until).is_(None), col(Namespace.leased_until) <= moment),
+        )
+        .order_by(col(Namespace.sweep_requested_at).is_(None), col(Namespace.due_at))
+        .limit(most)
+    )
+    if hinted_only:
+        ready = ready.where(col(Namespace.sweep_requested_at).is_not(None))
+    with reading(context.engine) as session:
+        if session.scalars(ready.limit(1)).first() is None:
+            return []
+    with transaction(context.engine) as session:
+        names = list(session.scalars(ready.with_for_update(skip_locked=True)))
+        _lease_until(session, names, moment + schedule.LEASE)
+        return names
+
+
+def _lease_until(session: Session, names: Sequence[str], until: datetime | None) -> None:
+    session.execute(update(Namespace).where(col(Namespace.name).in_(names)).values(leased_until=until))
+
+
+def sweep_due(context: IngestContext) -> Recorded:
+    """Sweeps the namespaces whose turn it is, as far as the allowance goes; a failing one stops no other.
+
+    When little of the allowance is left, only those of which something was just heard.
+    """
+    total = Recorded()
+    names = due(context, hinted_only=is_limit_low(context))
+    while names:
+        name = names.pop(0)
+        try:
+            total.add(sweep(context, name))
+        except (AllowanceSpent, HubDownError) as error:
+            # Whoever was not asked keeps its turn, and comes before those that fall due later.
+            log.warning("sweeps put off", error=str(error))
+            with transaction(context.engine) as session:
+                _lease_until(session, names, None)
+            break
+        except HubError as error:
+            log.warning("sweep failed", namespace=name, error=str(error))
+    return total
+
+
+def sweep(context: IngestContext, name: str) -> Recorded:
+    """Compares the namespace's repositories with those known: new, changed, renamed, vanished, returned.
+
+    Raises HubError after having noted the failure.
+    """
+    with recording_failure(context, Namespace, name):
+        began = now()
+        listed = {item["_id"]: item for item in context.hub.brief(name) if public(item)}
+        known = _known_repositories(context.engine, name)
+        looked = _read_details(context, name, [i for key, i in listed.items() if _has_changed(i, known.get(key))])
+        moved, gone, alive = _check_missing(context, [row for key, row in known.items() if key not in listed])
+        if not listed and alive:
+            raise HubError(f"{name} lists nothing, though {alive[0]} is public: is its name written right?")
+        observations = [observation(item, Via.SWEEP) for item in (*looked, *moved)]
+        newest = _newest_created_at(known, listed.values(), began)
+        with transaction(context.engine) as session:
+            done = (
+                record(session, observations, context.registry, context.enqueue, window=context.launch_window)
+                if observations
+                else Recorded()
+            )
+            done.changed += mark_gone(session, gone)
+            swept_at = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name))
+            if swept_at is None or swept_at.date() < began.date():
+                update_popularity(session, listed.values())
+            _record_sweep(session, context, name, began, newest, len(listed))
+    log_recorded(context, done, name)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownRepository:
+    hub_id: str
+    repo_id: str
+    modified_at: datetime | None
+    gated: str | None
+    live: bool
+    created_at: datetime | None
+
+
+def _known_repositories(engine: Engine, namespace: str) -> dict[str, _KnownRepository]:
+    columns: Any = (
+        Release.hub_id,
+        Release.repo_id,
+        Release.modified_at,
+        Release.gated,
+        Release.status,
+        Release.created_at,
+    )
+    with reading(engine) as session:
+        rows = session.execute(select(*columns).where(col(Release.namespace) == namespace))
+        return {
+            row[0]: _KnownRepository(row[0], row[1], row[2], row[3], row[4] in PUBLIC_STATUSES, row[5]) for row in rows
+        }
+
+
+def _has_changed(item: Facts, known: _KnownRepository | None) -> bool:
+    if known is None or not known.live or known.repo_id != item["id"]:
+        return True
+    gated = "no" if item.get("gated") is False else item.get("gated")
+    return gated != known.gated or plausible_hub_time(item.get("lastModified")) != known.modified_at
+
+
+def _read_details(context: IngestContext, namespace: str, items: list[Facts]) -> list[Facts]:
+    """All facts of these repositories, one by one or, where that would cost more, by the namespace's listing.
+
+    One that the Hub does not answer on is taken from the listing too; where it is not there, it is asked for later.
+    """
+    if not items:
+        return []
+    asking = Lookups(context.engine, LookupKind.REPOSITORY, [item["id"] for item in items])
+    asked = [item for item in items if asking.may(item["id"])]
+    if len(asked) > MAX_DETAILS:
+        return _details_by_listing(context.hub, namespace, {item["_id"] for item in asked})
+    looked, failed = [], dict[str, str]()
+    for item in asked:
+        try:
+            facts = asking.ask(item["id"], context.hub.detail)
+        except DisabledError:
+            continue
+        except LookupFailedError:
+            failed[item["_id"]] = item["id"]
+            continue
+        if facts is not None and public(facts):
+            looked.append(facts)
+    if failed:
+        try:
+            found = _details_by_listing(context.hub, namespace, set(failed))
+        except HubDownError:
+            raise
+        except HubError as error:
+            log.warning("left for a later sweep", repo_ids=list(failed.values()), error=str(error))
+            return looked
+        for facts in found:
+            asking.succeeded(facts["id"])
+        looked += found
+    return looked
+
+
+def _details_by_listing(hub: Hub, namespace: str, wanted: set[str]) -> list[Facts]:
+    """All facts of the repositories with these hub ids, by the namespace's listing."""
+    found = []
+    for facts in hub.full(namespace):
+        if facts["_id"] in wanted:
+            wanted.discard(facts["_id"])
+            if public(facts):
+                found.append(facts)
+        if not wanted:
+            break
+    return found
+
+
+def _check_missing(
+    context: IngestContext, missing: list[_KnownRepository]
+) -> tuple[list[Facts], dict[str, str], list[str]]:
+    """(facts of those that moved, hub ids of those that are gone with why, names of those that are still there).
+
+    A repository that one listing left out may only have slipped past a page's edge: each is asked for.
+    """
+    moved, gone, alive = list[Facts](), dict[str, str](), list[str]()
+    live = [row for row in missing if row.live]
+    if not live:
+        return moved, gone, alive
+    asking = Lookups(context.engine, LookupKind.REPOSITORY, [row.repo_id for row in live])
+    for row in [row for row in live if asking.may(row.repo_id)][:MAX_CONFIRMED]:
+        try:
+            facts = asking.ask(row.repo_id, context.hub.detail, disabled=True)
+        except DisabledError:
+            gone[row.hub_id] = "disabled by the Hub"
+            continue
+        except LookupFailedError:
+            continue
+        if facts is None or facts["_id"] != row.hub_id or not public(facts):
+            gone[row.hub_id] = "sweep"
+        elif facts["id"] != row.repo_id:
+            moved.append(facts)
+        else:
+            alive.append(row.repo_id)
+    return moved, gone, alive
+
+
+def _newest_created_at(known: dict[str, _KnownRepository], listed: Iterable[Facts], at: datetime) -> datetime | None:
+    """When the namespace last made something; a date that cannot be true does not count."""
+    made = [row.created_at for row in known.values()] + [plausible_hub_time(item.get("createdAt")) for item in listed]
+    return max((moment for moment in made if moment is not None and plausible_at(moment, at)), default=None)
+
+
+def _record_sweep(
+    session: Session, context: IngestContext, name: str, began: datetime, newest: datetime | None, repositories: int
+) -> None:
+    why = session.scalars(select(col(Namespace.reason)).where(col(Namespace.name) == name)).first()
+    following = interval(context.hub_interval, newest, began, followed=why == "subscription")
+    values = {
+        "interval": following,
+        "swept_at": began,
+        "due_at": now() + jittered(following),
+        "repositories": repositories,
+        "failures": 0,
+        "leased_until": None,
+        "sweep_requested_at": None,
+        # A watched namespace that lists nothing is an alarm, not a success: its name may be written wrong.
+        "error": None if repositories else "lists nothing: is its name written right (case matters)?",
+    }
+    session.execute(update(Namespace).where(col(Namespace.name) == name).values(**values))
+
+
+def bring_forward(context: IngestContext, namespaces: Sequence[str]) -> None:
+    """Brings the sweeps of these namespaces forward to now."""
+    with transaction(context.engine) as session:
+        for row in session.scalars(select(Namespace).where(col(Namespace.name).in_(namespaces))):
+            row.due_at = row.sweep_requested_at = now()
+            session.add(row)
