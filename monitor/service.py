@@ -148,7 +148,7 @@ class Service:
         """Publishes stable changes, sends what is due (digests, the rest, or all); returns the number of messages."""
         if not digest:
             publish_stable_changes(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
-        return outbox.work(self.engine, self.channels, digest=digest)
+        return outbox.send_due(self.engine, self.channels, digest=digest)
 
     @property
     def user_agent(self) -> str:

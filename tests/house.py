@@ -92,7 +92,7 @@ class House:
     def deliver(self) -> int:
         """Sends what is due; changes count as stable at once."""
         publish_stable_changes(self.engine, timedelta(0))
-        return outbox.work(self.engine, {"kept": self.channel})
+        return outbox.send_due(self.engine, {"kept": self.channel})
 
     def read(self, *entries: FeedEntry) -> None:
         """These entries of feeds have just been read, and are heeded."""

@@ -21,7 +21,7 @@ from monitor.models import Change, Release, Subscription
 def event_id(release: Release, event: str, change: object = None) -> str:
     """The id of an event of a release: 24 hexadecimal digits, the same whoever is told and however often.
 
-    ``change`` tells apart the events of one kind (:func:`changes_told`).
+    ``change`` tells apart the events of one kind (:func:`change_identities`).
     """
     word = event if change is None else str(event_of(event))
     return _digest([release.hub_id, word, change])
@@ -37,7 +37,7 @@ def notice_key(subscription: Subscription, title: str | None, text: str) -> str:
     return f"notice-{subscription.id}-{_digest([title, text])}"
 
 
-def changes_told(session: Session, events: Iterable[str]) -> dict[str, tuple[object, ...]]:
+def change_identities(session: Session, events: Iterable[str]) -> dict[str, tuple[object, ...]]:
     """What tells apart the changes that events name (``relicensed:12``): field, from what, to what, and a number.
 
     The number counts the events of that kind of that release, so that a value which comes back is another event.

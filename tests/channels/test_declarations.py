@@ -78,10 +78,10 @@ def test_a_channel_is_added_by_one_line(house: House) -> None:
     house.hub.add_many(model(f"Qwen/{name}") for name in ("Qwen9-4B", "Qwen9-8B"))
     house.look("Qwen")
     both = {"pager": pager, "kept": house.channel}
-    outbox.work(house.engine, both)
+    outbox.send_due(house.engine, both)
     assert (len(pager.messages), len(house.channel.messages)) == (0, 1)
     with time_machine.travel(db.now() + timedelta(hours=2), tick=True):
-        outbox.work(house.engine, both)
+        outbox.send_due(house.engine, both)
     (message,) = pager.messages
     assert {item.release.name for item in message.items} == {"Qwen9-4B", "Qwen9-8B"}
 

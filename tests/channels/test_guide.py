@@ -37,7 +37,7 @@ def _told(engine: Engine, target: Path) -> Delivery:
         session.add(row)
         session.flush()
         match.enqueue(session, [News(row, "release")])
-    outbox.work(engine, {"journal": journal()})
+    outbox.send_due(engine, {"journal": journal()})
     with reading(engine) as session:
         return session.scalars(select(Delivery)).one()
 

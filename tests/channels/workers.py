@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from datetime import timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -31,7 +30,7 @@ IDLE = 0.02
 class Workers:
     """Processes that do what the beat has workers do. ``lease``: seconds that one holds a target for."""
 
-    def __init__(self, environment: dict[str, str], number: int, lease: float = outbox.LEASE.total_seconds()) -> None:
+    def __init__(self, environment: dict[str, str], number: int, lease: float = outbox.LEASE_SECONDS) -> None:
         self._environment, self._lease = {**os.environ, **environment}, lease
         self.running: list[tuple[ForkServerProcess, Connection]] = []
         self.killed = 0
@@ -68,7 +67,7 @@ def work(environment: dict[str, str], lease: float, ready: Connection) -> None:
     become(environment, (Path(os.devnull),) * 3)
     parent = os.getppid()
     logs.configure()
-    outbox.LEASE = timedelta(seconds=lease)
+    outbox.LEASE_SECONDS = lease
     service = Service(load(_env_file=None))
     service.channels  # noqa: B018  (their libraries are imported before the worker says that it is ready)
     ready.send("ready")

@@ -17,7 +17,7 @@ from sqlmodel import Session
 from monitor import db
 from monitor.models import Notice, Subscription
 from monitor.notify import outages as notices
-from monitor.notify.identity import changes_told, event_id
+from monitor.notify.identity import change_identities, event_id
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.fakes.hub import ReplayHub, model
@@ -126,7 +126,7 @@ def test_an_event_has_one_id_for_every_subscription_and_a_message_one_for_each(h
     assert first.key != second.key
     assert first.subscription.id in first.key and first.target not in first.key
     with db.reading(house.engine) as session:
-        assert changes_told(session, ["release"]) == {}
+        assert change_identities(session, ["release"]) == {}
 
 
 class Speaking(Kept):

@@ -67,7 +67,7 @@ class Street:
         publish_stable_changes(self.house.engine, timedelta(0))
         for second in range(0, 40, 2):
             with time_machine.travel(db.now() + timedelta(seconds=second), tick=True):
-                if outbox.work(self.house.engine, self.channels) == 0 and second:
+                if outbox.send_due(self.house.engine, self.channels) == 0 and second:
                     return
 
 
@@ -262,7 +262,7 @@ def test_a_message_that_failed_is_sent_again_once_whatever_became_of_one_subscri
             raise SendError("cut off", in_doubt=True)
 
     failing = Failing()
-    outbox.work(watching.engine, {"kept": failing})
+    outbox.send_due(watching.engine, {"kept": failing})
     with db.transaction(watching.engine) as session:
         row = session.get_one(Subscription, first)
         if what == "pause":
@@ -271,8 +271,8 @@ def test_a_message_that_failed_is_sent_again_once_whatever_became_of_one_subscri
             remove(session, row)
     for hours in (1, 30):
         with time_machine.travel(db.now() + timedelta(hours=hours), tick=True):
-            outbox.work(watching.engine, {"kept": watching.channel}, digest=False)
-            outbox.work(watching.engine, {"kept": watching.channel}, digest=True)
+            outbox.send_due(watching.engine, {"kept": watching.channel}, digest=False)
+            outbox.send_due(watching.engine, {"kept": watching.channel}, digest=True)
     (message,) = watching.channel.messages
     assert message.in_doubt
     assert message.key == failing.messages[0].key
@@ -294,11 +294,11 @@ def test_a_worker_that_died_in_the_middle_leaves_no_second_message_to_a_digest(w
             raise DiedError
 
     with pytest.raises(DiedError):
-        outbox.work(watching.engine, {"kept": Dying()}, digest=False)
+        outbox.send_due(watching.engine, {"kept": Dying()}, digest=False)
     for hours in (1, 30):
         with time_machine.travel(db.now() + timedelta(hours=hours), tick=True):
             for digest in (False, True):
-                outbox.work(watching.engine, {"kept": watching.channel}, digest=digest)
+                outbox.send_due(watching.engine, {"kept": watching.channel}, digest=digest)
     assert watching.channel.told == [("release", "y/one")]
     assert {row.state for row in deliveries(watching)} == {"sent"}
 
@@ -339,6 +339,6 @@ def test_a_target_that_is_gone_pauses_all_that_the_message_was_for(watching: Hou
         def send(self, message: Message) -> str:
             raise SendError("no such channel", permanent=True)
 
-    outbox.work(watching.engine, {"kept": Gone()})
+    outbox.send_due(watching.engine, {"kept": Gone()})
     with db.reading(watching.engine) as session:
         assert all(session.get_one(Subscription, ident).paused for ident in idents)

@@ -101,13 +101,13 @@ def test_a_passing_failure_is_tried_again_with_the_same_key(watching: House) -> 
     watching.subscribe()
     released(watching, "y/one")
     channel = Failing(SendError("busy"))
-    assert outbox.work(watching.engine, {"kept": channel}) == 0
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 0
     (row,) = deliveries(watching)
     assert (row.state, row.attempts, row.error) == ("pending", 1, "busy")
     assert row.due_at > db.now()
-    assert outbox.work(watching.engine, {"kept": channel}) == 0
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 0
     due_now(watching)
-    assert outbox.work(watching.engine, {"kept": channel}) == 1
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 1
     assert len({message.key for message in channel.messages}) == 1
     assert not channel.messages[1].in_doubt
     assert deliveries(watching)[0].state == "sent"
@@ -117,9 +117,9 @@ def test_a_send_whose_end_is_unknown_is_marked_in_doubt(watching: House) -> None
     watching.subscribe()
     released(watching, "y/one")
     channel = Failing(SendError("cut off", in_doubt=True))
-    outbox.work(watching.engine, {"kept": channel})
+    outbox.send_due(watching.engine, {"kept": channel})
     due_now(watching)
-    outbox.work(watching.engine, {"kept": channel})
+    outbox.send_due(watching.engine, {"kept": channel})
     assert [message.in_doubt for message in channel.messages] == [False, True]
 
 
@@ -128,8 +128,8 @@ def test_the_wait_that_a_target_asks_for_holds_for_all_its_messages(watching: Ho
     watching.subscribe("kind:unknown")
     released(watching, "y/one")
     channel = Failing(SendError("slow down", retry_after=90))
-    outbox.work(watching.engine, {"kept": channel})
-    assert outbox.work(watching.engine, {"kept": channel}) == 0
+    outbox.send_due(watching.engine, {"kept": channel})
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 0
     assert len(channel.messages) == 1
     with db.reading(watching.engine) as session:
         (target,) = session.scalars(select(Target))
@@ -142,12 +142,12 @@ def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_d
     channel = Failing(*[SendError("slow down", retry_after=90) for _ in range(ATTEMPTS)],
                       SendError("busy"), SendError("in a century", retry_after=4e9))  # fmt: skip
     for _ in range(ATTEMPTS + 2):
-        outbox.work(watching.engine, {"kept": channel})
+        outbox.send_due(watching.engine, {"kept": channel})
         last = deliveries(watching)[0]
         due_now(watching)
     assert (last.state, last.attempts) == ("pending", 1)
     assert last.due_at - db.now() <= timedelta(days=1)
-    assert outbox.work(watching.engine, {"kept": channel}) == 1
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 1
 
 
 def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: House) -> None:
@@ -155,10 +155,10 @@ def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: H
     watching.subscribe("kind:unknown", "another")
     released(watching, "y/one")
     channel = Failing(ChannelRateLimited("at its rate", 0.02), ChannelRateLimited("at its rate", 3_600))
-    assert outbox.work(watching.engine, {"kept": channel}) == 0
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 0
     rows = deliveries(watching)
     assert [(row.state, row.attempts, row.error, row.attempted_at) for row in rows] == [("pending", 0, None, None)] * 2
-    assert outbox.work(watching.engine, {"kept": channel}) == 2
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 2
     assert not any(message.in_doubt for message in channel.messages)
 
 
@@ -166,7 +166,7 @@ def test_a_permanent_failure_ends_at_once_and_pauses_with_its_reason(watching: H
     ident = watching.subscribe()
     released(watching, "y/one")
     channel = Failing(SendError("channel_not_found", permanent=True))
-    outbox.work(watching.engine, {"kept": channel})
+    outbox.send_due(watching.engine, {"kept": channel})
     assert deliveries(watching)[0].state == "dead"
     assert (subscription(watching, ident).paused, subscription(watching, ident).paused_because) == (
         True,
@@ -179,7 +179,7 @@ def test_a_permanent_failure_ends_at_once_and_pauses_with_its_reason(watching: H
 def test_dead_letters_are_listed_and_can_be_sent_again(watching: House) -> None:
     watching.subscribe()
     released(watching, "y/one")
-    outbox.work(watching.engine, {"kept": Failing(SendError("gone", permanent=True))})
+    outbox.send_due(watching.engine, {"kept": Failing(SendError("gone", permanent=True))})
     with db.transaction(watching.engine) as session:
         (row,) = list_dead(session)
         assert (row["repo_id"], row["error"], row["target"]) == ("y/one", "gone", "kept me")
@@ -193,7 +193,7 @@ def test_after_many_failures_a_delivery_is_dead(watching: House) -> None:
     released(watching, "y/one")
     channel = Failing(*(SendError("busy") for _ in range(20)))
     for _ in range(20):
-        outbox.work(watching.engine, {"kept": channel})
+        outbox.send_due(watching.engine, {"kept": channel})
         due_now(watching)
     assert len(channel.messages) == ATTEMPTS
     assert deliveries(watching)[0].state == "dead"
@@ -233,11 +233,11 @@ def test_a_slow_channel_is_served_one_target_at_a_time(watching: House) -> None:
             with db.reading(watching.engine) as session:
                 leased = select(Target).where(col(Target.leased_until) > db.now())
                 self.held.append(len(session.scalars(leased).all()))
-            time.sleep(outbox.QUICK * 1.2)
+            time.sleep(outbox.BATCH_SECONDS * 1.2)
             return super().send(message)
 
     channel = Slow()
-    assert outbox.work(watching.engine, {"kept": channel}) == 4
+    assert outbox.send_due(watching.engine, {"kept": channel}) == 4
     assert channel.held == [1, 1, 1, 1]
 
 
@@ -306,9 +306,9 @@ def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: House) -> No
             raise DiedError
 
     with pytest.raises(DiedError):
-        outbox.work(watching.engine, {"kept": Dying()})
+        outbox.send_due(watching.engine, {"kept": Dying()})
     assert watching.deliver() == 0
-    with time_machine.travel(db.now() + outbox.LEASE + timedelta(seconds=1), tick=True):
+    with time_machine.travel(db.now() + timedelta(seconds=outbox.LEASE_SECONDS + 1), tick=True):
         assert watching.deliver() == 1
     assert watching.channel.messages[0].in_doubt
     assert watching.channel.told == [("release", "y/one")]
@@ -327,18 +327,18 @@ def test_who_comes_late_leaves_the_lease_of_the_one_who_took_over(watching: Hous
             assert enough.wait(60)
             return super().send(message)
 
-    second = threading.Thread(target=outbox.work, args=(watching.engine, {"kept": Holding()}))
+    second = threading.Thread(target=outbox.send_due, args=(watching.engine, {"kept": Holding()}))
 
     class Late(Failing):
         """Is still at it when its lease has run out and another has begun."""
 
         def send(self, message: Message) -> str:
-            with time_machine.travel(db.now() + outbox.LEASE + timedelta(seconds=1), tick=True):
+            with time_machine.travel(db.now() + timedelta(seconds=outbox.LEASE_SECONDS + 1), tick=True):
                 second.start()
                 assert began.wait(60)
             return super().send(message)
 
-    outbox.work(watching.engine, {"kept": Late()})
+    outbox.send_due(watching.engine, {"kept": Late()})
     with db.reading(watching.engine) as session:
         held = session.scalars(select(Target)).one().lease
     enough.set()

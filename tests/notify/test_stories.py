@@ -22,6 +22,7 @@ from monitor.labs import load
 from monitor.models import Delivery, FeedEntry, Notice, Release, Subscription
 from monitor.notify import outages as notices
 from monitor.notify import outbox
+from monitor.notify.batching import FLOOD_RELEASES
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.launches.grouping import WINDOW
@@ -53,7 +54,7 @@ class Readers:
 
     def deliver(self, held: timedelta = timedelta(0)) -> None:
         publish_stable_changes(self.house.engine, held)
-        outbox.work(self.house.engine, self.channels)
+        outbox.send_due(self.house.engine, self.channels)
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_each_channel_has_a_message_of_its_own_about_a_launch(readers: Readers) 
 
 def test_a_message_that_told_of_others_too_is_answered_and_not_edited(readers: Readers) -> None:
     other = another(readers, "")
-    readers.house.hub.add_many(model(f"y/of-its-own-{number}") for number in range(outbox.FLOOD))
+    readers.house.hub.add_many(model(f"y/of-its-own-{number}") for number in range(FLOOD_RELEASES))
     arrived(readers, 0, "Qwen9-4B", "Qwen9-8B")
     arrived(readers, 5, "Qwen9-32B")
     first, second = other.messages
@@ -163,7 +164,7 @@ def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(
     house.hub.add(model("google/gemma-9-27b"))
     house.look("Qwen", "google")
     with time_machine.travel(db.now() + timedelta(days=1, minutes=1), tick=True):
-        outbox.work(house.engine, readers.channels, digest=True)
+        outbox.send_due(house.engine, readers.channels, digest=True)
     with db.reading(house.engine) as session:
         (ident,) = {one.launch.id for one in find_launches(session, parse("lab:qwen"))[0]}
     letter = readers.sink.letters[-1].message
@@ -190,7 +191,7 @@ def test_a_digest_of_one_launch_is_one_entry_of_its_own_and_answers_no_earlier_m
                 published(house, name)
             house.look("Qwen")
         with time_machine.travel(db.now() + timedelta(hours=hour + 1), tick=True):
-            outbox.work(house.engine, readers.channels, digest=True)
+            outbox.send_due(house.engine, readers.channels, digest=True)
     told = [one for one in readers.slack.messages if "this hour" in one["text"]]
     assert [one["text"].partition(" this")[0] for one in told] == ["1 launch of 4 repositories"] * 2
     assert not any("edited" in one or "thread_ts" in one for one in told)

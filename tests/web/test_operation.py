@@ -133,7 +133,7 @@ def test_failed_and_dead_deliveries_are_counted_apart(told: House) -> None:
 
     told.hub.add(model("y/refused"))
     told.look()
-    outbox.work(told.engine, {"kept": Refusing()})
+    outbox.send_due(told.engine, {"kept": Refusing()})
     assert metrics_of(client_of(told))["hub_monitor_deliveries_total", "kept", "dead"] == 1
 
 

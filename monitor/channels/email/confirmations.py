@@ -17,7 +17,7 @@ from monitor.channels.email.transport import Email
 from monitor.db.engine import now, reading, transaction
 from monitor.models import EmailConfirmation, Subscription
 from monitor.notify.message import ChannelRateLimited, OutboxChannel, SendError
-from monitor.notify.outbox import ENOUGH
+from monitor.notify.outbox import MAX_RUN_SECONDS
 from monitor.notify.retries import backoff
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ def send_confirmations(engine: Engine, channel: OutboxChannel | None) -> int:
     if not isinstance(channel, Email):
         return 0
     sent = 0
-    deadline = time.monotonic() + ENOUGH
+    deadline = time.monotonic() + MAX_RUN_SECONDS
     while sent < MOST and time.monotonic() < deadline and not stopping.requested():
         with stopping.finishing():
             due = _lease(engine)

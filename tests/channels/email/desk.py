@@ -64,7 +64,7 @@ class Desk(Room):
     # --- news ---------------------------------------------------------------------------------------------
 
     def deliver(self) -> int:
-        return outbox.work(self.engine, {"email": self.email})
+        return outbox.send_due(self.engine, {"email": self.email})
 
     def make_due(self) -> None:
         """Lets every waiting delivery and target be due now."""

@@ -68,7 +68,7 @@ class Office(Room):
         with transaction(self.engine) as session:
             session.execute(update(Target).values(open_at=now() - timedelta(seconds=1), leased_until=None))
             session.execute(update(Delivery).where(col(Delivery.due_at) > now()).values(due_at=now()))
-        return outbox.work(self.engine, {"slack": self.transport})
+        return outbox.send_due(self.engine, {"slack": self.transport})
 
     # --- what was shown -----------------------------------------------------------------------------------
 

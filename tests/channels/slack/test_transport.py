@@ -288,7 +288,7 @@ def test_the_wait_that_slack_asks_for_is_kept(office: Office) -> None:
     with transaction(office.engine) as session:
         target = session.scalars(select(Target)).one()
         assert began <= target.open_at - timedelta(seconds=42) <= now()
-    assert outbox.work(office.engine, {"slack": office.transport}) == 0
+    assert outbox.send_due(office.engine, {"slack": office.transport}) == 0
     assert office.deliver() == 1
 
 
