@@ -60,7 +60,6 @@ def create_app(service: Service) -> FastAPI:
     web.state.service = service
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_version = ExportVersion(service.read_engine)
-    web.state.facets = {}
     web.include_router(api.router)
     web.include_router(admin.router)
     web.include_router(hooks.router)

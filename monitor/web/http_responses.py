@@ -33,6 +33,17 @@ def cache_control(request: Request) -> str:
     return f"public, max-age={AS_OF_MAX_AGE_SECONDS if steady else MAX_AGE_SECONDS}"
 
 
+PAGE_SHARED_MAX_AGE_SECONDS = 10
+"""`s-maxage` of pages of the present: a browser asks again each time, a cache in front answers it."""
+
+
+def page_cache_control(request: Request) -> str:
+    """The Cache-Control of a public page."""
+    if request.state.as_of_time is not None:
+        return cache_control(request)
+    return f"public, max-age=0, s-maxage={PAGE_SHARED_MAX_AGE_SECONDS}"
+
+
 def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The error responses of a read operation, for OpenAPI."""
     found = refusals(*codes, 429)
@@ -51,12 +62,16 @@ def matches_etag(known: str, etag: str) -> bool:
     return etag.removeprefix("W/") in tags or "*" in tags
 
 
+def weak_etag(body: bytes | memoryview) -> str:
+    """The ETag of a body; weak, so that it is the same for compressed and uncompressed responses."""
+    return f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
 def conditional(
     request: Request, body: bytes | memoryview, media_type: str = "application/json", *, known_by: bytes | None = None
 ) -> Response:
     """The body with its ETag, or 304 if the client has it. The ETag is made of ``known_by`` if given."""
-    # Weak: the same for compressed and uncompressed bodies.
-    etag = f'W/"{hashlib.blake2b(known_by or body, digest_size=12).hexdigest()}"'
+    etag = weak_etag(known_by or body)
     headers = {"ETag": etag, "Cache-Control": cache_control(request)}
     if matches_etag(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)

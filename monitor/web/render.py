@@ -21,6 +21,7 @@ from monitor.models import iso
 from monitor.releases.schema import QUERY_FIELDS
 from monitor.text import plain, short
 from monitor.urls import masked_url
+from monitor.web.http_responses import matches_etag, page_cache_control, weak_etag
 from monitor.web.rewrite import counted, term
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
@@ -31,10 +32,21 @@ NEW_FOR = timedelta(days=1)
 
 
 def page(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """A page, or a part of one, from its template."""
+    """A page, or a part of one, from its template.
+
+    A page that depends on ``as_of`` is public and the same for everyone: it gets an ETag and Cache-Control, and is
+    answered with 304 if the client has it.
+    """
     registry = request.app.state.service.registry
     context |= {"lab_of": registry.get, "fresh": now() - NEW_FOR} | _as_of_context(request)
-    return templates.TemplateResponse(request, f"{name}.html", context, status_code=status)
+    response = templates.TemplateResponse(request, f"{name}.html", context, status_code=status)
+    if status != 200 or not hasattr(request.state, "as_of_time"):
+        return response
+    headers = {"ETag": weak_etag(response.body), "Cache-Control": page_cache_control(request)}
+    if matches_etag(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return HTMLResponse(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
 
 
 def _as_of_context(request: Request) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -26,8 +24,6 @@ RELEASES_PER_PAGE = 50
 """Releases on a page."""
 VALUES_PER_FACET = 7
 """Values of one facet."""
-COUNTED_FOR, KEPT = 15.0, 256
-"""Seconds for which counted facets serve again, and how many queries' are kept."""
 SORTS = {
     "released": "newest release",
     "seen": "newest detected",
@@ -76,7 +72,7 @@ def releases(
         context |= {"problem": problem, "before": q[: problem.column - 1], "after": q[problem.column - 1 :]}
         return page(request, "releases", 422, **context, **_table(request, session, Page([], None), q, sort))
     found = _found(session, query, sort, cursor)
-    counted = _counted(request, session, query)
+    counted = count_facets(session, query, VALUES_PER_FACET)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
     context |= {"total": counted.total, "exact": counted.exact}
     if not found.items and q and cursor is None:
@@ -123,20 +119,6 @@ def _table(request: Request, session: Session, found: Page, q: str, sort: str) -
 
 def _unless(value: str, usual: str) -> str | None:
     return None if value == usual else value
-
-
-def _counted(request: Request, session: Session, query: Query) -> Facets:
-    """The facets of a query; those of the last few seconds again, since whoever pages and sorts asks for the same."""
-    kept: dict[tuple[str, datetime | None], tuple[float, Facets]] = request.app.state.facets
-    key = query.normal, request.state.as_of_time
-    until, found = kept.get(key, (0.0, None))
-    if found is not None and until > time.monotonic():
-        return found
-    found = count_facets(session, query, VALUES_PER_FACET)
-    if len(kept) >= KEPT:
-        kept.clear()
-    kept[key] = (time.monotonic() + COUNTED_FOR, found)
-    return found
 
 
 def _facets(counted: Facets, query: Query) -> dict[str, list[Value]]:
