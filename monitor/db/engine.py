@@ -44,7 +44,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
-        raise ValueError(f"a moment without a zone: {value!r}")
+        raise ValueError(f"a datetime without a time zone: {value!r}")
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from monitor.db.engine import bulk_write_engine, now, reading, transaction
+from monitor.db.upsert import insert_or_ignore
 from monitor.enums import Observation, Via
 from monitor.ingest.context import IngestContext
 from monitor.ingest.hub.client import FULL, PAGE, Trail
@@ -17,7 +18,7 @@ from monitor.ingest.hub.rate_limiter import AllowanceSpent
 from monitor.ingest.hub.responses import models, public
 from monitor.models import Poll
 from monitor.releases.classification import Classifications, classify_new
-from monitor.releases.recorder import insert_or_ignore, record
+from monitor.releases.recorder import record
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import structlog
 
 from monitor.dates import plausible_at, plausible_hub_time
 from monitor.db.engine import now, transaction
+from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind, Via
 from monitor.ingest import schedule
 from monitor.ingest.base_models import ancestors
@@ -38,7 +39,7 @@ from monitor.ingest.lookups import Lookups
 from monitor.ingest.schedule import next_poll_at
 from monitor.models import Poll, iso
 from monitor.releases.adoption import update_trending_ranks
-from monitor.releases.recorder import Recorded, insert_or_ignore, record
+from monitor.releases.recorder import Recorded, record
 
 log = structlog.get_logger(__name__)
 

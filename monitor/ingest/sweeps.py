@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 
 from monitor.dates import plausible_at, plausible_hub_time
 from monitor.db.engine import now, reading, transaction
+from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind, Via
 from monitor.ingest import schedule
 from monitor.ingest.context import (
@@ -38,7 +39,7 @@ from monitor.ingest.lookups import Lookups
 from monitor.ingest.schedule import interval, jittered
 from monitor.models import Namespace, Release
 from monitor.releases.adoption import update_popularity
-from monitor.releases.recorder import Recorded, insert_or_ignore, record
+from monitor.releases.recorder import Recorded, record
 
 log = structlog.get_logger(__name__)
 

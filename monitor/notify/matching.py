@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import ColumnElement, Select, Text, TextClause, and_, case, func, literal, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from monitor.db.engine import UTCDateTime, in_values, now
+from monitor.db.upsert import insert_or_ignore
 from monitor.enums import UPDATES, Event, event_of
 from monitor.labs import Registry
 from monitor.models import Announcement, Delivery, DeliveryState, Id, Launch, Notice, Subscription
@@ -21,7 +21,7 @@ from monitor.notify.subscriptions import advance_due_digests
 from monitor.observability.logging import trace
 from monitor.releases.launches.announcements import as_release
 from monitor.releases.query import Predicate, QueryError, parse, to_predicate
-from monitor.releases.recorder import News, insert_or_ignore
+from monitor.releases.recorder import News
 from monitor.text import plain
 
 log = structlog.get_logger(__name__)
@@ -137,8 +137,7 @@ def _fan_out(session: Session, item: News, launch_waits: LaunchWaits, *wanted: C
         col(Subscription.digest_due_at).is_not(None),
         literal(trace(), Text()),
     ).where(*_active(), *wanted)
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = make(Delivery).from_select(list(_COLUMNS), chosen).on_conflict_do_nothing()
+    statement = insert_or_ignore(session, Delivery).from_select(list(_COLUMNS), chosen)
     return int(session.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)  # type: ignore[attr-defined]
 
 

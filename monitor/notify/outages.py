@@ -19,12 +19,12 @@ from sqlmodel import Session, col
 
 from monitor import stopping
 from monitor.db.engine import now, reading, transaction
+from monitor.db.upsert import insert_or_ignore
 from monitor.models import Feed, Namespace, Notice, OutageAlert, Poll, Subscription
 from monitor.notify.identity import notice_key
 from monitor.notify.message import OutboxChannel, SendError
 from monitor.notify.retries import verdict
 from monitor.releases.coverage import token_refused
-from monitor.releases.recorder import insert_or_ignore
 from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)

@@ -14,11 +14,11 @@ from sqlmodel import Session, col
 
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import now
+from monitor.db.upsert import insert_or_ignore
 from monitor.enums import Digest
 from monitor.models import Delivery, Subscription, Target
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.spelling import spelled
-from monitor.releases.recorder import insert_or_ignore
 
 
 class SubscriptionError(ValueError):

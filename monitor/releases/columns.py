@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from monitor.classify import Classification
 from monitor.classify.result import BaseModelInfo, Foundation, Parent
 from monitor.dates import plausible_hub_time
@@ -72,18 +70,11 @@ def _plain(word: str | None) -> str | None:
     return None if word is None else str(word)
 
 
-_NOTHING = {"artefacts": "{}", "languages": "[]", "papers": "[]", "datasets": "[]", "tags": "[]", "evidence": "{}"}
-"""Columns of JSON, and what stands there where there is nothing."""
-
-
 def insertable_row(storable: StorableFacts, classification: Classification) -> dict[str, Any]:
-    """Returns :func:`release_columns` and the facts themselves as a new row has them: JSON as text, except lineage."""
+    """Returns :func:`release_columns` and the columns of the facts themselves, as a new row has them."""
     columns = release_columns(storable.facts, classification)
-    for name, nothing in _NOTHING.items():
-        value = columns[name]
-        columns[name] = orjson.dumps(value).decode() if value else nothing
     columns["pending"] = classification.has_weights is False
-    columns["facts"], columns["facts_digest"] = storable.text, storable.digest
+    columns["facts"], columns["facts_digest"] = storable.facts, storable.digest
     return columns
 
 

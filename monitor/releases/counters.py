@@ -7,12 +7,11 @@ whoever holds the row.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
+from monitor.db.upsert import conflict_aware_insert
 from monitor.models import Counter
 
 Key = tuple[str, str]
@@ -27,8 +26,7 @@ def count(session: Session, *counts: Mapping[Key, float]) -> None:
     rows = [{"name": name, "label": label, "value": by} for (name, label), by in sorted(total.items()) if by]
     if not rows:
         return
-    make: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = make(Counter)
+    statement = conflict_aware_insert(session, Counter)
     added = col(Counter.value) + statement.excluded.value
     session.connection().execute(
         statement.on_conflict_do_update(index_elements=["name", "label"], set_={"value": added}), rows

@@ -24,10 +24,9 @@ _DEPTH = methodcaller("count", "/")
 
 
 class StorableFacts(NamedTuple):
-    """Facts as they are kept; their JSON; and a fingerprint of what a judgement may rest on, the same for the same."""
+    """Facts as they are stored, and a digest of those that a classification may depend on."""
 
     facts: dict[str, Any]
-    text: str
     digest: str
 
 
@@ -42,8 +41,7 @@ def normalize(facts: dict[str, Any]) -> StorableFacts:
     if not storable:
         some = _storable(some)
         steady, moving = _written(some)
-    whole = moving if steady == b"{}" else steady if moving == b"{}" else steady[:-1] + b"," + moving[1:]
-    return StorableFacts(some, whole.decode(), hashlib.blake2b(steady, digest_size=16).hexdigest())
+    return StorableFacts(some, hashlib.blake2b(steady, digest_size=16).hexdigest())
 
 
 def _read(facts: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 from sqlmodel import Session, col
 
@@ -15,8 +14,7 @@ from monitor.classify import classify
 from monitor.classify.subject import has_weights
 from monitor.dates import hub_time
 from monitor.db.engine import in_values
-from monitor.db.upsert import insert_absent
-from monitor.db.upsert import insert_or_ignore as insert_or_ignore  # noqa: PLC0414 - for those who write beside the history
+from monitor.db.upsert import insert_new_rows, insert_or_ignore
 from monitor.enums import Event, Observation, Precision, Status, Via
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, ReleaseObservation
@@ -108,7 +106,7 @@ def record(
     for hub_id, row in rows.items():
         observation = batch[hub_id]
         if classifications is not None:
-            observation = observation._replace(facts=orjson.loads(classifications[hub_id]["facts"]))
+            observation = observation._replace(facts=classifications[hub_id]["facts"])
         _record_again(session, row, observation, registry, done)
     arrived = [item.release for item in done.news if item.release.hub_id in rows and item.event == Event.RELEASE]
     launched = assign(session, [member(row.model_dump(), registry) for row in arrived], window)
@@ -201,7 +199,7 @@ def _record_new(
     for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
         row["launch_id"] = launch
     # Where another worker was faster, what it wrote is the same, and it is told by that one.
-    inserted = insert_absent(session, Release.__table__, rows, "hub_id")  # type: ignore[attr-defined]
+    inserted = insert_new_rows(session, Release.__table__, rows, "hub_id")  # type: ignore[attr-defined]
     rows = [row for row in rows if row["hub_id"] in inserted]
     done.learnt += sum(row["is_backfilled"] for row in rows)
     for new in _rows(session, [row["hub_id"] for row in rows if not row["is_backfilled"]]).values():
@@ -223,7 +221,7 @@ def _new_row(observation: Observation, columns: dict[str, Any], watch: _NewsRule
         "detected_via": str(observation.via),
         "status": str(Status.LIVE),
         "is_backfilled": not news,
-        "search_text": build_search_text(columns["repo_id"], columns["lab"], orjson.loads(columns["tags"])),
+        "search_text": build_search_text(columns["repo_id"], columns["lab"], columns["tags"]),
         "listed_digest": columns["facts_digest"] if observation.via in _LISTED else None,
     }
 

@@ -25,7 +25,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.classify import classify
 from monitor.db import migrations
-from monitor.db.upsert import insert_absent
+from monitor.db.upsert import insert_new_rows
 from monitor.labs import load
 from monitor.models import Launch, Release
 from monitor.models.search_text import build_search_text
@@ -106,7 +106,7 @@ def fill(engine: Engine, number: int) -> None:
         with db.transaction(engine) as session:
             if fresh := list(filter(None, map(launches.join, some))):
                 session.execute(insert(Launch), fresh)
-            insert_absent(session, table, some, "hub_id")
+            insert_new_rows(session, table, some, "hub_id")
     with db.transaction(engine) as session:
         last = [{"id": ident, "last_at": moment} for ident, moment in launches.last.items()]
         session.execute(update(Launch), last)

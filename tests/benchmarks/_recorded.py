@@ -68,7 +68,7 @@ def _after(tags: list[str], prefix: str, most: int) -> list[str]:
     return [tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)][:most]
 
 
-def bulk_write_engine(number: int) -> Iterator[dict[str, Any]]:
+def many(number: int) -> Iterator[dict[str, Any]]:
     """``number`` models, whole: the recorded ones again and again under other names, one made every minute."""
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     for index, row in enumerate(cycle(recorded())):

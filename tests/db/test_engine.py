@@ -64,7 +64,7 @@ def test_times_come_back_in_utc_with_their_zone(engine: Engine) -> None:
 
 
 def test_a_time_without_a_zone_is_refused(sqlite_engine: Engine) -> None:
-    with pytest.raises(Exception, match="without a zone"), db.transaction(sqlite_engine) as session:
+    with pytest.raises(Exception, match="without a time zone"), db.transaction(sqlite_engine) as session:
         session.add(Poll(name="x", succeeded_at=datetime(2026, 1, 1)))  # noqa: DTZ001
 
 

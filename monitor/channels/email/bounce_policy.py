@@ -11,8 +11,8 @@ from sqlmodel import Session, col
 from monitor.channels.email.refusals import Refusal
 from monitor.channels.email.suppression import suppress
 from monitor.db.engine import now
+from monitor.db.upsert import insert_or_ignore
 from monitor.models import EmailBounce
-from monitor.releases.recorder import insert_or_ignore
 
 SOFT_DAYS = 5
 """Different days (UTC) with a soft bounce, within WINDOW, after which an address is suppressed."""

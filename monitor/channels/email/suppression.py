@@ -10,9 +10,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from monitor.db.engine import now
+from monitor.db.upsert import insert_or_ignore
 from monitor.models import Delivery, DeliveryState, Subscription, Suppression
 from monitor.notify.subscriptions import pause
-from monitor.releases.recorder import insert_or_ignore
 
 STALE = 10.0
 """Seconds after which the list of suppressed addresses is read again, however long that takes."""

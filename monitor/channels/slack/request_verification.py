@@ -16,9 +16,9 @@ from sqlmodel import Session, col
 from monitor.channels.request_body import read_limited_body
 from monitor.channels.slack.transport import Slack
 from monitor.db.engine import now, transaction
+from monitor.db.upsert import insert_or_ignore
 from monitor.labs import Registry, load
 from monitor.models import SlackSeen
-from monitor.releases.recorder import insert_or_ignore
 from monitor.settings import Settings
 
 LARGEST = 1_000_000

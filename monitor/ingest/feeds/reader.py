@@ -15,10 +15,10 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Engine, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from monitor.db.engine import now, reading, transaction
+from monitor.db.upsert import insert_or_ignore
 from monitor.ingest.feeds import pace as feed_pace
 from monitor.ingest.feeds.limits import FeedError
 from monitor.ingest.feeds.parser import Entry, Parsed, apart, parse
@@ -108,7 +108,7 @@ def _keep_in_step(engine: Engine, listed: list[str]) -> None:
     with transaction(engine) as session:
         values = [{"url": url, "location": url, "interval": 0.0, "due_at": moment, "failures": 0} for url in fresh]
         if values:
-            session.execute(_ignoring(session, Feed), values)
+            session.execute(insert_or_ignore(session, Feed), values)
         for row in session.scalars(select(Feed).where(col(Feed.url).in_(changed))):
             row.error = None if row.url in listed else UNLISTED
             session.add(row)
@@ -136,12 +136,6 @@ def _lease(engine: Engine, urls: list[str]) -> Feed | None:
             row.leased_until = moment + LEASE
             session.add(row)
         return row
-
-
-def _ignoring(session: Session, table: type[Any]) -> Any:
-    """An insert into ``table`` that leaves out the rows that are already there, on both dialects."""
-    make: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    return make(table).on_conflict_do_nothing()
 
 
 # --- one feed -----------------------------------------------------------------------------------------------
@@ -214,7 +208,7 @@ def _changed(reader: _Reader, feed: Feed, answer: Fetched, parsed: Parsed, diges
         entries = _unknown(session, row.url, parsed.entries)
         values = [_values(row.url, entry, moment) for entry in entries]
         if values:
-            session.execute(_ignoring(session, FeedEntry), values)
+            session.execute(insert_or_ignore(session, FeedEntry), values)
             row.changed_at = moment
         row.title, row.body_digest = parsed.title or row.title, digest
         row.error = parsed.warning or _emptiness(session, row.url)

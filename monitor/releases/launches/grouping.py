@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import Dialect, Row, Table, TextClause, delete, insert, literal, select, text, update
+from sqlalchemy import Row, Table, bindparam, delete, insert, literal, select, text, tuple_, update
 from sqlmodel import Session, col
 
 from monitor.classify.originals import lab_of
-from monitor.db.engine import UTCDateTime, in_values, now, sqlite_text
+from monitor.db.engine import UTCDateTime, in_values, now
 from monitor.enums import Kind
 from monitor.labs import Registry
 from monitor.models import Delivery, Json, Launch, Release, ReleaseRevision
@@ -115,31 +114,13 @@ def _lock(session: Session, keys: set[_Key]) -> None:
 
 
 _LAUNCH: Table = Launch.__table__  # type: ignore[attr-defined]
-_MOVING = ("name", "first_at", "last_at", "opened_at", "settles_at", "is_backfilled")
-_COLUMNS = ("publisher", "family", *_MOVING)
-
-
-def _upsert(ident: str, columns: str, source: str) -> TextClause:
-    places = ", ".join(f"{name} = excluded.{name}" for name in _MOVING)
-    given = f"SELECT {ident}, {columns} FROM {source}"  # noqa: S608 - names of ours
-    names = ", ".join(_COLUMNS)
-    return text(f"INSERT INTO launch (id, {names}) {given} ON CONFLICT (id) DO UPDATE SET {places} RETURNING id")
-
-
-_WRITE = {
-    "sqlite": _upsert(
-        "json_extract(value, '$.id')",
-        ", ".join(f"json_extract(value, '$.{name}')" for name in _COLUMNS),
-        "json_each(:rows) WHERE true ORDER BY key",
-    ),
-    "postgresql": _upsert(
-        "coalesce(id, nextval(pg_get_serial_sequence('launch', 'id')))",
-        ", ".join(_COLUMNS),
-        "jsonb_populate_recordset(NULL::launch, CAST(:rows AS jsonb)) WITH ORDINALITY ORDER BY ordinality",
-    ),
-}
-"""Launches from one document: to bind two thousand parameters takes several times as long. New ones have no id, and
-get theirs in their order."""
+_MOVABLE = ("name", "first_at", "last_at", "opened_at", "settles_at", "is_backfilled")
+"""Columns that change while members join."""
+_COLUMNS = ("publisher", "family", *_MOVABLE)
+_INSERT = insert(_LAUNCH).returning(_LAUNCH.c.id, sort_by_parameter_order=True)
+_UPDATE = (
+    update(_LAUNCH).where(_LAUNCH.c.id == bindparam("launch")).values({name: bindparam(name) for name in _MOVABLE})
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -164,7 +145,7 @@ class _Launch:
         reach = REACH if self.is_backfilled and one.is_backfilled else window
         return self.first_at - reach <= one.at <= self.last_at + reach
 
-    def take(self, one: Member) -> None:
+    def add(self, one: Member) -> None:
         """Widens it, so that it holds this member."""
         name = self.name if self.name in {self.family, one.name} else common_name(self.name, one.name) or self.family
         wider = one.at < self.first_at or one.at > self.last_at
@@ -172,7 +153,7 @@ class _Launch:
             self.first_at, self.last_at = min(self.first_at, one.at), max(self.last_at, one.at)
             self.is_backfilled, self.name, self.moved = self.is_backfilled and one.is_backfilled, name, True
 
-    def absorb(self, other: _Launch) -> None:
+    def merge(self, other: _Launch) -> None:
         """Widens it by another one, which is no more."""
         self.first_at, self.last_at = min(self.first_at, other.first_at), max(self.last_at, other.last_at)
         self.opened_at = min(self.opened_at, other.opened_at)
@@ -203,7 +184,7 @@ class _Launches:
         """Finds the launch of a member; those of what others are copies of are placed before."""
         original = self.of.get(one.copy_of or "") or self._originals.get(one.copy_of or "")
         launch = original or self._joined(one)
-        launch.take(one)
+        launch.add(one)
         self.of[one.repo_id] = launch
 
     def _joined(self, one: Member) -> _Launch:
@@ -228,7 +209,7 @@ class _Launches:
         return made
 
     def _merge(self, kept: _Launch, other: _Launch) -> None:
-        kept.absorb(other)
+        kept.merge(other)
         for known in (self.of, self._originals):
             known.update({name: kept for name, launch in known.items() if launch is other})
         if other.id is None:
@@ -245,42 +226,26 @@ class _Launches:
         self._session.execute(delete(Launch).where(col(Launch.id) == other.id))
 
     def write(self) -> None:
-        """Writes what is new and what moved, at once."""
-        some = [*self._new, *(launch for launch in self._by_id.values() if launch.moved)]
-        if not some:
-            return
-        dialect = self._session.get_bind().dialect
-        rows = orjson.dumps([_document(launch, dialect) for launch in some]).decode()
-        found = set(self._session.scalars(_WRITE[dialect.name], {"rows": rows})) - set(self._by_id)
-        for launch, ident in zip(self._new, sorted(found), strict=True):
-            launch.id = ident
-        for held in self._session.identity_map.values():
+        """Inserts the new launches and updates those that moved."""
+        session = self._session
+        if self._new:
+            rows = [{name: getattr(launch, name) for name in _COLUMNS} for launch in self._new]
+            for launch, ident in zip(self._new, session.execute(_INSERT, rows).scalars(), strict=True):
+                launch.id = ident
+        moved = [launch for launch in self._by_id.values() if launch.moved]
+        if moved:
+            rows = [{"launch": launch.id} | {name: getattr(launch, name) for name in _MOVABLE} for launch in moved]
+            session.connection().execute(_UPDATE, rows)
+        for held in session.identity_map.values():
             if isinstance(held, Launch):
-                self._session.expire(held)
-
-
-def _document(launch: _Launch, dialect: Dialect) -> dict[str, Any]:
-    values = {name: getattr(launch, name) for name in ("id", *_COLUMNS)}
-    if dialect.name == "sqlite":
-        texts = {name: sqlite_text(value) for name, value in values.items() if isinstance(value, datetime)}
-        return values | texts
-    return values
-
-
-_OF_KEYS = {
-    "sqlite": "(publisher, family) IN "
-    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))",
-    "postgresql": "(publisher, family) IN "
-    "(SELECT value ->> 0, value ->> 1 FROM json_array_elements(CAST(:keys AS json)))",
-}
-"""One parameter for all the keys of a page: as lists of parameters they cost more to write than to answer."""
+                session.expire(held)
 
 
 def _reachable(session: Session, members: Sequence[Member]) -> Iterable[Row[Any]]:
-    """The launches of their families that end late enough."""
+    """Returns the launches of the members' families that end late enough."""
     first = min(one.at for one in members) - max(WINDOW, REACH)
-    keys = orjson.dumps(sorted({(one.publisher, one.family) for one in members})).decode()
-    theirs = text(_OF_KEYS[session.get_bind().dialect.name]).bindparams(keys=keys)
+    keys = sorted({(one.publisher, one.family) for one in members})
+    theirs = tuple_(_LAUNCH.c.publisher, _LAUNCH.c.family).in_(keys)
     query = select(_LAUNCH).where(theirs, _LAUNCH.c.last_at >= first - timedelta(days=1))
     return session.execute(query.order_by(_LAUNCH.c.id))
 
