@@ -64,8 +64,8 @@ def test_the_mail_servers_get_the_password_whole() -> None:
         bounce_url="imap://me:100%25@mail.example.org/INBOX?starttls=true",
     )
     assert settings.smtp_url is not None and settings.bounce_url is not None
-    smtp = Server.of(settings.smtp_url.get_secret_value(), "MONITOR_SMTP_URL")
-    imap = Server.of(settings.bounce_url.get_secret_value(), "MONITOR_BOUNCE_URL")
+    smtp = Server.from_url(settings.smtp_url.get_secret_value(), "MONITOR_SMTP_URL")
+    imap = Server.from_url(settings.bounce_url.get_secret_value(), "MONITOR_BOUNCE_URL")
     assert (smtp.host, smtp.user, smtp.password) == ("mail.example.org", "me@example.org", "p@s/s:w")
     assert (imap.host, imap.user, imap.password, imap.path) == ("mail.example.org", "me", "100%", "INBOX")
 

@@ -153,4 +153,4 @@ def prune() -> None:
 @work
 def tidy_email() -> None:
     """What need not be known of mail addresses any more."""
-    email.tidy(service().engine)
+    email.delete_expired(service().engine)

@@ -432,7 +432,7 @@ def _smtp(settings: Settings) -> str:
 
     if settings.smtp_url is None:
         return "not set up, so no letters: see MONITOR_SMTP_URL"
-    return f"ok, {Email(settings, Service(settings).engine).post.probe()}"
+    return f"ok, {Email(settings, Service(settings).engine).smtp_client.probe()}"
 
 
 def _sender(settings: Settings) -> str:

@@ -21,7 +21,7 @@ from monitor import db
 from monitor.models import Delivery, DeliveryState, Poll
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.benchmarks.letters import databases
-from tests.channels.email import rush
+from tests.channels.email import load
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import FakeSlack, Workspace
 from tests.faults.cluster import Cluster
@@ -137,7 +137,7 @@ def chained(size: Size) -> Done:
     with (
         tempfile.TemporaryDirectory() as folder,
         databases() as urls,
-        rush.Sink() as sink,
+        load.Sink() as sink,
         ReplayHub(quota=1_000_000) as hub,
         FakeSlack(strict_pace=True) as slack,
     ):
@@ -145,7 +145,7 @@ def chained(size: Size) -> Done:
         broker.start()
         workspace = slack.workspace()
         url = urls["PostgreSQL"]
-        settings = rush.settings_for(url, sink) | {
+        settings = load.settings_for(url, sink) | {
             "MONITOR_SLACK_BOT_TOKEN": workspace.token,
             "MONITOR_SLACK_API_URL": slack.api_url,
             "MONITOR_LAUNCH_WINDOW": str(size.window),
@@ -159,7 +159,7 @@ def chained(size: Size) -> Done:
 
 
 def _run(
-    parts: Cluster, hub: ReplayHub, slack: FakeSlack, workspace: Workspace, sink: rush.Sink, engine: Engine, size: Size
+    parts: Cluster, hub: ReplayHub, slack: FakeSlack, workspace: Workspace, sink: load.Sink, engine: Engine, size: Size
 ) -> Done:
     wanted = subscribed(engine, slack, workspace, size)
     hub.add(model("x/before"))
@@ -187,12 +187,12 @@ def _run(
     return _counted(wanted, slack, sink, released, seconds, killer.kills)
 
 
-def _counted(wanted: Wanted, slack: FakeSlack, sink: rush.Sink, released: float, seconds: float, kills: int) -> Done:
+def _counted(wanted: Wanted, slack: FakeSlack, sink: load.Sink, released: float, seconds: float, kills: int) -> Done:
     posts: Counter[tuple[str, str]] = Counter()
     for channel in (channel for one in slack.workspaces.values() for channel in one.channels.values()):
         for message in channel.messages:
             posts.update((channel.id, word) for word in {one.lower() for one in re.findall(r"Mk\d{5}", str(message))})
-    letters = Counter(sink.letters())
+    letters = Counter(sink.emails())
     readers = Counter(reader for reader, _ in letters)
     lost = len(wanted.posts - set(posts)) + len(wanted.readers - set(readers))
     expected = len(wanted.posts) + len(wanted.readers)

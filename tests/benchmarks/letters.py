@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from monitor import db
 from monitor.db import migrations
-from tests.channels.email import rush
+from tests.channels.email import load
 from tests.channels.workers import Workers
 
 LETTERS = int(os.environ.get("LETTERS", "10000"))
@@ -55,29 +55,29 @@ class Killer:
 
 def main() -> None:
     """Prints two tables."""
-    with databases() as urls, rush.Sink() as sink:
+    with databases() as urls, load.Sink() as sink:
         print("| what | letters/s | bare smtplib loop | ratio | lost | again, same Message-ID |")
         print("| --- | --- | --- | --- | --- | --- |")
         for name, url in urls.items():
             engine = db.make_engine(url)
             migrations.upgrade(engine)
-            rush.readers(engine, LETTERS // SLICES)
+            load.readers(engine, LETTERS // SLICES)
             for workers in (1, 2):
-                pair = rush.paired(engine, url, sink, workers, SLICES)
-                what = f"{name}, {workers} worker{'s' * (workers > 1)}, {pair.letters:,} letters"
+                pair = load.paired(engine, url, sink, workers, SLICES)
+                what = f"{name}, {workers} worker{'s' * (workers > 1)}, {pair.emails:,} letters"
                 figures = f"{pair.workers:,.0f} | {pair.bare:,.0f} | {pair.workers / pair.bare:.2f}"
                 print(f"| {what} | {figures} | {pair.lost} | {pair.twice} |", flush=True)
             engine.dispose()
     print("\n| killed (-9) meanwhile | letters | seconds | lost | again, same Message-ID | with a second Message-ID |")
     print("| --- | --- | --- | --- | --- | --- |")
-    with databases() as urls, rush.Sink() as sink:
+    with databases() as urls, load.Sink() as sink:
         for name, url in urls.items():
             engine = db.make_engine(url)
             migrations.upgrade(engine)
-            rush.readers(engine, LETTERS)
-            environment = rush.settings_for(url, sink)
-            done = rush.rush(engine, environment, sink, "Model-k", 2, meanwhile=Killer(LETTERS), patience=600)
-            figures = f"{done.letters:,} | {done.seconds:.0f} | {done.lost} | {done.twice} | {done.second_ids}"
+            load.readers(engine, LETTERS)
+            environment = load.settings_for(url, sink)
+            done = load.run_load(engine, environment, sink, "Model-k", 2, meanwhile=Killer(LETTERS), patience=600)
+            figures = f"{done.emails:,} | {done.seconds:.0f} | {done.lost} | {done.twice} | {done.second_ids}"
             print(
                 f"| {name}, 2 workers, {done.killed} killed (the lease of a dead one lasts 60 s) | {figures} |",
                 flush=True,

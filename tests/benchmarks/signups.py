@@ -28,7 +28,7 @@ def main() -> None:
         settings = Settings(
             database_url=f"sqlite:///{folder}/signups.db",
             smtp_url=sink.url,  # type: ignore[arg-type]
-            email_from="news@letters.example",
+            email_from="news@alerts.example",
             secret_key="a key for many sign-ups",  # type: ignore[arg-type]
         )
         service = Service(settings)
@@ -55,7 +55,7 @@ def main() -> None:
     print("| sign-ups for one address | answers | letters | subscriptions kept | sign-ups/s | of `GET /healthz` |")
     print("| --- | --- | --- | --- | --- | --- |")
     answers = ", ".join(map(str, sorted(codes)))
-    print(f"| {NUMBER:,} | {answers} | {len(sink.letters)} | {kept[Subscription]} | {rate:,.0f} | {rate / bare:.2f} |")
+    print(f"| {NUMBER:,} | {answers} | {len(sink.emails)} | {kept[Subscription]} | {rate:,.0f} | {rate / bare:.2f} |")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def keeper(sqlite_engine: Engine, slack: FakeSlack, sink: SmtpSink, tmp_path: Pa
         slack_api_url=slack.api_url,
         slack_bot_token=SecretStr(slack.workspace().token),
         smtp_url=SecretStr(sink.url),
-        email_from="News <news@letters.example>",
+        email_from="News <news@alerts.example>",
         secret_key=SecretStr("a key for tests"),
     )
     made = Watchkeeper(
@@ -151,7 +151,7 @@ def test_an_operator_reads_it_once_by_mail(keeper: Watchkeeper, sink: SmtpSink) 
     assert [keeper.watch(5), keeper.watch(6)] == [1, 0]
     keeper.polled(7)
     assert keeper.watch(8) == 1
-    silent, back = (letter.message for letter in sink.letters)
+    silent, back = (letter.message for letter in sink.emails)
     assert silent["To"] == "ops@example.org"
     assert silent["Subject"].startswith("Hub Release Monitor: poll created is silent since")
     assert "poll modified is silent since" in silent.get_content()
@@ -164,9 +164,9 @@ def test_a_mail_server_that_fails_is_asked_again_under_the_same_message_id(
     keeper: Watchkeeper, sink: SmtpSink, how: str
 ) -> None:
     operator(keeper, "email", "ops@example.org")
-    sink.fail("letter", how)
+    sink.fail("message", how)
     assert [keeper.watch(5), keeper.watch(10), keeper.watch(15)] == [0, 1, 0]
     told = keeper.notice()
-    (letter,) = sink.letters
+    (letter,) = sink.emails
     assert letter.message["Message-ID"] == told.receipt
     assert str(told.receipt).startswith(f"<notice-{told.subscription_id}-")

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 Tls = Literal["none", "starttls", "implicit"]
-Stage = Literal["connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "letter"]
+Stage = Literal["connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "message"]
 DROP = "drop"
 KEEP_AND_DROP = "keep and drop"
 """At the letter: it is taken, but the connection breaks before the answer."""
@@ -55,7 +55,7 @@ class SmtpSink:
         self.tls = tls
         self.login = login
         self.pipelining = pipelining
-        self.letters: list[Received] = []
+        self.emails: list[Received] = []
         self.connections = 0
         self.port = 0
         self._trouble: deque[tuple[Stage, str]] = deque()
@@ -100,7 +100,7 @@ class SmtpSink:
 
     def to(self, address: str) -> list[Received]:
         """The letters to one address."""
-        return [letter for letter in self.letters if address in letter.recipients]
+        return [letter for letter in self.emails if address in letter.recipients]
 
     def __enter__(self) -> SmtpSink:
         self._thread.start()
@@ -138,13 +138,13 @@ class SmtpSink:
         return [responses[0], *(["250-PIPELINING"] if self.pipelining else []), *responses[1:]]
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        how = self.trouble("letter")
+        how = self.trouble("message")
         if how is None or how == KEEP_AND_DROP:
             user = session.auth_data.login.decode() if session.auth_data else None
             raw = envelope.original_content or b""
             sender, recipients = envelope.mail_from or "", tuple(envelope.rcpt_tos)
             encrypted = server.transport is not None and server.transport.get_extra_info("sslcontext") is not None
-            self.letters.append(Received(sender, recipients, raw, encrypted, user))
+            self.emails.append(Received(sender, recipients, raw, encrypted, user))
         if how in {DROP, KEEP_AND_DROP}:
             drop(server)
         return how or "250 taken"

@@ -22,7 +22,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.channels import available
 from monitor.channels.base import Channel
-from monitor.channels.email.signup import undo, unsubscribe
+from monitor.channels.email.signup import undo_unsubscribe, unsubscribe
 from monitor.channels.terminal import Terminal
 from monitor.enums import Digest
 from monitor.models import Delivery, Subscription
@@ -81,7 +81,7 @@ def street(house: House, tmp_path: Path) -> Iterator[Street]:
             slack_api_url=slack.api_url,
             slack_bot_token=SecretStr(workspace.token),
             smtp_url=SecretStr(sink.url),
-            email_from="News <news@letters.example>",
+            email_from="News <news@alerts.example>",
             secret_key=SecretStr("a key for tests"),
             allow_private_targets=True,
         )
@@ -106,7 +106,7 @@ def street(house: House, tmp_path: Path) -> Iterator[Street]:
             "slack webhook": Reader(incoming, lambda: [
                 visible(told) for told in slack.webhooks[incoming.removeprefix(slack.origin)]]),
             "email": Reader("reader@example.org", lambda: [
-                letter.message.get_body(("plain",)).get_content() for letter in sink.letters]),
+                letter.message.get_body(("plain",)).get_content() for letter in sink.emails]),
         }  # fmt: skip
         yield Street(house, channels, readers, screen)
 
@@ -326,7 +326,7 @@ def test_who_unsubscribes_and_takes_it_back_is_not_told_again_by_another_subscri
         unsubscribe(session, ident)
     watching.deliver()
     with db.transaction(watching.engine) as session:
-        undo(session, ident)
+        undo_unsubscribe(session, ident)
     watching.deliver()
     assert told(watching) == [(["one"], {"namespace:y,z"})]
 

@@ -67,7 +67,7 @@ def readers(house: House, tmp_path: Path) -> Iterator[Readers]:
             slack_api_url=slack.api_url,
             slack_bot_token=SecretStr(workspace.token),
             smtp_url=SecretStr(sink.url),
-            email_from="News <news@letters.example>",
+            email_from="News <news@alerts.example>",
             secret_key=SecretStr("a key for tests"),
         )
         house.hub.add(model("x/before"))
@@ -97,14 +97,14 @@ def test_thirty_repositories_over_fifty_minutes_are_one_story(readers: Readers) 
             house.look("Qwen")
             readers.deliver()
             assert len(readers.slack.messages) == 1
-            assert not readers.sink.letters
+            assert not readers.sink.emails
     with time_machine.travel(began + WINDOW + timedelta(minutes=5), tick=True):
         readers.deliver()
         readers.deliver()
     (message,) = readers.slack.messages
     assert "edited" in message
     assert "30 repositories" in message["text"]
-    assert len(readers.sink.letters) == 1
+    assert len(readers.sink.emails) == 1
     with db.reading(house.engine) as session:
         ((launch, members),) = find_launches(session, parse(""))[0]
         apart = {row.repo_id for row in session.scalars(select(Release).where(col(Release.launch_id).is_(None)))}
@@ -167,7 +167,7 @@ def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(
         outbox.send_due(house.engine, readers.channels, digest=True)
     with db.reading(house.engine) as session:
         (ident,) = {one.launch.id for one in find_launches(session, parse("lab:qwen"))[0]}
-    letter = readers.sink.letters[-1].message
+    letter = readers.sink.emails[-1].message
     text = letter.get_body(("plain",)).get_content()
     digest = next(one for one in readers.slack.messages if "today" in one["text"])
     shown = visible(digest)
@@ -221,7 +221,7 @@ def test_a_model_announced_without_weights_is_told_once_and_its_release_says_so(
         assert notices.send(house.engine, readers.channels) == 2
         assert notices.send(house.engine, readers.channels) == 0
     (said,) = readers.slack.messages
-    (letter,) = readers.sink.letters
+    (letter,) = readers.sink.emails
     assert "Google announced Gemma 9" in said["text"] and "https://google.example/nine" in said["text"]
     assert letter.message["Subject"] == "Google announced Gemma 9"
     assert "One-Click" in letter.message["List-Unsubscribe-Post"]
@@ -233,7 +233,7 @@ def test_a_model_announced_without_weights_is_told_once_and_its_release_says_so(
     with time_machine.travel(began + timedelta(days=2, hours=2), tick=True):
         readers.deliver()
     _, release = readers.slack.messages
-    _, last = readers.sink.letters
+    _, last = readers.sink.emails
     for told in (visible(release), last.message.get_body(("plain",)).get_content()):
         assert "Announcement" in told and "https://google.example/nine" in told
 
@@ -250,7 +250,7 @@ def test_who_left_meanwhile_is_told_of_no_announcement(readers: Readers) -> None
         session.get_one(Subscription, ident).paused = True
     with time_machine.travel(began + timedelta(days=8), tick=True):
         assert notices.send(house.engine, readers.channels) == 0
-    assert not readers.sink.letters
+    assert not readers.sink.emails
 
 
 def test_six_events_are_each_told_once_in_the_thread_of_the_first_message(readers: Readers) -> None:

@@ -1,4 +1,4 @@
-"""Email: letters over SMTP, signing up with double opt-in, and what comes back."""
+"""Email: emails over SMTP, signing up with double opt-in, and what comes back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.channels.email.mailbox import MailboxError
 from monitor.channels.email.mailbox import collect as collect_bounces
 from monitor.channels.email.mailbox import probe as probe_bounces
 from monitor.channels.email.routes import router
-from monitor.channels.email.signup import tidy
+from monitor.channels.email.signup import delete_expired
 from monitor.channels.email.transport import Email
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "canonical",
     "check_dns",
     "collect_bounces",
+    "delete_expired",
     "probe_bounces",
     "router",
     "send_confirmations",
-    "tidy",
 ]

@@ -11,19 +11,19 @@ from monitor.channels.formatting import plain
 from monitor.settings import Settings, SettingsError
 
 NAME = "Hub Release Monitor"
-LONGEST = 254
+MAX_ADDRESS_CHARS = 254
 
 
 class AddressError(ValueError):
     """No mail address: one line that says why."""
 
 
-def canonical(text: str, *, anywhere: bool = False) -> str:
-    """One form of an address: lower case, ASCII (a domain of other letters in its ``xn--`` form).
+def canonical(text: str, *, allow_local: bool = False) -> str:
+    """One form of an address: lower case, ASCII (a domain of other characters in its ``xn--`` form).
 
-    ``anywhere``: also addresses that only a network of one's own knows (``ops@mailhost``). Raises AddressError.
+    ``allow_local``: also addresses that only a network of one's own knows (``ops@mailhost``). Raises AddressError.
     """
-    if len(text) > LONGEST:
+    if len(text) > MAX_ADDRESS_CHARS:
         raise AddressError("a mail address has 254 characters at the most")
     try:
         found = validate_email(
@@ -33,7 +33,7 @@ def canonical(text: str, *, anywhere: bool = False) -> str:
             allow_display_name=False,
             allow_quoted_local=False,
             test_environment=True,
-            globally_deliverable=not anywhere,
+            globally_deliverable=not allow_local,
         )
     except EmailNotValidError as error:
         raise AddressError(plain(error)) from None
@@ -49,13 +49,13 @@ class Sender:
     domain: str
 
     @classmethod
-    def of(cls, settings: Settings) -> Sender:
+    def from_settings(cls, settings: Settings) -> Sender:
         """The sender that the settings name; raises SettingsError."""
         name, address = parseaddr(settings.email_from or "")
         try:
             if plain(settings.email_from or "") != (settings.email_from or ""):
                 raise AddressError("it has control characters")
-            address = canonical(address, anywhere=True)
+            address = canonical(address, allow_local=True)
         except AddressError as error:
             raise SettingsError(f"MONITOR_EMAIL_FROM: {settings.email_from!r} is no mail address: {error}") from None
         return cls(plain(name) or NAME, address, address.rpartition("@")[2])

@@ -19,35 +19,37 @@ SOFT_DAYS = 5
 WINDOW = timedelta(days=30)
 
 
-def record(session: Session, address: str, kind: str, report: bytes, *, status: str | None, says: str | None) -> str:
+def record_bounce(
+    session: Session, address: str, kind: str, report: bytes, *, status: str | None, message: str | None
+) -> str:
     """Records one bounce or complaint; returns ``suppressed``, ``counted``, or ``ignored`` for a repeated report.
 
     A hard bounce and a complaint suppress the address at once; soft bounces when they came on SOFT_DAYS different days
     within WINDOW, so that a mailbox that is full for some hours of many releases loses nothing. A refusal that is about
     the sender (a block list, a policy) never does.
     """
-    if not _is_new(session, address, kind, report, status, says):
+    if not _is_new(session, address, kind, report, status, message):
         return "ignored"
-    if kind == Refusal.SENDER or (kind == Refusal.SOFT and _soft_days(session, address) < SOFT_DAYS):
+    if kind == Refusal.SENDER or (kind == Refusal.SOFT and _soft_bounce_days(session, address) < SOFT_DAYS):
         return "counted"
-    suppress(session, address, kind, says)
+    suppress(session, address, kind, message)
     return "suppressed"
 
 
-def _is_new(session: Session, address: str, kind: str, report: bytes, status: str | None, says: str | None) -> bool:
+def _is_new(session: Session, address: str, kind: str, report: bytes, status: str | None, message: str | None) -> bool:
     row = {
         "digest": hashlib.blake2b(report, digest_size=16).hexdigest(),
         "address": address,
         "kind": kind,
         "status": status,
-        "message": says,
+        "message": message,
         "at": now(),
     }
     new = session.execute(insert_or_ignore(session, EmailBounce).returning(col(EmailBounce.id)), [row])
     return new.first() is not None
 
 
-def _soft_days(session: Session, address: str) -> int:
+def _soft_bounce_days(session: Session, address: str) -> int:
     query = select(col(EmailBounce.at)).where(
         col(EmailBounce.address) == address,
         col(EmailBounce.kind) == str(Refusal.SOFT),

@@ -8,47 +8,49 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from monitor.channels.email import bounce_policy
-from monitor.channels.email.reports import Kind, Report, read
+from monitor.channels.email.reports import Kind, Report, parse_report
 from monitor.channels.email.signup import unsubscribe
 from monitor.channels.email.tokens import TokenError, Tokens
 from monitor.db.engine import transaction
 from monitor.models import Subscription
 
 
-def take(engine: Engine, tokens: Tokens, raw: bytes) -> str:
+def process_bounce(engine: Engine, tokens: Tokens, raw: bytes) -> str:
     """Acts on one message that came back; returns what it did: suppressed, counted, unsubscribed or ignored.
 
     The same report a second time is ignored, and so is one that bears no mark of an email that we sent: anybody can
     write to the mailbox of bounces, and name whom they like.
     """
-    report = read(raw)
+    report = parse_report(raw)
     if report.kind is Kind.NOTHING:
         return "ignored"
     with transaction(engine) as session:
         if report.kind is Kind.UNSUBSCRIBE:
-            return _farewell(session, tokens, report)
+            return _unsubscribe(session, tokens, report)
         address = _address(session, tokens, report)
         if address is None:
             return "ignored"
-        return bounce_policy.record(session, address, str(report.kind), raw, status=report.status, says=report.says)
+        return bounce_policy.record_bounce(
+            session, address, str(report.kind), raw, status=report.status, message=report.message
+        )
 
 
-def _farewell(session: Session, tokens: Tokens, report: Report) -> str:
-    ended = [unsubscribe(session, ident) for ident in _signed(tokens, "unsubscribe", report.tags)]
+def _unsubscribe(session: Session, tokens: Tokens, report: Report) -> str:
+    ended = [unsubscribe(session, ident) for ident in _verified(tokens, "unsubscribe", report.tags)]
     return "unsubscribed" if any(found is not None for found in ended) else "ignored"
 
 
 def _address(session: Session, tokens: Tokens, report: Report) -> str | None:
     """The reader that a report is about, by the marks that we signed; None where it bears none."""
     marks = (("bounce", report.tags), ("message", report.message_ids))
-    for ident in (ident for what, tags in marks for ident in _signed(tokens, what, tags)):
+    for ident in (ident for what, tags in marks for ident in _verified(tokens, what, tags)):
         found = session.get(Subscription, ident)
         if found is not None and found.channel == "email":
             return found.target.lower()
     return None
 
 
-def _signed(tokens: Tokens, what: str, tags: tuple[str, ...]) -> Iterator[str]:
+def _verified(tokens: Tokens, what: str, tags: tuple[str, ...]) -> Iterator[str]:
     """The subscriptions of those of ``tags`` that we signed for this purpose, each once."""
     for tag in dict.fromkeys(tag.lower() for tag in tags):
         try:

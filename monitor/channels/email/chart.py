@@ -1,6 +1,6 @@
 """The chart of the week: seven bars as a small PNG that each digest has for itself.
 
-Drawn here, and not by :mod:`monitor.charts`: it takes a millisecond and 400 bytes a letter (there 200 ms, 75 kB, and
+Drawn here, and not by :mod:`monitor.charts`: it takes a millisecond and 400 bytes an email (there 200 ms, 75 kB, and
 100 MB in each worker), and its ground is see-through, so it stands well in dark mail programs too.
 """
 
@@ -17,7 +17,7 @@ _PALETTE = bytes((255, 255, 255, 61, 133, 214, 140, 148, 156))
 _CLEAR = bytes((0, 255, 255))
 
 
-def week(counts: Sequence[int]) -> bytes:
+def week_chart(counts: Sequence[int]) -> bytes:
     """A PNG of one bar a day, oldest first; the tallest fills the height, an empty day is a thin line."""
     most = max([1, *counts])
     heights = [round(value / most * (HEIGHT - 2)) if value else 0 for value in counts]

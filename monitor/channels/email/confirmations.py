@@ -1,4 +1,4 @@
-"""Confirmation letters: limited, kept in a table until they went out, and sent from there by any worker."""
+"""Confirmation emails: limited, kept in a table until they went out, and sent from there by any worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 
 from monitor import stopping
 from monitor.channels.email.suppression import suppressed
-from monitor.channels.email.tokens import LASTS, Purpose
+from monitor.channels.email.tokens import TOKEN_LIFETIMES, Purpose
 from monitor.channels.email.transport import Email
 from monitor.db.engine import now, reading, transaction
 from monitor.models import EmailConfirmation, Subscription
@@ -22,40 +22,43 @@ from monitor.notify.retries import backoff
 
 log = structlog.get_logger(__name__)
 
-APART = timedelta(minutes=10)
-A_DAY = 5
-"""Letters to one address in 24 hours; one where the address is suppressed."""
-A_CLIENT = 20
-"""Letters that one client address may ask for in an hour."""
+MIN_INTERVAL = timedelta(minutes=10)
+MAX_PER_ADDRESS_PER_DAY = 5
+"""Emails to one address in 24 hours; one where the address is suppressed."""
+MAX_PER_CLIENT_PER_HOUR = 20
+"""Emails that one client address may ask for in an hour."""
 LEASE = timedelta(seconds=60)
-ATTEMPTS = 20
-MOST = 1_000
+MAX_ATTEMPTS = 20
+MAX_PER_RUN = 1_000
 
 
-class TooManyError(Exception):
-    """One client asks for too many letters. ``wait``: seconds."""
+class TooManyRequestsError(Exception):
+    """One client asks for too many emails. ``wait_seconds``: when to try again."""
 
-    def __init__(self, wait: int) -> None:
+    def __init__(self, wait_seconds: int) -> None:
         super().__init__("too many sign-ups from here: try again in an hour")
-        self.wait = wait
+        self.wait_seconds = wait_seconds
 
 
-def may_ask(session: Session, address: str, client: str) -> bool:
-    """Whether another letter to an address is within its limits. Raises TooManyError for a client beyond its own."""
+def may_send_confirmation(session: Session, address: str, client: str) -> bool:
+    """Whether another confirmation email to an address is within its limits.
+
+    Raises TooManyRequestsError for a client that is beyond its own limit.
+    """
     moment = now()
     asked = col(EmailConfirmation.created_at)
     recent = select(func.count()).where(col(EmailConfirmation.client) == client, asked > moment - timedelta(hours=1))
-    if (session.scalar(recent) or 0) >= A_CLIENT:
-        raise TooManyError(3_600)
+    if (session.scalar(recent) or 0) >= MAX_PER_CLIENT_PER_HOUR:
+        raise TooManyRequestsError(3_600)
     day = select(asked).where(col(EmailConfirmation.address) == address, asked > moment - timedelta(days=1))
     times = list(session.scalars(day))
-    if any(time > moment - APART for time in times):
+    if any(time > moment - MIN_INTERVAL for time in times):
         return False
-    return len(times) < (A_DAY if suppressed(session, address) is None else 1)
+    return len(times) < (MAX_PER_ADDRESS_PER_DAY if suppressed(session, address) is None else 1)
 
 
-def ask(session: Session, subscription: Subscription, address: str, client: str) -> None:
-    """Keeps a letter to be sent, in the transaction that keeps the subscription."""
+def enqueue_confirmation(session: Session, subscription: Subscription, address: str, client: str) -> None:
+    """Keeps an email to be sent, in the transaction that keeps the subscription."""
     moment = now()
     session.add(
         EmailConfirmation(
@@ -73,7 +76,7 @@ class _Due:
 
 
 def send_confirmations(engine: Engine, channel: OutboxChannel | None) -> int:
-    """Sends the confirmation letters that are due through the email channel; returns how many went.
+    """Sends the confirmation emails that are due through the email channel; returns how many went.
 
     Without that channel they wait.
     """
@@ -81,21 +84,21 @@ def send_confirmations(engine: Engine, channel: OutboxChannel | None) -> int:
         return 0
     sent = 0
     deadline = time.monotonic() + MAX_RUN_SECONDS
-    while sent < MOST and time.monotonic() < deadline and not stopping.requested():
+    while sent < MAX_PER_RUN and time.monotonic() < deadline and not stopping.requested():
         with stopping.finishing():
-            due = _lease(engine)
+            due = _claim_next(engine)
             if due is None:
                 return sent
             try:
                 sent += _send(engine, channel, due)
             except ChannelRateLimited as not_yet:
-                _put_back(engine, due, not_yet)
+                _release_claim(engine, due, not_yet)
                 return sent
     return sent
 
 
-def _lease(engine: Engine) -> _Due | None:
-    """The letter that has waited longest. Its due time moves on, so a worker that dies leaves it to another."""
+def _claim_next(engine: Engine) -> _Due | None:
+    """The email that has waited longest. Its due time moves on, so a worker that dies leaves it to another."""
     moment = now()
     waiting = select(EmailConfirmation).where(col(EmailConfirmation.due_at) <= moment)
     waiting = waiting.order_by(col(EmailConfirmation.due_at)).limit(1)
@@ -113,24 +116,24 @@ def _lease(engine: Engine) -> _Due | None:
 
 def _send(engine: Engine, email: Email, due: _Due) -> int:
     if due.subscription is None:
-        _mark(engine, due, error="the subscription is gone")
+        _record_result(engine, due, error="the subscription is gone")
         return 0
     try:
         email.send_confirmation(due.subscription, due.asked_at)
     except ChannelRateLimited:
         raise
     except SendError as error:
-        lasting = error.permanent or due.attempt >= ATTEMPTS
+        lasting = error.permanent or due.attempt >= MAX_ATTEMPTS
         again = None if lasting else now() + timedelta(seconds=backoff(due.attempt))
-        log.warning("confirmation letter not sent", reason=str(error), again=again)
-        _mark(engine, due, error=str(error)[:500], again=again)
+        log.warning("confirmation email not sent", reason=str(error), again=again)
+        _record_result(engine, due, error=str(error)[:500], again=again)
         return 0
-    _mark(engine, due)
+    _record_result(engine, due)
     return 1
 
 
-def _put_back(engine: Engine, due: _Due, not_yet: ChannelRateLimited) -> None:
-    """Makes as if it had not been taken, but for the time when letters may go again."""
+def _release_claim(engine: Engine, due: _Due, not_yet: ChannelRateLimited) -> None:
+    """Makes as if it had not been taken, but for the time when emails may go again."""
     with transaction(engine) as session:
         row = session.get(EmailConfirmation, due.number)
         if row is not None:
@@ -138,7 +141,7 @@ def _put_back(engine: Engine, due: _Due, not_yet: ChannelRateLimited) -> None:
             session.add(row)
 
 
-def _mark(engine: Engine, due: _Due, error: str | None = None, again: datetime | None = None) -> None:
+def _record_result(engine: Engine, due: _Due, error: str | None = None, again: datetime | None = None) -> None:
     with transaction(engine) as session:
         row = session.get(EmailConfirmation, due.number)
         if row is not None:
@@ -147,6 +150,6 @@ def _mark(engine: Engine, due: _Due, error: str | None = None, again: datetime |
             session.add(row)
 
 
-def kept_for() -> timedelta:
-    """How long a letter is remembered: as long as its link lasts."""
-    return LASTS[Purpose.CONFIRM] or timedelta(days=2)
+def retention() -> timedelta:
+    """How long an email is remembered: as long as its link lasts."""
+    return TOKEN_LIFETIMES[Purpose.CONFIRM] or timedelta(days=2)

@@ -23,11 +23,11 @@ class Finding:
 
     name: str
     ok: bool | None
-    says: str
+    message: str
 
     def __str__(self) -> str:
-        mark = {True: "ok", False: "TO DO", None: "unknown"}[self.ok]
-        return f"{self.name}: {mark}, {self.says}"
+        label = {True: "ok", False: "TO DO", None: "unknown"}[self.ok]
+        return f"{self.name}: {label}, {self.message}"
 
 
 class _NoAnswerError(Exception):
@@ -36,11 +36,11 @@ class _NoAnswerError(Exception):
 
 def check(settings: Settings, resolver: dns.resolver.Resolver | None = None) -> list[Finding]:
     """Looks at SPF, DKIM and DMARC of the sender's domain, and at the links. Raises SettingsError without a sender."""
-    domain = Sender.of(settings).domain
+    domain = Sender.from_settings(settings).domain
     found = [_links(settings)]
     try:
         asked = resolver or dns.resolver.Resolver()
-        signer = Signer.of(settings, domain)
+        signer = Signer.from_settings(settings, domain)
         signature = _dkim(asked, domain) if signer is None else _our_dkim(asked, signer)
         found += [_spf(asked, domain), signature, _dmarc(asked, domain), _mx(asked, domain)]
     except (_NoAnswerError, dns.exception.DNSException, OSError) as error:
@@ -73,8 +73,10 @@ def _dkim(resolver: dns.resolver.Resolver, domain: str) -> Finding:
         texts = _texts(resolver, f"{selector}._domainkey.{domain}")
         if any("p=" in text.replace(" ", "") for text in texts):
             return Finding("DKIM", True, f"a key at {selector}._domainkey.{domain}; let the relay sign with it")
-    says = f"no key under a usual name of _domainkey.{domain}: let the relay sign, and look for dkim=pass in a letter"
-    return Finding("DKIM", None, says)
+    message = (
+        f"no key under a usual name of _domainkey.{domain}: let the relay sign, and look for dkim=pass in an email"
+    )
+    return Finding("DKIM", None, message)
 
 
 def _our_dkim(resolver: dns.resolver.Resolver, signer: Signer) -> Finding:
@@ -82,8 +84,8 @@ def _our_dkim(resolver: dns.resolver.Resolver, signer: Signer) -> Finding:
     key = record.rpartition("p=")[2]
     for text in _texts(resolver, name):
         if key in "".join(text.split()):
-            return Finding("DKIM", True, f"letters are signed, and {name} has the key")
-    return Finding("DKIM", False, f"letters are signed, but {name} has not the key; add the TXT record: {record}")
+            return Finding("DKIM", True, f"emails are signed, and {name} has the key")
+    return Finding("DKIM", False, f"emails are signed, but {name} has not the key; add the TXT record: {record}")
 
 
 def _dmarc(resolver: dns.resolver.Resolver, domain: str) -> Finding:

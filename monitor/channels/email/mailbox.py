@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Engine
 
 from monitor.channels.email import bounces
-from monitor.channels.email.forms import LARGEST_REPORT
+from monitor.channels.email.form_fields import MAX_REPORT_BYTES
 from monitor.channels.email.servers import Server
 from monitor.channels.email.tokens import Tokens
 from monitor.channels.formatting import plain
@@ -21,9 +21,9 @@ from monitor.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 """Seconds for one answer."""
-AT_ONCE = 200
+MAX_MESSAGES = 200
 """Messages in one pass."""
 
 
@@ -33,7 +33,7 @@ class MailboxError(Exception):
 
 def server_of(url: str) -> Server:
     """From ``imaps://user:pass@host/INBOX`` or ``imap://…?starttls=true``; raises SettingsError."""
-    server = Server.of(url, "MONITOR_BOUNCE_URL")
+    server = Server.from_url(url, "MONITOR_BOUNCE_URL")
     if server.user is None:
         raise SettingsError("MONITOR_BOUNCE_URL: imaps://user:password@host/INBOX expected")
     return server
@@ -44,7 +44,7 @@ def _folder(server: Server) -> str:
 
 
 def collect(settings: Settings, engine: Engine) -> dict[str, int]:
-    """Acts on the messages that nobody has read; returns how many did what, see :func:`bounces.take`.
+    """Acts on the messages that nobody has read; returns how many did what, see :func:`bounces.process_bounce`.
 
     Reports and farewells are deleted when they have been acted on; anything else is left there, marked as read. Where
     it dies in between, the next pass reads the same again, which changes nothing. Raises MailboxError.
@@ -53,9 +53,9 @@ def collect(settings: Settings, engine: Engine) -> dict[str, int]:
         return {}
     tokens = Tokens(*settings.signing_keys())
     done: dict[str, int] = {}
-    with _opened(server_of(settings.bounce_url.get_secret_value())) as imap:
+    with _connection(server_of(settings.bounce_url.get_secret_value())) as imap:
         for number in _unread(imap):
-            status = _one(imap, number, engine, tokens)
+            status = _process(imap, number, engine, tokens)
             done[status] = done.get(status, 0) + 1
         if done:
             imap.expunge()
@@ -68,25 +68,25 @@ def probe(settings: Settings) -> str:
     if settings.bounce_url is None:
         return "not set up: see MONITOR_BOUNCE_URL"
     server = server_of(settings.bounce_url.get_secret_value())
-    with _opened(server) as imap:
+    with _connection(server) as imap:
         return f"ok, {server.user} at {server}, folder {_folder(server)}, {len(_unread(imap))} unread"
 
 
 @contextmanager
-def _opened(server: Server) -> Iterator[imaplib.IMAP4]:
+def _connection(server: Server) -> Iterator[imaplib.IMAP4]:
     context = ssl.create_default_context()
     imap: imaplib.IMAP4 | None = None
     try:
         if server.tls == "implicit":
-            imap = imaplib.IMAP4_SSL(server.host, server.port, ssl_context=context, timeout=PATIENCE)
+            imap = imaplib.IMAP4_SSL(server.host, server.port, ssl_context=context, timeout=TIMEOUT_SECONDS)
         else:
-            imap = imaplib.IMAP4(server.host, server.port, timeout=PATIENCE)
+            imap = imaplib.IMAP4(server.host, server.port, timeout=TIMEOUT_SECONDS)
         if server.tls == "starttls":
             imap.starttls(context)
         imap.login(server.user or "", server.password or "")
         folder = _folder(server)
         quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
-        _ok(imap.select(f'"{quoted}"'), f"folder {folder}")
+        _checked(imap.select(f'"{quoted}"'), f"folder {folder}")
         yield imap
     except (imaplib.IMAP4.error, OSError, UnicodeError) as error:
         raise MailboxError(f"{server}: {plain(error)}") from error
@@ -100,27 +100,27 @@ def _opened(server: Server) -> Iterator[imaplib.IMAP4]:
 
 def _unread(imap: imaplib.IMAP4) -> list[str]:
     """The UIDs of messages that nobody has read, oldest first."""
-    found = _ok(imap.uid("SEARCH", "UNSEEN UNDELETED"), "SEARCH")
-    return b" ".join(found).decode().split()[:AT_ONCE]
+    found = _checked(imap.uid("SEARCH", "UNSEEN UNDELETED"), "SEARCH")
+    return b" ".join(found).decode().split()[:MAX_MESSAGES]
 
 
-def _one(imap: imaplib.IMAP4, number: str, engine: Engine, tokens: Tokens) -> str:
+def _process(imap: imaplib.IMAP4, number: str, engine: Engine, tokens: Tokens) -> str:
     raw = _message(imap, number)
-    status = "ignored" if raw is None else bounces.take(engine, tokens, raw)
-    _ok(imap.uid("STORE", number, "+FLAGS", r"(\Seen)" if status == "ignored" else r"(\Seen \Deleted)"), "STORE")
+    status = "ignored" if raw is None else bounces.process_bounce(engine, tokens, raw)
+    _checked(imap.uid("STORE", number, "+FLAGS", r"(\Seen)" if status == "ignored" else r"(\Seen \Deleted)"), "STORE")
     return status
 
 
 def _message(imap: imaplib.IMAP4, number: str) -> bytes | None:
     """A message whole; None for one that is too large, or gone."""
-    size = re.search(rb"RFC822\.SIZE (\d+)", b" ".join(_ok(imap.uid("FETCH", number, "(RFC822.SIZE)"), "FETCH")))
-    if size is None or int(size[1]) > LARGEST_REPORT:
+    size = re.search(rb"RFC822\.SIZE (\d+)", b" ".join(_checked(imap.uid("FETCH", number, "(RFC822.SIZE)"), "FETCH")))
+    if size is None or int(size[1]) > MAX_REPORT_BYTES:
         return None
-    pieces = _ok(imap.uid("FETCH", number, "(BODY.PEEK[])"), "FETCH")
+    pieces = _checked(imap.uid("FETCH", number, "(BODY.PEEK[])"), "FETCH")
     return pieces[1] if len(pieces) > 1 else None
 
 
-def _ok(answer: tuple[str, Any], what: str) -> list[bytes]:
+def _checked(answer: tuple[str, Any], what: str) -> list[bytes]:
     """What came with an answer: lines, and before each literal the line that announced it."""
     status, found = answer
     if status != "OK":

@@ -1,4 +1,4 @@
-"""A letter that is the same for many readers, written once; what is each reader's own is filled in."""
+"""An email that is the same for many readers, written once; what is each reader's own is filled in."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import secrets
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 
-_MARK = secrets.token_hex(8)
+_PLACEHOLDER = secrets.token_hex(8)
 """Random, so that no release can be named like a mark."""
-_LINE = 78
+_MAX_LINE_CHARS = 78
 
 
-def mark(name: str) -> str:
+def placeholder(name: str) -> str:
     """What stands in a body where the reader's own ``name`` goes."""
-    return f"{_MARK}-{name}"
+    return f"{_PLACEHOLDER}-{name}"
 
 
-class Stencil:
-    """A letter without what is a reader's own: writing it costs a hundred times what filling it in does.
+class MimeTemplate:
+    """An email without what is a reader's own: writing it costs a hundred times what filling it in does.
 
-    ``letter``: its headers and its parts, the bodies left out by :func:`leave_out`. ``bodies``: these, as text.
+    ``email``: its headers and its parts, the bodies left out by :func:`add_body_gap`. ``bodies``: these, as text.
     """
 
-    def __init__(self, letter: EmailMessage, bodies: Sequence[str]) -> None:
+    def __init__(self, email: EmailMessage, bodies: Sequence[str]) -> None:
         self._bodies = [body.encode() for body in bodies]
-        rest = letter.as_bytes()
+        rest = email.as_bytes()
         self._pieces = []
         for number in range(len(bodies)):
             piece, _, rest = rest.partition(_gap(number))
@@ -33,23 +33,23 @@ class Stencil:
         self._last = rest
 
     def fill(self, headers: Mapping[str, str], words: Mapping[str, str]) -> bytes:
-        """The letter of one reader, CRLF lines: ``headers`` go first, ``words`` where their marks are."""
+        """The email of one reader, CRLF lines: ``headers`` go first, ``words`` where their marks are."""
         parts = [_header(name, value) for name, value in headers.items()]
         for piece, body in zip(self._pieces, self._bodies, strict=True):
             for name, word in words.items():
-                body = body.replace(mark(name).encode(), word.encode())  # noqa: PLW2901 - each on top of the last
+                body = body.replace(placeholder(name).encode(), word.encode())  # noqa: PLW2901 - each on top of the last
             parts += [piece, _quoted(body)]
         return b"".join((*parts, self._last))
 
 
-def leave_out(letter: EmailMessage, number: int, subtype: str) -> None:
+def add_body_gap(email: EmailMessage, number: int, subtype: str) -> None:
     """Adds a text part, its body left out."""
-    add = letter.set_content if number == 0 else letter.add_alternative
+    add = email.set_content if number == 0 else email.add_alternative
     add(_gap(number).decode(), subtype=subtype, cte="quoted-printable")
 
 
 def _gap(number: int) -> bytes:
-    return f"{_MARK}-body-{number}\r\n".encode()
+    return f"{_PLACEHOLDER}-body-{number}\r\n".encode()
 
 
 def _quoted(body: bytes) -> bytes:
@@ -62,6 +62,6 @@ def _header(name: str, value: str) -> bytes:
     if not (value.isascii() and value.isprintable()):
         raise ValueError(f"{name}: printable ASCII expected")
     line = f"{name}: {value}"
-    if len(line) > _LINE:
+    if len(line) > _MAX_LINE_CHARS:
         line = line.replace(", <", ",\r\n <")
     return f"{line}\r\n".encode()

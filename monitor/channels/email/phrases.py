@@ -9,7 +9,7 @@ from monitor.channels.formatting import count, license_name, plain
 from monitor.channels.message_groups import DIGEST_PERIODS
 from monitor.models import Release
 
-_LONGEST_NAME = 120
+MAX_NAME_CHARS = 120
 
 
 def clean(text: object) -> str:
@@ -17,13 +17,13 @@ def clean(text: object) -> str:
     return plain(text).encode("utf-8", "replace").decode().strip()
 
 
-def short(text: object) -> str:
+def shorten(text: object) -> str:
     """:func:`clean`, and no longer than a subject bears."""
     line = clean(text)
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+    return line if len(line) <= MAX_NAME_CHARS else line[: MAX_NAME_CHARS - 1] + "…"
 
 
-def essence(release: Release) -> str:
+def key_facts(release: Release) -> str:
     """``(80B, 3B active, Apache-2.0)``; what is unknown is left out."""
     total, active = count(release.params_total), count(release.params_active)
     facts = [
@@ -35,15 +35,15 @@ def essence(release: Release) -> str:
     return f" ({known})" if known else ""
 
 
-def subject(who: str, release: Release, change: str | None = None) -> str:
+def subject(publisher: str, release: Release, change: str | None = None) -> str:
     """``Qwen released Qwen3-Next-80B-A3B (80B, 3B active, Apache-2.0)``, or what changed."""
     if change is not None:
-        return f"{short(release.name)} by {short(who)}: {change}"
-    return f"{short(who)} released {short(release.name)}{essence(release)}"
+        return f"{shorten(release.name)} by {shorten(publisher)}: {change}"
+    return f"{shorten(publisher)} released {shorten(release.name)}{key_facts(release)}"
 
 
-def summary(whos: Sequence[str], what: str, digest: str) -> str:
+def summary(publishers: Sequence[str], what: str, digest: str) -> str:
     """``12 releases today: Qwen, Google …``, those with most first; ``what`` was counted."""
-    order = [who for who, _ in Counter(map(short, whos)).most_common()]
+    order = [publisher for publisher, _ in Counter(map(shorten, publishers)).most_common()]
     named = ", ".join(order[:3]) + (" …" if len(order) > 3 else "")
     return f"{what}{DIGEST_PERIODS.get(digest, '')}: {named}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from monitor.channels.email.signup import Terms
+from monitor.channels.email.signup import AlertPreferences
 from monitor.db.engine import reading
 from monitor.labs import in_use
 from monitor.models import Release
@@ -26,13 +26,13 @@ class Preview:
     matches: int = 0
     releases: tuple[Release, ...] = ()
     problem: str | None = None
-    counted: Forecast | None = None
+    forecast: Forecast | None = None
     hints: tuple[str, ...] = ()
 
     @property
-    def a_week(self) -> str:
-        """How many letters or lines a week to expect, in words."""
-        weekly = self.counted.a_day * 7 if self.counted else 0
+    def per_week(self) -> str:
+        """How many emails or lines a week to expect, in words."""
+        weekly = self.forecast.a_day * 7 if self.forecast else 0
         if weekly == 0:
             return "none"
         return "less than one" if weekly < 1 else f"about {weekly:.0f}"
@@ -41,11 +41,11 @@ class Preview:
 def preview(engine: Engine, text: str) -> Preview:
     """The last 30 days under a filter as typed."""
     try:
-        normal = Terms(text).checked().filter
+        normal = AlertPreferences(text).checked().filter
     except SubscriptionError as error:
         return Preview(text[:200], problem=str(error))
     with reading(engine) as session:
         query = parse(normal)
         found = forecast(session, query, SHOWN)
         hints = suggestions(session, query, in_use()) if found.releases == 0 else []
-    return Preview(normal, found.releases, found.newest, counted=found, hints=tuple(hints))
+    return Preview(normal, found.releases, found.newest, forecast=found, hints=tuple(hints))

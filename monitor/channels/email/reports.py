@@ -1,6 +1,6 @@
-"""Reading what comes back by mail: delivery reports (RFC 3464), complaints (RFC 5965), and letters of farewell.
+"""Reading what comes back by mail: delivery reports (RFC 3464), complaints (RFC 5965), and emails of unsubscribed.
 
-Pure: from the bytes of a message to what it says. Whether it may be believed is for :mod:`bounces` to judge.
+Pure: from the bytes of a message to what it says. Whether it may be believed is for :mod:`bounces` to classify_refusal.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from email.message import EmailMessage, Message
 from email.policy import default
 from enum import StrEnum
 
-from monitor.channels.email.refusals import Refusal, judge
+from monitor.channels.email.refusals import Refusal, classify_refusal
 from monitor.channels.formatting import plain
 
 _TAGGED = re.compile(r"\b(bounce|unsubscribe)\+([0-9a-z-]{10,80})@", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"\.([0-9a-f]{1,32}-[0-9a-f]{20})@", re.IGNORECASE)
-_MAX_MARKS = 20
+_MAX_TAGS = 20
 """Marks of one report whose signature is checked."""
 _COMPLAINTS = {"abuse", "fraud", "virus", "opt-out", "opt-out-list", "other"}
 _ENVELOPE = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to")
@@ -45,10 +45,10 @@ class Report:
     tags: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()
     status: str | None = None
-    says: str | None = None
+    message: str | None = None
 
 
-def read(raw: bytes) -> Report:
+def parse_report(raw: bytes) -> Report:
     """What a message from outside says; anything that is no report says nothing."""
     try:
         message = message_from_bytes(raw, policy=default)
@@ -60,9 +60,9 @@ def read(raw: bytes) -> Report:
 
 def _read(message: EmailMessage) -> Report:
     tags = list(_tags(message, _ENVELOPE))
-    farewell = tuple(tag for what, tag in tags if what == "unsubscribe")
-    if farewell:
-        return Report(Kind.UNSUBSCRIBE, farewell)
+    unsubscribed = tuple(tag for what, tag in tags if what == "unsubscribe")
+    if unsubscribed:
+        return Report(Kind.UNSUBSCRIBE, unsubscribed)
     bounced = [tag for what, tag in tags if what == "bounce"]
     form = str(message.get_param("report-type", "")).lower() if message.is_multipart() else ""
     if form == "delivery-status":
@@ -80,23 +80,23 @@ def _tags(message: Message, names: tuple[str, ...]) -> Iterator[tuple[str, str]]
 
 
 def _delivery(message: EmailMessage, tags: list[str]) -> Report:
-    failed = [fields for fields in _fields(message, "message/delivery-status") if _says(fields, "action") == "failed"]
+    failed = [fields for fields in _fields(message, "message/delivery-status") if _field(fields, "action") == "failed"]
     if not failed:
         return Report(Kind.NOTHING)
     # One email has one reader, who may pass it on to several mailboxes: that one of these is gone does not end it.
-    judged = [judge(_says(fields, "status"), plain(fields.get("diagnostic-code", ""))) for fields in failed]
-    worst = next((kind for kind in (Refusal.SENDER, Refusal.SOFT) if kind in judged), Refusal.HARD)
-    first = failed[judged.index(worst)]
-    status = _says(first, "status")
-    says = plain(first.get("diagnostic-code", "")) or status
-    return Report(Kind(worst), *_marks(message, tags), status or None, says[:500])
+    kinds = [classify_refusal(_field(fields, "status"), plain(fields.get("diagnostic-code", ""))) for fields in failed]
+    worst = next((kind for kind in (Refusal.SENDER, Refusal.SOFT) if kind in kinds), Refusal.HARD)
+    first = failed[kinds.index(worst)]
+    status = _field(first, "status")
+    text = plain(first.get("diagnostic-code", "")) or status
+    return Report(Kind(worst), *_signed_tags(message, tags), status or None, text[:500])
 
 
 def _complaint(message: EmailMessage, tags: list[str]) -> Report:
     for fields in _fields(message, "message/feedback-report"):
-        what = _says(fields, "feedback-type")
+        what = _field(fields, "feedback-type")
         if what in _COMPLAINTS:
-            return Report(Kind.COMPLAINT, *_marks(message, tags), None, f"feedback: {what}"[:500])
+            return Report(Kind.COMPLAINT, *_signed_tags(message, tags), None, f"feedback: {what}"[:500])
     return Report(Kind.NOTHING)
 
 
@@ -114,18 +114,18 @@ def _fields(message: EmailMessage, kind: str) -> Iterator[Message]:
                 yield message_from_string(block.strip())
 
 
-def _marks(message: EmailMessage, tags: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _signed_tags(message: EmailMessage, tags: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(tags, marks of Message-IDs): of the report's own envelope, and of the email that it returns."""
     tags, message_ids = list(tags), []
-    for headers in _letters_in(message):
+    for headers in _returned_headers(message):
         tags += [tag for what, tag in _tags(headers, ("return-path",)) if what == "bounce"]
         for value in headers.get_all("message-id", []):
             # A mail server may have folded it anew, even within the id.
             message_ids += _MESSAGE_ID.findall("".join(str(value).split()))
-    return tuple(tags[:_MAX_MARKS]), tuple(message_ids[:_MAX_MARKS])
+    return tuple(tags[:_MAX_TAGS]), tuple(message_ids[:_MAX_TAGS])
 
 
-def _letters_in(message: EmailMessage) -> Iterator[Message]:
+def _returned_headers(message: EmailMessage) -> Iterator[Message]:
     for part in message.walk():
         payload = part.get_payload()
         if part.get_content_type() == "message/rfc822" and isinstance(payload, list):
@@ -134,5 +134,5 @@ def _letters_in(message: EmailMessage) -> Iterator[Message]:
             yield message_from_string(str(payload).strip())
 
 
-def _says(fields: Message, name: str) -> str:
+def _field(fields: Message, name: str) -> str:
     return plain(fields.get(name, "")).strip().lower()

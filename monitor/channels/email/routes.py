@@ -8,13 +8,22 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from monitor.channels.email import bounces, links, preferences, signup
-from monitor.channels.email.confirmations import TooManyError
-from monitor.channels.email.forms import LARGEST_REPORT, Body, Fields, Form, clicked, client_of, one, terms
-from monitor.channels.email.links import House, house_of
+from monitor.channels.email import bounces, preferences, request_context, signup
+from monitor.channels.email.confirmations import TooManyRequestsError
+from monitor.channels.email.form_fields import (
+    MAX_REPORT_BYTES,
+    Body,
+    Fields,
+    Form,
+    alert_preferences,
+    client_of,
+    filter_of,
+    last_value,
+)
+from monitor.channels.email.page_responses import PACKAGE_DIR, notice, page
 from monitor.channels.email.preview import preview
-from monitor.channels.email.show import HERE, notice, page
-from monitor.channels.email.signup import LONGEST_FILTER, Terms
+from monitor.channels.email.request_context import EmailContext, email_context
+from monitor.channels.email.signup import MAX_FILTER_CHARS, AlertPreferences
 from monitor.channels.email.tokens import Purpose
 from monitor.channels.request_body import read_limited_body
 from monitor.db.engine import reading, transaction
@@ -38,7 +47,7 @@ class NewEmailSubscription(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     email: str = Field(max_length=254)
-    filter: str = Field("", max_length=LONGEST_FILTER)
+    filter: str = Field("", max_length=MAX_FILTER_CHARS)
     digest: Digest = Digest.IMMEDIATE
     timezone: str = Field("UTC", max_length=64)
     hour: int = Field(8, ge=0, le=23)
@@ -55,87 +64,87 @@ _SCHEMA = {"content": {"application/json": {"schema": NewEmailSubscription.model
     responses=refusals(400, 408, 413, 429),
 )
 def subscribe(request: Request, body: Body) -> dict[str, str]:
-    """Asks for letters: a confirmation is sent, and the answer is the same for every address."""
+    """Asks for emails: a confirmation is sent, and the answer is the same for every address."""
     try:
-        wish = NewEmailSubscription.model_validate_json(body)
+        wanted = NewEmailSubscription.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else "body"
         raise SubscriptionError(field, str(first["msg"])) from None
-    _sign_up(request, wish.email, Terms(wish.filter, wish.digest, wish.timezone, wish.hour))
+    _sign_up(request, wanted.email, AlertPreferences(wanted.filter, wanted.digest, wanted.timezone, wanted.hour))
     return {"status": "accepted", "message": ANSWER}
 
 
-def _sign_up(request: Request, email: str, wish: Terms) -> None:
-    house = house_of(request)
-    if house.settings.smtp_url is None:
-        raise HTTPException(503, "this monitor sends no letters: MONITOR_SMTP_URL is not set")
+def _sign_up(request: Request, email: str, wanted: AlertPreferences) -> None:
+    context = email_context(request)
+    if context.settings.smtp_url is None:
+        raise HTTPException(503, "this monitor sends no emails: MONITOR_SMTP_URL is not set")
     try:
-        signup.sign_up(house.engine, email, wish, house.tokens.digest(client_of(request)))
-    except TooManyError as error:
-        raise HTTPException(429, str(error), headers={"Retry-After": str(error.wait)}) from None
+        signup.sign_up(context.engine, email, wanted, context.tokens.digest(client_of(request)))
+    except TooManyRequestsError as error:
+        raise HTTPException(429, str(error), headers={"Retry-After": str(error.wait_seconds)}) from None
 
 
 @pages.get("/subscribe", response_class=HTMLResponse)
-def form(request: Request, filter: str = "") -> Response:  # noqa: A002 - the name in the address
+def subscribe_page(request: Request, filter: str = "") -> Response:  # noqa: A002 - the name in the address
     """The page to sign up on."""
-    return _form(request, {"filter": [filter[:LONGEST_FILTER]]})
+    return _subscribe_page(request, {"filter": [filter[:MAX_FILTER_CHARS]]})
 
 
-def _form(request: Request, fields: Fields, problem: str | None = None, field: str | None = None) -> Response:
-    house = house_of(request)
-    context: dict[str, Any] = {
+def _subscribe_page(request: Request, fields: Fields, problem: str | None = None, field: str | None = None) -> Response:
+    context = email_context(request)
+    values: dict[str, Any] = {
         "form": {name: list(values) for name, values in fields.items()},
         "problem": problem,
         "wrong": field,
-        "sends": house.settings.smtp_url is not None,
-        "found": preview(request.app.state.service.read_engine, clicked(fields)),
+        "sends": context.settings.smtp_url is not None,
+        "found": preview(request.app.state.service.read_engine, filter_of(fields)),
     }
-    return page(request, "subscribe", 200 if problem is None else 422, **context)
+    return page(request, "subscribe", 200 if problem is None else 422, **values)
 
 
 @pages.get("/subscribe/preview", response_class=HTMLResponse)
-def shown(request: Request, filter: Annotated[str, Query()] = "") -> Response:  # noqa: A002
+def preview_fragment(request: Request, filter: Annotated[str, Query()] = "") -> Response:  # noqa: A002
     """What a filter would have brought, as a part of the page."""
     fields: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         fields.setdefault(name, []).append(value)
-    found = preview(request.app.state.service.read_engine, clicked(fields))
-    too_long = len(filter) > LONGEST_FILTER
+    found = preview(request.app.state.service.read_engine, filter_of(fields))
+    too_long = len(filter) > MAX_FILTER_CHARS
     return page(request, "preview", 422 if too_long else 200, found=found)
 
 
 @pages.get("/subscribe/form.css")
-def style() -> FileResponse:
+def stylesheet() -> FileResponse:
     """The style of these pages' forms."""
-    return FileResponse(HERE / "static" / "form.css", media_type="text/css")
+    return FileResponse(PACKAGE_DIR / "static" / "form.css", media_type="text/css")
 
 
 @pages.post("/subscribe", response_class=HTMLResponse)
-def submit(request: Request, form: Form) -> Response:
+def submit_form(request: Request, form: Form) -> Response:
     """Signs up from the page; whoever fills in the field that nobody sees is answered and forgotten."""
-    if not one(form, "website"):
+    if not last_value(form, "website"):
         try:
-            _sign_up(request, one(form, "email"), terms(form))
+            _sign_up(request, last_value(form, "email"), alert_preferences(form))
         except SubscriptionError as error:
-            return _form(request, form, str(error), error.field)
+            return _subscribe_page(request, form, str(error), error.field)
     return notice(request, "Look into your mailbox", ANSWER, status=202)
 
 
 @pages.get("/confirm/{token}", response_class=HTMLResponse)
-@links.guarded
-def ask(request: Request, token: str) -> Response:
+@request_context.guarded
+def confirm_page(request: Request, token: str) -> Response:
     """What there is to confirm, and one button."""
-    house = house_of(request)
-    claim = house.tokens.read(Purpose.CONFIRM, token)
-    with reading(house.engine) as session:
+    context = email_context(request)
+    claim = context.tokens.read(Purpose.CONFIRM, token)
+    with reading(context.engine) as session:
         found = session.get(Subscription, claim.subscription_id)
         if found is None:
-            return links.gone(request)
+            return request_context.gone(request)
         return notice(
             request,
-            "Do you want these letters?",
-            f"To {found.target}, {links.how_often(found)}, about:",
+            "Do you want these emails?",
+            f"To {found.target}, {request_context.how_often(found)}, about:",
             quote=found.filter or "every release",
             action=f"/confirm/{token}",
             label="Yes, write to me",
@@ -143,42 +152,42 @@ def ask(request: Request, token: str) -> Response:
 
 
 @pages.post("/confirm/{token}", response_class=HTMLResponse)
-@links.guarded
+@request_context.guarded
 def confirm(request: Request, token: str) -> Response:
     """Confirms. A second time changes nothing and says the same."""
-    house = house_of(request)
-    claim = house.tokens.read(Purpose.CONFIRM, token)
-    with transaction(house.engine) as session:
+    context = email_context(request)
+    claim = context.tokens.read(Purpose.CONFIRM, token)
+    with transaction(context.engine) as session:
         found = signup.confirm(session, claim)
     if found is None:
-        return links.gone(request)
-    manage = house.tokens.make(Purpose.PREFERENCES, found.id)
+        return request_context.gone(request)
+    manage = context.tokens.make(Purpose.PREFERENCES, found.id)
     return notice(
         request,
         "You will be told",
-        f"Letters go to {found.target}, {links.how_often(found)}. Each has a link to change or end this.",
+        f"Emails go to {found.target}, {request_context.how_often(found)}. Each has a link to change or end this.",
         link=(f"/preferences/{manage}", "Change your alerts"),
     )
 
 
-def _administered(request: Request) -> House:
-    house = house_of(request)
-    links.administrator(request, house)
-    return house
+def _admin_context(request: Request) -> EmailContext:
+    context = email_context(request)
+    request_context.administrator(request, context)
+    return context
 
 
-Administered = Annotated[House, Depends(_administered)]
+AdminContext = Annotated[EmailContext, Depends(_admin_context)]
 
 
-async def _report(request: Request, _: Administered) -> bytes:
+async def _report(request: Request, _: AdminContext) -> bytes:
     """A mail that came back, read only from who may send it: 413 beyond 8 MiB."""
-    return await read_limited_body(request, LARGEST_REPORT)
+    return await read_limited_body(request, MAX_REPORT_BYTES)
 
 
 @router.post("/hooks/email/bounce", tags=["email"], responses=refusals(401, 403, 408, 413, 429))
-def bounced(house: Administered, body: Annotated[bytes, Depends(_report)]) -> JSONResponse:
-    """A mail that came back, raw: delivery reports, complaints and letters to unsubscribe (with the admin token)."""
-    return JSONResponse({"status": bounces.take(house.engine, house.tokens, body)})
+def bounced(context: AdminContext, body: Annotated[bytes, Depends(_report)]) -> JSONResponse:
+    """A mail that came back, raw: delivery reports, complaints and emails to unsubscribe (with the admin token)."""
+    return JSONResponse({"status": bounces.process_bounce(context.engine, context.tokens, body)})
 
 
 router.include_router(pages)

@@ -12,8 +12,8 @@ Tls = Literal["none", "starttls", "implicit"]
 
 _PORTS = {"smtp": 25, "smtps": 465, "imap": 143, "imaps": 993}
 _SUBMISSION = 587
-"""Of a server that takes letters and begins TLS when asked to."""
-_WISHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+"""Of a server that takes emails and begins TLS when asked to."""
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Server:
     path: str
 
     @classmethod
-    def of(cls, url: str, variable: str) -> Server:
+    def from_url(cls, url: str, variable: str) -> Server:
         """From the URL of ``variable``, whose scheme is known to be one of mail; raises SettingsError."""
         try:
             parts = urlsplit(url)
@@ -37,7 +37,7 @@ class Server:
             raise SettingsError(f"{variable}: the port must be a number up to 65535") from None
         if not host:
             raise SettingsError(f"{variable}: names no server")
-        asked = _WISHES.get(parse_qs(parts.query).get("starttls", ["false"])[-1].lower())
+        asked = _BOOLEANS.get(parse_qs(parts.query).get("starttls", ["false"])[-1].lower())
         if asked is None:
             raise SettingsError(f"{variable}: starttls must be true or false")
         tls: Tls = "implicit" if parts.scheme in {"smtps", "imaps"} else "starttls" if asked else "none"

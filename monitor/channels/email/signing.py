@@ -1,4 +1,4 @@
-"""DKIM (RFC 6376): our signature on each letter, for relays that do not sign themselves."""
+"""DKIM (RFC 6376): our signature on each email, for relays that do not sign themselves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIGNED = (
 )  # fmt: skip
 """What the signature covers: all that one-click unsubscribing needs (RFC 8058, section 4). ``From`` stands twice, so
 that nobody can add a second one."""
-SHORTEST = 1024
+MIN_KEY_BITS = 1024
 
 
 class Signer:
@@ -28,13 +28,13 @@ class Signer:
             import dkim
         except ImportError:
             raise SettingsError("MONITOR_DKIM_KEY: needs the extra: pip install 'hub-release-monitor[dkim]'") from None
-        self._sign = dkim.sign
+        self._dkim_sign = dkim.sign
         self._domain = domain.encode()
         self._selector = selector.encode()
         self._public, self._pem = _read(key)
 
     @classmethod
-    def of(cls, settings: Settings, domain: str) -> Signer | None:
+    def from_settings(cls, settings: Settings, domain: str) -> Signer | None:
         """The signer that the settings name, or None. Raises SettingsError for a key that cannot be read or used."""
         if settings.dkim_key is None:
             return None
@@ -46,17 +46,17 @@ class Signer:
         name = f"{self._selector.decode()}._domainkey.{self._domain.decode()}"
         return name, f"v=DKIM1; k=rsa; p={self._public}"
 
-    def signed(self, letter: bytes) -> bytes:
-        """The letter (CRLF lines) under its signature."""
-        header: bytes = self._sign(
-            letter,
+    def sign(self, email: bytes) -> bytes:
+        """The email (CRLF lines) under its signature."""
+        header: bytes = self._dkim_sign(
+            email,
             self._selector,
             self._domain,
             self._pem,
             canonicalize=(b"relaxed", b"relaxed"),
             include_headers=[name.lower().encode() for name in _SIGNED],
         )
-        return header + letter
+        return header + email
 
 
 def _contents(path: Path) -> bytes:
@@ -72,8 +72,8 @@ def _read(key: bytes) -> tuple[str, bytes]:
         private = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise SettingsError("MONITOR_DKIM_KEY: a private key as PEM, without a password, expected") from None
-    if not isinstance(private, rsa.RSAPrivateKey) or private.key_size < SHORTEST:
-        raise SettingsError(f"MONITOR_DKIM_KEY: an RSA key of {SHORTEST} bits or more expected")
+    if not isinstance(private, rsa.RSAPrivateKey) or private.key_size < MIN_KEY_BITS:
+        raise SettingsError(f"MONITOR_DKIM_KEY: an RSA key of {MIN_KEY_BITS} bits or more expected")
     encoding = serialization.Encoding
     public = private.public_key().public_bytes(encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     old = serialization.PrivateFormat.TraditionalOpenSSL

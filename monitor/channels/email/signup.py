@@ -10,8 +10,8 @@ from sqlalchemy import Engine, delete, select
 from sqlmodel import Session, col
 
 from monitor.channels.email.addresses import AddressError, canonical
-from monitor.channels.email.confirmations import ask, kept_for, may_ask
-from monitor.channels.email.suppression import hold, let_go, lift, of_address
+from monitor.channels.email.confirmations import enqueue_confirmation, may_send_confirmation, retention
+from monitor.channels.email.suppression import hold_deliveries, release_held_deliveries, subscriptions_of, unsuppress
 from monitor.channels.email.tokens import Claim
 from monitor.db.engine import now, reading, transaction
 from monitor.enums import Digest
@@ -34,22 +34,22 @@ from monitor.notify.subscriptions import (
     target_of,
     zone,
 )
-from monitor.notify.subscriptions import pause as pause_it
-from monitor.notify.subscriptions import remove as remove_it
+from monitor.notify.subscriptions import pause as pause_subscription
+from monitor.notify.subscriptions import remove as remove_subscription
 from monitor.releases.query import QueryError, parse
 
 UNSUBSCRIBED = "unsubscribed"
 OPERATOR = "by the operator"
 """A pause that readers cannot end."""
-LONGEST_FILTER = 2_000
-MOST_SUBSCRIPTIONS = 50
+MAX_FILTER_CHARS = 2_000
+MAX_SUBSCRIPTIONS_PER_ADDRESS = 50
 """Subscriptions of one address."""
-UNDONE_WITHIN = timedelta(hours=24)
+UNDO_WINDOW = timedelta(hours=24)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AlertPreferences:
     """What a reader wants to be told, and when."""
 
     filter: str = ""
@@ -57,10 +57,10 @@ class Terms:
     timezone: str = "UTC"
     hour: int = 8
 
-    def checked(self) -> Terms:
+    def checked(self) -> AlertPreferences:
         """These terms, the filter in its normal form; raises SubscriptionError, which names the field."""
-        if len(self.filter) > LONGEST_FILTER:
-            raise SubscriptionError("filter", f"a filter has {LONGEST_FILTER} characters at the most")
+        if len(self.filter) > MAX_FILTER_CHARS:
+            raise SubscriptionError("filter", f"a filter has {MAX_FILTER_CHARS} characters at the most")
         if _CONTROL.search(self.filter):
             raise SubscriptionError("filter", "a filter has no control characters")
         if not 0 <= self.hour <= 23:
@@ -72,11 +72,11 @@ class Terms:
             raise SubscriptionError("filter", str(error)) from None
 
 
-def sign_up(engine: Engine, email: str, terms: Terms, client: str) -> None:
-    """Keeps an unconfirmed subscription and the letter that asks for its confirmation.
+def sign_up(engine: Engine, email: str, terms: AlertPreferences, client: str) -> None:
+    """Keeps an unconfirmed subscription and the email that asks for its confirmation.
 
     Beyond the limits of an address nothing is kept and nothing is said: the answer must not tell what we know of
-    an address. Raises SubscriptionError for what cannot be, TooManyError for a client that asks too often.
+    an address. Raises SubscriptionError for what cannot be, TooManyRequestsError for a client that asks too often.
     """
     try:
         address = canonical(email)
@@ -85,18 +85,21 @@ def sign_up(engine: Engine, email: str, terms: Terms, client: str) -> None:
     terms = terms.checked()
     with reading(engine) as session:
         # A look without a lock: a flood of sign-ups must not hold up those who write.
-        if not may_ask(session, address, client):
+        if not may_send_confirmation(session, address, client):
             return
     with transaction(engine) as session:
         target = target_of(session, "email", address)
         session.scalars(select(Target).where(col(Target.id) == target.id).with_for_update()).one()
-        if may_ask(session, address, client) and len(of_address(session, address)) < MOST_SUBSCRIPTIONS:
-            ask(session, keep(session, address, terms, confirmed=False), address, client)
+        if (
+            may_send_confirmation(session, address, client)
+            and len(subscriptions_of(session, address)) < MAX_SUBSCRIPTIONS_PER_ADDRESS
+        ):
+            enqueue_confirmation(session, save_subscription(session, address, terms, confirmed=False), address, client)
 
 
-def keep(session: Session, address: str, terms: Terms, *, confirmed: bool) -> Subscription:
+def save_subscription(session: Session, address: str, terms: AlertPreferences, *, confirmed: bool) -> Subscription:
     """Keeps a subscription of an address; one with the same filter and digest is that one."""
-    wish = SubscriptionCreate(
+    wanted = SubscriptionCreate(
         "email",
         address,
         terms.filter,
@@ -106,7 +109,7 @@ def keep(session: Session, address: str, terms: Terms, *, confirmed: bool) -> Su
         created_by="email",
         confirmed=confirmed,
     )
-    found = subscribe(session, wish)
+    found = subscribe(session, wanted)
     if not found.confirmed:
         # Of two wishes that differ in their hour alone, the later one counts until it is confirmed.
         found.timezone, found.hour = terms.timezone, terms.hour
@@ -119,9 +122,9 @@ def confirm(session: Session, claim: Claim) -> Subscription | None:
     found = session.get(Subscription, claim.subscription_id)
     if found is None:
         return None
-    if _left_after(found, claim.signed_at):
+    if _unsubscribed_after(found, claim.signed_at):
         return None
-    lift(session, found.target.lower(), claim.signed_at)
+    unsuppress(session, found.target.lower(), claim.signed_at)
     if found.paused and found.paused_because != OPERATOR:
         _again(session, found)
     if not found.confirmed:
@@ -130,9 +133,9 @@ def confirm(session: Session, claim: Claim) -> Subscription | None:
     return found
 
 
-def _left_after(subscription: Subscription, signed_at: datetime) -> bool:
-    """Whether its reader left after the letter was written: an old letter does not bring them back."""
-    left = left_at(subscription)
+def _unsubscribed_after(subscription: Subscription, signed_at: datetime) -> bool:
+    """Whether its reader left after the email was written: an old email does not bring them back."""
+    left = unsubscribed_at(subscription)
     return left is not None and left >= signed_at + timedelta(seconds=1)
 
 
@@ -141,22 +144,22 @@ def unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
     found = session.get(Subscription, subscription_id)
     if found is None:
         return None
-    if left_at(found) is None:
-        pause_it(found, UNSUBSCRIBED)
+    if unsubscribed_at(found) is None:
+        pause_subscription(found, UNSUBSCRIBED)
         found.options = {**found.options, UNSUBSCRIBED: iso(now())}
         session.add(found)
-        hold(session, found.id, UNSUBSCRIBED)
+        hold_deliveries(session, found.id, UNSUBSCRIBED)
     return found
 
 
-def undo(session: Session, subscription_id: str) -> Subscription | None:
+def undo_unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
     """Takes an unsubscription back, with what was kept back since; None where it is too late."""
     found = session.get(Subscription, subscription_id)
     if found is None:
         return None
-    if left_at(found) is not None:
+    if unsubscribed_at(found) is not None:
         _again(session, found)
-        let_go(session, found.id, UNSUBSCRIBED)
+        release_held_deliveries(session, found.id, UNSUBSCRIBED)
     return found
 
 
@@ -166,17 +169,17 @@ def _again(session: Session, subscription: Subscription) -> None:
     session.add(subscription)
 
 
-def left_at(subscription: Subscription) -> datetime | None:
+def unsubscribed_at(subscription: Subscription) -> datetime | None:
     """When its reader unsubscribed."""
     text = subscription.options.get(UNSUBSCRIBED)
     return datetime.fromisoformat(text) if isinstance(text, str) else None
 
 
-def forget(session: Session, address: str) -> int:
+def delete_personal_data(session: Session, address: str) -> int:
     """Deletes everything about an address, but that it must not be written to; returns how many subscriptions."""
-    found = of_address(session, address)
+    found = subscriptions_of(session, address)
     for subscription in found:
-        remove_it(session, subscription)
+        remove_subscription(session, subscription)
     session.flush()
     session.execute(delete(EmailConfirmation).where(col(EmailConfirmation.address) == address))
     session.execute(delete(EmailBounce).where(col(EmailBounce.address) == address))
@@ -189,43 +192,43 @@ def _drop_targets(session: Session, ids: set[int]) -> None:
     session.execute(delete(Target).where(col(Target.id).in_(ids), col(Target.id).not_in(used)))
 
 
-def tidy(engine: Engine) -> int:
+def delete_expired(engine: Engine) -> int:
     """Deletes what is no longer needed; returns how many subscriptions.
 
-    That is: what was never confirmed, what was left more than a day ago, letters and reports that no limit counts
+    That is: what was never confirmed, what was left more than a day ago, emails and reports that no limit counts
     any more.
     """
     moment = now()
     with transaction(engine) as session:
-        session.execute(delete(EmailConfirmation).where(col(EmailConfirmation.created_at) < moment - kept_for()))
+        session.execute(delete(EmailConfirmation).where(col(EmailConfirmation.created_at) < moment - retention()))
         session.execute(delete(EmailBounce).where(col(EmailBounce.at) < moment - timedelta(days=30)))
         asked = set(session.scalars(select(col(EmailConfirmation.subscription_id))))
         query = select(Subscription).where(
             col(Subscription.channel) == "email",
             (col(Subscription.confirmed).is_(False)) | (col(Subscription.paused_because) == UNSUBSCRIBED),
         )
-        over = [row for row in session.scalars(query) if _over(row, asked, moment)]
+        over = [row for row in session.scalars(query) if _is_expired(row, asked, moment)]
         for row in over:
-            remove_it(session, row)
+            remove_subscription(session, row)
         session.flush()
         _drop_targets(session, {row.target_id for row in over})
         return len(over)
 
 
-def _over(subscription: Subscription, asked: set[str], moment: datetime) -> bool:
+def _is_expired(subscription: Subscription, asked: set[str], moment: datetime) -> bool:
     if subscription.id in asked:
-        return False  # a letter that would bring it back may still be answered
-    left = left_at(subscription)
-    return not subscription.confirmed if left is None else left < moment - UNDONE_WITHIN
+        return False  # an email that would bring it back may still be answered
+    left = unsubscribed_at(subscription)
+    return not subscription.confirmed if left is None else left < moment - UNDO_WINDOW
 
 
-def exported(session: Session, address: str) -> dict[str, object]:
+def export_personal_data(session: Session, address: str) -> dict[str, object]:
     """Everything that is kept about an address."""
     keys = ("id", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because", "created_by")
-    letters = select(EmailConfirmation).where(col(EmailConfirmation.address) == address)
+    emails = select(EmailConfirmation).where(col(EmailConfirmation.address) == address)
     bounces = select(EmailBounce).where(col(EmailBounce.address) == address)
     found = session.get(Suppression, address)
-    mine = of_address(session, address)
+    mine = subscriptions_of(session, address)
     told = (
         select(Delivery, col(Release.repo_id))
         .join(Release, col(Release.id) == col(Delivery.release_id))
@@ -248,7 +251,7 @@ def exported(session: Session, address: str) -> dict[str, object]:
             for row, repo_id in session.execute(told)
         ],
         "confirmation_letters": [
-            {"asked_at": iso(row.created_at), "sent_at": iso(row.sent_at)} for row in session.scalars(letters)
+            {"asked_at": iso(row.created_at), "sent_at": iso(row.sent_at)} for row in session.scalars(emails)
         ],
         "bounces": [
             {"kind": row.kind, "status": row.status, "says": row.message, "at": iso(row.at)}

@@ -9,14 +9,14 @@ import ssl
 import threading
 import time
 
-from monitor.channels.email.refusals import judge
+from monitor.channels.email.refusals import classify_refusal
 from monitor.channels.email.servers import Server
 from monitor.channels.formatting import plain
 from monitor.notify.message import SendError
 
-PATIENCE = 25.0
-"""Seconds for one letter, connection and all: less than what a worker's lease leaves it."""
-IDLE = 60.0
+SEND_TIMEOUT_SECONDS = 25.0
+"""Seconds for one email, connection and all: less than what a worker's lease leaves it."""
+MAX_IDLE_SECONDS = 60.0
 """Seconds after which a connection is taken to be gone."""
 
 
@@ -25,42 +25,42 @@ class RefusedError(SendError):
 
     def __init__(self, stage: str, code: int, text: str) -> None:
         # Up to MAIL FROM it is about us (our login, our sender), which says nothing about the reader.
-        permanent = code >= 500 and stage in {"RCPT TO", "DATA", "letter"}
+        permanent = code >= 500 and stage in {"RCPT TO", "DATA", "message"}
         super().__init__(f"{stage} refused: {code} {text}"[:400], permanent=permanent)
         self.code = code
-        self.about = judge("", f"{code} {text}") if permanent and stage == "RCPT TO" else None
+        self.about = classify_refusal("", f"{code} {text}") if permanent and stage == "RCPT TO" else None
 
 
-class _StaleError(Exception):
+class _ConnectionLostError(Exception):
     """The connection was gone before the server had taken anything."""
 
 
-class Post:
-    """Hands letters to a relay. Threads share it, each with a connection of its own."""
+class SmtpClient:
+    """Hands emails to a relay. Threads share it, each with a connection of its own."""
 
     def __init__(self, relay: Server, context: ssl.SSLContext | None = None) -> None:
         self.relay = relay
         self._context = context
         self._local = threading.local()
 
-    def send(self, sender: str, recipient: str, letter: bytes) -> None:
-        """Delivers one letter (CRLF lines) to the relay, or raises SendError; see :mod:`monitor.notify.outbox`."""
-        deadline = time.monotonic() + PATIENCE
-        kept = self._kept()
+    def send(self, sender: str, recipient: str, email: bytes) -> None:
+        """Delivers one email (CRLF lines) to the relay, or raises SendError; see :mod:`monitor.notify.outbox`."""
+        deadline = time.monotonic() + SEND_TIMEOUT_SECONDS
+        kept = self._reusable_connection()
         if kept is not None:
             try:
-                self._converse(kept, sender, recipient, letter, deadline)
+                self._send_on(kept, sender, recipient, email, deadline)
                 return
-            except _StaleError:
+            except _ConnectionLostError:
                 pass  # it was open for long, and nothing was taken: a new one, at once
         try:
-            self._converse(self._open(deadline), sender, recipient, letter, deadline)
-        except _StaleError as error:
-            raise SendError(f"{self.relay}: connection lost before the letter was taken: {error}") from error
+            self._send_on(self._open(deadline), sender, recipient, email, deadline)
+        except _ConnectionLostError as error:
+            raise SendError(f"{self.relay}: connection lost before the email was taken: {error}") from error
 
     def probe(self) -> str:
         """Connects, logs in and hangs up; returns what was agreed, or raises SendError."""
-        smtp = self._open(time.monotonic() + PATIENCE)
+        smtp = self._open(time.monotonic() + SEND_TIMEOUT_SECONDS)
         version = getattr(smtp.sock, "version", lambda: None)()
         self.close()
         login = f", as {self.relay.user}" if self.relay.user else ""
@@ -76,7 +76,7 @@ class Post:
             except OSError:
                 return
 
-    def _kept(self) -> smtplib.SMTP | None:
+    def _reusable_connection(self) -> smtplib.SMTP | None:
         """This thread's connection, if it may still be good."""
         smtp: smtplib.SMTP | None = getattr(self._local, "smtp", None)
         if smtp is None:
@@ -84,7 +84,7 @@ class Post:
         if self._local.pid != os.getpid():
             self._local.smtp = None  # a forked child must not speak on its parent's line
             return None
-        if time.monotonic() - self._local.used > IDLE:
+        if time.monotonic() - self._local.used > MAX_IDLE_SECONDS:
             self.close()
             return None
         return smtp
@@ -96,7 +96,7 @@ class Post:
             smtp = self._connect(deadline)
         except (OSError, UnicodeError) as error:
             # OSError: also everything of smtplib and of ssl.
-            raise SendError(f"{relay}: {_why(error)}") from error
+            raise SendError(f"{relay}: {_error_text(error)}") from error
         self._local.smtp, self._local.pid, self._local.used = smtp, os.getpid(), time.monotonic()
         return smtp
 
@@ -122,19 +122,19 @@ class Post:
             raise
         return smtp
 
-    def _converse(self, smtp: smtplib.SMTP, sender: str, recipient: str, letter: bytes, deadline: float) -> None:
+    def _send_on(self, smtp: smtplib.SMTP, sender: str, recipient: str, email: bytes, deadline: float) -> None:
         try:
-            _dialogue(smtp, sender, recipient, letter, deadline)
+            _send_email(smtp, sender, recipient, email, deadline)
         except RefusedError as error:
-            self._tidy(smtp, error)
+            self._reset(smtp, error)
             raise
         except BaseException:
             self.close()
             raise
         self._local.used = time.monotonic()
 
-    def _tidy(self, smtp: smtplib.SMTP, error: RefusedError) -> None:
-        """Makes the connection fit for the next letter, or drops it."""
+    def _reset(self, smtp: smtplib.SMTP, error: RefusedError) -> None:
+        """Makes the connection fit for the next email, or drops it."""
         try:
             if error.code == 421 or smtp.rset()[0] != 250:
                 self.close()
@@ -142,21 +142,21 @@ class Post:
             self.close()
 
 
-def _dialogue(smtp: smtplib.SMTP, sender: str, recipient: str, letter: bytes, deadline: float) -> None:
-    _envelope(smtp, sender, recipient, deadline)
+def _send_email(smtp: smtplib.SMTP, sender: str, recipient: str, email: bytes, deadline: float) -> None:
+    _send_envelope(smtp, sender, recipient, deadline)
     try:
-        _hurry(smtp, deadline)
-        smtp.send(_dotted(letter))
+        _set_timeout(smtp, deadline)
+        smtp.send(_dot_stuffed(email))
         code, answer = smtp.getreply()
     except OSError as error:
-        # The final dot may have gone out: only a second letter with the same Message-ID is sure to arrive.
-        raise SendError(f"no answer to the letter: {_why(error)}", in_doubt=True) from error
+        # The final dot may have gone out: only a second email with the same Message-ID is sure to arrive.
+        raise SendError(f"no answer to the email: {_error_text(error)}", in_doubt=True) from error
     if not 200 <= code < 300:
-        raise RefusedError("letter", code, _text(answer))
+        raise RefusedError("message", code, _text(answer))
 
 
-def _envelope(smtp: smtplib.SMTP, sender: str, recipient: str, deadline: float) -> None:
-    """Everything before the letter, in one packet where the server can (RFC 2920): one wait instead of three."""
+def _send_envelope(smtp: smtplib.SMTP, sender: str, recipient: str, deadline: float) -> None:
+    """Everything before the email, in one packet where the server can (RFC 2920): one wait instead of three."""
     commands = (
         ("MAIL FROM", f"MAIL FROM:<{sender}>", (250,)),
         ("RCPT TO", f"RCPT TO:<{recipient}>", (250, 251)),
@@ -166,39 +166,39 @@ def _envelope(smtp: smtplib.SMTP, sender: str, recipient: str, deadline: float) 
     refused: RefusedError | None = None
     code = 0
     try:
-        _hurry(smtp, deadline)
+        _set_timeout(smtp, deadline)
         if together:
             smtp.send("".join(f"{line}\r\n" for _, line, _ in commands))
         for stage, line, wanted in commands:
             if not together:
                 smtp.putcmd(line)
-            _hurry(smtp, deadline)
+            _set_timeout(smtp, deadline)
             code, answer = smtp.getreply()
             if code == 421 and stage == "MAIL FROM":
-                raise _StaleError("the server closes the connection")
+                raise _ConnectionLostError("the server closes the connection")
             if code not in wanted and refused is None:
                 refused = RefusedError(stage, code, _text(answer))
                 if not together:
                     break
         if refused is not None and code == 354:
-            smtp.send(".\r\n")  # it wants a letter, for nobody
+            smtp.send(".\r\n")  # it wants an email, for nobody
             smtp.getreply()
     except OSError as error:
         if refused is None:
-            raise _StaleError(_why(error)) from error
+            raise _ConnectionLostError(_error_text(error)) from error
     if refused is not None:
         raise refused
 
 
-def _hurry(smtp: smtplib.SMTP, deadline: float) -> None:
+def _set_timeout(smtp: smtplib.SMTP, deadline: float) -> None:
     if smtp.sock is None:
         raise smtplib.SMTPServerDisconnected("not connected")
     smtp.sock.settimeout(max(0.1, deadline - time.monotonic()))
 
 
-def _dotted(letter: bytes) -> bytes:
-    """The letter as DATA wants it: no line begins with a lone dot, and a dot ends it."""
-    stuffed = re.sub(rb"(?m)^\.", b"..", letter)
+def _dot_stuffed(email: bytes) -> bytes:
+    """The email as DATA wants it: no line begins with a lone dot, and a dot ends it."""
+    stuffed = re.sub(rb"(?m)^\.", b"..", email)
     return stuffed + (b"" if stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 
@@ -207,7 +207,7 @@ def _text(answer: bytes | str) -> str:
     return plain(" ".join(text.split()))
 
 
-def _why(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return f"login refused: {error.smtp_code} {_text(error.smtp_error)}; see MONITOR_SMTP_URL"
     if isinstance(error, smtplib.SMTPResponseException):

@@ -14,12 +14,12 @@ from monitor.db.upsert import insert_or_ignore
 from monitor.models import Delivery, DeliveryState, Subscription, Suppression
 from monitor.notify.subscriptions import pause
 
-STALE = 10.0
+MAX_CACHE_SECONDS = 10.0
 """Seconds after which the list of suppressed addresses is read again, however long that takes."""
-EXPLAINED = {
-    "hard": "letters to this address cannot be delivered",
-    "soft": "letters to this address were refused again and again",
-    "complaint": "letters to this address were reported as unwanted",
+REASON_TEXTS = {
+    "hard": "emails to this address cannot be delivered",
+    "soft": "emails to this address were refused again and again",
+    "complaint": "emails to this address were reported as unwanted",
 }
 
 
@@ -28,12 +28,12 @@ def suppressed(session: Session, address: str) -> Suppression | None:
     return session.get(Suppression, address)
 
 
-class Blocklist:
-    """Why an address is not written to, asked for each letter: mostly answered from memory.
+class SuppressionList:
+    """The suppressed addresses, cached because each email checks them.
 
-    The list is read again so seldom that this takes a hundredth of the time, at the most once a second and at the least
-    every ``STALE`` seconds. What waits for an address is held by its suppression itself; one that was let go is never
-    refused.
+    The list is read again at most once a second and at least every ``MAX_CACHE_SECONDS``; in between, so rarely that
+    reading takes no more than a hundredth of the time. A stale list delays a suppression by that long, but an address
+    that is no longer suppressed is never refused: the reason is read from the database.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -41,40 +41,40 @@ class Blocklist:
         self._known: frozenset[str] = frozenset()
         self._good_until = 0.0
 
-    def why_not(self, address: str) -> str | None:
+    def suppression_reason(self, address: str) -> str | None:
         """The reason, for an address in canonical form; None where it is written to."""
         began = time.monotonic()
         if began >= self._good_until:
             with self._reading() as connection:
                 self._known = frozenset(connection.scalars(_ALL))
             took = time.monotonic() - began
-            self._good_until = began + min(max(1.0, 100 * took), STALE)
+            self._good_until = began + min(max(1.0, 100 * took), MAX_CACHE_SECONDS)
         if address not in self._known:
             return None
         with self._reading() as connection:
-            return connection.scalar(_WHY, {"address": address})
+            return connection.scalar(_REASON, {"address": address})
 
     def _reading(self) -> Connection:
         return self._engine.execution_options(reading=True).connect()
 
 
 _ALL = select(col(Suppression.address))
-_WHY = select(col(Suppression.reason)).where(col(Suppression.address) == bindparam("address"))
+_REASON = select(col(Suppression.reason)).where(col(Suppression.address) == bindparam("address"))
 
 
-def suppress(session: Session, address: str, why: str, says: str | None) -> None:
+def suppress(session: Session, address: str, reason: str, message: str | None) -> None:
     """Writes no more to an address: its subscriptions pause, what was waiting for them is dropped."""
-    row = {"address": address, "reason": why, "since": now(), "message": (says or "")[:500] or None}
+    row = {"address": address, "reason": reason, "since": now(), "message": (message or "")[:500] or None}
     session.execute(insert_or_ignore(session, Suppression), row)
-    for subscription in of_address(session, address):
+    for subscription in subscriptions_of(session, address):
         if not subscription.paused:
-            pause(subscription, f"suppressed: {EXPLAINED[why]}")
+            pause(subscription, f"suppressed: {REASON_TEXTS[reason]}")
             session.add(subscription)
-        hold(session, subscription.id, f"suppressed: {why}")
+        hold_deliveries(session, subscription.id, f"suppressed: {reason}")
 
 
-def lift(session: Session, address: str, signed_at: datetime) -> None:
-    """Writes to an address again, if the letter that its reader confirmed is newer than the suppression."""
+def unsuppress(session: Session, address: str, signed_at: datetime) -> None:
+    """Writes to an address again, if the email that its reader confirmed is newer than the suppression."""
     found = suppressed(session, address)
     # A token knows its second, no finer.
     if found is not None and found.since < signed_at + timedelta(seconds=1):
@@ -82,7 +82,7 @@ def lift(session: Session, address: str, signed_at: datetime) -> None:
         session.flush()
 
 
-def of_address(session: Session, address: str) -> list[Subscription]:
+def subscriptions_of(session: Session, address: str) -> list[Subscription]:
     """Every mail subscription of an address, oldest first, however an operator wrote it."""
     query = select(Subscription).where(
         col(Subscription.channel) == "email", func.lower(col(Subscription.target)) == address
@@ -90,15 +90,15 @@ def of_address(session: Session, address: str) -> list[Subscription]:
     return list(session.scalars(query.order_by(col(Subscription.created_at), col(Subscription.id))))
 
 
-def hold(session: Session, subscription_id: str, why: str) -> None:
-    """Keeps back what waits for a subscription, under a word by which :func:`let_go` finds it."""
+def hold_deliveries(session: Session, subscription_id: str, reason: str) -> None:
+    """Keeps back what waits for a subscription, under a word by which :func:`release_held_deliveries` finds it."""
     waiting = update(Delivery).where(
         col(Delivery.subscription_id) == subscription_id, col(Delivery.state) == str(DeliveryState.PENDING)
     )
-    session.execute(waiting.values(state=str(DeliveryState.DEAD), error=why))
+    session.execute(waiting.values(state=str(DeliveryState.DEAD), error=reason))
 
 
-def postpone(session: Session, subscription: Subscription) -> None:
+def postpone_deliveries(session: Session, subscription: Subscription) -> None:
     """Lets what waits for a digest wait for the next one of a subscription whose digest was changed."""
     waiting = update(Delivery).where(
         col(Delivery.subscription_id) == subscription.id,
@@ -108,10 +108,10 @@ def postpone(session: Session, subscription: Subscription) -> None:
     session.execute(waiting.values(due_at=subscription.digest_due_at or now()))
 
 
-def let_go(session: Session, subscription_id: str, why: str) -> None:
-    """Sends what was kept back under this word after all, unless a message for another subscription told it."""
+def release_held_deliveries(session: Session, subscription_id: str, reason: str) -> None:
+    """Sends what was kept back under this word after all, unless a message for another subscription delivered it."""
     twin = aliased(Delivery)
-    told = select(col(twin.id)).where(
+    delivered = select(col(twin.id)).where(
         col(twin.target_id) == col(Delivery.target_id),
         col(twin.release_id) == col(Delivery.release_id),
         col(twin.event) == col(Delivery.event),
@@ -120,8 +120,8 @@ def let_go(session: Session, subscription_id: str, why: str) -> None:
     held = update(Delivery).where(
         col(Delivery.subscription_id) == subscription_id,
         col(Delivery.state) == str(DeliveryState.DEAD),
-        col(Delivery.error) == why,
-        ~told.exists(),
+        col(Delivery.error) == reason,
+        ~delivered.exists(),
     )
     session.execute(
         held.values(state=str(DeliveryState.PENDING), error=None), execution_options={"synchronize_session": False}

@@ -21,7 +21,7 @@ class Purpose(StrEnum):
     UNDO = "undo"
 
 
-LASTS: dict[Purpose, timedelta | None] = {
+TOKEN_LIFETIMES: dict[Purpose, timedelta | None] = {
     Purpose.CONFIRM: timedelta(hours=48),
     Purpose.PREFERENCES: timedelta(days=180),
     Purpose.UNSUBSCRIBE: None,
@@ -30,7 +30,7 @@ LASTS: dict[Purpose, timedelta | None] = {
 """How long each lasts; None: for ever."""
 
 _TAG = re.compile(r"([0-9a-f]{1,32})-([0-9a-f]{20})")
-_LONGEST = 500
+_MAX_TOKEN_CHARS = 500
 
 
 class TokenError(ValueError):
@@ -63,9 +63,9 @@ class Tokens:
 
     def read(self, purpose: Purpose, token: str) -> Claim:
         """What a token says; raises TokenError where it is forged, expired, or made for something else."""
-        lasts = LASTS[purpose]
+        lasts = TOKEN_LIFETIMES[purpose]
         age = None if lasts is None else int(lasts.total_seconds())
-        if len(token) > _LONGEST:
+        if len(token) > _MAX_TOKEN_CHARS:
             raise TokenError("no token of ours is as long")
         try:
             subscription_id, signed_at = self._signers[purpose].unsign(token, max_age=age, return_timestamp=True)

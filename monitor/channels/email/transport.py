@@ -13,12 +13,12 @@ from sqlmodel import Session
 from monitor.channels.base import EVERY_TARGET, Channel
 from monitor.channels.email import bounce_policy
 from monitor.channels.email.addresses import AddressError, Sender, canonical
-from monitor.channels.email.rate import Rate
-from monitor.channels.email.renderer import Background, Letters
+from monitor.channels.email.rate_limiter import EmailRateLimiter
+from monitor.channels.email.renderer import EmailRenderer, MessageContext
 from monitor.channels.email.servers import Server
 from monitor.channels.email.signing import Signer
-from monitor.channels.email.smtp_client import Post, RefusedError
-from monitor.channels.email.suppression import EXPLAINED, Blocklist
+from monitor.channels.email.smtp_client import RefusedError, SmtpClient
+from monitor.channels.email.suppression import REASON_TEXTS, SuppressionList
 from monitor.channels.email.tokens import Tokens
 from monitor.channels.message_context import changes_by_event, matches_by_day, outage_note
 from monitor.db.engine import now, reading, transaction
@@ -30,7 +30,7 @@ from monitor.settings import Settings, SettingsError
 
 
 class Email(Channel):
-    """Sends letters over SMTP. Raises SettingsError where the settings name no usable server or sender."""
+    """Sends emails over SMTP. Raises SettingsError where the settings name no usable server or sender."""
 
     name = "email"
     can_thread = True
@@ -38,16 +38,18 @@ class Email(Channel):
 
     def __init__(self, settings: Settings, engine: Engine, *, context: SSLContext | None = None) -> None:
         if settings.smtp_url is None:
-            raise SettingsError("MONITOR_SMTP_URL must be set to send letters")
+            raise SettingsError("MONITOR_SMTP_URL must be set to send emails")
         self._settings = settings
         self._engine = engine
-        self.post = Post(Server.of(settings.smtp_url.get_secret_value(), "MONITOR_SMTP_URL"), context)
-        self._blocklist = Blocklist(engine)
+        self.smtp_client = SmtpClient(
+            Server.from_url(settings.smtp_url.get_secret_value(), "MONITOR_SMTP_URL"), context
+        )
+        self._blocklist = SuppressionList(engine)
         tokens = Tokens(*settings.signing_keys())
-        sender = Sender.of(settings)
-        self.letters = Letters(sender, tokens, settings.public_url, self._lab_name)
-        self._signer = Signer.of(settings, sender.domain)
-        self._rate = Rate.of(settings)
+        sender = Sender.from_settings(settings)
+        self.renderer = EmailRenderer(sender, tokens, settings.public_url, self._lab_name)
+        self._signer = Signer.from_settings(settings, sender.domain)
+        self._rate_limiter = EmailRateLimiter.from_settings(settings)
 
     @classmethod
     def create(cls, settings: Settings, engine: Engine) -> Self | None:
@@ -56,26 +58,26 @@ class Email(Channel):
 
     @staticmethod
     def canonical_target(target: str) -> str:
-        return canonical(target, anywhere=True)
+        return canonical(target, allow_local=True)
 
     def send(self, message: Message) -> str:
-        """Sends a message's letter; returns its Message-ID, which is the same at every attempt."""
+        """Sends a message's email; returns its Message-ID, which is the same at every attempt."""
         address = recipient(message.target)
-        why = self._blocklist.why_not(address)
+        why = self._blocklist.suppression_reason(address)
         if why is not None:
-            raise SendError(f"suppressed: {EXPLAINED[why]}", permanent=True)
-        letter = self.letters.alert(message, address, self.background(message))
-        self._hand_over(self.letters.return_path(message.subscription.id), address, letter.raw)
-        return letter.message_id
+            raise SendError(f"suppressed: {REASON_TEXTS[why]}", permanent=True)
+        email = self.renderer.alert(message, address, self.message_context(message))
+        self._hand_over(self.renderer.return_path(message.subscription.id), address, email.raw)
+        return email.message_id
 
-    def background(self, message: Message) -> Background:
-        """What the letter of a message says beyond it."""
+    def message_context(self, message: Message) -> MessageContext:
+        """What the email of a message says beyond it."""
         at_once = message.subscription.digest == Digest.IMMEDIATE
         if at_once and len(message.items) == 1 and message.items[0].event == "release":
-            return Background()
+            return MessageContext()
         with reading(self._engine) as session:
             gap = outage_note(session, message.subscription)
-            return Background(changes_by_event(session, message), _week(session, message), gap)
+            return MessageContext(changes_by_event(session, message), _week(session, message), gap)
 
     def send_confirmation(self, subscription: Subscription, asked_at: datetime) -> None:
         """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that.
@@ -83,31 +85,33 @@ class Email(Channel):
         The email of one request has the same Message-ID at every attempt: it is made of when this was asked for.
         """
         address = recipient(subscription.target)
-        letter = self.letters.confirmation(subscription, asked_at, address)
-        self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
+        email = self.renderer.confirmation(subscription, asked_at, address)
+        self._hand_over(self.renderer.return_path(subscription.id), address, email.raw)
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
         """Writes a few sentences; the same notice has the same Message-ID."""
         address = recipient(subscription.target)
-        why = self._blocklist.why_not(address)
+        why = self._blocklist.suppression_reason(address)
         if why is not None:
-            raise SendError(f"suppressed: {EXPLAINED[why]}", permanent=True)
-        letter = self.letters.notice(subscription, title, text, key, address)
-        self._hand_over(self.letters.return_path(subscription.id), address, letter.raw)
-        return letter.message_id
+            raise SendError(f"suppressed: {REASON_TEXTS[why]}", permanent=True)
+        email = self.renderer.notice(subscription, title, text, key, address)
+        self._hand_over(self.renderer.return_path(subscription.id), address, email.raw)
+        return email.message_id
 
-    def _hand_over(self, sender: str, address: str, letter: bytes) -> None:
-        if self._rate is not None:
-            self._rate.take()
+    def _hand_over(self, sender: str, address: str, email: bytes) -> None:
+        if self._rate_limiter is not None:
+            self._rate_limiter.acquire()
         if self._signer is not None:
-            letter = self._signer.signed(letter)
+            email = self._signer.sign(email)
         try:
-            self.post.send(sender, address, letter)
+            self.smtp_client.send(sender, address, email)
         except RefusedError as error:
             if error.about is not None:
                 report = f"{address} {now():%Y-%m-%d} {error}".encode()
                 with transaction(self._engine) as session:
-                    bounce_policy.record(session, address, str(error.about), report, status=None, says=str(error))
+                    bounce_policy.record_bounce(
+                        session, address, str(error.about), report, status=None, message=str(error)
+                    )
             raise
 
     def _lab_name(self, lab: str) -> str | None:
@@ -122,7 +126,7 @@ class Email(Channel):
 def recipient(target: str) -> str:
     """The address of a target; one that cannot be is a permanent SendError."""
     try:
-        return canonical(target, anywhere=True)
+        return canonical(target, allow_local=True)
     except AddressError as error:
         raise SendError(f"no mail address: {error}", permanent=True) from None
 

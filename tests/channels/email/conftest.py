@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from monitor.channels.email import Email
 from monitor.settings import Settings
-from tests.channels.email.desk import Desk
+from tests.channels.email.email_test_env import Desk
 from tests.fakes.smtp import SmtpSink
 
 Make = Callable[[SmtpSink], Desk]
@@ -24,7 +24,7 @@ def desk_with(sqlite_engine: Engine, sqlite_url: str) -> Make:
         settings = Settings(
             database_url=sqlite_url,
             smtp_url=SecretStr(sink.url),
-            email_from="News of Models <news@letters.example>",
+            email_from="News of Models <news@alerts.example>",
             public_url="https://monitor.example",
             secret_key=SecretStr("a key for tests"),
             admin_token=SecretStr("admin"),

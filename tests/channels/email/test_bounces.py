@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from monitor.channels.email.mailbox import collect
-from monitor.channels.email.reports import Kind, read
+from monitor.channels.email.reports import Kind, parse_report
 from monitor.db.engine import reading, transaction
 from monitor.models import EmailBounce, Subscription, Suppression
 from monitor.notify.message import Message, SendError
-from tests.channels.email.desk import READER, Desk
+from tests.channels.email.email_test_env import READER, Desk
 from tests.channels.room import message_of, release
 from tests.fakes.hub import until
 from tests.fakes.imap import ImapServer
@@ -51,9 +51,9 @@ def dsn(
 
 
 def arf(original: bytes, kind: str = "abuse") -> bytes:
-    """A complaint, with the letter that it is about."""
+    """A complaint, with the email that it is about."""
     return (
-        "From: fbl@provider.example\r\nTo: fbl@letters.example\r\nSubject: FW: letter\r\nMIME-Version: 1.0\r\n"
+        "From: fbl@provider.example\r\nTo: fbl@alerts.example\r\nSubject: FW: email\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/report; report-type="feedback-report"; boundary="B"\r\n\r\n'
         "--B\r\nContent-Type: text/plain\r\n\r\nThis is an abuse report.\r\n\r\n"
         "--B\r\nContent-Type: message/feedback-report\r\n\r\n"
@@ -62,11 +62,11 @@ def arf(original: bytes, kind: str = "abuse") -> bytes:
     ).encode() + (original + b"\r\n--B--\r\n")
 
 
-def letter(desk: Desk) -> Received:
-    """A letter that went out, to a subscriber made for it."""
+def email(desk: Desk) -> Received:
+    """An email that went out, to a subscriber made for it."""
     ident = desk.subscriber()
     desk.email.send(message_of(desk.subscription(ident), release()))
-    return desk.sink.letters[-1]
+    return desk.sink.emails[-1]
 
 
 def report(desk: Desk, raw: bytes) -> str:
@@ -81,13 +81,13 @@ def suppression(desk: Desk) -> Suppression | None:
         return session.get(Suppression, READER)
 
 
-def test_a_hard_bounce_ends_the_letters_at_once(desk: Desk) -> None:
-    sent = letter(desk)
+def test_a_hard_bounce_ends_the_emails_at_once(desk: Desk) -> None:
+    sent = email(desk)
     desk.news(release("waiting"))
     assert report(desk, dsn(sent.sender)) == "suppressed"
     found = suppression(desk)
     assert found is not None and found.reason == "hard" and "no such user" in (found.message or "")
-    assert desk.deliver() == 0 and len(desk.sink.letters) == 1
+    assert desk.deliver() == 0 and len(desk.sink.emails) == 1
     row = desk.subscriptions()[0]
     assert row.paused and "cannot be delivered" in (row.paused_because or "")
     until(lambda: refused(desk, message_of(row, release())), 20, "the list of suppressed addresses to be read again")
@@ -102,12 +102,12 @@ def refused(desk: Desk, message: Message) -> bool:
 
 
 def test_capitals_in_the_return_path_do_not_matter(desk: Desk) -> None:
-    assert report(desk, dsn(letter(desk).sender.upper())) == "suppressed"
+    assert report(desk, dsn(email(desk).sender.upper())) == "suppressed"
 
 
 @pytest.mark.parametrize("status", ["4.2.1", "5.2.2", "4.4.7", "5.3.4"])
 def test_soft_bounces_on_the_fifth_day_within_thirty_end_them(status: str, desk: Desk) -> None:
-    sent = letter(desk)
+    sent = email(desk)
     done = []
     for number in (0, 1, 2, 3, 4, 5):
         done.append(report(desk, dsn(sent.sender, status, original=f"X-Number: {number}".encode())))
@@ -129,7 +129,7 @@ def pass_days(desk: Desk, days: int) -> None:
 
 
 def test_a_mailbox_that_is_full_for_an_hour_of_many_releases_ends_nothing(desk: Desk) -> None:
-    sent = letter(desk)
+    sent = email(desk)
     for number in range(30):
         raw = dsn(sent.sender, "5.0.0", original=f"X-Number: {number}".encode(), reply="552 Quota exceeded")
         assert report(desk, raw) == "counted"
@@ -138,7 +138,7 @@ def test_a_mailbox_that_is_full_for_an_hour_of_many_releases_ends_nothing(desk: 
 
 @pytest.mark.parametrize("status", ["5.1.7", "5.1.8", "5.5.0", "5.5.4", "5.6.0", "5.7.1", "5.7.26"])
 def test_what_is_about_the_sender_ends_no_readers_emails_however_long(status: str, desk: Desk) -> None:
-    sent = letter(desk)
+    sent = email(desk)
     for number in range(12):
         raw = dsn(sent.sender, status, original=f"X-Number: {number}".encode(), reply=f"550 {status} not from you")
         assert report(desk, raw) == "counted"
@@ -148,19 +148,19 @@ def test_what_is_about_the_sender_ends_no_readers_emails_however_long(status: st
 
 def test_postfix_s_general_status_of_a_full_mailbox_is_soft_by_its_text(desk: Desk) -> None:
     raw = (DATA / "bounce-general-status-quota.eml").read_bytes()
-    assert read(raw).kind is Kind.SOFT
-    assert report(desk, raw.replace(b"bounce@letters.example", letter(desk).sender.encode())) == "counted"
+    assert parse_report(raw).kind is Kind.SOFT
+    assert report(desk, raw.replace(b"bounce@alerts.example", email(desk).sender.encode())) == "counted"
     assert suppression(desk) is None
 
 
 def test_one_dead_mailbox_of_several_that_a_reader_forwards_to_is_not_the_reader(desk: Desk) -> None:
     group = "\r\n\r\nFinal-Recipient: rfc822; other@example.net\r\nAction: failed\r\nStatus: 4.4.7\r\n"
-    raw = dsn(letter(desk).sender, reply=f"550 5.1.1 no such user{group}")
+    raw = dsn(email(desk).sender, reply=f"550 5.1.1 no such user{group}")
     assert report(desk, raw) == "counted"
 
 
 def test_the_same_report_counts_once(desk: Desk) -> None:
-    raw = dsn(letter(desk).sender, "4.2.2")
+    raw = dsn(email(desk).sender, "4.2.2")
     assert report(desk, raw) == "counted"
     assert [report(desk, raw) for _ in range(9)] == ["ignored"] * 9
     assert desk.rows(EmailBounce) == 1 and suppression(desk) is None
@@ -168,11 +168,11 @@ def test_the_same_report_counts_once(desk: Desk) -> None:
 
 @pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
 def test_what_did_not_fail_is_no_bounce(action: str, desk: Desk) -> None:
-    assert report(desk, dsn(letter(desk).sender, "4.0.0", action)) == "ignored"
+    assert report(desk, dsn(email(desk).sender, "4.0.0", action)) == "ignored"
 
 
-def test_a_complaint_ends_them_by_the_letter_that_it_returns(desk: Desk) -> None:
-    sent = letter(desk)
+def test_a_complaint_ends_them_by_the_email_that_it_returns(desk: Desk) -> None:
+    sent = email(desk)
     returned = b"Return-Path: <" + sent.sender.encode() + b">\r\n" + sent.raw
     assert report(desk, arf(returned)) == "suppressed"
     found = suppression(desk)
@@ -180,21 +180,21 @@ def test_a_complaint_ends_them_by_the_letter_that_it_returns(desk: Desk) -> None
 
 
 def test_a_complaint_without_a_return_path_is_known_by_its_message_id(desk: Desk) -> None:
-    assert report(desk, arf(letter(desk).raw)) == "suppressed"
+    assert report(desk, arf(email(desk).raw)) == "suppressed"
 
 
 def test_a_confirmation_that_is_complained_about_ends_them_too(desk: Desk) -> None:
     assert desk.sign_up().status_code == 202
     desk.confirmations()
-    assert report(desk, arf(desk.sink.letters[-1].raw)) == "suppressed"
+    assert report(desk, arf(desk.sink.emails[-1].raw)) == "suppressed"
 
 
 def test_not_spam_is_no_complaint(desk: Desk) -> None:
-    assert report(desk, arf(letter(desk).raw, "not-spam")) == "ignored"
+    assert report(desk, arf(email(desk).raw, "not-spam")) == "ignored"
 
 
-def test_a_letter_to_the_unsubscribe_address_unsubscribes(desk: Desk) -> None:
-    header = letter(desk).message["List-Unsubscribe"]
+def test_an_email_to_the_unsubscribe_address_unsubscribes(desk: Desk) -> None:
+    header = email(desk).message["List-Unsubscribe"]
     address = header.partition("<mailto:")[2].partition("?")[0]
     raw = f"From: {READER}\r\nTo: {address}\r\nSubject: unsubscribe\r\n\r\n".encode()
     assert report(desk, raw) == "unsubscribed"
@@ -208,7 +208,7 @@ FORGED = ("as it is", "forged tag", "forged Message-ID", "tag of an unsubscribe 
 @pytest.mark.parametrize("how", FORGED)
 @pytest.mark.parametrize("way", ["webhook", "mailbox"])
 def test_a_report_without_a_mark_that_we_signed_is_ignored(way: str, kind: str, how: str, desk: Desk) -> None:
-    sent = letter(desk)
+    sent = email(desk)
     raw = forged(sent, kind, how)
     if way == "webhook":
         assert report(desk, raw) == "ignored"
@@ -226,16 +226,16 @@ def forged(sent: Received, kind: str, how: str) -> bytes:
     if how == "forged Message-ID":
         returned = f"Message-ID: {altered(ident)}\r\nTo: {READER}\r\n\r\nText\r\n".encode()
     else:
-        returned = f"Message-ID: <1@letters.example>\r\nTo: {READER}\r\nIn-Reply-To: {ident}\r\n\r\nText\r\n".encode()
+        returned = f"Message-ID: <1@alerts.example>\r\nTo: {READER}\r\nIn-Reply-To: {ident}\r\n\r\nText\r\n".encode()
     tag = sent.sender.partition("+")[2]
     to = {
         "forged tag": altered(sent.sender),
         "tag of an unsubscribe address": f"unsubscribe+{tag}",
         "no mark, sender's own words": READER,
-    }.get(how, "bounce@letters.example")
+    }.get(how, "bounce@alerts.example")
     if kind == "hard":
         return dsn(to, original=returned)
-    return arf(returned).replace(b"fbl@letters.example", to.encode())
+    return arf(returned).replace(b"fbl@alerts.example", to.encode())
 
 
 def altered(address: str) -> str:
@@ -245,20 +245,20 @@ def altered(address: str) -> str:
 
 
 def test_a_hard_bounce_that_lost_its_return_path_is_known_by_the_message_id_that_it_returns(desk: Desk) -> None:
-    ident = letter(desk).message["Message-ID"].encode()
-    assert report(desk, dsn("postmaster@letters.example", original=b"Message-ID:\r\n " + ident)) == "suppressed"
+    ident = email(desk).message["Message-ID"].encode()
+    assert report(desk, dsn("postmaster@alerts.example", original=b"Message-ID:\r\n " + ident)) == "suppressed"
 
 
 def test_a_tag_decides_whom_it_is_about_not_what_the_report_claims(desk: Desk) -> None:
     desk.subscriber(address="victim@example.org")
-    assert report(desk, dsn(letter(desk).sender, who="victim@example.org")) == "suppressed"
+    assert report(desk, dsn(email(desk).sender, who="victim@example.org")) == "suppressed"
     assert suppression(desk) is not None
     with reading(desk.engine) as session:
         assert session.get(Suppression, "victim@example.org") is None
 
 
 def test_only_the_administrator_reports(desk: Desk) -> None:
-    raw = dsn(letter(desk).sender)
+    raw = dsn(email(desk).sender)
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "admin"}):
         assert desk.client.post("/hooks/email/bounce", content=raw, headers=headers).status_code == 401
     desk.settings = desk.settings.model_copy(update={"admin_token": None})
@@ -274,21 +274,21 @@ def test_a_report_beyond_measure_is_refused(desk: Desk) -> None:
 
 @given(st.binary(max_size=400))
 def test_no_bytes_from_outside_break_the_reader(raw: bytes) -> None:
-    assert read(raw).kind in {Kind.NOTHING, Kind.UNSUBSCRIBE}
+    assert parse_report(raw).kind in {Kind.NOTHING, Kind.UNSUBSCRIBE}
 
 
 @given(st.data())
 def test_no_damage_to_a_report_breaks_the_reader(data: st.DataObject) -> None:
-    raw = bytearray(dsn("bounce+0123456789ab-00000000000000000000@letters.example", original=b"A: b\r\n\r\nc"))
+    raw = bytearray(dsn("bounce+0123456789ab-00000000000000000000@alerts.example", original=b"A: b\r\n\r\nc"))
     for _ in range(data.draw(st.integers(1, 20))):
         place = data.draw(st.integers(0, len(raw) - 1))
         raw[place] = data.draw(st.integers(0, 255))
-    assert read(bytes(raw)).kind in set(Kind)
+    assert parse_report(bytes(raw)).kind in set(Kind)
 
 
-def test_a_plain_letter_says_nothing(desk: Desk) -> None:
-    letter(desk)
-    raw = b"From: a@example.org\r\nTo: news@letters.example\r\nSubject: hello\r\n\r\nI am away.\r\n"
+def test_a_plain_email_says_nothing(desk: Desk) -> None:
+    email(desk)
+    raw = b"From: a@example.org\r\nTo: news@alerts.example\r\nSubject: hello\r\n\r\nI am away.\r\n"
     assert message_from_bytes(raw, policy=default)["Subject"] == "hello"
     assert report(desk, raw) == "ignored"
     assert desk.rows(Subscription) == 1 and desk.rows(EmailBounce) == 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from monitor.enums import Digest
 from monitor.models import Subscription
 from monitor.notify.subscriptions import next_digest
-from tests.channels.email.desk import Desk, texts
+from tests.channels.email.email_test_env import Desk, texts
 from tests.channels.room import release
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -22,10 +22,10 @@ HOUR = timedelta(hours=1)
 
 
 def names(desk: Desk) -> list[list[str]]:
-    """The releases of each letter at the sink."""
+    """The releases of each email at the sink."""
     found = []
-    for letter in desk.sink.letters:
-        text = texts(letter.message)[0]
+    for email in desk.sink.emails:
+        text = texts(email.message)[0]
         found.append([word.rpartition("/")[2] for word in text.split() if "huggingface.co/Qwen/m-" in word])
     return found
 
@@ -49,7 +49,7 @@ def test_the_day_on_which_the_clocks_change_has_one_digest(begin: datetime, desk
     assert told and set(told.values()) == {1}
 
 
-def test_what_was_missed_is_caught_up_in_one_letter(desk: Desk) -> None:
+def test_what_was_missed_is_caught_up_in_one_email(desk: Desk) -> None:
     with time_machine.travel(datetime(2026, 5, 4, 12, tzinfo=UTC), tick=False) as clock:
         desk.subscriber(digest=Digest.DAILY)
         for day in range(3):
@@ -63,7 +63,7 @@ def test_what_was_missed_is_caught_up_in_one_letter(desk: Desk) -> None:
     assert [sorted(some) for some in names(desk)] == [["m-0", "m-1", "m-2"]]
 
 
-def test_a_day_without_news_has_no_letter(desk: Desk) -> None:
+def test_a_day_without_news_has_no_email(desk: Desk) -> None:
     with time_machine.travel(datetime(2026, 5, 4, 12, tzinfo=UTC), tick=False) as clock:
         desk.subscriber("origin:CN", digest=Digest.DAILY)
         desk.news(release("m-0"))

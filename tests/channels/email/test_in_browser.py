@@ -1,4 +1,4 @@
-"""In headless Chromium: the whole path from signing up to leaving, and what letters look like.
+"""In headless Chromium: the whole path from signing up to leaving, and what emails look like.
 
 The pictures in ``docs/images/email/`` are made here, when it is named: ``PICTURES=docs/images/email pytest …``.
 """
@@ -24,8 +24,8 @@ from monitor.models import Release
 from monitor.service import Service
 from tests import servers
 from tests.channels.email.conftest import Make
-from tests.channels.email.desk import READER, Desk, texts
-from tests.channels.email.test_letters import check, read
+from tests.channels.email.email_test_env import READER, Desk, texts
+from tests.channels.email.test_renderer import check, read
 from tests.channels.room import release
 from tests.fakes.smtp import Received, SmtpSink
 from tests.servers import free_port
@@ -50,7 +50,7 @@ def browser(one_browser: Browser) -> Browser:
 
 @pytest.fixture
 def served(desk_with: Make, sink: SmtpSink) -> Iterator[Desk]:
-    """A desk whose pages a browser can open, at the address that its letters name."""
+    """A desk whose pages a browser can open, at the address that its emails name."""
     desk = desk_with(sink)
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -90,8 +90,8 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
     browser.says("h1", "Look into your mailbox")
 
     assert served.confirmations() == 1
-    letter = served.sink.to(READER)[-1]
-    (link,) = {link for link in read(texts(letter.message)[1]).links if "/confirm/" in link}
+    email = served.sink.to(READER)[-1]
+    (link,) = {link for link in read(texts(email.message)[1]).links if "/confirm/" in link}
     browser.open(link)
     assert "origin:CN" in browser.find(".quote").text and not served.subscriptions()[0].confirmed
     served.news(release("too-early"))
@@ -123,7 +123,7 @@ def test_the_preference_page_can_be_read_and_used(served: Desk, browser: Browser
     served.news(release())
     served.deliver()
     # One for each of the two filters that the email names; both lead to the page of all.
-    link = next(link for link in read(texts(served.sink.letters[0].message)[1]).links if "/preferences/" in link)
+    link = next(link for link in read(texts(served.sink.emails[0].message)[1]).links if "/preferences/" in link)
     browser.open(link)
     browser.find("button[value=pause]").click()
     browser.says("[role=status]", "Paused")
@@ -137,7 +137,7 @@ def test_the_preference_page_can_be_read_and_used(served: Desk, browser: Browser
             assert browser.violations() == []
 
 
-# --- letters ----------------------------------------------------------------------------------------------
+# --- emails ----------------------------------------------------------------------------------------------
 
 
 def _one(desk: Desk) -> None:
@@ -173,10 +173,10 @@ def _confirmation(desk: Desk) -> None:
 LETTERS: dict[str, Callable[[Desk], None]] = {"release": _one, "digest": _digest, "confirmation": _confirmation}
 
 
-def shown(letter: Received) -> str:
-    """The HTML of a letter, its picture in place, as a mail program would show it."""
-    html = texts(letter.message)[1]
-    for part in letter.message.walk():
+def shown(email: Received) -> str:
+    """The HTML of an email, its picture in place, as a mail program would show it."""
+    html = texts(email.message)[1]
+    for part in email.message.walk():
         if part.get_content_type() == "image/png":
             data = base64.b64encode(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]
             html = html.replace(f"cid:{part['Content-ID'].strip('<>')}", f"data:image/png;base64,{data}")
@@ -193,15 +193,15 @@ def _overflow(browser: Browser) -> int:
 
 
 @pytest.mark.parametrize("name", list(LETTERS))
-def test_a_letter_can_be_read_on_narrow_and_dark_screens(
+def test_an_email_can_be_read_on_narrow_and_dark_screens(
     name: str, desk: Desk, browser: Browser, tmp_path: Path
 ) -> None:
     LETTERS[name](desk)
     desk.make_due()
     assert desk.deliver() + desk.confirmations() == 1
-    check(desk.sink.letters[0], confirmation=name == "confirmation")
-    file = tmp_path / "letter.html"
-    file.write_text(shown(desk.sink.letters[0]), "utf-8")
+    check(desk.sink.emails[0], confirmation=name == "confirmation")
+    file = tmp_path / "email.html"
+    file.write_text(shown(desk.sink.emails[0]), "utf-8")
     browser.open(file.as_uri())
     for dark in (False, True):
         browser.look(dark=dark)
@@ -213,5 +213,5 @@ def test_a_letter_can_be_read_on_narrow_and_dark_screens(
             assert links and all(link.is_displayed() for link in links)
     ground = "return getComputedStyle(document.querySelector('.paper')).backgroundColor"
     assert browser.driver.execute_script(ground) == "rgb(20, 23, 26)"
-    keep(browser, f"letter-{name}-dark", wide=360, dark=True)
-    keep(browser, f"letter-{name}", wide=660)
+    keep(browser, f"email-{name}-dark", wide=360, dark=True)
+    keep(browser, f"email-{name}", wide=660)

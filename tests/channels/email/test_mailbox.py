@@ -11,7 +11,7 @@ from monitor.channels.email.mailbox import MailboxError, collect, probe, server_
 from monitor.channels.email.servers import Server
 from monitor.models import EmailBounce, Suppression
 from monitor.settings import Settings, SettingsError
-from tests.channels.email.desk import READER, Desk
+from tests.channels.email.email_test_env import READER, Desk
 from tests.channels.email.test_bounces import dsn
 from tests.channels.room import message_of, release
 from tests.fakes.imap import ImapServer
@@ -31,18 +31,18 @@ def settings(desk: Desk, imap: ImapServer, **changes: str) -> Settings:
     return desk.settings.model_copy(update={"bounce_url": SecretStr(url)})
 
 
-def letter(desk: Desk, address: str = READER) -> Received:
+def email(desk: Desk, address: str = READER) -> Received:
     ident = desk.subscriber(address=address)
     desk.email.send(message_of(desk.subscription(ident), release()))
-    return desk.sink.letters[-1]
+    return desk.sink.emails[-1]
 
 
 def test_reports_and_farewells_are_acted_on_and_deleted_the_rest_is_left(desk: Desk, imap: ImapServer) -> None:
-    gone, leaving = letter(desk), letter(desk, "leaving@example.org")
+    gone, leaving = email(desk), email(desk, "leaving@example.org")
     farewell = leaving.message["List-Unsubscribe"].partition("<mailto:")[2].partition("?")[0]
     imap.add(dsn(gone.sender))
     imap.add(f"From: leaving@example.org\r\nTo: {farewell}\r\nSubject: unsubscribe\r\n\r\n".encode())
-    other = imap.add(b"From: a@example.org\r\nTo: news@letters.example\r\n\r\nHello\r\n")
+    other = imap.add(b"From: a@example.org\r\nTo: news@alerts.example\r\n\r\nHello\r\n")
     chosen = settings(desk, imap)
     assert probe(chosen).endswith("folder INBOX, 3 unread")
     assert collect(chosen, desk.engine) == {"suppressed": 1, "unsubscribed": 1, "ignored": 1}
@@ -51,15 +51,15 @@ def test_reports_and_farewells_are_acted_on_and_deleted_the_rest_is_left(desk: D
     assert all(row.paused for row in desk.subscriptions())
 
 
-def test_a_letter_that_left_under_the_key_before_still_bounces(desk: Desk, imap: ImapServer) -> None:
-    imap.add(dsn(letter(desk).sender))
+def test_an_email_that_left_under_the_key_before_still_bounces(desk: Desk, imap: ImapServer) -> None:
+    imap.add(dsn(email(desk).sender))
     rotated = settings(desk, imap).model_copy(update={"secret_key": SecretStr(f"next,{desk.settings.signing_key()}")})
     assert collect(rotated, desk.engine) == {"suppressed": 1}
 
 
 @pytest.mark.parametrize("command", ["LOGIN", "SELECT", "SEARCH", "FETCH", "STORE", "EXPUNGE"])
 def test_a_line_that_breaks_loses_nothing_and_counts_nothing_twice(command: str, desk: Desk, imap: ImapServer) -> None:
-    imap.add(dsn(letter(desk).sender, "4.2.2"))
+    imap.add(dsn(email(desk).sender, "4.2.2"))
     imap.break_at = command
     with pytest.raises(MailboxError, match=r"127\.0\.0\.1"):
         collect(settings(desk, imap), desk.engine)
@@ -69,7 +69,7 @@ def test_a_line_that_breaks_loses_nothing_and_counts_nothing_twice(command: str,
 
 
 def test_what_is_too_large_is_left_alone(desk: Desk, imap: ImapServer) -> None:
-    imap.add(dsn(letter(desk).sender, original=b"X" * 9_000_000))
+    imap.add(dsn(email(desk).sender, original=b"X" * 9_000_000))
     assert collect(settings(desk, imap), desk.engine) == {"ignored": 1}
     assert desk.rows(Suppression) == 0 and len(imap.messages) == 1
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from monitor.channels.email import tidy
+from monitor.channels.email import delete_expired
 from monitor.channels.email.tokens import Purpose
 from monitor.db.engine import now, transaction
 from monitor.enums import Digest
 from monitor.models import Delivery, EmailConfirmation, Subscription, Suppression, Target
 from monitor.notify.subscriptions import pause
-from tests.channels.email.desk import READER, Desk, path_in
+from tests.channels.email.email_test_env import READER, Desk, path_in
 from tests.channels.room import release
 
 ONE_CLICK = {"content": b"List-Unsubscribe=One-Click", "headers": {"content-type": "application/x-www-form-urlencoded"}}
@@ -39,16 +39,16 @@ def preferences_path(desk: Desk, ident: str) -> str:
         {"files": {"List-Unsubscribe": (None, "One-Click")}},
     ],
 )
-def test_one_post_ends_the_letters_without_a_session(request_of: dict[str, object], desk: Desk) -> None:
+def test_one_post_ends_the_emails_without_a_session(request_of: dict[str, object], desk: Desk) -> None:
     desk.subscriber()
     desk.news(release())
     desk.deliver()
-    header = desk.sink.letters[0].message["List-Unsubscribe"]
+    header = desk.sink.emails[0].message["List-Unsubscribe"]
     client = desk.visitor("198.51.100.7")
     answer = client.post(path_in(header, "unsubscribe"), follow_redirects=False, **request_of)  # type: ignore[arg-type]
     assert answer.status_code == 200 and "set-cookie" not in answer.headers
     desk.news(release("later"))
-    assert desk.deliver() == 0 and len(desk.sink.letters) == 1
+    assert desk.deliver() == 0 and len(desk.sink.emails) == 1
 
 
 def test_what_was_waiting_does_not_come_either_and_undo_brings_it(desk: Desk) -> None:
@@ -70,7 +70,7 @@ def test_undo_lasts_for_24_hours(desk: Desk) -> None:
     with time_machine.travel(now() + timedelta(hours=24, minutes=1)):
         answer = desk.client.post(undo)
         assert answer.status_code == 410 and "expired" in answer.text
-        assert tidy(desk.engine) == 1
+        assert delete_expired(desk.engine) == 1
         again = desk.client.post(leave_path(desk, ident))
         assert again.status_code == 200 and "not subscribed" in again.text
     assert desk.rows(Subscription) == desk.rows(Target) == 0
@@ -214,7 +214,7 @@ def test_what_the_operator_paused_stays_so(desk: Desk) -> None:
     assert answer.status_code == 422 and desk.subscription(ident).paused
 
 
-def test_another_can_be_added_without_another_letter(desk: Desk) -> None:
+def test_another_can_be_added_without_another_email(desk: Desk) -> None:
     ident = desk.subscriber()
     act(desk, ident, "add", filter="origin:FR", digest="daily", timezone="Europe/Paris", hour="6")
     added = next(row for row in desk.subscriptions() if row.id != ident)

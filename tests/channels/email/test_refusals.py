@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.channels.email.refusals import Refusal, judge
+from monitor.channels.email.refusals import Refusal, classify_refusal
 
 HARD = [
     (
@@ -53,7 +53,7 @@ SOFT = [
 ]
 SENDER = [
     ("5.1.7", "smtp; 550 5.1.7 bad sender address syntax"),
-    ("5.1.8", "smtp; 553 5.1.8 <bounce@letters.example>... domain of sender address does not exist"),
+    ("5.1.8", "smtp; 553 5.1.8 <bounce@alerts.example>... domain of sender address does not exist"),
     ("5.5.0", "smtp; 550 5.5.0 sender verify failed"),
     ("5.5.2", "smtp; 500 5.5.2 syntax error"),
     ("5.6.0", "smtp; 554 5.6.0 content refused"),
@@ -64,7 +64,7 @@ SENDER = [
     ("5.0.0", "smtp; 554 your IP is listed on a blocklist"),
     ("5.0.0", "smtp; 550 SPF check failed"),
     ("5.0.0", "smtp; 550 relay not permitted"),
-    ("5.1.0", "smtp; 550 5.1.0 <bounce@letters.example> sender rejected"),
+    ("5.1.0", "smtp; 550 5.1.0 <bounce@alerts.example> sender rejected"),
     ("", "550 message looks like spam"),
 ]
 CASES = [
@@ -76,15 +76,15 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "status", "reply"), CASES)
 def test_only_a_mailbox_that_does_not_exist_is_hard(kind: Refusal, status: str, reply: str) -> None:
-    assert judge(status, reply) is kind
+    assert classify_refusal(status, reply) is kind
 
 
 @given(st.text(max_size=300), st.text(max_size=3_000))
 def test_any_words_mean_something(status: str, reply: str) -> None:
-    assert judge(status, reply) in Refusal
+    assert classify_refusal(status, reply) in Refusal
 
 
 @pytest.mark.parametrize("unit", ["a@", "5.", "<", "5.1.1 ", "user ", "doesn't have a ", " ", "5.0.0 "])
 def test_a_hostile_reply_costs_no_more_than_its_first_words(unit: str) -> None:
     # Only the beginning is read: millions of characters mean what their beginning does.
-    assert judge("", unit * 1_000_000) is judge("", (unit * 1_000)[:1_000])
+    assert classify_refusal("", unit * 1_000_000) is classify_refusal("", (unit * 1_000)[:1_000])

@@ -14,13 +14,13 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor.channels.email import Email, check_dns
-from monitor.channels.email.rate import Rate
+from monitor.channels.email.rate_limiter import EmailRateLimiter
 from monitor.channels.email.signing import Signer
 from monitor.db.engine import now, reading
 from monitor.models import EmailConfirmation
 from monitor.notify.message import ChannelRateLimited
 from monitor.settings import SettingsError
-from tests.channels.email.desk import Desk
+from tests.channels.email.email_test_env import Desk
 from tests.channels.room import release
 from tests.fakes.dns import DnsServer
 
@@ -36,7 +36,7 @@ def key() -> bytes:
 
 
 def signing(desk: Desk, tmp_path: Path, key: bytes) -> Desk:
-    """The same desk, its letters signed."""
+    """The same desk, its emails signed."""
     path = tmp_path / "dkim.pem"
     path.write_bytes(key)
     desk.settings = desk.settings.model_copy(update={"dkim_key": path, "dkim_selector": "s2026"})
@@ -46,7 +46,7 @@ def signing(desk: Desk, tmp_path: Path, key: bytes) -> Desk:
 
 def verified(desk: Desk, raw: bytes) -> bool:
     """As a mailbox provider does it, the key from the DNS."""
-    signer = Signer.of(desk.settings, "letters.example")
+    signer = Signer.from_settings(desk.settings, "alerts.example")
     assert signer is not None
     name, record = signer.record
     answers = {f"{name}.".encode(): record.encode()}
@@ -56,16 +56,16 @@ def verified(desk: Desk, raw: bytes) -> bool:
 # --- DKIM -------------------------------------------------------------------------------------------------
 
 
-def test_each_letter_is_signed_with_all_that_one_click_needs(desk: Desk, tmp_path: Path, key: bytes) -> None:
+def test_each_email_is_signed_with_all_that_one_click_needs(desk: Desk, tmp_path: Path, key: bytes) -> None:
     signing(desk, tmp_path, key).subscriber()
     desk.sign_up("new@example.org")
     desk.news(release("模型-7B"))
     assert desk.deliver() == desk.confirmations() == 1
-    for letter in desk.sink.letters:
-        assert verified(desk, letter.raw)
-        assert not letter.message.defects
-    signature = "".join(desk.sink.letters[0].message["DKIM-Signature"].split())
-    assert "d=letters.example;" in signature and "s=s2026;" in signature
+    for email in desk.sink.emails:
+        assert verified(desk, email.raw)
+        assert not email.message.defects
+    signature = "".join(desk.sink.emails[0].message["DKIM-Signature"].split())
+    assert "d=alerts.example;" in signature and "s=s2026;" in signature
     covered = signature.partition(";h=")[2].partition(";")[0].lower().split(":")
     assert {"list-unsubscribe", "list-unsubscribe-post", "message-id", "date", "to", "subject"} <= set(covered)
     assert covered.count("from") == 2
@@ -80,13 +80,13 @@ def test_each_letter_is_signed_with_all_that_one_click_needs(desk: Desk, tmp_pat
         (b"huggingface.co", b"evil.example"),
     ],
 )
-def test_a_letter_that_was_changed_on_its_way_is_found_out(
+def test_an_email_that_was_changed_on_its_way_is_found_out(
     old: bytes, new: bytes, desk: Desk, tmp_path: Path, key: bytes
 ) -> None:
     signing(desk, tmp_path, key).subscriber()
     desk.news(release())
     desk.deliver()
-    raw = desk.sink.letters[0].raw
+    raw = desk.sink.emails[0].raw
     assert verified(desk, raw)
     head, rest = raw[:1_000], raw[1_000:]
     changed = raw.replace(old, new) if old in rest else head.replace(old, new, 1) + rest
@@ -111,17 +111,17 @@ def test_a_key_that_cannot_be_used_is_one_line_that_names_the_variable(desk: Des
 
 def findings(desk: Desk, records: dict[tuple[str, str], list[str]]) -> dict[str, tuple[bool | None, str]]:
     with DnsServer(records) as server:
-        return {found.name: (found.ok, found.says) for found in check_dns(desk.settings, server.resolver)}
+        return {found.name: (found.ok, found.message) for found in check_dns(desk.settings, server.resolver)}
 
 
 def test_the_doctor_finds_everything_in_order(desk: Desk) -> None:
     found = findings(
         desk,
         {
-            ("letters.example", "TXT"): ['"v=spf1 include:relay.example -all"', '"other=1"'],
-            ("letters.example", "MX"): ["10 mx.letters.example."],
-            ("mail._domainkey.letters.example", "TXT"): ['"v=DKIM1; k=rsa; " "p=MIIB"'],
-            ("_dmarc.letters.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
+            ("alerts.example", "TXT"): ['"v=spf1 include:relay.example -all"', '"other=1"'],
+            ("alerts.example", "MX"): ["10 mx.alerts.example."],
+            ("mail._domainkey.alerts.example", "TXT"): ['"v=DKIM1; k=rsa; " "p=MIIB"'],
+            ("_dmarc.alerts.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
         },
     )
     assert all(ok for ok, _ in found.values()), found
@@ -147,12 +147,12 @@ def test_the_doctor_says_what_to_do_where_nothing_is_there(desk: Desk) -> None:
 
 @pytest.mark.parametrize("record", ["v=spf1 +all", "v=spf1 all"])
 def test_a_record_that_lets_anyone_send_is_none(record: str, desk: Desk) -> None:
-    ok, says = findings(desk, {("letters.example", "TXT"): [f'"{record}"']})["SPF"]
+    ok, says = findings(desk, {("alerts.example", "TXT"): [f'"{record}"']})["SPF"]
     assert ok is False and "lets anyone send" in says
 
 
 def test_our_own_key_must_be_the_one_in_the_dns(desk: Desk, tmp_path: Path, key: bytes) -> None:
-    signer = Signer.of(signing(desk, tmp_path, key).settings, "letters.example")
+    signer = Signer.from_settings(signing(desk, tmp_path, key).settings, "alerts.example")
     assert signer is not None
     name, record = signer.record
     whole = " ".join(f'"{record[start : start + 200]}"' for start in range(0, len(record), 200))
@@ -167,7 +167,7 @@ def test_a_dns_that_does_not_answer_is_no_verdict(desk: Desk) -> None:
     server._server.server_close()
     resolver.lifetime = 1.0
     found = check_dns(desk.settings, resolver)[-1]
-    assert found.ok is None and "does not answer" in found.says
+    assert found.ok is None and "does not answer" in found.message
 
 
 # --- rate -------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_all_workers_together_keep_to_the_rate(redis_url: str) -> None:
     turns: list[tuple[float, float]] = []
 
     def run() -> None:
-        rate = Rate(20, redis_url)
+        rate = EmailRateLimiter(20, redis_url)
         for _ in range(10):
             began = time.time()
             while not _turn(rate):
@@ -195,26 +195,26 @@ def test_all_workers_together_keep_to_the_rate(redis_url: str) -> None:
     assert max(sum(start <= one and end < start + 0.99 for one, end in turns) for start, _ in turns) <= 20
 
 
-def _turn(rate: Rate) -> bool:
+def _turn(rate: EmailRateLimiter) -> bool:
     try:
-        rate.take()
+        rate.acquire()
     except ChannelRateLimited:
         return False
     return True
 
 
-def test_a_letter_whose_turn_is_far_off_waits_in_the_outbox_as_if_untouched(desk: Desk) -> None:
+def test_an_email_whose_turn_is_far_off_waits_in_the_outbox_as_if_untouched(desk: Desk) -> None:
     desk.settings = desk.settings.model_copy(update={"email_rate": 0.05})
     desk.email = Email(desk.settings, desk.engine)
     for number in range(3):
         desk.subscriber(address=f"r{number}@example.org")
     desk.news(release())
-    assert desk.deliver() == 1 and len(desk.sink.letters) == 1
+    assert desk.deliver() == 1 and len(desk.sink.emails) == 1
     assert desk.deliver() == 0
     waiting = [row for row in desk.deliveries() if row.state == "pending"]
     assert [(row.attempts, row.error, row.attempted_at) for row in waiting] == [(0, None, None)] * 2
     with pytest.raises(ChannelRateLimited) as caught:
-        desk.email._rate.take()  # type: ignore[union-attr]
+        desk.email._rate_limiter.acquire()  # type: ignore[union-attr]
     assert not caught.value.permanent and 1 <= caught.value.retry_after <= 20
 
 

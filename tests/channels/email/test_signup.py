@@ -8,18 +8,18 @@ import pytest
 import time_machine
 from sqlmodel import select
 
-from monitor.channels.email import tidy
+from monitor.channels.email import delete_expired
 from monitor.channels.email.tokens import Purpose
 from monitor.db.engine import now, transaction
 from monitor.models import EmailConfirmation, Subscription, Suppression, Target
-from tests.channels.email.desk import READER, Desk, path_in, texts
+from tests.channels.email.email_test_env import READER, Desk, path_in, texts
 from tests.channels.room import release
 from tests.fakes.smtp import DROP, KEEP_AND_DROP
 
 
 def confirm_path(desk: Desk, number: int = -1) -> str:
-    """The link of a confirmation letter at the sink."""
-    return path_in(texts(desk.sink.letters[number].message)[0], "confirm")
+    """The link of a confirmation email at the sink."""
+    return path_in(texts(desk.sink.emails[number].message)[0], "confirm")
 
 
 def test_nothing_comes_before_the_button_was_pressed_and_everything_after(desk: Desk) -> None:
@@ -37,7 +37,7 @@ def test_nothing_comes_before_the_button_was_pressed_and_everything_after(desk: 
     assert done.status_code == 200 and "You will be told" in done.text
     desk.news(release("in-time"), release("elsewhere", origin="US"))
     assert desk.deliver() == 1
-    assert desk.sink.letters[-1].message["Subject"].startswith("Qwen released in-time")
+    assert desk.sink.emails[-1].message["Subject"].startswith("Qwen released in-time")
 
 
 def test_confirming_twice_says_the_same_and_changes_nothing(desk: Desk) -> None:
@@ -152,7 +152,7 @@ def test_without_a_mail_server_nobody_can_sign_up(desk: Desk) -> None:
 # --- limits -----------------------------------------------------------------------------------------------
 
 
-def test_one_letter_in_ten_minutes_and_five_a_day(desk: Desk) -> None:
+def test_one_email_in_ten_minutes_and_five_a_day(desk: Desk) -> None:
     sent = []
     with time_machine.travel(now(), tick=False) as clock:
         for _ in range(12):
@@ -166,7 +166,7 @@ def test_one_letter_in_ten_minutes_and_five_a_day(desk: Desk) -> None:
         assert desk.confirmations() == 1
 
 
-def test_many_sign_ups_for_one_address_send_one_letter(desk: Desk) -> None:
+def test_many_sign_ups_for_one_address_send_one_email(desk: Desk) -> None:
     for number in range(300):
         assert desk.sign_up(READER.upper() if number % 2 else READER, filter=f"m{number}").status_code == 202
     assert desk.confirmations() == 1 and desk.rows(Subscription) == 1
@@ -188,12 +188,12 @@ def test_a_whole_ipv6_network_is_one_client(desk: Desk) -> None:
     assert codes.count(202) == 20
 
 
-# --- the confirmation letter's own outbox -----------------------------------------------------------------
+# --- the confirmation email's own outbox -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["450 4.2.0 later", DROP, KEEP_AND_DROP])
 def test_a_confirmation_that_failed_is_sent_again_under_its_message_id(how: str, desk: Desk) -> None:
-    desk.sink.fail("letter", how)
+    desk.sink.fail("message", how)
     desk.sign_up()
     with time_machine.travel(now(), tick=False) as clock:
         clock.shift(1)
@@ -202,7 +202,7 @@ def test_a_confirmation_that_failed_is_sent_again_under_its_message_id(how: str,
         assert desk.confirmations() == 1
         clock.shift(3_600)
         assert desk.confirmations() == 0
-    assert len({letter.message["Message-ID"] for letter in desk.sink.letters}) == 1
+    assert len({email.message["Message-ID"] for email in desk.sink.emails}) == 1
 
 
 def test_a_confirmation_that_a_worker_took_and_died_over_is_found_again(desk: Desk) -> None:
@@ -222,7 +222,7 @@ def test_a_confirmation_that_is_refused_for_good_is_not_tried_again(desk: Desk) 
     assert desk.confirmations() == 0
     with time_machine.travel(now() + timedelta(days=1)):
         assert desk.confirmations() == 0
-    assert not desk.sink.letters
+    assert not desk.sink.emails
 
 
 # --- suppression and time ---------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_a_suppression_ends_by_a_new_confirmation_alone(desk: Desk) -> None:
         assert desk.deliver() == 1
 
 
-def test_an_old_letter_does_not_bring_back_whoever_left(desk: Desk) -> None:
+def test_an_old_email_does_not_bring_back_whoever_left(desk: Desk) -> None:
     desk.sign_up()
     desk.confirmations()
     path = confirm_path(desk)
@@ -274,9 +274,9 @@ def test_what_nobody_confirmed_is_forgotten(desk: Desk) -> None:
     desk.confirmations()
     keeps = desk.subscriber(address="other@example.org")
     with time_machine.travel(now() + timedelta(hours=47)):
-        assert tidy(desk.engine) == 0
+        assert delete_expired(desk.engine) == 0
     with time_machine.travel(now() + timedelta(hours=49)):
-        assert tidy(desk.engine) == 1
+        assert delete_expired(desk.engine) == 1
         assert desk.rows(EmailConfirmation) == 0 and desk.rows(Target) == 1
         assert desk.client.post(confirm_path(desk)).status_code == 410
     assert [row.id for row in desk.subscriptions()] == [keeps]

@@ -9,7 +9,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.channels.email.tokens import LASTS, Purpose, TokenError, Tokens
+from monitor.channels.email.tokens import TOKEN_LIFETIMES, Purpose, TokenError, Tokens
 from monitor.db.engine import now
 
 TOKENS = Tokens("one key")
@@ -35,7 +35,7 @@ def test_no_purpose_does_for_another(made: Purpose, used: Purpose) -> None:
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_each_lasts_as_long_as_it_should(purpose: Purpose) -> None:
     token = TOKENS.make(purpose, IDENT)
-    lasts = LASTS[purpose]
+    lasts = TOKEN_LIFETIMES[purpose]
     with time_machine.travel(now() + (lasts or timedelta(days=3_650)) - timedelta(seconds=2)):
         assert TOKENS.read(purpose, token).subscription_id == IDENT
     if lasts is None:

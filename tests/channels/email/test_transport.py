@@ -1,4 +1,4 @@
-"""The way of a letter to the server: encryption, login, reuse, and each stage at which it can fail."""
+"""The way of an email to the server: encryption, login, reuse, and each stage at which it can fail."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from monitor.models import EmailBounce, Suppression
 from monitor.notify.message import SendError
 from monitor.settings import Settings, SettingsError
 from tests.channels.email.conftest import Make
-from tests.channels.email.desk import READER, Desk
+from tests.channels.email.email_test_env import READER, Desk
 from tests.channels.room import message_of, release
 from tests.fakes.smtp import DROP, KEEP_AND_DROP, SmtpSink, Stage, Tls
 
 
 def send(desk: Desk, key: str = "k-1") -> str:
-    """One letter, without the outbox."""
+    """One email, without the outbox."""
     subscription = desk.subscription(desk.subscriber())
     return desk.email.send(message_of(subscription, release(), key=key))
 
@@ -35,13 +35,13 @@ def failure(desk: Desk) -> SendError:
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_letters_go_encrypted_and_with_a_login(tls: Tls, desk_with: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emails_go_encrypted_and_with_a_login(tls: Tls, desk_with: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with SmtpSink(tls, ("robot", "s3cret")) as sink:
         monkeypatch.setenv("SSL_CERT_FILE", str(sink.certificate))
         desk = desk_with(sink)
         send(desk)
-        assert sink.letters[0].encrypted and sink.letters[0].user == "robot"
-        assert "TLSv1.3" in desk.email.post.probe()
+        assert sink.emails[0].encrypted and sink.emails[0].user == "robot"
+        assert "TLSv1.3" in desk.email.smtp_client.probe()
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -49,7 +49,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tls: Tls, desk_with: M
     with SmtpSink(tls, ("robot", "s3cret")) as sink:
         error = failure(desk_with(sink))
         assert "certificate not trusted" in str(error)
-        assert not error.permanent and not error.in_doubt and not sink.letters
+        assert not error.permanent and not error.in_doubt and not sink.emails
 
 
 def test_a_context_can_be_given(desk_with: Make) -> None:
@@ -57,7 +57,7 @@ def test_a_context_can_be_given(desk_with: Make) -> None:
         desk = desk_with(sink)
         desk.email = Email(desk.settings, desk.engine, context=sink.trusting())
         send(desk)
-        assert sink.letters[0].encrypted
+        assert sink.emails[0].encrypted
 
 
 def test_without_starttls_on_offer_nothing_is_sent_in_the_clear(desk_with: Make) -> None:
@@ -65,7 +65,7 @@ def test_without_starttls_on_offer_nothing_is_sent_in_the_clear(desk_with: Make)
         desk = desk_with(sink)
         url = SecretStr(sink.url + "?starttls=true")
         desk.email = Email(desk.settings.model_copy(update={"smtp_url": url}), desk.engine)
-        assert "STARTTLS" in str(failure(desk)) and not sink.letters
+        assert "STARTTLS" in str(failure(desk)) and not sink.emails
 
 
 def test_a_wrong_password_is_our_fault_and_no_reader_s(desk_with: Make) -> None:
@@ -88,13 +88,13 @@ def test_a_wrong_password_is_our_fault_and_no_reader_s(desk_with: Make) -> None:
     ],
 )
 def test_the_server_is_named_by_a_url(url: str, server: Server) -> None:
-    assert Server.of(url, "MONITOR_SMTP_URL") == server
+    assert Server.from_url(url, "MONITOR_SMTP_URL") == server
 
 
 @pytest.mark.parametrize("url", ["smtp://", "smtp://h:99999", "smtp://h:x", "smtp://h?starttls=perhaps"])
 def test_a_url_that_cannot_be_is_one_line_that_names_the_variable(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^MONITOR_SMTP_URL: "):
-        Server.of(url, "MONITOR_SMTP_URL")
+        Server.from_url(url, "MONITOR_SMTP_URL")
 
 
 @pytest.mark.parametrize("sender", ["", "nobody", "a@b@c", "x@y.example\r\nBcc: z@y.example"])
@@ -112,10 +112,10 @@ def test_without_a_server_there_is_no_channel(desk: Desk) -> None:
 # --- connections ------------------------------------------------------------------------------------------
 
 
-def test_letters_share_a_connection(desk: Desk) -> None:
+def test_emails_share_a_connection(desk: Desk) -> None:
     for number in range(5):
         send(desk, f"k-{number}")
-    assert desk.sink.connections == 1 and len(desk.sink.letters) == 5
+    assert desk.sink.connections == 1 and len(desk.sink.emails) == 5
 
 
 def test_each_thread_has_its_own_connection(desk: Desk) -> None:
@@ -132,29 +132,29 @@ def test_each_thread_has_its_own_connection(desk: Desk) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(desk.sink.letters) == 20 and desk.sink.connections == 4
-    assert len({letter.message["Message-ID"] for letter in desk.sink.letters}) == 20
+    assert len(desk.sink.emails) == 20 and desk.sink.connections == 4
+    assert len({email.message["Message-ID"] for email in desk.sink.emails}) == 20
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_opened_again(desk: Desk) -> None:
     send(desk)
     desk.sink.hang_up()
     send(desk, "k-2")
-    assert desk.sink.connections == 2 and len(desk.sink.letters) == 2
+    assert desk.sink.connections == 2 and len(desk.sink.emails) == 2
 
 
 def test_a_421_on_a_kept_connection_is_no_failure(desk: Desk) -> None:
     send(desk)
-    desk.sink.fail("MAIL", "421 4.7.0 too many letters on this line")
+    desk.sink.fail("MAIL", "421 4.7.0 too many emails on this line")
     send(desk, "k-2")
-    assert desk.sink.connections == 2 and len(desk.sink.letters) == 2
+    assert desk.sink.connections == 2 and len(desk.sink.emails) == 2
 
 
-def test_after_a_refusal_the_connection_serves_the_next_letter(desk: Desk) -> None:
+def test_after_a_refusal_the_connection_serves_the_next_email(desk: Desk) -> None:
     desk.sink.fail("RCPT", "450 4.2.0 later")
     failure(desk)
     send(desk, "k-2")
-    assert desk.sink.connections == 1 and len(desk.sink.letters) == 1
+    assert desk.sink.connections == 1 and len(desk.sink.emails) == 1
 
 
 # --- failure at each stage --------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_after_a_refusal_the_connection_serves_the_next_letter(desk: Desk) -> No
 BEFORE: list[Stage] = ["connect", "EHLO", "MAIL", "RCPT", "DATA"]
 
 
-@pytest.mark.parametrize("stage", [*BEFORE, "letter"])
+@pytest.mark.parametrize("stage", [*BEFORE, "message"])
 def test_a_4xx_is_temporary_at_every_stage(stage: Stage, any_desk: Desk) -> None:
     # EHLO is tried again as HELO, which this server then takes.
     any_desk.sink.fail(stage, "451 4.3.0 not now")
@@ -171,11 +171,11 @@ def test_a_4xx_is_temporary_at_every_stage(stage: Stage, any_desk: Desk) -> None
         return
     error = failure(any_desk)
     assert not error.permanent and not error.in_doubt and "451" in str(error)
-    assert not any_desk.sink.letters and any_desk.sink.troubles_left == 0
+    assert not any_desk.sink.emails and any_desk.sink.troubles_left == 0
 
 
-@pytest.mark.parametrize("stage", ["RCPT", "DATA", "letter"])
-def test_a_5xx_about_the_reader_or_the_letter_is_permanent(stage: Stage, any_desk: Desk) -> None:
+@pytest.mark.parametrize("stage", ["RCPT", "DATA", "message"])
+def test_a_5xx_about_the_reader_or_the_email_is_permanent(stage: Stage, any_desk: Desk) -> None:
     any_desk.sink.fail(stage, "554 5.6.0 never")
     error = failure(any_desk)
     assert error.permanent and not error.in_doubt
@@ -189,34 +189,34 @@ def test_a_5xx_about_us_is_no_reader_s_fault(stage: Stage, any_desk: Desk) -> No
 
 
 @pytest.mark.parametrize("stage", BEFORE)
-def test_a_connection_lost_before_the_letter_leaves_no_doubt(stage: Stage, any_desk: Desk) -> None:
+def test_a_connection_lost_before_the_email_leaves_no_doubt(stage: Stage, any_desk: Desk) -> None:
     any_desk.sink.fail(stage, DROP)
     error = failure(any_desk)
     assert not error.permanent and not error.in_doubt
 
 
 @pytest.mark.parametrize("how", [DROP, KEEP_AND_DROP])
-def test_a_connection_lost_after_the_letter_leaves_a_doubt(how: str, any_desk: Desk) -> None:
-    any_desk.sink.fail("letter", how)
+def test_a_connection_lost_after_the_email_leaves_a_doubt(how: str, any_desk: Desk) -> None:
+    any_desk.sink.fail("message", how)
     error = failure(any_desk)
     assert error.in_doubt and not error.permanent
 
 
-def test_a_letter_that_is_refused_leaves_the_line_fit_for_the_next(any_desk: Desk) -> None:
+def test_an_email_that_is_refused_leaves_the_line_fit_for_the_next(any_desk: Desk) -> None:
     send(any_desk)
-    for stage in ("MAIL", "RCPT", "DATA", "letter"):
+    for stage in ("MAIL", "RCPT", "DATA", "message"):
         any_desk.sink.fail(stage, "451 4.3.0 not now")  # type: ignore[arg-type]
         failure(any_desk)
         send(any_desk, f"after-{stage}")
-    assert any_desk.sink.connections == 1 and len(any_desk.sink.letters) == 5
-    assert all(letter.message["Subject"] for letter in any_desk.sink.letters)
+    assert any_desk.sink.connections == 1 and len(any_desk.sink.emails) == 5
+    assert all(email.message["Subject"] for email in any_desk.sink.emails)
 
 
-def test_a_server_that_wants_a_letter_for_nobody_gets_an_empty_one(desk: Desk) -> None:
+def test_a_server_that_wants_an_email_for_nobody_gets_an_empty_one(desk: Desk) -> None:
     desk.sink.fail("RCPT", "550 5.1.1 nobody here")
     desk.sink.fail("DATA", "354 go on")
     assert "RCPT TO refused: 550" in str(failure(desk)) and desk.sink.troubles_left == 0
-    assert not desk.sink.letters
+    assert not desk.sink.emails
 
 
 def test_with_no_server_at_all_it_is_temporary(any_desk: Desk) -> None:
@@ -230,12 +230,12 @@ def test_with_no_server_at_all_it_is_temporary(any_desk: Desk) -> None:
 
 
 def stages() -> list[tuple[Stage, str]]:
-    drops: list[tuple[Stage, str]] = [(stage, DROP) for stage in [*BEFORE, "letter"]]  # type: ignore[misc]
-    return [*drops, ("letter", KEEP_AND_DROP), ("RCPT", "450 4.2.1 later"), ("letter", "451 4.3.0 later")]
+    drops: list[tuple[Stage, str]] = [(stage, DROP) for stage in [*BEFORE, "message"]]  # type: ignore[misc]
+    return [*drops, ("message", KEEP_AND_DROP), ("RCPT", "450 4.2.1 later"), ("message", "451 4.3.0 later")]
 
 
 @pytest.mark.parametrize(("stage", "how"), stages())
-def test_after_any_failure_the_letter_arrives_under_its_one_message_id(stage: Stage, how: str, any_desk: Desk) -> None:
+def test_after_any_failure_the_email_arrives_under_its_one_message_id(stage: Stage, how: str, any_desk: Desk) -> None:
     any_desk.subscriber()
     any_desk.sink.fail(stage, how, times=2)
     any_desk.news(release())
@@ -246,8 +246,8 @@ def test_after_any_failure_the_letter_arrives_under_its_one_message_id(stage: St
     delivery = any_desk.deliveries()[0]
     assert delivery.state == "sent"
     kept = 3 if how == KEEP_AND_DROP else 1
-    assert len(any_desk.sink.letters) == kept
-    assert {letter.message["Message-ID"] for letter in any_desk.sink.letters} == {delivery.receipt}
+    assert len(any_desk.sink.emails) == kept
+    assert {email.message["Message-ID"] for email in any_desk.sink.emails} == {delivery.receipt}
 
 
 def test_a_mailbox_that_is_not_there_is_not_written_to_again(desk: Desk) -> None:
@@ -279,18 +279,18 @@ def test_one_reader_s_failure_does_not_hold_up_the_others(desk: Desk) -> None:
     desk.sink.fail("RCPT", "550 5.1.1 no such user")
     desk.news(release())
     desk.deliver()
-    assert len(desk.sink.letters) == 4
+    assert len(desk.sink.emails) == 4
 
 
 def test_an_operator_s_address_may_be_of_a_network_of_its_own(desk: Desk) -> None:
     desk.subscriber(address="Ops@mailhost")
     desk.news(release())
     desk.deliver()
-    assert desk.sink.letters[0].recipients == ("ops@mailhost",)
+    assert desk.sink.emails[0].recipients == ("ops@mailhost",)
 
 
 def test_what_is_no_address_at_all_is_permanent(desk: Desk) -> None:
     desk.subscriber(address="not an address")
     desk.news(release())
     desk.deliver()
-    assert desk.deliveries()[0].state == "dead" and not desk.sink.letters
+    assert desk.deliveries()[0].state == "dead" and not desk.sink.emails

@@ -11,7 +11,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
 
-from monitor.channels.email.show import notice
+from monitor.channels.email.page_responses import notice
 from monitor.channels.email.tokens import TokenError, Tokens
 from monitor.models import Subscription
 from monitor.settings import Settings, SettingsError
@@ -20,7 +20,7 @@ _HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every da
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class EmailContext:
     """What a route works with."""
 
     engine: Engine
@@ -28,11 +28,11 @@ class House:
     tokens: Tokens
 
 
-def house_of(request: Request) -> House:
+def email_context(request: Request) -> EmailContext:
     """From the service behind the application; 503 where there is no key to sign links with."""
     service = request.app.state.service
     try:
-        return House(service.web_engine, service.settings, Tokens(*service.settings.signing_keys()))
+        return EmailContext(service.web_engine, service.settings, Tokens(*service.settings.signing_keys()))
     except SettingsError as error:
         raise HTTPException(503, str(error)) from None
 
@@ -56,7 +56,7 @@ def _refused(request: Request, error: TokenError) -> Response:
             request,
             "This link has expired",
             "Links to confirm last 48 hours, links to undo 24 hours, links to preferences 180 days.",
-            "Use the one in your newest letter, or sign up again: it costs one more letter.",
+            "Use the one in your newest email, or sign up again: it costs one more email.",
             status=410,
             link=("/subscribe", "Sign up"),
         )
@@ -64,7 +64,7 @@ def _refused(request: Request, error: TokenError) -> Response:
         request,
         "This link does not work",
         "It is not one of ours, it is for something else, or the mail program has cut it.",
-        "Copy it whole from the letter, from https:// to its end.",
+        "Copy it whole from the email, from https:// to its end.",
         status=400,
         link=("/subscribe", "Sign up"),
     )
@@ -75,7 +75,7 @@ def gone(request: Request) -> Response:
     return notice(
         request,
         "This subscription is over",
-        "It was ended or deleted after this letter was written, so no letters come from it.",
+        "It was ended or deleted after this email was written, so no emails come from it.",
         status=410,
         link=("/subscribe", "Sign up again"),
     )
@@ -89,9 +89,9 @@ def how_often(subscription: Subscription) -> str:
     return line
 
 
-def administrator(request: Request, house: House) -> None:
+def administrator(request: Request, context: EmailContext) -> None:
     """Refuses whoever does not bear the admin token: 403 where none is set, 401 for a wrong one."""
-    token = house.settings.admin_token
+    token = context.settings.admin_token
     if token is None:
         raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so reports are not taken")
     borne = request.headers.get("authorization", "")

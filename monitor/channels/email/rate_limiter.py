@@ -1,4 +1,4 @@
-"""Letters a second at the most, by all workers together."""
+"""Emails a second at the most, by all workers together."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from monitor.notify.message import ChannelRateLimited
 from monitor.settings import Settings
 
 
-class Rate:
-    """``per_second`` letters in any second (below one: one letter in any ``1 / per_second`` seconds).
+class EmailRateLimiter:
+    """``per_second`` emails in any second (below one: one email in any ``1 / per_second`` seconds).
 
     ``storage`` is a URI of the limits library: ``memory://`` (one process) or ``redis://…`` (all workers).
     """
 
     def __init__(self, per_second: float, storage: str = "memory://") -> None:
-        letters = max(1, int(per_second))
-        self._item = RateLimitItemPerSecond(letters, max(1, round(letters / per_second)), namespace="hub-monitor")
+        emails = max(1, int(per_second))
+        self._item = RateLimitItemPerSecond(emails, max(1, round(emails / per_second)), namespace="hub-monitor")
         self._limiter = MovingWindowRateLimiter(storage_from_string(storage))
 
     @classmethod
-    def of(cls, settings: Settings) -> Rate | None:
+    def from_settings(cls, settings: Settings) -> EmailRateLimiter | None:
         """The rate that the settings name, or None."""
         if settings.email_rate is None:
             return None
         return cls(settings.email_rate, "memory://" if settings.embedded else settings.broker_url)
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Takes a turn; raises ChannelRateLimited, which says when to come again, where none is free."""
         if not self._limiter.hit(self._item, "letters"):
             wait = self._limiter.get_window_stats(self._item, "letters").reset_time - time.time()
-            raise ChannelRateLimited("more letters than MONITOR_EMAIL_RATE allows", max(0.01, wait))
+            raise ChannelRateLimited("more emails than MONITOR_EMAIL_RATE allows", max(0.01, wait))

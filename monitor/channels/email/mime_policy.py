@@ -1,17 +1,17 @@
-"""How a letter is written out: CRLF, seven bits, and addresses in headers left as they are."""
+"""How an email is written out: CRLF, seven bits, and addresses in headers left as they are."""
 
 from __future__ import annotations
 
 from email.headerregistry import HeaderRegistry, UniqueUnstructuredHeader
 from email.policy import SMTP, EmailPolicy
 
-_VERBATIM = (
+_UNENCODED = (
     "List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "List-Help", "List-Subscribe", "List-Archive",
     "Message-ID", "In-Reply-To", "References", "Feedback-ID",
 )  # fmt: skip
 
 
-class Verbatim(UniqueUnstructuredHeader):
+class UnencodedHeader(UniqueUnstructuredHeader):
     """A header that is folded before its ``<…>`` alone.
 
     The library's own folding turns a word that is longer than a line into encoded words (RFC 2047), in which no
@@ -29,8 +29,8 @@ class Verbatim(UniqueUnstructuredHeader):
 
 def _registry() -> HeaderRegistry:
     made = HeaderRegistry()
-    for name in _VERBATIM:
-        made.map_to_type(name.lower(), Verbatim)  # type: ignore[arg-type]  # the registry mixes BaseHeader in
+    for name in _UNENCODED:
+        made.map_to_type(name.lower(), UnencodedHeader)  # type: ignore[arg-type]  # the registry mixes BaseHeader in
     return made
 
 

@@ -1,4 +1,4 @@
-"""Each letter as it arrives: its headers, its two parts, its links."""
+"""Each email as it arrives: its headers, its two parts, its links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.db.engine import now, transaction
 from monitor.enums import Digest
 from monitor.models import Change, Delivery, Outage
 from monitor.notify.message import test_message as marked_alert
-from tests.channels.email.desk import READER, Desk, path_in, texts
+from tests.channels.email.email_test_env import READER, Desk, path_in, texts
 from tests.channels.room import message_of, release
 from tests.fakes.smtp import Received
 
@@ -47,27 +47,27 @@ def read(html: str) -> _Addresses:
     return parser
 
 
-def check(letter: Received, *, confirmation: bool = False) -> Any:
-    """What holds for every letter; returns its message."""
-    message = letter.message
+def check(email: Received, *, confirmation: bool = False) -> Any:
+    """What holds for every email; returns its message."""
+    message = email.message
     assert not message.defects
-    head = letter.raw.partition(b"\r\n\r\n")[0]
-    assert all(len(line) <= 998 for line in letter.raw.split(b"\r\n"))
-    assert letter.raw.isascii() and b"\n" not in letter.raw.replace(b"\r\n", b"")
+    head = email.raw.partition(b"\r\n\r\n")[0]
+    assert all(len(line) <= 998 for line in email.raw.split(b"\r\n"))
+    assert email.raw.isascii() and b"\n" not in email.raw.replace(b"\r\n", b"")
     names = [name.lower() for name in message.keys()]  # noqa: SIM118
     assert len(names) == len(set(names)), names
-    assert message["From"].addresses[0].addr_spec == "news@letters.example"
+    assert message["From"].addresses[0].addr_spec == "news@alerts.example"
     assert message["From"].addresses[0].display_name == "News of Models"
-    assert [address.addr_spec for address in message["To"].addresses] == list(letter.recipients)
+    assert [address.addr_spec for address in message["To"].addresses] == list(email.recipients)
     assert abs((parsedate_to_datetime(message["Date"]) - now()).total_seconds()) < 300
-    assert re.fullmatch(r"<[\w.-]+@letters\.example>", message["Message-ID"])
+    assert re.fullmatch(r"<[\w.-]+@alerts\.example>", message["Message-ID"])
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message["List-Id"].endswith("<releases.letters.example>")
+    assert message["List-Id"].endswith("<releases.alerts.example>")
     assert message["List-Help"] == message["List-Subscribe"] == "<https://monitor.example/subscribe>"
     assert message["List-Archive"] == "<https://monitor.example/releases>"
     assert re.fullmatch(r"[\w-]+:[\w-]+:[\w-]+:\w{5,15}", message["Feedback-ID"])
-    assert re.fullmatch(r"bounce\+[0-9a-f]+-[0-9a-f]{20}@letters\.example", letter.sender)
-    assert len(letter.sender.partition("@")[0]) <= 64
+    assert re.fullmatch(r"bounce\+[0-9a-f]+-[0-9a-f]{20}@alerts\.example", email.sender)
+    assert len(email.sender.partition("@")[0]) <= 64
     assert message["Subject"].strip() and "\n" not in message["Subject"]
     if confirmation:
         assert message["List-Unsubscribe"] is None and message["List-Unsubscribe-Post"] is None
@@ -78,7 +78,7 @@ def check(letter: Received, *, confirmation: bool = False) -> Any:
         assert found is not None
         # As it is on the wire, too: no encoded words, which providers would not read.
         assert found[0].encode() in re.sub(rb"\r\n[ \t]+", b" ", head)
-        assert re.fullmatch(r"unsubscribe\+[0-9a-f-]+@letters\.example\?subject=unsubscribe", found[2])
+        assert re.fullmatch(r"unsubscribe\+[0-9a-f-]+@alerts\.example\?subject=unsubscribe", found[2])
         assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in head
     text, html = texts(message)
     assert text.strip()
@@ -86,7 +86,7 @@ def check(letter: Received, *, confirmation: bool = False) -> Any:
     assert page.links and all(link.startswith("https://") for link in page.links), page.links
     assert all(address.startswith("cid:") for address in page.loaded)
     assert "url(" not in html and "@import" not in html and not {"script", "iframe", "link", "form"} & set(page.tags)
-    assert len(html.encode()) < 102_000  # beyond that Gmail shows a letter in part
+    assert len(html.encode()) < 102_000  # beyond that Gmail shows an email in part
     return message
 
 
@@ -94,7 +94,7 @@ def test_one_release_is_told_by_its_subject(desk: Desk) -> None:
     desk.subscriber("origin:CN")
     desk.news(release(announcement_url="https://qwen.ai/blog/next"))
     assert desk.deliver() == 1
-    message = check(desk.sink.letters[0])
+    message = check(desk.sink.emails[0])
     assert message["Subject"] == "Qwen released Qwen3-Next-80B-A3B (80B, 3B active, Apache-2.0)"
     text, html = texts(message)
     for part in (text, html):
@@ -105,11 +105,11 @@ def test_one_release_is_told_by_its_subject(desk: Desk) -> None:
     assert "/unsubscribe/" in text and "/preferences/" in html
 
 
-def test_the_letter_is_fit_for_narrow_and_dark_clients(desk: Desk) -> None:
+def test_the_email_is_fit_for_narrow_and_dark_clients(desk: Desk) -> None:
     desk.subscriber()
     desk.news(release())
     desk.deliver()
-    _, html = texts(check(desk.sink.letters[0]))
+    _, html = texts(check(desk.sink.emails[0]))
     assert "prefers-color-scheme: dark" in html
     assert 'name="color-scheme" content="light dark"' in html
     assert "max-width:600px" in html and "width=device-width" in html
@@ -120,18 +120,18 @@ def test_the_message_id_is_the_delivery_s_and_its_receipt(desk: Desk) -> None:
     desk.news(release())
     desk.deliver()
     delivery = desk.deliveries()[0]
-    assert delivery.receipt == desk.sink.letters[0].message["Message-ID"]
+    assert delivery.receipt == desk.sink.emails[0].message["Message-ID"]
     assert str(delivery.message).startswith(f"{ident}-")
-    assert delivery.receipt.startswith(f"<{delivery.message}.") and delivery.receipt.endswith("@letters.example>")
+    assert delivery.receipt.startswith(f"<{delivery.message}.") and delivery.receipt.endswith("@alerts.example>")
 
 
-def test_a_flood_becomes_one_letter_grouped_by_lab_and_origin(desk: Desk) -> None:
+def test_a_flood_becomes_one_email_grouped_by_lab_and_origin(desk: Desk) -> None:
     desk.subscriber()
     rows = [release(f"Qwen-{number}B") for number in range(5)]
     rows += [release(f"gemma-{number}b", namespace="google", lab="google", origin="US") for number in range(2)]
     desk.news(*rows)
     assert desk.deliver() == 1
-    message = check(desk.sink.letters[0])
+    message = check(desk.sink.emails[0])
     assert message["Subject"] == "7 releases: Qwen, Google"
     text, html = texts(message)
     assert html.index("🇨🇳 Qwen") < html.index("🇺🇸 Google")
@@ -145,7 +145,7 @@ def test_a_daily_digest_says_today_and_shows_the_week(desk: Desk) -> None:
     assert desk.deliver() == 0
     desk.make_due()
     assert desk.deliver() == 1
-    message = check(desk.sink.letters[0])
+    message = check(desk.sink.emails[0])
     assert message["Subject"] == "3 releases today: Qwen"
     images = [part for part in message.walk() if part.get_content_type() == "image/png"]
     assert len(images) == 1
@@ -155,16 +155,16 @@ def test_a_daily_digest_says_today_and_shows_the_week(desk: Desk) -> None:
     assert re.search(r"day by day: (\w{3} \d+, ){6}\w{3} 3", text)
 
 
-def test_a_hundred_releases_fit_in_one_letter_that_is_shown_whole(desk: Desk) -> None:
+def test_a_hundred_releases_fit_in_one_email_that_is_shown_whole(desk: Desk) -> None:
     desk.subscriber(digest=Digest.WEEKLY)
     desk.news(*(release(f"Some-Quite-Long-Name-Of-A-Model-{number}-80B-Instruct") for number in range(120)))
     desk.make_due()
     assert desk.deliver() == 2
-    subjects = [check(letter)["Subject"] for letter in desk.sink.letters]
+    subjects = [check(email)["Subject"] for email in desk.sink.emails]
     assert subjects == ["100 releases this week: Qwen", "20 releases this week: Qwen"]
 
 
-def test_an_update_says_what_changed_and_answers_the_first_letter(desk: Desk) -> None:
+def test_an_update_says_what_changed_and_answers_the_first_email(desk: Desk) -> None:
     desk.subscriber()
     row = release(license="mit")
     desk.news(row)
@@ -177,7 +177,7 @@ def test_an_update_says_what_changed_and_answers_the_first_letter(desk: Desk) ->
         event = f"relicensed:{change.id}"
     desk.news(row, event=event)
     assert desk.deliver() == 1
-    first, second = (check(letter) for letter in desk.sink.letters)
+    first, second = (check(email) for email in desk.sink.emails)
     assert second["Subject"] == "Qwen3-Next-80B-A3B by Qwen: licence changed from Apache-2.0 to MIT"
     assert second["In-Reply-To"] == second["References"] == first["Message-ID"]
     assert second["Message-ID"] != first["Message-ID"]
@@ -186,16 +186,16 @@ def test_an_update_says_what_changed_and_answers_the_first_letter(desk: Desk) ->
 def test_the_confirmation_has_a_link_and_no_unsubscribing_that_does_nothing(desk: Desk) -> None:
     assert desk.sign_up(filter="origin:CN kind:base", digest="daily", timezone="Asia/Tokyo", hour=7).status_code == 202
     assert desk.confirmations() == 1
-    message = check(desk.sink.letters[0], confirmation=True)
+    message = check(desk.sink.emails[0], confirmation=True)
     text, html = texts(message)
     assert path_in(text, "confirm") == path_in(html, "confirm")
     assert "every day at 07:00 (Asia/Tokyo)" in text and desk.subscriptions()[0].filter in text
 
 
-def test_a_test_letter_says_that_it_is_one(desk: Desk) -> None:
+def test_a_test_email_says_that_it_is_one(desk: Desk) -> None:
     ident = desk.subscriber()
     desk.email.send(marked_alert(desk.subscription(ident)))
-    message = check(desk.sink.letters[0])
+    message = check(desk.sink.emails[0])
     assert message["Subject"].startswith("[Test] ")
     assert "This is a test" in texts(message)[0]
 
@@ -205,7 +205,7 @@ def test_names_from_all_over_the_world_arrive_as_they_are(desk: Desk) -> None:
     names = {"lab": None, "namespace": "Новая", "license": "лицензия"}
     desk.news(release("模型-7B-émeu-" + "長" * 30, **names))
     desk.deliver()
-    message = check(desk.sink.letters[0])
+    message = check(desk.sink.emails[0])
     assert "模型-7B-émeu-" + "長" * 30 in message["Subject"] and "Новая" in message["Subject"]
     assert "模型-7B-émeu" in texts(message)[0] and "模型-7B-émeu" in texts(message)[1]
     links = read(texts(message)[1]).links
@@ -216,7 +216,7 @@ def test_markup_in_a_name_is_text(desk: Desk) -> None:
     desk.subscriber()
     desk.news(release("<img src=http://evil.example/x.png><script>alert(1)</script>"))
     desk.deliver()
-    html = texts(check(desk.sink.letters[0]))[1]
+    html = texts(check(desk.sink.emails[0]))[1]
     assert "&lt;img" in html
 
 
@@ -224,21 +224,21 @@ def test_an_announcement_that_is_no_web_address_is_no_link(desk: Desk) -> None:
     desk.subscriber()
     desk.news(release(announcement_url="javascript:alert(1)"))
     desk.deliver()
-    assert "javascript:" not in texts(check(desk.sink.letters[0]))[1]
+    assert "javascript:" not in texts(check(desk.sink.emails[0]))[1]
 
 
 def test_lines_that_begin_with_a_dot_arrive_whole(desk: Desk) -> None:
     subscription = desk.subscription(desk.subscriber())
-    desk.email.post.send("a@letters.example", READER, b"Subject: x\r\n\r\n.\r\n..two\r\nend")
-    assert desk.sink.letters[0].raw == b"Subject: x\r\n\r\n.\r\n..two\r\nend\r\n"
+    desk.email.smtp_client.send("a@alerts.example", READER, b"Subject: x\r\n\r\n.\r\n..two\r\nend")
+    assert desk.sink.emails[0].raw == b"Subject: x\r\n\r\n.\r\n..two\r\nend\r\n"
     assert subscription.confirmed
 
 
-def test_every_link_in_a_letter_works(desk: Desk) -> None:
+def test_every_link_in_an_email_works(desk: Desk) -> None:
     desk.subscriber()
     desk.news(release())
     desk.deliver()
-    text, html = texts(check(desk.sink.letters[0]))
+    text, html = texts(check(desk.sink.emails[0]))
     for part in (text, html):
         for what in ("unsubscribe", "preferences"):
             assert desk.client.get(path_in(part, what)).status_code == 200
@@ -268,7 +268,7 @@ def test_a_summary_names_three_labs_and_says_that_there_are_more() -> None:
 def test_the_chart_is_a_picture_of_seven_bars() -> None:
     import zlib
 
-    png = chart.week([0, 1, 2, 3, 4, 5, 10])
+    png = chart.week_chart([0, 1, 2, 3, 4, 5, 10])
     assert png.startswith(b"\x89PNG\r\n\x1a\n") and png.endswith(b"IEND\xaeB`\x82")
     start = png.index(b"IDAT")
     length = int.from_bytes(png[start - 4 : start])
@@ -281,20 +281,20 @@ def test_the_chart_is_a_picture_of_seven_bars() -> None:
     assert all(low < high for low, high in pairwise(heights)), heights
 
 
-def test_deliveries_of_one_letter_share_its_key(desk: Desk) -> None:
+def test_deliveries_of_one_email_share_its_key(desk: Desk) -> None:
     desk.subscriber()
     desk.news(*(release(f"m-{number}") for number in range(6)))
     desk.deliver()
     with transaction(desk.engine) as session:
         receipts = set(session.scalars(select(col(Delivery.receipt))))
-    assert len(receipts) == 1 and len(desk.sink.letters) == 1
+    assert len(receipts) == 1 and len(desk.sink.emails) == 1
 
 
-def test_two_letters_about_the_same_message_have_one_message_id(desk: Desk) -> None:
+def test_two_emails_about_the_same_message_have_one_message_id(desk: Desk) -> None:
     subscription = desk.subscription(desk.subscriber())
     for _ in range(2):
         desk.email.send(message_of(subscription, release(), key="abc-1", in_doubt=True))
-    assert len({letter.message["Message-ID"] for letter in desk.sink.letters}) == 1
+    assert len({email.message["Message-ID"] for email in desk.sink.emails}) == 1
 
 
 def test_a_digest_says_when_the_hub_was_not_seen(desk: Desk) -> None:
@@ -305,4 +305,4 @@ def test_a_digest_says_when_the_hub_was_not_seen(desk: Desk) -> None:
     desk.news(release(at=now() - timedelta(hours=3)))
     desk.make_due()
     assert desk.deliver() == 1
-    assert all("The Hub was not seen" in text for text in texts(check(desk.sink.letters[0])))
+    assert all("The Hub was not seen" in text for text in texts(check(desk.sink.emails[0])))

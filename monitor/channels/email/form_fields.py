@@ -1,4 +1,4 @@
-"""What clients send: bodies of bounded size, form fields, and a filter that was clicked together."""
+"""What clients send: bodies of bounded size, form fields, and a filter that was put together by clicks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends, HTTPException, Request
 
-from monitor.channels.email.signup import Terms
+from monitor.channels.email.signup import AlertPreferences
 from monitor.channels.request_body import read_limited_body
 from monitor.enums import Digest
 from monitor.net.client_key import client_key
 from monitor.notify.subscriptions import SubscriptionError
 
-LARGEST = 64 * 1024
-LARGEST_REPORT = 8 * 1024 * 1024
-"""Bytes of a mail that came back, which may carry the whole letter."""
+MAX_BODY_BYTES = 64 * 1024
+MAX_REPORT_BYTES = 8 * 1024 * 1024
+"""Bytes of a mail that came back, which may carry the whole email."""
 
 Fields = Mapping[str, Sequence[str]]
 
@@ -28,36 +28,36 @@ CHOICES: dict[str, tuple[str, ...]] = {"origin": ORIGINS, "kind": KINDS, "licens
 """The fields of the query language that can be clicked, with what can be chosen."""
 
 
-async def small_body(request: Request) -> bytes:
+async def read_small_body(request: Request) -> bytes:
     """The body, up to 64 KiB; 413 beyond, without reading the rest."""
-    return await read_limited_body(request, LARGEST)
+    return await read_limited_body(request, MAX_BODY_BYTES)
 
 
-def _fields(body: Annotated[bytes, Depends(small_body)]) -> Fields:
+def _fields(body: Annotated[bytes, Depends(read_small_body)]) -> Fields:
     try:
         return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
     except ValueError:
         raise HTTPException(422, "too many fields") from None
 
 
-Body = Annotated[bytes, Depends(small_body)]
+Body = Annotated[bytes, Depends(read_small_body)]
 Form = Annotated[Fields, Depends(_fields)]
 
 
-def one(form: Fields, name: str, default: str = "") -> str:
+def last_value(form: Fields, name: str, default: str = "") -> str:
     """The last value of a field."""
     return (form.get(name) or [default])[-1]
 
 
-def clicked(form: Fields) -> str:
-    """The filter of a form: what was written, and what was clicked beside it."""
-    written = one(form, "filter").strip()
+def filter_of(form: Fields) -> str:
+    """The filter of a form: what was written, and what was clicked."""
+    written = last_value(form, "filter").strip()
     parts = []
     for name, choices in CHOICES.items():
         chosen = [choice for choice in choices if choice in form.get(name, [])]
         if chosen:
             parts.append(f"{name}:{','.join(chosen)}")
-    least = one(form, "params")
+    least = last_value(form, "params")
     if least in SIZES:
         parts.append(f"params:>={least}")
     if not written or not parts:
@@ -66,14 +66,16 @@ def clicked(form: Fields) -> str:
     return f"({written}) {' '.join(parts)}"
 
 
-def terms(form: Fields) -> Terms:
+def alert_preferences(form: Fields) -> AlertPreferences:
     """What a form asks for; raises SubscriptionError."""
-    digest, hour = one(form, "digest", "immediate"), one(form, "hour", "8")
+    digest, hour = last_value(form, "digest", "immediate"), last_value(form, "hour", "8")
     if digest not in list(Digest):
         raise SubscriptionError("digest", f"one of {', '.join(Digest)} expected")
     if not (hour.isdecimal() and len(hour) <= 2):
         raise SubscriptionError("hour", "0 to 23 expected")
-    return Terms(clicked(form), Digest(digest), one(form, "timezone", "UTC").strip() or "UTC", int(hour)).checked()
+    return AlertPreferences(
+        filter_of(form), Digest(digest), last_value(form, "timezone", "UTC").strip() or "UTC", int(hour)
+    ).checked()
 
 
 def client_of(request: Request) -> str:

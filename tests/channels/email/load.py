@@ -1,4 +1,4 @@
-"""Many letters at once: a sink in a process of its own, and worker processes that are killed."""
+"""Many emails at once: a sink in a process of its own, and worker processes that are killed."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Sink:
         self._process.join(20)
 
     def count(self) -> int:
-        """How many letters have come."""
+        """How many emails have come."""
         number: int = self._ask("count")
         return number
 
-    def letters(self) -> list[tuple[str, str]]:
-        """(recipient, Message-ID) of each letter, in the order of coming; they are forgotten then."""
+    def emails(self) -> list[tuple[str, str]]:
+        """(recipient, Message-ID) of each email, in the order of coming; they are forgotten then."""
         found: list[tuple[str, str]] = self._ask("letters")
         return found
 
@@ -68,11 +68,11 @@ def _serve(pipe: Connection) -> None:
         pipe.send(sink.url)
         while (asked := pipe.recv()) != "stop":
             if asked == "count":
-                pipe.send(len(sink.letters))
+                pipe.send(len(sink.emails))
             else:
-                # Not parsed whole: ten thousand letters would take a minute.
-                pipe.send([(letter.recipients[0], _ID.search(letter.raw)[1].decode()) for letter in sink.letters])  # type: ignore[index]
-                sink.letters.clear()
+                # Not parsed whole: ten thousand emails would take a minute.
+                pipe.send([(email.recipients[0], _ID.search(email.raw)[1].decode()) for email in sink.emails])  # type: ignore[index]
+                sink.emails.clear()
 
 
 def settings_for(database_url: str, sink: Sink) -> dict[str, str]:
@@ -80,9 +80,9 @@ def settings_for(database_url: str, sink: Sink) -> dict[str, str]:
     return {
         "MONITOR_DATABASE_URL": database_url,
         "MONITOR_SMTP_URL": sink.url,
-        "MONITOR_EMAIL_FROM": "News of Models <news@letters.example>",
+        "MONITOR_EMAIL_FROM": "News of Models <news@alerts.example>",
         "MONITOR_PUBLIC_URL": "https://monitor.example",
-        "MONITOR_SECRET_KEY": "a key for many letters",
+        "MONITOR_SECRET_KEY": "a key for many emails",
     }
 
 
@@ -97,7 +97,7 @@ def readers(engine: Engine, number: int) -> None:
 
 
 def announce(engine: Engine, name: str) -> int:
-    """One release that all are told of; how many letters that makes."""
+    """One release that all are told of; how many emails that makes."""
     with transaction(engine) as session:
         row = release(name)
         session.add(row)
@@ -123,10 +123,10 @@ def forget_leases(engine: Engine) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a rush. ``lost``: readers without a letter; ``twice``: letters that came again, under the
+    """The result of one run. ``lost``: readers without an email; ``twice``: emails that came again, under the
     same Message-ID; ``second_ids``: readers who saw more than one Message-ID."""
 
-    letters: int
+    emails: int
     seconds: float
     killed: int
     lost: int
@@ -135,49 +135,49 @@ class Result:
 
     @property
     def rate(self) -> float:
-        return self.letters / self.seconds
+        return self.emails / self.seconds
 
 
 def bare(sink: Sink, engine: Engine, database_url: str, number: int) -> float:
-    """Letters a second of a loop over smtplib: one connection, the same letter each time."""
-    letter = _letter(sink, engine, database_url)
+    """Emails a second of a loop over smtplib: one connection, the same email each time."""
+    email = _email(sink, engine, database_url)
     where = urlsplit(sink.url)
     assert where.hostname is not None and where.port is not None
     with smtplib.SMTP(where.hostname, where.port) as smtp:
         smtp.ehlo()
         began = time.monotonic()
         for count in range(number):
-            smtp.sendmail("news@letters.example", [f"reader{count}@example.org"], letter)
+            smtp.sendmail("news@alerts.example", [f"reader{count}@example.org"], email)
         took = time.monotonic() - began
-    sink.letters()
+    sink.emails()
     return number / took
 
 
-def _letter(sink: Sink, engine: Engine, database_url: str) -> bytes:
-    """A letter as the workers write them."""
+def _email(sink: Sink, engine: Engine, database_url: str) -> bytes:
+    """An email as the workers write them."""
 
     settings = Settings(
         database_url=database_url,
         smtp_url=sink.url,  # type: ignore[arg-type]
-        email_from="News of Models <news@letters.example>",
+        email_from="News of Models <news@alerts.example>",
         public_url="https://monitor.example",
-        secret_key="a key for many letters",  # type: ignore[arg-type]
+        secret_key="a key for many emails",  # type: ignore[arg-type]
     )
     email = Email(settings, engine)
     with reading(engine) as session:
         subscription = session.scalars(select(Subscription)).first()
     assert subscription is not None
     message = message_of(subscription, release())
-    return email.letters.alert(message, subscription.target, email.background(message)).raw
+    return email.renderer.alert(message, subscription.target, email.message_context(message)).raw
 
 
 def _came(sink: Sink) -> int:
-    """How many letters have come; seldom enough that the sink has its time for letters."""
+    """How many emails have come; seldom enough that the sink has its time for emails."""
     time.sleep(0.05)
     return sink.count()
 
 
-def rush(
+def run_load(
     engine: Engine,
     environment: dict[str, str],
     sink: Sink,
@@ -188,8 +188,8 @@ def rush(
     patience: float = 120,
 ) -> Result:
     """Announces a release to everyone while workers wait, until all were told. ``meanwhile``: called all the time,
-    with the workers and the number of letters that came."""
-    sink.letters()
+    with the workers and the number of emails that came."""
+    sink.emails()
     with Workers(environment, workers) as running:
         number = announce(engine, name)
         began = time.monotonic()
@@ -201,9 +201,9 @@ def rush(
             meanwhile(running, came)
             return came >= number and left(engine) == 0
 
-        until(over, patience, f"{number} letters")
+        until(over, patience, f"{number} emails")
         seconds = time.monotonic() - began
-    found = sink.letters()
+    found = sink.emails()
     ids: dict[str, set[str]] = {}
     for recipient, message_id in found:
         ids.setdefault(recipient, set()).add(message_id)
@@ -214,9 +214,9 @@ def rush(
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Letters a second of the bare loop and of the workers, over the same slices of time in turn, and what came."""
+    """Emails a second of the bare loop and of the workers, over the same slices of time in turn, and what came."""
 
-    letters: int
+    emails: int
     bare: float
     workers: float
     lost: int
@@ -226,17 +226,17 @@ class Pair:
 def paired(engine: Engine, database_url: str, sink: Sink, workers: int, slices: int) -> Pair:
     """The bare loop and the workers by turns, so that what else the machine does slows both alike.
 
-    Each slice is a release that everyone in the database is told of, after as many letters of the bare loop.
+    Each slice is a release that everyone in the database is told of, after as many emails of the bare loop.
     """
-    letters = lost = twice = 0
+    emails = lost = twice = 0
     bare_took = took = 0.0
     with Workers(settings_for(database_url, sink), workers) as _:
         for number in range(slices):
             told = announce(engine, f"Model-{workers}-{number}")
             began = time.monotonic()
-            until(lambda told=told: _came(sink) >= told and left(engine) == 0, 120, f"{told} letters")  # type: ignore[misc]
+            until(lambda told=told: _came(sink) >= told and left(engine) == 0, 120, f"{told} emails")  # type: ignore[misc]
             took += time.monotonic() - began
-            found = sink.letters()
-            letters, lost, twice = letters + told, lost + told - len(set(found)), twice + len(found) - len(set(found))
+            found = sink.emails()
+            emails, lost, twice = emails + told, lost + told - len(set(found)), twice + len(found) - len(set(found))
             bare_took += told / bare(sink, engine, database_url, told)
-    return Pair(letters, letters / bare_took, letters / took, lost, twice)
+    return Pair(emails, emails / bare_took, emails / took, lost, twice)

@@ -14,13 +14,13 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 import monitor
 from monitor.channels import formatting as words
-from monitor.channels.email import forms
+from monitor.channels.email import form_fields
 from monitor.channels.email.phrases import clean
 from monitor.enums import Digest
 
-HERE = Path(__file__).parent
+PACKAGE_DIR = Path(__file__).parent
 # The frame of every page belongs to the web, which imports the channels: it is found by its place, not imported.
-_FOLDERS = [HERE / "pages", Path(monitor.__file__).parent / "web" / "templates"]
+_FOLDERS = [PACKAGE_DIR / "pages", Path(monitor.__file__).parent / "web" / "templates"]
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
@@ -28,8 +28,8 @@ def _environment() -> Environment:
     made = Environment(loader=FileSystemLoader(_FOLDERS), autoescape=select_autoescape(["html"]))
     made.filters |= {"flag": words.flag, "count": words.count, "plain": clean, "day": _day}
     made.globals |= {
-        "choices": forms.CHOICES,
-        "sizes": forms.SIZES,
+        "choices": form_fields.CHOICES,
+        "sizes": form_fields.SIZES,
         "digests": list(Digest),
         "zones": sorted(available_timezones()),
     }

@@ -1,4 +1,4 @@
-"""A desk at which letters are written: a database, a sender, a sink, and the web routes over them."""
+"""A desk at which emails are written: a database, a sender, a sink, and the web routes over them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READER = "reader@example.org"
 
 @dataclass
 class Desk(Room):
-    """Everything that a test of letters needs."""
+    """Everything that a test of emails needs."""
 
     sink: SmtpSink
     email: Email
@@ -58,7 +58,7 @@ class Desk(Room):
         return self.client.post("/api/v1/email/subscriptions", json={"email": email, **terms})
 
     def confirmations(self) -> int:
-        """Sends the confirmation letters that are due."""
+        """Sends the confirmation emails that are due."""
         return send_confirmations(self.engine, self.email)
 
     # --- news ---------------------------------------------------------------------------------------------
@@ -87,14 +87,14 @@ class Desk(Room):
 
 
 def path_in(text: str, what: str) -> str:
-    """The path of the first link of a sort in a letter: ``/confirm/…``."""
+    """The path of the first link of a sort in an email: ``/confirm/…``."""
     found = re.search(rf"https://monitor\.example(/{what}/[\w.-]+)", text)
     assert found is not None, text
     return found[1]
 
 
 def texts(message: Any) -> tuple[str, str]:
-    """The text and the HTML of a letter."""
+    """The text and the HTML of an email."""
     plain, html = message.get_body(("plain",)), message.get_body(("html",))
     return plain.get_content(), html.get_content()
 
