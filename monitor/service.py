@@ -22,9 +22,9 @@ from monitor.ingest.hub.rate_limiter import Allowance
 from monitor.labs import Registry, load
 from monitor.notify import heartbeat, outbox
 from monitor.notify import outages as notices
-from monitor.notify.debounce import POLLS, publish_stable_changes
-from monitor.notify.matching import enqueue, lines
-from monitor.notify.subscriptions import followed
+from monitor.notify.debounce import STABLE_POLLS, publish_stable_changes
+from monitor.notify.matching import enqueue, subscribed_thresholds
+from monitor.notify.subscriptions import followed_namespaces
 from monitor.releases import coverage
 from monitor.releases.adoption import Pass, track
 from monitor.releases.recorder import News
@@ -112,7 +112,7 @@ class Service:
         """Makes the registry's namespaces be swept, and those that subscriptions name; notes who is not seen."""
         coverage.watch(self.engine, self.settings.hub_interval)
         with db.reading(self.engine) as session:
-            names = followed(session)
+            names = followed_namespaces(session)
         # A name that the registry writes otherwise is the registry's: the Hub knows no other case of it.
         written = {name.lower(): name for name in self.registry.watched}
         sweeps.watch(self.ingest, sorted({written.get(name.lower(), name) for name in names}))
@@ -134,8 +134,8 @@ class Service:
     def adopt(self) -> Pass:
         """Keeps how releases fare, tells of lines that they crossed, and tidies the tally."""
         with db.reading(self.engine) as session:
-            asked = lines(session)
-        done = track(self.engine, asked, self.enqueue)
+            thresholds = subscribed_thresholds(session)
+        done = track(self.engine, thresholds, self.enqueue)
         with db.transaction(self.engine) as session:
             merge(session)
         return done
@@ -147,7 +147,7 @@ class Service:
     def deliver(self, *, digest: bool | None = None) -> int:
         """Publishes stable changes, sends what is due (digests, the rest, or all); returns the number of messages."""
         if not digest:
-            publish_stable_changes(self.engine, timedelta(seconds=POLLS * self.settings.hub_interval))
+            publish_stable_changes(self.engine, timedelta(seconds=STABLE_POLLS * self.settings.hub_interval))
         return outbox.send_due(self.engine, self.channels, digest=digest)
 
     @property

@@ -7,15 +7,15 @@ from sqlalchemy import Engine, select
 from monitor import db
 from monitor.db import migrations
 from monitor.models import Namespace
-from monitor.notify.subscriptions import SubscriptionCreate, named, pause, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, namespaces_in, pause, subscribe
 from monitor.service import Service
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub
 
 
 def test_a_subscription_names_its_namespaces_in_the_case_it_was_typed_in() -> None:
-    assert named("namespace:Qwen,GreenLab kind:base") == {"Qwen", "GreenLab"}
-    assert named('(repo:Org/model OR repo:"Other/x-*") -namespace:Not repo:model-only') == {"Org", "Other"}
+    assert namespaces_in("namespace:Qwen,GreenLab kind:base") == {"Qwen", "GreenLab"}
+    assert namespaces_in('(repo:Org/model OR repo:"Other/x-*") -namespace:Not repo:model-only') == {"Org", "Other"}
 
 
 def test_what_subscriptions_name_is_swept_as_long_as_they_run(sqlite_url: str, hub: ReplayHub) -> None:

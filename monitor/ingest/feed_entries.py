@@ -16,7 +16,7 @@ from monitor.ingest.context import (
 from monitor.ingest.feeds.reader import NewEntry
 from monitor.ingest.sweeps import bring_forward
 from monitor.models import FeedEntry
-from monitor.notify.matching import tell_announced
+from monitor.notify.matching import enqueue_announcements
 from monitor.releases.launches.announcement_links import link_announcements
 from monitor.releases.launches.announcements import announce, news
 
@@ -32,6 +32,6 @@ def process_feed_entries(context: IngestContext, entries: Sequence[NewEntry]) ->
         rows = list(session.scalars(recent.order_by(col(FeedEntry.id))))
         link_announcements(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
         fresh = news(session, announce(session, context.registry, rows), rows)
-        tell_announced(session, fresh, context.registry)
+        enqueue_announcements(session, fresh, context.registry)
     labs = {lab.id: lab for entry in entries for lab in context.registry.labs_of_feed(entry.feed_url)}
     bring_forward(context, sorted({name for lab in labs.values() for name in lab.namespaces}))

@@ -1,1 +1,1 @@
-"""Who is notified of what: subscriptions, matching and the outbox."""
+"""Notifications: subscriptions, matching of releases and changes with them, and the outbox."""

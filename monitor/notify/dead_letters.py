@@ -1,4 +1,4 @@
-"""Deliveries that were given up, and how they are sent once more."""
+"""Dead letters: deliveries that failed for good, listed and requeued."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.models import Delivery, DeliveryState, Release, Subscription
 
 
 def list_dead(session: Session) -> Iterator[dict[str, Any]]:
-    """The deliveries that were given up, oldest first: id, subscription, target, repo_id, event, attempts, error."""
+    """The dead deliveries, oldest first: id, subscription, target, repo_id, event, attempts, error."""
     query = (
         select(Delivery, Subscription, col(Release.repo_id))
         .join(Subscription, col(Subscription.id) == col(Delivery.subscription_id))
@@ -34,12 +34,14 @@ def list_dead(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def requeue(session: Session, delivery_ids: Sequence[int]) -> int:
-    """Makes dead deliveries due again, with all that their messages tell; returns how many of those named were dead."""
+    """Makes dead deliveries due again, with the rest of their messages; returns how many of ``delivery_ids`` were."""
     dead = col(Delivery.state) == str(DeliveryState.DEAD)
-    named = col(Delivery.id).in_(delivery_ids)
-    rows = session.execute(select(col(Delivery.target_id), col(Delivery.message)).where(named, dead)).all()
+    chosen = col(Delivery.id).in_(delivery_ids)
+    rows = session.execute(select(col(Delivery.target_id), col(Delivery.message)).where(chosen, dead)).all()
     messages = [message for _, message in rows if message is not None]
-    with_them = and_(col(Delivery.target_id).in_({target for target, _ in rows}), col(Delivery.message).in_(messages))
+    same_message = and_(
+        col(Delivery.target_id).in_({target for target, _ in rows}), col(Delivery.message).in_(messages)
+    )
     values = {"state": str(DeliveryState.PENDING), "due_at": now(), "attempts": 0, "error": None}
-    session.execute(update(Delivery).where(dead, or_(named, with_them)).values(**values))
+    session.execute(update(Delivery).where(dead, or_(chosen, same_message)).values(**values))
     return len(rows)

@@ -1,4 +1,4 @@
-"""What a filter would have told: counted over the last month, and as a rate of the time that was watched."""
+"""A preview of a filter: what it would have matched in the last 30 days, and how many alerts a day to expect."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from monitor.releases.search import matching
 
 DAYS = 30
 MAX_CHANGES = 2_000
-"""Changes that are looked at one by one for a filter that says itself which events it wants; the newest."""
+"""The newest changes that are matched one by one, for a filter that names events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """``releases`` that became public in the last 30 days and match, the ``newest`` of them, and other ``events``.
+    """``releases`` of the last 30 days that match, the ``newest`` of them, and the number of other ``events``.
 
-    ``watched``: days of these 30 in which this monitor watched, at least one. ``told``: what came in that time.
+    ``watched``: for how many of these 30 days this monitor has been running, at least one. ``alerts``: how many alerts
+    there would have been in that time.
     """
 
     releases: int
     events: int
     watched: float
-    told: int
+    alerts: int
     newest: tuple[Release, ...] = ()
 
     @property
     def a_day(self) -> float:
-        """Messages a day to expect, without digests."""
-        return self.told / self.watched
+        """Alerts a day to expect, without digests."""
+        return self.alerts / self.watched
 
     def counted(self) -> str:
         """``9 releases and 2 changes``."""
@@ -44,14 +45,14 @@ class Forecast:
         return f"{_number(self.releases, 'release')}{changes}"
 
     def span(self) -> str:
-        """What to say of a time that is too short for the month that is named; empty where all of it was watched."""
+        """A sentence for users if this monitor has run for less than 30 days; otherwise empty."""
         if self.watched >= DAYS:
             return ""
-        return f"This monitor has watched for {_number(max(1, round(self.watched)), 'day')} of these."
+        return f"This monitor has been running for {max(1, round(self.watched))} of these {DAYS} days."
 
 
 def forecast(session: Session, query: Query, newest: int = 0) -> Forecast:
-    """What a filter would have told in the last 30 days."""
+    """What a filter would have matched in the last 30 days, with up to ``newest`` releases."""
     moment = now()
     since = moment - timedelta(days=DAYS)
     began = session.scalar(select(func.min(col(Release.first_seen_at)))) or moment
@@ -67,11 +68,11 @@ def forecast(session: Session, query: Query, newest: int = 0) -> Forecast:
         events = _count(session, _updates(query, since))
     releases = _count(session, some) if some is not None else 0
     came = (col(Release.is_backfilled).is_(False), col(Release.first_seen_at) >= start)
-    told = (_count(session, some.where(*came)) if some is not None else 0) + events
+    alerts = (_count(session, some.where(*came)) if some is not None else 0) + events
     shown = []
     if some is not None and newest:
         shown = list(session.scalars(some.order_by(released.desc(), col(Release.id).desc()).limit(newest)))
-    return Forecast(releases, events, watched, told, tuple(shown))
+    return Forecast(releases, events, watched, alerts, tuple(shown))
 
 
 def _asks_releases(query: Query) -> bool:
@@ -79,7 +80,7 @@ def _asks_releases(query: Query) -> bool:
 
 
 def _updates(query: Query, since: datetime) -> Select[Any]:
-    """The changes that who was told of a release hears of later."""
+    """Changes that follow an alert: those who were notified of the release get them."""
     of_it: ColumnElement[bool] = col(Change.release_id).in_(matching(query).with_only_columns(col(Release.id)))
     return select(col(Change.id)).where(col(Change.at) >= since, col(Change.event).in_([*UPDATES]), of_it)
 

@@ -1,7 +1,7 @@
-"""Ids by which a receiver recognizes a repetition: derived from what happened, never from row numbers.
+"""Ids by which a receiver recognizes a repeated message: derived from what happened, never from row numbers.
 
-After a restored backup row numbers begin again, so an id made of one would name another event. These follow from the
-subscription's own id (random, kept with it), the release's permanent ``_id`` on the Hub, and the event.
+After a backup was restored, row numbers repeat, so an id made of one could name another event. These ids follow from
+the subscription's own random id, the release's permanent ``_id`` on the Hub, and the event.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from monitor.models import Change, Release, Subscription
 
 
 def event_id(release: Release, event: str, change: object = None) -> str:
-    """The id of an event of a release: 24 hexadecimal digits, the same whoever is told and however often.
+    """The id of an event of a release: 24 hexadecimal digits, the same for all subscriptions and attempts.
 
-    ``change`` tells apart the events of one kind (:func:`change_identities`).
+    ``change`` distinguishes events of the same kind (:func:`change_identities`).
     """
     word = event if change is None else str(event_of(event))
     return _digest([release.hub_id, word, change])
 
 
 def message_key(subscription: Subscription, event_ids: Iterable[str]) -> str:
-    """The key of a message: the subscription that it is sent for, and a digest of the events that it tells."""
+    """The key of a message: the subscription that it is sent for, and a hash of its events."""
     return f"{subscription.id}-{_digest(sorted(event_ids))}"
 
 
 def notice_key(subscription: Subscription, title: str | None, text: str) -> str:
-    """The key of a notice: two of one subscription are the same only where they say the same."""
+    """The key of a notice: the same for one subscription only if title and text are the same."""
     return f"notice-{subscription.id}-{_digest([title, text])}"
 
 
 def change_identities(session: Session, events: Iterable[str]) -> dict[str, tuple[object, ...]]:
-    """What tells apart the changes that events name (``relicensed:12``): field, from what, to what, and a number.
+    """What distinguishes the changes that events name (``relicensed:12``): field, old value, new value, and a number.
 
-    The number counts the events of that kind of that release, so that a value which comes back is another event.
+    The number counts the events of that kind for the release, so that a value which returns is another event.
     """
     numbers = {event: int(number) for event in events if (number := event.partition(":")[2]).isdecimal()}
     if not numbers:

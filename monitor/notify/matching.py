@@ -1,4 +1,4 @@
-"""From news to deliveries: each distinct filter is asked once, the database fans out."""
+"""From news to deliveries: each distinct filter is matched once, and the database adds its subscriptions."""
 
 from __future__ import annotations
 
@@ -30,46 +30,48 @@ _COLUMNS = (
     "subscription_id", "target_id", "release_id", "launch_id", "event", "state", "created_at", "due_at",
     "attempts", "digest", "trace",
 )  # fmt: skip
-_FILTER = "subscription.filter"
+_FILTER_COLUMN = "subscription.filter"
 _COUNTED = {"preserve_rowcount": True}
 
 
 def enqueue(session: Session, news: Sequence[News], launch_waits: LaunchWaits | None = None) -> int:
     """Writes a delivery for each subscription that wants one of these; returns how many are new.
 
-    ``launch_waits``: the targets whose immediate alerts wait until a launch is complete; without it none does.
+    A filter that names events (``event:gated``) matches only these. Any other filter matches releases; its subscribers
+    also get the later changes of the releases that they were notified of.
 
-    A filter that names events (``event:gated``) says itself what it wants to hear. The others hear of releases, and
-    of what happens later to those that they were told of.
+    ``launch_waits``: the targets whose immediate alerts wait until a launch is complete; without it none does.
     """
     advance_due_digests(session, now())
     filters = list(session.scalars(select(col(Subscription.filter)).where(*_active()).distinct()))
-    choosy = [text for text in filters if _matcher(text).names_events]
+    naming_events = [text for text in filters if _matcher(text).names_events]
     others = [text for text in filters if not _matcher(text).names_events]
     waits = launch_waits or {}
     written = 0
     for item in news:
-        happened = _happened(item)
-        candidates = filters if Event.RELEASE in happened else choosy
-        matching = [text for text in candidates if _matcher(text).holds(item.release, happened)]
+        events = _event_names(item)
+        candidates = filters if Event.RELEASE in events else naming_events
+        matching = [text for text in candidates if _matcher(text).holds(item.release, events)]
         if matching:
-            written += _fan_out(session, item, waits, in_values(session, _FILTER, matching))
+            written += _fan_out(session, item, waits, in_values(session, _FILTER_COLUMN, matching))
         if event_of(item.event) in UPDATES and others:
-            notified = col(Subscription.id).in_(_told(item))
-            written += _fan_out(session, item, waits, notified, in_values(session, _FILTER, others))
+            notified = col(Subscription.id).in_(_notified_of(item))
+            written += _fan_out(session, item, waits, notified, in_values(session, _FILTER_COLUMN, others))
     return written
 
 
-def tell_announced(session: Session, rows: Iterable[Announcement], registry: Registry) -> int:
-    """Writes a notice of each model that was announced without weights, for whoever asks for ``event:announced``.
+def enqueue_announcements(session: Session, rows: Iterable[Announcement], registry: Registry) -> int:
+    """Writes a notice of each announced model without weights for subscriptions with ``event:announced``.
 
-    Such a model is matched as a release of which only its name and its lab are known. Returns how many are new.
+    Such a model is matched as a release of which only the name and the lab are known. Returns how many are new.
     """
     filters = session.scalars(select(col(Subscription.filter)).where(*_active()).distinct())
-    choosy = [text for text in filters if _matcher(text).names_events]
+    naming_events = [text for text in filters if _matcher(text).names_events]
     written = 0
     for row in rows:
-        matching = [text for text in choosy if _matcher(text).holds(as_release(row, registry), (Event.ANNOUNCED,))]
+        matching = [
+            text for text in naming_events if _matcher(text).holds(as_release(row, registry), (Event.ANNOUNCED,))
+        ]
         if matching:
             written += _notices(session, row, registry, matching)
     return written
@@ -79,20 +81,20 @@ def _notices(session: Session, row: Announcement, registry: Registry, filters: S
     advance_due_digests(session, moment := now())
     lab = registry.get(row.lab)
     title = plain(f"{lab.name if lab else row.lab} announced {row.model}")[:150]
-    lines = (
+    texts = (
         plain(row.title or "")[:300],
         row.url,
-        "Its weights are not public; a message about its release names this.",
+        "Its weights are not public yet. If they are released, that alert links to this announcement.",
     )
     chosen = select(
         col(Subscription.id),
-        literal("\n".join(line for line in lines if line), Text()),
+        literal("\n".join(line for line in texts if line), Text()),
         literal(moment, UTCDateTime()),
         func.coalesce(col(Subscription.digest_due_at), literal(moment, UTCDateTime())),
         literal(0),
         literal(title, Text()),
         literal(row.id, Id),
-    ).where(*_active(), in_values(session, _FILTER, filters))
+    ).where(*_active(), in_values(session, _FILTER_COLUMN, filters))
     columns = ("subscription_id", "text", "created_at", "due_at", "attempts", "title", "announcement_id")
     written = session.execute(
         insert_or_ignore(session, Notice).from_select(columns, chosen), execution_options=_COUNTED
@@ -100,15 +102,15 @@ def _notices(session: Session, row: Announcement, registry: Registry, filters: S
     return int(written.rowcount)  # type: ignore[attr-defined]
 
 
-def _happened(item: News) -> tuple[str, ...]:
-    """The words that ``event:`` finds."""
+def _event_names(item: News) -> tuple[str, ...]:
+    """The values of ``event:`` and ``crossed:`` that match this item."""
     word = event_of(item.event)
     if item.line:
         return word, item.line
     return (word, Event.LAUNCH) if word is Event.RELEASE and item.release.launch_id is not None else (word,)
 
 
-def _told(item: News) -> Select[Any]:
+def _notified_of(item: News) -> Select[Any]:
     return select(col(Delivery.subscription_id)).where(
         col(Delivery.release_id) == item.release.id, col(Delivery.event) == str(Event.RELEASE)
     )
@@ -141,11 +143,11 @@ def _fan_out(session: Session, item: News, launch_waits: LaunchWaits, *wanted: C
     return int(session.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)  # type: ignore[attr-defined]
 
 
-def lines(session: Session) -> set[str]:
-    """The lines (``downloads>=1M``) whose crossing some active subscription asks for."""
+def subscribed_thresholds(session: Session) -> set[str]:
+    """The thresholds (``downloads>=1M``) that active subscriptions name in ``crossed:``."""
     naming = col(Subscription.filter).contains("crossed:")
     texts = session.scalars(select(col(Subscription.filter)).where(*_active(), naming).distinct())
-    return {line for text in texts for line in _matcher(text).lines}
+    return {line for text in texts for line in _matcher(text).thresholds}
 
 
 def _due(session: Session, item: News, moment: datetime, launch_waits: LaunchWaits) -> ColumnElement[datetime]:
@@ -163,11 +165,11 @@ def _due(session: Session, item: News, moment: datetime, launch_waits: LaunchWai
 
 
 class _Matcher(NamedTuple):
-    """A filter as a predicate; ``names_events``: it says itself which events it wants, ``lines``: to be crossed."""
+    """A filter as a predicate. ``names_events``: whether it names events; ``thresholds``: of ``crossed:``."""
 
     holds: Predicate
     names_events: bool
-    lines: frozenset[str] = frozenset()
+    thresholds: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=10_000)
@@ -175,8 +177,8 @@ def _matcher(text: str) -> _Matcher:
     try:
         query = parse(text)
     except QueryError as error:
-        # Kept by a version that read it; one filter must not stop what all the others are told.
-        log.warning("a filter that cannot be read matches nothing", filter=text, error=str(error))
+        # Stored by a version that could parse it; it must not keep other subscriptions from their alerts.
+        log.warning("a filter that cannot be parsed matches nothing", filter=text, error=str(error))
         return _Matcher(lambda *_: False, names_events=True)
     crossed = frozenset(query.values("crossed"))
     return _Matcher(to_predicate(query), query.names("event") or bool(crossed), crossed)

@@ -1,4 +1,4 @@
-"""What a channel is handed to send, and how it says that it could not."""
+"""What a channel gets to send, what the outbox needs of a channel, and how a channel reports a failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from monitor.models import Launch, Release, Subscription
 
 
 class SendError(Exception):
-    """A channel could not send. ``permanent``: never will, to this target; ``in_doubt``: it may have arrived."""
+    """A channel could not send. ``permanent``: never, to this target; ``in_doubt``: the message may have arrived.
+
+    ``retry_after``: seconds after which the target wants the next attempt.
+    """
 
     def __init__(
         self, message: str, *, permanent: bool = False, retry_after: float | None = None, in_doubt: bool = False
@@ -25,7 +28,7 @@ class SendError(Exception):
 
 
 class ChannelRateLimited(SendError):  # noqa: N818 - the glossary names it
-    """A channel sends nothing to anybody for ``retry_after`` seconds: what waits for it stays as it is."""
+    """A channel sends nothing to any target for ``retry_after`` seconds; its deliveries stay as they are."""
 
     retry_after: float
 
@@ -35,7 +38,7 @@ class ChannelRateLimited(SendError):  # noqa: N818 - the glossary names it
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One event of one release, in a message. ``id``: the same whenever this event is told again."""
+    """One event of one release, in a message. ``id``: the same in every message that names this event."""
 
     event: str
     release: Release
@@ -44,14 +47,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a channel is asked to send: one item alone, or several grouped (a flood, a digest).
+    """What a channel sends: a single item, or several (a launch, a flood, a digest).
 
-    ``items`` are what its target was not told yet. ``key`` is the same at every attempt. ``in_doubt``: an earlier
-    attempt may have arrived; the first such began at ``since``. ``first_receipt`` is that of the message which told of
-    the release first, where this one is an update of it, or more members of its ``launch``. ``whole``, for a channel
-    that can edit: all that the message of ``first_receipt`` should say now, what it says and the ``items``; empty where
-    they are a message of their own. ``launches``: those that the items belong to, by their number. ``others``: further
-    subscriptions of the target that wanted the items, which are told by this same message.
+    - ``items``: what has not been sent to the target yet.
+    - ``key``: the same at every attempt.
+    - ``in_doubt``: an earlier attempt may have arrived; the first such attempt began at ``since``.
+    - ``first_receipt``: the receipt of the first message about the release, if this one is an update of it, or about
+      its ``launch``, if this one has further members.
+    - ``whole``, for a channel that can edit: all items that the message of ``first_receipt`` should list now, these
+      ``items`` included; empty if they are a message of their own.
+    - ``launches``: those that the items belong to, by id.
+    - ``others``: further subscriptions of the target that match the items and share this message.
     """
 
     key: str
@@ -67,7 +73,7 @@ class Message:
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """All that are told by this message, that which it is sent for first."""
+        """All subscriptions of this message, the one that it is sent for first."""
         return (self.subscription, *self.others)
 
     @property
@@ -102,7 +108,7 @@ class OutboxChannel(Protocol):
 
 
 def test_message(subscription: Subscription) -> Message:
-    """A marked test alert: a release that no Hub has."""
+    """A test alert, marked as such: its release does not exist on the Hub."""
     release = Release(
         hub_id="test",
         repo_id="example/This-is-a-test-7B",

@@ -1,4 +1,4 @@
-"""What follows from a failure to send: one rule for messages, letters of confirmation and notices."""
+"""Retries: what follows from a failure to send, by one rule for alerts, confirmations and notices."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from monitor.notify.message import SendError
 
-ATTEMPTS = 12
-"""Failed attempts after which a delivery is dead: with the back-off below, a little over a day."""
-LONGEST_PAUSE = 86_400.0
-"""Seconds for which a target may ask to be left alone."""
+MAX_ATTEMPTS = 12
+"""Failed attempts after which a delivery is a dead letter: with the back-off below, a little over a day."""
+MAX_RETRY_AFTER_SECONDS = 86_400.0
+"""The longest wait that a target may ask for."""
 
 
 class Verdict(NamedTuple):
-    """What follows from a failure: seconds until it is tried again, unless it is ``dead``; ``postponed``: uncounted."""
+    """What follows from a failure: a retry after ``wait`` seconds, unless ``dead``. ``postponed``: not counted."""
 
     wait: float
     postponed: bool
@@ -22,11 +22,11 @@ class Verdict(NamedTuple):
 
 
 def verdict(error: SendError, attempts: int) -> Verdict:
-    """What follows from a failure of the ``attempts``-th attempt."""
-    # A target that names a time has not failed: it is asked again then, however often.
+    """What follows from the failure of attempt number ``attempts``."""
+    # A target that names a time has not failed: it is retried then, however often.
     postponed = error.retry_after is not None and not error.permanent
-    wait = backoff(attempts) if error.retry_after is None else min(error.retry_after, LONGEST_PAUSE)
-    return Verdict(wait, postponed, error.permanent or (attempts >= ATTEMPTS and not postponed))
+    wait = backoff(attempts) if error.retry_after is None else min(error.retry_after, MAX_RETRY_AFTER_SECONDS)
+    return Verdict(wait, postponed, error.permanent or (attempts >= MAX_ATTEMPTS and not postponed))
 
 
 def backoff(attempts: int) -> float:

@@ -22,7 +22,7 @@ from monitor.releases.query.spelling import spelled
 
 
 class SubscriptionError(ValueError):
-    """A subscription that cannot be: one line, with the field that is wrong."""
+    """A subscription that is not possible: one line that says why, with the name of the wrong ``field``."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -31,9 +31,9 @@ class SubscriptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionCreate:
-    """What someone asks for. ``filter`` is a query as typed; ``hour`` is that of daily and weekly digests.
+    """What a new subscription has. ``filter`` is a query as typed, ``hour`` the local hour of daily and weekly digests.
 
-    ``operator``: to be told when a source goes silent or is back, and of no release.
+    ``operator``: it gets notices of outages and no alerts.
     """
 
     channel: str
@@ -47,22 +47,22 @@ class SubscriptionCreate:
     operator: bool = False
 
 
-def subscribe(session: Session, wish: SubscriptionCreate, options: dict[str, Any] | None = None) -> Subscription:
-    """Keeps a subscription; the same wish again gives the one that is there.
+def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, Any] | None = None) -> Subscription:
+    """Stores a subscription and returns it; returns the existing one if target, filter and digest are the same.
 
-    Raises QueryError for a filter that cannot be read, SubscriptionError for anything else.
+    Raises QueryError for a filter that cannot be parsed, SubscriptionError for anything else that is wrong.
     """
-    zone(wish.timezone)
-    if not 0 <= wish.hour <= 23:
-        raise SubscriptionError("hour", f"hour {wish.hour}: 0 to 23 expected")
-    normal = parse(wish.filter).normal
-    target = target_of(session, wish.channel, wish.target)
+    zone(wanted.timezone)
+    if not 0 <= wanted.hour <= 23:
+        raise SubscriptionError("hour", f"hour {wanted.hour}: 0 to 23 expected")
+    normal = parse(wanted.filter).normal
+    target = target_of(session, wanted.channel, wanted.target)
     assert target.id is not None
     same = select(Subscription).where(
         col(Subscription.target_id) == target.id,
         col(Subscription.filter) == normal,
-        col(Subscription.digest) == str(wish.digest),
-        col(Subscription.operator).is_(wish.operator),
+        col(Subscription.digest) == str(wanted.digest),
+        col(Subscription.operator).is_(wanted.operator),
     )
     found = session.scalars(same).first()
     if found is not None:
@@ -70,16 +70,16 @@ def subscribe(session: Session, wish: SubscriptionCreate, options: dict[str, Any
     subscription = Subscription(
         id=secrets.token_hex(6),
         target_id=target.id,
-        channel=wish.channel,
-        target=wish.target,
+        channel=wanted.channel,
+        target=wanted.target,
         filter=normal,
-        typed=wish.filter,
-        digest=str(wish.digest),
-        timezone=wish.timezone,
-        hour=wish.hour,
-        confirmed=wish.confirmed,
-        operator=wish.operator,
-        created_by=wish.created_by,
+        typed=wanted.filter,
+        digest=str(wanted.digest),
+        timezone=wanted.timezone,
+        hour=wanted.hour,
+        confirmed=wanted.confirmed,
+        operator=wanted.operator,
+        created_by=wanted.created_by,
         created_at=now(),
         options=options or {},
     )
@@ -90,14 +90,14 @@ def subscribe(session: Session, wish: SubscriptionCreate, options: dict[str, Any
 
 
 def target_of(session: Session, channel: str, address: str) -> Target:
-    """The row of a target, made where it is new."""
+    """The row of a target; a new one if there is none yet."""
     session.execute(insert_or_ignore(session, Target), {"channel": channel, "address": address, "open_at": now()})
     found = session.scalars(select(Target).where(col(Target.channel) == channel, col(Target.address) == address))
     return found.one()
 
 
 def zone(name: str) -> ZoneInfo:
-    """A time zone by its IANA name; raises SubscriptionError."""
+    """A time zone by its IANA name. Raises SubscriptionError if it is unknown."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -107,10 +107,10 @@ def zone(name: str) -> ZoneInfo:
 
 
 def next_digest(subscription: Subscription, after: datetime) -> datetime | None:
-    """When the digest after ``after`` goes out; None for one who is told at once.
+    """When the first digest after ``after`` is due; None for immediate alerts.
 
-    Hourly on the hour; daily at the subscriber's hour in their zone; weekly on Mondays. An hour that the clocks
-    skip or repeat gives one digest that day.
+    Hourly on the hour; daily at the subscriber's hour in their time zone; weekly on Mondays. If the clocks skip or
+    repeat that hour, there is one digest that day.
     """
     match Digest(subscription.digest):
         case Digest.IMMEDIATE:
@@ -130,37 +130,37 @@ def next_digest(subscription: Subscription, after: datetime) -> datetime | None:
             raise AssertionError("there is a Monday within nine days")
 
 
-def change(subscription: Subscription, **wishes: Any) -> None:
+def change(subscription: Subscription, **changes: Any) -> None:
     """Changes ``filter``, ``digest``, ``timezone`` or ``hour``. Raises as :func:`subscribe` does."""
-    if "timezone" in wishes:
-        zone(wishes["timezone"])
-    if "filter" in wishes:
-        wishes["typed"] = wishes["filter"]
-        wishes["filter"] = parse(wishes["typed"]).normal
-    for name, value in wishes.items():
+    if "timezone" in changes:
+        zone(changes["timezone"])
+    if "filter" in changes:
+        changes["typed"] = changes["filter"]
+        changes["filter"] = parse(changes["typed"]).normal
+    for name, value in changes.items():
         setattr(subscription, name, str(value) if name == "digest" else value)
     subscription.digest_due_at = next_digest(subscription, now())
 
 
 def remove(session: Session, subscription: Subscription) -> None:
-    """Removes a subscription and what was and is to be told to it."""
+    """Removes a subscription with all of its deliveries, sent and pending."""
     session.execute(delete(Delivery).where(col(Delivery.subscription_id) == subscription.id))
     session.delete(subscription)
 
 
-def pause(subscription: Subscription, because: str | None) -> None:
-    """Stops telling; what was not matched meanwhile is not told later."""
-    subscription.paused, subscription.paused_because = True, because
+def pause(subscription: Subscription, reason: str | None) -> None:
+    """Pauses a subscription: it matches nothing until it is resumed, and nothing of that time is sent later."""
+    subscription.paused, subscription.paused_because = True, reason
 
 
 def resume(subscription: Subscription) -> None:
-    """Tells again from now on."""
+    """Resumes a subscription: it matches from now on."""
     subscription.paused, subscription.paused_because = False, None
     subscription.digest_due_at = next_digest(subscription, now())
 
 
 def advance_due_digests(session: Session, moment: datetime) -> None:
-    """Moves digests whose hour has come to their next one: what was due is sent, what comes now waits for that."""
+    """Sets the next time of digests that are due by ``moment``: what is matched from now on belongs to the next one."""
     due = select(Subscription).where(col(Subscription.digest_due_at) <= moment)
     for subscription in session.scalars(due):
         subscription.digest_due_at = next_digest(subscription, moment)
@@ -172,15 +172,15 @@ _NAMED = re.compile(r"(?<![^\s(])(namespace|repo):\"?([^\s()\"<>]+)", re.IGNOREC
 _NAMESPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
 
 
-def followed(session: Session) -> set[str]:
-    """Namespaces that active subscriptions name, in the case in which they were typed (the Hub minds it)."""
+def followed_namespaces(session: Session) -> set[str]:
+    """Namespaces that active subscriptions name, as typed: they are case-sensitive on the Hub."""
     naming = or_(*(col(Subscription.filter).contains(f"{field}:") for field in ("namespace", "repo")))
     query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
-    return {name for text in session.scalars(query) for name in named(text)}
+    return {name for text in session.scalars(query) for name in namespaces_in(text)}
 
 
-def named(text: str) -> set[str]:
-    """The namespaces that a query as typed asks for (not those that it excludes)."""
+def namespaces_in(text: str) -> set[str]:
+    """The namespaces that a query, as typed, asks for; not those that it excludes."""
     try:
         plain = spelled(text).text
     except QueryError:

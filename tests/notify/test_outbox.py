@@ -20,7 +20,7 @@ from monitor.notify import outbox
 from monitor.notify.dead_letters import list_dead, requeue
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.message import ChannelRateLimited, Message, SendError
-from monitor.notify.retries import ATTEMPTS, backoff
+from monitor.notify.retries import MAX_ATTEMPTS, backoff
 from monitor.notify.subscriptions import SubscriptionCreate, pause, subscribe
 from tests.fakes.hub import model
 from tests.house import House
@@ -139,9 +139,9 @@ def test_the_wait_that_a_target_asks_for_holds_for_all_its_messages(watching: Ho
 def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_day_at_the_most(watching: House) -> None:
     watching.subscribe()
     released(watching, "y/one")
-    channel = Failing(*[SendError("slow down", retry_after=90) for _ in range(ATTEMPTS)],
+    channel = Failing(*[SendError("slow down", retry_after=90) for _ in range(MAX_ATTEMPTS)],
                       SendError("busy"), SendError("in a century", retry_after=4e9))  # fmt: skip
-    for _ in range(ATTEMPTS + 2):
+    for _ in range(MAX_ATTEMPTS + 2):
         outbox.send_due(watching.engine, {"kept": channel})
         last = deliveries(watching)[0]
         due_now(watching)
@@ -195,7 +195,7 @@ def test_after_many_failures_a_delivery_is_dead(watching: House) -> None:
     for _ in range(20):
         outbox.send_due(watching.engine, {"kept": channel})
         due_now(watching)
-    assert len(channel.messages) == ATTEMPTS
+    assert len(channel.messages) == MAX_ATTEMPTS
     assert deliveries(watching)[0].state == "dead"
 
 

@@ -13,7 +13,7 @@ from monitor.channels.formatting import changed
 from monitor.enums import Via
 from monitor.ingest import polls, sweeps
 from monitor.models import Change, Release
-from monitor.notify.matching import enqueue, lines
+from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.releases.adoption import Pass, series, track
 from monitor.releases.query import parse
 from monitor.releases.search import find, search
@@ -24,7 +24,7 @@ from tests.house import House
 def look(house: House) -> Pass:
     """One pass, with the lines that subscriptions ask for."""
     with db.reading(house.engine) as session:
-        asked = lines(session)
+        asked = subscribed_thresholds(session)
     return track(house.engine, asked, enqueue)
 
 
