@@ -2,7 +2,8 @@
 
 In order of trust: the count stated by the lab (``families.toml``), the weights (safetensors with packing undone, gguf),
 arithmetic from the configuration, the base model for a copy of it, and the name last. Active parameters are never
-inferred from the total: they are stated, or counted from a configuration.
+inferred from the total: they are in the name, those of the base, or calculated from a configuration. A model is only
+dense by a configuration without experts whose arithmetic fits the weights, or by an architecture known to be dense.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import re
 import tomllib
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from monitor.classify import wire
-from monitor.classify.originals import NAME_LENGTH, folded
+from monitor.classify.architectures import dense_evidence, mixture_evidence
+from monitor.classify.originals import NAME_LENGTH, folded, strip_packaging
 from monitor.classify.result import BaseModelInfo, Evidence, Lineage, Lookup, Parameters, no_lookup
-from monitor.classify.size_config import Counted, experts, from_config
+from monitor.classify.size_config import Counted, from_config
 from monitor.classify.size_names import NameSize, from_name, is_part_name
-from monitor.classify.size_packing import Unpacked, unpacked
+from monitor.classify.size_packing import TensorCount, count_tensors, settle
 from monitor.enums import Kind
 
 WEIGHT_COUNT_TOLERANCE = 0.05
@@ -31,7 +33,10 @@ ANY_NAMESPACE = "*"
 """Key of the rows for architectures of one size, whoever publishes them."""
 
 _COPIES = {Kind.QUANTIZED, Kind.CONVERSION}
-_MIXTURE_SIGN = re.compile(r"moe|mixtral|[-_.]a\d+(?:\.\d+)?[bm](?:$|[-_.])|\d+x\d+|-\d+e(?:$|[-_.])")
+_SMALLER = re.compile(
+    r"[-_.](?:reap|prun(?:e|ed|ing)|\d+-?layers?|tiny|nano|micro|mini|small|lite|slim|shrunk|distill(?:ed|ation)?)(?=$|[-_.\d])"
+)
+"""Words in the name of a model that is smaller than what it was made of."""
 
 
 def _families() -> dict[str, list[dict[str, Any]]]:
@@ -71,154 +76,226 @@ def stated(repo_id: str) -> tuple[int, int] | None:
     return next(((total, active) for pattern, total, active in anyones if pattern.fullmatch(name)), None)
 
 
+class _Base(NamedTuple):
+    """The size of the nearest parent."""
+
+    repo_id: str
+    total: int
+    active: int | None
+
+
+class _Sources(NamedTuple):
+    """What a size can be read from, as far as there is any of it."""
+
+    facts: wire.Facts
+    tensors: TensorCount | None
+    by_name: NameSize | None
+    base: _Base | None
+    arithmetic: Counted | None
+
+
 def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -> Parameters:
     """Total and active parameters of a model with their source. An adapter's count is its own, not that of its base."""
     facts = wire.read(model)
-    name = facts.name
-    by_name = from_name(name)
-    own = unpacked(model) if "safetensors" in facts else None
+    tensors = count_tensors(facts) if "safetensors" in facts else None
     if lineage.kind is Kind.ADAPTER:
-        return _adapter(own)
-    part = is_part_name(name)
+        return _adapter(tensors)
+    part = is_part_name(facts.name)
     registered = None if part else stated(facts["id"])
-    if registered is not None and (own is None or _agrees(own, registered[0])):
-        evidence = Evidence("registry", name, f"{registered[0]} in total, {registered[1]} active, as stated by its lab")
-        return Parameters(*registered, "registry", (evidence,))
-    base = None if part else _base(lineage, known)
-    counted = None
-    if own is not None or facts.config or "gguf" in facts:
-        counted = _counted(model, own, by_name, base)
-    if lineage.kind in _COPIES and base is not None and base[0] is not None and not _same(counted, base[0]):
-        evidence = Evidence(
-            "base_model", lineage.parents[0].repo_id, f"{base[0]} in total, as the model that it is a copy of"
-        )
-        return Parameters(base[0], base[1], "base_model", (evidence,))
-    return counted or _named(by_name, lineage, base)
+    if registered is not None and (tensors is None or _agrees(tensors, registered[0])):
+        message = f"{registered[0]} in total, {registered[1]} active, as stated by its lab"
+        return Parameters(*registered, "registry", (Evidence("registry", facts.name, message),))
+    base = None if part else _base(facts.name, lineage, known)
+    arithmetic = from_config(facts.config) if facts.config else None
+    sources = _Sources(facts, tensors, from_name(facts.name), base, arithmetic)
+    total = _own_total(sources)
+    if base is not None and lineage.kind in _COPIES and _is_base_size(sources, total, base):
+        message = f"{base.total} in total, as the model that it is a copy of"
+        return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
+    if total is None and sources.by_name is not None:
+        total = _total_in_name(sources.by_name)
+    if total is None and base is not None and _is_plain_finetune(lineage):
+        message = f"{base.total} in total, as the model that it was tuned from"
+        return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
+    if total is None:
+        return _without_total(sources)
+    return _with_active(sources, total)
 
 
-def _agrees(own: Unpacked, total: int) -> bool:
+def _agrees(tensors: TensorCount, total: int) -> bool:
     """Whether the weights can belong to a model with ``total`` parameters, as its lab states.
 
     Packed weights always can. Plain weights that differ by more than prediction heads add belong to something else: a
     part of the model, or a model that only shares the name of the family.
     """
-    return own.how is not None or not own.certain or abs(own.total - total) <= WEIGHT_COUNT_TOLERANCE * total
+    packed = tensors.unpacked is not None or not tensors.certain
+    return packed or abs(tensors.served - total) <= WEIGHT_COUNT_TOLERANCE * total
 
 
-def _same(counted: Parameters | None, total: int) -> bool:
-    return counted is not None and counted.total is not None and abs(counted.total - total) <= 0.1 * total
-
-
-def _adapter(own: Unpacked | None) -> Parameters:
-    if own is None:
+def _adapter(tensors: TensorCount | None) -> Parameters:
+    if tensors is None:
         return Parameters(None, None, None, (Evidence("kind", "adapter", "the size of its base is not its own"),))
-    evidence = Evidence("safetensors", str(own.total), "the adapter's own parameters")
-    return Parameters(own.total, own.total, "safetensors", (evidence,))
+    evidence = Evidence("safetensors", str(tensors.served), "the adapter's own parameters")
+    return Parameters(tensors.served, tensors.served, "safetensors", (evidence,))
 
 
-def _base(lineage: Lineage, known: Lookup) -> tuple[int | None, int | None] | None:
-    """(total, active) of the nearest parent, as stated by its lab or recorded in the history."""
+def _base(name: str, lineage: Lineage, known: Lookup) -> _Base | None:
+    """The size of the nearest parent, as stated by its lab or recorded in the history.
+
+    None if the name has a word for a model that was made smaller, and that of the parent does not.
+    """
     if not lineage.parents:
         return None
     parent = lineage.parents[0].repo_id
+    if _words_for_smaller(name) - _words_for_smaller(parent.rpartition("/")[2]):
+        return None
     by_lab = stated(parent)
     if by_lab is not None:
-        return by_lab
+        return _Base(parent, *by_lab)
     found: BaseModelInfo | None = known(parent)
     if found is not None and found.kind is not Kind.ADAPTER and found.params_total is not None:
-        return found.params_total, found.params_active
+        return _Base(parent, found.params_total, found.params_active)
     return None
 
 
-def _counted(
-    model: wire.Model, own: Unpacked | None, by_name: NameSize | None, base: tuple[int | None, int | None] | None
-) -> Parameters | None:
-    """From the weights, else from the configuration."""
-    config = wire.config(model)
-    arithmetic = from_config(config) if config else None
-    named_total = by_name.total if by_name else None
-    total, source, how = (
-        own.total if own is not None and own.certain else None,
-        "safetensors",
-        "sum of the elements of all tensors",
-    )
-    if own is not None and own.how is not None:
-        how = own.how
-    if total is None:
-        total, source, how = wire.count(wire.mapping(model, "gguf"), "total"), "gguf", "as stated in the GGUF header"
-    if total is not None and named_total is not None and total < MIN_UPLOADED_SHARE * named_total:
-        total = None  # a part of an upload, or an adapter that is not declared as one
-    if total is None:
-        if arithmetic is None:
-            return None
-        evidence = Evidence("config", str(arithmetic.total), "calculated from its dimensions")
-        return Parameters(arithmetic.total, arithmetic.active, "config", (evidence,))
-    reasons = [Evidence(source, str(total), how)]
-    active = _active(model, total, by_name, base, arithmetic)
-    if named_total is not None and not 0.7 < total / named_total < 1.5:
-        reasons.append(Evidence("name", by_name.piece if by_name else "", "disagrees"))
-    return Parameters(total, active, source, tuple(reasons))
-
-
-def _active(
-    model: wire.Model,
-    total: int,
-    by_name: NameSize | None,
-    base: tuple[int | None, int | None] | None,
-    arithmetic: Counted | None,
-) -> int | None:
-    """Active parameters of ``total``: by a configuration whose total fits, the name, the base, or all of them."""
-    if arithmetic is not None and arithmetic.active == arithmetic.total and _near(arithmetic.total, total):
-        return total
-    named = by_name.active if by_name and by_name.active and by_name.active != by_name.total else None
-    if base is not None and base[0] and base[1] and abs(base[0] - total) < 0.15 * total:
-        return total if base[0] == base[1] else min(base[1], total)
-    if arithmetic is not None and arithmetic.active < arithmetic.total:
-        if _near(arithmetic.total, total):
-            return arithmetic.active
-        if named is None:
-            return round(total * (arithmetic.active / arithmetic.total)) or None
-    if named is not None:
-        return named if named <= total else None
-    return total if _dense(model, by_name) else None
-
-
-def _near(one: int, other: int) -> bool:
-    return abs(one - other) <= 0.05 * other
-
-
 @lru_cache(maxsize=65_536)
-def _names_experts(name: str) -> bool:
-    return _MIXTURE_SIGN.search(f"-{folded(name[:NAME_LENGTH])}") is not None
+def _words_for_smaller(name: str) -> frozenset[str]:
+    return frozenset(_SMALLER.findall(f"-{folded(name[:NAME_LENGTH])}"))
 
 
-def _dense(model: wire.Model, by_name: NameSize | None) -> bool:
-    """Whether there is no sign of experts, and there is a configuration or name that would have one."""
-    config = wire.config(model)
-    if experts(config) is not None or _names_experts(wire.name(model)) or "moe" in wire.tags(model):
-        return False
-    kind = (wire.text(config, "model_type") or "").lower()
-    if (
-        "moe" in kind
-        or "mixtral" in kind
-        or kind.startswith(("deepseek_v", "kimi", "glm4_moe", "gpt_oss", "minimax", "llama4"))
-    ):
-        return False
-    return bool(config) or (by_name is not None and by_name.total == by_name.active)
+class _Total(NamedTuple):
+    """A total, where it was read, and its evidence."""
+
+    number: int
+    source: str
+    evidence: tuple[Evidence, ...]
 
 
-def _named(by_name: NameSize | None, lineage: Lineage, base: tuple[int | None, int | None] | None) -> Parameters:
-    if by_name is not None:
-        evidence = Evidence("name", by_name.piece, "rounded, as in its name")
-        return Parameters(by_name.total, by_name.active, "name", (evidence,))
-    if (
-        lineage.kind is Kind.FINETUNE
-        and len({parent.repo_id for parent in lineage.parents if parent.relation is Kind.FINETUNE}) <= 1
-        and base is not None
-        and base[0] is not None
-    ):
-        evidence = Evidence(
-            "base_model", lineage.parents[0].repo_id, f"{base[0]} in total, as the model that it was tuned from"
+def _own_total(sources: _Sources) -> _Total | None:
+    """The total by the weights, else by the configuration; None if neither has it."""
+    named = sources.by_name.total if sources.by_name else None
+    found = _by_tensors(sources) or _by_gguf(sources)
+    if found is not None and named is not None and found.number < MIN_UPLOADED_SHARE * named:
+        found = None  # a part of an upload, or an adapter that is not declared as one
+    if found is None:
+        if sources.arithmetic is None:
+            return None
+        evidence = Evidence("config", str(sources.arithmetic.total), "calculated from its dimensions")
+        return _Total(sources.arithmetic.total, "config", (evidence,))
+    if named is not None and sources.by_name is not None and not 0.7 < found.number / named < 1.5:
+        return found._replace(evidence=(*found.evidence, Evidence("name", sources.by_name.piece, "disagrees")))
+    return found
+
+
+def _by_tensors(sources: _Sources) -> _Total | None:
+    tensors = sources.tensors
+    if tensors is None:
+        return None
+    references = [
+        (source, count)
+        for source, count in (
+            ("base model", sources.base and sources.base.total),
+            ("configuration", sources.arithmetic and sources.arithmetic.total),
+            ("name", sources.by_name and sources.by_name.total),
         )
-        return Parameters(base[0], base[1], "base_model", (evidence,))
+        if count
+    ]
+    stored = sources.facts.contents.index_total_bytes or wire.count(sources.facts, "usedStorage")
+    evidence = settle(tensors, references, stored)
+    if evidence is None:
+        return None
+    others: tuple[Evidence, ...] = ()
+    if tensors.stated_total is not None:
+        others = (Evidence("safetensors", f"total: {tensors.stated_total}", "disagrees with the sum, which is used"),)
+    return _Total(int(evidence.value), "safetensors", (evidence, *others))
+
+
+def _by_gguf(sources: _Sources) -> _Total | None:
+    read = sources.facts.contents.gguf_parameters
+    if read is not None and read > 0:
+        return _Total(read, "gguf", (Evidence("gguf", str(read), "sum of the elements of all tensors"),))
+    stated_count = wire.count(wire.mapping(sources.facts, "gguf"), "total")
+    if stated_count is None:
+        return None
+    return _Total(stated_count, "gguf", (Evidence("gguf", str(stated_count), "as stated in the GGUF header"),))
+
+
+def _is_base_size(sources: _Sources, own: _Total | None, base: _Base) -> bool:
+    """Whether a copy has the size of its base: if it has no count of its own, or one that is no better evidence.
+
+    Weights that are not packed, and are fewer or more than those of the base, are those of another model. A GGUF header
+    or a packed format can count otherwise (one file of several, a packing that is not known exactly): then the name
+    decides.
+    """
+    if own is None:
+        named = sources.by_name.total if sources.by_name else None
+        return named is None or 0.7 < named / base.total < 1.5
+    ratio = own.number / base.total
+    if 0.9 <= ratio <= 1.1:
+        return False
+    same_name = folded(strip_packaging(sources.facts.name)) == folded(base.repo_id.rpartition("/")[2])
+    if own.source != "safetensors" or sources.tensors is None:
+        return same_name
+    if not sources.tensors.typed:
+        return True
+    if sources.tensors.unpacked is None:
+        return False
+    return same_name or 1 / 1.5 < ratio < 1.5
+
+
+def _is_plain_finetune(lineage: Lineage) -> bool:
+    """Whether a model was tuned from one other."""
+    tuned_from = {parent.repo_id for parent in lineage.parents if parent.relation is Kind.FINETUNE}
+    return lineage.kind is Kind.FINETUNE and len(tuned_from) <= 1
+
+
+def _total_in_name(by_name: NameSize) -> _Total | None:
+    if by_name.total is None:
+        return None
+    return _Total(by_name.total, "name", (Evidence("name", by_name.piece, "rounded, as in its name"),))
+
+
+def _without_total(sources: _Sources) -> Parameters:
+    by_name = sources.by_name
+    if by_name is not None and by_name.active is not None:
+        evidence = Evidence("name", by_name.piece, "active parameters, rounded, as in its name")
+        return Parameters(None, by_name.active, "name", (evidence,))
     return Parameters(None, None, None, (Evidence("name", "none", "no information found"),))
+
+
+def _with_active(sources: _Sources, total: _Total) -> Parameters:
+    active, evidence = _active(sources, total)
+    reasons = total.evidence if evidence is None else (*total.evidence, evidence)
+    return Parameters(total.number, active, total.source, reasons)
+
+
+def _active(sources: _Sources, total: _Total) -> tuple[int | None, Evidence | None]:
+    """(active parameters, their evidence): by the name, the base, a configuration that fits, or the architecture."""
+    count, arithmetic, base = total.number, sources.arithmetic, sources.base
+    fits = arithmetic is not None and abs(arithmetic.total - count) <= WEIGHT_COUNT_TOLERANCE * count
+    named = sources.by_name.active if sources.by_name else None
+    if named is not None and sources.by_name is not None and named <= count:
+        if fits and arithmetic is not None and abs(arithmetic.active - named) <= 0.2 * named:
+            return arithmetic.active, _calculated(arithmetic)
+        return named, Evidence("name", sources.by_name.piece, "active parameters, rounded, as in its name")
+    if base is not None and base.active is not None and abs(base.total - count) < 0.15 * count:
+        evidence = Evidence("base_model", base.repo_id, f"{base.active} active, as the model that it was made of")
+        return (count if base.active == base.total else min(base.active, count)), evidence
+    return _by_architecture(sources, count, arithmetic if fits else None)
+
+
+def _by_architecture(sources: _Sources, count: int, arithmetic: Counted | None) -> tuple[int | None, Evidence | None]:
+    """(active parameters, their evidence) by arithmetic that fits ``count``, else by what the architecture is."""
+    if arithmetic is not None and arithmetic.active < arithmetic.total:
+        return min(arithmetic.active, count), _calculated(arithmetic)
+    mixture = mixture_evidence(sources.facts)
+    if mixture is not None:
+        return None, mixture
+    if arithmetic is not None:
+        return count, Evidence("config", "no experts", "dense: its dimensions account for all parameters")
+    dense = dense_evidence(sources.facts)
+    return (None, None) if dense is None else (count, dense)
+
+
+def _calculated(arithmetic: Counted) -> Evidence:
+    return Evidence("config", str(arithmetic.active), "active parameters, calculated from its dimensions")

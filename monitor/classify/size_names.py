@@ -20,27 +20,32 @@ _ACTIVE = re.compile(rf"{_EDGE}[aA](\d{{1,3}}(?:\.\d+)?)[bB]{_END}")
 _EFFECTIVE = re.compile(rf"{_EDGE}[eE](\d{{1,2}}(?:\.\d+)?)[bB]{_END}")
 _PLAIN = re.compile(
     rf"(?:{_EDGE}|(?<=[a-zA-Z])(?=[\d.p_]+[bB]))(?<![vVqQwWaAeExX])(?<![vVqQ]\d)"
-    rf"(\d{{1,4}}(?:[.p]\d{{1,3}})?|\d_\d)([bBmMtT]){_END}"
+    rf"(\d{{1,4}}(?:[.p]\d{{1,3}})?|(?<!\d\.)\d_\d)([bBmMtT]){_END}"
 )
 _SPLIT = re.compile(rf"{_EDGE}(\d{{1,2}})([bB])(\d){_END}")
 """``1b7`` for 1.7B, as in the names of BLOOM."""
 _ANY_SIZE = re.compile(r"\d[bBmMtT](?![a-zA-Z])")
 """Matches every name with a size."""
-_SEVERAL_SIZES = re.compile(r"\d[xem]"), re.compile(r"[ae]\d"), re.compile(r"tok|tk|step|stories")
+_SEVERAL_SIZES = (
+    re.compile(r"\d[xem]"), re.compile(r"[aes]\d"), re.compile(r"tok|tk|step|stories"),
+    re.compile(r"(?:19|20)\d\d[._]\d"),
+)  # fmt: skip
 """One of these matches every name with more than one plain size."""
 _TOKENS = re.compile(
     r"[-_.]?\d+(?:\.\d+)?[bBtT][-_]?(?:tokens?|toks?|tk)\b|\d+(?:\.\d+)?[kKmM]?[-_]?steps?\b|step[-_]?\d+[kKmMbB]?",
     re.IGNORECASE,
 )
-_CONTEXT = re.compile(r"(?<=[-_.])(?:128|256|512|1|2|4|10)[Mm](?=$|[-_.])")
+_TOKENS_AFTER = re.compile(r"[-_.]tokens?[-_]?\d+(?:\.\d+)?[bBtT](?=$|[-_.])", re.IGNORECASE)
+_SAMPLES = re.compile(r"(?<=[-_.])s\d+(?:\.\d+)?[bBmM](?:[-_]b\d+(?:\.\d+)?[kKmM])?(?=$|[-_.])")
+"""``s13B-b90K`` in the names of CLIP models: samples seen and batch size."""
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d[._](?=\d+(?:\.\d+)?[bBmM](?:$|[-_. ]))")
+_DISTILLED = re.compile(r"[-_.]distill(?:ed|ation)?(?=[-_.])", re.IGNORECASE)
+_PRUNED = re.compile(r"[-_.](?:reap|prun(?:e|ed|ing)|\d+-?layers?)(?=$|[-_.\d])")
+_CONTEXT = re.compile(r"(?<=[-_.])(?:1|2|4|10)[Mm](?=$|[-_.])")
 _PART_OF_OTHER = re.compile(
-    r"[-_.](?:q?lora|lokr|dora|adapter|draft|eagle\d?|speculator|mtp|assistant|medusa|dflash|mmproj|sae|tokenizer|projector|vae)s?(?:$|[-_.\d])"
+    r"[-_.](?:q?lora|lokr|dora|adapter|draft|eagle\d?|speculator|assistant|medusa|dflash|dflare|dspark|domino|pard|mmproj|sae|tokenizer|projector|vae)s?(?:$|[-_.\d])"
 )
-_MOE = re.compile(r"moe(?![a-z])|[-_.]\d*(?:moe|mixtral)")
 _STORIES = re.compile(r"(?:tiny)?stories", re.IGNORECASE)
-MIN_MIXTURE_PARAMETERS = 250_000_000_000
-"""With more parameters than this a model is a mixture of experts unless listed: active is not the total."""
-_DENSE_GIANTS = re.compile(r"(?:^|[-_])(?:405|340)[bB](?:$|[-_.])")
 
 
 @lru_cache(maxsize=65_536)
@@ -62,12 +67,23 @@ def from_name(name: str) -> NameSize | None:
     """The size in a repository name; None if there is none, or more than one.
 
     ``8x7B`` is none: the experts share their other layers. ``17B-16E`` and ``E4B`` are active parameters, not the
-    total. The size in the name of an adapter or of a draft model is that of its base.
+    total. The size in the name of an adapter or of a draft model is that of its base. ``active`` is None unless the
+    name states it: a name does not show that a model is dense.
     """
     if len(name) > NAME_LENGTH or not _ANY_SIZE.search(name) or is_part_name(name):
         return None
     lower = folded(name)
-    return _in_parts(name) if any(sign.search(lower) for sign in _SEVERAL_SIZES) else _plainly(name, name)
+    pruned = _PRUNED.search(lower)
+    if pruned is not None:
+        # A size before that word is the one of the model that was pruned.
+        return from_name(name[pruned.end() :])
+    distilled = _DISTILLED.search(name) if "distill" in lower else None
+    if distilled is not None:
+        sides = [side for part in (name[: distilled.start()], name[distilled.end() :]) if (side := from_name(part))]
+        if len(sides) == 2 and sides[0].total and sides[1].total:
+            # Of teacher and student the student is the smaller one.
+            return min(sides, key=lambda side: side.total or 0)
+    return _in_parts(name) if any(sign.search(lower) for sign in _SEVERAL_SIZES) else _plain_size(name)
 
 
 def _in_parts(name: str) -> NameSize | None:
@@ -81,14 +97,14 @@ def _in_parts(name: str) -> NameSize | None:
     if both is not None:
         total, active = _count(both[1], both[2]), _count(both[3], both[4])
         return NameSize(total, active, both[0]) if active < total else None
-    clean = _TOKENS.sub("", name)
+    clean = _YEAR.sub("", _SAMPLES.sub("", _TOKENS.sub("", _TOKENS_AFTER.sub("", name))))
     only_active = _ACTIVE.search(clean)
     if only_active is not None:
         clean = clean.replace(only_active[0], "")
     # 1M is a context length, not a size, except for the models of TinyStories.
     clean = clean if _STORIES.search(name) else _CONTEXT.sub("", clean)
     if only_active is None:
-        return _plainly(name, clean)
+        return _plain_size(clean)
     active = _count(only_active[1], "B")
     found = _sizes(clean)
     if len(found) != 1:
@@ -97,14 +113,13 @@ def _in_parts(name: str) -> NameSize | None:
     return NameSize(total, active, f"{piece} {only_active[0]}") if active < total else None
 
 
-def _plainly(name: str, clean: str) -> NameSize | None:
-    """The one size in ``clean`` (a part of ``name``), if the name does not have active parameters."""
-    found = _sizes(clean)
+def _plain_size(text: str) -> NameSize | None:
+    """The one size in a text without active parameters."""
+    found = _sizes(text)
     if len(found) != 1:
         return None
     ((total, piece),) = found.items()
-    mixed = _MOE.search(f"-{folded(name)}") or (total >= MIN_MIXTURE_PARAMETERS and not _DENSE_GIANTS.search(name))
-    return NameSize(total, None if mixed else total, piece)
+    return NameSize(total, None, piece)
 
 
 def _sizes(text: str) -> dict[int, str]:
@@ -117,4 +132,6 @@ def _sizes(text: str) -> dict[int, str]:
 
 
 def _count(number: str, unit: str) -> int:
+    if len(number) == 2 and number[0] == "0":
+        number = f"0.{number[1]}"  # ``08b`` is 0.8B
     return round(float(number.replace("_", ".").replace("p", ".")) * UNITS[unit.upper()])

@@ -6,10 +6,12 @@ eight; in ``U8``: two) and adds scales and zero points, which are no parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from monitor.classify import wire
+from monitor.classify.result import Evidence
 
 _BITS = {"I64": 64, "U64": 64, "I32": 32, "U32": 32, "I16": 16, "U16": 16, "I8": 8, "U8": 8}
 _HALVES = ("F16", "BF16")
@@ -17,23 +19,48 @@ _EIGHT_BIT_FLOATS = ("F8_E4M3", "F8_E5M2")
 _FLOATS = ("F64", "F32", *_HALVES)
 MIN_PACKED_SHARE = 0.05
 """Whole numbers of less than this part of all elements are indices, masks and counters, and no packed weights."""
+MAX_TOTAL_DIFFERENCE = 0.001
+"""Share of the sum by which ``total`` may differ without a mention."""
+MAX_REFERENCE_RATIO = 1.5
+"""A reference that differs by a larger factor from both counts decides nothing."""
 _WITH_ZEROS = frozenset({"gptq", "awq", "auto-round", "intel/auto-round", "auto_round", "autoround"})
-_FOUR_BITS = frozenset({"awq", "gptq", "auto-round", "intel/auto-round", "modelopt", "hqq", "nvfp4", "mxfp4"})
+_FOUR_BITS = frozenset(
+    {"awq", "gptq", "auto-round", "intel/auto-round", "modelopt", "hqq", "nvfp4", "mxfp4", "compressed-tensors"}
+)
 _WIDTHS = (4, 8, 3, 2, 6, 5)
 
 
-class Unpacked(NamedTuple):
-    """The parameter count, how the packing was undone (None: there was none), and whether that is certain."""
+class TensorCount(NamedTuple):
+    """The elements of all tensors, as served by the Hub and with their packing undone.
 
-    total: int
-    how: str | None
+    Since 2026 the Hub unpacks some formats itself (``hub_unpacks``), and older answers hold what was counted before:
+    both forms exist, and the counts alone do not always show which one it is.
+    """
+
+    served: int
+    """Sum of ``parameters``, without block scales."""
+    unpacked: int | None = None
+    """Parameters if the served counts are those of packed elements; None if no packing is known."""
+    how: str | None = None
+    """How the packing was undone."""
+    hub_unpacks: bool = False
+    packed_bytes: int = 0
+    """Bytes of the packed elements if they were not unpacked by the Hub."""
+    is_packed: bool | None = None
+    """Whether the counts themselves show that they are those of packed elements; None if they do not show it."""
+    typed: bool = True
+    """Whether the counts are known by type; without that, no packing can be seen."""
     certain: bool = True
+    """Whether one of the counts is that of the parameters. False for values of mixed or unknown width."""
+    stated_total: int | None = None
+    """``total``, if it differs from the sum of ``parameters``: it can be taken from an index file."""
 
 
 class _Packing(NamedTuple):
     """How weights are packed: bits of a value, and how many values share a scale; None if not stated.
 
-    ``mixed``: values of several widths are packed into elements of one type.
+    ``mixed``: values of several widths are packed into elements of one type. ``zeros_method``: the one of GPTQ, AWQ and
+    their kin that the configuration or else a tag names.
     """
 
     bits: float | None
@@ -42,31 +69,82 @@ class _Packing(NamedTuple):
     hint: str
     zeros: bool
     mixed: bool
+    zeros_method: str
+    fp4_experts: bool
 
 
-def unpacked(model: wire.Model) -> Unpacked | None:
-    """The parameters by the safetensors facts; None without such facts."""
+def count_tensors(model: wire.Model) -> TensorCount | None:
+    """The parameter counts by the safetensors facts; None without such facts."""
     facts = wire.mapping(model, "safetensors")
     if not facts:
         return None
     stated = wire.mapping(facts, "parameters")
     by_type = {str(key).upper(): value for key, value in stated.items() if _whole(value)}
+    total = wire.count(facts, "total")
     if not by_type:
-        total = wire.count(facts, "total")
-        return None if total is None else Unpacked(total, None)
+        return None if total is None else TensorCount(total, typed=False)
+    everything = sum(by_type.values())
+    found = _count(model, by_type)
+    if found is None or total is None or abs(total - everything) <= MAX_TOTAL_DIFFERENCE * everything:
+        return found
+    return found._replace(stated_total=total)
+
+
+def _count(model: wire.Model, by_type: dict[str, int]) -> TensorCount | None:
     # Block exponents (MXFP4, MXFP8) are scales, not parameters; the Hub does not count them either.
     exponents = by_type.pop("F8_E8M0", 0)
     plain = sum(by_type.values())
     if not plain:
         return None
     if all(kind in _FLOATS for kind in by_type):
-        return Unpacked(plain, None)
+        return TensorCount(plain)
     holder = max(
         (kind for kind in ("I32", "U32", "U8", "I16", "I8") if kind in by_type), key=by_type.__getitem__, default=None
     )
     if holder is None or by_type[holder] < MIN_PACKED_SHARE * plain:
-        return Unpacked(plain - _exponents(by_type), None)
+        return TensorCount(plain - _exponents(by_type))
     return _undone(by_type, plain, holder, _packing(model, by_type), exponents)
+
+
+def settle(count: TensorCount, references: Iterable[tuple[str, int]], stored_bytes: int | None) -> Evidence | None:
+    """The parameter count (``value`` of the evidence) out of a served and an unpacked one; None if neither is certain.
+
+    ``references``: (source, parameters) of the base model, the configuration and the name, the best first. ``total`` is
+    the last one if it differs from the sum. ``stored_bytes``: no more than these are stored in the repository.
+    """
+    references = [*references, *([("total", count.stated_total)] if count.stated_total else [])]
+    if not count.certain:
+        near = next((source for source, number in references if abs(number - count.served) <= 0.1 * number), None)
+        return None if near is None else _as_served(count, f"as the {near} has it")
+    if count.unpacked is None:
+        return _as_served(count, None)
+    packed, reason = _is_packed(count, references, stored_bytes)
+    return _as_unpacked(count, reason) if packed else _as_served(count, reason)
+
+
+def _is_packed(
+    count: TensorCount, references: Iterable[tuple[str, int]], stored_bytes: int | None
+) -> tuple[bool, str | None]:
+    """(whether the served counts are those of packed elements, why)."""
+    if count.is_packed:
+        return True, None
+    if stored_bytes is not None and stored_bytes < count.packed_bytes:
+        return False, "unpacked by the Hub: more bytes would be stored otherwise"
+    for source, number in references:
+        served, unpacked = (abs(math.log(one / number)) for one in (count.served, count.unpacked or count.served))
+        if min(served, unpacked) < math.log(MAX_REFERENCE_RATIO):
+            near = f"nearer to the {source} ({number})"
+            return (True, near) if unpacked < served else (False, f"unpacked by the Hub: {near}")
+    return (False, "the Hub unpacks this format itself") if count.hub_unpacks else (True, None)
+
+
+def _as_served(count: TensorCount, reason: str | None) -> Evidence:
+    message = "sum of the elements of all tensors"
+    return Evidence("safetensors", str(count.served), message if reason is None else f"{message}; {reason}")
+
+
+def _as_unpacked(count: TensorCount, reason: str | None) -> Evidence:
+    return Evidence("safetensors", str(count.unpacked), f"{count.how}; {reason}" if reason else str(count.how))
 
 
 def _whole(value: Any) -> bool:
@@ -80,21 +158,24 @@ def _exponents(by_type: Mapping[str, int]) -> int:
     return scales if 0 < scales < 0.05 * eight else 0
 
 
-def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packing, exponents: int) -> Unpacked:
+def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packing, exponents: int) -> TensorCount:
     packed, bits = by_type[holder], packing.bits
     if packing.mixed:
-        return Unpacked(plain, None, certain=False)  # the counts by type do not show how much has which width
-    if holder == "U8" and (
-        bits is not None or packing.method or packing.hint or _near(by_type.get("F8_E4M3", 0), packed / 8)
-    ):
-        bits = 2 if packing.method == "bitnet" else (8 if bits == 8 else 4)
+        return TensorCount(plain, certain=False)  # the counts by type do not show how much has which width
+    if holder == "I8":
+        return _bytes_of_pairs(plain, packed, packing)
+    scales_counted = _near(by_type.get("F8_E4M3", 0), packed / 8)
+    if holder == "U8" and (bits is not None or packing.method or packing.hint or scales_counted):
+        # A byte of a format with four bits is a pair, whatever a tag like 8-bit counts (elements of a byte).
+        four = packing.hint in {"nvfp4", "mxfp4"} or packing.method == "modelopt" or scales_counted
+        bits = 2 if packing.method == "bitnet" else (8 if bits == 8 and not four else 4)
     elif holder == "U32" and bits is None and packing.hint:
         bits = 4
     if bits is None or not 1 <= bits <= _BITS[holder]:
-        # Eight-bit weights are not packed; a wider type is, and it is not stated how.
-        return Unpacked(plain, None, certain=holder == "I8")
-    if holder in {"I8", "U8"} and bits == 8:
-        return Unpacked(plain, None)
+        # A wide type is packed, and it is not stated how.
+        return TensorCount(plain, certain=False)
+    if holder == "U8" and bits == 8:
+        return TensorCount(plain)
     values, scales = (
         _bytes(by_type, packed, packing, exponents)
         if holder == "U8"
@@ -103,7 +184,28 @@ def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packi
     if packing.method == "bitnet":
         values, scales = packed * 4, 0
     rest = max(plain - packed - scales, 0)
-    return Unpacked(values + rest, f"{bits:g}-bit values unpacked from {holder}")
+    return TensorCount(
+        plain,
+        values + rest,
+        f"{bits:g}-bit values unpacked from {holder}",
+        _unpacked_by_hub(packing, holder),
+        packed * _BITS[holder] // 8,
+        is_packed=True if holder == "U8" and scales_counted else None,
+    )
+
+
+def _bytes_of_pairs(plain: int, packed: int, packing: _Packing) -> TensorCount:
+    """Signed bytes are eight-bit weights, or pairs of FP4 values where the configuration states that of experts."""
+    if not packing.fp4_experts:
+        return TensorCount(plain)
+    return TensorCount(plain, plain + packed, "4-bit values unpacked from I8", True, packed)
+
+
+def _unpacked_by_hub(packing: _Packing, holder: str) -> bool:
+    """Whether the Hub counts the values of this format, not the packed elements (since 2026)."""
+    if packing.method in {"gptq", "awq", "compressed-tensors"} or packing.zeros_method in {"gptq", "awq"}:
+        return holder in {"I32", "U8"}
+    return holder == "U8" and (packing.method in {"mxfp4", "bitsandbytes"} or packing.hint in {"mxfp4", "bnb"})
 
 
 def _bytes(by_type: Mapping[str, int], packed: int, packing: _Packing, exponents: int) -> tuple[int, int]:
@@ -156,21 +258,22 @@ def _packing(model: wire.Model, by_type: Mapping[str, int]) -> _Packing:
     hint = ""
     if method == "mxfp4" or "mxfp4" in tags or "mxfp4" in name or "mxfp4" in config_text:
         hint = "mxfp4"
-    elif "nvfp4" in tags or "nvfp4" in name or "nvfp4" in config_text:
+    elif method == "modelopt" or "nvfp4" in tags or "nvfp4" in name or "nvfp4" in config_text:
         hint = "nvfp4"
     elif method == "bitsandbytes" or "bitsandbytes" in tags or "bnb" in name:
         hint = "bnb"
     elif method in {"", "mlx"} and ("mlx" in tags or wire.text(model, "library_name") == "mlx"):
         hint = "mlx"
-    known = _WITH_ZEROS & ({method} | tags)
+    known = (_WITH_ZEROS & {method}) or (frozenset() if method else _WITH_ZEROS & tags)
     widths = _widths(quantization, by_type)
     bits = _stated_bits(quantization) or min(widths, default=None) or _bits(quantization, tags, name, method)
     if bits is None and hint in {"mxfp4", "nvfp4"}:
         bits = 4
     if bits is None and "exl" in config_text + name:
         method = method or "exl2"
+    fp4 = any(wire.text(source, "expert_dtype") == "fp4" for source in (config, quantization))
     zeros = bool(known) and quantization.get("zero_point") is not False
-    return _Packing(bits, _group(quantization, hint), method, hint, zeros, mixed=len(widths) > 1)
+    return _Packing(bits, _group(quantization, hint), method, hint, zeros, len(widths) > 1, min(known, default=""), fp4)
 
 
 def _widths(quantization: Mapping[str, Any], by_type: Mapping[str, int]) -> set[float]:

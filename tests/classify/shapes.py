@@ -1,4 +1,4 @@
-"""Safetensors facts in the shapes that the Hub serves for packed and unpacked weights of a model of known size."""
+"""Safetensors facts of packed and unpacked weights of a model of known size, as counted before and since 2026."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LINEAR = 0.94
 
 
 def shape(total: int, packing: str) -> dict[str, Any]:
-    """``{"safetensors": …, "config": …, "tags": …}`` of a model with ``total`` parameters, packed so."""
+    """``{"safetensors": …, "config": …, "tags": …}`` of a model with ``total`` parameters: elements as in the files."""
     packed = round(total * LINEAR)
     rest = total - packed
     make = {
@@ -141,14 +141,29 @@ def shape(total: int, packing: str) -> dict[str, Any]:
     }[packing]
     by_type, quantization, tags = make()
     by_type = {name: count for name, count in by_type.items() if count > 0}
-    config: dict[str, Any] = {"model_type": "llama"}
-    if quantization:
-        config["quantization_config"] = quantization
     return {
         "safetensors": {"parameters": by_type, "total": sum(by_type.values())},
-        "config": config,
+        "config": {"quantization_config": quantization} if quantization else {},
         "tags": ["safetensors", *tags],
     }
+
+
+def served(total: int, packing: str) -> dict[str, Any]:
+    """The same as the Hub serves it since 2026: values instead of packed elements, and no scales, in some formats.
+
+    The configuration is trimmed to what the Hub serves of it.
+    """
+    facts = shape(total, packing)
+    if packing in UNPACKED_BY_HUB:
+        packed = round(total * LINEAR)
+        holder = max(facts["safetensors"]["parameters"], key=facts["safetensors"]["parameters"].__getitem__)
+        holder = next(kind for kind in ("I32", "U8", holder) if kind in facts["safetensors"]["parameters"])
+        by_type = {holder: packed, "BF16": total - packed}
+        facts["safetensors"] = {"parameters": by_type, "total": total}
+    quantization = facts["config"].get("quantization_config", {})
+    kept = {key: quantization[key] for key in SERVED_KEYS if key in quantization}
+    facts["config"] = {"quantization_config": kept} if kept else {}
+    return facts
 
 
 PACKINGS = (
@@ -157,3 +172,11 @@ PACKINGS = (
     "compressed-tensors in groups of 32", "compressed-tensors nvfp4", "nvfp4 with fp8",
     "modelopt that does not say which", "mxfp8", "mlx 8-bit", "mlx mxfp4", "bitnet",
 )  # fmt: skip
+
+UNPACKED_BY_HUB = frozenset(
+    {"gptq", "awq", "bnb", "bnb without nesting", "mxfp4", "compressed-tensors w4a16", "gptq in groups of 32",
+     "gptq 3-bit", "gptq 8-bit", "compressed-tensors in groups of 32", "compressed-tensors nvfp4"}
+)  # fmt: skip
+"""Packings of which the Hub counts the values since 2026."""
+SERVED_KEYS = ("bits", "load_in_4bit", "load_in_8bit", "quant_method")
+"""What the Hub serves of a quantization_config."""
