@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from jinja2 import FileSystemLoader
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor import __version__
 from monitor.channels import email, slack
+from monitor.channels.page_templates import set_page_layout
 from monitor.db.engine import DatabaseError, timed_out
 from monitor.labs import LabsError
 from monitor.notify.subscriptions import SubscriptionError
@@ -34,6 +36,8 @@ from monitor.web.exports import ExportSlots, ExportVersion
 from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
+LAYOUTS = FileSystemLoader(Path(__file__).parent / "templates")
+"""What the pages of channels extend."""
 
 
 class Application(FastAPI):
@@ -60,6 +64,7 @@ def create_app(service: Service) -> FastAPI:
     web.state.service = service
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_version = ExportVersion(service.read_engine)
+    set_page_layout(web, LAYOUTS)
     web.include_router(api.router)
     web.include_router(admin.router)
     web.include_router(hooks.router)

@@ -14,10 +14,8 @@ from urllib.parse import parse_qs
 import structlog
 from fastapi import APIRouter, BackgroundTasks, Cookie, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-import monitor
+from monitor.channels.page_templates import ChannelPages
 from monitor.notify.message import SendError
 from monitor.settings import SettingsError
 
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/slack", tags=["slack"], include_in_schema=False)
 
-_FOLDERS = [Path(__file__).parent / "pages", Path(monitor.__file__).parent / "web" / "templates"]
-_templates = Jinja2Templates(env=Environment(loader=FileSystemLoader(_FOLDERS), autoescape=select_autoescape(["html"])))
+_PAGES = ChannelPages(Path(__file__).parent / "pages")
 COOKIE = "slack_install"
 
 
@@ -191,4 +188,4 @@ def oauth_redirect(
 def _page(request: Request, status: int, title: str, *lines: str) -> HTMLResponse:
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     context = {"title": title, "lines": lines}
-    return _templates.TemplateResponse(request, "slack.html", context, status_code=status, headers=headers)
+    return _PAGES.render(request, "slack", context, status, headers)
