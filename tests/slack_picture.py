@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from monitor.channels.slack.blocks import Background, render
+from monitor.channels.slack.blocks import RenderContext, render
 from monitor.db.engine import now
 from monitor.models import Release, Subscription
 from monitor.notify.message import Item, Message
@@ -25,7 +25,9 @@ def alert(query: str, **columns: Any) -> dict[str, Any]:
         id="a1", target_id=1, channel="slack", target="C1", filter=query, typed=query, digest="immediate",
         created_by="x", created_at=now(), timezone="UTC",
     )  # fmt: skip
-    shown = render(Message("k", subscription, (Item("release", release(**columns)),)), Background(PUBLIC, who=_who))
+    shown = render(
+        Message("k", subscription, (Item("release", release(**columns)),)), RenderContext(PUBLIC, publisher_name=_who)
+    )
     return {"text": shown.text, "blocks": shown.blocks}
 
 

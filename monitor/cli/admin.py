@@ -287,11 +287,11 @@ def current() -> None:
 @database.command(epilog="Example: hub-monitor db reseal")
 def reseal() -> None:
     """Seals every kept token under the newest of several secret keys, so that the older can be taken away."""
-    from monitor.channels.slack.installs import reseal as reseal_tokens
+    from monitor.channels.slack.installs import reencrypt_tokens
 
     service = _ready()
     with db.transaction(service.engine) as session:
-        done, closed = reseal_tokens(session, service.settings)
+        done, closed = reencrypt_tokens(session, service.settings)
     typer.echo(f"{done} tokens are sealed under the newest key")
     if closed:
         words = "sealed under a key that MONITOR_SECRET_KEY does not name: name it, or let them add the app again"

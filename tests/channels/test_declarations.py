@@ -90,7 +90,7 @@ def test_a_channel_is_added_by_one_line(house: House) -> None:
     ("channel", "target", "shown"),
     [
         ("slack", "C0123ABC", "slack C0123ABC"),
-        ("slack", "https://hooks.slack.com/services/T0/B0/s3cret", "slack incoming webhook of hooks.slack.com"),
+        ("slack", "https://hooks.slack.com/services/T0/B0/s3cret", "slack incoming webhook at hooks.slack.com"),
         (
             "webhook",
             "https://me:s3cret@yours.example/hook?key=s3cret",

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import workers.main
 from monitor import db
-from monitor.channels.slack.installs import Granted, keep, token_of
+from monitor.channels.slack.installs import OAuthGrant, bot_token, save_installation
 from monitor.db import migrations
 from monitor.models import Delivery
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
@@ -65,11 +65,11 @@ def test_tokens_that_no_key_opens_are_named_and_the_others_are_sealed_anew(sqlit
     migrations.upgrade(engine)
     with db.transaction(engine) as session:
         for team, key in (("T1", "old"), ("T2", "lost")):
-            keep(session, Settings(secret_key=SecretStr(key)), Granted(team, f"xoxb-{team}"))
+            save_installation(session, Settings(secret_key=SecretStr(key)), OAuthGrant(team, f"xoxb-{team}"))
     done = run("db", "reseal", MONITOR_DATABASE_URL=sqlite_url, MONITOR_SECRET_KEY="new,old")
     one_line(done, 2, "T2", "MONITOR_SECRET_KEY")
     assert done.stdout == "1 tokens are sealed under the newest key\n"
-    assert token_of(Settings(secret_key=SecretStr("new")), engine, "T1") == "xoxb-T1"
+    assert bot_token(Settings(secret_key=SecretStr("new")), engine, "T1") == "xoxb-T1"
 
 
 def test_a_broken_labs_file_names_the_place_and_the_fix(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""A message as Block Kit: one release, a change of one, or many grouped, within every limit of Slack's.
+"""Renders messages as Block Kit (a release, a change, or a grouped digest) within Slack's limits.
 
-A message bears 50 blocks and, by experience, some 13,200 characters over all of them: for what does not fit there is a
-link to the page that lists it.
+Slack accepts 50 blocks and (measured) about 13,200 characters per message. What does not fit is replaced by a link to
+the page that lists it.
 """
 
 from __future__ import annotations
@@ -12,188 +12,191 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from monitor.channels import formatting as words
+from monitor.channels import formatting
 from monitor.channels.message_groups import DIGEST_PERIODS, MessageGroup, group_items, launch_facts, summarize
-from monitor.channels.slack.markup import code, escaped, hub, line, link, units
+from monitor.channels.slack.markup import code, escape, hub, line, link, units
 from monitor.models import Change, FeedEntry, Release, Subscription
 from monitor.notify.message import Item, Message
 from monitor.releases.query import parse
 from monitor.releases.query.tree import All, Term, written
 
 Block = dict[str, Any]
-MOST_UNITS, MOST_SECTION, MOST_HEADER, MOST_VALUE = 12_000, 2_900, 150, 1_900
-MOST_FILTERS = 5
-"""Filters that one message names."""
+MAX_MESSAGE_UNITS, MAX_SECTION_UNITS, MAX_HEADER_UNITS, MAX_BUTTON_VALUE_UNITS = 12_000, 2_900, 150, 1_900
+MAX_NAMED_FILTERS = 5
+"""Filters named in one message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
-    """What a message says beyond its items, and what its readers can do.
+class RenderContext:
+    """What rendering needs beyond the message itself.
 
-    ``changes`` by event (``relicensed:12``), ``entries``: announcements by their URL. ``buttons``: clicks reach us.
+    ``changes``: by event (``relicensed:12``). ``entries``: announcements by URL. ``buttons``: whether Slack can send us
+    clicks.
     """
 
-    page: str
-    who: Callable[[Release], str] = lambda release: release.lab or release.namespace
+    public_url: str
+    publisher_name: Callable[[Release], str] = lambda release: release.lab or release.namespace
     changes: Mapping[str, Change] = field(default_factory=dict)
     entries: Mapping[str, FeedEntry] = field(default_factory=dict)
     buttons: bool = True
-    unseen: str | None = None
+    outage_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message as Slack takes it: ``text`` is for notifications and for who sees no blocks."""
+    """A message for Slack; ``text`` is shown in notifications and by clients without blocks."""
 
     text: str
     blocks: list[Block]
 
 
-def render(message: Message, background: Background) -> Rendered:
-    """The text and blocks of a message."""
+def render(message: Message, context: RenderContext) -> Rendered:
+    """Returns the text and blocks of a message."""
     testing = message.items[0].release.hub_id == "test"
-    shown = _one(message, background) if len(message.items) == 1 else _many(message, background)
-    if background.unseen:
-        shown = Rendered(shown.text, [*shown.blocks, context(escaped(background.unseen, 600))])
+    shown = _render_single(message, context) if len(message.items) == 1 else _render_group(message, context)
+    if context.outage_note:
+        shown = Rendered(shown.text, [*shown.blocks, context_block(escape(context.outage_note, 600))])
     if not testing:
         return shown
-    note = context("This is a test: the release above does not exist. Alerts look like this.")
+    note = context_block("This is a test alert: the release above does not exist.")
     return Rendered(f"[Test] {shown.text}", [*shown.blocks, note])
 
 
 # --- one release ------------------------------------------------------------------------------------------
 
 
-def _one(message: Message, background: Background) -> Rendered:
+def _render_single(message: Message, context: RenderContext) -> Rendered:
     item, subscription = message.items[0], message.subscription
-    lines = [headline(item, background)]
+    lines = [headline(item, context)]
     if item.event == "release":
-        lines += _facts(item.release, background)
-    plain = f"{_spoken(item, background)}: {escaped(' · '.join(words.essentials(item.release)), 400)}"
-    blocks = [section("\n".join(lines)), _because(message.subscriptions)]
-    return Rendered(plain, [*blocks, _actions(item.release, subscription, background)])
+        lines += _facts(item.release, context)
+    plain = f"{_plain_headline(item, context)}: {escape(' · '.join(formatting.essentials(item.release)), 400)}"
+    blocks = [section("\n".join(lines)), _matched_filters(message.subscriptions)]
+    return Rendered(plain, [*blocks, _actions(item.release, subscription, context)])
 
 
-def headline(item: Item, background: Background) -> str:
-    """``🇨🇳 *Qwen* released *<…|Qwen3-8B>*``, or what else happened to it."""
+def headline(item: Item, context: RenderContext) -> str:
+    """``🇨🇳 *Qwen* released *<…|Qwen3-8B>*``, or the change of a release."""
     release = item.release
-    who = escaped(background.who(release) or "?", 150)
+    who = escape(context.publisher_name(release) or "?", 150)
     name = link(hub(release.repo_id), release.name or release.repo_id, 250)
     if item.event == "release":
-        return f"{words.flag(release.origin)} *{who}* released *{name}*"
-    what = words.changed(item.event, background.changes.get(item.event))
-    return f"{words.flag(release.origin)} *{name}* by {who}: {escaped(what, 300)}"
+        return f"{formatting.flag(release.origin)} *{who}* released *{name}*"
+    what = formatting.changed(item.event, context.changes.get(item.event))
+    return f"{formatting.flag(release.origin)} *{name}* by {who}: {escape(what, 300)}"
 
 
-def _facts(release: Release, background: Background) -> list[str]:
-    lines = [escaped(" · ".join(words.essentials(release)), 500)]
-    if words.foundation(release):
+def _facts(release: Release, context: RenderContext) -> list[str]:
+    lines = [escape(" · ".join(formatting.essentials(release)), 500)]
+    if formatting.foundation(release):
         root = str(release.foundation_repo_id)
-        lines.append(f"Built on {link(hub(root), root, 250)} {words.flag(release.foundation_origin)}")
+        lines.append(f"Built on {link(hub(root), root, 250)} {formatting.flag(release.foundation_origin)}")
     if release.task:
-        lines.append(f"Task: {escaped(release.task, 100)}")
+        lines.append(f"Task: {escape(release.task, 100)}")
     if release.announcement_url:
-        entry = background.entries.get(release.announcement_url)
+        entry = context.entries.get(release.announcement_url)
         title = (entry.title if entry else None) or release.announcement_url
         lines.append(f"Announcement: {link(release.announcement_url, title, 300)}")
         if entry is not None and line(entry.summary or "", 300):
-            lines.append(f"“{escaped(entry.summary, 300)}”")
+            lines.append(f"“{escape(entry.summary, 300)}”")
     return lines
 
 
-def _spoken(item: Item, background: Background) -> str:
-    """The headline for a notification, which shows no links."""
+def _plain_headline(item: Item, context: RenderContext) -> str:
+    """Returns the headline without links, for notifications."""
     release = item.release
-    who, name = escaped(background.who(release) or "?", 150), escaped(release.name or release.repo_id, 250)
+    who, name = escape(context.publisher_name(release) or "?", 150), escape(release.name or release.repo_id, 250)
     if item.event == "release":
-        return f"{words.flag(release.origin)} {who} released {name}"
-    what = words.changed(item.event, background.changes.get(item.event))
-    return f"{words.flag(release.origin)} {name} by {who}: {escaped(what, 300)}"
+        return f"{formatting.flag(release.origin)} {who} released {name}"
+    what = formatting.changed(item.event, context.changes.get(item.event))
+    return f"{formatting.flag(release.origin)} {name} by {who}: {escape(what, 300)}"
 
 
-def _actions(release: Release, subscription: Subscription, background: Background) -> Block:
-    elements = [button("Details", "details", url=page_of(release, background.page))]
-    if background.buttons:
+def _actions(release: Release, subscription: Subscription, context: RenderContext) -> Block:
+    elements = [button("Details", "details", url=release_page_url(release, context.public_url))]
+    if context.buttons:
         own = Term("lab", ":", (release.lab,)) if release.lab else Term("namespace", ":", (release.namespace,))
         mute = f"{subscription.id} {written(own, inside=True)}"
-        if units(mute) <= MOST_VALUE:
+        if units(mute) <= MAX_BUTTON_VALUE_UNITS:
             elements.append(button("Mute this lab", "mute", value=mute))
-        if not only_bases(subscription.filter):
-            elements.append(button("Only bases", "bases", value=subscription.id))
+        if not is_base_only(subscription.filter):
+            elements.append(button("Base models only", "bases", value=subscription.id))
         elements.append(button("Edit filter", "edit", value=subscription.id))
     return {"type": "actions", "elements": elements}
 
 
-def only_bases(query: str) -> bool:
-    """Whether a query admits nothing but bases already."""
+def is_base_only(query: str) -> bool:
+    """Whether a query already matches base models only."""
     root = parse(query).root
     return Term("kind", ":", ("base",)) in (root.items if isinstance(root, All) else (root,))
 
 
-def page_of(release: Release, page: str) -> str:
-    """The address of a release's page."""
+def release_page_url(release: Release, page: str) -> str:
+    """Returns the URL of a release's page."""
     return f"{page}/releases/{quote(release.repo_id, safe='/', errors='replace')}"[:2_900]
 
 
 # --- many -------------------------------------------------------------------------------------------------
 
 
-def _many(message: Message, background: Background) -> Rendered:
-    subscription, told = message.subscription, group_items(message)
+def _render_group(message: Message, context: RenderContext) -> Rendered:
+    subscription, groups = message.subscription, group_items(message)
     when = DIGEST_PERIODS.get(subscription.digest, "")
-    title = words.launched(message.launch, message.items) if message.launch else f"{summarize(told)}{when}"
-    every = f"{background.page}/releases?q={quote(subscription.filter)}"
-    buttons = [button("All of them", "details", url=every if len(every) <= 2_900 else f"{background.page}/releases")]
-    if background.buttons:
+    title = formatting.launched(message.launch, message.items) if message.launch else f"{summarize(groups)}{when}"
+    all_url = f"{context.public_url}/releases?q={quote(subscription.filter)}"
+    buttons = [
+        button("Show all", "details", url=all_url if len(all_url) <= 2_900 else f"{context.public_url}/releases")
+    ]
+    if context.buttons:
         buttons.append(button("Edit filter", "edit", value=subscription.id))
-    around = [header(title), _because(message.subscriptions), {"type": "actions", "elements": buttons}]
-    room = MOST_UNITS - 200 - sum(map(weight, around))
-    shown, left = _sections(_groups(told, background), room)
+    around = [header(title), _matched_filters(message.subscriptions), {"type": "actions", "elements": buttons}]
+    max_units = MAX_MESSAGE_UNITS - 200 - sum(map(block_units, around))
+    shown, left = _fit_sections(_group_by_publisher(groups, context), max_units)
     if left:
-        shown.append(context(f"… and {left} more: see all of them on the page."))
-    names = ", ".join(escaped(story.name, 60) for story in told[:10])
-    more = ", …" if len(told) > 10 else ""
+        shown.append(context_block(f"… and {left} more. Use “Show all” to see every release."))
+    names = ", ".join(escape(group.name, 60) for group in groups[:10])
+    more = ", …" if len(groups) > 10 else ""
     return Rendered(f"{title}: {names}{more}", [around[0], *shown, *around[1:]])
 
 
-def _groups(told: Sequence[MessageGroup], background: Background) -> list[tuple[str, list[str]]]:
-    """(heading, lines) of each lab, those with most first."""
+def _group_by_publisher(groups: Sequence[MessageGroup], context: RenderContext) -> list[tuple[str, list[str]]]:
+    """Returns (heading, lines) for each publisher, the largest group first."""
 
-    def lab(story: MessageGroup) -> tuple[str, str]:
-        release = story.first.release
-        return background.who(release) or "?", words.flag(release.origin)
+    def lab(group: MessageGroup) -> tuple[str, str]:
+        release = group.first.release
+        return context.publisher_name(release) or "?", formatting.flag(release.origin)
 
-    groups = [(key, list(some)) for key, some in groupby(sorted(told, key=lab), key=lab)]
-    groups.sort(key=lambda group: -len(group[1]))
+    by_lab = [(key, list(some)) for key, some in groupby(sorted(groups, key=lab), key=lab)]
+    by_lab.sort(key=lambda pair: -len(pair[1]))
     return [
-        (f"{flag} *{escaped(who, 150)}*", [_brief(story, background) for story in some]) for (who, flag), some in groups
+        (f"{flag} *{escape(who, 150)}*", [_list_line(group, context) for group in some]) for (who, flag), some in by_lab
     ]
 
 
-def _brief(story: MessageGroup, background: Background) -> str:
-    if story.launch is not None:
-        name = link(f"{background.page}/launches/{story.launch.id}", story.launch.name, 120)
-        return f"• launched {name} · {escaped(' · '.join(launch_facts(story)), 300)}"
-    item = story.first
+def _list_line(group: MessageGroup, context: RenderContext) -> str:
+    if group.launch is not None:
+        name = link(f"{context.public_url}/launches/{group.launch.id}", group.launch.name, 120)
+        return f"• launched {name} · {escape(' · '.join(launch_facts(group)), 300)}"
+    item = group.first
     release = item.release
     name = link(hub(release.repo_id), release.name or release.repo_id, 120)
     if item.event != "release":
-        return f"• {name}: {escaped(words.changed(item.event, background.changes.get(item.event)), 200)}"
-    built_on = words.foundation(release)
-    parts = [*words.essentials(release), *([built_on] if built_on else [])]
-    return f"• {name} · {escaped(' · '.join(parts), 300)}"
+        return f"• {name}: {escape(formatting.changed(item.event, context.changes.get(item.event)), 200)}"
+    built_on = formatting.foundation(release)
+    parts = [*formatting.essentials(release), *([built_on] if built_on else [])]
+    return f"• {name} · {escape(' · '.join(parts), 300)}"
 
 
-def _sections(groups: Sequence[tuple[str, list[str]]], room: int) -> tuple[list[Block], int]:
-    """As many lines as there is room for, in as few sections as bear them, and how many lines are left out."""
+def _fit_sections(groups: Sequence[tuple[str, list[str]]], max_units: int) -> tuple[list[Block], int]:
+    """Packs lines into sections within ``max_units``; returns the sections and the number of lines left out."""
     texts: list[str] = []
     used = left = 0
     for heading, lines in groups:
         for number, one in enumerate(lines):
             text = f"{heading}\n{one}" if number == 0 else one
             cost = units(text) + 1
-            apart = not texts or units(texts[-1]) + cost > MOST_SECTION
-            if left or used + cost + 60 * apart > room:
+            apart = not texts or units(texts[-1]) + cost > MAX_SECTION_UNITS
+            if left or used + cost + 60 * apart > max_units:
                 left += 1
                 continue
             used += cost + 60 * apart
@@ -205,22 +208,22 @@ def _sections(groups: Sequence[tuple[str, list[str]]], room: int) -> tuple[list[
 
 
 def section(text: str) -> Block:
-    """A section of markup that is already escaped; Slack makes no links of its own in it."""
+    """Returns a section of escaped markup, in which Slack does not detect links."""
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 
 def header(text: str) -> Block:
-    """A header of plain text."""
-    return {"type": "header", "text": {"type": "plain_text", "text": line(text, MOST_HEADER), "emoji": False}}
+    """Returns a plain-text header."""
+    return {"type": "header", "text": {"type": "plain_text", "text": line(text, MAX_HEADER_UNITS), "emoji": False}}
 
 
-def context(text: str) -> Block:
-    """Small print, of markup that is already escaped."""
+def context_block(text: str) -> Block:
+    """Returns a context block (small text) of escaped markup."""
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
 
 
 def button(label: str, action: str, *, value: str | None = None, url: str | None = None) -> Block:
-    """A button; ``action`` is what the interaction is called."""
+    """Returns a button; ``action`` is the action_id of its interaction."""
     made: Block = {
         "type": "button",
         "text": {"type": "plain_text", "text": line(label, 75), "emoji": False},
@@ -229,20 +232,20 @@ def button(label: str, action: str, *, value: str | None = None, url: str | None
     return made | ({"value": value} if value is not None else {}) | ({"url": url} if url is not None else {})
 
 
-def _because(subscriptions: Sequence[Subscription]) -> Block:
-    """The filters that a message matches; of many, as many as there is room for."""
+def _matched_filters(subscriptions: Sequence[Subscription]) -> Block:
+    """Returns a context block with the matching filters, at most MAX_NAMED_FILTERS."""
     filters = list(dict.fromkeys(one.typed or one.filter for one in subscriptions))
     if "" in filters:
-        return context("You are told of everything.")
-    shown = [code(text) for text in filters[:MOST_FILTERS]]
-    more = [f"{len(filters) - MOST_FILTERS} more"] if len(filters) > MOST_FILTERS else []
-    return context(f"Matches {' and '.join([*shown, *more])}")
+        return context_block("You get alerts for every release.")
+    shown = [code(text) for text in filters[:MAX_NAMED_FILTERS]]
+    more = [f"{len(filters) - MAX_NAMED_FILTERS} more"] if len(filters) > MAX_NAMED_FILTERS else []
+    return context_block(f"Matches {' and '.join([*shown, *more])}")
 
 
-def weight(block: Block) -> int:
-    """How much of a message's room a block takes: all of its texts, and what holds them together."""
+def block_units(block: Block) -> int:
+    """Estimates how many units of a message a block uses, its JSON structure included."""
     if isinstance(block, dict):
-        return 2 + sum(weight(value) for value in block.values())
+        return 2 + sum(block_units(value) for value in block.values())
     if isinstance(block, list):
-        return sum(map(weight, block))
+        return sum(map(block_units, block))
     return units(str(block)) + 8

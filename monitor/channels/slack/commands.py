@@ -1,4 +1,4 @@
-"""``/hub``: what is typed in Slack. Each command gives an answer at once, or a piece of work that gives one later."""
+"""Handles ``/hub`` commands. Each returns a reply, or a function that returns the reply later."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.channels.slack import replies
-from monitor.channels.slack.markup import code, escaped, units
+from monitor.channels.slack.markup import code, escape, units
 from monitor.channels.slack.replies import Reply
-from monitor.channels.slack.request_verification import House
+from monitor.channels.slack.request_verification import SlackContext
 from monitor.channels.slack.subscriptions import (
-    Room,
-    chosen,
-    found,
+    ChannelRef,
+    add_term,
     lab_term,
-    narrowed,
-    recent,
-    subscriptions_of,
-    widened,
+    list_subscriptions,
+    preview_filter,
+    remove_term,
+    search_releases,
+    select_subscription,
 )
+from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, DeliveryState, Release, Subscription
 from monitor.releases import search
 from monitor.releases.query import QueryError, explain, parse
 from monitor.releases.query.spelling import spelled
 
-LONGEST = 1_900
-"""Characters of a query: it travels in a button, and the button with the subscription's id."""
+MAX_QUERY_UNITS = 1_900
+"""Maximum length of a query: a button's value (2,000) holds it together with the subscription's id."""
 
 Work = Callable[[], Reply]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What was typed, and where."""
+    """A command and the channel in which it was typed."""
 
-    room: Room
+    channel: ChannelRef
     text: str
 
     @classmethod
-    def of(cls, room: Room, text: str) -> Command:
-        """Undoes the entities that Slack makes of signs; what keyboards do, the query language reads itself."""
-        return cls(room, html.unescape(text).strip())
+    def parse(cls, channel: ChannelRef, text: str) -> Command:
+        """Decodes Slack's HTML entities. Smart quotes and dashes are handled by the query language."""
+        return cls(channel, html.unescape(text).strip())
 
     @property
     def verb(self) -> str:
@@ -57,100 +58,108 @@ class Command:
         return self.text.partition(" ")[2].strip()
 
 
-def answer(house: House, command: Command) -> Reply | Work:
-    """The answer to a command, or the work that will give it."""
+def handle_command(context: SlackContext, command: Command) -> Reply | Work:
+    """Returns the reply to a command, or the function that computes it."""
     verb, rest = command.verb, command.rest
     work: dict[str, Work] = {
-        "list": lambda: replies.listed(_subscriptions(house, command.room)),
-        "remove": lambda: _remove(house, command.room, rest),
-        "mute": lambda: _mute(house, command.room, rest),
-        "unmute": lambda: _mute(house, command.room, rest, let_in=True),
-        "why": lambda: _why(house, command.room, rest),
-        "subscribe": lambda: preview(house, command.room, rest),
-        "search": lambda: _search(house, rest),
+        "list": lambda: replies.list_reply(_subscriptions(context, command.channel)),
+        "remove": lambda: _remove(context, command.channel, rest),
+        "mute": lambda: _mute(context, command.channel, rest),
+        "unmute": lambda: _mute(context, command.channel, rest, unmute=True),
+        "why": lambda: _why(context, command.channel, rest),
+        "subscribe": lambda: preview_subscription(context, command.channel, rest),
+        "search": lambda: _search(context, rest),
     }
     if verb in {"", "help"}:
-        return replies.help_()
+        return replies.help_reply()
     if verb not in work:
-        return replies.help_(f"There is no */hub {escaped(verb, 40)}*. ")
+        return replies.help_reply(f"Unknown command */hub {escape(verb, 40)}*.")
     if verb in {"subscribe", "search"}:
-        problem = unreadable(rest)
+        problem = check_query(rest)
         if problem is not None:
             return problem
     if verb in {"remove", "mute", "unmute", "why"} and not rest:
-        return replies.help_(f"*/hub {verb}* of what? ")
+        return replies.help_reply(f"*/hub {verb}* needs an argument.")
     return work[verb]
 
 
-def unreadable(query: str) -> Reply | None:
-    """What is wrong with a query; None where nothing is."""
-    if units(query) > LONGEST:
-        return replies.said(f"A query of at most {LONGEST:,} characters expected.")
+def check_query(query: str) -> Reply | None:
+    """Returns the error reply for an invalid query, None for a valid one."""
+    if units(query) > MAX_QUERY_UNITS:
+        return replies.text_reply(f"Queries can have at most {MAX_QUERY_UNITS:,} characters.")
     try:
         parse(query)
     except QueryError as error:
-        return replies.unread(query, error)
+        return replies.query_error_reply(query, error)
     return None
 
 
-def preview(house: House, room: Room, query: str) -> Reply:
-    """What a filter would have told, before it is kept."""
+def preview_subscription(context: SlackContext, channel: ChannelRef, query: str) -> Reply:
+    """Returns the preview of a filter with the buttons that subscribe to it."""
     parsed = parse(query)
-    known = any(one.filter == parsed.normal and not one.paused for one in _subscriptions(house, room))
-    # Shown and kept in the language's own spelling, with the asker's order of terms.
-    return replies.previewed(spelled(query).text, parsed.normal, recent(house, parsed), known)
+    known = any(one.filter == parsed.normal and not one.paused for one in _subscriptions(context, channel))
+    # Shown and saved in the query language's own spelling, in the order in which it was typed.
+    return replies.preview_reply(spelled(query).text, parsed.normal, preview_filter(context, parsed), known)
 
 
-def _subscriptions(house: House, room: Room) -> list[Subscription]:
-    with reading(house.engine, timeout=house.settings.query_timeout) as session:
-        return subscriptions_of(house, session, room)
+def _subscriptions(context: SlackContext, channel: ChannelRef) -> list[Subscription]:
+    with reading(context.engine, timeout=context.settings.query_timeout) as session:
+        return list_subscriptions(context, session, channel)
 
 
-def _remove(house: House, room: Room, word: str) -> Reply:
+def _remove(context: SlackContext, channel: ChannelRef, selector: str) -> Reply:
     from monitor.notify.subscriptions import remove
 
-    with transaction(house.engine) as session:
-        one = chosen(subscriptions_of(house, session, room), word)
+    with transaction(context.engine) as session:
+        one = select_subscription(list_subscriptions(context, session, channel), selector)
         if one is None:
-            return replies.said(f"There is no subscription {escaped(word, 40)} here: */hub list* numbers them.")
-        text = code(one.typed or one.filter) if one.filter else "everything"
+            return replies.text_reply(
+                f"There is no subscription {escape(selector, 40)} in this channel. Type */hub list* to see the numbers."
+            )
+        text = replies.describe_filter(one)
         remove(session, one)
-    return replies.said(f"This channel is no longer told of {text}.")
+    return replies.text_reply(f"Removed: this channel no longer gets alerts for {text}.")
 
 
-def _mute(house: House, room: Room, word: str, *, let_in: bool = False) -> Reply:
-    term = f"-{lab_term(house, word)}"
-    with transaction(house.engine) as session:
-        some = subscriptions_of(house, session, room)
-        if let_in:
-            some = [one for one in some if widened(one, term)]
+def _mute(context: SlackContext, channel: ChannelRef, selector: str, *, unmute: bool = False) -> Reply:
+    term = f"-{lab_term(context, selector)}"
+    with transaction(context.engine) as session:
+        some = list_subscriptions(context, session, channel)
+        if unmute:
+            some = [one for one in some if remove_term(one, term)]
         else:
             for one in some:
-                narrowed(one, term)
+                add_term(one, term)
         session.add_all(some)
     if not some:
-        return replies.said("Nothing here leaves it out." if let_in else "This channel is told of nothing yet.")
-    done = f"Let in again: {code(term.removeprefix('-'))}." if let_in else f"Left out: {code(term.removeprefix('-'))}."
-    return replies.said(f"{done} */hub list* shows the filters as they are now.")
+        reason = "No filter of this channel mutes it." if unmute else "This channel has no subscriptions yet."
+        return replies.text_reply(reason)
+    done = f"Unmuted {code(term.removeprefix('-'))}." if unmute else f"Muted {code(term.removeprefix('-'))}."
+    return replies.text_reply(f"{done} Type */hub list* to see the filters.")
 
 
-def _search(house: House, query: str) -> Reply:
-    return replies.results(query, found(house, parse(query)), f"{house.settings.public_url}/releases?q={quote(query)}")
+def _search(context: SlackContext, query: str) -> Reply:
+    page = f"{context.settings.public_url}/releases?q={quote(query)}"
+    return replies.search_reply(query, search_releases(context, parse(query)), page)
 
 
-def _why(house: House, room: Room, name: str) -> Reply:
-    name = name.removeprefix("https://huggingface.co/").strip("<>/ ").partition("|")[0]
-    with reading(house.engine, timeout=house.settings.query_timeout) as session:
+def _why(context: SlackContext, channel: ChannelRef, name: str) -> Reply:
+    typed = name.strip("<> ").partition("|")[0]  # Slack sends a link as <URL|label>
+    try:
+        name = reference(typed) or typed.strip("/")
+    except HubURLError as error:
+        return replies.text_reply(escape(error, 300))
+    with reading(context.engine, timeout=context.settings.query_timeout) as session:
         release = search.find(session, name)
         if release is None:
-            return replies.said(f"No release {escaped(name, 150)} is known here. Names are written as on the Hub.")
-        some = subscriptions_of(house, session, room)
-        reasons = [(one, explain(parse(one.filter), release), _told(session, one, release)) for one in some]
-    return replies.explained(release, reasons)
+            return replies.text_reply(f"No release {escape(name, 150)} found. Type its full id, namespace/name.")
+        some = list_subscriptions(context, session, channel)
+        reasons = [(one, explain(parse(one.filter), release), _delivery_status(session, one, release)) for one in some]
+    return replies.why_reply(release, reasons)
 
 
-def _told(session: Session, subscription: Subscription, release: Release) -> str:
-    """What became of telling a subscription of a release."""
+def _delivery_status(session: Session, subscription: Subscription, release: Release) -> str:
+    """Describes the delivery of a release to a subscription, or why there is none."""
     query = select(Delivery).where(
         col(Delivery.subscription_id) == subscription.id,
         col(Delivery.release_id) == release.id,
@@ -158,16 +167,16 @@ def _told(session: Session, subscription: Subscription, release: Release) -> str
     )
     row = session.scalars(query).first()
     if row is not None:
-        waiting = f"due {row.due_at:%-d %b %H:%M} UTC" + (f" after {escaped(row.error, 200)}" if row.error else "")
-        dead = f"given up: {escaped(row.error or 'no reason kept', 200)}"
-        sent = f"told {row.sent_at:%-d %b %H:%M} UTC" if row.sent_at else "told"
+        waiting = f"due {row.due_at:%-d %b %H:%M} UTC" + (f" after {escape(row.error, 200)}" if row.error else "")
+        dead = f"failed: {escape(row.error or 'unknown reason', 200)}"
+        sent = f"sent {row.sent_at:%-d %b %H:%M} UTC" if row.sent_at else "sent"
         return {DeliveryState.SENT: sent, DeliveryState.DEAD: dead}.get(DeliveryState(row.state), waiting)
     if not all(holds for _, holds in explain(parse(subscription.filter), release)):
         return "does not match"
     if release.is_backfilled:
-        return "matches, but was there before anybody watched, so it was no news"
+        return "matches, but was published before monitoring started"
     if release.first_seen_at < subscription.created_at:
-        return "matches, but came before this subscription"
+        return "matches, but was first seen before this subscription was created"
     if release.pending:
-        return "matches, and is told when its weights are there"
-    return "matches now, but not when it came (or the subscription was paused)"
+        return "matches; the alert is sent when its weights are published"
+    return "matches now, but did not match when it was first seen (or the subscription was paused)"

@@ -1,4 +1,4 @@
-"""The workspaces that have added the app, and their tokens: kept encrypted under the signing key."""
+"""Stores the workspaces that installed the app, with their tokens encrypted under the secret key."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from monitor.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
-    """What a workspace has granted: whose token it is, and what it may do."""
+class OAuthGrant:
+    """What a workspace granted at installation: the token and its scopes."""
 
     team_id: str
     token: str
@@ -28,26 +28,26 @@ class Granted:
     installed_by: str | None = None
 
 
-def keep(session: Session, settings: Settings, granted: Granted) -> None:
-    """Keeps an installation; a second one of the same workspace takes the place of the first."""
+def save_installation(session: Session, settings: Settings, grant: OAuthGrant) -> None:
+    """Saves an installation, replacing an earlier one of the same workspace."""
     session.merge(
         SlackInstallation(
-            team_id=granted.team_id,
-            team_name=granted.team_name,
-            app_id=granted.app_id,
-            bot_user_id=granted.bot_user_id,
-            token=Seal(settings.signing_keys()).seal(granted.token),
-            scopes=granted.scopes,
-            installed_by=granted.installed_by,
+            team_id=grant.team_id,
+            team_name=grant.team_name,
+            app_id=grant.app_id,
+            bot_user_id=grant.bot_user_id,
+            token=Seal(settings.signing_keys()).seal(grant.token),
+            scopes=grant.scopes,
+            installed_by=grant.installed_by,
             installed_at=now(),
         )
     )
 
 
-def token_of(settings: Settings, engine: Engine, team: str | None) -> str | None:
-    """The bot token for a workspace; without one, that of the settings. None where there is none.
+def bot_token(settings: Settings, engine: Engine, team: str | None) -> str | None:
+    """Returns the bot token of a workspace, or that of the settings if ``team`` is None; None if there is none.
 
-    Raises SendError where the token was sealed under a key that is not named any more.
+    Raises SendError if no key in the settings decrypts the token.
     """
     if team is None:
         own = settings.slack_bot_token
@@ -62,30 +62,30 @@ def token_of(settings: Settings, engine: Engine, team: str | None) -> str | None
         raise SendError(f"the token of workspace {team} cannot be read: {error}", permanent=True) from None
 
 
-def reseal(session: Session, settings: Settings) -> tuple[int, list[str]]:
-    """Seals every token under the newest key; returns how many, and the workspaces whose token no key opens."""
-    seal, done, closed = Seal(settings.signing_keys()), 0, []
+def reencrypt_tokens(session: Session, settings: Settings) -> tuple[int, list[str]]:
+    """Re-encrypts all tokens with the newest key; returns their number and the workspaces that failed."""
+    seal, done, unreadable = Seal(settings.signing_keys()), 0, []
     for row in session.scalars(select(SlackInstallation).order_by(col(SlackInstallation.team_id))):
         try:
             fresh = seal.reseal(row.token)
         except SealError:
-            closed.append(row.team_id)
+            unreadable.append(row.team_id)
             continue
-        # A workspace that adds the app again meanwhile keeps the token that it granted last.
+        # If a workspace installs the app again meanwhile, its new token is kept.
         same = col(SlackInstallation.team_id) == row.team_id, col(SlackInstallation.token) == row.token
         session.execute(update(SlackInstallation).where(*same).values(token=fresh))
         done += 1
-    return done, closed
+    return done, unreadable
 
 
-def installed(engine: Engine, team: str) -> bool:
-    """Whether a workspace has added the app."""
+def is_installed(engine: Engine, team: str) -> bool:
+    """Whether a workspace has installed the app."""
     with reading(engine) as session:
         return session.get(SlackInstallation, team) is not None
 
 
-def remove(session: Session, team: str, because: str) -> int:
-    """Forgets a workspace's token and pauses what it subscribed to; returns how many subscriptions."""
+def remove_installation(session: Session, team: str, reason: str) -> int:
+    """Deletes a workspace's token and pauses its subscriptions; returns how many."""
     found = session.get(SlackInstallation, team)
     if found is not None:
         session.delete(found)
@@ -96,6 +96,6 @@ def remove(session: Session, team: str, because: str) -> int:
     )
     rows = list(session.scalars(query))
     for row in rows:
-        pause(row, because)
+        pause(row, reason)
         session.add(row)
     return len(rows)

@@ -1,4 +1,4 @@
-"""Clicks and modals: buttons of alerts and answers."""
+"""Handles button clicks and modals."""
 
 from __future__ import annotations
 
@@ -8,73 +8,80 @@ from typing import Any
 
 from monitor.channels.slack import replies
 from monitor.channels.slack.api import SlackError, call
-from monitor.channels.slack.commands import LONGEST, unreadable
-from monitor.channels.slack.installs import installed
-from monitor.channels.slack.markup import code, escaped, line
+from monitor.channels.slack.commands import MAX_QUERY_UNITS, check_query
+from monitor.channels.slack.installs import is_installed
+from monitor.channels.slack.markup import code, escape, line
 from monitor.channels.slack.replies import Reply
-from monitor.channels.slack.request_verification import House
-from monitor.channels.slack.subscriptions import Room, narrowed, recent, subscriptions_of, target_of
+from monitor.channels.slack.request_verification import SlackContext
+from monitor.channels.slack.subscriptions import (
+    ChannelRef,
+    add_term,
+    channel_target,
+    list_subscriptions,
+    preview_filter,
+)
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription
 from monitor.notify.message import SendError
 from monitor.notify.subscriptions import SubscriptionCreate, SubscriptionError, change, resume, subscribe, zone
-from monitor.notify.subscriptions import remove as drop
+from monitor.notify.subscriptions import remove as remove_subscription
 from monitor.releases.query import QueryError, parse
 
 Payload = dict[str, Any]
 Work = Callable[[], Reply | None]
 
 
-def clicked(house: House, payload: Payload) -> Work | None:
-    """The work that a click asks for, which gives an answer or none."""
+def handle_click(context: SlackContext, payload: Payload) -> Work | None:
+    """Returns the function that handles a click and may return a reply; None for an unknown action."""
     actions = payload.get("actions") or [{}]
     name, value = str(actions[0].get("action_id", "")), str(actions[0].get("value", ""))
-    room, user = _room(payload), str((payload.get("user") or {}).get("id", ""))
+    channel, user = _channel_ref(payload), str((payload.get("user") or {}).get("id", ""))
     ident, _, rest = value.partition(" ")
     work: dict[str, Work] = {
-        "mute": lambda: _narrow(house, room, ident, f"-{rest}"),
-        "bases": lambda: _narrow(house, room, ident, "kind:base"),
-        "undo": lambda: _undo(house, room, ident, rest),
-        "edit": lambda: _edit(house, room, ident, payload),
-        "remove": lambda: _remove(house, room, ident),
-        "resume": lambda: _resume(house, room, ident),
-        "keep": lambda: _keep(house, room, user, name.partition(":")[2], value.strip()),
+        "mute": lambda: _add_term(context, channel, ident, f"-{rest}"),
+        "bases": lambda: _add_term(context, channel, ident, "kind:base"),
+        "undo": lambda: _undo(context, channel, ident, rest),
+        "edit": lambda: _open_edit_modal(context, channel, ident, payload),
+        "remove": lambda: _remove(context, channel, ident),
+        "resume": lambda: _resume(context, channel, ident),
+        "keep": lambda: _subscribe(context, channel, user, name.partition(":")[2], value.strip()),
         "cancel": lambda: {"delete_original": True},
     }
     return work.get(name.partition(":")[0])
 
 
-def submitted(house: House, payload: Payload) -> tuple[Payload, Work | None]:
-    """What a modal is answered at once, and the work afterwards."""
+def handle_submission(context: SlackContext, payload: Payload) -> tuple[Payload, Work | None]:
+    """Returns the immediate response to a submitted modal, and the function to run after it."""
     view = payload.get("view") or {}
     values = (view.get("state") or {}).get("values") or {}
     typed = str(((values.get("filter") or {}).get("typed") or {}).get("value") or "").strip()
     try:
         known = json.loads(view.get("private_metadata") or "{}")
-        room, ident = Room(str(known["team"]), str(known["channel"]), str(known["name"])), str(known["subscription"])
+        channel = ChannelRef(str(known["team"]), str(known["channel"]), str(known["name"]))
+        ident = str(known["subscription"])
     except (ValueError, KeyError, TypeError):
         return {"response_action": "clear"}, None
-    if room.team != str((payload.get("team") or {}).get("id")):
+    if channel.team != str((payload.get("team") or {}).get("id")):
         return {"response_action": "clear"}, None
     try:
-        if unreadable(typed) is not None:
+        if check_query(typed) is not None:
             parse(typed)
-            return _wrong(f"at most {LONGEST:,} characters expected")
-        with transaction(house.engine) as session:
-            one = next((one for one in subscriptions_of(house, session, room) if one.id == ident), None)
+            return _modal_error(f"Queries can have at most {MAX_QUERY_UNITS:,} characters.")
+        with transaction(context.engine) as session:
+            one = next((one for one in list_subscriptions(context, session, channel) if one.id == ident), None)
             if one is None:
-                return _wrong("this subscription was removed")
+                return _modal_error("This subscription was removed.")
             former = one.typed or one.filter
             change(one, filter=typed)
             session.add(one)
     except QueryError as error:
-        return _wrong(str(error))
-    return {"response_action": "clear"}, lambda: _after(house, one, former)
+        return _modal_error(str(error))
+    return {"response_action": "clear"}, lambda: _filter_changed(context, one, former)
 
 
 def response_url(payload: Payload) -> str | None:
-    """Where an answer goes: a modal remembers it from the click that opened it."""
+    """Returns the URL for replies; a modal carries that of the click that opened it."""
     if payload.get("type") != "view_submission":
         return payload.get("response_url")
     try:
@@ -85,96 +92,103 @@ def response_url(payload: Payload) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _wrong(text: str) -> tuple[Payload, None]:
+def _modal_error(text: str) -> tuple[Payload, None]:
     return {"response_action": "errors", "errors": {"filter": line(text, 900)}}, None
 
 
-def _room(payload: Payload) -> Room:
+def _channel_ref(payload: Payload) -> ChannelRef:
     team, channel = payload.get("team") or {}, payload.get("channel") or {}
-    return Room(str(team.get("id", "")), str(channel.get("id", "")), str(channel.get("name", "")))
+    return ChannelRef(str(team.get("id", "")), str(channel.get("id", "")), str(channel.get("name", "")))
 
 
-def _with(house: House, room: Room, ident: str, act: Callable[[Any, Subscription], None]) -> Subscription | None:
-    """Changes a subscription of this channel; None where it is none of it."""
-    with transaction(house.engine) as session:
-        one = next((one for one in subscriptions_of(house, session, room) if one.id == ident), None)
+def _update_subscription(
+    context: SlackContext, channel: ChannelRef, ident: str, act: Callable[[Any, Subscription], None]
+) -> Subscription | None:
+    """Applies ``act`` to a subscription of this channel; returns None if the channel has none with this id."""
+    with transaction(context.engine) as session:
+        one = next((one for one in list_subscriptions(context, session, channel) if one.id == ident), None)
         if one is not None:
             act(session, one)
         return one
 
 
-def _narrow(house: House, room: Room, ident: str, term: str) -> Reply:
+def _add_term(context: SlackContext, channel: ChannelRef, ident: str, term: str) -> Reply:
     former: list[str] = []
 
     def act(session: Any, one: Subscription) -> None:
         former.append(one.typed or one.filter)
-        narrowed(one, term)
+        add_term(one, term)
         session.add(one)
 
-    one = _with(house, room, ident, act)
-    return _after(house, one, former[0]) if one else _gone()
+    one = _update_subscription(context, channel, ident, act)
+    return _filter_changed(context, one, former[0]) if one else _not_found()
 
 
-def _undo(house: House, room: Room, ident: str, typed: str) -> Reply:
+def _undo(context: SlackContext, channel: ChannelRef, ident: str, typed: str) -> Reply:
     def act(session: Any, one: Subscription) -> None:
         change(one, filter=typed)
         session.add(one)
 
-    one = _with(house, room, ident, act)
+    one = _update_subscription(context, channel, ident, act)
     if one is None:
-        return _gone()
-    return replies.said(f"The filter is {code(typed) if typed else 'everything'} again.") | {"replace_original": True}
+        return _not_found()
+    text = f"Undone. The filter is {code(typed) if typed else 'empty (all releases)'}."
+    return replies.text_reply(text) | {"replace_original": True}
 
 
-def _after(house: House, subscription: Subscription, former: str) -> Reply:
-    return replies.changed(subscription, recent(house, parse(subscription.filter)), former)
+def _filter_changed(context: SlackContext, subscription: Subscription, former: str) -> Reply:
+    return replies.filter_changed_reply(subscription, preview_filter(context, parse(subscription.filter)), former)
 
 
-def _remove(house: House, room: Room, ident: str) -> Reply:
-    one = _with(house, room, ident, drop)
-    return replies.said(f"This channel is no longer told of {code(one.typed or 'everything')}.") if one else _gone()
+def _remove(context: SlackContext, channel: ChannelRef, ident: str) -> Reply:
+    one = _update_subscription(context, channel, ident, remove_subscription)
+    if one is None:
+        return _not_found()
+    return replies.text_reply(f"Removed: this channel no longer gets alerts for {replies.describe_filter(one)}.")
 
 
-def _resume(house: House, room: Room, ident: str) -> Reply:
+def _resume(context: SlackContext, channel: ChannelRef, ident: str) -> Reply:
     def act(session: Any, one: Subscription) -> None:
         resume(one)
         session.add(one)
 
-    one = _with(house, room, ident, act)
-    return replies.said(f"This channel is told again of {code(one.typed or 'everything')}.") if one else _gone()
+    one = _update_subscription(context, channel, ident, act)
+    if one is None:
+        return _not_found()
+    return replies.text_reply(f"Resumed: this channel gets alerts for {replies.describe_filter(one)} again.")
 
 
-def _gone() -> Reply:
-    return replies.said("This subscription is not there any more: */hub list* shows what is.")
+def _not_found() -> Reply:
+    return replies.text_reply("This subscription no longer exists. Type */hub list* to see the current ones.")
 
 
-def _keep(house: House, room: Room, user: str, digest: str, query: str) -> Reply:
-    """Keeps a subscription that was shown before, once the app can post to the channel."""
-    team = room.team if installed(house.engine, room.team) else None
+def _subscribe(context: SlackContext, channel: ChannelRef, user: str, digest: str, query: str) -> Reply:
+    """Creates the previewed subscription after checking that the app can post to the channel."""
+    team = channel.team if is_installed(context.engine, channel.team) else None
     try:
-        client = house.slack.client(team)
-        _enter(client, room.channel)
+        client = context.transport.client(team)
+        _join_channel(client, channel.id)
         when = Digest(digest)
         timezone = _timezone(client, user) if when in {Digest.DAILY, Digest.WEEKLY} else "UTC"
     except SlackError as error:
         if error.code in {"channel_not_found", "not_in_channel", "method_not_supported_for_channel_type"}:
-            return replies.said("I cannot see this channel yet: type */invite* and my name, then click again.")
-        return replies.said(f"Not kept: {escaped(error, 300)}.")
+            return replies.text_reply("The app is not in this channel. Type */invite* with its name, then click again.")
+        return replies.text_reply(f"Not subscribed: {escape(error, 300)}.")
     except (SendError, ValueError) as error:
-        return replies.said(f"Not kept: {escaped(error, 300)}.")
-    with transaction(house.engine) as session:
-        wish = SubscriptionCreate(
-            "slack", target_of(house, room), query, when, timezone, created_by=f"slack:{user}"[:100]
+        return replies.text_reply(f"Not subscribed: {escape(error, 300)}.")
+    with transaction(context.engine) as session:
+        wanted = SubscriptionCreate(
+            "slack", channel_target(context, channel), query, when, timezone, created_by=f"slack:{user}"[:100]
         )
-        one = subscribe(session, wish)
+        one = subscribe(session, wanted)
         if one.paused:
             resume(one)
             session.add(one)
-    return replies.kept(one)
+    return replies.subscribed_reply(one)
 
 
-def _enter(client: Any, channel: str) -> None:
-    """Joins a public channel; raises SlackError where the app can neither see nor join it."""
+def _join_channel(client: Any, channel: str) -> None:
+    """Joins a public channel. Raises SlackError if the app can neither see nor join it."""
     found = call(client.conversations_info, channel=channel).get("channel") or {}
     if not found.get("is_member") and not found.get("is_im"):
         call(client.conversations_join, channel=channel)
@@ -189,19 +203,19 @@ def _timezone(client: Any, user: str) -> str:
     return name
 
 
-def _edit(house: House, room: Room, ident: str, payload: Payload) -> Reply | None:
-    """Opens the modal in which a filter is changed."""
-    with reading(house.engine) as session:
-        one = next((one for one in subscriptions_of(house, session, room) if one.id == ident), None)
+def _open_edit_modal(context: SlackContext, channel: ChannelRef, ident: str, payload: Payload) -> Reply | None:
+    """Opens the modal that edits a filter."""
+    with reading(context.engine) as session:
+        one = next((one for one in list_subscriptions(context, session, channel) if one.id == ident), None)
     if one is None:
-        return _gone()
-    team = room.team if installed(house.engine, room.team) else None
-    known = {"team": room.team, "channel": room.channel, "name": room.name, "subscription": ident}
+        return _not_found()
+    team = channel.team if is_installed(context.engine, channel.team) else None
+    known = {"team": channel.team, "channel": channel.id, "name": channel.name, "subscription": ident}
     view = {
         "type": "modal",
         "callback_id": "filter",
         "title": {"type": "plain_text", "text": "Edit filter"},
-        "submit": {"type": "plain_text", "text": "Keep"},
+        "submit": {"type": "plain_text", "text": "Save"},
         "close": {"type": "plain_text", "text": "Cancel"},
         "private_metadata": json.dumps(known | {"response_url": payload.get("response_url")}),
         "blocks": [
@@ -209,8 +223,11 @@ def _edit(house: House, room: Room, ident: str, payload: Payload) -> Reply | Non
                 "type": "input",
                 "block_id": "filter",
                 "optional": True,
-                "label": {"type": "plain_text", "text": "What this channel is told of"},
-                "hint": {"type": "plain_text", "text": "Like origin:CN,KR kind:base params:>=30B; empty: everything."},
+                "label": {"type": "plain_text", "text": "Alert this channel about"},
+                "hint": {
+                    "type": "plain_text",
+                    "text": "Example: origin:CN,KR kind:base. Empty means all releases.",
+                },
                 "element": {
                     "type": "plain_text_input",
                     "action_id": "typed",
@@ -222,7 +239,7 @@ def _edit(house: House, room: Room, ident: str, payload: Payload) -> Reply | Non
         ],
     }
     try:
-        call(house.slack.client(team).views_open, trigger_id=str(payload.get("trigger_id", "")), view=view)
+        call(context.transport.client(team).views_open, trigger_id=str(payload.get("trigger_id", "")), view=view)
     except SendError as error:
-        return replies.said(f"The window did not open: {escaped(error, 300)}.")
+        return replies.text_reply(f"Could not open the editor: {escape(error, 300)}.")
     return None

@@ -1,8 +1,7 @@
-"""Text from strangers in Slack's markup: it pings nobody, breaks nothing, and fits.
+"""Escapes untrusted text for Slack's markup, so that it mentions nobody, breaks no formatting and fits the limits.
 
-Slack reads ``&``, ``<`` and ``>`` as its own, which can be written as entities. For ``*``, ``_``, ``~``, backticks and
-``:emoji:`` there is no escape: where they would mean something, a letter that looks alike stands for them. Links go to
-where the true name leads.
+``&``, ``<`` and ``>`` are written as entities. Slack has no escape for ``*``, ``_``, ``~``, backticks and ``:emoji:``:
+where they would be read as markup, a lookalike character replaces them. Links use the unchanged name.
 """
 
 from __future__ import annotations
@@ -11,67 +10,68 @@ import re
 from urllib.parse import quote, urlsplit
 
 from monitor.channels.formatting import plain
+from monitor.releases.schema import hub_url
 
-LONGEST_URL = 1_500
-_ALIKE = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "∣"})
-_OUTER = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+MAX_URL_LENGTH = 1_500
+_LOOKALIKES = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "∣"})
+_OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _EMOJI = re.compile(r":(?=[^\s:]+(?::|$))")
 
 
 def units(text: str) -> int:
-    """The length of a text as Slack counts it: in UTF-16 units."""
+    """Returns the length of a text as Slack counts it, in UTF-16 code units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def line(text: object, most: int) -> str:
-    """``text`` on one line that JSON and Slack take, of at most ``most`` units: for plain text."""
+def line(text: object, max_units: int) -> str:
+    """Returns ``text`` as one line of plain text, at most ``max_units`` long."""
     clean = plain(text).encode("utf-8", "replace").decode().strip()
-    return clean if units(clean) <= most else _cut(clean, most - 1) + "…"
+    return clean if units(clean) <= max_units else _cut(clean, max_units - 1) + "…"
 
 
-def escaped(text: object, most: int = 200) -> str:
-    """``text`` for Slack's markup, of at most ``most`` units as it is written."""
-    clean = line(text, most)
-    shown = _entities(clean)
-    while units(shown) > most:
-        clean = _cut(clean.removesuffix("…"), units(clean) * most // (units(shown) + 8) - 1) + "…"
-        shown = _entities(clean)
+def escape(text: object, max_units: int = 200) -> str:
+    """Returns ``text`` escaped for Slack's markup, at most ``max_units`` long after escaping."""
+    clean = line(text, max_units)
+    shown = _escape_markup(clean)
+    while units(shown) > max_units:
+        clean = _cut(clean.removesuffix("…"), units(clean) * max_units // (units(shown) + 8) - 1) + "…"
+        shown = _escape_markup(clean)
     return shown
 
 
-def code(text: object, most: int = 500) -> str:
-    """``text`` as code, where nothing means anything but the backtick."""
-    clean = line(text, most)
+def code(text: object, max_units: int = 500) -> str:
+    """Returns ``text`` as inline code, in which only the backtick needs replacing."""
+    clean = line(text, max_units)
     shown = "ˋ".join(clean.split("`")).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f"`{shown}`"
 
 
-def link(url: str | None, text: object, most: int = 200) -> str:
-    """A link that reads ``text``; only the text where there is no address that a browser would follow."""
+def link(url: str | None, text: object, max_units: int = 200) -> str:
+    """Returns a link labelled ``text``; only the text if ``url`` is not a web address."""
     target = web_address(url)
-    label = escaped(text, most) or "…"
-    return f"<{_entities_alone(target)}|{label}>" if target else label
+    label = escape(text, max_units) or "…"
+    return f"<{_escape_entities(target)}|{label}>" if target else label
 
 
-def paragraph(text: str, most: int) -> str:
-    """The lines of a text, as many as ``most`` units hold; one that is an address is a link."""
+def paragraph(text: str, max_units: int) -> str:
+    """Returns the lines of a text that fit in ``max_units``; lines that are URLs become links."""
     shown: list[str] = []
     for part in text.split("\n"):
-        one = link(part, part.partition("//")[2], 300) if web_address(part) else escaped(part, 600)
-        most -= units(one) + 1
-        if most < 0:
+        one = link(part, part.partition("//")[2], 300) if web_address(part) else escape(part, 600)
+        max_units -= units(one) + 1
+        if max_units < 0:
             break
         shown.append(one)
     return "\n".join(shown)
 
 
 def hub(repo_id: str) -> str:
-    """The address of a repository on the Hub."""
-    return f"https://huggingface.co/{quote(plain(repo_id), safe='/', errors='replace')[:LONGEST_URL]}"
+    """Returns the URL of a repository on the Hub, quoted for use in a link."""
+    return hub_url(quote(plain(repo_id), safe="/", errors="replace")[:MAX_URL_LENGTH])
 
 
 def web_address(url: str | None) -> str | None:
-    """``url`` with everything quoted that could end a link, or None where it leads nowhere on the web."""
+    """Returns ``url`` with characters quoted that would end a link; None if it is not an http(s) URL."""
     if not url:
         return None
     try:
@@ -80,18 +80,18 @@ def web_address(url: str | None) -> str | None:
     except ValueError:
         return None
     target = quote(parts.geturl(), safe=":/?#[]@!$&'()+,;=%~", errors="replace")
-    return target if fine and len(target) <= LONGEST_URL else None
+    return target if fine and len(target) <= MAX_URL_LENGTH else None
 
 
-def _entities(text: str) -> str:
-    alike = _EMOJI.sub("∶", _OUTER.sub("ˍ", text.translate(_ALIKE)))
-    return _entities_alone(alike)
+def _escape_markup(text: str) -> str:
+    replaced = _EMOJI.sub("∶", _OUTER_UNDERSCORE.sub("ˍ", text.translate(_LOOKALIKES)))
+    return _escape_entities(replaced)
 
 
-def _entities_alone(text: str) -> str:
+def _escape_entities(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _cut(text: str, most: int) -> str:
-    """The beginning of a text, whole letters, of at most ``most`` units."""
-    return text.encode("utf-16-le", "surrogatepass")[: 2 * max(0, most)].decode("utf-16-le", "ignore").rstrip()
+def _cut(text: str, max_units: int) -> str:
+    """Returns the start of a text, at most ``max_units`` long, without splitting a character."""
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * max(0, max_units)].decode("utf-16-le", "ignore").rstrip()

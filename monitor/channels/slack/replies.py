@@ -1,4 +1,4 @@
-"""What the app answers to who typed or clicked: seen by them alone."""
+"""Builds the replies to commands and clicks, which only the user sees."""
 
 from __future__ import annotations
 
@@ -6,69 +6,69 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from monitor.channels import formatting as words
-from monitor.channels.slack.blocks import Block, button, context, section
-from monitor.channels.slack.markup import code, escaped, hub, link, units
-from monitor.channels.slack.subscriptions import Seen
+from monitor.channels import formatting
+from monitor.channels.slack.blocks import Block, button, context_block, section
+from monitor.channels.slack.markup import code, escape, hub, link, units
+from monitor.channels.slack.subscriptions import MatchPreview
 from monitor.models import Release, Subscription
 from monitor.notify.forecast import DAYS, Forecast
 from monitor.releases.query import QueryError
 
 Reply = dict[str, Any]
-MOST_LISTED = 15
-BUSY = 5
-"""Alerts a day from which on a digest is advised."""
+MAX_LISTED = 15
+DIGEST_HINT_ALERTS_PER_DAY = 5
+"""From this many alerts a day on, the preview suggests a digest."""
 
-HELP = """*/hub subscribe QUERY* tells this channel of what matches; first it shows what that would have been
-*/hub list* what this channel is told of
-*/hub remove NUMBER* ends one of these
-*/hub mute LAB* leaves a lab out of all of these, */hub unmute LAB* lets it in again
-*/hub search QUERY* the newest of the history
-*/hub why namespace/name* which filters of this channel match a release, and which term failed
-A query: `origin:CN,KR kind:base params:>=30B -license:non-commercial`; an empty one is everything."""
+HELP = """*/hub subscribe QUERY* sends alerts for matching releases to this channel, after a preview of the last 30 days
+*/hub list* shows this channel's subscriptions
+*/hub remove NUMBER* removes a subscription
+*/hub mute LAB* excludes a lab from all of this channel's filters, */hub unmute LAB* includes it again
+*/hub search QUERY* shows the newest matching releases
+*/hub why namespace/name* shows which filters of this channel match a release, and which term does not
+Example query: `origin:CN,KR kind:base params:>=30B -license:non-commercial`. An empty query matches all releases."""
 
 
-def reply(*blocks: Block, text: str) -> Reply:
-    """An answer that only its asker sees."""
+def ephemeral_reply(*blocks: Block, text: str) -> Reply:
+    """Returns a reply that only the user sees."""
     return {"response_type": "ephemeral", "text": text, "blocks": list(blocks)}
 
 
-def said(text: str, *buttons: Block) -> Reply:
-    """An answer of one line of markup that is already escaped."""
+def text_reply(text: str, *buttons: Block) -> Reply:
+    """Returns a reply of escaped markup, with buttons if given."""
     blocks = [section(text)]
     if buttons:
         blocks.append({"type": "actions", "elements": list(buttons)})
-    return reply(*blocks, text=text)
+    return ephemeral_reply(*blocks, text=text)
 
 
-def help_(opening: str = "") -> Reply:
-    """How to ask."""
+def help_reply(opening: str = "") -> Reply:
+    """Returns the help text, after ``opening`` if given."""
     lines = [f"{opening}\n" if opening else "", HELP.replace(">=", "&gt;=")]
-    return reply(section("".join(lines)), text="How to use /hub")
+    return ephemeral_reply(section("".join(lines)), text="How to use /hub")
 
 
-def unread(query: str, error: QueryError) -> Reply:
-    """A query that cannot be read, with a mark under where."""
+def query_error_reply(query: str, error: QueryError) -> Reply:
+    """Returns the error for an invalid query, with a mark under its position."""
     start = max(0, error.column - 40)
     pointed, at = query[start : start + 80], error.column - 1 - start
-    shown = escaped(str(error), 900)
+    shown = escape(str(error), 900)
     mark = f"```{code(pointed, 100)[1:-1]}\n{' ' * at}^```" if query and units(query) <= 2_000 else ""
-    return reply(section(f"{mark}{shown}"), text=shown)
+    return ephemeral_reply(section(f"{mark}{shown}"), text=shown)
 
 
-def previewed(query: str, normal: str, seen: Forecast, known: bool) -> Reply:
-    """What a filter would have told, and the buttons that keep it."""
-    shown = code(query) if normal else "everything"
-    lines = [f"In the last {DAYS} days {shown} would have told *{seen.counted()}*."]
-    if seen.span():
-        lines.append(seen.span())
-    if seen.a_day >= BUSY:
-        lines.append(f"That is about {seen.a_day:.0f} a day: a digest may suit better.")
+def preview_reply(query: str, normal: str, preview: Forecast, known: bool) -> Reply:
+    """Returns the preview of a filter and the buttons that subscribe to it."""
+    shown = code(query) if normal else "all releases"
+    lines = [f"Preview for {shown}: last {DAYS} days, *{preview.counted()}*."]
+    if preview.span():
+        lines.append(preview.span())
+    if preview.a_day >= DIGEST_HINT_ALERTS_PER_DAY:
+        lines.append(f"That is about {preview.a_day:.0f} alerts a day. Consider a digest.")
     blocks = [section("\n".join(lines))]
-    if seen.newest:
-        blocks.append(section("\n".join(map(one_line, seen.newest))))
+    if preview.newest:
+        blocks.append(section("\n".join(map(release_line, preview.newest))))
     if known:
-        return reply(*blocks, context("This channel has this subscription already."), text=lines[0])
+        return ephemeral_reply(*blocks, context_block("This channel already has this subscription."), text=lines[0])
     value = query or " "
     buttons = [
         button("Subscribe", "keep:immediate", value=value) | {"style": "primary"},
@@ -77,91 +77,92 @@ def previewed(query: str, normal: str, seen: Forecast, known: bool) -> Reply:
         button("Weekly digest", "keep:weekly", value=value),
         button("Cancel", "cancel", value="cancel"),
     ]
-    return reply(*blocks, {"type": "actions", "elements": buttons}, text=lines[0])
+    return ephemeral_reply(*blocks, {"type": "actions", "elements": buttons}, text=lines[0])
 
 
-def kept(subscription: Subscription) -> Reply:
-    """That a subscription is kept."""
-    how = "at once" if subscription.digest == "immediate" else how_often(subscription)
-    text = f"This channel is told {how} of {_filter(subscription)}. */hub list* shows and changes it."
-    return said(text) | {"replace_original": True}
+def subscribed_reply(subscription: Subscription) -> Reply:
+    """Confirms a new subscription."""
+    how = describe_schedule(subscription)
+    text = f"Subscribed to {describe_filter(subscription)}, {how}. Type */hub list* to change this."
+    return text_reply(text) | {"replace_original": True}
 
 
-def changed(subscription: Subscription, seen: Forecast, former: str) -> Reply:
-    """That a filter is another one now, what that would have told, and how to take it back."""
-    text = f"The filter is {_filter(subscription)} now; in the last {DAYS} days it would have told {seen.counted()}."
+def filter_changed_reply(subscription: Subscription, preview: Forecast, former: str) -> Reply:
+    """Confirms a changed filter, with its preview and an Undo button."""
+    text = f"The filter is now {describe_filter(subscription)}. Preview: last {DAYS} days, {preview.counted()}."
     value = f"{subscription.id} {former}"
     buttons = [button("Undo", "undo", value=value)] if units(value) <= 2_000 else []
-    return said(text, *buttons)
+    return text_reply(text, *buttons)
 
 
-def listed(some: Sequence[Subscription]) -> Reply:
-    """The subscriptions of a channel, numbered, with what can be done to each."""
+def list_reply(some: Sequence[Subscription]) -> Reply:
+    """Returns the numbered subscriptions of a channel with their buttons."""
     if not some:
-        return help_("This channel is told of nothing yet. ")
+        return help_reply("This channel has no subscriptions yet.")
     blocks: list[Block] = []
-    for number, one in enumerate(some[:MOST_LISTED], start=1):
-        state = f"\nPaused: {escaped(one.paused_because or 'no reason given', 300)}" if one.paused else ""
-        blocks.append(section(f"*{number}.* {_filter(one)}, {how_often(one)}{state}"))
+    for number, one in enumerate(some[:MAX_LISTED], start=1):
+        state = f"\nPaused: {escape(one.paused_because or 'no reason given', 300)}" if one.paused else ""
+        blocks.append(section(f"*{number}.* {describe_filter(one)}, {describe_schedule(one)}{state}"))
         buttons = [button("Edit filter", "edit", value=one.id), button("Remove", "remove", value=one.id)]
         if one.paused:
             buttons.append(button("Resume", "resume", value=one.id))
         blocks.append({"type": "actions", "elements": buttons})
-    if len(some) > MOST_LISTED:
-        blocks.append(context(f"… and {len(some) - MOST_LISTED} more"))
-    return reply(*blocks, text=f"This channel has {_number(len(some), 'subscription')}.")
+    if len(some) > MAX_LISTED:
+        blocks.append(context_block(f"… and {len(some) - MAX_LISTED} more"))
+    return ephemeral_reply(*blocks, text=f"This channel has {_counted(len(some), 'subscription')}.")
 
 
-def results(query: str, seen: Seen, page: str) -> Reply:
-    """What a search found."""
-    if not seen.count:
-        hints = escaped(" ".join(("", *seen.hints)), 900)
-        return said(f"Nothing in the history matches {code(query)}.{hints}" if query else "The history is empty.")
-    more = f", the newest {len(seen.newest)}" if seen.count > len(seen.newest) else ""
-    lines = [f"*{_number(seen.count, 'release')}*{more}:", *map(one_line, seen.newest)]
-    return reply(section("\n".join(lines)), context(f"{link(page, 'All of them on the page')}"), text=lines[0])
+def search_reply(query: str, preview: MatchPreview, page: str) -> Reply:
+    """Returns the results of a search."""
+    if not preview.count:
+        hints = escape(" ".join(("", *preview.hints)), 900)
+        return text_reply(f"No releases match {code(query)}.{hints}" if query else "No releases yet.")
+    more = f", the newest {len(preview.newest)}" if preview.count > len(preview.newest) else ""
+    lines = [f"*{_counted(preview.count, 'release')}*{more}:", *map(release_line, preview.newest)]
+    return ephemeral_reply(section("\n".join(lines)), context_block(f"{link(page, 'Show all results')}"), text=lines[0])
 
 
-def explained(release: Release, reasons: Sequence[tuple[Subscription, Sequence[tuple[str, bool]], str]]) -> Reply:
-    """Why a release was told or not: for each subscription its terms, and what became of the delivery."""
-    blocks = [section(f"{one_line(release)}\n{_when(release)}")]
-    for subscription, terms, told in reasons[:MOST_LISTED]:
-        lines = [f"{_filter(subscription)}: {told}"]
+def why_reply(release: Release, reasons: Sequence[tuple[Subscription, Sequence[tuple[str, bool]], str]]) -> Reply:
+    """Explains for each subscription which terms match a release, and the status of its delivery."""
+    blocks = [section(f"{release_line(release)}\n{_dates(release)}")]
+    for subscription, terms, status in reasons[:MAX_LISTED]:
+        lines = [f"{describe_filter(subscription)}: {status}"]
         lines += [f"{'✓' if holds else '✗'} {code(term, 300)}" for term, holds in terms[:15]]
         blocks.append(section("\n".join(lines)[:2_900]))
     if not reasons:
-        blocks.append(section("This channel is told of nothing yet: */hub subscribe QUERY*."))
-    return reply(*blocks, text=f"Why this channel was told of {escaped(release.repo_id)} or not")
+        blocks.append(section("This channel has no subscriptions yet. Type */hub subscribe QUERY* to add one."))
+    return ephemeral_reply(*blocks, text=f"Why this channel did or did not get an alert for {escape(release.repo_id)}")
 
 
-def one_line(release: Release) -> str:
+def release_line(release: Release) -> str:
     """``🇨🇳 Qwen3-8B · 8.2B · base · Apache-2.0 · open-weights · 24 Nov``."""
     day = f" · {_day(release.released_at)}" if release.released_at else ""
-    facts = escaped(" · ".join(words.essentials(release)), 200)
+    facts = escape(" · ".join(formatting.essentials(release)), 200)
     name = link(hub(release.repo_id), release.repo_id or release.name, 160)
-    return f"{words.flag(release.origin)} {name} · {facts}{day}"
+    return f"{formatting.flag(release.origin)} {name} · {facts}{day}"
 
 
-def how_often(subscription: Subscription) -> str:
+def describe_schedule(subscription: Subscription) -> str:
     """``daily at 08:00 (Europe/Paris)``."""
     if subscription.digest in {"daily", "weekly"}:
         day = "Mondays " if subscription.digest == "weekly" else ""
-        return f"{subscription.digest}, {day}at {subscription.hour:02d}:00 ({escaped(subscription.timezone, 64)})"
-    return {"immediate": "at once"}.get(subscription.digest, subscription.digest)
+        return f"{subscription.digest}, {day}at {subscription.hour:02d}:00 ({escape(subscription.timezone, 64)})"
+    return {"immediate": "immediately"}.get(subscription.digest, subscription.digest)
 
 
-def _filter(subscription: Subscription) -> str:
-    return code(subscription.typed or subscription.filter) if subscription.filter else "everything"
+def describe_filter(subscription: Subscription) -> str:
+    """Returns the filter as inline code, or ``all releases``."""
+    return code(subscription.typed or subscription.filter) if subscription.filter else "all releases"
 
 
-def _when(release: Release) -> str:
+def _dates(release: Release) -> str:
     seen = f"first seen {_day(release.first_seen_at)}"
     return f"released {_day(release.released_at)}, {seen}" if release.released_at else seen
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment:%-d %b %Y}"
+def _day(value: datetime) -> str:
+    return f"{value:%-d %b %Y}"
 
 
-def _number(value: int, word: str) -> str:
+def _counted(value: int, word: str) -> str:
     return f"{value:,} {word}{'' if value == 1 else 's'}"

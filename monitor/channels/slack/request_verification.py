@@ -1,4 +1,4 @@
-"""What Slack sends, let in: signed by Slack, no older than five minutes, and never twice."""
+"""Verifies requests from Slack: signed, at most five minutes old, and not replayed."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from monitor.labs import Registry, load
 from monitor.models import SlackSeen
 from monitor.settings import Settings
 
-LARGEST = 1_000_000
-"""Bytes of a request; a click comes with the whole message that was clicked in."""
-LASTS = 300
-"""Seconds for which a signature is good (Slack's own advice)."""
+MAX_BODY_BYTES = 1_000_000
+"""Maximum request size; a click includes the whole message."""
+SIGNATURE_MAX_AGE_SECONDS = 300
+"""How old a signature may be (Slack's recommendation)."""
 _SIGNATURE, _STAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
-_NOT_SLACK = "not signed by Slack, or longer than five minutes ago"
-KEPT = timedelta(minutes=15)
-"""How long what was used is remembered: longer than any signature or state is good for."""
+_NOT_SLACK = "the request is not signed by Slack or is older than five minutes"
+USED_TOKEN_RETENTION = timedelta(minutes=15)
+"""How long used signatures and states are stored: longer than any of them is valid."""
 
 
-class House:
-    """What the routes work with."""
+class SlackContext:
+    """What the Slack routes share: settings, database, transport, lab registry."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
         self.engine = engine
 
     @cached_property
-    def slack(self) -> Slack:
+    def transport(self) -> Slack:
         return Slack(self.settings, self.engine)
 
     @cached_property
@@ -47,49 +47,53 @@ class House:
         return load(self.settings.labs_file)
 
 
-def house_of(request: Request) -> House:
-    """The house behind the application, one for all requests."""
+def slack_context(request: Request) -> SlackContext:
+    """Returns the application's SlackContext, shared by all requests."""
     state = request.app.state
-    if not hasattr(state, "slack"):
-        state.slack = House(state.service.settings, state.service.web_engine)
-    house: House = state.slack
-    return house
+    if not hasattr(state, "slack_context"):
+        state.slack_context = SlackContext(state.service.settings, state.service.web_engine)
+    context: SlackContext = state.slack_context
+    return context
 
 
 async def signed_body(request: Request) -> bytes:
-    """The body of a request of Slack's. 403 where no signing secret is set, 401 for anything that is not Slack's."""
+    """Returns the body of a verified request. Raises 403 without a signing secret, 401 if verification fails."""
     from slack_sdk.signature import SignatureVerifier
 
-    house = house_of(request)
-    secret = house.settings.slack_signing_secret
+    context = slack_context(request)
+    secret = context.settings.slack_signing_secret
     if secret is None:
-        raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so nothing is taken from Slack")
+        raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so requests from Slack are refused")
     stamp = request.headers.get("x-slack-request-timestamp", "")
     signature = request.headers.get("x-slack-signature", "")
-    # The body of who cannot be Slack is not read.
-    if not _SIGNATURE.fullmatch(signature) or not _STAMP.fullmatch(stamp) or abs(time.time() - int(stamp)) > LASTS:
+    # Reject before reading the body where the headers already fail.
+    if (
+        not _SIGNATURE.fullmatch(signature)
+        or not _STAMP.fullmatch(stamp)
+        or abs(time.time() - int(stamp)) > SIGNATURE_MAX_AGE_SECONDS
+    ):
         raise HTTPException(401, _NOT_SLACK)
-    body = await read_limited_body(request, LARGEST)
+    body = await read_limited_body(request, MAX_BODY_BYTES)
     try:
         good = SignatureVerifier(secret.get_secret_value()).is_valid(body, stamp, signature)
-    except (ValueError, TypeError):  # no number, no UTF-8, no ASCII
+    except (ValueError, TypeError):  # not a number, UTF-8 or ASCII
         good = False
     if not good:
         raise HTTPException(401, _NOT_SLACK)
-    if not await run_in_threadpool(first_use, house.engine, signature):
-        raise HTTPException(401, "this request was taken before")
+    if not await run_in_threadpool(first_use, context.engine, signature):
+        raise HTTPException(401, "this request was already processed")
     return body
 
 
 def first_use(engine: Engine, token: str) -> bool:
-    """Whether a signature or a state is used for the first time; the second time it is not."""
+    """Records a signature or state; returns whether it is used for the first time."""
     with transaction(engine) as session:
-        _forget(session)
+        _delete_expired(session)
         digest = hashlib.sha256(token.encode()).hexdigest()
         # Without the option, the count of an INSERT is read from a cursor that may be closed by then: -1.
         connection = session.connection().execution_options(preserve_rowcount=True)
         return connection.execute(insert_or_ignore(session, SlackSeen), {"digest": digest, "at": now()}).rowcount == 1
 
 
-def _forget(session: Session) -> None:
-    session.execute(delete(SlackSeen).where(col(SlackSeen.at) < now() - KEPT))
+def _delete_expired(session: Session) -> None:
+    session.execute(delete(SlackSeen).where(col(SlackSeen.at) < now() - USED_TOKEN_RETENTION))

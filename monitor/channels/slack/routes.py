@@ -1,6 +1,6 @@
-"""The routes that Slack calls. Each answers at once (Slack waits three seconds) and works afterwards.
+"""HTTP routes for Slack. Each responds at once (Slack waits three seconds) and works in the background.
 
-This module is imported with the web, so it imports no slack-sdk: what works comes with the first request.
+The web app imports this module at start, so slack-sdk is imported with the first request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from monitor.notify.message import SendError
 from monitor.settings import SettingsError
 
 if TYPE_CHECKING:
-    from monitor.channels.slack.request_verification import House
+    from monitor.channels.slack.request_verification import SlackContext
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/slack", tags=["slack"], include_in_schema=False)
@@ -35,10 +35,10 @@ async def _signed(request: Request) -> bytes:
     return await signed_body(request)
 
 
-def _house(request: Request) -> House:
-    from monitor.channels.slack.request_verification import house_of
+def _slack_context(request: Request) -> SlackContext:
+    from monitor.channels.slack.request_verification import slack_context
 
-    return house_of(request)
+    return slack_context(request)
 
 
 Signed = Annotated[bytes, Depends(_signed)]
@@ -49,71 +49,71 @@ Signed = Annotated[bytes, Depends(_signed)]
 
 @router.post("/commands")
 def command(request: Request, body: Signed, background: BackgroundTasks) -> Response:
-    """``/hub …``: an answer, or 200 at once and the answer to the response_url."""
-    from monitor.channels.slack.commands import Command, answer
-    from monitor.channels.slack.subscriptions import Room
+    """``/hub …``: responds with the reply, or with 200 and posts the reply to the response_url."""
+    from monitor.channels.slack.commands import Command, handle_command
+    from monitor.channels.slack.subscriptions import ChannelRef
 
     form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-    room = Room(form.get("team_id", ""), form.get("channel_id", ""), form.get("channel_name", ""))
-    if not room.team or not room.channel:
-        raise HTTPException(422, "team_id and channel_id expected")
-    house = _house(request)
-    found = answer(house, Command.of(room, form.get("text", "")))
+    channel = ChannelRef(form.get("team_id", ""), form.get("channel_id", ""), form.get("channel_name", ""))
+    if not channel.team or not channel.id:
+        raise HTTPException(422, "expected team_id and channel_id")
+    context = _slack_context(request)
+    found = handle_command(context, Command.parse(channel, form.get("text", "")))
     if not callable(found):
         return JSONResponse(found)
-    background.add_task(_later, form.get("response_url"), found)
+    background.add_task(_run_and_reply, form.get("response_url"), found)
     return Response(status_code=200)
 
 
 @router.post("/interactions")
 def interaction(request: Request, body: Signed, background: BackgroundTasks) -> Response:
-    """A click or a modal."""
+    """Handles a click or a submitted modal."""
     from monitor.channels.slack import interactions
 
     payload = _payload(body)
-    house = _house(request)
+    context = _slack_context(request)
     shown: dict[str, Any] | None = None
     work: Callable[[], dict[str, Any] | None] | None = None
     if payload.get("type") == "block_actions":
-        work = interactions.clicked(house, payload)
+        work = interactions.handle_click(context, payload)
     elif payload.get("type") == "view_submission":
-        shown, work = interactions.submitted(house, payload)
+        shown, work = interactions.handle_submission(context, payload)
     if work is not None:
-        background.add_task(_later, interactions.response_url(payload), work)
+        background.add_task(_run_and_reply, interactions.response_url(payload), work)
     return JSONResponse(shown) if shown is not None else Response(status_code=200)
 
 
 def _payload(body: bytes) -> dict[str, Any]:
     text = parse_qs(body.decode("utf-8", "replace")).get("payload", ["null"])[-1]
-    return _object(text)
+    return _json_object(text)
 
 
-def _object(text: str | bytes) -> dict[str, Any]:
+def _json_object(text: str | bytes) -> dict[str, Any]:
     try:
         payload = json.loads(text)
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
-        raise HTTPException(422, "a JSON object expected")
+        raise HTTPException(422, "expected a JSON object")
     return payload
 
 
-def _later(url: str | None, work: Callable[[], dict[str, Any] | None]) -> None:
-    """Works, and answers to the response_url; what goes wrong is told there, too."""
-    from monitor.channels.slack.api import hand_in, webhook_client
-    from monitor.channels.slack.replies import said
+def _run_and_reply(url: str | None, work: Callable[[], dict[str, Any] | None]) -> None:
+    """Runs ``work`` and posts its reply, or an error message, to the response_url."""
+    from monitor.channels.slack.api import post_to_webhook, webhook_client
+    from monitor.channels.slack.replies import text_reply
 
     try:
         found = work()
     except Exception:
-        log.exception("a command from Slack failed")
-        found = said("Something went wrong here; it is in the log. Try again in a moment.")
+        log.exception("Slack command failed")
+        found = text_reply("Something went wrong. Please try again; details are in the monitor's log.")
     if found is None or not url:
         return
     try:
-        hand_in(webhook_client(url), found)
+        post_to_webhook(webhook_client(url), found)
     except SendError as error:
-        log.warning("Slack did not take an answer", error=str(error))
+        log.warning("Slack rejected a reply", error=str(error))
 
 
 # --- events -----------------------------------------------------------------------------------------------
@@ -121,20 +121,22 @@ def _later(url: str | None, work: Callable[[], dict[str, Any] | None]) -> None:
 
 @router.post("/events")
 def event(request: Request, body: Signed) -> Response:
-    """An event: Slack's check of the address, and workspaces that take the app away."""
+    """Handles events: URL verification and workspaces that remove the app."""
     from monitor.channels.slack import installs
     from monitor.db.engine import transaction
 
-    payload = _object(body)
+    payload = _json_object(body)
     if payload.get("type") == "url_verification":
         return JSONResponse({"challenge": str(payload.get("challenge", ""))})
-    told = payload.get("event") if isinstance(payload.get("event"), dict) else {}
-    kind, team = (told or {}).get("type"), str(payload.get("team_id", ""))
-    revoked = kind == "tokens_revoked" and bool(((told or {}).get("tokens") or {}).get("bot"))
+    details = payload.get("event") if isinstance(payload.get("event"), dict) else {}
+    kind, team = (details or {}).get("type"), str(payload.get("team_id", ""))
+    revoked = kind == "tokens_revoked" and bool(((details or {}).get("tokens") or {}).get("bot"))
     if kind == "app_uninstalled" or revoked:
-        with transaction(_house(request).engine) as session:
-            paused = installs.remove(session, team, "the workspace has removed the app: add it again to go on")
-        log.info("a workspace has removed the app", team=team, paused=paused)
+        with transaction(_slack_context(request).engine) as session:
+            paused = installs.remove_installation(
+                session, team, "the workspace removed the app: install it again to resume"
+            )
+        log.info("Slack workspace removed the app", team=team, paused=paused)
     return Response(status_code=200)
 
 
@@ -143,17 +145,19 @@ def event(request: Request, body: Signed) -> Response:
 
 @router.get("/install")
 def install(request: Request) -> Response:
-    """ "Add to Slack": on to Slack, which asks for leave."""
+    """ "Add to Slack": redirects to Slack's permission page."""
     from monitor.channels.slack import oauth
 
-    house = _house(request)
+    context = _slack_context(request)
     try:
-        url, nonce = oauth.begin(house)
+        url, nonce = oauth.start_installation(context)
     except SettingsError as error:
-        raise HTTPException(503, f"This monitor cannot be added to Slack: {error}") from None
+        raise HTTPException(503, f"Adding the app to Slack is not set up: {error}") from None
     answer = RedirectResponse(url, 302)
-    secure = house.settings.public_url.startswith("https://")
-    answer.set_cookie(COOKIE, nonce, max_age=oauth.LASTS, path="/slack", secure=secure, httponly=True, samesite="lax")
+    secure = context.settings.public_url.startswith("https://")
+    answer.set_cookie(
+        COOKIE, nonce, max_age=oauth.STATE_MAX_AGE_SECONDS, path="/slack", secure=secure, httponly=True, samesite="lax"
+    )
     return answer
 
 
@@ -165,21 +169,24 @@ def oauth_redirect(
     error: str = "",
     slack_install: Annotated[str, Cookie()] = "",
 ) -> Response:
-    """Back from Slack, with a code or with a refusal."""
+    """Handles the redirect from Slack, with a code or an error."""
     from monitor.channels.slack import oauth
 
     if error or not code:
-        return _page(request, 400, "Not added", "Slack was not given leave. Nothing was changed.")
+        return _page(request, 400, "Not added", "Permission was not granted. Nothing was changed.")
     try:
-        team = oauth.finish(_house(request), code[:500], state, slack_install)
+        team = oauth.complete_installation(_slack_context(request), code[:500], state, slack_install)
     except oauth.StateError as problem:
-        return _page(request, 400, "Not added", f"{str(problem).capitalize()}. Begin again at /slack/install.")
+        return _page(request, 400, "Not added", f"{str(problem).capitalize()}. Start again at /slack/install.")
     except SettingsError as problem:
         raise HTTPException(503, str(problem)) from None
     except SendError as problem:
-        return _page(request, 502, "Not added", f"Slack refused: {problem}. Begin again at /slack/install.")
+        return _page(request, 502, "Not added", f"Slack refused: {problem}. Start again at /slack/install.")
     answer = _page(
-        request, 200, f"Added to {team}", "In any channel, type /hub subscribe and a query, like origin:CN kind:base."
+        request,
+        200,
+        f"Added to {team}",
+        "In any channel, type /hub subscribe and a query, for example origin:CN kind:base.",
     )
     answer.delete_cookie(COOKIE, path="/slack")
     return answer

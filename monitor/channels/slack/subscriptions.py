@@ -1,4 +1,4 @@
-"""What a channel has subscribed to, as its members see and change it."""
+"""Reads and changes the subscriptions of a channel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from monitor.channels.slack.installs import installed
-from monitor.channels.slack.request_verification import House
+from monitor.channels.slack.installs import is_installed
+from monitor.channels.slack.request_verification import SlackContext
 from monitor.db.engine import reading
 from monitor.models import Release, Subscription
 from monitor.notify.forecast import Forecast, forecast
@@ -19,78 +19,80 @@ from monitor.releases.query.tree import All, Term, normalised, written
 from monitor.releases.search import matching
 from monitor.releases.suggest import suggestions
 
-NEWEST, FOUND = 5, 10
+MAX_PREVIEW_RELEASES, MAX_SEARCH_RELEASES = 5, 10
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """A channel of a workspace, as a request names it."""
+class ChannelRef:
+    """A channel of a workspace, as given in a request."""
 
     team: str
-    channel: str
+    id: str
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What matches: how many, and the newest of them; of nothing, what may have been meant."""
+class MatchPreview:
+    """The number of matching releases, the newest of them, and suggestions if there are none."""
 
     count: int
     newest: tuple[Release, ...]
     hints: tuple[str, ...] = ()
 
 
-def target_of(house: House, room: Room) -> str:
-    """The target of a channel: with its workspace where that one has added the app."""
-    return f"{room.team}/{room.channel}" if installed(house.engine, room.team) else room.channel
+def channel_target(context: SlackContext, channel: ChannelRef) -> str:
+    """Returns a channel's target, with its workspace if that one installed the app."""
+    return f"{channel.team}/{channel.id}" if is_installed(context.engine, channel.team) else channel.id
 
 
-def subscriptions_of(house: House, session: Session, room: Room) -> list[Subscription]:
-    """What tells a channel, oldest first; also what an operator made under the channel's name."""
-    target = target_of(house, room)
-    targets = [target] if "/" in target else [target, f"#{room.name}"]
+def list_subscriptions(context: SlackContext, session: Session, channel: ChannelRef) -> list[Subscription]:
+    """Returns a channel's subscriptions, oldest first, including those made under its #name."""
+    target = channel_target(context, channel)
+    targets = [target] if "/" in target else [target, f"#{channel.name}"]
     query = select(Subscription).where(col(Subscription.channel) == "slack", col(Subscription.target).in_(targets))
     return list(session.scalars(query.order_by(col(Subscription.created_at), col(Subscription.id))))
 
 
-def chosen(some: Sequence[Subscription], word: str) -> Subscription | None:
-    """A subscription by its id, or by its number in the list."""
+def select_subscription(some: Sequence[Subscription], word: str) -> Subscription | None:
+    """Returns a subscription by its id or its number in the list; None if there is none."""
     if word.isdecimal() and 1 <= int(word[:6]) <= len(some):
         return some[int(word[:6]) - 1]
     return next((one for one in some if one.id == word), None)
 
 
-def recent(house: House, query: Query) -> Forecast:
-    """What a filter would have told in the last 30 days."""
-    with reading(house.engine, timeout=house.settings.query_timeout) as session:
-        return forecast(session, query, NEWEST)
+def preview_filter(context: SlackContext, query: Query) -> Forecast:
+    """Returns the preview of a filter: its matches of the last 30 days."""
+    with reading(context.engine, timeout=context.settings.query_timeout) as session:
+        return forecast(session, query, MAX_PREVIEW_RELEASES)
 
 
-def found(house: House, query: Query) -> Seen:
-    """What matches of the whole history."""
+def search_releases(context: SlackContext, query: Query) -> MatchPreview:
+    """Returns the matches of a query in the whole history."""
     some = matching(query)
-    with reading(house.engine, timeout=house.settings.query_timeout) as session:
+    with reading(context.engine, timeout=context.settings.query_timeout) as session:
         number = session.scalar(select(func.count()).select_from(some.subquery())) or 0
-        newest = some.order_by(col(Release.released_at).desc().nulls_last(), col(Release.id).desc()).limit(FOUND)
-        hints = suggestions(session, query, house.registry) if number == 0 else []
-        return Seen(number, tuple(session.scalars(newest)), tuple(hints))
+        newest = some.order_by(col(Release.released_at).desc().nulls_last(), col(Release.id).desc()).limit(
+            MAX_SEARCH_RELEASES
+        )
+        hints = suggestions(session, query, context.registry) if number == 0 else []
+        return MatchPreview(number, tuple(session.scalars(newest)), tuple(hints))
 
 
 # --- filters ----------------------------------------------------------------------------------------------
 
 
-def narrowed(subscription: Subscription, term: str) -> None:
-    """Adds a term to a filter, once. Raises QueryError where it cannot be read or grows too long."""
+def add_term(subscription: Subscription, term: str) -> None:
+    """Adds a term to a filter unless it is there. Raises QueryError if the result is invalid or too long."""
     typed = subscription.typed or subscription.filter
     both = normalised(All((parse(typed).root, parse(term).root)))
-    beside = f"{typed} {term}".strip()
+    appended = f"{typed} {term}".strip()
     if Query(both).normal != subscription.filter:
-        # What is written beside an OR would bind to its last part alone.
-        change(subscription, filter=beside if parse(beside).root == both else f"({typed}) {term}")
+        # A term appended to an OR would bind to its last operand only.
+        change(subscription, filter=appended if parse(appended).root == both else f"({typed}) {term}")
 
 
-def widened(subscription: Subscription, term: str) -> bool:
-    """Takes a term away from a filter; whether it was there."""
+def remove_term(subscription: Subscription, term: str) -> bool:
+    """Removes a term from a filter; returns whether it was there."""
     root, wanted = parse(subscription.filter).root, parse(term).root
     items = root.items if isinstance(root, All) else (root,)
     if wanted not in items:
@@ -102,10 +104,10 @@ def widened(subscription: Subscription, term: str) -> bool:
     return True
 
 
-def lab_term(house: House, word: str) -> str:
-    """``lab:qwen`` for a lab by its id, name or namespace; else ``namespace:…``."""
+def lab_term(context: SlackContext, word: str) -> str:
+    """Returns ``lab:qwen`` for a known lab (by id, name or namespace), else ``namespace:…``."""
     wanted = word.strip().strip('"“”').partition("/")[0]
-    labs = tuple(lab.id for lab in house.registry.named(wanted))
+    labs = tuple(lab.id for lab in context.registry.named(wanted))
     if labs:
         return written(Term("lab", ":", labs), inside=True)
     return written(Term("namespace", ":", (wanted.lower(),)), inside=True)

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from sqlalchemy import Engine
 
-from monitor.channels.slack.request_verification import KEPT, first_use
+from monitor.channels.slack.request_verification import USED_TOKEN_RETENTION, first_use
 from monitor.db.engine import now, transaction
 from monitor.models import Subscription
 from monitor.notify.subscriptions import pause
@@ -59,12 +59,12 @@ def test_subscribe_shows_the_last_30_days_before_it_keeps_anything(office: Offic
     office.known(release("Old", at=now() - timedelta(days=40)), release("Other", origin="US"))
     shown = ask(office, "subscribe origin:CN kind:base")
     text = visible(shown)
-    assert "In the last 30 days `origin:CN kind:base` would have told *9 releases*." in text
+    assert "Preview for `origin:CN kind:base`: last 30 days, *9 releases*." in text
     assert next(line for line in text.splitlines() if "huggingface" in line).startswith("🇨🇳 Qwen/Model-1 ")
     assert text.count("huggingface.co") == 5
     assert office.subscriptions() == []
     kept = click(office, shown, "keep:immediate")
-    assert "This channel is told at once of `origin:CN kind:base`" in visible(kept)
+    assert "Subscribed to `origin:CN kind:base`, immediately" in visible(kept)
     (subscription,) = office.subscriptions()
     assert (subscription.target, subscription.filter, subscription.digest) == (
         office.channel.id, "kind:base origin:CN", "immediate",
@@ -111,7 +111,7 @@ def test_to_a_public_channel_the_app_comes_by_itself(office: Office) -> None:
 
 
 def test_list_numbers_what_there_is_and_says_what_is_paused_and_why(office: Office) -> None:
-    assert "told of nothing yet" in visible(ask(office, "list"))
+    assert "no subscriptions yet" in visible(ask(office, "list"))
     office.subscribe("origin:CN")
     ident = office.subscribe("kind:base", target="#releases")
     with transaction(office.engine) as session:
@@ -120,16 +120,16 @@ def test_list_numbers_what_there_is_and_says_what_is_paused_and_why(office: Offi
         session.add(row)
     office.subscribe("kind:merge", target="C0ELSEWHERE")
     shown = ask(office, "list")
-    assert "*1.* `origin:CN`, at once" in visible(shown)
-    assert "*2.* `kind:base`, at once\nPaused: is_archived: the channel is archived" in visible(shown)
+    assert "*1.* `origin:CN`, immediately" in visible(shown)
+    assert "*2.* `kind:base`, immediately\nPaused: is_archived: the channel is archived" in visible(shown)
     assert "kind:merge" not in visible(shown)
-    assert "told again" in visible(click(office, shown, "resume"))
+    assert "Resumed: this channel gets alerts for `kind:base` again" in visible(click(office, shown, "resume"))
     assert not office.subscription(ident).paused
 
 
 def test_remove_takes_a_number_or_an_id(office: Office) -> None:
     first, second = office.subscribe("origin:CN"), office.subscribe("kind:base")
-    assert "no longer told of `origin:CN`" in visible(ask(office, "remove 1"))
+    assert "no longer gets alerts for `origin:CN`" in visible(ask(office, "remove 1"))
     assert [one.id for one in office.subscriptions()] == [second]
     assert "There is no subscription" in visible(ask(office, f"remove {first}"))
     ask(office, f"remove {second}")
@@ -139,7 +139,7 @@ def test_remove_takes_a_number_or_an_id(office: Office) -> None:
 def test_mute_leaves_a_lab_out_of_all_filters_and_unmute_lets_it_in(office: Office) -> None:
     office.subscribe("origin:CN OR kind:base")
     office.subscribe()
-    assert "Left out: `lab:qwen`" in visible(ask(office, "mute Qwen"))
+    assert "Muted `lab:qwen`" in visible(ask(office, "mute Qwen"))
     assert {one.filter for one in office.subscriptions()} == {"(kind:base OR origin:CN) -lab:qwen", "-lab:qwen"}
     ask(office, "mute Qwen")
     ask(office, "mute nobody-knows")
@@ -155,7 +155,7 @@ def test_search_shows_the_newest(office: Office) -> None:
     assert "*12 releases*, the newest 10:" in shown
     assert "Model-9" in shown
     assert "Model-10" not in shown
-    assert "Nothing in the history matches" in visible(ask(office, "search kind:merge"))
+    assert "No releases match" in visible(ask(office, "search kind:merge"))
 
 
 def test_why_says_which_term_failed_and_what_was_told(office: Office) -> None:
@@ -165,20 +165,20 @@ def test_why_says_which_term_failed_and_what_was_told(office: Office) -> None:
     office.deliver()
     shown = visible(ask(office, "why https://huggingface.co/Qwen/Qwen3-Next-80B-A3B"))
     first, second = shown.split("`origin:CN params:>=200B`")
-    assert "`origin:CN kind:base`: told " in first
+    assert "`origin:CN kind:base`: sent " in first
     assert second.startswith(": does not match")
     assert "✓ `origin:CN`" in second
     assert "✗ `params:>=200B`" in second
-    assert "No release nobody/nothing is known here" in visible(ask(office, "why nobody/nothing"))
+    assert "No release nobody/nothing found" in visible(ask(office, "why nobody/nothing"))
 
 
 @pytest.mark.parametrize(
     ("columns", "subscribed_after", "reason"),
     [
-        ({"is_backfilled": True}, False, "matches, but was there before anybody watched"),
-        ({}, True, "matches, but came before this subscription"),
-        ({"pending": True}, False, "matches, and is told when its weights are there"),
-        ({}, False, "matches now, but not when it came"),
+        ({"is_backfilled": True}, False, "matches, but was published before monitoring started"),
+        ({}, True, "matches, but was first seen before this subscription"),
+        ({"pending": True}, False, "matches; the alert is sent when its weights are published"),
+        ({}, False, "matches now, but did not match when it was first seen"),
     ],
 )
 def test_why_says_what_else_kept_it_from_being_told(
@@ -201,9 +201,7 @@ def test_help_comes_for_what_is_no_command(office: Office) -> None:
 def test_mute_this_lab_narrows_the_filter_that_told_and_can_be_undone(office: Office) -> None:
     ident, message = alert(office)
     shown = click(office, message, "mute")
-    assert "The filter is `origin:CN -lab:qwen` now; in the last 30 days it would have told 0 releases" in visible(
-        shown
-    )
+    assert "The filter is now `origin:CN -lab:qwen`. Preview: last 30 days, 0 releases" in visible(shown)
     assert office.subscription(ident).filter == "-lab:qwen origin:CN"
     office.news(release("Qwen4"))
     assert office.deliver() == 0
@@ -236,20 +234,20 @@ def test_edit_filter_opens_what_was_typed_and_keeps_what_can_be_read(office: Off
     assert submit("kind:base params:>=1B")["response_action"] == "clear"
     assert office.subscription(ident).filter == "kind:base params:>=1B"
     until(lambda: office.slack.responses, 10, "the answer")
-    assert "The filter is `kind:base params:>=1B` now" in visible(office.slack.responses[-1])
+    assert "The filter is now `kind:base params:>=1B`" in visible(office.slack.responses[-1])
     assert "at most 1,900 characters" in submit(f'"{"q" * 1_950}"')["errors"]["filter"]
     ask(office, "remove 1")
-    assert submit("kind:base")["errors"]["filter"] == "this subscription was removed"
+    assert submit("kind:base")["errors"]["filter"] == "This subscription was removed."
 
 
 def test_remove_is_a_button_too_and_what_is_gone_cannot_be_undone(office: Office) -> None:
     _, message = alert(office)
     changed = click(office, message, "mute")
     listed = ask(office, "list")
-    assert "no longer told of" in visible(click(office, listed, "remove"))
+    assert "no longer gets alerts for" in visible(click(office, listed, "remove"))
     assert office.subscriptions() == []
     for shown, action in ((listed, "remove"), (changed, "undo")):
-        assert "not there any more" in visible(click(office, shown, action))
+        assert "no longer exists" in visible(click(office, shown, action))
 
 
 def test_details_is_a_link_and_needs_no_answer(office: Office) -> None:
@@ -263,7 +261,7 @@ def test_nobody_changes_what_another_channel_subscribed_to(office: Office) -> No
     for action in ("mute", "bases", "edit"):
         assert office.slack.click(office.base, office.workspace, elsewhere, message, action)[0] == 200
     until(lambda: len(office.slack.responses) == 3, 10, "the answers")
-    assert all("not there any more" in visible(one) for one in office.slack.responses)
+    assert all("no longer exists" in visible(one) for one in office.slack.responses)
     assert office.subscription(ident).filter == "origin:CN"
 
 
@@ -271,7 +269,7 @@ def test_what_fails_in_the_work_is_told_to_who_asked(office: Office) -> None:
     shown = ask(office, "subscribe kind:base")
     assert shown
     office.slack.fail("conversations.info", "internal_error")
-    assert "Not kept: Slack answered internal_error" in visible(click(office, shown, "keep:immediate"))
+    assert "Not subscribed: Slack answered internal_error" in visible(click(office, shown, "keep:immediate"))
 
 
 # --- the door ---------------------------------------------------------------------------------------------
@@ -319,7 +317,7 @@ def test_a_request_counts_once(office: Office) -> None:
 
 def test_what_is_used_is_used_on_both_databases_until_it_is_forgotten(engine: Engine) -> None:
     assert [first_use(engine, token) for token in ("a", "b", "a", "b")] == [True, True, False, False]
-    with time_machine.travel(now() + KEPT + timedelta(seconds=1), tick=True):
+    with time_machine.travel(now() + USED_TOKEN_RETENTION + timedelta(seconds=1), tick=True):
         assert first_use(engine, "a")
 
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.channels.slack.api import web_client
-from monitor.channels.slack.blocks import Background, Rendered, render
-from monitor.channels.slack.markup import code, escaped, line, link, units, web_address
+from monitor.channels.slack.blocks import RenderContext, Rendered, render
+from monitor.channels.slack.markup import code, escape, line, link, units, web_address
 from monitor.channels.slack.transport import post
 from monitor.db.engine import now
 from monitor.models import Change, FeedEntry, Release, Subscription
@@ -39,7 +39,7 @@ OURS = ("https://huggingface.co/", "https://monitor.example/", "https://lab.exam
 
 
 @st.composite
-def messages(draw: st.DrawFn) -> list[tuple[Message, Background]]:
+def messages(draw: st.DrawFn) -> list[tuple[Message, RenderContext]]:
     """Messages about four releases, one each and all together: everything in them comes from strangers."""
     texts = draw(st.lists(HOSTILE, min_size=8, max_size=8))
     some = [_stranger(texts[number:] + texts[:number]) for number in range(4)]
@@ -54,8 +54,8 @@ def messages(draw: st.DrawFn) -> list[tuple[Message, Background]]:
     made = []
     for rows in (*([row] for row, _ in some), [row for row, _ in some] * several):
         entries = {str(entry.url): entry for row, entry in some if row in rows}
-        background = Background("https://monitor.example", changes={"relicensed:3": change}, entries=entries)
-        made.append((Message("key", subscription, tuple(Item(event, row) for row in rows)), background))
+        context = RenderContext("https://monitor.example", changes={"relicensed:3": change}, entries=entries)
+        made.append((Message("key", subscription, tuple(Item(event, row) for row in rows)), context))
     return made
 
 
@@ -70,10 +70,10 @@ def _stranger(texts: list[str]) -> tuple[Release, FeedEntry]:
 
 @given(some=messages())
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_ping_no_broken_markup_and_none_refused(office: Office, some: list[tuple[Message, Background]]) -> None:
+def test_no_ping_no_broken_markup_and_none_refused(office: Office, some: list[tuple[Message, RenderContext]]) -> None:
     client = web_client(office.settings.slack_api_url, office.workspace.token)
-    for message, background in some:
-        shown = render(message, background)
+    for message, context in some:
+        shown = render(message, context)
         post(client, office.channel.id, shown, "key", None)
         assert not office.slack.refused
         kept = office.channel.messages.pop()
@@ -110,7 +110,7 @@ def _markup(value: Any) -> list[Json]:
 @settings(max_examples=300, deadline=None)
 def test_text_fits_and_reads_back(text: str, most: int) -> None:
     assert units(line(text, most)) <= most
-    shown = escaped(text, most)
+    shown = escape(text, most)
     assert units(shown) <= most
     assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", shown)
     assert len(spans(code(text, most))) <= 1 or not line(text, most)
@@ -137,4 +137,4 @@ def test_only_addresses_of_the_web_become_links(url: str | None, address: str | 
 
 def test_ordinary_names_are_left_as_they_are() -> None:
     for name in ("Qwen3-Next-80B-A3B", "bert_base_uncased", "gemma-3-27b-it", "DeepSeek-V3.1", "C4AI/aya_23"):
-        assert escaped(name) == name
+        assert escape(name) == name

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from monitor.channels.slack.installs import Granted, keep, reseal, token_of
-from monitor.channels.slack.oauth import SCOPES, StateError, begin, finish
-from monitor.channels.slack.request_verification import House
+from monitor.channels.slack.installs import OAuthGrant, bot_token, reencrypt_tokens, save_installation
+from monitor.channels.slack.oauth import SCOPES, StateError, complete_installation, start_installation
+from monitor.channels.slack.request_verification import SlackContext
 from monitor.channels.slack.transport import Slack
 from monitor.db.engine import reading, transaction
 from monitor.models import SlackInstallation
@@ -74,7 +74,7 @@ def test_tokens_are_kept_encrypted(office: Office) -> None:
     with reading(office.engine) as session:
         row = session.scalars(select(SlackInstallation)).one()
     assert other.token not in repr(row.model_dump())
-    assert token_of(office.settings, office.engine, "T0OTHER01") == other.token
+    assert bot_token(office.settings, office.engine, "T0OTHER01") == other.token
     settings = office.settings.model_copy(update={"secret_key": SecretStr("another")})
     office.subscribe(target=f"T0OTHER01/{office.channel.id}")
     office.transport = Slack(settings, office.engine)
@@ -89,19 +89,24 @@ def test_tokens_are_sealed_anew_and_the_old_key_is_needed_no_more(office: Office
     both = office.settings.model_copy(update={"secret_key": SecretStr("next,a key for tests")})
     new = office.settings.model_copy(update={"secret_key": SecretStr("next")})
     with transaction(office.engine) as session:
-        keep(session, both.model_copy(update={"secret_key": SecretStr("lost")}), Granted("T0LOST", "xoxb-lost"))
-        assert reseal(session, both) == (1, ["T0LOST"])
-    assert token_of(new, office.engine, "T0OTHER01") == other.token
+        save_installation(
+            session, both.model_copy(update={"secret_key": SecretStr("lost")}), OAuthGrant("T0LOST", "xoxb-lost")
+        )
+        assert reencrypt_tokens(session, both) == (1, ["T0LOST"])
+    assert bot_token(new, office.engine, "T0OTHER01") == other.token
 
 
 def test_a_workspace_is_added_though_the_key_changed_between_question_and_answer(office: Office) -> None:
     other = office.slack.workspace("T0OTHER01")
     rotated = office.settings.model_copy(update={"secret_key": SecretStr("next,a key for tests")})
-    asked_for, nonce = begin(House(office.settings, office.engine))
+    asked_for, nonce = start_installation(SlackContext(office.settings, office.engine))
     (state,) = parse_qs(urlsplit(asked_for).query)["state"]
     with pytest.raises(StateError):
-        finish(House(rotated, office.engine), office.slack.authorize(other), f"{state}x", nonce)
-    assert finish(House(rotated, office.engine), office.slack.authorize(other), state, nonce) == other.name
+        complete_installation(SlackContext(rotated, office.engine), office.slack.authorize(other), f"{state}x", nonce)
+    assert (
+        complete_installation(SlackContext(rotated, office.engine), office.slack.authorize(other), state, nonce)
+        == other.name
+    )
 
 
 def test_a_state_that_was_not_asked_here_or_was_used_is_refused(office: Office) -> None:
@@ -155,11 +160,11 @@ def test_a_workspace_that_removes_the_app_is_forgotten_and_its_subscriptions_pau
     assert office.slack.event(office.base, other, {"type": "app_uninstalled"})[0] == 200
     assert "removed the app" in str(office.subscription(ident).paused_because)
     assert not office.subscription(stays).paused
-    assert token_of(office.settings, office.engine, "T0OTHER01") is None
+    assert bot_token(office.settings, office.engine, "T0OTHER01") is None
 
 
 def test_a_users_token_revoked_is_not_the_bots(office: Office) -> None:
     other = office.slack.workspace("T0OTHER01")
     added(office, other)
     office.slack.event(office.base, other, {"type": "tokens_revoked", "tokens": {"oauth": ["U1"]}})
-    assert token_of(office.settings, office.engine, "T0OTHER01") == other.token
+    assert bot_token(office.settings, office.engine, "T0OTHER01") == other.token

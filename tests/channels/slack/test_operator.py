@@ -28,7 +28,7 @@ def test_an_operator_subscribes_a_channel_and_sends_a_test(office: Office) -> No
 def test_a_target_that_is_none_is_one_clear_line(office: Office) -> None:
     done = run("subscribe", "slack", "releases", **settings(office))
     assert done.returncode == 2
-    assert "#name or an incoming webhook's URL expected" in done.stderr
+    assert "expected a channel id (C0123ABC), #name or incoming webhook URL" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -36,6 +36,6 @@ def test_doctor_asks_slack_whose_token_it_is(office: Office) -> None:
     good = run("doctor", **settings(office))
     assert "Slack: ok, @hub in Acme; without MONITOR_SLACK_SIGNING_SECRET no /hub and no buttons" in good.stdout
     bad = run("doctor", **settings(office, MONITOR_SLACK_BOT_TOKEN="xoxb-wrong"))
-    assert "Slack: FAILED, invalid_auth: Slack does not know the token: see MONITOR_SLACK_BOT_TOKEN" in bad.stdout
+    assert "Slack: FAILED, invalid_auth: Slack does not accept the token: check MONITOR_SLACK_BOT_TOKEN" in bad.stdout
     assert bad.returncode == 1
     assert "not set up" not in bad.stdout.partition("Slack:")[2].partition("\n")[0]

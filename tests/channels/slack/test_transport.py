@@ -51,7 +51,7 @@ def test_a_message_says_who_what_how_big_on_which_terms_and_on_what(office: Offi
     assert "Matches `origin:CN kind:base,finetune`" in visible(message)
     assert message["text"].startswith("🇨🇳 Qwen released Qwen3-Next-80B-A3B: 80B (active 3B)")
     assert [button["text"]["text"] for button in buttons(message)] == [
-        "Details", "Mute this lab", "Only bases", "Edit filter",
+        "Details", "Mute this lab", "Base models only", "Edit filter",
     ]  # fmt: skip
     assert buttons(message)[0]["url"] == "https://monitor.example/releases/Qwen/Qwen3-Next-80B-A3B"
     assert message["metadata"]["event_payload"]["key"] == office.deliveries()[0].message
