@@ -23,9 +23,9 @@ class DatabaseError(RuntimeError):
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, with its zone, on both dialects (SQLite keeps none of its own).
+    """An aware timestamp in UTC on both databases (SQLite stores no time zone of its own).
 
-    Takes aware datetimes only: a naive one raises ValueError rather than be read as some zone.
+    Accepts aware datetimes only: a naive one raises ValueError instead of being assumed to be in some zone.
     """
 
     impl = DateTime(timezone=True)
@@ -49,12 +49,12 @@ def _utc(value: datetime) -> datetime:
 
 
 def sqlite_text(value: datetime) -> str:
-    """A moment as it stands in a column of :class:`UTCDateTime` on SQLite; raises ValueError for a naive one."""
+    """Returns a timestamp as :class:`UTCDateTime` stores it on SQLite; raises ValueError for a naive one."""
     return _utc(value).isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """Returns the current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -70,15 +70,15 @@ _JSON: dict[str, Any] = {
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for ``url``, set up so that threads and processes can share it."""
+    """Returns an engine for ``url``, set up so that threads and processes can share it."""
     return _engine(url, ())
 
 
 def separate_engine(engine: Engine, *, size: int, overflow: int) -> Engine:
-    """Another engine on the same database with a pool of its own: ``size`` connections kept, ``overflow`` more at most.
+    """Returns another engine on the same database with its own pool: ``size`` connections, at most ``overflow`` more.
 
-    Who uses it can wait for a connection only because of others who use it. A database in memory has one engine: what
-    is in it no other sees.
+    Its users wait for a connection only because of each other. A database in memory has one engine, because no other
+    could see its content.
     """
     if _in_memory(engine):
         return engine
@@ -96,10 +96,10 @@ def _in_memory(engine: Engine) -> bool:
 
 @contextmanager
 def bulk_write_engine(engine: Engine) -> Iterator[Engine]:
-    """An engine to write much that could be learnt again: it does not wait for the disk at each commit.
+    """Yields an engine for bulk writes of data that can be fetched again: commits do not wait for the disk.
 
-    What was committed last may be lost where the machine loses its power, as a whole; nothing is where a process ends.
-    SQLite copies its log into the database once in 64 MB and not in 4, for every batch changes the same indexes.
+    After a power failure the last commits may be lost, each as a whole; nothing is lost when a process ends. SQLite
+    checkpoints its log every 64 MB instead of 4, because every batch changes the same indexes.
     """
     if _in_memory(engine):
         yield engine  # what is in it no other engine sees
@@ -216,9 +216,9 @@ def reading(engine: Engine, *, timeout: float | None = None) -> Iterator[Session
 
 
 class CommitVersion:
-    """Tells whether anything was committed to a database since one last looked.
+    """A value that changes with every commit to a database.
 
-    On SQLite it keeps a connection of its own, whose counter of others' commits it reads in microseconds; close it.
+    On SQLite it holds a separate connection, whose counter of others' commits is read in microseconds; close it.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -228,7 +228,7 @@ class CommitVersion:
         self._connected = 0
 
     def state(self) -> object:
-        """A value that is the same again where nothing was committed; None where that cannot be known."""
+        """Returns a value that stays the same while nothing is committed; None where that cannot be known."""
         try:
             return self._counter() if self.quick else self._snapshot()
         except (sqlite3.Error, DBAPIError):
@@ -251,16 +251,16 @@ class CommitVersion:
             return connection.exec_driver_sql("SELECT pg_current_snapshot()::text").scalar_one()
 
     def close(self) -> None:
-        """Lets go of the connection; another look takes a new one."""
+        """Closes the connection; the next :meth:`state` opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
 def in_values(session: Session, column: str, values: Iterable[str]) -> TextClause:
-    """Whether a column (``table.name``) holds one of these texts: one parameter, however many they are.
+    """Returns the condition that a column (``table.name``) holds one of these texts, as one parameter.
 
-    So a statement is written once and kept; a list of five hundred parameters costs more to write than to answer.
+    So the statement is compiled once; compiling five hundred parameters takes longer than the query itself.
     """
     some: BindParameter[str] = bindparam("some", orjson.dumps(list(values)).decode(), unique=True)
     if session.get_bind().dialect.name == "sqlite":
@@ -270,7 +270,7 @@ def in_values(session: Session, column: str, values: Iterable[str]) -> TextClaus
 
 @contextmanager
 def translate_errors(engine: Engine) -> Iterator[None]:
-    """Turns a driver's error into one DatabaseError that names the database and the fix."""
+    """Raises a driver's error as a DatabaseError that names the database and the fix."""
     try:
         yield
     except DBAPIError as error:
@@ -279,7 +279,7 @@ def translate_errors(engine: Engine) -> Iterator[None]:
 
 
 def failure(error: DBAPIError) -> str:
-    """One line for what failed in the middle of work: the reason, and what to do where that is known."""
+    """Returns one line about an error in the middle of work: the reason, and what to do where that is known."""
     reason = _reason(error)
     return reason if reason == _FULL else f"the database failed: {reason}"
 

@@ -62,7 +62,7 @@ def downgrade(engine: Engine, target: str) -> None:
 def check(engine: Engine) -> None:
     """Raises DatabaseError where the tables and the models differ."""
     with _explained(engine), warnings.catch_warnings():
-        # SQLite does not tell what an index of expressions is of: PostgreSQL alone compares these.
+        # Only PostgreSQL reports the expressions of an index, so they are compared there.
         warnings.filterwarnings("ignore", message=".*expression-based index")
         command.check(_config(engine))
 

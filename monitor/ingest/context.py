@@ -25,7 +25,7 @@ from monitor.ingest.schedule import jittered
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release
 from monitor.releases.launches.grouping import WINDOW
-from monitor.releases.recorder import Recorded, Tell, mark_withdrawn
+from monitor.releases.recorder import Enqueue, Recorded, mark_withdrawn
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class IngestContext:
     hub: Hub
     allowance: Allowance
     registry: Registry
-    enqueue: Tell
+    enqueue: Enqueue
     """Writes the deliveries of news."""
     hub_interval: float
     launch_window: timedelta = WINDOW

@@ -1,4 +1,4 @@
-"""Column types that both databases know, and how moments are written."""
+"""Column types and field helpers for both databases."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SQLModel.metadata.naming_convention = {
 
 
 def primary_key() -> Any:
-    """The number of a row, made by the database."""
+    """An id that the database assigns."""
     return Field(default=None, sa_column=Column(Id, primary_key=True, autoincrement=True))
 
 
 def nullable_timestamp(*, index: bool = False) -> Any:
-    """A moment in UTC, or null."""
+    """A timestamp in UTC, or null."""
     return Field(default=None, sa_column=Column(Timestamp, nullable=True, index=index))
 
 
 def timestamp(*, index: bool = False) -> Any:
-    """A moment in UTC."""
+    """A timestamp in UTC."""
     return Field(sa_column=Column(Timestamp, nullable=False, index=index))
 
 
@@ -60,10 +60,10 @@ def nullable_count(*, index: bool = False) -> Any:
 
 
 def json_list() -> Any:
-    """A list, kept as JSON."""
+    """A list, stored as JSON."""
     return Field(default_factory=list, sa_column=Column(Json, nullable=False))
 
 
 def json_object() -> Any:
-    """An object, kept as JSON."""
+    """An object, stored as JSON."""
     return Field(default_factory=dict, sa_column=Column(Json, nullable=False))

@@ -1,4 +1,4 @@
-"""What is to be sent, and what was."""
+"""The outbox: deliveries and notices, and the outages that operators are notified of."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from monitor.models.columns import (
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -37,12 +37,12 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(SQLModel, table=True):
-    """One subscription told of one event of one release: unique, sent, marked.
+    """The notification of one subscription about one event of one release; there is one of each.
 
-    ``message`` names the message that carries it, from the first attempt on, so that a second attempt sends
-    the same one. ``digest``: it is gathered, so it waits behind what is told at once. ``trace``: the id under which the
-    logs speak of the look that it came from. ``attempted_at`` is when the first send began that is under way or in
-    doubt. ``receipt`` is what the channel answered (Slack: channel and ts; email: the Message-ID).
+    ``message``: the key of the message that carries it, from the first attempt on, so that a second attempt sends the
+    same one. ``digest``: part of a digest, so it is sent after immediate deliveries. ``trace``: the id in the logs of
+    the observation that it came from. ``attempted_at``: when the first attempt began that is under way or in doubt.
+    ``receipt``: what the channel answered (Slack: channel and ts; email: the Message-ID).
     """
 
     __tablename__: ClassVar[str] = "delivery"
@@ -97,10 +97,10 @@ class OutageAlert(SQLModel, table=True):
 
 
 class Notice(SQLModel, table=True):
-    """Sentences for one subscription, with an outbox of their own. ``due_at``: None when no more is tried.
+    """A text for one subscription, with its own outbox. ``due_at``: None once it was sent or given up.
 
-    Operators are told of silences; ``announcement_id`` and ``title``: who asked for it, of a model that was announced
-    without weights, once each.
+    Operators are notified of outages; subscriptions that asked for it of a model that was announced without weights
+    (``announcement_id`` and ``title``), once each.
     """
 
     __tablename__: ClassVar[str] = "notice"

@@ -21,9 +21,9 @@ from monitor.models.columns import (
 
 
 class Suppression(SQLModel, table=True):
-    """A mail address that is not written to: why (``hard``, ``soft``, ``complaint``), since when, in whose words.
+    """An address that gets no email. ``reason``: ``hard``, ``soft`` or ``complaint``; ``message``: of the report.
 
-    Only the confirmation of a letter that is newer lifts it.
+    Only confirming a newer email lifts it.
     """
 
     __tablename__: ClassVar[str] = "suppression"
@@ -35,9 +35,9 @@ class Suppression(SQLModel, table=True):
 
 
 class EmailConfirmation(SQLModel, table=True):
-    """One confirmation letter that was asked for: what the limits count, and an outbox of its own.
+    """A confirmation email that was requested: counted by the limits, with its own outbox.
 
-    ``due_at``: None once it went out or never will. ``client``: a keyed digest of who asked.
+    ``due_at``: None once it was sent or given up. ``client``: a keyed digest of the client's address.
     """
 
     __tablename__: ClassVar[str] = "email_confirmation"
@@ -54,7 +54,7 @@ class EmailConfirmation(SQLModel, table=True):
 
 
 class EmailBounce(SQLModel, table=True):
-    """One report that a letter did not arrive or was not welcome. ``digest``: of the report, so it counts once."""
+    """A report that an email bounced or was marked as spam. ``digest``: of the report, so that it counts once."""
 
     __tablename__: ClassVar[str] = "email_bounce"
 

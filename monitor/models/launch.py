@@ -30,7 +30,7 @@ class Launch(SQLModel, table=True):
     See docs/explanation/launches.md.
 
     ``publisher``: the lab's id, else the namespace. ``first_at``, ``last_at``: when its first and last members became
-    public. ``opened_at``: when we saw its first member; ``settles_at``: until when more of them are waited for.
+    public. ``opened_at``: when its first member was observed; ``settles_at``: when its window closes.
     """
 
     __tablename__: ClassVar[str] = "launch"
@@ -53,7 +53,7 @@ class Launch(SQLModel, table=True):
 class Announcement(SQLModel, table=True):
     """A model that a lab's feed named. ``state``: ``announced``, or ``released`` once its weights are public.
 
-    ``key``: the name without spelling (``claude opus 4.5``), one a lab. ``release_id``: the release that it announced.
+    ``key``: the normalized name (``claude opus 4.5``), unique per lab. ``release_id``: the release that it announced.
     """
 
     __tablename__: ClassVar[str] = "announcement"

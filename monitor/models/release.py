@@ -1,4 +1,4 @@
-"""Releases, and what is kept of how they change and fare."""
+"""Releases, their changes, revisions, corrections, observations and adoption."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ COUNTED = (
 
 
 class Release(StatedColumns, table=True):
-    """One repository of the Hub, by its permanent id, with every judgement and the facts it rests on.
+    """A repository of the Hub, by its permanent id, with its classification and the facts that it rests on.
 
-    ``pending``: a placeholder without weights, not told yet. ``facts``: the Hub's own object, merged from
-    every look; ``listed_digest``: of the facts as a hub-wide listing last had them. ``released_after``: the last
-    moment at which it was known not to be public. ``search_text``: what bare words of a query are looked up in.
-    ``derivatives``: how many others made something of it; ``trending_rank``: its place in the list of what trends,
-    from 1, None where it is not in it.
+    ``pending``: a placeholder without weights, which nobody was notified of. ``facts``: the Hub's own object, merged
+    from every observation; ``listed_digest``: of the facts in the last Hub-wide listing. ``released_after``: the latest
+    time at which it was known not to be public. ``search_text``: what bare words of a query search.
+    ``is_backfilled``: learnt without alerts. ``derivatives``: number of repositories made from it; ``trending_rank``:
+    its rank in the trending list, from 1; None where it is not listed.
     """
 
     __tablename__: ClassVar[str] = "release"
@@ -160,7 +160,7 @@ class Tally(SQLModel, table=True):
 
 
 class Adoption(SQLModel, table=True):
-    """How a tracked release stood at the end of a day (UTC, ``2026-01-31``); days without a change have no row."""
+    """The numbers of a tracked release at the end of a day (UTC, ``2026-01-31``); days without a change have no row."""
 
     __tablename__: ClassVar[str] = "adoption"
 
@@ -173,7 +173,7 @@ class Adoption(SQLModel, table=True):
 
 
 class ReleaseObservation(SQLModel, table=True):
-    """The first time that each way of looking saw a release, but for the first of all: that stands in its row."""
+    """When each further source (``via``) first observed a release; the first of all is in the release itself."""
 
     __tablename__: ClassVar[str] = "observation"
     __table_args__: ClassVar[Any] = (UniqueConstraint("release_id", "via"),)
@@ -185,11 +185,11 @@ class ReleaseObservation(SQLModel, table=True):
 
 
 class Change(SQLModel, table=True):
-    """Something about a release that changed: appended, never rewritten.
+    """A change of a release: appended, never rewritten. ``reason``: the source that showed it, or a sentence.
 
-    ``event``: the word of what happened (:class:`monitor.enums.Event`), once it has held; None for what is no
-    event, or was taken back before it settled. ``waiting``: not settled yet. ``since``: what it was when this
-    began to change, where that is not ``before``.
+    ``event``: a :class:`monitor.enums.Event` once the change has held; None for a change that is no event or was
+    reverted before it settled. ``waiting``: not settled yet. ``since``: the value when the field began to change, where
+    that is not ``before``.
     """
 
     __tablename__: ClassVar[str] = "change"
@@ -219,9 +219,9 @@ class Change(SQLModel, table=True):
 
 
 class ReleaseRevision(SQLModel, table=True):
-    """What a release's columns were until a moment: appended whenever one changes, so that the past can be read.
+    """The old values of a release's columns, appended whenever one changes, so that the past can be queried.
 
-    ``before``: the columns that changed at ``at``, each with the value that it had before.
+    ``before``: the columns that changed at ``at``, each with its value until then.
     """
 
     __tablename__: ClassVar[str] = "release_revision"
@@ -236,7 +236,7 @@ class ReleaseRevision(SQLModel, table=True):
 
 
 class Correction(SQLModel, table=True):
-    """A judgement that somebody made by hand: it outranks every other until it is ended. Appended, never rewritten."""
+    """A value that somebody set by hand: it outranks the classification until it is ended. Never rewritten."""
 
     __tablename__: ClassVar[str] = "correction"
 

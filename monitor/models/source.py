@@ -1,4 +1,4 @@
-"""Where releases are seen: namespaces, polls, look-ups, webhook events and feeds."""
+"""Where releases are observed: namespaces, polls, lookups, webhook events and feeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from monitor.models.columns import (
 
 
 class Outage(SQLModel, table=True):
-    """A stretch of time in which a source was not seen, or only in part. ``ended_at``: None while it lasts."""
+    """A time in which a source did not answer, or only in part. ``ended_at``: None while it lasts."""
 
     __tablename__: ClassVar[str] = "outage"
 
@@ -39,9 +39,10 @@ class Outage(SQLModel, table=True):
 
 
 class Namespace(SQLModel, table=True):
-    """A namespace of the Hub that is swept: its rhythm, and how the last sweep went.
+    """A namespace of the Hub that is swept: its schedule, and the result of the last sweep.
 
-    ``swept_at`` is when its last complete sweep began; None: never, so what it holds is history.
+    ``swept_at``: when its last complete sweep began; None: never, so what it holds is backfilled.
+    ``sweep_requested_at``: when an event asked for a sweep out of turn.
     """
 
     __tablename__: ClassVar[str] = "namespace"
@@ -61,7 +62,7 @@ class Namespace(SQLModel, table=True):
 
 
 class Poll(SQLModel, table=True):
-    """A hub-wide poll: how far it has walked, and how it goes."""
+    """A Hub-wide poll: how far it has walked, and its result."""
 
     __tablename__: ClassVar[str] = "poll"
 
@@ -91,9 +92,9 @@ class FailedLookup(SQLModel, table=True):
 
 
 class Hint(SQLModel, table=True):
-    """Word of something that happened on the Hub (from its webhook), kept until it has been looked at.
+    """An event that the Hub's webhook sent, kept until it was processed.
 
-    ``trace``: the id under which the logs speak of the request that brought it.
+    ``trace``: the id in the logs of the request that brought it.
     """
 
     __tablename__: ClassVar[str] = "webhook_event"
@@ -111,7 +112,7 @@ class Hint(SQLModel, table=True):
 
 
 class Feed(SQLModel, table=True):
-    """A feed of a lab: where it is now, what the server asked of its readers, and how reading goes."""
+    """A feed of a lab: its present location, the server's validators and schedule, and the result of the last read."""
 
     __tablename__: ClassVar[str] = "feed"
 

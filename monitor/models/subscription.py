@@ -1,4 +1,4 @@
-"""Who is notified of what."""
+"""Subscriptions and their targets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from monitor.models.columns import (
 class Target(SQLModel, table=True):
     """Where messages go: one Slack channel, one address, one URL. A worker that sends to it holds its lease.
 
-    ``open_at``: not before then (the channel's pace, or its own wish after a 429).
+    ``open_at``: no message before then (the channel's rate limit, or Retry-After of a 429).
     """
 
     __tablename__: ClassVar[str] = "target"
@@ -44,10 +44,10 @@ class Target(SQLModel, table=True):
 
 
 class Subscription(SQLModel, table=True):
-    """Who wants to be told what, where and how often. ``filter`` is a query in its normal form, ``typed`` as written.
+    """Who is notified of what, where and how often. ``filter``: a query in its normal form; ``typed``: as written.
 
-    ``digest_due_at``: when the next digest goes out; None for one who is told at once. ``operator``: is told when a
-    source goes silent and when it is back, and of no release.
+    ``digest_due_at``: when the next digest is due; None for immediate alerts. ``operator``: is notified of outages and
+    their ends, and of no release.
     """
 
     __tablename__: ClassVar[str] = "subscription"

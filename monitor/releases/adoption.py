@@ -1,7 +1,7 @@
-"""Adoption: how releases fare, a row a day, and what is told when one of them crosses a line.
+"""Adoption: the numbers of releases, a row a day, and the news when a release crosses a threshold.
 
-Polls and sweeps bring downloads, likes and what trends anyway; derivatives are counted in the history. So a pass asks
-the Hub for nothing. The row of a day is as the last pass of that day found it, and is there only if something changed.
+Polls and sweeps bring downloads, likes and trending ranks anyway, and derivatives are counted in the database. So a
+pass makes no request. A day's row has the numbers of that day's last pass, and exists only if something changed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from monitor.enums import Event
 from monitor.models import Adoption, Change, Release
 from monitor.releases.columns import storable_count
 from monitor.releases.query.values import number
-from monitor.releases.recorder import News, Tell
+from monitor.releases.recorder import Enqueue, News
 
 MEASURES = ("downloads", "likes", "trending_rank", "derivatives")
-STANDARD = ("derivatives>=1K", "downloads>=1M", "trending<=10")
-"""Lines that are noted though no subscription asks for them."""
-FOLLOWED = 10
-"""Derivatives from which on a release of nobody we know is tracked too."""
-_SOME = 500
+STANDARD_LINES = ("derivatives>=1K", "downloads>=1M", "trending<=10")
+"""Thresholds that are recorded though no subscription asks for them."""
+MIN_DERIVATIVES = 10
+"""Derivatives from which on a release of an unknown publisher is tracked, too."""
+_BATCH_ROWS = 500
 
 DERIVATIVES = {
     "sqlite": "json_each(r.lineage) AS parent JOIN release o ON o.repo_id = json_extract(parent.value, '$.repo_id')",
@@ -36,7 +36,7 @@ DERIVATIVES = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that can be crossed: at least so many downloads, likes or derivatives, or a rank at most so far down."""
+    """A threshold: at least ``value`` downloads, likes or derivatives, or a trending rank of at most ``value``."""
 
     name: str
     measure: str
@@ -44,7 +44,7 @@ class Line:
 
     @classmethod
     def read(cls, name: str) -> Line:
-        """From its canonical form, ``downloads>=1M`` or ``trending<=10``."""
+        """Returns the line of a canonical form, ``downloads>=1M`` or ``trending<=10``."""
         for sign in (">=", "<="):
             measure, found, value = name.partition(sign)
             if found:
@@ -57,11 +57,11 @@ class Line:
         return value <= self.value if self.measure == "trending_rank" else value >= self.value
 
 
-# --- what polls and sweeps bring --------------------------------------------------------------------------
+# --- numbers from polls and sweeps --------------------------------------------------------------------------
 
 
 def update_trending_ranks(session: Session, hub_ids: Sequence[str]) -> None:
-    """Keeps the order of what trends: the first is 1, what is not in it has no rank."""
+    """Writes the trending ranks: the first is 1; releases that are not listed have none."""
     out = col(Release.trending_rank).is_not(None), col(Release.hub_id).not_in(hub_ids)
     session.execute(update(Release).where(*out).values(trending_rank=None), execution_options=_QUIET)
     for rank, hub_id in enumerate(hub_ids, start=1):
@@ -70,7 +70,7 @@ def update_trending_ranks(session: Session, hub_ids: Sequence[str]) -> None:
 
 
 def update_popularity(session: Session, items: Iterable[dict[str, Any]]) -> None:
-    """Keeps the downloads and likes of repositories that are known, from the Hub's objects."""
+    """Writes the downloads and likes of known repositories, from the Hub's objects."""
     for item in items:
         values = {name: storable_count(item[name]) for name in ("downloads", "likes") if name in item}
         moved = [getattr(Release, name).is_distinct_from(value) for name, value in values.items()]
@@ -87,42 +87,42 @@ _QUIET = {"synchronize_session": False}
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a pass did: releases whose day was written, and lines that were crossed."""
+    """The result of a pass: releases whose row was written, and thresholds that were crossed."""
 
     written: int
     crossed: int
 
 
-def track(engine: Engine, lines: Iterable[str], tell: Tell) -> Pass:
-    """Counts derivatives, writes the day of tracked releases that changed, and tells which lines they crossed.
+def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue) -> Pass:
+    """Counts derivatives, writes today's rows of tracked releases, and enqueues news of crossed thresholds.
 
-    ``lines`` are those that subscriptions ask for. Each is told once of a release. How things stood when a release was
-    first tracked is told of none that is history.
+    ``lines``: the thresholds that subscriptions ask for. A release is news once for each. The numbers with which a
+    backfilled release is first tracked are not news.
     """
-    wanted = [Line.read(name) for name in sorted({*STANDARD, *lines})]
+    wanted = [Line.read(name) for name in sorted({*STANDARD_LINES, *lines})]
     _count_derivatives(engine)
     with reading(engine) as session:
         changed = [row[0] for row in session.execute(_standing(_differs()))]
     crossed = 0
-    for start in range(0, len(changed), _SOME):
-        some = col(Release.id).in_(changed[start : start + _SOME])
+    for start in range(0, len(changed), _BATCH_ROWS):
+        some = col(Release.id).in_(changed[start : start + _BATCH_ROWS])
         with transaction(engine) as session:
-            # Another pass at the same time waits here, and finds what was crossed told.
+            # A concurrent pass waits here, and then finds the crossings recorded.
             session.execute(
                 select(col(Release.id)).where(some).order_by(col(Release.id)).with_for_update(key_share=True)
             )
             news = []
             for row in session.execute(_standing(some)).all():
-                _keep(session, row)
+                _write_day(session, row)
                 news += list(_crossings(session, row, wanted))
             if news:
-                tell(session, news)
+                enqueue(session, news)
             crossed += len(news)
     return Pass(len(changed), crossed)
 
 
 def _count_derivatives(engine: Engine) -> None:
-    """What others made of each release, to whatever generation: who packs a model stands in no one's way."""
+    """Writes the number of derivatives of each release, in all generations; a publisher's own do not count."""
     made = f"""
         SELECT o.id AS ident, count(DISTINCT r.id) AS number FROM release r, {DERIVATIVES[engine.dialect.name]}
         WHERE NOT r.pending AND r.namespace <> o.namespace AND (r.lab IS NULL OR o.lab IS NULL OR r.lab <> o.lab)
@@ -133,21 +133,22 @@ def _count_derivatives(engine: Engine) -> None:
         before = select(col(Release.id), col(Release.derivatives)).where(col(Release.derivatives).is_not(None))
         known = dict(tuple(row) for row in session.execute(before))
     moved = [(key, found.get(key, 0)) for key in {*found, *known} if found.get(key, 0) != known.get(key)]
-    for start in range(0, len(moved), _SOME):
+    for start in range(0, len(moved), _BATCH_ROWS):
         with transaction(engine) as session:
-            for key, count in moved[start : start + _SOME]:
+            for key, count in moved[start : start + _BATCH_ROWS]:
                 one = update(Release).where(col(Release.id) == key).values(derivatives=count)
                 session.execute(one, execution_options=_QUIET)
 
 
 def _standing(*where: Any) -> Select[Any]:
-    """Tracked releases: their number, how they stand now, how they stood in their last row, and that row's day."""
+    """Selects tracked releases: id, numbers now, numbers in their last row, and that row's day."""
     last = select(func.max(col(Adoption.day))).where(col(Adoption.release_id) == col(Release.id))
     here = and_(
         col(Adoption.release_id) == col(Release.id), col(Adoption.day) == last.correlate(Release).scalar_subquery()
     )
     tracked = or_(
-        col(Release.lab).is_not(None), col(Release.trending_rank).is_not(None), col(Release.derivatives) >= FOLLOWED,
+        col(Release.lab).is_not(None), col(Release.trending_rank).is_not(None),
+        col(Release.derivatives) >= MIN_DERIVATIVES,
         exists(select(1).where(col(Adoption.release_id) == col(Release.id)).correlate(Release)),
     )  # fmt: skip
     now_and_then = [getattr(table, name).label(f"{table.__tablename__}_{name}") for table in (Release, Adoption)
@@ -161,12 +162,12 @@ def _differs() -> Any:
     return or_(*(one.is_distinct_from(other) for one, other in pairs))
 
 
-def _keep(session: Session, row: Row[Any]) -> None:
+def _write_day(session: Session, row: Row[Any]) -> None:
     day = now().date().isoformat()
-    kept = session.get(Adoption, (row.id, day)) or Adoption(release_id=row.id, day=day)
+    today = session.get(Adoption, (row.id, day)) or Adoption(release_id=row.id, day=day)
     for name in MEASURES:
-        setattr(kept, name, getattr(row, f"release_{name}"))
-    session.add(kept)
+        setattr(today, name, getattr(row, f"release_{name}"))
+    session.add(today)
 
 
 def _crossings(session: Session, row: Row[Any], wanted: Sequence[Line]) -> Iterator[News]:
@@ -174,7 +175,7 @@ def _crossings(session: Session, row: Row[Any], wanted: Sequence[Line]) -> Itera
         return
     for line in wanted:
         before, after = getattr(row, f"adoption_{line.measure}"), getattr(row, f"release_{line.measure}")
-        if line.reached(before) or not line.reached(after) or _told(session, row.id, line):
+        if line.reached(before) or not line.reached(after) or _crossed(session, row.id, line):
             continue
         change = Change(
             release_id=row.id, at=now(), field=f"crossed {line.name}", before=before, after=after, reason="adoption",
@@ -185,7 +186,7 @@ def _crossings(session: Session, row: Row[Any], wanted: Sequence[Line]) -> Itera
         yield News(session.get_one(Release, row.id), f"{Event.MOMENTUM}:{change.id}", line.name)
 
 
-def _told(session: Session, ident: int, line: Line) -> bool:
+def _crossed(session: Session, ident: int, line: Line) -> bool:
     same = select(col(Change.id)).where(col(Change.release_id) == ident, col(Change.field) == f"crossed {line.name}")
     return session.scalars(same.limit(1)).first() is not None
 

@@ -1,7 +1,7 @@
-"""What happens to a release after it is out: every change is kept, and is an event once it has held.
+"""Changes of releases: every change is recorded, and becomes an event once it has held.
 
 A source may flap: a licence that changes and changes back, a repository that one listing leaves out. So a change that
-is to be told waits; where the next one takes it back before it has settled, nothing has happened.
+subscribers are to be notified of waits; if the next one reverts it before it has settled, there is no event.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def record_change(
     at: datetime,
     reason: str,
     *,
-    tell: bool | None = None,
+    notify: bool | None = None,
 ) -> Change:
-    """Keeps a change of a release. ``tell``: it is an event, to be told once it has settled.
+    """Records a change of a release. ``notify``: True: it becomes an event once it has settled, with notifications.
 
-    False: an event that nobody is told of (history). None: none, as where only our judgement has changed.
+    False: an event without notifications (backfill). None: no event, as where only our classification has changed.
     """
     assert row.id is not None
     before, after = (iso(value) if isinstance(value, datetime) else value for value in (before, after))
     change = Change(release_id=row.id, at=at, field=name, before=before, after=after, reason=reason)
-    if tell is not None:
+    if notify is not None:
         event = what_happened(name, before, after)
-        if tell:
+        if notify:
             _wait(session, change)
         elif event is not None:
             change.event = str(event)
@@ -47,12 +47,12 @@ def record_change(
 
 
 def _wait(session: Session, change: Change) -> None:
-    """Lets a change wait with what it was when this began; no change where it is that again."""
+    """Makes a change wait, with the value before the first waiting change; not if it reverts to that value."""
     change.since = change.before
     waiting = select(Change).where(
         col(Change.release_id) == change.release_id, col(Change.field) == change.field, col(Change.waiting).is_(True)
     )
-    # Where one is being settled at this moment, it is waited for, and then it waits no more.
+    # If another worker is settling one now, this waits for it; then that one is no longer waiting.
     for earlier in session.scalars(waiting.with_for_update()):
         change.since, earlier.waiting = earlier.since, False
         session.add(earlier)
@@ -60,7 +60,7 @@ def _wait(session: Session, change: Change) -> None:
 
 
 def what_happened(name: str, before: Any, after: Any) -> Event | None:  # noqa: PLR0911
-    """The event that a column's change from ``before`` to ``after`` is; None for none, or for what was only learnt."""
+    """Returns the event of a column's change from ``before`` to ``after``; None for none, or if unknown before."""
     if before == after:
         return None
     match name:

@@ -1,4 +1,4 @@
-"""Repositories judged as new ones, with what the history knows of others. Writes nothing."""
+"""Classifies new repositories with what the database knows of others. Writes nothing."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ Classifications = Mapping[str, dict[str, Any]]
 
 
 def classify_new(session: Session, observations: Iterable[Observation], registry: Registry) -> Classifications:
-    """Judges repositories as new ones, with what the history knows of others; writes nothing.
+    """Returns the classifications of new repositories, with what the database knows of others.
 
-    Parents before children, as far as one batch goes: a base is made before what is built on it.
+    Within a batch, parents come before children: a base is created before what is built on it.
     """
     observations = sorted(observations, key=lambda item: str(item.facts.get("createdAt")))
     known = [normalize(observation.facts) for observation in observations]
-    history = BaseModelLookup(session)
-    history.learn(base for one in known for base in _bases(one.facts))
+    lookup = BaseModelLookup(session)
+    lookup.prefetch(base for one in known for base in _bases(one.facts))
     done = {}
     for observation, one in zip(observations, known, strict=True):
-        found = classify(one.facts, registry, history)
-        history.add(observation.repo_id, found)
+        found = classify(one.facts, registry, lookup)
+        lookup.add(observation.repo_id, found)
         done[observation.hub_id] = insertable_row(one, found)
     return done
 
 
 def _bases(facts: dict[str, Any]) -> Iterable[str]:
-    """Whom a classification will ask for: the bases that are stated, or those that the name of a copy tells of."""
+    """Returns the ids that a classification will look up: the stated bases, or a copy's likely originals by name."""
     stated = stated_bases(facts).ids
     if stated:
         return stated
@@ -50,23 +50,23 @@ def _bases(facts: dict[str, Any]) -> Iterable[str]:
 
 
 class BaseModelLookup:
-    """What the history knows of repository ids, in any case and by former names; asks once for each, or for many."""
+    """Looks up repositories in the database by id in any case, or by a former name; each one once."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._cache: dict[str, BaseModelInfo | None] = {}
-        self._judged: dict[str, tuple[str, Classification]] = {}
+        self._classified: dict[str, tuple[str, Classification]] = {}
 
     def __call__(self, repo_id: str) -> BaseModelInfo | None:
         key = repo_id.lower()
-        if key in self._judged:
-            self._cache[key] = _known(*self._judged.pop(key))
+        if key in self._classified:
+            self._cache[key] = _known(*self._classified.pop(key))
         elif key not in self._cache:
             self._ask([key])
         return self._cache[key]
 
-    def learn(self, repo_ids: Iterable[str]) -> None:
-        """Asks for all of these at once."""
+    def prefetch(self, repo_ids: Iterable[str]) -> None:
+        """Looks up all of these with one query."""
         self._ask([key for key in {repo_id.lower() for repo_id in repo_ids} if key not in self._cache])
 
     def _ask(self, keys: Sequence[str]) -> None:
@@ -85,7 +85,7 @@ class BaseModelLookup:
 
     def add(self, repo_id: str, found: Classification) -> None:
         """Adds what has just been classified."""
-        self._judged[repo_id.lower()] = repo_id, found
+        self._classified[repo_id.lower()] = repo_id, found
 
 
 def _known(repo_id: str, found: Classification) -> BaseModelInfo:

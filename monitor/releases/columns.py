@@ -12,7 +12,7 @@ from monitor.releases.hub_facts import MAX_COUNT, StorableFacts
 
 
 def release_columns(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
-    """The columns of a release that follow from its facts: names, times, counts and judgements."""
+    """Returns the columns that follow from a release's facts: names, times, counts and the classification."""
     repo_id = str(facts.get("id") or facts.get("modelId") or "")
     namespace, slash, name = repo_id.partition("/")
     found = classification.foundation
@@ -84,7 +84,7 @@ def storable_count(value: Any) -> int | None:
 
 
 def base_model_info(columns: dict[str, Any]) -> BaseModelInfo:
-    """What a release that is about to be written (``columns`` of :func:`release_columns`) tells those built on it."""
+    """Returns what classifying derivatives needs of a release, from ``columns`` of :func:`release_columns`."""
     foundation = None
     if columns["foundation_repo_id"] is not None:
         foundation = Foundation(columns["foundation_repo_id"], columns["foundation_lab"], columns["foundation_origin"])

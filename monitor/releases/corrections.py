@@ -1,6 +1,6 @@
-"""Corrections by hand: a judgement that somebody made outranks every other, is shown as such, and says why.
+"""Corrections by hand: a corrected value outranks the classification, and is shown with its reason.
 
-Corrections are appended; what was observed is never rewritten, and a correction that is taken back leaves its trace.
+Corrections are appended. Observed values are never rewritten, and an ended correction stays in the table.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def active_corrections(session: Session, rows: Sequence[Release]) -> dict[int | 
 
 
 def apply_corrections(columns: dict[str, Any], corrections: Iterable[Correction]) -> dict[str, Any]:
-    """The judged ``columns`` of a release with what was corrected by hand, and the reason as the first evidence."""
+    """Returns the classified ``columns`` of a release with its corrections, their reasons as the first evidence."""
     columns = dict(columns)
     for one in corrections:
         columns[one.field] = one.value
@@ -124,7 +124,7 @@ def apply_corrections(columns: dict[str, Any], corrections: Iterable[Correction]
             columns["origin_confidence"] = None if one.value is None else 1.0
         about = _ABOUT.get(one.field, one.field)
         shown = "unknown" if one.value is None else str(one.value)
-        why = {"signal": "correction", "value": f"{one.field}={shown}", "says": one.reason}
+        reason = {"signal": "correction", "value": f"{one.field}={shown}", "says": one.reason}
         evidence = columns["evidence"]
-        columns["evidence"] = {**evidence, about: [why, *evidence.get(about, [])]}
+        columns["evidence"] = {**evidence, about: [reason, *evidence.get(about, [])]}
     return columns

@@ -1,4 +1,4 @@
-"""What is kept of the facts: what a judgement may rest on, as every database can hold it, and its fingerprint."""
+"""The facts that are stored: those that a classification may depend on, in a form that both databases accept."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from monitor.classify.weights import holds_weights
 
 MAX_COUNT = 2**63 - 1
 POPULARITY = ("downloads", "likes", "trendingScore")
-"""Facts that move all the time and change no judgement."""
+"""Facts that change all the time and that no classification depends on."""
 
 _UNREAD = {"widget", "widgetData", "model-index", "model_index", "extra_gated_fields", "extra_gated_prompt"}
 _TEMPLATES = {"chat_template", "chat_template_jinja", "tokenizer_config"}
 _LEFT_OUT = (("cardData", _UNREAD), ("config", _TEMPLATES), ("gguf", _TEMPLATES))
-_MOST = 500
-"""Files and tags of one repository that are kept; no judgement needs more."""
+_MAX_ITEMS = 500
+"""Files and tags of one repository that are stored; no classification needs more."""
 _DEPTH = methodcaller("count", "/")
 
 
@@ -31,7 +31,7 @@ class StorableFacts(NamedTuple):
 
 
 def normalize(facts: dict[str, Any]) -> StorableFacts:
-    """``facts`` without what no judgement reads, and without what a database refuses (NUL, lone surrogates, NaN)."""
+    """Returns ``facts`` without what no classification reads or a database refuses (NUL, lone surrogates, NaN)."""
     some = _read(facts)
     try:
         steady, moving = _written(some)
@@ -52,7 +52,7 @@ def _read(facts: dict[str, Any]) -> dict[str, Any]:
             files.sort(key=_DEPTH)
         some["siblings"] = [{"rfilename": file} for file in _some(files)]
     if isinstance(some.get("tags"), list):
-        some["tags"] = some["tags"][:_MOST]
+        some["tags"] = some["tags"][:_MAX_ITEMS]
     for key, unread in _LEFT_OUT:
         part = some.get(key)
         if isinstance(part, dict) and not unread.isdisjoint(part):
@@ -61,15 +61,15 @@ def _read(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _some(files: list[str]) -> list[str]:
-    """As many files as are kept; where none of these may hold weights, one of the others that may."""
-    first = files[:_MOST]
-    if len(files) > _MOST and all(holds_weights(file) is False for file in first):
+    """Returns the files that are stored; if none of them may hold weights, the last one is another that may."""
+    first = files[:_MAX_ITEMS]
+    if len(files) > _MAX_ITEMS and all(holds_weights(file) is False for file in first):
         first[-1] = next((file for file in files if holds_weights(file) is not False), first[-1])
     return first
 
 
 def _written(facts: dict[str, Any]) -> tuple[bytes, bytes]:
-    """(what a judgement may rest on, and what moves all the time), as JSON."""
+    """Returns (what a classification may depend on, what changes all the time), as JSON."""
     steady = facts.copy()
     moving = {key: steady.pop(key) for key in POPULARITY if key in facts}
     return orjson.dumps(steady, option=orjson.OPT_SORT_KEYS), orjson.dumps(moving)

@@ -1,4 +1,4 @@
-"""The history judged again, after the registry or the tables of classification have changed."""
+"""Reclassifies stored releases after the registry or the classification has changed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from monitor.releases.columns import release_columns
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
 
-BATCH = 500
-PASSES = 20
-"""A child judged before its parent is judged again in the next pass; lineages are no longer than this."""
+BATCH_ROWS = 500
+MAX_PASSES = 20
+"""A child that comes before its parent is classified again in the next pass; lineages are no longer than this."""
 RECLASSIFIED = "reclassified"
 
 
 class ChangedValue(NamedTuple):
-    """One classification that came out otherwise."""
+    """A value that changed."""
 
     repo_id: str
     field: str
@@ -35,12 +35,12 @@ class ChangedValue(NamedTuple):
 
 
 def reclassify(engine: Engine, registry: Registry, *, keep: bool = True) -> Iterator[ChangedValue]:
-    """Judges every release again from the facts kept, and yields what changed; tells nobody.
+    """Classifies every release again from its stored facts, and yields what changed; notifies nobody.
 
-    Each batch is one transaction, so that one that was cut off has lost nothing: run it again. ``keep=False`` writes
-    nothing, and so does not see what a parent's new classification would do to its children.
+    Each batch is one transaction, so an interrupted run loses nothing: run it again. ``keep=False`` writes nothing, and
+    so does not see what a parent's new classification would do to its children.
     """
-    for _ in range(PASSES if keep else 1):
+    for _ in range(MAX_PASSES if keep else 1):
         changed = False
         for item in _pass(engine, registry, keep=keep):
             changed = True
@@ -53,7 +53,7 @@ def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Changed
     last = 0
     while True:
         with transaction(engine) if keep else reading(engine) as session:
-            query = select(Release).where(col(Release.id) > last).order_by(col(Release.id)).limit(BATCH)
+            query = select(Release).where(col(Release.id) > last).order_by(col(Release.id)).limit(BATCH_ROWS)
             rows = list(session.scalars(query))
             if not rows:
                 return
@@ -67,23 +67,23 @@ def _pass(engine: Engine, registry: Registry, *, keep: bool) -> Iterator[Changed
 def reclassify_releases(
     session: Session, rows: list[Release], registry: Registry, reason: str = RECLASSIFIED
 ) -> list[ChangedValue]:
-    """Judges some releases again, in the caller's transaction; returns what changed."""
+    """Classifies some releases again, in the caller's transaction; returns what changed."""
     return list(_batch(session, rows, registry, reason))
 
 
 def _batch(
     session: Session, rows: list[Release], registry: Registry, reason: str = RECLASSIFIED
 ) -> Iterator[ChangedValue]:
-    history, moment, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
+    lookup, at, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
     for row in rows:
-        columns = release_columns(row.facts, classify(row.facts, registry, history))
+        columns = release_columns(row.facts, classify(row.facts, registry, lookup))
         columns = apply_corrections(columns, by_hand.get(row.id, ()))
-        # Where it is, and how popular, are facts of later looks; only judgements are made again.
-        judgements = {name: value for name, value in columns.items() if name not in _FACTS}
-        differing = {name: value for name, value in judgements.items() if getattr(row, name) != value}
+        # Names and popularity come from later observations; only the classification is repeated.
+        classified = {name: value for name, value in columns.items() if name not in _FACTS}
+        differing = {name: value for name, value in classified.items() if getattr(row, name) != value}
         for name, value in differing.items():
             if name in TRACKED_COLUMNS:
-                record_change(session, row, name, getattr(row, name), value, moment, reason)
+                record_change(session, row, name, getattr(row, name), value, at, reason)
             if name not in _REASONS:
                 yield ChangedValue(row.repo_id, name, getattr(row, name), value)
             setattr(row, name, value)
@@ -96,5 +96,5 @@ def _batch(
 
 
 _REASONS = {"evidence", "origin_confidence", "search_text"}
-"""Why, and in which words to search: what changes with a classification, or in how it is put."""
+"""Columns that follow from others or explain them: their changes are not listed."""
 _FACTS = {"repo_id", "namespace", "name", "created_at", "modified_at", "downloads", "likes"}

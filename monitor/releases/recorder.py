@@ -1,4 +1,4 @@
-"""The one writer of the history: observations go in, releases and their deliveries are written, in one transaction."""
+"""Records observations: writes releases, their changes and the deliveries about them in one transaction."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from monitor.releases.launches.grouping import WINDOW, assign, member
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something to tell: a release, and what happened to it (``release``, or a change's word and number).
+    """An event to notify subscribers of: a release, and what happened (``release``, or a change's event and id).
 
-    ``line``: the one that it crossed (``downloads>=1M``), where it gained momentum.
+    ``line``: the threshold that it crossed (``downloads>=1M``), where it gained momentum.
     """
 
     release: Release
@@ -43,15 +43,15 @@ class News:
     line: str = ""
 
 
-Tell = Callable[[Session, Sequence[News]], int]
-"""Writes the deliveries of some news into the same transaction; returns how many."""
+Enqueue = Callable[[Session, Sequence[News]], int]
+"""Writes the deliveries of some news in the same transaction; returns their number."""
 
 
 @dataclass(slots=True)
 class Recorded:
-    """What recording some observations did: nothing at all for those in ``same``.
+    """The result of recording observations; ``same`` counts those that changed nothing.
 
-    ``new`` are releases and placeholders that were not there before; ``learnt`` counts those that are history.
+    ``new``: releases and placeholders that are news; ``learnt``: the number of backfilled ones.
     """
 
     new: list[Release] = field(default_factory=list)
@@ -75,7 +75,7 @@ TRACKED_COLUMNS = (
     "license", "license_class", "gated", "repo_id", "kind", "foundation_repo_id", "params_total", "params_active",
     "openness", "origin", "lab", "namespace",
 )  # fmt: skip
-"""Columns of which every change is kept; which of them are events, :mod:`monitor.releases.changes` says."""
+"""Columns whose changes are recorded; :mod:`monitor.releases.changes` decides which of them are events."""
 
 
 @spanned("record")
@@ -83,11 +83,11 @@ def record(
     session: Session,
     observations: Iterable[Observation],
     registry: Registry,
-    tell: Tell,
+    enqueue: Enqueue,
     classifications: Classifications | None = None,
     window: timedelta = WINDOW,
 ) -> Recorded:
-    """Writes what the observations say and what has to be told of it. The same observation again changes nothing.
+    """Writes what the observations show, and enqueues the news. Recording an observation again changes nothing.
 
     The caller owns the transaction: either all of it is written or none. ``classifications``: what
     :func:`classify_new` returned, where the observations were classified before; their facts are then read from these.
@@ -117,20 +117,20 @@ def record(
     link_earlier_announcements(session, released)
     mark_released(session, released, notified=True)
     if done.news:
-        done.deliveries = tell(session, done.news)
+        done.deliveries = enqueue(session, done.news)
     count(session, *_counted(done))
     return done
 
 
 def _counted(done: Recorded) -> Iterator[dict[Key, float]]:
-    """What the metrics count: releases by what saw them, and how long after they can have turned public."""
+    """Yields the counts for the metrics: releases by source, and the delay after they may have become public."""
     yield {("releases", "history"): done.learnt}
     for item in done.news:
         if item.event == "release":
             row = item.release
             yield {("releases", row.detected_via): 1.0}
             since = row.released_after or row.released_at
-            # Of a placeholder whose weights came it is not known when they did.
+            # It is not known when the weights of a placeholder came.
             if since is not None and since < row.first_seen_at:
                 waited = (row.first_seen_at - since).total_seconds()
                 yield delays("detection_delay", str(row.released_precision), waited)
@@ -140,7 +140,7 @@ _LISTED = {Via.CREATED, Via.MODIFIED}
 
 
 def _unchanged(session: Session, batch: dict[str, Observation]) -> set[str]:
-    """Those that a hub-wide listing shows just as it did before: most of every walk, found without reading them."""
+    """Returns those that a Hub-wide listing shows unchanged: most of every walk, found without reading the rows."""
     listed = {key: observation for key, observation in batch.items() if observation.via in _LISTED}
     if not listed:
         return set()
@@ -153,14 +153,14 @@ def _unchanged(session: Session, batch: dict[str, Observation]) -> set[str]:
 
 
 def mark_withdrawn(session: Session, row: Release, status: Status, at: datetime, reason: str) -> None:
-    """Marks a release whose repository is no longer public; its history stays."""
+    """Marks a release whose repository is no longer public; the row stays."""
     if row.status == status:
         return
-    # Of several workers that see it at once, one notes it: the others wait here, and find it noted.
+    # If several workers see it at once, one records it: the others wait here, and find it recorded.
     session.refresh(row, ["status"], with_for_update=LOCK)
     if row.status == status:
         return
-    record_change(session, row, "status", row.status, str(status), at, reason, tell=None if row.pending else True)
+    record_change(session, row, "status", row.status, str(status), at, reason, notify=None if row.pending else True)
     row.status = str(status)
     session.add(row)
 
@@ -179,7 +179,7 @@ def _rows(session: Session, hub_ids: Collection[str], *, lock: bool = False) -> 
     return {row.hub_id: row for row in session.scalars(query)}
 
 
-# --- what was not known -----------------------------------------------------------------------------------
+# --- new repositories -----------------------------------------------------------------------------------
 
 
 def _record_new(
@@ -192,13 +192,13 @@ def _record_new(
 ) -> None:
     if not observations:
         return
-    watch = _NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
+    rule = _NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
     found = {observation.hub_id: observation for observation in observations}
-    rows = [_new_row(found[key], classifications[key], watch) for key in classifications if key in found]
+    rows = [_new_row(found[key], classifications[key], rule) for key in classifications if key in found]
     _mark_superseded(session, rows)
     for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
         row["launch_id"] = launch
-    # Where another worker was faster, what it wrote is the same, and it is told by that one.
+    # If another worker was faster, it wrote the same row and enqueued the news.
     inserted = insert_new_rows(session, Release.__table__, rows, "hub_id")  # type: ignore[attr-defined]
     rows = [row for row in rows if row["hub_id"] in inserted]
     done.learnt += sum(row["is_backfilled"] for row in rows)
@@ -208,9 +208,9 @@ def _record_new(
             done.news.append(News(new, str(Event.RELEASE)))
 
 
-def _new_row(observation: Observation, columns: dict[str, Any], watch: _NewsRule) -> dict[str, Any]:
+def _new_row(observation: Observation, columns: dict[str, Any], rule: _NewsRule) -> dict[str, Any]:
     created = columns["created_at"]
-    news, after = watch.judge(observation, created)
+    news, after = rule.is_news(observation, created)
     when = (None, None, None) if columns["pending"] else _released(observation, created, after, news=news)
     return columns | {
         "hub_id": observation.hub_id,
@@ -229,7 +229,7 @@ def _new_row(observation: Observation, columns: dict[str, Any], watch: _NewsRule
 def _released(
     observation: Observation, created: datetime | None, after: datetime | None, *, news: bool
 ) -> tuple[datetime | None, datetime | None, str | None]:
-    """When it was released: (moment, not before, precision)."""
+    """Returns when it was released: (time, not before, precision)."""
     if observation.exact_at is not None:
         return observation.exact_at, observation.exact_at, str(Precision.EXACT)
     if news and after is not None:
@@ -238,11 +238,11 @@ def _released(
 
 
 BEFORE_FIRST_WALK = timedelta(hours=1)
-"""How far back a webhook is believed where nothing has been walked yet."""
+"""How far back a webhook's time counts as news while nothing has been walked yet."""
 
 
 class _NewsRule:
-    """Since when whom has been watched: what decides between news and history."""
+    """Decides between news and backfill, by since when each source has been watched."""
 
     def __init__(self, session: Session, namespaces: set[str]) -> None:
         query = select(col(Namespace.name), col(Namespace.swept_at)).where(
@@ -253,11 +253,11 @@ class _NewsRule:
         self._since = hub_time(poll.state.get("since")) if poll else None
         self._walked = hub_time(poll.state.get("walked_at")) if poll else None
 
-    def judge(self, observation: Observation, created: datetime | None) -> tuple[bool, datetime | None]:
-        """(whether it is news, the last moment at which it was not public).
+    def is_news(self, observation: Observation, created: datetime | None) -> tuple[bool, datetime | None]:
+        """Returns (whether it is news, the latest time at which it was not public).
 
-        News is what we would have known, had it been public before: it is in a namespace that has been swept,
-        it was made since we walk all that is made, or it turned public since then.
+        News is what would be known already, had it been public before: it is in a namespace that was swept, it was
+        created since the walks of new repositories began, or it became public since then.
         """
         if observation.is_backfilled:
             return False, None
@@ -275,7 +275,7 @@ class _NewsRule:
 
 
 def _mark_superseded(session: Session, rows: list[dict[str, Any]]) -> None:
-    """A repository deleted and made again under its name is another release: the first one is gone."""
+    """Marks releases as gone whose name now belongs to a new repository: that is another release."""
     names = {row["repo_id"]: row for row in rows}
     query = select(Release).where(in_values(session, "release.repo_id", names), col(Release.status) != str(Status.GONE))
     for old in session.scalars(query):
@@ -287,7 +287,7 @@ def _mark_superseded(session: Session, rows: list[dict[str, Any]]) -> None:
 
 
 def _record_observations(session: Session, seen: Iterable[tuple[Release, Observation]]) -> None:
-    """Keeps by which other ways than the first each was seen, once for each way."""
+    """Writes by which further sources each release was observed, once for each source."""
     values = [
         {"release_id": row.id, "via": str(observation.via), "observed_at": observation.observed_at}
         for row, observation in seen
@@ -297,7 +297,7 @@ def _record_observations(session: Session, seen: Iterable[tuple[Release, Observa
         session.execute(insert_or_ignore(session, ReleaseObservation), values)
 
 
-# --- what was known ---------------------------------------------------------------------------------------
+# --- known repositories ---------------------------------------------------------------------------------------
 
 
 def _record_again(session: Session, row: Release, observation: Observation, registry: Registry, done: Recorded) -> None:
@@ -328,7 +328,7 @@ def _record_again(session: Session, row: Release, observation: Observation, regi
             str(Status.LIVE),
             observation.observed_at,
             str(observation.via),
-            tell=_notifies(row, observation),
+            notify=_notifies(row, observation),
         )
         row.status = str(Status.LIVE)
     session.add(row)
@@ -336,7 +336,7 @@ def _record_again(session: Session, row: Release, observation: Observation, regi
 
 
 def _outlasting(before: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
-    """What was known before and this look did not ask for; where it saw the files, what they hold is not old news."""
+    """Returns earlier facts that this observation did not request; not those of the files, if it saw the files."""
     if not isinstance(seen.get("siblings"), list):
         return before
     return {key: value for key, value in before.items() if key not in {"safetensors", "gguf"}}
@@ -359,12 +359,12 @@ def _reclassify(
     row.facts, row.facts_digest = known.facts, known.digest
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
     when, reason = observation.observed_at, str(observation.via)
-    tell = _notifies(row, observation)
+    notify = _notifies(row, observation)
     for name, old in changes.items():
         doubled = name == "license_class" and "license" in changes
-        record_change(session, row, name, old, getattr(row, name), when, reason, tell=None if doubled else tell)
+        record_change(session, row, name, old, getattr(row, name), when, reason, notify=None if doubled else notify)
     if not row.pending and classification.has_weights is not None and had_weights is not classification.has_weights:
-        record_change(session, row, "weights", had_weights, classification.has_weights, when, reason, tell=tell)
+        record_change(session, row, "weights", had_weights, classification.has_weights, when, reason, notify=notify)
     if "repo_id" in changes:
         row.status = str(Status.RENAMED)
     if row.pending and classification.has_weights is not False:
@@ -372,16 +372,16 @@ def _reclassify(
 
 
 def _notifies(row: Release, observation: Observation) -> bool | None:
-    """Whether a change is to be told; None: what happens to a placeholder is no event."""
+    """Returns whether a change is an event with notifications; None for placeholders, which have no events."""
     return None if row.pending else not observation.is_backfilled
 
 
 MAX_NEWS_AGE = timedelta(days=1)
-"""How long after its first sight an overlooked release is still told as new."""
+"""How long after its first observation an overlooked release is still news."""
 
 
 def promote_placeholder(row: Release) -> None:
-    """Makes a release of what was kept as a placeholder by an older version, which took its weights for none."""
+    """Turns a placeholder into a release, where an older version did not recognise its weights."""
     row.pending = False
     if row.is_backfilled:
         row.released_at, row.released_after = row.created_at, None
@@ -394,14 +394,14 @@ def promote_placeholder(row: Release) -> None:
 def _promote_with_weights(
     session: Session, row: Release, observation: Observation, weights: bool | None, done: Recorded
 ) -> None:
-    """A placeholder's weights are there, or what may be weights: now it is a release."""
+    """Turns a placeholder into a release, because its weights, or files that may be weights, have come."""
     row.pending = False
-    # A moment before it was first seen empty is when it turned public, not when its weights came.
+    # A time before it was first observed empty is when it became public, not when its weights came.
     after = observation.exact_at is not None and observation.exact_at >= row.first_seen_at
     row.released_at = observation.exact_at if after else observation.observed_at
     row.released_after = row.first_seen_at
     row.released_precision = str(Precision.WINDOW)
-    record_change(session, row, "weights", False, weights, observation.observed_at, str(observation.via), tell=False)
+    record_change(session, row, "weights", False, weights, observation.observed_at, str(observation.via), notify=False)
     if not observation.is_backfilled:
         row.is_backfilled = False
         done.news.append(News(row, str(Event.RELEASE)))

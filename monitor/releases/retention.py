@@ -1,4 +1,4 @@
-"""Limits for the tables that only grow: what is older than the settings say is deleted, in small transactions.
+"""Retention: deletes rows that are older than the settings allow, in small transactions.
 
 Releases, launches, announcements, corrections, outages and the identity of feed entries are kept for ever. See
 docs/how-to/operating.md for what each setting deletes.
@@ -32,38 +32,38 @@ from monitor.settings import Settings
 log = structlog.get_logger(__name__)
 
 BATCH_ROWS = 1_000
-"""Rows of one transaction: writers wait for no longer than these take."""
-MOST_BATCHES = 100
-"""Transactions of one pass for each table: the next pass goes on."""
+"""Rows of one transaction: other writers wait no longer than it takes to delete these."""
+MAX_BATCHES = 100
+"""Transactions of one pass for each table; the next pass continues."""
 MARK = ("pruned", "past")
-"""The counter that says until when the past is gone, in seconds since 1970."""
+"""The counter with the time until which the past was deleted, in seconds since 1970."""
 
 
 def prune(engine: Engine, settings: Settings) -> dict[str, int]:
     """Deletes what is older than the settings keep; returns the rows of each table."""
-    moment = now()
+    at = now()
     done: dict[str, int] = {}
     if settings.keep_deliveries_days:
-        horizon = moment - timedelta(days=settings.keep_deliveries_days)
+        horizon = at - timedelta(days=settings.keep_deliveries_days)
         done["delivery"] = _repeated(engine, lambda session: _deliveries(session, horizon))
         done["notice"] = _repeated(engine, lambda session: _notices(session, horizon))
     if settings.keep_feed_texts_days:
-        horizon = moment - timedelta(days=settings.keep_feed_texts_days)
+        horizon = at - timedelta(days=settings.keep_feed_texts_days)
         done["feed_entry"] = _repeated(engine, lambda session: _feed_texts(session, horizon))
     if settings.keep_past_days:
-        done |= _past(engine, moment - timedelta(days=settings.keep_past_days))
+        done |= _past(engine, at - timedelta(days=settings.keep_past_days))
     log.info("pruned", **done)
     return done
 
 
 def past_begins(session: Session) -> datetime | None:
-    """Since when the past is whole; None where nothing of it was deleted."""
+    """Returns since when the past is complete; None if nothing was deleted."""
     row = session.get(Counter, MARK)
     return datetime.fromtimestamp(row.value, UTC) if row is not None else None
 
 
 def _past(engine: Engine, horizon: datetime) -> dict[str, int]:
-    # Before anything goes: who asks for what may be gone is told so, even if this ends in the middle.
+    # Before anything is deleted, so that queries of deleted times are refused even if this stops half-way.
     with transaction(engine) as session:
         mark = session.get(Counter, MARK) or Counter(name=MARK[0], label=MARK[1], value=0.0)
         mark.value = max(mark.value, horizon.timestamp())
@@ -72,7 +72,7 @@ def _past(engine: Engine, horizon: datetime) -> dict[str, int]:
         "release_revision": _repeated(
             engine, lambda session: _deleted(session, ReleaseRevision, col(ReleaseRevision.at) < horizon)
         ),
-        "change": _repeated(engine, lambda session: _changes_of_strangers(session, horizon)),
+        "change": _repeated(engine, lambda session: _changes_without_lab(session, horizon)),
         "adoption": sum(_adoption(engine, horizon.date().isoformat())),
     }
 
@@ -80,7 +80,7 @@ def _past(engine: Engine, horizon: datetime) -> dict[str, int]:
 def _repeated(engine: Engine, step: Callable[[Session], int]) -> int:
     """Runs a step in transactions of its own until it finds less than a batch; returns the rows of all."""
     total = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         with transaction(engine) as session:
             number = step(session)
         total += number
@@ -105,7 +105,7 @@ def _deliveries(session: Session, horizon: datetime) -> int:
 
 
 def _notices(session: Session, horizon: datetime) -> int:
-    # One of an announcement stands for having told it, and is kept.
+    # A notice of an announcement also records that the announcement was sent, so it stays.
     over = col(Notice.due_at).is_(None), col(Notice.announcement_id).is_(None)
     return _deleted(session, Notice, *over, col(Notice.created_at) < horizon)
 
@@ -117,11 +117,11 @@ def _feed_texts(session: Session, horizon: datetime) -> int:
     return _rows(session, statement)
 
 
-def _changes_of_strangers(session: Session, horizon: datetime) -> int:
-    """Changes of releases of no lab, but for former names (links use them) and lines crossed (told once)."""
-    stranger = exists().where(col(Release.id) == col(Change.release_id), col(Release.lab).is_(None))
+def _changes_without_lab(session: Session, horizon: datetime) -> int:
+    """Deletes changes of releases of no lab, except former names (links use them) and thresholds (sent once)."""
+    without_lab = exists().where(col(Release.id) == col(Change.release_id), col(Release.lab).is_(None))
     kept = (col(Change.field) == "repo_id") | col(Change.field).startswith("crossed ")
-    return _deleted(session, Change, col(Change.at) < horizon, ~col(Change.waiting), ~kept, stranger)
+    return _deleted(session, Change, col(Change.at) < horizon, ~col(Change.waiting), ~kept, without_lab)
 
 
 def _adoption(engine: Engine, day: str) -> Iterator[int]:

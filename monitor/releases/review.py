@@ -1,4 +1,4 @@
-"""What is unsure, most followed first: for a person to look at, and to correct."""
+"""Releases with an uncertain classification, most liked first, for a person to correct."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from monitor.enums import Kind
 from monitor.models import Release
 from monitor.releases.changes import PUBLIC
 
-SURE = 0.6
-"""Confidence in an origin from which on it needs no second look."""
-LOOKED = 20_000
-"""Of the most followed releases, how many are looked at."""
-_PAGE = 500
+MIN_CONFIDENCE = 0.6
+"""Confidence in an origin from which on it needs no review."""
+MAX_EXAMINED = 20_000
+"""How many of the most liked releases are examined."""
+_PAGE_ROWS = 500
 
 
 def review(session: Session, limit: int = 50) -> list[dict[str, Any]]:
-    """Releases with a doubtful judgement: ``{repo_id, doubts, origin, origin_confidence, kind, params_total, …}``."""
+    """Returns uncertain releases: ``{repo_id, doubts, origin, origin_confidence, kind, params_total, …}``."""
     found = []
     for row in _followed(session):
         doubts = doubts_of(row)
@@ -48,15 +48,15 @@ def _followed(session: Session) -> Iterator[Release]:
     slim: Any = defer(Release.facts)  # type: ignore[arg-type]
     query = select(Release).options(slim).where(col(Release.pending).is_(False), col(Release.status).in_(PUBLIC))
     query = query.where(likes.is_not(None)).order_by(likes.desc(), key.desc())
-    for start in range(0, LOOKED, _PAGE):
-        rows = list(session.scalars(query.offset(start).limit(_PAGE)))
+    for start in range(0, MAX_EXAMINED, _PAGE_ROWS):
+        rows = list(session.scalars(query.offset(start).limit(_PAGE_ROWS)))
         yield from rows
-        if len(rows) < _PAGE:
+        if len(rows) < _PAGE_ROWS:
             return
 
 
 def doubts_of(row: Release) -> list[str]:
-    """What is unsure about a release, each in a few words; what was corrected by hand is not."""
+    """Returns what is uncertain about a release, each in a few words; corrected values are not."""
     by_hand = {
         item["value"].partition("=")[0]
         for items in row.evidence.values()
@@ -66,7 +66,7 @@ def doubts_of(row: Release) -> list[str]:
     doubts = []
     if row.origin is None and "origin" not in by_hand:
         doubts.append("origin unknown")
-    elif row.origin_confidence is not None and row.origin_confidence < SURE:
+    elif row.origin_confidence is not None and row.origin_confidence < MIN_CONFIDENCE:
         doubts.append(f"origin unsure ({row.origin_confidence:.2f})")
     if "params_total" not in by_hand:
         if any(item.get("says") == "disagrees" for item in row.evidence.get("params", [])):

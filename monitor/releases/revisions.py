@@ -1,4 +1,4 @@
-"""The history as it was known at a moment: what every column was before it changed is read back.
+"""The past as it was known at a given time, read from the old values of changed columns.
 
 Nothing is written when a release is first seen: its row is the newest state, and the table of
 :class:`~monitor.models.ReleaseRevision` holds what each change replaced (written by :mod:`monitor.models.listeners`).
@@ -6,8 +6,8 @@ So ingestion and queries of the present cost nothing extra. To query the past, a
 the table ``release``: the rows that have not changed since, and those that have, as they were. Every query of the
 history is then answered as of that time.
 
-What moves all the time (downloads, likes, places) is not kept by moment but by day: as of a moment it is what the
-last whole day before it had.
+Numbers that change all the time (downloads, likes, ranks) are kept by day, not by revision: as of a given time they
+are those of the last whole day before it.
 """
 
 from __future__ import annotations
@@ -29,50 +29,50 @@ from monitor.releases.search import SearchError
 
 _RELEASE: Table = Release.__table__  # type: ignore[attr-defined]
 _NAMES = [column.name for column in _RELEASE.columns]
-_MOMENTS = {column.key for column in _RELEASE.columns if isinstance(column.type, UTCDateTime)}
+_TIMESTAMPS = {column.key for column in _RELEASE.columns if isinstance(column.type, UTCDateTime)}
 _KNOWN = Table("release_known", MetaData(), *(Column(column.name, column.type) for column in _RELEASE.columns))
 
 
-def parse_as_of(text_: str) -> datetime:
-    """A day (its end) or a moment, as ``?as_of=`` takes it; raises SearchError, also for one that has not come."""
+def parse_as_of(value: str) -> datetime:
+    """Returns the time of ``?as_of=``, a day (its end) or a timestamp; raises SearchError, also for the future."""
     try:
-        moment = datetime.fromisoformat(text_)
+        at = datetime.fromisoformat(value)
     except ValueError:
-        raise SearchError("as_of", f"as_of {text_!r}: a day or a moment expected, like 2026-01-31") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        raise SearchError("as_of", f"as_of {value!r}: a day or a timestamp expected, like 2026-01-31") from None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     try:
-        moment = moment.astimezone(UTC)
-        if len(text_) == 10:
-            moment = datetime.combine(date.fromisoformat(text_) + timedelta(days=1), datetime.min.time(), UTC)
-            if moment > now() >= moment - timedelta(days=1):
-                moment = now()
+        at = at.astimezone(UTC)
+        if len(value) == 10:
+            at = datetime.combine(date.fromisoformat(value) + timedelta(days=1), datetime.min.time(), UTC)
+            if at > now() >= at - timedelta(days=1):
+                at = now()
     except (ValueError, OverflowError):
-        raise SearchError("as_of", f"as_of {text_!r}: a day or a moment expected, like 2026-01-31") from None
-    if moment > now():
-        raise SearchError("as_of", f"as_of {text_!r}: a moment that has come expected")
-    return moment
+        raise SearchError("as_of", f"as_of {value!r}: a day or a timestamp expected, like 2026-01-31") from None
+    if at > now():
+        raise SearchError("as_of", f"as_of {value!r}: a time that is not in the future expected")
+    return at
 
 
 @contextmanager
-def as_of(session: Session, moment: datetime | None) -> Iterator[None]:
-    """Lets every question that this session asks be answered as it was known at ``moment``; None: as it is now.
+def as_of(session: Session, at: datetime | None) -> Iterator[None]:
+    """Makes every query of this session answer as of the time ``at``; None: as of now.
 
-    The session's transaction is undone at the end, and with it the view. Raises SearchError for a moment of which what
-    was known has been deleted.
+    The session's transaction is rolled back at the end, and the views with it. Raises SearchError for a time whose
+    revisions were deleted.
     """
-    if moment is None:
+    if at is None:
         yield
         return
     begins = past_begins(session)
-    if begins is not None and moment < begins:
-        raise SearchError("as_of", f"as_of {iso(moment)}: what was known before {iso(begins)} is no longer kept")
+    if begins is not None and at < begins:
+        raise SearchError("as_of", f"as_of {iso(at)}: the past before {iso(begins)} was deleted")
     driver: Any = session.connection().connection.driver_connection
     prepares = getattr(driver, "prepare_threshold", None)
     if hasattr(driver, "prepare_threshold"):
         driver.prepare_threshold = None  # a statement prepared before would still mean the table
-    session.info["as_of"] = moment
+    session.info["as_of"] = at
     try:
-        _show(session, moment)
+        _show(session, at)
         yield
     finally:
         session.rollback()
@@ -81,11 +81,11 @@ def as_of(session: Session, moment: datetime | None) -> Iterator[None]:
             driver.prepare_threshold = prepares
 
 
-def _show(session: Session, moment: datetime) -> None:
+def _show(session: Session, at: datetime) -> None:
     postgresql = session.get_bind().dialect.name == "postgresql"
     home = str(session.scalar(text("SELECT current_schema()"))) if postgresql else "main"
-    literal = f"'{moment if postgresql else moment.replace(tzinfo=None).isoformat(' ', 'microseconds')}'"
-    run = session.connection().exec_driver_sql  # a text of ours alone, in which a colon names no parameter
+    literal = f"'{at if postgresql else at.replace(tzinfo=None).isoformat(' ', 'microseconds')}'"
+    run = session.connection().exec_driver_sql  # constant text, in which a colon names no parameter
     # Of the same types as the table: else SQLite would not look through the view below.
     kind = "(LIKE {}) ON COMMIT DROP" if postgresql else "AS SELECT * FROM {} WHERE 0"
     run(f"CREATE TEMP TABLE release_known {kind.format(f'{home}.release')}")
@@ -99,22 +99,22 @@ def _show(session: Session, moment: datetime) -> None:
         f"INSERT INTO release_known ({into}) SELECT {names} FROM {home}.release AS r "  # noqa: S608
         f"WHERE r.first_seen_at <= {literal} AND r.id IN ({changed})"
     )
-    # By number, so that an index that knows nothing of when a release was seen still serves for all others.
+    # By id, so that an index without first_seen_at still serves for all other rows.
     run(f"CREATE TEMP TABLE release_since (id BIGINT PRIMARY KEY){' ON COMMIT DROP' if postgresql else ''}")
     run(f"INSERT INTO release_since {changed} UNION {newer}")
     run("CREATE UNIQUE INDEX release_known_id ON release_known (id)")
-    _undo(session, moment)
+    _undo(session, at)
     if postgresql:
         run("ANALYZE release_known (id), release_since")
-    of_now = ", ".join(_by_day(name, "r", home, moment) for name in _NAMES)
-    of_then = ", ".join(_by_day(name, "k", home, moment) for name in _NAMES)
+    of_now = ", ".join(_by_day(name, "r", home, at) for name in _NAMES)
+    of_then = ", ".join(_by_day(name, "k", home, at) for name in _NAMES)
     unchanged = "NOT EXISTS (SELECT 1 FROM release_since AS s WHERE s.id = r.id)"
     views = {
         "release": f"SELECT {of_now} FROM {home}.release AS r WHERE {unchanged} "  # noqa: S608
         f"UNION ALL SELECT {of_then} FROM release_known AS k",
         "change": f"SELECT * FROM {home}.change WHERE at <= {literal}",  # noqa: S608
         "observation": f"SELECT * FROM {home}.observation WHERE observed_at <= {literal}",  # noqa: S608
-        "adoption": f"SELECT * FROM {home}.adoption WHERE day < '{moment.date().isoformat()}'",  # noqa: S608
+        "adoption": f"SELECT * FROM {home}.adoption WHERE day < '{at.date().isoformat()}'",  # noqa: S608
         "launch": f"SELECT * FROM {home}.launch WHERE opened_at <= {literal}",  # noqa: S608
         "announcement": _announced(home, literal),
     }
@@ -124,7 +124,7 @@ def _show(session: Session, moment: datetime) -> None:
 
 
 def _announced(home: str, literal: str) -> str:
-    """Announcements that were read by then; one whose release was not known yet was only announced."""
+    """Selects the announcements read by then; one whose release was not known yet was only announced."""
     later = f"a.release_id IN (SELECT n.id FROM {home}.release AS n WHERE n.first_seen_at > {literal})"  # noqa: S608
     then = {
         "state": f"CASE WHEN {later} THEN 'announced' ELSE a.state END",
@@ -135,19 +135,19 @@ def _announced(home: str, literal: str) -> str:
     return f"SELECT {chosen} FROM {home}.announcement AS a WHERE a.seen_at <= {literal}"  # noqa: S608
 
 
-def _by_day(name: str, table: str, home: str, moment: datetime) -> str:
+def _by_day(name: str, table: str, home: str, at: datetime) -> str:
     if name not in BY_DAY:
         return f'{table}."{name}" AS "{name}"'
-    day = moment.date().isoformat()
+    day = at.date().isoformat()
     last = f"SELECT a.{name} FROM {home}.adoption AS a WHERE a.release_id = {table}.id AND a.day < '{day}'"  # noqa: S608
     return f'({last} ORDER BY a.day DESC LIMIT 1) AS "{name}"'
 
 
-def _undo(session: Session, moment: datetime) -> None:
-    """Makes the copied rows what they were: what has changed since is put back, alike changes together."""
+def _undo(session: Session, at: datetime) -> None:
+    """Restores the copied rows: puts the old values back, rows with the same columns together."""
     log = (
         select(col(ReleaseRevision.release_id), col(ReleaseRevision.before))
-        .where(col(ReleaseRevision.at) > moment)
+        .where(col(ReleaseRevision.at) > at)
         .order_by(col(ReleaseRevision.release_id), col(ReleaseRevision.id))
         .execution_options(yield_per=5_000)
     )
@@ -167,7 +167,7 @@ def _undo(session: Session, moment: datetime) -> None:
 
 
 def _put_back_at_once(dialect: Dialect, names: Sequence[str]) -> TextClause:
-    """One statement for all of the rows: on PostgreSQL one for each takes many times as long."""
+    """Returns one statement for all rows: on PostgreSQL one statement a row takes many times as long."""
     types = ", ".join(f'"{name}" {_KNOWN.c[name].type.compile(dialect)}' for name in names)
     columns = ", ".join(f'"{name}" = v."{name}"' for name in names)
     put_back = text(
@@ -178,9 +178,9 @@ def _put_back_at_once(dialect: Dialect, names: Sequence[str]) -> TextClause:
 
 
 def _values_before(befores: list[dict[str, Any]]) -> dict[str, Any]:
-    """The columns as they were before the first of some changes, oldest first."""
+    """Returns the values before the first of some changes, oldest first."""
     columns: dict[str, Any] = {}
     for before in befores:
         for name, value in before.items():
-            columns.setdefault(name, datetime.fromisoformat(value) if name in _MOMENTS and value else value)
+            columns.setdefault(name, datetime.fromisoformat(value) if name in _TIMESTAMPS and value else value)
     return {name: value for name, value in columns.items() if name in _RELEASE.columns}

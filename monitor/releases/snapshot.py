@@ -45,7 +45,7 @@ class SnapshotError(ValueError):
 def write_snapshot(engine: Engine, path: Path) -> dict[str, int]:
     """Writes the tables of ``PUBLIC`` into a new SQLite file; returns the rows of each.
 
-    The file appears when it is complete, and all of it is of one moment. Raises SnapshotError.
+    The file appears when it is complete, and is consistent as of one point in time. Raises SnapshotError.
     """
     if path.exists():
         raise SnapshotError(f"{path} exists: remove it, or name another file")
@@ -96,7 +96,7 @@ def _plain(row: Sequence[Any]) -> list[Any]:
 
 
 def _value(value: Any) -> Any:
-    """As SQLite keeps it: moments as on the embedded database, lists and objects as JSON."""
+    """Returns a value for SQLite: timestamps as in the embedded database, lists and objects as JSON."""
     if hasattr(value, "isoformat"):
         return db.sqlite_text(value)
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else value

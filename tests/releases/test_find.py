@@ -44,7 +44,7 @@ def test_ids_know_no_case_under_present_and_former_names(engine: Engine) -> None
         session.add(renamed)
     with transaction(engine) as session:
         known = BaseModelLookup(session)
-        known.learn(["qwen/NEW-name", "QWEN/old-name", "Qwen/Nothing"])
+        known.prefetch(["qwen/NEW-name", "QWEN/old-name", "Qwen/Nothing"])
         for name in ("qwen/NEW-name", "QWEN/old-name"):
             found, of_history = find(session, name), known(name)
             assert found is not None

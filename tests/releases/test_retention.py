@@ -102,10 +102,10 @@ def test_the_past_that_is_kept_stays_and_what_is_gone_is_refused(filled: Engine)
     before = [shown(filled, moment) for moment in moments]
     prune(filled, settings(keep_past_days=365))
     assert [shown(filled, moment) for moment in moments] == before
-    with pytest.raises(SearchError, match="no longer kept"):
+    with pytest.raises(SearchError, match="was deleted"):
         shown(filled, NOW - timedelta(days=370))
     prune(filled, settings(keep_past_days=400))  # what is gone does not come back
-    with pytest.raises(SearchError, match="no longer kept"):
+    with pytest.raises(SearchError, match="was deleted"):
         shown(filled, NOW - timedelta(days=370))
 
 
@@ -113,7 +113,7 @@ def test_much_goes_in_small_transactions_and_the_next_pass_goes_on(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH_ROWS", 10)
-    monkeypatch.setattr(retention, "MOST_BATCHES", 3)
+    monkeypatch.setattr(retention, "MAX_BATCHES", 3)
     with db.transaction(engine) as session:
         session.add(release(1, lab=None))
         session.flush()

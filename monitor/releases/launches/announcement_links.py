@@ -12,7 +12,7 @@ from monitor.db.engine import now
 from monitor.models import FeedEntry, Release
 from monitor.releases.changes import record_change
 
-REMEMBERED = timedelta(days=45)
+ANNOUNCEMENT_WINDOW = timedelta(days=45)
 """How long before its release an announcement may stand."""
 
 
@@ -23,7 +23,7 @@ def link_announcements(session: Session, links: Iterable[tuple[str, str]]) -> in
     rows = list(session.scalars(query)) if urls else []
     for row in rows:
         record_change(
-            session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", tell=not row.is_backfilled
+            session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", notify=not row.is_backfilled
         )
         row.announcement_url = urls[row.repo_id]
         session.add(row)
@@ -34,7 +34,7 @@ def link_earlier_announcements(session: Session, rows: Sequence[Release]) -> Non
     """Gives releases that are new the announcements that were there before them."""
     if not rows:
         return
-    recent = col(FeedEntry.seen_at) >= now() - REMEMBERED
+    recent = col(FeedEntry.seen_at) >= now() - ANNOUNCEMENT_WINDOW
     entries = session.scalars(select(FeedEntry).where(recent).order_by(col(FeedEntry.id)))
     urls: dict[str, str] = {}
     for entry in entries:

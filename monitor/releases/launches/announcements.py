@@ -1,4 +1,4 @@
-"""Announced, not launched: models that a lab's feed names, and what became of them.
+"""Announcements: models that a lab's feed names, and the releases that they became.
 
 A model whose weights are not public is an announcement with its own state. When its weights come, it becomes the
 release's announcement; a closed model (GPT-4, Claude, Gemini) stays one, so that open can be set against closed.
@@ -26,12 +26,12 @@ from monitor.releases.query.tree import All, normalised
 from monitor.releases.stats import between, stats
 
 ANNOUNCED, RELEASED = "announced", "released"
-REMEMBERED = timedelta(days=45)
+RELEASE_WINDOW = timedelta(days=45)
 """Between an announcement and the release that it is of, at the most."""
 
-FRESH = timedelta(days=7)
+MAX_NEWS_AGE = timedelta(days=7)
 """How old an announcement that was not read before may be, and be news."""
-LONGEST = 5
+MAX_NAME_WORDS = 5
 """Words of a model's name; what has more is a sentence."""
 
 _VERB = r"(?:introducing|announcing|meet|unveiling|launching|releasing|presenting|welcome)"
@@ -59,7 +59,7 @@ def named(title: str | None) -> str | None:
         return None
     words = re.split(r"(?<=[^ -])[ -]", found[0])
     kept = _until_version(words)
-    if kept is None or kept > LONGEST:
+    if kept is None or kept > MAX_NAME_WORDS:
         return None
     name = _spelled(rest, kept)
     return name if verb or _ENDS.match(rest[len(name) :]) else None
@@ -115,7 +115,7 @@ def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry])
         released = select(Release).where(
             col(Release.lab).in_({row["lab"] for row in fresh}),
             col(Release.pending).is_(False),
-            col(Release.first_seen_at) >= now() - REMEMBERED,
+            col(Release.first_seen_at) >= now() - RELEASE_WINDOW,
         )
         mark_released(session, list(session.scalars(released)))
     new = select(Announcement).where(
@@ -136,14 +136,14 @@ def news(session: Session, rows: Iterable[Announcement], entries: Iterable[FeedE
     return [
         row
         for row in rows
-        if row.state == ANNOUNCED and row.announced_at > row.seen_at - FRESH and (row.url, row.title) in later
+        if row.state == ANNOUNCED and row.announced_at > row.seen_at - MAX_NEWS_AGE and (row.url, row.title) in later
     ]
 
 
 def mark_released(session: Session, rows: Sequence[Release], *, notified: bool = False) -> None:
     """Gives releases the announcements that named them: those are released now.
 
-    ``notified``: the releases themselves are just being told, and their messages say it.
+    ``notified``: the messages about the releases are being enqueued, and mention the announcement.
     """
     labs = {row.lab for row in rows if row.lab}
     if not labs:
@@ -151,7 +151,7 @@ def mark_released(session: Session, rows: Sequence[Release], *, notified: bool =
     waiting = select(Announcement).where(
         col(Announcement.lab).in_(labs),
         col(Announcement.state) == ANNOUNCED,
-        col(Announcement.announced_at) >= now() - 4 * REMEMBERED,
+        col(Announcement.announced_at) >= now() - 4 * RELEASE_WINDOW,
     )
     for announcement in session.scalars(waiting):
         wanted = tuple(announcement.key.split())
@@ -170,7 +170,7 @@ def mark_released(session: Session, rows: Sequence[Release], *, notified: bool =
                 announcement.url,
                 now(),
                 "feed",
-                tell=not notified and not row.is_backfilled,
+                notify=not notified and not row.is_backfilled,
             )
             row.announcement_url = announcement.url
             session.add(row)
@@ -251,7 +251,7 @@ def open_and_closed(session: Session, registry: Registry, query: Query) -> list[
 
 
 def _without_weights(session: Session) -> Iterable[Announcement]:
-    """What is announced only: as of a moment, those whose release was not known then."""
+    """Yields models without weights: as of a past time, those whose release was not known then."""
     query = select(Announcement).outerjoin(Release, col(Release.id) == col(Announcement.release_id))
     query = query.where(or_(col(Release.id).is_(None), col(Release.pending).is_(True)))
     if "as_of" in session.info:

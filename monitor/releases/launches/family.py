@@ -1,4 +1,4 @@
-"""The family that a repository's name tells of: ``Qwen3-30B-A3B-Instruct-2507-FP8`` is of ``qwen3``."""
+"""The family of a repository, by its name: ``Qwen3-30B-A3B-Instruct-2507-FP8`` is of ``qwen3``."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from monitor.releases.launches.family import common_name, family_of
 
 WINDOW = timedelta(hours=1)
 REACH = timedelta(days=3)
-"""Between two members of history: what a lab prepares in private it makes over days."""
+"""Between two backfilled members: a lab creates the repositories of one launch over days, in private."""
 _COPIES = {str(Kind.QUANTIZED), str(Kind.CONVERSION)}
 _DERIVED = {*_COPIES, str(Kind.FINETUNE), str(Kind.ADAPTER), str(Kind.MERGE)}
 _TRAINED = {str(Kind.FINETUNE), str(Kind.MERGE)}
@@ -193,7 +193,7 @@ class _Launches:
         reached = [launch for launch in launches if launch.reaches(one, self._window)]
         if not reached:
             return self._opened(one, launches)
-        # What was told keeps its number.
+        # A launch that subscribers know keeps its id.
         kept, *others = sorted(reached, key=lambda launch: (launch.id is None, launch.first_at, launch.id or 0))
         for other in others:
             launches.remove(other)

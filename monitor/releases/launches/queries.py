@@ -1,4 +1,4 @@
-"""Launches as they are asked for: found by a query, counted, told with their members.
+"""Queries of launches: found by a query, counted, with their members.
 
 See docs/explanation/launches.md.
 """
@@ -89,7 +89,7 @@ class LaunchSummary(NamedTuple):
 def summarize_launches(
     session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
 ) -> tuple[list[LaunchSummary], str | None]:
-    """As :func:`find_launches`, without the members: an index has all that is told of them."""
+    """As :func:`find_launches`, without the members: an index holds all columns that are shown."""
     rows, more = _newest(session, query, limit, before)
     launch = col(Release.launch_id)
     numbers = func.count(), func.max(col(Release.origin)), func.max(col(Release.params_total))
@@ -126,9 +126,9 @@ def _members() -> Select[Any]:
 
 def parse_cursor(cursor: str) -> tuple[datetime, int]:
     """Where the page of a cursor begins. Raises SearchError."""
-    moment, _, ident = cursor.partition("~")
+    first_at, _, ident = cursor.partition("~")
     try:
-        at = datetime.fromisoformat(moment)
+        at = datetime.fromisoformat(first_at)
         if at.tzinfo is None or not 0 < int(ident) < 2**63:
             raise ValueError(cursor)
         return at, int(ident)
@@ -149,7 +149,7 @@ _HELD = {"launch", *(field for field, column in COLUMNS.items() if column.key in
 def count_launches(session: Session, query: Query) -> tuple[int, int] | None:
     """(launches with a member that matches, members that match): counted apart, and never one for the other.
 
-    None where no index tells: to read all that was ever launched would take longer than anyone waits for two numbers.
+    None where no index can answer: reading every launched release would take too long for two numbers.
     """
     if not query.fields <= _HELD and to_tally(query) is None:
         return None
