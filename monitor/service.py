@@ -18,7 +18,7 @@ from monitor.ingest.context import IngestContext
 from monitor.ingest.feeds import reader as feeds
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import Allowance
+from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
 from monitor.notify import heartbeat, outbox
 from monitor.notify import outages as notices
@@ -41,7 +41,7 @@ class Service:
     notify_worker: Callable[[str], None] = lambda _task: None
 
     def __post_init__(self) -> None:
-        transport.use(self.allowance)
+        transport.use(self.rate_limiter)
         labs.use(lambda: self.registry)
 
     @cached_property
@@ -78,9 +78,9 @@ class Service:
         return load(self.settings.labs_file)
 
     @cached_property
-    def allowance(self) -> Allowance:
+    def rate_limiter(self) -> HubRateLimiter:
         storage = "memory://" if self.settings.embedded else self.settings.broker_url
-        return Allowance(self.settings.hub_requests_per_window, storage)
+        return HubRateLimiter(self.settings.hub_requests_per_window, storage)
 
     @cached_property
     def channels(self) -> dict[str, Channel]:
@@ -91,7 +91,7 @@ class Service:
         return IngestContext(
             engine=self.engine,
             hub=Hub(self.settings),
-            allowance=self.allowance,
+            rate_limiter=self.rate_limiter,
             registry=self.registry,
             hub_interval=self.settings.hub_interval,
             enqueue=self.enqueue,

@@ -18,7 +18,7 @@ from monitor.ingest import feed_entries, polls, sweeps
 from monitor.ingest.context import IngestContext
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import Allowance
+from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
 from monitor.models import Change, Feed, FeedEntry, Release
 from monitor.notify import outbox
@@ -59,14 +59,14 @@ class House:
     hub: ReplayHub
     registry: Registry = field(default_factory=cache(load))
     channel: Kept = field(default_factory=Kept)
-    allowance: Allowance = field(default_factory=lambda: Allowance(400))
+    rate_limiter: HubRateLimiter = field(default_factory=lambda: HubRateLimiter(400))
 
     def __post_init__(self) -> None:
-        transport.use(self.allowance)
+        transport.use(self.rate_limiter)
         self.ingest = IngestContext(
             engine=self.engine,
             hub=Hub(Settings(hf_endpoint=self.hub.endpoint)),
-            allowance=self.allowance,
+            rate_limiter=self.rate_limiter,
             registry=self.registry,
             hub_interval=60,
             enqueue=lambda session, news: enqueue(session, news, launch_waits()),

@@ -52,4 +52,4 @@ def test_hostile_repositories_hide_nothing_and_make_nothing_false(tmp_path: Path
     assert found.hostile > 20
     assert (found.missed, found.false, found.double, found.withdrawn) == ([], [], [], [])
     assert found.strangers_missed == 0
-    assert {error.rpartition(" ")[2] for error in found.errors} <= {"HubError", "HubUnreachableError", "AllowanceSpent"}
+    assert {error.rpartition(" ")[2] for error in found.errors} <= {"HubError", "HubUnreachableError", "RateLimited"}

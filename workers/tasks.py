@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from monitor.channels import email
 from monitor.enums import Via
 from monitor.ingest import base_lookups, polls, sweeps, webhook_events
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.releases.reclassify import reclassify as judge_again
 from monitor.service import Service
@@ -41,7 +41,7 @@ def poll(via: str) -> None:
     """One hub-wide poll."""
     try:
         done = polls.poll(service().ingest, Via(via), skip_if_recent=True)
-    except (HubError, AllowanceSpent) as error:
+    except (HubError, RateLimited) as error:
         log.warning("poll failed, the next one tries again", poll=via, error=str(error))
         return
     if via == Via.MODIFIED and done is not None and service().settings.heartbeat_url is not None:

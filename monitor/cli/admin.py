@@ -17,7 +17,7 @@ from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
 from monitor.enums import Digest
 from monitor.ingest import lookups
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import BadCredentialsError, HubError
 from monitor.ingest.hub.webhook import sync
 from monitor.labs import Lab, in_use
@@ -335,7 +335,7 @@ def doctor() -> None:
 def _checked(name: str, check_one: Callable[[Settings], str], settings: Settings) -> bool:
     try:
         typer.echo(f"{name}: {check_one(settings)}")
-    except (db.DatabaseError, HubError, AllowanceSpent, SendError, ValueError) as error:
+    except (db.DatabaseError, HubError, RateLimited, SendError, ValueError) as error:
         typer.echo(f"{name}: FAILED, {error}")
         return False
     return True

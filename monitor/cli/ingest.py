@@ -25,7 +25,7 @@ from monitor.ingest import base_lookups, polls, sweeps
 from monitor.ingest.backfill import Progress
 from monitor.ingest.backfill import backfill as learn
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.labs import load
 from monitor.models import Feed
@@ -86,7 +86,7 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
     for via in (Via.CREATED, Via.MODIFIED, Via.TRENDING):
         try:
             yield str(via), polls.poll(context, via)
-        except (HubError, AllowanceSpent) as error:
+        except (HubError, RateLimited) as error:
             yield str(via), error
             return  # the Hub does not answer now; asking it three hundred times more helps nobody
     service.heartbeat()
@@ -97,7 +97,7 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
                 yield name, sweeps.sweep(context, name)
             except HubError as error:
                 yield name, error
-            except AllowanceSpent as error:
+            except RateLimited as error:
                 # Nothing failed: whoever has waited longest comes first the next time.
                 print(f"the rest of the namespaces waits for the next poll: {error}", file=sys.stderr)
                 return
@@ -124,7 +124,7 @@ def backfill(
     with console.status("asking the Hub") as status:
 
         def report(progress: Progress) -> None:
-            waiting = f", waiting {progress.waiting:.0f} s for the Hub's allowance" if progress.waiting else ""
+            waiting = f", waiting {progress.waiting:.0f} s for the Hub's rate limit" if progress.waiting else ""
             status.update(f"{progress.met} repositories, {progress.learnt} new, back to {progress.reached}{waiting}")
 
         day = since.date() if since else None
@@ -187,7 +187,7 @@ def _from_hub(texts: list[str], failures: list[str]) -> Iterator[dict[str, Any]]
         repo_id = parse_repo_id(text) or text
         try:
             facts = hub.detail(repo_id)
-        except (HubError, AllowanceSpent, ValueError) as error:
+        except (HubError, RateLimited, ValueError) as error:
             failures.append(f"{repo_id}: {error}")
             continue
         if facts is None:

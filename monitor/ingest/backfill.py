@@ -1,4 +1,4 @@
-"""History, learnt page by page: resumable, within the allowance, and never told to anyone."""
+"""History, learnt page by page: resumable, within the rate limit, and never told to anyone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.db.upsert import insert_or_ignore
 from monitor.enums import Observation, Via
 from monitor.ingest.context import IngestContext
 from monitor.ingest.hub.client import FULL, PAGE, Trail
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import models, public
 from monitor.models import Poll
 from monitor.releases.classification import Classifications, classify_new
@@ -40,7 +40,7 @@ def backfill(
     """Learns what there is: of these namespaces, else of the whole Hub, newest first down to ``since``.
 
     Each page is recorded with the place where the next one begins, so that a backfill that was cut off goes on there.
-    Waits for the allowance. Raises HubError where the Hub fails; calling again goes on.
+    Waits for the rate limit. Raises HubError where the Hub fails; calling again goes on.
     """
     progress = Progress(0, 0, None)
     with bulk_write_engine(context.engine) as engine:
@@ -121,7 +121,7 @@ def _asked(
         try:
             answer = context.hub.unread(url, **params)
             return answer.content, answer.following
-        except AllowanceSpent as spent:
+        except RateLimited as spent:
             waiting(spent.retry_in)
             time.sleep(min(spent.retry_in, 5.0))
 

@@ -9,7 +9,7 @@ from sqlmodel import col
 from monitor.db.engine import transaction
 from monitor.enums import LookupKind, Via
 from monitor.ingest import lookups
-from monitor.ingest.base_models import MOST, ancestors, look_up
+from monitor.ingest.base_models import MAX_BASES_PER_POLL, fetch_ancestors, fetch_bases
 from monitor.ingest.context import (
     IngestContext,
     log_recorded,
@@ -24,12 +24,12 @@ log = structlog.get_logger(__name__)
 
 def retry_base_lookups(context: IngestContext) -> Recorded:
     """Asks once more for bases that the Hub had no answer for; classifies anew what was built on those that come."""
-    names = lookups.due(context.engine, LookupKind.BASE, MOST)
+    names = lookups.due(context.engine, LookupKind.BASE, MAX_BASES_PER_POLL)
     # Each has been answered, or is kept as failed, before the next is asked for: nothing is asked for twice.
-    found = look_up(context.engine, context.hub, context.allowance, names, MOST, set())
+    found = fetch_bases(context.engine, context.hub, context.rate_limiter, names, MAX_BASES_PER_POLL, set())
     if not found:
         return Recorded()
-    deeper = ancestors(context.engine, context.hub, context.allowance, context.registry, found)
+    deeper = fetch_ancestors(context.engine, context.hub, context.rate_limiter, context.registry, found)
     observations = [observation(item, Via.CREATED) for item in (*deeper, *found)]
     with transaction(context.engine) as session:
         done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)

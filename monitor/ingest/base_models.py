@@ -14,7 +14,7 @@ from monitor.classify.bases import stated_bases
 from monitor.db.engine import reading
 from monitor.enums import LookupKind
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
+from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import Facts, HubDownError, LookupFailedError, public
 from monitor.ingest.lookups import Lookups
 from monitor.labs import Registry
@@ -22,18 +22,18 @@ from monitor.models import Release
 
 log = structlog.get_logger(__name__)
 
-MOST = 5
-"""Bases that are asked for in one poll: new derivatives come by the thousand, and the allowance is for releases."""
-DEEPEST = 3
+MAX_BASES_PER_POLL = 5
+"""Bases that are asked for in one poll: new derivatives come by the thousand, and the rate limit is for releases."""
+MAX_GENERATIONS = 3
 """Generations that are followed at once; what lies deeper is found when `reclassify` runs."""
-SPARE = 0.5
-"""The part of the allowance that must be left."""
+RESERVED_SHARE_FOR_POLLS = 0.5
+"""The part of the rate limit that must be left."""
 
 _REPO_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
-def ancestors(
-    engine: Engine, hub: Hub, allowance: Allowance, registry: Registry, items: Sequence[Facts]
+def fetch_ancestors(
+    engine: Engine, hub: Hub, rate_limiter: HubRateLimiter, registry: Registry, items: Sequence[Facts]
 ) -> list[Facts]:
     """Facts of the bases that new ones among ``items`` state and the history lacks, the oldest generation first.
 
@@ -43,19 +43,19 @@ def ancestors(
     found: list[Facts] = []
     asked: set[str] = set()
     generation: Sequence[Facts] = _new(engine, items)
-    for _ in range(DEEPEST):
+    for _ in range(MAX_GENERATIONS):
         wanted = [repo_id for repo_id in _unknown(engine, registry, generation) if repo_id not in asked]
-        generation = look_up(engine, hub, allowance, wanted, MOST - len(asked), asked)
+        generation = fetch_bases(engine, hub, rate_limiter, wanted, MAX_BASES_PER_POLL - len(asked), asked)
         if not generation:
             break
         found = [*generation, *found]
     return found
 
 
-def look_up(
-    engine: Engine, hub: Hub, allowance: Allowance, wanted: Sequence[str], most: int, asked: set[str]
+def fetch_bases(
+    engine: Engine, hub: Hub, rate_limiter: HubRateLimiter, wanted: Sequence[str], most: int, asked: set[str]
 ) -> list[Facts]:
-    """Facts of these bases, ``most`` at the most, as far as the Hub answers and the allowance goes.
+    """Facts of these bases, ``most`` at the most, as far as the Hub answers and the rate limit goes.
 
     Adds to ``asked`` those that were asked for; all of these have been answered, or are kept as failed.
     """
@@ -65,12 +65,12 @@ def look_up(
     lookups = Lookups(engine, LookupKind.BASE, wanted)
     for repo_id in [repo_id for repo_id in wanted if lookups.may(repo_id)][:most]:
         try:
-            if lookups.over or allowance.left() <= SPARE * allowance.per_window:
+            if lookups.over or rate_limiter.left() <= RESERVED_SHARE_FOR_POLLS * rate_limiter.per_window:
                 break
             facts = lookups.ask(repo_id, hub.detail)
         except LookupFailedError:
             facts = None
-        except (HubDownError, AllowanceSpent) as error:
+        except (HubDownError, RateLimited) as error:
             log.warning("bases are not asked for now", error=str(error))
             break
         asked.add(repo_id)

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from monitor.db.engine import in_values, now, transaction
 from monitor.enums import Observation, Status, Via
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
+from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import (
     Facts,
     HubError,
@@ -30,7 +30,7 @@ from monitor.releases.recorder import Enqueue, Recorded, mark_withdrawn
 log = structlog.get_logger(__name__)
 
 RESERVED_SHARE = 0.2
-"""The part of the allowance that is kept for what is new: routine sweeps stop when no more than this is left."""
+"""The part of the rate limit that is kept for what is new: routine sweeps stop when no more than this is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class IngestContext:
 
     engine: Engine
     hub: Hub
-    allowance: Allowance
+    rate_limiter: HubRateLimiter
     registry: Registry
     enqueue: Enqueue
     """Writes the deliveries of news."""
@@ -70,7 +70,7 @@ def mark_gone(session: Session, reasons: Mapping[str, str]) -> list[Release]:
 
 
 def is_limit_low(context: IngestContext) -> bool:
-    return context.allowance.left() <= RESERVED_SHARE * context.allowance.per_window
+    return context.rate_limiter.left() <= RESERVED_SHARE * context.rate_limiter.per_window
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def recording_failure(context: IngestContext, table: type[Poll] | type[Namespace
     """Notes a failure with the row (its lease given back, its next turn later the more it fails), and raises it."""
     try:
         yield
-    except (HubError, AllowanceSpent) as error:
+    except (HubError, RateLimited) as error:
         with transaction(context.engine) as session:
             row: Any = session.get_one(table, name)
             row.leased_until = None

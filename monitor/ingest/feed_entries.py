@@ -14,7 +14,7 @@ from monitor.ingest.context import (
     IngestContext,
 )
 from monitor.ingest.feeds.reader import NewEntry
-from monitor.ingest.sweeps import bring_forward
+from monitor.ingest.sweeps import request_sweeps
 from monitor.models import FeedEntry
 from monitor.notify.matching import enqueue_announcements
 from monitor.releases.launches.announcement_links import link_announcements
@@ -34,4 +34,4 @@ def process_feed_entries(context: IngestContext, entries: Sequence[NewEntry]) ->
         fresh = news(session, announce(session, context.registry, rows), rows)
         enqueue_announcements(session, fresh, context.registry)
     labs = {lab.id: lab for entry in entries for lab in context.registry.labs_of_feed(entry.feed_url)}
-    bring_forward(context, sorted({name for lab in labs.values() for name in lab.namespaces}))
+    request_sweeps(context, sorted({name for lab in labs.values() for name in lab.namespaces}))

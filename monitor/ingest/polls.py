@@ -18,7 +18,7 @@ from monitor.db.engine import now, transaction
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind, Via
 from monitor.ingest import schedule
-from monitor.ingest.base_models import ancestors
+from monitor.ingest.base_models import fetch_ancestors
 from monitor.ingest.context import (
     IngestContext,
     is_limit_low,
@@ -28,7 +28,7 @@ from monitor.ingest.context import (
     recording_failure,
 )
 from monitor.ingest.hub.client import Hub, Walk
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import (
     Facts,
     HubDownError,
@@ -67,7 +67,7 @@ def poll(context: IngestContext, via: Via, *, skip_if_recent: bool = False) -> R
             state = _without_implausible_start(state, walk)
             after = _state_after_walk(state, walk, began) | _token_state(context.hub, state)
         shown = [item for item in items if public(item)]
-        bases = ancestors(context.engine, context.hub, context.allowance, context.registry, shown)
+        bases = fetch_ancestors(context.engine, context.hub, context.rate_limiter, context.registry, shown)
         observations = [observation(item, via) for item in (*bases, *shown)]
         with transaction(context.engine) as session:
             row = session.get_one(Poll, str(via))
@@ -106,7 +106,7 @@ def _enrich_with_organizations(
             overview = asking.ask(name, context.hub.organization) or {}
         except LookupFailedError:
             continue
-        except (HubDownError, AllowanceSpent) as error:
+        except (HubDownError, RateLimited) as error:
             log.warning("organizations are not asked about now", error=str(error))
             break
         about[name] = {key: overview[key] for key in ORGANIZATION_FIELDS if isinstance(overview.get(key), str)}

@@ -26,7 +26,7 @@ from monitor.ingest.context import (
     recording_failure,
 )
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import (
     DisabledError,
     Facts,
@@ -72,8 +72,8 @@ def watch(context: IngestContext, followed: Sequence[str] = ()) -> None:
         session.execute(delete(Namespace).where(col(Namespace.name).in_(there.keys() - wanted.keys())))
 
 
-def due(context: IngestContext, most: int = 10, *, hinted_only: bool = False) -> list[str]:
-    """Leases the namespaces whose turn it is, those with a bring_forward first, then the longest overdue."""
+def due(context: IngestContext, most: int = 10, *, requested_only: bool = False) -> list[str]:
+    """Leases the namespaces whose turn it is, those with a request_sweeps first, then the longest overdue."""
     moment = now()
     ready = (
         select(col(Namespace.name))
@@ -84,7 +84,7 @@ def due(context: IngestContext, most: int = 10, *, hinted_only: bool = False) ->
         .order_by(col(Namespace.sweep_requested_at).is_(None), col(Namespace.due_at))
         .limit(most)
     )
-    if hinted_only:
+    if requested_only:
         ready = ready.where(col(Namespace.sweep_requested_at).is_not(None))
     with reading(context.engine) as session:
         if session.scalars(ready.limit(1)).first() is None:
@@ -100,17 +100,17 @@ def _lease_until(session: Session, names: Sequence[str], until: datetime | None)
 
 
 def sweep_due(context: IngestContext) -> Recorded:
-    """Sweeps the namespaces whose turn it is, as far as the allowance goes; a failing one stops no other.
+    """Sweeps the namespaces whose turn it is, as far as the rate limit goes; a failing one stops no other.
 
-    When little of the allowance is left, only those of which something was just heard.
+    When little of the rate limit is left, only those of which something was just heard.
     """
     total = Recorded()
-    names = due(context, hinted_only=is_limit_low(context))
+    names = due(context, requested_only=is_limit_low(context))
     while names:
         name = names.pop(0)
         try:
             total.add(sweep(context, name))
-        except (AllowanceSpent, HubDownError) as error:
+        except (RateLimited, HubDownError) as error:
             # Whoever was not asked keeps its turn, and comes before those that fall due later.
             log.warning("sweeps put off", error=str(error))
             with transaction(context.engine) as session:
@@ -287,7 +287,7 @@ def _record_sweep(
     session.execute(update(Namespace).where(col(Namespace.name) == name).values(**values))
 
 
-def bring_forward(context: IngestContext, namespaces: Sequence[str]) -> None:
+def request_sweeps(context: IngestContext, namespaces: Sequence[str]) -> None:
     """Brings the sweeps of these namespaces forward to now."""
     with transaction(context.engine) as session:
         for row in session.scalars(select(Namespace).where(col(Namespace.name).in_(namespaces))):

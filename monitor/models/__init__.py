@@ -17,7 +17,7 @@ from monitor.models.release import (
     Tally,
 )
 from monitor.models.slack import SlackInstallation, SlackSeen
-from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Hint, Namespace, Outage, Poll
+from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Namespace, Outage, Poll, WebhookEvent
 from monitor.models.subscription import Subscription, Target
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "FailedLookup",
     "Feed",
     "FeedEntry",
-    "Hint",
     "Id",
     "Json",
     "Launch",
@@ -53,6 +52,7 @@ __all__ = [
     "Tally",
     "Target",
     "Timestamp",
+    "WebhookEvent",
     "iso",
     "listeners",
 ]

@@ -91,7 +91,7 @@ class FailedLookup(SQLModel, table=True):
     due_at: datetime = timestamp(index=True)
 
 
-class Hint(SQLModel, table=True):
+class WebhookEvent(SQLModel, table=True):
     """An event that the Hub's webhook sent, kept until it was processed.
 
     ``trace``: the id in the logs of the request that brought it.

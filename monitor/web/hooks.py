@@ -1,4 +1,4 @@
-"""``POST /hooks/hub``: the Hub's webhook. Keeps the hint, answers, and only then is it looked at."""
+"""``POST /hooks/hub``: the Hub's webhook. Stores the event, answers, and processes it afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor.channels.request_body import read_limited_body
 from monitor.db.engine import now, transaction
-from monitor.ingest.hub.webhook import PayloadError, hint
+from monitor.ingest.hub.webhook import PayloadError, parse_payload
 from monitor.observability.logging import trace
 from monitor.problems import refusals
 from monitor.service import Service
@@ -49,7 +49,7 @@ async def _payload(request: Request) -> object:
 
 def _keep(service: Service, payload: object) -> bool:
     try:
-        found = hint(payload, now())
+        found = parse_payload(payload, now())
     except PayloadError as error:
         raise HTTPException(422, str(error)) from None
     if found is None:

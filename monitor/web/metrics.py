@@ -19,8 +19,8 @@ from sqlmodel import Session, col
 from monitor import __version__, db
 from monitor.enums import QUEUES
 from monitor.ingest import lookups
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
-from monitor.models import Delivery, DeliveryState, Hint, Namespace, OutageAlert, Poll, Subscription, Target
+from monitor.ingest.hub.rate_limiter import RateLimited
+from monitor.models import Delivery, DeliveryState, Namespace, OutageAlert, Poll, Subscription, Target, WebhookEvent
 from monitor.releases.counters import BUCKETS, counted
 from monitor.service import Service
 
@@ -55,7 +55,7 @@ class _Tables(Collector):
         except (DBAPIError, NoConnectionError):
             up = False
         yield GaugeMetricFamily("hub_monitor_database_up", "Whether the database answers.", value=float(up))
-        yield from _allowance(self._service)
+        yield from _rate_limit(self._service)
         yield from _queues(self._service)
 
 
@@ -105,7 +105,7 @@ def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
     first = session.scalar(select(func.min(col(Namespace.due_at)))) or current_time
     overdue = max(0.0, (current_time - first).total_seconds())
     yield GaugeMetricFamily("hub_monitor_sweep_overdue_seconds", "By how much the latest sweep is late.", value=overdue)
-    waiting = session.scalar(select(func.count()).select_from(Hint)) or 0
+    waiting = session.scalar(select(func.count()).select_from(WebhookEvent)) or 0
     yield GaugeMetricFamily("hub_monitor_hints_waiting", "Words of the Hub's webhook not yet followed.", value=waiting)
     silent = GaugeMetricFamily("hub_monitor_silent_sources", "Sources that have gone silent.", labels=["kind"])
     kinds = dict.fromkeys(("poll", "namespace", "feed", "token"), 0)
@@ -127,12 +127,12 @@ def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
     yield dates
 
 
-def _allowance(service: Service) -> Iterator[Metric]:
-    limit = service.allowance.per_window
+def _rate_limit(service: Service) -> Iterator[Metric]:
+    limit = service.rate_limiter.per_window
     yield GaugeMetricFamily("hub_monitor_hub_allowance_requests", "Requests to the Hub in any 5 minutes.", value=limit)
     try:
-        left = service.allowance.left()
-    except AllowanceSpent:
+        left = service.rate_limiter.left()
+    except RateLimited:
         left = 0
     yield GaugeMetricFamily("hub_monitor_hub_allowance_left_requests", "Of these, what is left now.", value=left)
 

@@ -1,6 +1,6 @@
 """A stretch of the Hub's life on a simulated clock, watched by the real detection and by a naive poller.
 
-Everything of ours is real: detection, classification, the database, the allowance, huggingface_hub's own session. The
+Everything of ours is real: detection, classification, the database, the rate limit, huggingface_hub's own session. The
 Hub is the one of the tests, asked in process (a socket would add nothing but time); its clock, and every clock that
 ours reads, is the simulated one. What happens on it is drawn from real names and dates, see :class:`Script`.
 
@@ -34,7 +34,7 @@ from monitor.ingest import base_lookups, polls, sweeps
 from monitor.ingest.context import IngestContext, is_limit_low
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
+from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import Facts, HubError, HubUnreachableError
 from monitor.ingest.schedule import interval, jittered
 from monitor.labs import load
@@ -374,19 +374,19 @@ class _Life:
         self.script = Script(plan, self.hub, names)
         self.names = names
         self.outage = (START + timedelta(days=plan.days / 2), timedelta(hours=plan.outage_hours))
-        allowance = Allowance(400)
-        self._prune = _unthreaded(allowance)
+        rate_limiter = HubRateLimiter(400)
+        self._prune = _unthreaded(rate_limiter)
         self.line = InProcess(self.hub, self.broken)
         # huggingface_hub asks once in a process which agents it should know, where that is not yet on disk.
-        transport.use(Allowance(1), InProcess(self.hub, lambda: True))
+        transport.use(HubRateLimiter(1), InProcess(self.hub, lambda: True))
         asking = Hub(Settings(hf_endpoint="http://hub.test"))
-        transport.use(allowance, self.line)
+        transport.use(rate_limiter, self.line)
         self.engine = db.make_engine(database_url)
         migrations.upgrade(self.engine)
         self.ingest = IngestContext(
             engine=self.engine,
             hub=asking,
-            allowance=allowance,
+            rate_limiter=rate_limiter,
             registry=registry,
             hub_interval=POLL,
             enqueue=enqueue,
@@ -429,7 +429,7 @@ class _Life:
     def _watch(self) -> None:
         sweeps.watch(self.ingest)
         with db.transaction(self.engine) as session:
-            # The registry's other namespaces have nothing on this Hub, and would only spend its allowance.
+            # The registry's other namespaces have nothing on this Hub, and would only spend its rate_limiter.
             session.execute(delete(Namespace).where(col(Namespace.name).not_in(self.names)))
 
     def _polls(self, minute: int) -> None:
@@ -446,7 +446,7 @@ class _Life:
         """Whether it could be done."""
         try:
             done = work()
-        except (HubError, AllowanceSpent) as error:
+        except (HubError, RateLimited) as error:
             self.errors[f"{what}: {type(error).__name__}"] += 1
             return False
         if done is not None:
@@ -501,10 +501,10 @@ class _Life:
         )
 
 
-def _unthreaded(allowance: Allowance) -> Callable[[], None]:
-    """Stops the allowance's storage from starting a thread for each request to forget old ones; returns what does
+def _unthreaded(rate_limiter: HubRateLimiter) -> Callable[[], None]:
+    """Stops the rate limit's storage from starting a thread for each request to forget old ones; returns what does
     that instead."""
-    storage: Any = allowance._storage
+    storage: Any = rate_limiter._storage
     storage.timer.join()
     storage.timer = SimpleNamespace(is_alive=lambda: True)
     forget: Callable[[], None] = storage._MemoryStorage__expire_events
@@ -552,7 +552,7 @@ class _Quiet:
         for name in names:
             try:
                 self._pass_over(name)
-            except (AllowanceSpent, HubUnreachableError):
+            except (RateLimited, HubUnreachableError):
                 break
             except HubError:
                 continue
@@ -597,7 +597,7 @@ class _Quiet:
         self._next(name, turn, life.now + jittered(interval(POLL, turn.newest, life.now, followed=False)))
 
     def _ask(self) -> None:
-        self.life.ingest.allowance.take()
+        self.life.ingest.rate_limiter.take()
         self.life.line.knock("/api/models")
 
     def _next(self, name: str, turn: _Turn, due_at: datetime) -> None:

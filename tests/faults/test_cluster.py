@@ -16,7 +16,7 @@ from sqlalchemy import func, select, text
 from sqlmodel import col
 
 from monitor import db
-from monitor.models import Delivery, DeliveryState, Hint, Poll, Release
+from monitor.models import Delivery, DeliveryState, Poll, Release, WebhookEvent
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from tests.fakes.hub import Call, ReplayHub, model, until
 from tests.fakes.receiver import SlowReceiver
@@ -212,7 +212,7 @@ def test_what_the_web_has_accepted_is_there_though_it_is_killed_at_once(scene: S
             until(lambda some=posts, few=few: sum(one.done() for one in some) >= few, 60, "some answers")
             scene.parts.kill("web-1")
     with db.reading(scene.engine) as session:
-        kept = session.scalar(select(func.count()).select_from(Hint)) or 0
+        kept = session.scalar(select(func.count()).select_from(WebhookEvent)) or 0
     # What was kept but could not be answered any more, the Hub sends again: a hint may come twice.
     assert 3 + 12 <= accepted <= kept <= 3 * 41
 

@@ -1,4 +1,4 @@
-"""Learning history: within the allowance, and once."""
+"""Learning history: within the rate limit, and once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.house import House
 def test_a_backfill_waits_for_the_allowance_and_tells_nobody(house: House) -> None:
     house.subscribe()
     house.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(5))
-    house.allowance.shut(1)
+    house.rate_limiter.shut(1)
     reports: list[Progress] = []
     done = backfill(house.ingest, since=None, namespaces=["Qwen"], limit=None, report=reports.append)
     assert (done.met, done.learnt) == (5, 5)

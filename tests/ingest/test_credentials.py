@@ -13,7 +13,7 @@ from monitor.ingest import webhook_events
 from monitor.ingest.hub import transport
 from monitor.ingest.hub import webhook as hub_webhook
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
+from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.notify import outages as notices
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
@@ -47,7 +47,7 @@ def _revoke(house: House) -> None:
 
 def _webhook(house: House, action: str, scope: str = "repo.content", **more: Any) -> None:
     repo = {"type": "model", "name": "Qwen/Qwen9-8B", "id": house.release("Qwen/Qwen9-8B").hub_id, "private": False}
-    found = hub_webhook.hint({"event": {"action": action, "scope": scope}, "repo": repo, **more}, db.now())
+    found = hub_webhook.parse_payload({"event": {"action": action, "scope": scope}, "repo": repo, **more}, db.now())
     assert found is not None
     with db.transaction(house.engine) as session:
         session.add(found)
@@ -157,7 +157,7 @@ def test_doctor_says_that_the_token_is_refused_and_that_reading_goes_on() -> Non
 
 def test_a_refused_token_is_tried_again_only_after_a_while(hub: ReplayHub) -> None:
     hub.tokens = {}
-    transport.use(Allowance(400))
+    transport.use(HubRateLimiter(400))
     asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_ours"))
     for _ in range(5):
         asked.ping()
@@ -167,10 +167,10 @@ def test_a_refused_token_is_tried_again_only_after_a_while(hub: ReplayHub) -> No
 
 def test_without_a_token_the_hubs_anonymous_limit_holds() -> None:
     with ReplayHub(quota=500, user_quota=1_000, tokens={}) as hub:
-        allowance = Allowance(900)
-        transport.use(allowance)
+        rate_limiter = HubRateLimiter(900)
+        transport.use(rate_limiter)
         asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_ours"))
-        with pytest.raises(AllowanceSpent):
+        with pytest.raises(RateLimited):
             for _ in range(1_000):
                 asked.ping()
         assert hub.refused == 0

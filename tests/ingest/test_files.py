@@ -10,7 +10,7 @@ import pytest
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.files import FileState, HubFile, read_file
-from monitor.ingest.hub.rate_limiter import API, Allowance, AllowanceSpent
+from monitor.ingest.hub.rate_limiter import API, HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import HubBusyError, HubUnreachableError
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub, model
@@ -20,12 +20,12 @@ HEADER = b"GGUF" + bytes(range(256)) * 8
 
 
 @pytest.fixture
-def limiter() -> Allowance:
-    return Allowance(400)
+def limiter() -> HubRateLimiter:
+    return HubRateLimiter(400)
 
 
 @pytest.fixture
-def asked(hub: ReplayHub, limiter: Allowance) -> Iterator[Hub]:
+def asked(hub: ReplayHub, limiter: HubRateLimiter) -> Iterator[Hub]:
     transport.use(limiter)
     yield Hub(Settings(hf_endpoint=hub.endpoint))
 
@@ -96,7 +96,7 @@ def test_a_file_that_does_not_answer_fails_alone(hub: ReplayHub, asked: Hub) -> 
 
 
 def test_the_beginning_of_a_large_file_comes_from_its_own_host_without_the_token(hub: ReplayHub) -> None:
-    transport.use(Allowance(400))
+    transport.use(HubRateLimiter(400))
     hub.tokens = {"hf_secret": "us"}
     hub.add(model("lab/m", files={"m-Q4_K_M.gguf": HEADER}))
     asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_secret"))  # type: ignore[arg-type]
@@ -112,12 +112,12 @@ def test_a_redirect_to_another_host_is_not_followed_for_a_text_file(hub: ReplayH
     assert not hub.large_file_requests
 
 
-def test_files_have_a_bucket_of_their_own(hub: ReplayHub, limiter: Allowance, asked: Hub) -> None:
+def test_files_have_a_bucket_of_their_own(hub: ReplayHub, limiter: HubRateLimiter, asked: Hub) -> None:
     hub.add(model("lab/m", config=CONFIG))
     hub.fail(429, path_prefix="/lab/m/resolve/")
     with pytest.raises(HubBusyError):
         _read(hub, asked, "config.json")
-    with pytest.raises(AllowanceSpent):
+    with pytest.raises(RateLimited):
         _read(hub, asked, "config.json")
     assert limiter.left(API) == 400
     assert asked.detail("lab/m") is not None

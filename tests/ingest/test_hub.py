@@ -11,20 +11,20 @@ import pytest
 
 from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import FULL, GLANCE, Hub
-from monitor.ingest.hub.rate_limiter import Allowance, AllowanceSpent
+from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import HubBusyError, HubError, models
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub, model
 
 
 @pytest.fixture
-def allowance() -> Allowance:
-    return Allowance(400)
+def rate_limiter() -> HubRateLimiter:
+    return HubRateLimiter(400)
 
 
 @pytest.fixture
-def asked(hub: ReplayHub, allowance: Allowance) -> Iterator[Hub]:
-    transport.use(allowance)
+def asked(hub: ReplayHub, rate_limiter: HubRateLimiter) -> Iterator[Hub]:
+    transport.use(rate_limiter)
     yield Hub(Settings(hf_endpoint=hub.endpoint))
 
 
@@ -86,9 +86,9 @@ def test_what_is_private_deleted_or_missing_is_none_and_a_renamed_one_is_found(h
     assert (found["_id"], found["id"]) == (ident, "lab/new")
 
 
-def test_a_bare_401_is_no_repository_either(allowance: Allowance) -> None:
+def test_a_bare_401_is_no_repository_either(rate_limiter: HubRateLimiter) -> None:
     with ReplayHub(repo_error_code=False) as bare:
-        transport.use(allowance)
+        transport.use(rate_limiter)
         assert Hub(Settings(hf_endpoint=bare.endpoint)).detail("lab/never") is None
 
 
@@ -111,14 +111,14 @@ def test_each_failure_is_one_line_and_nobody_sleeps(hub: ReplayHub, asked: Hub, 
 
 
 def test_a_429_shuts_the_allowance_until_the_reset_and_returns_at_once(
-    hub: ReplayHub, asked: Hub, allowance: Allowance
+    hub: ReplayHub, asked: Hub, rate_limiter: HubRateLimiter
 ) -> None:
     hub.fail(429, times=1, reset=120)
     with pytest.raises(HubBusyError):
         asked.brief("lab")
-    assert 100 < allowance.shut_for() <= 122
+    assert 100 < rate_limiter.shut_for() <= 122
     asked_before = hub.requests
-    with pytest.raises(AllowanceSpent):
+    with pytest.raises(RateLimited):
         asked.brief("lab")
     assert hub.requests == asked_before
 
@@ -132,10 +132,10 @@ def test_a_low_bucket_of_another_kind_does_not_stop_the_api(hub: ReplayHub, aske
 
 def test_the_hubs_quota_is_never_exceeded_though_ours_is_larger() -> None:
     with ReplayHub(quota=30) as small:
-        allowance = Allowance(400)
-        transport.use(allowance)
+        rate_limiter = HubRateLimiter(400)
+        transport.use(rate_limiter)
         asked = Hub(Settings(hf_endpoint=small.endpoint))
-        with pytest.raises(AllowanceSpent):
+        with pytest.raises(RateLimited):
             for _ in range(100):
                 asked.brief("lab")
         assert small.refused == 0
@@ -179,9 +179,9 @@ def test_a_mirror_whose_links_lead_to_the_hub_itself_is_read_to_the_end(hub: Rep
 
 
 @pytest.mark.parametrize("links", ["https://huggingface.co", "https://other.test/proxy", "", "/elsewhere/api/proxy"])
-def test_a_mirror_below_a_path_is_asked_there(allowance: Allowance, links: str) -> None:
+def test_a_mirror_below_a_path_is_asked_there(rate_limiter: HubRateLimiter, links: str) -> None:
     with ReplayHub(prefix="/api/proxy/hub") as mirror:
-        transport.use(allowance)
+        transport.use(rate_limiter)
         below = Hub(Settings(hf_endpoint=mirror.endpoint))
         _fill(mirror, 1_300)
         mirror.rename("lab/m0000", "lab/renamed")
@@ -242,14 +242,14 @@ def test_a_row_without_both_ids_is_left_out(row: dict[str, object]) -> None:
 
 
 def test_an_unreachable_hub_is_one_line() -> None:
-    transport.use(Allowance(400))
+    transport.use(HubRateLimiter(400))
     with pytest.raises(HubError, match=r"cannot reach 127\.0\.0\.1"):
         Hub(Settings(hf_endpoint="http://127.0.0.1:1")).ping()
 
 
-def test_a_wrong_token_is_named(allowance: Allowance) -> None:
+def test_a_wrong_token_is_named(rate_limiter: HubRateLimiter) -> None:
     with ReplayHub(tokens={"hf_right": "me"}) as strict:
-        transport.use(allowance)
+        transport.use(rate_limiter)
         with pytest.raises(HubError, match="HF_TOKEN"):
             Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_wrong")).whoami()
         assert Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_right")).whoami() == "me"

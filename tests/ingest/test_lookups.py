@@ -171,16 +171,18 @@ def test_what_a_listing_shows_as_disabled_is_withdrawn_and_no_release(house: Hou
 
 
 def test_a_webhook_event_of_a_disabled_repository_withdraws_it(house: House) -> None:
-    from monitor.models import Hint
+    from monitor.models import WebhookEvent
 
     house.hub.add(model("Qwen/A-8B"))
     house.begin("Qwen")
     house.hub.change("Qwen/A-8B", disabled=True)
     with db.transaction(house.engine) as session:
-        session.add(Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id="Qwen/A-8B", private=False))
+        session.add(
+            WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id="Qwen/A-8B", private=False)
+        )
     webhook_events.process_webhook_events(house.ingest)
     assert house.release("Qwen/A-8B").status == "gone"
-    assert house.count(Hint) == 0
+    assert house.count(WebhookEvent) == 0
 
 
 @pytest.mark.parametrize("kind", [403, 500, "garbage", "refused"])

@@ -183,7 +183,7 @@ def test_one_failing_namespace_stops_no_other(house: House) -> None:
     house.begin("Qwen", "google")
     house.hub.add(model("google/a-8b", createdAt="2026-01-01T00:00:00.000Z"))
     house.hub.add(model("Qwen/b-8b", createdAt="2026-01-01T00:00:00.000Z"))
-    sweeps.bring_forward(house.ingest, ["Qwen", "google"])
+    sweeps.request_sweeps(house.ingest, ["Qwen", "google"])
     house.hub.fail(503, times=1)
     sweeps.sweep_due(house.ingest)
     assert len(house.releases()) == 1
@@ -211,7 +211,7 @@ def test_gated_later_is_an_update_to_those_who_were_told(house: House) -> None:
 
 
 def test_hints_of_the_webhook_give_the_exact_moment(house: House) -> None:
-    from monitor.models import Hint
+    from monitor.models import WebhookEvent
 
     house.hub.add(model("x/before"))
     house.subscribe()
@@ -220,13 +220,13 @@ def test_hints_of_the_webhook_give_the_exact_moment(house: House) -> None:
     moment = db.now()
     with db.transaction(house.engine) as session:
         for _ in range(3):
-            session.add(Hint(received_at=moment, due_at=moment, action="update", repo_id="Qwen/A-8B",
+            session.add(WebhookEvent(received_at=moment, due_at=moment, action="update", repo_id="Qwen/A-8B",
                              private=False, exact_at=moment))  # fmt: skip
     webhook_events.process_webhook_events(house.ingest)
     house.deliver()
     row = house.release("Qwen/A-8B")
     assert (row.released_at, row.released_precision, row.detected_via) == (moment, "exact", "webhook")
-    assert house.count(Hint) == 0
+    assert house.count(WebhookEvent) == 0
     assert house.count(Delivery) == 1
 
 

@@ -43,7 +43,7 @@ def test_an_entry_of_a_lab_brings_the_sweep_of_its_namespaces_forward(house: Hou
     house.hub.add(model("Qwen/Qwen9-8B", createdAt="2026-01-01T00:00:00.000Z"))
     _speaks(house)
     assert _hinted(house) == {"Qwen"}
-    assert sweeps.due(house.ingest, hinted_only=True) == ["Qwen"]
+    assert sweeps.due(house.ingest, requested_only=True) == ["Qwen"]
     sweeps.sweep(house.ingest, "Qwen")
     assert "Qwen/Qwen9-8B" in house.releases()
     assert _hinted(house) == set()
@@ -118,7 +118,7 @@ def _payload(scope: str, *, action: str = "update", repo_id: str = "Qwen/Qwen9-8
 
 def _webhook(house: House, payload: dict[str, Any]) -> None:
     """The Hub's webhook brings this, and what it speaks of is looked at."""
-    found = hub_webhook.hint(payload, db.now())
+    found = hub_webhook.parse_payload(payload, db.now())
     assert found is not None
     with db.transaction(house.engine) as session:
         session.add(found)
@@ -127,7 +127,7 @@ def _webhook(house: House, payload: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("scope", ["repo.config", "repo.content", "repo.something.new"])
 def test_a_scope_that_nobody_knows_yet_is_a_hint_like_any_other(scope: str) -> None:
-    found = hub_webhook.hint(_payload(scope), db.now())
+    found = hub_webhook.parse_payload(_payload(scope), db.now())
     assert found is not None
     assert (found.repo_id, found.exact_at) == ("Qwen/Qwen9-8B", None)
 
@@ -149,7 +149,7 @@ def test_a_scope_that_nobody_knows_yet_is_a_hint_like_any_other(scope: str) -> N
     ],
 )
 def test_only_a_configuration_that_turned_private_off_is_a_flip(scope: str, updated: object, flipped: bool) -> None:
-    found = hub_webhook.hint(_payload(scope, updatedConfig=updated), db.now())
+    found = hub_webhook.parse_payload(_payload(scope, updatedConfig=updated), db.now())
     assert found is not None
     assert (found.exact_at is not None) == flipped
 

@@ -12,7 +12,7 @@ import pytest
 from monitor import db
 from monitor.enums import Via
 from monitor.ingest import polls, sweeps, webhook_events
-from monitor.models import Hint
+from monitor.models import WebhookEvent
 from monitor.notify.debounce import publish_stable_changes
 from tests.fakes.hub import model
 from tests.house import House
@@ -58,7 +58,7 @@ def test_a_withdrawal_is_told_once_in_a_burst_of_webhook_events(told: House) -> 
         told.hub.hide(name)
         with db.transaction(told.engine) as session:
             session.add_all(
-                Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=private)
+                WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=private)
                 for private in (True, None, True, None, True)
             )
         sweep = lambda: sweeps.sweep(told.ingest, "Qwen")  # noqa: E731
@@ -75,7 +75,7 @@ def test_a_change_that_two_ways_see_at_once_is_told_once(told: House) -> None:
         told.hub.touch(name, gated="manual", tags=["license:mit"], cardData={"license": "mit"})
         with db.transaction(told.engine) as session:
             session.add_all(
-                Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id=name) for _ in range(4)
+                WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id=name) for _ in range(4)
             )
         at_once(
             lambda: sweeps.sweep(told.ingest, "Qwen"),
@@ -94,7 +94,7 @@ def test_a_change_that_settles_while_the_next_is_seen_is_told_once(told: House) 
         sweeps.sweep(told.ingest, "Qwen")
         with db.transaction(told.engine) as session:
             session.add_all(
-                Hint(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=True)
+                WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=True)
                 for _ in range(3)
             )
         at_once(

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from monitor import db
 from monitor.channels.base import Channel
-from monitor.models import Hint
+from monitor.models import WebhookEvent
 from monitor.notify import outbox
 from monitor.notify.message import Message, SendError
 from monitor.notify.outages import watch
@@ -176,7 +176,7 @@ def test_a_request_has_an_id_that_goes_on_with_what_it_brings(told: House) -> No
     answer = client.post("/hooks/hub", json=HINT, headers=sent)
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (202, "from-the-proxy-1")
     with db.reading(told.engine) as session:
-        assert session.scalars(select(Hint)).one().trace == "from-the-proxy-1"
+        assert session.scalars(select(WebhookEvent)).one().trace == "from-the-proxy-1"
     assert client.get("/healthz", headers={"X-Request-ID": "x\n"}).headers["X-Request-ID"] != "x"
 
 
@@ -195,7 +195,7 @@ def test_the_hubs_webhook_is_taken_with_its_secret_alone_and_where_it_can_be_rea
     dataset = HINT["repo"] | {"type": "dataset"}
     assert sent(HINT | {"repo": dataset}, **right) == (202, "ignored")
     with db.reading(told.engine) as session:
-        assert session.scalars(select(Hint)).all() == []
+        assert session.scalars(select(WebhookEvent)).all() == []
     assert sent(HINT, **right) == (202, "accepted")
     closed = client_of(told, hub_webhook_secret=None).post("/hooks/hub", json=HINT, headers=right)
     assert closed.status_code == 403 and "MONITOR_HUB_WEBHOOK_SECRET" in closed.json()["error"]["message"]

@@ -91,7 +91,7 @@ class Answered(NamedTuple):
 
 
 class Hub:
-    """The Hub that the settings name. Its methods raise HubError or AllowanceSpent, and nothing else."""
+    """The Hub that the settings name. Its methods raise HubError or RateLimited, and nothing else."""
 
     def __init__(self, settings: Settings, recheck: float = RECHECK_SECONDS) -> None:
         """``recheck``: seconds after which a token that the Hub refused is tried again."""

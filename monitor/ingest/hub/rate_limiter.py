@@ -39,11 +39,11 @@ _REMAINS = re.compile(r'"([\w.-]{1,40})"\s*;\s*r\s*=\s*(\d{1,9})\s*;\s*t\s*=\s*(
 """One bucket of a ``RateLimit`` header (draft-ietf-httpapi-ratelimit-headers-09): ``"api";r=REMAINING;t=SECONDS``."""
 
 
-class AllowanceSpent(Exception):  # noqa: N818  (a state of affairs, not a fault)
+class RateLimited(Exception):  # noqa: N818  (a state of affairs, not a fault)
     """No request may be made now; ``retry_in`` is the seconds until one may."""
 
     def __init__(self, retry_in: float) -> None:
-        super().__init__(f"the Hub's allowance is spent for {retry_in:.0f} s")
+        super().__init__(f"the Hub's rate limit is spent for {retry_in:.0f} s")
         self.retry_in = retry_in
 
 
@@ -70,14 +70,14 @@ def bucket_of(path: str) -> str:
 
 @contextmanager
 def _counting() -> Iterator[None]:
-    """Turns a storage that does not answer into AllowanceSpent."""
+    """Turns a storage that does not answer into RateLimited."""
     try:
         yield
     except StorageError as error:
-        raise AllowanceSpent(AWAY) from error
+        raise RateLimited(AWAY) from error
 
 
-class Allowance:
+class HubRateLimiter:
     """At most ``per_window`` requests in any 300 s in each bucket, counted in memory (one process) or in Redis (all
     workers), and no more than the Hub takes from an address while it refuses the token (``anonymous``).
 
@@ -106,15 +106,15 @@ class Allowance:
         return [RateLimitItemPerSecond(amount, WINDOW, namespace="hub-monitor") for amount in sorted(amounts)]
 
     def take(self, bucket: str = API) -> None:
-        """Takes one request from the bucket, or raises AllowanceSpent."""
+        """Takes one request from the bucket, or raises RateLimited."""
         shut = self.shut_for(bucket)
         if shut > 0:
-            raise AllowanceSpent(shut)
+            raise RateLimited(shut)
         with _counting():
             for item in self._items(bucket):
                 if not self._limiter.hit(item, bucket):
                     stats = self._limiter.get_window_stats(item, bucket)
-                    raise AllowanceSpent(max(1.0, stats.reset_time - time.time()))
+                    raise RateLimited(max(1.0, stats.reset_time - time.time()))
 
     def left(self, bucket: str = API) -> int:
         """How many requests may be made now."""

@@ -31,7 +31,7 @@ class HubNoAnswerError(HubUnreachableError):
 
 
 class HubBusyError(HubDownError):
-    """The Hub answered 429; the allowance is shut until its window resets."""
+    """The Hub answered 429; the rate limit is shut until its window resets."""
 
 
 class BadCredentialsError(HubDownError):

@@ -1,4 +1,4 @@
-"""How we speak to the Hub: within the allowance, bounded in time and size, and never asleep inside a call.
+"""How we speak to the Hub: within the rate limit, bounded in time and size, and never asleep inside a call.
 
 huggingface_hub sleeps and retries on its own where a request fails (up to five times, minutes after a 429).
 A worker must not be held like that, so what it would retry is raised here as our own errors, which it lets
@@ -16,7 +16,7 @@ import httpx2
 from huggingface_hub import constants, set_client_factory
 from huggingface_hub.utils._http import hf_request_event_hook
 
-from monitor.ingest.hub.rate_limiter import Allowance, bucket_of
+from monitor.ingest.hub.rate_limiter import HubRateLimiter, bucket_of
 from monitor.ingest.hub.responses import (
     MISSING,
     AnswerTooLargeError,
@@ -80,18 +80,18 @@ class _Bounded(httpx2.SyncByteStream):
 
 
 class PoliteTransport(httpx2.BaseTransport):
-    """A transport that takes each request from ``allowance`` and turns failures into HubError.
+    """A transport that takes each request from ``rate_limiter`` and turns failures into HubError.
 
     ``inner`` carries the requests: the network, unless a simulation brings its own.
     """
 
-    def __init__(self, allowance: Allowance, inner: httpx2.BaseTransport | None = None) -> None:
-        self._allowance = allowance
+    def __init__(self, rate_limiter: HubRateLimiter, inner: httpx2.BaseTransport | None = None) -> None:
+        self._rate_limiter = rate_limiter
         self._inner = inner or httpx2.HTTPTransport()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         bucket = bucket_of(request.url.path)
-        self._allowance.take(bucket)
+        self._rate_limiter.take(bucket)
         limits = request.extensions.get(ANSWER_LIMITS, _DEFAULT_LIMITS)
         timeout = {name: min(seconds, limits.seconds) for name, seconds in TIMEOUT.items()}
         request.extensions = {**request.extensions, "timeout": timeout}
@@ -105,9 +105,9 @@ class PoliteTransport(httpx2.BaseTransport):
             raise HubUnreachableError(f"cannot reach {request.url.host}: {error or type(error).__name__}") from error
         if response.status_code == 429:
             response.close()
-            self._allowance.refused(response.headers, bucket)
+            self._rate_limiter.refused(response.headers, bucket)
             raise HubBusyError(f"{request.url.host} answered 429: asked too often")
-        self._allowance.read(response.headers)
+        self._rate_limiter.read(response.headers)
         if response.status_code >= 500 or response.status_code == 408:
             response.close()
             raise HubError(f"{request.url.host} answered {response.status_code} to {request.url.path}")
@@ -119,7 +119,7 @@ class PoliteTransport(httpx2.BaseTransport):
     def _check_token(self, response: httpx2.Response) -> None:
         """Notes whether the token of this request was accepted. Raises BadCredentialsError where it was not."""
         says = refused_token(response) if response.status_code == httpx2.codes.UNAUTHORIZED else None
-        self._allowance.anonymous = says is not None
+        self._rate_limiter.anonymous = says is not None
         if says is not None:
             response.close()
             raise BadCredentialsError(says)
@@ -146,8 +146,8 @@ def refused_token(response: httpx2.Response) -> str | None:
     return None
 
 
-def use(allowance: Allowance, inner: httpx2.BaseTransport | None = None) -> None:
-    """Makes huggingface_hub speak through ``allowance`` from now on, in this process, and only where it is asked to.
+def use(rate_limiter: HubRateLimiter, inner: httpx2.BaseTransport | None = None) -> None:
+    """Makes huggingface_hub speak through ``rate_limiter`` from now on, in this process, and only where it is asked to.
 
     Otherwise it looks up a registry of coding agents for its User-Agent, at the endpoint that was in the environment
     when it was imported: at the real Hub, whichever endpoint the settings name.
@@ -155,7 +155,7 @@ def use(allowance: Allowance, inner: httpx2.BaseTransport | None = None) -> None
     constants.HF_HUB_DISABLE_TELEMETRY = True
     set_client_factory(
         lambda: httpx2.Client(
-            transport=PoliteTransport(allowance, inner),
+            transport=PoliteTransport(rate_limiter, inner),
             event_hooks={"request": [hf_request_event_hook]},
             follow_redirects=True,
             max_redirects=3,

@@ -16,10 +16,10 @@ from huggingface_hub import HfApi, WebhookInfo
 from huggingface_hub.errors import HfHubHTTPError
 
 from monitor.enums import LabKind
-from monitor.ingest.hub.rate_limiter import AllowanceSpent
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.labs import Registry
-from monitor.models import Hint
+from monitor.models import WebhookEvent
 
 ACTIONS = {"create", "update", "move", "delete"}
 LONGEST = 200
@@ -35,7 +35,7 @@ class PayloadError(ValueError):
         self.field = field
 
 
-def hint(payload: Any, received_at: datetime) -> Hint | None:
+def parse_payload(payload: Any, received_at: datetime) -> WebhookEvent | None:
     """What a payload is worth looking at; None where it is about no model's repository. Raises PayloadError."""
     event, repo = _object(payload, "event"), _object(payload, "repo")
     action, scope = _string(event, "event", "action"), _string(event, "event", "scope")
@@ -47,7 +47,7 @@ def hint(payload: Any, received_at: datetime) -> Hint | None:
         name = _string(moved, "movedTo", "name")
     private = repo.get("private")
     appeared = private is False and (action == "create" or (action == "update" and _turned_public(payload, scope)))
-    return Hint(
+    return WebhookEvent(
         received_at=received_at,
         due_at=received_at,
         action=action,
@@ -99,7 +99,7 @@ def sync(api: HfApi, registry: Registry, url: str, secret: str, *, dry_run: bool
     """Makes the token's webhooks at ``url`` watch the registry's namespaces, and no others. Yields each step."""
     try:
         ours = sorted((hook for hook in api.list_webhooks() if hook.url == url), key=lambda hook: hook.id)
-    except (HfHubHTTPError, HubError, AllowanceSpent, httpx2.HTTPError) as error:
+    except (HfHubHTTPError, HubError, RateLimited, httpx2.HTTPError) as error:
         raise HubError(f"cannot list the Hub's webhooks: {_reason(error)}; is HF_TOKEN one that may write?") from error
     wanted = _shards(registry)
     kept = {names: hook for names in wanted for hook in ours if _watches(hook, names)}
@@ -142,7 +142,7 @@ def _done(step: Step, api: HfApi, registry: Registry, url: str, secret: str, *, 
             api.delete_webhook(step.webhook_id or "")
         if disabled:
             api.enable_webhook(step.webhook_id or "")
-    except (HfHubHTTPError, HubError, AllowanceSpent, httpx2.HTTPError) as error:
+    except (HfHubHTTPError, HubError, RateLimited, httpx2.HTTPError) as error:
         return Step(step.action, step.webhook_id, step.namespaces, _reason(error))
     return step
 

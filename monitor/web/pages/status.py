@@ -1,4 +1,4 @@
-"""How the monitor itself is: each source, the Hub's allowance, what waits."""
+"""How the monitor itself is: each source, the Hub's rate limit, what waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 
 from monitor.db.engine import now
 from monitor.ingest import lookups
-from monitor.models import Delivery, DeliveryState, Feed, Hint, Namespace, Poll, Subscription
+from monitor.models import Delivery, DeliveryState, Feed, Namespace, Poll, Subscription, WebhookEvent
 from monitor.releases.coverage import token_refused
 from monitor.web.api import Present, service_of
 from monitor.web.render import page
@@ -28,7 +28,7 @@ _FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(No
 
 @router.get("/status", response_class=HTMLResponse)
 def status(request: Request, session: Present) -> HTMLResponse:
-    """How each source goes, what is left of the allowance, and what waits to be told."""
+    """How each source goes, what is left of the rate limit, and what waits to be told."""
     service = service_of(request)
     current_time = now()
     spaces = list(session.scalars(select(Namespace).order_by(col(Namespace.name))))
@@ -36,7 +36,7 @@ def status(request: Request, session: Present) -> HTMLResponse:
     polls = list(session.scalars(select(Poll).order_by(col(Poll.name))))
     limit = timedelta(seconds=3 * service.settings.hub_interval)
     context: dict[str, Any] = {
-        "allowance": service.allowance.left(),
+        "allowance": service.rate_limiter.left(),
         "share": service.settings.hub_requests_per_window,
         "polls": polls,
         "token_refused": token_refused(session),
@@ -51,7 +51,7 @@ def status(request: Request, session: Present) -> HTMLResponse:
         "implausible": lookups.implausible(session)[:MAX_ROWS],
         "troubled": [space for space in spaces if space.error][:MAX_ROWS],
         "feeds": list(session.scalars(_FEEDS)),
-        "hints": session.scalar(select(func.count()).select_from(Hint)) or 0,
+        "hints": session.scalar(select(func.count()).select_from(WebhookEvent)) or 0,
         "waiting": _some(session, DeliveryState.PENDING),
         "due": session.scalar(
             select(func.min(col(Delivery.due_at))).where(col(Delivery.state) == str(DeliveryState.PENDING))
