@@ -12,7 +12,6 @@ from huggingface_hub import HfApi
 from monitor.demo import build
 from tests.fakes.hub import Replay, ReplayHub, load_timeline, until
 
-SHARED = Path("/work/shared")
 LABS = {"Qwen", "deepseek-ai", "google", "mistralai", "openai", "nvidia", "meta-llama"}
 
 
@@ -29,9 +28,8 @@ def test_the_timeline_holds_the_recording() -> None:
     assert build.TIMELINE.stat().st_size < 100_000
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the recording is not on this machine")
-def test_the_timeline_is_what_the_builder_makes(tmp_path: Path) -> None:
-    build.write(build.rows(SHARED / "data"), tmp_path / "made.gz")
+def test_the_timeline_is_what_the_builder_makes(shared: Path, tmp_path: Path) -> None:
+    build.write(build.rows(shared), tmp_path / "made.gz")
     made = gzip.decompress((tmp_path / "made.gz").read_bytes())
     assert made == gzip.decompress(build.TIMELINE.read_bytes())
 
