@@ -1,4 +1,4 @@
-"""How a release is put into words: the same on every channel."""
+"""Texts for releases, launches and changes: the same on every channel and page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from monitor.enums import Event, Kind, event_of
 from monitor.models import Change, Launch, Release
 from monitor.notify.message import Message
-from monitor.text import plain as plain  # noqa: PLC0414 - for those who speak these words
+from monitor.text import plain as plain  # noqa: PLC0414 - channels use it with the functions below
 
 _NAMED = {"EU": "🇪🇺", "INT": "🌐"}
 
@@ -23,24 +23,24 @@ def flag(origin: str | None) -> str:
 
 
 def filters(message: Message) -> str:
-    """The filters that a message matches, those of every subscription that it tells: ``"kind:base" and "lab:qwen"``."""
+    """The filters of all subscriptions that a message is sent for: ``"kind:base" and "lab:qwen"``."""
     texts = dict.fromkeys(one.typed or one.filter for one in message.subscriptions)
     return "everything" if "" in texts else plain(" and ".join(f'"{text}"' for text in texts))[:1_000]
 
 
 def count(value: int | None) -> str | None:
-    """A parameter count as the field writes it: 8.2B, 135M, 1T."""
+    """A count in the usual short form: 8.2B, 135M, 1T."""
     if value is None:
         return None
     for edge, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        # 999.95M would read as 1000M: the next unit takes over where rounding reaches it.
+        # 999.95M would read as 1000M: from where rounding reaches the next unit, use that.
         if value >= edge * 0.99995:
             return f"{value / edge:.3g}{unit}" if value / edge < 999.5 else f"{value / edge:.0f}{unit}"
     return str(value)
 
 
 def size(release: Release) -> str | None:
-    """``8.2B (active 1.4B)``; the active count only where it differs."""
+    """The parameters of a release: ``8.2B (active 1.4B)``; the active count only if it differs."""
     total, active = count(release.params_total), count(release.params_active)
     if total is None:
         return f"active {active}" if active else None
@@ -54,7 +54,7 @@ _CAPITALS = re.compile(
 
 
 def license_name(license_id: str | None) -> str | None:
-    """A licence as people write it: ``Apache-2.0``, ``MIT``, ``CC-BY-4.0``."""
+    """A licence in its usual spelling: ``Apache-2.0``, ``MIT``, ``CC-BY-4.0``."""
     if not license_id:
         return None
     text = plain(license_id)[:120]
@@ -67,11 +67,11 @@ def license_name(license_id: str | None) -> str | None:
 
 
 def essentials(release: Release) -> list[str]:
-    """``8.2B (active 1.4B)``, ``base``, ``Apache-2.0``, ``open-weights``; what is unknown is named as such."""
+    """The main facts: ``8.2B (active 1.4B)``, ``base``, ``Apache-2.0``, ``open-weights``; unknown ones are named so."""
     return [
         size(release) or "size unknown",
         release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
-        # "other" says less than the class that its text was found to be of.
+        # "other" is less informative than the class that its text was found to have.
         (release.license != "other" and license_name(release.license)) or f"licence {release.license_class}",
         release.openness if release.openness != "unknown" else "openness unknown",
         *([f"gated ({release.gated})"] if release.gated in {"auto", "manual"} else []),
@@ -79,7 +79,7 @@ def essentials(release: Release) -> list[str]:
 
 
 def describe(release: Release) -> str:
-    """``8.2B (active 1.4B) · base · apache-2.0 · open-weights``, with what is unknown named as such."""
+    """One line of facts: ``8.2B (active 1.4B) · base · apache-2.0 · open-weights``; unknown ones are named so."""
     parts = [
         size(release) or "size unknown",
         release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
@@ -94,7 +94,7 @@ def describe(release: Release) -> str:
 
 
 def foundation(release: Release) -> str | None:
-    """``built on Qwen/Qwen3-8B 🇨🇳``; None for what was built on nothing, or on nobody knows what."""
+    """``built on Qwen/Qwen3-8B 🇨🇳``; None without a foundation or with an unknown one."""
     if release.foundation_repo_id is None or release.foundation_repo_id == release.repo_id:
         return None
     return f"built on {plain(release.foundation_repo_id)} {flag(release.foundation_origin)}"
@@ -115,11 +115,11 @@ EVENTS = {
     Event.REBASED: "base model changed",
     Event.MOVED: "owner changed",
 }
-"""What happened, behind a name."""
+"""Events as they follow a name."""
 
 
 def headline(release: Release, event: str = Event.RELEASE) -> str:
-    """``qwen released Qwen/Qwen3-8B``, or what else happened to it."""
+    """The heading of an event: ``qwen released Qwen/Qwen3-8B``, ``Qwen/Qwen3-8B: licence changed``."""
     who = plain(release.lab or release.namespace)
     word = event_of(event)
     if word is Event.RELEASE:
@@ -128,13 +128,13 @@ def headline(release: Release, event: str = Event.RELEASE) -> str:
 
 
 def launched(launch: Launch, items: Sequence[object]) -> str:
-    """``qwen launched Qwen4: 14 repositories``."""
+    """The heading of a launch: ``qwen launched Qwen4: 14 repositories``."""
     number = len(items)
     return f"{plain(launch.publisher)} launched {plain(launch.name)}: {number} repositor{'y' if number == 1 else 'ies'}"
 
 
 def changed(event: str, change: Change | None) -> str:
-    """``licence changed from Apache-2.0 to MIT``; without the two values where they are not known."""
+    """A change in one line: ``licence changed from Apache-2.0 to MIT``; without values if they are unknown."""
     word = event_of(event)
     line = EVENTS[word]
     if change is None or word in {Event.WITHDRAWN, Event.RETURNED, Event.UNGATED}:
@@ -154,9 +154,9 @@ def _known(value: object) -> str:
 
 
 def _crossed(line: str) -> str:
-    """``downloads>=1M`` as ``1M downloads or more``, ``trending<=10`` as ``among the first 10 that trend``."""
+    """``downloads>=1M`` as ``1M downloads or more``, ``trending<=10`` as ``among the top 10 trending``."""
     measure, sign, value = line.partition(">=")
-    return f"{value} {measure} or more" if sign else f"among the first {line.partition('<=')[2]} that trend"
+    return f"{value} {measure} or more" if sign else f"among the top {line.partition('<=')[2]} trending"
 
 
 _GATES = {"auto": "automatic", "manual": "by hand"}

@@ -35,7 +35,7 @@ _MARK = (
         digest=bindparam("_digest"),
         due_at=bindparam("_due", type_=UTCDateTime()),
         # If an earlier attempt is in doubt, the channel is asked about the time since that one.
-        attempted_at=func.coalesce(DELIVERY.c.attempted_at, bindparam("_moment", type_=UTCDateTime())),
+        attempted_at=func.coalesce(DELIVERY.c.attempted_at, bindparam("_at", type_=UTCDateTime())),
         attempts=DELIVERY.c.attempts + 1,
     )
 )
@@ -67,15 +67,15 @@ class _Rows:
 
 
 def claim_messages(
-    session: Session, targets: Sequence[int], lease: str, moment: datetime, digest: bool | None, channel: OutboxChannel
+    session: Session, targets: Sequence[int], lease: str, at: datetime, digest: bool | None, channel: OutboxChannel
 ) -> list[Claim]:
-    """The next message of each of these targets of one channel; marks its deliveries as attempted at ``moment``.
+    """The next message of each of these targets of one channel; marks its deliveries as attempted at ``at``.
 
     ``digest``: only digests, or only immediate alerts; both if it is None.
     """
     max_items = MAX_ITEMS if channel.groups or digest is not False else 1
-    firsts = _ranked(session, targets, moment, digest)
-    due = _ranked(session, targets, moment, digest, max_items=max_items)
+    firsts = _ranked(session, targets, at, digest)
+    due = _ranked(session, targets, at, digest, max_items=max_items)
     subscriptions = _by_id(session, Subscription, {row.subscription_id for row in (*firsts, *due)})
     by_message: dict[tuple[int, str | None], list[Delivery]] = {}
     for row in due:
@@ -94,14 +94,14 @@ def claim_messages(
     claims, marks = [], []
     for first, main, others in zip(firsts, chosen, twins, strict=True):
         deliveries = (*main, *others)
-        message = _message(session, channel, moment, main, deliveries, rows)
+        message = _message(session, channel, at, main, deliveries, rows)
         # The deliveries of other subscriptions are retried with this message, not when their own digest is due.
         due_at = {row.id: row.due_at for row in main}
         marks += [
             {
                 "_id": row.id,
                 "_message": message.key,
-                "_moment": moment,
+                "_at": at,
                 "_digest": first.digest,
                 "_due": due_at.get(row.id, first.due_at),
             }
@@ -111,7 +111,7 @@ def claim_messages(
         since = first.created_at if first.error else first.due_at
         traces = tuple(dict.fromkeys(row.trace for row in deliveries if row.trace))
         ids = tuple(row.id for row in deliveries if row.id is not None)
-        claims.append(Claim(first.target_id, lease, ids, message, (moment - since).total_seconds(), traces))
+        claims.append(Claim(first.target_id, lease, ids, message, (at - since).total_seconds(), traces))
     if marks:
         session.connection().execute(_MARK, marks)
     return claims
@@ -120,7 +120,7 @@ def claim_messages(
 def _message(
     session: Session,
     channel: OutboxChannel,
-    moment: datetime,
+    at: datetime,
     main: Sequence[Delivery],
     deliveries: Sequence[Delivery],
     rows: _Rows,
@@ -145,7 +145,7 @@ def _message(
         launches={ident: rows.launches[ident] for ident in {row.launch_id for row in main} if ident in rows.launches},
         others=tuple(one for one in matching if one is not subscription),
     )
-    open_launch = launch is not None and launch.settles_at > moment
+    open_launch = launch is not None and launch.settles_at > at
     if not (channel.can_edit and open_launch and before and _is_only_about_launch(session, before)):
         return message
     # A member that a reply named, because the first message could not be edited then, stays in that reply.
@@ -200,7 +200,7 @@ def _same_events(session: Session, chosen: Sequence[Sequence[Delivery]]) -> list
 
 
 def _ranked(
-    session: Session, targets: Sequence[int], moment: datetime, digest: bool | None, *, max_items: int | None = None
+    session: Session, targets: Sequence[int], at: datetime, digest: bool | None, *, max_items: int | None = None
 ) -> list[Delivery]:
     """Due deliveries to these targets, in order: the first of each target, or its first ``max_items``.
 
@@ -209,9 +209,7 @@ def _ranked(
     order = (col(Delivery.due_at), col(Delivery.id))
     partition = (col(Delivery.target_id),) if max_items is None else (col(Delivery.target_id), col(Delivery.message))
     rank = func.row_number().over(partition_by=partition, order_by=order).label("rank")
-    ranked = (
-        select(col(Delivery.id), rank).where(col(Delivery.target_id).in_(targets), *is_due(moment, digest)).subquery()
-    )
+    ranked = select(col(Delivery.id), rank).where(col(Delivery.target_id).in_(targets), *is_due(at, digest)).subquery()
     first = ranked.c.rank <= (max_items or 1)
     wanted = first if max_items is None else or_(first, col(Delivery.message).is_not(None))
     query = select(Delivery).join(ranked, ranked.c.id == col(Delivery.id)).where(wanted)
@@ -295,7 +293,7 @@ def _first_receipt(session: Session, channel: OutboxChannel, rows: Sequence[Deli
     return session.scalars(sent.order_by(col(Delivery.sent_at), col(Delivery.id))).first()
 
 
-def is_due(moment: datetime, digest: bool | None) -> tuple[ColumnElement[bool], ...]:
+def is_due(at: datetime, digest: bool | None) -> tuple[ColumnElement[bool], ...]:
     """The conditions under which a delivery is due; ``digest`` as in :func:`claim_messages`."""
-    due = col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= moment
+    due = col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= at
     return due if digest is None else (*due, col(Delivery.digest).is_(digest))

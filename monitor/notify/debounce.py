@@ -26,8 +26,8 @@ def publish_stable_changes(engine: Engine, delay: timedelta) -> int:
 
     A change that repeats an event of its release within a day has to hold four times as long each time, up to a day.
     """
-    moment = now()
-    ready = select(Change).where(col(Change.waiting).is_(True), col(Change.at) <= moment - delay)
+    at = now()
+    ready = select(Change).where(col(Change.waiting).is_(True), col(Change.at) <= at - delay)
     with reading(engine) as session:
         # First without a lock: nearly always nothing is waiting.
         if session.scalars(ready.limit(1)).first() is None:
@@ -37,7 +37,7 @@ def publish_stable_changes(engine: Engine, delay: timedelta) -> int:
         locked = ready.order_by(col(Change.id)).limit(BATCH_CHANGES).with_for_update(skip_locked=True)
         for change in list(session.scalars(locked)):
             event = what_happened(change.field, change.since, change.after)
-            if event is not None and change.at > moment - _required_delay(session, change, str(event), delay, moment):
+            if event is not None and change.at > at - _required_delay(session, change, str(event), delay, at):
                 continue
             change.waiting, change.event = False, str(event) if event else None
             session.add(change)
@@ -48,9 +48,9 @@ def publish_stable_changes(engine: Engine, delay: timedelta) -> int:
     return len(news)
 
 
-def _required_delay(session: Session, change: Change, event: str, delay: timedelta, moment: datetime) -> timedelta:
+def _required_delay(session: Session, change: Change, event: str, delay: timedelta, at: datetime) -> timedelta:
     same = select(func.count()).where(
-        col(Change.release_id) == change.release_id, col(Change.event) == event, col(Change.at) > moment - DAY
+        col(Change.release_id) == change.release_id, col(Change.event) == event, col(Change.at) > at - DAY
     )
     times = session.scalar(same) or 0
     return min(DAY, delay * float(REPEAT_FACTOR ** min(times, 10)))

@@ -53,11 +53,11 @@ class Forecast:
 
 def forecast(session: Session, query: Query, newest: int = 0) -> Forecast:
     """What a filter would have matched in the last 30 days, with up to ``newest`` releases."""
-    moment = now()
-    since = moment - timedelta(days=DAYS)
-    began = session.scalar(select(func.min(col(Release.first_seen_at)))) or moment
+    at = now()
+    since = at - timedelta(days=DAYS)
+    began = session.scalar(select(func.min(col(Release.first_seen_at)))) or at
     start = max(since, began)
-    watched = max(1.0, (moment - start) / timedelta(days=1))
+    watched = max(1.0, (at - start) / timedelta(days=1))
     released = col(Release.released_at)
     if query.fields & {"event", "crossed"}:
         holds = to_predicate(query)

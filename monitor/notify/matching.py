@@ -78,7 +78,7 @@ def enqueue_announcements(session: Session, rows: Iterable[Announcement], regist
 
 
 def _notices(session: Session, row: Announcement, registry: Registry, filters: Sequence[str]) -> int:
-    advance_due_digests(session, moment := now())
+    advance_due_digests(session, at := now())
     lab = registry.get(row.lab)
     title = plain(f"{lab.name if lab else row.lab} announced {row.model}")[:150]
     texts = (
@@ -89,8 +89,8 @@ def _notices(session: Session, row: Announcement, registry: Registry, filters: S
     chosen = select(
         col(Subscription.id),
         literal("\n".join(line for line in texts if line), Text()),
-        literal(moment, UTCDateTime()),
-        func.coalesce(col(Subscription.digest_due_at), literal(moment, UTCDateTime())),
+        literal(at, UTCDateTime()),
+        func.coalesce(col(Subscription.digest_due_at), literal(at, UTCDateTime())),
         literal(0),
         literal(title, Text()),
         literal(row.id, Id),
@@ -125,7 +125,7 @@ def _active() -> tuple[ColumnElement[bool], ...]:
 
 
 def _fan_out(session: Session, item: News, launch_waits: LaunchWaits, *wanted: ColumnElement[bool] | TextClause) -> int:
-    moment = now()
+    at = now()
     chosen = select(
         col(Subscription.id),
         col(Subscription.target_id),
@@ -133,8 +133,8 @@ def _fan_out(session: Session, item: News, launch_waits: LaunchWaits, *wanted: C
         literal(item.release.launch_id, Id),
         literal(item.event),
         literal(str(DeliveryState.PENDING)),
-        literal(moment, UTCDateTime()),
-        func.coalesce(col(Subscription.digest_due_at), _due(session, item, moment, launch_waits)),
+        literal(at, UTCDateTime()),
+        func.coalesce(col(Subscription.digest_due_at), _due(session, item, at, launch_waits)),
         literal(0),
         col(Subscription.digest_due_at).is_not(None),
         literal(trace(), Text()),
@@ -150,11 +150,11 @@ def subscribed_thresholds(session: Session) -> set[str]:
     return {line for text in texts for line in _matcher(text).thresholds}
 
 
-def _due(session: Session, item: News, moment: datetime, launch_waits: LaunchWaits) -> ColumnElement[datetime]:
+def _due(session: Session, item: News, at: datetime, launch_waits: LaunchWaits) -> ColumnElement[datetime]:
     """When an immediate alert is due: now, or for targets that wait when its launch is complete."""
-    at_once: ColumnElement[datetime] = literal(moment, UTCDateTime())
+    at_once: ColumnElement[datetime] = literal(at, UTCDateTime())
     launch = session.get(Launch, item.release.launch_id) if item.release.launch_id is not None else None
-    if launch is None or event_of(item.event) is not Event.RELEASE or launch.settles_at <= moment:
+    if launch is None or event_of(item.event) is not Event.RELEASE or launch.settles_at <= at:
         return at_once
     waits = [
         and_(col(Subscription.channel) == channel, col(Subscription.target).startswith(prefix, autoescape=True))

@@ -100,23 +100,23 @@ class _Outcome:
 
 def _claim(engine: Engine, channels: Mapping[str, OutboxChannel], size: int, digest: bool | None) -> list[Claim]:
     """Claims up to ``size`` targets of one channel; returns the next message of each, marked as attempted."""
-    moment = now()
+    at = now()
     with reading(engine) as session:
         # First without a lock: on SQLite an idle worker must not take the write lock every second.
-        if session.scalars(_waiting(moment, channels, digest).limit(1)).first() is None:
+        if session.scalars(_waiting(at, channels, digest).limit(1)).first() is None:
             return []
     with transaction(engine) as session:
-        waiting = _waiting(moment, channels, digest).limit(size).with_for_update(skip_locked=True, of=Target)
+        waiting = _waiting(at, channels, digest).limit(size).with_for_update(skip_locked=True, of=Target)
         targets = {target.id: target.channel for target in session.scalars(waiting)}
         first = next(iter(targets.values()), None)
         same = [ident for ident, channel in targets.items() if ident is not None and channel == first]
         if first is None or not same:
             return []
         lease = secrets.token_hex(8)
-        claims = claim_messages(session, same, lease, moment, digest, channels[first])
+        claims = claim_messages(session, same, lease, at, digest, channels[first])
         # Another worker may have sent what was due to a target before it was locked here: then there is no claim.
         ids = [claim.target_id for claim in claims]
-        until = moment + timedelta(seconds=LEASE_SECONDS)
+        until = at + timedelta(seconds=LEASE_SECONDS)
         leased = update(Target).where(col(Target.id).in_(ids)).values(lease=lease, leased_until=until)
         session.execute(leased, execution_options=_NO_SYNC)
         return claims
@@ -126,16 +126,16 @@ _NO_SYNC = {"synchronize_session": False}
 """For statements that change rows which the session does not hold, or does not read again."""
 
 
-def _waiting(moment: datetime, channels: Collection[str], digest: bool | None):  # type: ignore[no-untyped-def]
+def _waiting(at: datetime, channels: Collection[str], digest: bool | None):  # type: ignore[no-untyped-def]
     """The targets that may be sent to now, longest waiting first; each appears once for each of its deliveries."""
     return (
         select(Target)
         .join(Delivery, col(Delivery.target_id) == col(Target.id))
         .where(
-            *is_due(moment, digest),
-            col(Target.open_at) <= moment,
+            *is_due(at, digest),
+            col(Target.open_at) <= at,
             col(Target.channel).in_(channels),
-            or_(col(Target.leased_until).is_(None), col(Target.leased_until) <= moment),
+            or_(col(Target.leased_until).is_(None), col(Target.leased_until) <= at),
         )
         .order_by(col(Delivery.due_at))
     )
@@ -188,7 +188,7 @@ _SENT = (
     .where(*ONE_DELIVERY, DELIVERY.c.state == str(DeliveryState.PENDING))
     .values(
         state=str(DeliveryState.SENT),
-        sent_at=bindparam("_moment"),
+        sent_at=bindparam("_at"),
         receipt=bindparam("_receipt"),
         error=None,
         attempted_at=None,
@@ -200,9 +200,9 @@ def _finish(engine: Engine, channels: Mapping[str, OutboxChannel], outcomes: Seq
     """Stores how each attempt ended and releases the leases, all in one transaction."""
     if not outcomes:
         return
-    moment = now()
+    at = now()
     sent = [
-        {"_id": ident, "_receipt": outcome.receipt, "_moment": moment}
+        {"_id": ident, "_receipt": outcome.receipt, "_at": at}
         for outcome in outcomes
         if outcome.receipt is not None
         for ident in outcome.claim.deliveries
@@ -213,14 +213,14 @@ def _finish(engine: Engine, channels: Mapping[str, OutboxChannel], outcomes: Seq
             session.connection().execute(_SENT, sent)
         for outcome in outcomes:
             if outcome.error is not None:
-                dead = _store_failure(session, outcome.claim, outcome.error, moment)
+                dead = _store_failure(session, outcome.claim, outcome.error, at)
                 counts.append(_counters(outcome, "dead" if dead else "failed"))
             elif outcome.receipt is None:
                 _release_claim(session, outcome.claim)
             else:
                 counts.append(_counters(outcome, "sent"))
                 if (pace := channels[outcome.claim.message.subscription.channel].pace) > 0:
-                    _set_open_at(session, outcome.claim, moment + timedelta(seconds=pace))
+                    _set_open_at(session, outcome.claim, at + timedelta(seconds=pace))
         ids = [outcome.claim.target_id for outcome in outcomes]
         ours = update(Target).where(col(Target.id).in_(ids), col(Target.lease) == outcomes[0].claim.lease)
         session.execute(ours.values(lease=None, leased_until=None), execution_options=_NO_SYNC)
@@ -252,14 +252,14 @@ def _log(channel: OutboxChannel, outcome: _Outcome) -> None:
         log.info("delivered", **fields, waited=round(outcome.claim.waited, 3))
 
 
-def _store_failure(session: Session, claim: Claim, error: SendError, moment: datetime) -> bool:
+def _store_failure(session: Session, claim: Claim, error: SendError, at: datetime) -> bool:
     """Stores a failure and when it is retried; returns whether the deliveries are dead letters now."""
     rows = list(session.scalars(select(Delivery).where(*_pending(claim))))
     attempts = max((row.attempts for row in rows), default=1)
     wait, postponed, dead = verdict(error, attempts)
     for row in rows:
         row.attempts -= int(postponed)
-        row.error, row.due_at = str(error)[:500], moment + timedelta(seconds=wait)
+        row.error, row.due_at = str(error)[:500], at + timedelta(seconds=wait)
         # A doubt remains: that the second attempt failed for sure says nothing about the first.
         if not (error.in_doubt or claim.message.in_doubt):
             row.attempted_at = None
@@ -267,7 +267,7 @@ def _store_failure(session: Session, claim: Claim, error: SendError, moment: dat
             row.state = str(DeliveryState.DEAD)
         session.add(row)
     if error.retry_after is not None:
-        _set_open_at(session, claim, moment + timedelta(seconds=wait))
+        _set_open_at(session, claim, at + timedelta(seconds=wait))
     if error.permanent:
         ids = [one.id for one in claim.message.subscriptions]
         for subscription in session.scalars(select(Subscription).where(col(Subscription.id).in_(ids))):
@@ -289,6 +289,6 @@ def _pending(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     return col(Delivery.id).in_(claim.deliveries), col(Delivery.state) == str(DeliveryState.PENDING)
 
 
-def _set_open_at(session: Session, claim: Claim, moment: datetime) -> None:
-    one = update(Target).where(col(Target.id) == claim.target_id).values(open_at=moment)
+def _set_open_at(session: Session, claim: Claim, at: datetime) -> None:
+    one = update(Target).where(col(Target.id) == claim.target_id).values(open_at=at)
     session.execute(one, execution_options=_NO_SYNC)

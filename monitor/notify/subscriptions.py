@@ -122,11 +122,11 @@ def next_digest(subscription: Subscription, after: datetime) -> datetime | None:
             day = after.astimezone(local).date()
             for ahead in range(9):
                 date = day + timedelta(days=ahead)
-                moment = datetime(date.year, date.month, date.day, subscription.hour, tzinfo=local).astimezone(
+                candidate = datetime(date.year, date.month, date.day, subscription.hour, tzinfo=local).astimezone(
                     after.tzinfo
                 )
-                if moment > after and (digest is Digest.DAILY or date.weekday() == 0):
-                    return moment
+                if candidate > after and (digest is Digest.DAILY or date.weekday() == 0):
+                    return candidate
             raise AssertionError("there is a Monday within nine days")
 
 
@@ -159,11 +159,11 @@ def resume(subscription: Subscription) -> None:
     subscription.digest_due_at = next_digest(subscription, now())
 
 
-def advance_due_digests(session: Session, moment: datetime) -> None:
-    """Sets the next time of digests that are due by ``moment``: what is matched from now on belongs to the next one."""
-    due = select(Subscription).where(col(Subscription.digest_due_at) <= moment)
+def advance_due_digests(session: Session, at: datetime) -> None:
+    """Sets the next time of digests that are due by ``at``: what is matched from now on belongs to the next one."""
+    due = select(Subscription).where(col(Subscription.digest_due_at) <= at)
     for subscription in session.scalars(due):
-        subscription.digest_due_at = next_digest(subscription, moment)
+        subscription.digest_due_at = next_digest(subscription, at)
         session.add(subscription)
     session.flush()
 

@@ -89,7 +89,7 @@ def test_a_line_is_put_into_words() -> None:
     crossed = Change(release_id=1, field="crossed downloads>=1M", before=999_999, after=1_000_001, reason="adoption")
     assert changed("momentum:7", crossed) == "1M downloads or more (from 999999 to 1000001)"
     ranked = Change(release_id=1, field="crossed trending<=10", before=None, after=3, reason="adoption")
-    assert changed("momentum:8", ranked) == "among the first 10 that trend (from none to 3)"
+    assert changed("momentum:8", ranked) == "among the top 10 trending (from none to 3)"
 
 
 def test_a_filter_for_a_line_is_told_of_no_release(house: House) -> None:

@@ -1,4 +1,4 @@
-"""Any service that Apprise speaks to, by its URL: Discord, Telegram, Matrix, ntfy, Teams and a hundred more."""
+"""Any service that Apprise supports, by its URL: Discord, Telegram, Matrix, ntfy, Teams and a hundred more."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everythin
 from monitor.notify.message import Message, SendError
 from monitor.settings import Settings
 
-MOST = 20
-"""Releases of one grouped message that are spelled out."""
-TIMEOUT = 20
-"""Seconds for one message to one service."""
+MAX_LISTED = 20
+"""Groups of one message that are listed."""
+TIMEOUT_SECONDS = 20
+"""For one message to one service."""
 
 
 class Apprise(Channel):
-    """Sends through Apprise. It cannot say whether a message in doubt arrived, so such a one is sent again."""
+    """Sends through Apprise. It cannot check whether a message in doubt arrived, so such a message is sent again."""
 
     name = "apprise"
     pace = 1.0
     waits_for_launch = EVERY_TARGET
 
     def __init__(self, *, allow_private: bool = False, admits: Admits | None = None) -> None:
-        """``admits`` says of an IP address whether it may be connected to; without it the public ones may."""
+        """``admits`` decides whether an IP address may be connected to; without it only public ones may."""
         self._admits = admits or admitting(allow_private)
 
     @classmethod
@@ -48,33 +48,36 @@ class Apprise(Channel):
         return message.key
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """A notice to an operator, in plain text."""
+        """Sends a notice in plain text."""
         self._notify(subscription.target, title, text)
         return key
 
     def _notify(self, url: str, heading: str, text: str) -> None:
-        # Where a service redirects to is a server that nobody named.
+        # No redirects: they lead to a server that nobody named.
         service = apprise.Apprise.instantiate(url, asset=apprise.AppriseAsset(http_redirects=False))
         if service is None:
-            raise SendError("Apprise knows no service for this URL", permanent=True)
+            raise SendError("Apprise supports no service with this URL", permanent=True)
         if self._admits is not everything and not _is_watched(service):
             raise SendError(
-                f"{service.service_name} reaches its server in a way that cannot be checked ({HOW_TO_ALLOW})",
+                f"the addresses of {service.service_name} cannot be checked ({HOW_TO_ALLOW})",
                 permanent=True,
             )
         with only_admitted(self._admits) as watch:
             taken = apprise.Apprise(service).notify(
-                title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT
+                title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT_SECONDS
             )
         if not taken and watch.refusal is not None:
             raise SendError(str(watch.refusal), permanent=True)
         if not taken:
-            # Apprise tells no kinds of failure apart.
-            raise SendError("the service did not take the message")
+            # Apprise does not distinguish kinds of failure.
+            raise SendError("the service did not accept the message")
 
 
 def _is_watched(service: apprise.NotifyBase) -> bool:
-    """Whether a service whose URL names its host speaks HTTP or SMTP: by sockets of the thread that sends."""
+    """Whether the addresses of a service can be checked: if its URL names a host, it must use HTTP or SMTP.
+
+    These connect in the thread that sends, where the guard sees their sockets.
+    """
     templates: tuple[str, ...] = service.templates
     if not any("{host}" in template for template in templates):
         return True
@@ -84,7 +87,7 @@ def _is_watched(service: apprise.NotifyBase) -> bool:
 
 
 def title(message: Message) -> str:
-    """One line for what happened."""
+    """The title of a message: one line that says what happened."""
     if message.launch is not None and len(message.items) > 1:
         return f"{flag(message.items[0].release.origin)} {launched(message.launch, message.items)}"
     if len(message.items) > 1:
@@ -94,19 +97,19 @@ def title(message: Message) -> str:
 
 
 def body(message: Message) -> str:
-    """Plain text: a release in two or three lines each, a launch in two."""
-    told = group_items(message)
-    blocks = ["\n".join(line for line in _lines(story, len(told) == 1) if line) for story in told[:MOST]]
-    if len(told) > MOST:
-        blocks.append(f"… and {len(told) - MOST} more")
+    """The text of a message: two or three lines for each release, two for a launch."""
+    groups = group_items(message)
+    blocks = ["\n".join(line for line in _lines(group, len(groups) == 1) if line) for group in groups[:MAX_LISTED]]
+    if len(groups) > MAX_LISTED:
+        blocks.append(f"… and {len(groups) - MAX_LISTED} more")
     if message.others:
         blocks.append(f"Matches {filters(message)}")
     return "\n\n".join(blocks)
 
 
-def _lines(story: MessageGroup, alone: bool) -> list[str | None]:
-    release = story.first.release
-    if story.launch is not None:
-        return [f"{flag(release.origin)} {launched(story.launch, story.items)}", " · ".join(launch_facts(story)[1:])]
-    heading = None if alone else f"{flag(release.origin)} {headline(release, story.first.event)}"
+def _lines(group: MessageGroup, alone: bool) -> list[str | None]:
+    release = group.first.release
+    if group.launch is not None:
+        return [f"{flag(release.origin)} {launched(group.launch, group.items)}", " · ".join(launch_facts(group)[1:])]
+    heading = None if alone else f"{flag(release.origin)} {headline(release, group.first.event)}"
     return [heading, describe(release), foundation(release), f"https://huggingface.co/{release.repo_id}"]

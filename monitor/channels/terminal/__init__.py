@@ -1,4 +1,4 @@
-"""The terminal: each alert as a line or two on standard output."""
+"""The terminal: each alert as a few lines on standard output."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from monitor.channels.formatting import describe, flag, foundation, headline, pl
 from monitor.models import Subscription
 from monitor.notify.message import Message
 
-MOST = 10
-"""Releases of one grouped message that are spelled out; of the rest, a line each."""
+MAX_DETAILED = 10
+"""Releases of one message that are shown in full; the others get one line each."""
 
 
 class Terminal(Channel):
-    """Prints alerts. A name is printed as text, never as markup or as control characters."""
+    """Prints alerts. Names are printed as text, never as markup or control characters."""
 
     name = "terminal"
     logs_sent = False
-    """The alert itself stands among the log's lines."""
+    """The alert itself is printed among the log lines."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()
@@ -29,16 +29,16 @@ class Terminal(Channel):
 
     def send(self, message: Message) -> str:
         with self._lock:
-            for item in message.items[:MOST]:
+            for item in message.items[:MAX_DETAILED]:
                 self._print(item.release, item.event)
-            for item in message.items[MOST:]:
+            for item in message.items[MAX_DETAILED:]:
                 line = f"{flag(item.release.origin)} {headline(item.release, item.event)}"
                 self._console.print(Text(line), soft_wrap=True)
             self._console.file.flush()
         return "printed"
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """A line for whoever runs this."""
+        """Prints a notice in one line."""
         with self._lock:
             self._console.print(Text(f"{title}: {plain(text)}", style="bold red"), soft_wrap=True)
             self._console.file.flush()

@@ -1,4 +1,4 @@
-"""Outgoing webhooks: the release object, signed in the form of Standard Webhooks."""
+"""Outgoing webhooks: release objects as JSON, signed as Standard Webhooks specifies."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from monitor.urls import masked_url
 
 
 def secret_of(settings: Settings, url: str) -> str:
-    """The secret that signs what goes to ``url``, as its receiver sets it up: ``whsec_`` and base64.
+    """The secret that signs requests to ``url``, as its receiver configures it: ``whsec_`` and base64.
 
-    Derived from the newest signing key, so that it need not be kept, and differs for each receiver.
+    Derived from the newest signing key, so it is not stored; each receiver has a different one.
     """
     return _secrets(settings, url)[0]
 
 
 def _secrets(settings: Settings, url: str) -> list[str]:
-    """The secret under each signing key, newest first: a receiver may still check with an older one."""
+    """The secret under each signing key, newest first: a receiver may still use an older one."""
     keys = [hmac.new(key.encode(), f"webhook {url}".encode(), hashlib.sha256) for key in settings.signing_keys()]
     return [f"whsec_{base64.b64encode(key.digest()).decode()}" for key in keys]
 
 
-def signed(secrets: Sequence[str], ident: str, moment: datetime, body: bytes) -> dict[str, str]:
+def signature_headers(secrets: Sequence[str], message_id: str, sent_at: datetime, body: bytes) -> dict[str, str]:
     """The headers of Standard Webhooks: id, timestamp (seconds), a signature (``v1``, HMAC-SHA256) for each secret."""
-    stamp = str(int(moment.timestamp()))
-    content = f"{ident}.{stamp}.".encode() + body
+    stamp = str(int(sent_at.timestamp()))
+    content = f"{message_id}.{stamp}.".encode() + body
     keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
     macs = [base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode() for key in keys]
     return {
-        "webhook-id": ident,
+        "webhook-id": message_id,
         "webhook-timestamp": stamp,
         "webhook-signature": " ".join(f"v1,{mac}" for mac in macs),
         "content-type": "application/json",
@@ -53,7 +53,7 @@ def signed(secrets: Sequence[str], ident: str, moment: datetime, body: bytes) ->
 
 
 class Webhook(Channel):
-    """POSTs messages to URLs. The same message has the same ``webhook-id``, by which a receiver knows a repetition."""
+    """POSTs messages to URLs. A repeated message has the same ``webhook-id``, so that a receiver can drop it."""
 
     name = "webhook"
     groups = False
@@ -100,16 +100,16 @@ class Webhook(Channel):
         return self._post(message.target, "releases", data, message.key)
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """The same, of type ``notice``: something about the monitor itself."""
+        """POSTs a notice about the monitor itself, with type ``notice``."""
         data = {"subscription": subscription.id, "title": title, "text": text}
         return self._post(subscription.target, "notice", data, key)
 
     def _post(self, url: str, kind: str, data: Mapping[str, object], key: str) -> str:
-        moment = now()
-        body = json.dumps({"type": kind, "timestamp": iso(moment.astimezone(UTC)), "data": data}).encode()
-        headers = signed(_secrets(self._settings, url), key, moment, body)
+        sent_at = now()
+        body = json.dumps({"type": kind, "timestamp": iso(sent_at.astimezone(UTC)), "data": data}).encode()
+        headers = signature_headers(_secrets(self._settings, url), key, sent_at, body)
         try:
-            answer = post(
+            response = post(
                 url,
                 body,
                 user_agent="hub-release-monitor",
@@ -117,10 +117,10 @@ class Webhook(Channel):
                 headers=headers,
             )
         except FetchError as error:
-            # A receiver that answers 404 or 401 may be in the middle of a change; only 410 says that it is gone.
+            # A receiver that answers 404 or 401 may be restarting; only 410 means that it is gone.
             gone = error.permanent if error.status is None else error.status == 410
-            # It knows a repetition by its id, so one in doubt is simply sent again.
+            # The receiver recognizes a repeated message by its id, so one in doubt is simply sent again.
             raise SendError(str(error), permanent=gone, retry_after=error.retry_after) from error
-        if not 200 <= answer.status < 300:
-            raise SendError(f"the receiver answered {answer.status}")
+        if not 200 <= response.status < 300:
+            raise SendError(f"the receiver answered {response.status}")
         return key
