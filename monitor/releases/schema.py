@@ -262,7 +262,7 @@ def release_object(row: Any) -> dict[str, Any]:
 COLUMNS = tuple(column for field in FIELDS for column in field.columns)
 """The columns of CSV, Parquet and ``releases_view``."""
 COMPUTED = {
-    "url": "'https://huggingface.co/' || repo_id",
+    "url": f"'{hub_url('')}' || repo_id",
     "availability": "CASE WHEN status IN ('gone', 'private') THEN 'withdrawn' WHEN availability = 'no-weights' AND"
     " announcement_url IS NOT NULL THEN 'announced' ELSE availability END",
     "gated": "CASE gated WHEN 'no' THEN 'false' ELSE gated END",
@@ -336,40 +336,54 @@ def _typed(kind: Any) -> str:
 # --- the query language -----------------------------------------------------------------------------------
 
 
+Takes = Literal["text", "word", "count", "date", "country", "lab", "launch", "threshold"]
+
+
 @dataclass(frozen=True, slots=True)
 class QueryField:
     """A field of the query language.
 
-    ``takes``: ``text``, ``word`` (one of ``words``), ``count``, ``date``, ``country``, or a syntax of its own
+    ``takes``: ``text``, ``word`` (one of ``words``), ``count``, ``date``, ``country``, ``lab``, or a syntax of its own
     (``launch``, ``threshold``). ``meaning`` is plain text; ``example`` is a query. ``release_field``: the field of the
-    release object that it filters by; None where it filters by the history of changes. ``column``: the column of the
-    table, which is also what ``sortable`` fields are sorted by; None where the field filters by several.
+    release object that it filters by; None if it filters by the history of changes. ``column``: the column of the
+    table, by which ``sortable`` fields are also sorted (largest first unless ``ascending``); None if the values are not
+    simply compared with one column.
     """
 
     name: str
-    takes: Literal["text", "word", "count", "date", "country", "launch", "threshold"]
+    takes: Takes
     meaning: str
     example: str
     release_field: str | None
     column: str | None
     sortable: bool
+    ascending: bool
     words: tuple[str, ...]
 
 
 def _query(
     name: str,
-    takes: Literal["text", "word", "count", "date", "country", "launch", "threshold"],
+    takes: Takes,
     meaning: str,
     example: str,
     *,
     of: str | None = "",
     column: str | None = "",
     sortable: bool = False,
+    ascending: bool = False,
     words: tuple[str, ...] = (),
 ) -> QueryField:
     release_field = name if of == "" else of
     return QueryField(
-        name, takes, meaning, example, release_field, release_field if column == "" else column, sortable, words
+        name=name,
+        takes=takes,
+        meaning=meaning,
+        example=example,
+        release_field=release_field,
+        column=release_field if column == "" else column,
+        sortable=sortable,
+        ascending=ascending,
+        words=words,
     )
 
 
@@ -378,19 +392,20 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
            "origin:CN,KR"),
     _query("foundation", "text", "country, lab or repository of the root model that it was built on", "foundation:CN",
            column=None),
-    _query("lab", "text", "a lab's id, name, alias or namespace", 'lab:"Mistral AI"'),
+    _query("lab", "lab", "a lab's id, name, alias or namespace", 'lab:"Mistral AI"'),
     _query("namespace", "text", "the part of the repository id before the slash", "namespace:Qwen"),
     _query("repo", "text", "repository id; * stands for any characters", "repo:Qwen/*-Instruct", of="repo_id",
-           sortable=True),
+           sortable=True, ascending=True),
     _query("kind", "word", _words(Kind), "kind:base", words=tuple(Kind)),
     _query("params", "count", "total parameters", "params:7B..80B", of="params_total", sortable=True),
     _query("active", "count", "active parameters", "active:<10B", of="params_active", sortable=True),
+    _query("context", "count", "longest input in tokens", "context:>=128K", of="context_length"),
     _query("size", "word", _SIZES, "size:small", words=tuple(Size)),
     _query("license", "text", f"a license identifier, or a class: {_words(LicenseClass)}", "license:apache-2.0",
            column=None),
     _query("openness", "word", _words(Openness), "openness:open-weights", words=tuple(Openness)),
     _query("gated", "word", "whether access has to be requested: true, false, auto, manual", "gated:false",
-           words=("true", "false", "auto", "manual")),
+           column=None, words=("true", "false", "auto", "manual")),
     _query("task", "text", "the Hub's pipeline tag", "task:text-generation"),
     _query("modality", "text", "what the task works on: text, image, audio, multimodal, …", "modality:image"),
     _query("library", "text", "the library that loads it", "library:transformers"),
@@ -402,7 +417,7 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
     _query("likes", "count", "likes on the Hub", "likes:>=500", sortable=True),
     _query("derivatives", "count", "number of models built on it", "derivatives:>=100", sortable=True),
     _query("trending", "count", "its rank on the Hub's trending list, from 1", "trending:<=10", of="trending_rank",
-           sortable=True),
+           sortable=True, ascending=True),
     _query("crossed", "threshold", "a threshold that it crossed while it was tracked: downloads>=1M, likes>=1K,"
            " derivatives>=100 or trending<=10; a subscription with this filter gets one alert for each threshold and"
            " release, and no other alerts", "crossed:downloads>=1M", of=None),
@@ -419,6 +434,15 @@ SORT_COLUMNS: dict[str, str] = {
     "id": "id",
 }
 """Sort orders, and the table's column that each one sorts by."""
+ASCENDING_SORTS = frozenset(field.name for field in QUERY_FIELDS if field.ascending)
+"""Sort orders that begin with the smallest value: names and ranks."""
+EXACT_FIELDS = frozenset(
+    field.name for field in QUERY_FIELDS if field.column is not None and field.takes in {"country", "lab", "word"}
+)
+"""Fields whose values are stored in the form that a query has them in, so that indexes serve; others ignore case."""
+_TYPES = {field.name: field.type for field in FIELDS}
+LIST_FIELDS = frozenset(field.name for field in QUERY_FIELDS if _TYPES.get(field.release_field or "") == list[str])
+"""Fields that are lists of texts."""
 
 
 def query_description() -> str:

@@ -39,7 +39,7 @@ from monitor.models import Change, Release, iso
 from monitor.releases.query import Query, lookup, to_sql
 from monitor.releases.query.tree import All, Term
 from monitor.releases.query.values import DATES
-from monitor.releases.schema import SORT_COLUMNS, SOURCES, release_object
+from monitor.releases.schema import ASCENDING_SORTS, SORT_COLUMNS, SOURCES, release_object
 
 SORTS: dict[str, Any] = {name: getattr(Release, column) for name, column in SORT_COLUMNS.items()}
 """What releases can be sorted by: the largest or newest first (names from A, ranks from 1), with a leading ``-`` the
@@ -279,8 +279,7 @@ def _sort(sort: str) -> tuple[ColumnElement[Any], bool]:
         raise SearchError(
             "sort", f"unknown sort {sort!r}: one of {', '.join(SORTS)} expected, with - the other way round"
         )
-    # Names read from A to Z and ranks from the first, everything else from the largest.
-    return SORTS[name].expression, sort.startswith("-") == (name in {"repo", "trending"})
+    return SORTS[name].expression, sort.startswith("-") == (name in ASCENDING_SORTS)
 
 
 def _ordered(statement: Select[Any], column: ColumnElement[Any], *, descending: bool) -> Select[Any]:
@@ -306,16 +305,15 @@ def _decoded(cursor: str, sort: str) -> tuple[Any, int]:
 
 
 def _typed(value: Any, sort: str) -> Any:
-    name = sort.removeprefix("-")
+    """A cursor's value as the sort's column has it. Raises ValueError for one of another type."""
     if value is None:
         return None
-    if name in {"released", "seen", "created"}:
-        is_timestamp = datetime.fromisoformat(value)
-        if is_timestamp.tzinfo is None:
+    if isinstance(SORTS[sort.removeprefix("-")].type, UTCDateTime):
+        timestamp = datetime.fromisoformat(value)
+        if timestamp.tzinfo is None:
             raise ValueError("a timestamp without a time zone")
-        return is_timestamp
-    if name == "repo" and isinstance(value, str):
-        return value
-    if name != "repo" and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-        return value
-    raise ValueError("of another type")
+        return timestamp
+    kind = SORTS[sort.removeprefix("-")].type.python_type
+    if type(value) is not kind or (kind is int and abs(value) >= 2**63):
+        raise ValueError("of another type")
+    return value

@@ -18,7 +18,7 @@ from monitor.channels import formatting as words
 from monitor.db.engine import now
 from monitor.labs.countries import name as country
 from monitor.models import iso
-from monitor.releases.schema import QUERY_FIELDS
+from monitor.releases.schema import QUERY_FIELDS, hub_url
 from monitor.text import plain, short
 from monitor.urls import masked_url
 from monitor.web.http_responses import matches_etag, page_cache_control, weak_etag
@@ -104,6 +104,11 @@ def path(repo_id: object) -> str:
     return quote(str(repo_id), safe="/")
 
 
+def hub_page(repo_id: object) -> str:
+    """The address of a repository or an account on the Hub."""
+    return hub_url(path(repo_id))
+
+
 def web_url(url: object) -> str | None:
     """The address, if it leads to the web: what strangers give may be a script."""
     text = str(url)
@@ -153,5 +158,11 @@ templates.env.filters |= {
     "web_url": web_url,
     "format_value": format_value,
 }
-templates.env.globals |= {"address": linked, "term": term, "counted": counted, "query_fields": QUERY_FIELDS}
+templates.env.globals |= {
+    "address": linked,
+    "term": term,
+    "counted": counted,
+    "query_fields": QUERY_FIELDS,
+    "hub_url": hub_page,
+}
 templates.env.trim_blocks = templates.env.lstrip_blocks = True

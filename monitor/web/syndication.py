@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from monitor.channels.formatting import describe, flag, foundation, headline, plain
 from monitor.models import Change, Release, iso
 from monitor.releases.query import parse
-from monitor.releases.schema import release_object
+from monitor.releases.schema import hub_url, release_object
 from monitor.releases.search import search
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.http_responses import conditional, described, errors
@@ -52,7 +52,7 @@ def atom(request: Request, session: Reading, q: Q = "") -> Response:
         _text(entry, "published", iso(row.released_at or row.first_seen_at) or "")
         _text(entry, "updated", iso(changed[row.id]) or "")
         Xml.SubElement(entry, "link", rel="alternate", href=_page(request, row))
-        Xml.SubElement(entry, "link", rel="related", href=f"https://huggingface.co/{quote(row.repo_id)}")
+        Xml.SubElement(entry, "link", rel="related", href=hub_url(quote(row.repo_id)))
         _text(entry, "summary", _summary(row))
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(feed, encoding="utf-8")
     return conditional(request, body, f"{_ATOM_TYPE}; charset=utf-8")
@@ -76,7 +76,7 @@ def json_feed(request: Request, session: Reading, q: Q = "") -> Response:
             {
                 "id": _ident(row),
                 "url": _page(request, row),
-                "external_url": f"https://huggingface.co/{quote(row.repo_id)}",
+                "external_url": hub_url(quote(row.repo_id)),
                 "title": f"{flag(row.origin)} {headline(row)}",
                 "content_text": _summary(row),
                 "date_published": iso(row.released_at or row.first_seen_at),

@@ -14,6 +14,7 @@ from monitor.channels.message_groups import MessageGroup, group_items, launch_fa
 from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 from monitor.notify.message import Message, SendError
+from monitor.releases.schema import hub_url
 from monitor.settings import Settings
 
 MAX_LISTED = 20
@@ -112,4 +113,4 @@ def _lines(group: MessageGroup, alone: bool) -> list[str | None]:
     if group.launch is not None:
         return [f"{flag(release.origin)} {launched(group.launch, group.items)}", " · ".join(launch_facts(group)[1:])]
     heading = None if alone else f"{flag(release.origin)} {headline(release, group.first.event)}"
-    return [heading, describe(release), foundation(release), f"https://huggingface.co/{release.repo_id}"]
+    return [heading, describe(release), foundation(release), hub_url(release.repo_id)]

@@ -27,8 +27,8 @@ from monitor.channels.message_groups import MessageGroup, group_items, launch_fa
 from monitor.db.engine import now
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
+from monitor.releases.schema import hub_url
 
-HUB = "https://huggingface.co"
 _HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every week"}
 
 _templates = Environment(
@@ -250,7 +250,7 @@ class EmailRenderer:
             foundation=words.foundation(release),
             change=change,
             url=f"{self._url}/releases/{path}",
-            hub_url=f"{HUB}/{path}",
+            hub_url=hub_url(path),
             announcement_url=_web_address(release.announcement_url),
         )
 

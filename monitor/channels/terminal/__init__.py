@@ -11,6 +11,7 @@ from monitor.channels.base import Channel
 from monitor.channels.formatting import describe, flag, foundation, headline, plain
 from monitor.models import Subscription
 from monitor.notify.message import Message
+from monitor.releases.schema import hub_url
 
 MAX_DETAILED = 10
 """Releases of one message that are shown in full; the others get one line each."""
@@ -53,4 +54,4 @@ class Terminal(Channel):
         built_on = foundation(release)
         if built_on:
             self._console.print(Text(f"   {built_on}"), soft_wrap=True)
-        self._console.print(Text(f"   https://huggingface.co/{release.repo_id}", style="cyan"), soft_wrap=True)
+        self._console.print(Text(f"   {hub_url(release.repo_id)}", style="cyan"), soft_wrap=True)

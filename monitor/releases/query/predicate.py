@@ -15,7 +15,7 @@ from monitor.releases.query.glob import matcher
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
 from monitor.releases.query.words import labs_called
-from monitor.releases.schema import QUERY_FIELDS
+from monitor.releases.schema import EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
 
 _RELEASED = (Event.RELEASE,)
 
@@ -29,7 +29,6 @@ class Predicate(Protocol):
 _Test = Callable[[Release, Collection[str]], bool]
 
 _ATTRIBUTES = {field.name: field.column for field in QUERY_FIELDS if field.column is not None}
-_FOLDED = {"namespace", "task", "modality", "library"}
 
 
 def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
@@ -92,7 +91,7 @@ def _value(field: str, operator: str, value: str, now: datetime | None) -> Calla
         matches = matcher(value)
         return lambda release: matches(fold(release.repo_id))
     name = _ATTRIBUTES[field]
-    if field in {"language", "tag"}:
+    if field in LIST_FIELDS:
         if value == NONE:
             return lambda release: not getattr(release, name)
         return lambda release: any(fold(item) == value for item in getattr(release, name))
@@ -100,9 +99,9 @@ def _value(field: str, operator: str, value: str, now: datetime | None) -> Calla
         return lambda release: getattr(release, name) is None
     if field in COUNTS or field in DATES:
         return _between(field, operator, value, name, now)
-    if field in _FOLDED:
-        return lambda release: fold(getattr(release, name) or "") == value
-    return lambda release: getattr(release, name) == value
+    if field in EXACT_FIELDS:
+        return lambda release: getattr(release, name) == value
+    return lambda release: fold(getattr(release, name) or "") == value
 
 
 def _between(field: str, operator: str, value: str, name: str, now: datetime | None) -> Callable[[Release], bool]:

@@ -16,16 +16,13 @@ from monitor.models import Change, Release, Tally
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
 from monitor.releases.query.words import certain, labs_called
-from monitor.releases.schema import QUERY_FIELDS
+from monitor.releases.schema import EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
 
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 
 COLUMNS: dict[str, Anything] = {
     field.name: getattr(Release, field.column) for field in QUERY_FIELDS if field.column is not None
 }
-_EXACT = {"origin", "lab", "kind", "size", "openness", "via", "status"}
-"""Columns whose values are canonical themselves, so that their indexes serve."""
-_LISTS = {"language", "tag"}
 
 
 class folded(GenericFunction[str]):  # noqa: N801
@@ -126,12 +123,12 @@ def _happened(words: tuple[str, ...]) -> ColumnElement[bool]:
 def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> ColumnElement[bool]:
     if field == "launch":
         return _launched(values)
-    if field in _EXACT:
+    if field in EXACT_FIELDS:
         column = col(COLUMNS[field])
         known = [value for value in values if value != NONE]
         parts = [column.in_(known)] if known else []
         return or_(*parts, *([column.is_(None)] if NONE in values else []))
-    if field in _LISTS:
+    if field in LIST_FIELDS:
         return _in_list(field, values)
     return or_(*(_value(field, operator, value, now) for value in values))
 

@@ -16,6 +16,7 @@ FIELDS = {
     "owner": "namespace", "user": "namespace",
     "model": "repo", "repo_id": "repo", "repository": "repo", "id": "repo",
     "type": "kind",
+    "context_length": "context",
     "parameters": "params", "params_total": "params", "params_active": "active", "active_params": "active",
     "pipeline": "task", "pipeline_tag": "task", "tasks": "task",
     "lang": "language", "languages": "language", "tags": "tag", "library_name": "library",

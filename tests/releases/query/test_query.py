@@ -367,7 +367,7 @@ ROWS = st.lists(
             "first_seen_at": MOMENTS.map(lambda moment: moment or NOW - timedelta(hours=30)),
             "detected_via": st.sampled_from(["sweep", "webhook"]), "status": st.sampled_from(["live", "gone"]),
             "openness": st.sampled_from(["open-weights", "unknown"]), "library": st.sampled_from(["GGUF", None]),
-            "derivatives": COUNTS, "trending_rank": st.sampled_from([None, 1, 10, 11]),
+            "derivatives": COUNTS, "context_length": COUNTS, "trending_rank": st.sampled_from([None, 1, 10, 11]),
             "launch_id": st.sampled_from([None, 1, 2]),
             "events": st.lists(st.sampled_from(["gated", "relicensed", *LINES]), unique=True),
         }
@@ -407,7 +407,10 @@ TERMS = st.one_of(
     _WORDS.map(_quoted),
     st.sampled_from(SAMPLED),
     *(_WORDS.map(lambda text, name=name: f"{name}:{_quoted(text)}") for name in ("repo", "namespace", "task", "tag")),
-    *(_compare(field, _COUNT) for field in ("params", "active", "downloads", "likes", "trending", "derivatives")),
+    *(
+        _compare(field, _COUNT)
+        for field in ("params", "active", "context", "downloads", "likes", "trending", "derivatives")
+    ),
     *(_compare(field, _DATE) for field in ("released", "seen")),
 )  # fmt: skip
 QUERIES = st.recursive(
@@ -492,7 +495,7 @@ def test_however_it_is_spelled_it_is_the_same_filter(pair: tuple[str, str]) -> N
 def test_every_field_of_the_language_is_tried() -> None:
     sampled = {text.partition(":")[0] for text in SAMPLED}
     composed = {"repo", "namespace", "task", "tag", "released", "seen"}
-    counted = {"params", "active", "downloads", "likes", "trending", "derivatives"}
+    counted = {"params", "active", "context", "downloads", "likes", "trending", "derivatives"}
     assert set(FIELDS) == sampled | composed | counted
 
 
