@@ -1,4 +1,4 @@
-"""Email: emails over SMTP, signing up with double opt-in, and what comes back."""
+"""The email channel: alerts over SMTP, sign-up with double opt-in, bounces and complaints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail addresses: those of readers in one form, and ours, with the tags that they carry."""
+"""Email addresses: subscribers' in canonical form, and the sender's with signed tags."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MAX_ADDRESS_CHARS = 254
 
 
 class AddressError(ValueError):
-    """No mail address: one line that says why."""
+    """Not a valid email address; the message says why in one line."""
 
 
 def canonical(text: str, *, allow_local: bool = False) -> str:
-    """One form of an address: lower case, ASCII (a domain of other characters in its ``xn--`` form).
+    """The canonical form of an address: lower case, ASCII (an internationalized domain as ``xn--``).
 
-    ``allow_local``: also addresses that only a network of one's own knows (``ops@mailhost``). Raises AddressError.
+    ``allow_local``: also accepts domains of a local network (``ops@mailhost``). Raises AddressError.
     """
     if len(text) > MAX_ADDRESS_CHARS:
-        raise AddressError("a mail address has 254 characters at the most")
+        raise AddressError("an email address has at most 254 characters")
     try:
         found = validate_email(
             text.strip(),
@@ -42,7 +42,7 @@ def canonical(text: str, *, allow_local: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who writes: the name that readers see, the address, and its domain."""
+    """The sender: display name, address and its domain."""
 
     name: str
     address: str
@@ -57,9 +57,11 @@ class Sender:
                 raise AddressError("it has control characters")
             address = canonical(address, allow_local=True)
         except AddressError as error:
-            raise SettingsError(f"MONITOR_EMAIL_FROM: {settings.email_from!r} is no mail address: {error}") from None
+            raise SettingsError(
+                f"MONITOR_EMAIL_FROM: {settings.email_from!r} is not a valid email address: {error}"
+            ) from None
         return cls(plain(name) or NAME, address, address.rpartition("@")[2])
 
     def tagged(self, what: str, tag: str) -> str:
-        """An address of ours that says whom it is about: ``bounce+TAG@domain``."""
+        """The sender's address for one purpose and subscription: ``bounce+TAG@domain``."""
         return f"{what}+{tag}@{self.domain}"

@@ -1,4 +1,4 @@
-"""When bounces end the emails to an address: at once, after some days, or never."""
+"""When bounces suppress an address: immediately, after several days, or never."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def record_bounce(
 ) -> str:
     """Records one bounce or complaint; returns ``suppressed``, ``counted``, or ``ignored`` for a repeated report.
 
-    A hard bounce and a complaint suppress the address at once; soft bounces when they came on SOFT_DAYS different days
-    within WINDOW, so that a mailbox that is full for some hours of many releases loses nothing. A refusal that is about
-    the sender (a block list, a policy) never does.
+    A hard bounce or a complaint suppresses the address immediately. Soft bounces suppress it when they occur on
+    SOFT_DAYS different days within WINDOW, so a mailbox that is full for a few hours stays subscribed. A refusal that
+    is about the sender (a block list, a policy) never suppresses an address.
     """
     if not _is_new(session, address, kind, report, status, message):
         return "ignored"

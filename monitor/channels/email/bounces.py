@@ -1,4 +1,4 @@
-"""What reports do: a bounce or a complaint counts where it bears a mark that we signed, and nothing else does."""
+"""Processes bounces and complaints. A report counts only if it carries a tag that this service signed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from monitor.models import Subscription
 
 
 def process_bounce(engine: Engine, tokens: Tokens, raw: bytes) -> str:
-    """Acts on one message that came back; returns what it did: suppressed, counted, unsubscribed or ignored.
+    """Processes one returned message; returns suppressed, counted, unsubscribed or ignored.
 
-    The same report a second time is ignored, and so is one that bears no mark of an email that we sent: anybody can
-    write to the mailbox of bounces, and name whom they like.
+    A repeated report is ignored, and so is one without a signed tag: anybody can write to the bounce mailbox and name
+    any address.
     """
     report = parse_report(raw)
     if report.kind is Kind.NOTHING:
@@ -41,7 +41,7 @@ def _unsubscribe(session: Session, tokens: Tokens, report: Report) -> str:
 
 
 def _address(session: Session, tokens: Tokens, report: Report) -> str | None:
-    """The reader that a report is about, by the marks that we signed; None where it bears none."""
+    """The subscriber's address that a report is about, found by its signed tags; None without one."""
     marks = (("bounce", report.tags), ("message", report.message_ids))
     for ident in (ident for what, tags in marks for ident in _verified(tokens, what, tags)):
         found = session.get(Subscription, ident)
@@ -51,7 +51,7 @@ def _address(session: Session, tokens: Tokens, report: Report) -> str | None:
 
 
 def _verified(tokens: Tokens, what: str, tags: tuple[str, ...]) -> Iterator[str]:
-    """The subscriptions of those of ``tags`` that we signed for this purpose, each once."""
+    """The subscription ids of the ``tags`` whose signature for this purpose is valid, without duplicates."""
     for tag in dict.fromkeys(tag.lower() for tag in tags):
         try:
             yield tokens.read_tag(what, tag)

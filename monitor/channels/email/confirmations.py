@@ -1,4 +1,4 @@
-"""Confirmation emails: limited, kept in a table until they went out, and sent from there by any worker."""
+"""Confirmation emails: rate limited, queued in a table, and sent from there by any worker."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ log = structlog.get_logger(__name__)
 
 MIN_INTERVAL = timedelta(minutes=10)
 MAX_PER_ADDRESS_PER_DAY = 5
-"""Emails to one address in 24 hours; one where the address is suppressed."""
+"""Confirmation emails to one address in 24 hours; a suppressed address gets one."""
 MAX_PER_CLIENT_PER_HOUR = 20
-"""Emails that one client address may ask for in an hour."""
+"""Confirmation emails that one client address can request in an hour."""
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 20
 MAX_PER_RUN = 1_000
 
 
 class TooManyRequestsError(Exception):
-    """One client asks for too many emails. ``wait_seconds``: when to try again."""
+    """One client requests too many emails. ``wait_seconds``: time until it can try again."""
 
     def __init__(self, wait_seconds: int) -> None:
-        super().__init__("too many sign-ups from here: try again in an hour")
+        super().__init__("too many sign-ups from your network; try again in an hour")
         self.wait_seconds = wait_seconds
 
 
@@ -45,24 +45,24 @@ def may_send_confirmation(session: Session, address: str, client: str) -> bool:
 
     Raises TooManyRequestsError for a client that is beyond its own limit.
     """
-    moment = now()
+    timestamp = now()
     asked = col(EmailConfirmation.created_at)
-    recent = select(func.count()).where(col(EmailConfirmation.client) == client, asked > moment - timedelta(hours=1))
+    recent = select(func.count()).where(col(EmailConfirmation.client) == client, asked > timestamp - timedelta(hours=1))
     if (session.scalar(recent) or 0) >= MAX_PER_CLIENT_PER_HOUR:
         raise TooManyRequestsError(3_600)
-    day = select(asked).where(col(EmailConfirmation.address) == address, asked > moment - timedelta(days=1))
+    day = select(asked).where(col(EmailConfirmation.address) == address, asked > timestamp - timedelta(days=1))
     times = list(session.scalars(day))
-    if any(time > moment - MIN_INTERVAL for time in times):
+    if any(time > timestamp - MIN_INTERVAL for time in times):
         return False
     return len(times) < (MAX_PER_ADDRESS_PER_DAY if suppressed(session, address) is None else 1)
 
 
 def enqueue_confirmation(session: Session, subscription: Subscription, address: str, client: str) -> None:
-    """Keeps an email to be sent, in the transaction that keeps the subscription."""
-    moment = now()
+    """Queues a confirmation email, in the transaction that saves the subscription."""
+    timestamp = now()
     session.add(
         EmailConfirmation(
-            subscription_id=subscription.id, address=address, client=client, created_at=moment, due_at=moment
+            subscription_id=subscription.id, address=address, client=client, created_at=timestamp, due_at=timestamp
         )
     )
 
@@ -76,9 +76,9 @@ class _Due:
 
 
 def send_confirmations(engine: Engine, channel: OutboxChannel | None) -> int:
-    """Sends the confirmation emails that are due through the email channel; returns how many went.
+    """Sends the confirmation emails that are due through the email channel; returns how many were sent.
 
-    Without that channel they wait.
+    Without that channel they stay queued.
     """
     if not isinstance(channel, Email):
         return 0
@@ -98,9 +98,9 @@ def send_confirmations(engine: Engine, channel: OutboxChannel | None) -> int:
 
 
 def _claim_next(engine: Engine) -> _Due | None:
-    """The email that has waited longest. Its due time moves on, so a worker that dies leaves it to another."""
-    moment = now()
-    waiting = select(EmailConfirmation).where(col(EmailConfirmation.due_at) <= moment)
+    """Claims the oldest due email by moving its due time on, so that another worker retries it if this one dies."""
+    timestamp = now()
+    waiting = select(EmailConfirmation).where(col(EmailConfirmation.due_at) <= timestamp)
     waiting = waiting.order_by(col(EmailConfirmation.due_at)).limit(1)
     with reading(engine) as session:
         if session.scalars(waiting).first() is None:
@@ -109,14 +109,14 @@ def _claim_next(engine: Engine) -> _Due | None:
         row = session.scalars(waiting.with_for_update(skip_locked=True)).first()
         if row is None or row.id is None:
             return None
-        row.due_at, row.attempts = moment + LEASE, row.attempts + 1
+        row.due_at, row.attempts = timestamp + LEASE, row.attempts + 1
         session.add(row)
         return _Due(row.id, row.created_at, row.attempts, session.get(Subscription, row.subscription_id))
 
 
 def _send(engine: Engine, email: Email, due: _Due) -> int:
     if due.subscription is None:
-        _record_result(engine, due, error="the subscription is gone")
+        _record_result(engine, due, error="the subscription was deleted")
         return 0
     try:
         email.send_confirmation(due.subscription, due.asked_at)
@@ -133,7 +133,7 @@ def _send(engine: Engine, email: Email, due: _Due) -> int:
 
 
 def _release_claim(engine: Engine, due: _Due, not_yet: ChannelRateLimited) -> None:
-    """Makes as if it had not been taken, but for the time when emails may go again."""
+    """Releases the claim without counting an attempt; the email is due when the rate limit allows it."""
     with transaction(engine) as session:
         row = session.get(EmailConfirmation, due.number)
         if row is not None:
@@ -151,5 +151,5 @@ def _record_result(engine: Engine, due: _Due, error: str | None = None, again: d
 
 
 def retention() -> timedelta:
-    """How long an email is remembered: as long as its link lasts."""
+    """How long confirmation emails are kept: as long as their link is valid."""
     return TOKEN_LIFETIMES[Purpose.CONFIRM] or timedelta(days=2)

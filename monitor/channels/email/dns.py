@@ -1,4 +1,4 @@
-"""What the DNS says of the sender's domain, and what a bulk sender must still do."""
+"""Checks the DNS records that a bulk sender needs for its domain."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from monitor.channels.formatting import plain
 from monitor.settings import Settings
 
 SELECTORS = ("default", "mail", "dkim", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "fm1", "mx", "smtp")
-"""Selectors in common use: which one signs is known to the relay alone."""
+"""Common DKIM selectors; only the relay knows which one it signs with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. ``ok``: None where it cannot be told."""
+    """The result of one check. ``ok``: None if it cannot be determined."""
 
     name: str
     ok: bool | None
@@ -31,11 +31,11 @@ class Finding:
 
 
 class _NoAnswerError(Exception):
-    """The DNS did not answer: nothing can be told."""
+    """The DNS did not answer, so nothing is known."""
 
 
 def check(settings: Settings, resolver: dns.resolver.Resolver | None = None) -> list[Finding]:
-    """Looks at SPF, DKIM and DMARC of the sender's domain, and at the links. Raises SettingsError without a sender."""
+    """Checks SPF, DKIM, DMARC and MX of the sender's domain, and the public URL; raises SettingsError."""
     domain = Sender.from_settings(settings).domain
     found = [_links(settings)]
     try:
@@ -50,16 +50,16 @@ def check(settings: Settings, resolver: dns.resolver.Resolver | None = None) -> 
 
 def _links(settings: Settings) -> Finding:
     if settings.public_url.startswith("https://"):
-        return Finding("one-click unsubscribing", True, settings.public_url)
+        return Finding("one-click unsubscribe", True, settings.public_url)
     return Finding(
-        "one-click unsubscribing", False, "mailbox providers follow https links alone: MONITOR_PUBLIC_URL must be https"
+        "one-click unsubscribe", False, "mailbox providers use https links only: set MONITOR_PUBLIC_URL to an https URL"
     )
 
 
 def _spf(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     records = [text for text in _texts(resolver, domain) if text.lower().startswith("v=spf1")]
     if len(records) > 1:
-        return Finding("SPF", False, f"{domain} has {len(records)} records, which counts as none: keep one")
+        return Finding("SPF", False, f"{domain} has {len(records)} SPF records, which is invalid: keep one")
     if not records:
         return Finding("SPF", False, f"add a TXT record at {domain} that names your relay: v=spf1 include:… -all")
     words = records[0].lower().split()
@@ -72,9 +72,9 @@ def _dkim(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     for selector in SELECTORS:
         texts = _texts(resolver, f"{selector}._domainkey.{domain}")
         if any("p=" in text.replace(" ", "") for text in texts):
-            return Finding("DKIM", True, f"a key at {selector}._domainkey.{domain}; let the relay sign with it")
+            return Finding("DKIM", True, f"found a key at {selector}._domainkey.{domain}; let the relay sign with it")
     message = (
-        f"no key under a usual name of _domainkey.{domain}: let the relay sign, and look for dkim=pass in an email"
+        f"no key found at common selectors of _domainkey.{domain}: let the relay sign, and check an email for dkim=pass"
     )
     return Finding("DKIM", None, message)
 
@@ -84,12 +84,14 @@ def _our_dkim(resolver: dns.resolver.Resolver, signer: Signer) -> Finding:
     key = record.rpartition("p=")[2]
     for text in _texts(resolver, name):
         if key in "".join(text.split()):
-            return Finding("DKIM", True, f"emails are signed, and {name} has the key")
-    return Finding("DKIM", False, f"emails are signed, but {name} has not the key; add the TXT record: {record}")
+            return Finding("DKIM", True, f"emails are signed, and {name} publishes the key")
+    return Finding(
+        "DKIM", False, f"emails are signed, but {name} does not publish the key; add this TXT record: {record}"
+    )
 
 
 def _dmarc(resolver: dns.resolver.Resolver, domain: str) -> Finding:
-    # The policy of the organisation's domain holds for those below it, too.
+    # The policy of the organizational domain also applies to its subdomains.
     labels = domain.split(".")
     for start in range(max(1, len(labels) - 1)):
         name = ".".join(labels[start:])
@@ -101,8 +103,8 @@ def _dmarc(resolver: dns.resolver.Resolver, domain: str) -> Finding:
 
 def _mx(resolver: dns.resolver.Resolver, domain: str) -> Finding:
     if list(_records(resolver, domain, "MX")):
-        return Finding("bounces", True, f"{domain} takes mail: hand what comes to bounce+… and unsubscribe+… to us")
-    return Finding("bounces", False, f"{domain} takes no mail, so bounces are lost: add an MX record")
+        return Finding("bounces", True, f"{domain} accepts email: forward bounce+… and unsubscribe+… to this service")
+    return Finding("bounces", False, f"{domain} accepts no email, so bounces are lost: add an MX record")
 
 
 def _texts(resolver: dns.resolver.Resolver, name: str) -> list[str]:

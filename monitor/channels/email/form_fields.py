@@ -1,4 +1,4 @@
-"""What clients send: bodies of bounded size, form fields, and a filter that was put together by clicks."""
+"""Input from clients: bodies of limited size, form fields, and the filter that a form selects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitor.notify.subscriptions import SubscriptionError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_REPORT_BYTES = 8 * 1024 * 1024
-"""Bytes of a mail that came back, which may carry the whole email."""
+"""A returned message can contain the whole original email."""
 
 Fields = Mapping[str, Sequence[str]]
 
@@ -25,7 +25,7 @@ KINDS = ("base", "finetune", "adapter", "merge", "quantized", "conversion")
 LICENSES = ("permissive", "copyleft", "community", "use-restricted", "non-commercial", "research-only")
 SIZES = ("1B", "10B", "30B", "50B", "100B", "250B")
 CHOICES: dict[str, tuple[str, ...]] = {"origin": ORIGINS, "kind": KINDS, "license": LICENSES}
-"""The fields of the query language that can be clicked, with what can be chosen."""
+"""The query fields that the form offers as checkboxes, with their values."""
 
 
 async def read_small_body(request: Request) -> bytes:
@@ -50,7 +50,7 @@ def last_value(form: Fields, name: str, default: str = "") -> str:
 
 
 def filter_of(form: Fields) -> str:
-    """The filter of a form: what was written, and what was clicked."""
+    """The filter of a form: the text field combined with the checkboxes."""
     written = last_value(form, "filter").strip()
     parts = []
     for name, choices in CHOICES.items():
@@ -62,12 +62,12 @@ def filter_of(form: Fields) -> str:
         parts.append(f"params:>={least}")
     if not written or not parts:
         return written or " ".join(parts)
-    # In parentheses, lest what was clicked bind to the last part of an OR alone.
+    # In parentheses, or the checkboxes would apply only to the last operand of an OR.
     return f"({written}) {' '.join(parts)}"
 
 
 def alert_preferences(form: Fields) -> AlertPreferences:
-    """What a form asks for; raises SubscriptionError."""
+    """The alert preferences in a form; raises SubscriptionError."""
     digest, hour = last_value(form, "digest", "immediate"), last_value(form, "hour", "8")
     if digest not in list(Digest):
         raise SubscriptionError("digest", f"one of {', '.join(Digest)} expected")
@@ -79,5 +79,5 @@ def alert_preferences(form: Fields) -> AlertPreferences:
 
 
 def client_of(request: Request) -> str:
-    """Who asks, for counting sign-ups."""
+    """The key under which a client's sign-ups are counted."""
     return client_key(request.client.host if request.client else "unknown")

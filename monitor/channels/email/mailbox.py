@@ -1,4 +1,4 @@
-"""The mailbox that bounces and farewells come to, read over IMAP."""
+"""Reads the mailbox for bounces and unsubscribe emails over IMAP."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from monitor.settings import Settings, SettingsError
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 20.0
-"""Seconds for one answer."""
+"""Timeout of one response."""
 MAX_MESSAGES = 200
-"""Messages in one pass."""
+"""Messages processed in one pass."""
 
 
 class MailboxError(Exception):
-    """The mailbox cannot be read: one line that says why."""
+    """The mailbox cannot be read; the message says why in one line."""
 
 
 def server_of(url: str) -> Server:
@@ -44,10 +44,10 @@ def _folder(server: Server) -> str:
 
 
 def collect(settings: Settings, engine: Engine) -> dict[str, int]:
-    """Acts on the messages that nobody has read; returns how many did what, see :func:`bounces.process_bounce`.
+    """Processes unread messages; returns a count for each result of :func:`bounces.process_bounce`.
 
-    Reports and farewells are deleted when they have been acted on; anything else is left there, marked as read. Where
-    it dies in between, the next pass reads the same again, which changes nothing. Raises MailboxError.
+    Processed reports are deleted; anything else stays in the mailbox, marked as read. After a crash the next pass reads
+    the same messages again, which changes nothing. Raises MailboxError.
     """
     if settings.bounce_url is None:
         return {}
@@ -59,12 +59,12 @@ def collect(settings: Settings, engine: Engine) -> dict[str, int]:
             done[status] = done.get(status, 0) + 1
         if done:
             imap.expunge()
-            log.info("mailbox of bounces read", **done)
+            log.info("bounce mailbox read", **done)
     return done
 
 
 def probe(settings: Settings) -> str:
-    """Logs in and looks; returns what is there, or raises MailboxError or SettingsError."""
+    """Logs in and counts unread messages; returns a summary, or raises MailboxError or SettingsError."""
     if settings.bounce_url is None:
         return "not set up: see MONITOR_BOUNCE_URL"
     server = server_of(settings.bounce_url.get_secret_value())
@@ -99,7 +99,7 @@ def _connection(server: Server) -> Iterator[imaplib.IMAP4]:
 
 
 def _unread(imap: imaplib.IMAP4) -> list[str]:
-    """The UIDs of messages that nobody has read, oldest first."""
+    """The UIDs of unread messages, oldest first."""
     found = _checked(imap.uid("SEARCH", "UNSEEN UNDELETED"), "SEARCH")
     return b" ".join(found).decode().split()[:MAX_MESSAGES]
 
@@ -112,7 +112,7 @@ def _process(imap: imaplib.IMAP4, number: str, engine: Engine, tokens: Tokens) -
 
 
 def _message(imap: imaplib.IMAP4, number: str) -> bytes | None:
-    """A message whole; None for one that is too large, or gone."""
+    """A whole message; None if it is too large or no longer there."""
     size = re.search(rb"RFC822\.SIZE (\d+)", b" ".join(_checked(imap.uid("FETCH", number, "(RFC822.SIZE)"), "FETCH")))
     if size is None or int(size[1]) > MAX_REPORT_BYTES:
         return None
@@ -121,7 +121,7 @@ def _message(imap: imaplib.IMAP4, number: str) -> bytes | None:
 
 
 def _checked(answer: tuple[str, Any], what: str) -> list[bytes]:
-    """What came with an answer: lines, and before each literal the line that announced it."""
+    """The data of a response: lines, and each literal after the line that announces it. Raises IMAP4.error."""
     status, found = answer
     if status != "OK":
         raise imaplib.IMAP4.error(f"{what}: {plain(found)}")

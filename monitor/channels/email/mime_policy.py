@@ -1,4 +1,4 @@
-"""How an email is written out: CRLF, seven bits, and addresses in headers left as they are."""
+"""How an email is serialized: CRLF, 7-bit, with addresses in headers left unencoded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _UNENCODED = (
 
 
 class UnencodedHeader(UniqueUnstructuredHeader):
-    """A header that is folded before its ``<…>`` alone.
+    """A header that is folded only before ``<…>``.
 
-    The library's own folding turns a word that is longer than a line into encoded words (RFC 2047), in which no
-    mailbox provider looks for an address.
+    The standard library encodes a word that is longer than a line (RFC 2047), and mailbox providers do not decode
+    addresses.
     """
 
     def fold(self, *, policy: EmailPolicy) -> str:
-        """One address a line at the most, none of them changed."""
+        """The header with at most one address a line, each unchanged."""
         text = str(self)
         if not text.isascii():
             raise ValueError(f"{self.name}: ASCII expected")  # type: ignore[attr-defined]
@@ -35,4 +35,4 @@ def _registry() -> HeaderRegistry:
 
 
 POLICY = SMTP.clone(cte_type="7bit", header_factory=_registry())
-"""Also for servers without 8BITMIME."""
+"""7-bit, so that servers without 8BITMIME accept it."""

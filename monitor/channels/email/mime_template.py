@@ -1,4 +1,4 @@
-"""An email that is the same for many readers, written once; what is each reader's own is filled in."""
+"""Renders an email for many subscribers once, and fills in what differs for each."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 
 _PLACEHOLDER = secrets.token_hex(8)
-"""Random, so that no release can be named like a mark."""
+"""Random, so that no release name can contain a placeholder."""
 _MAX_LINE_CHARS = 78
 
 
 def placeholder(name: str) -> str:
-    """What stands in a body where the reader's own ``name`` goes."""
+    """The text in a body that is replaced with a subscriber's own ``name``."""
     return f"{_PLACEHOLDER}-{name}"
 
 
 class MimeTemplate:
-    """An email without what is a reader's own: writing it costs a hundred times what filling it in does.
+    """An email without the subscriber's own parts. Filling it in takes a hundredth of the time of rendering it.
 
-    ``email``: its headers and its parts, the bodies left out by :func:`add_body_gap`. ``bodies``: these, as text.
+    ``email``: its headers and parts, with bodies added by :func:`add_body_gap`. ``bodies``: the texts of these bodies.
     """
 
     def __init__(self, email: EmailMessage, bodies: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ class MimeTemplate:
         self._last = rest
 
     def fill(self, headers: Mapping[str, str], words: Mapping[str, str]) -> bytes:
-        """The email of one reader, CRLF lines: ``headers`` go first, ``words`` where their marks are."""
+        """The email for one subscriber, with CRLF lines: ``headers`` go first, ``words`` replace their placeholders."""
         parts = [_header(name, value) for name, value in headers.items()]
         for piece, body in zip(self._pieces, self._bodies, strict=True):
             for name, word in words.items():
@@ -43,7 +43,7 @@ class MimeTemplate:
 
 
 def add_body_gap(email: EmailMessage, number: int, subtype: str) -> None:
-    """Adds a text part, its body left out."""
+    """Adds a text part whose body :meth:`MimeTemplate.fill` inserts."""
     add = email.set_content if number == 0 else email.add_alternative
     add(_gap(number).decode(), subtype=subtype, cte="quoted-printable")
 
@@ -53,12 +53,12 @@ def _gap(number: int) -> bytes:
 
 
 def _quoted(body: bytes) -> bytes:
-    """Quoted-printable: lines of 76 at the most, seven bits."""
+    """Quoted-printable: 7-bit, at most 76 characters a line."""
     return binascii.b2a_qp(body.replace(b"\r\n", b"\n"), istext=True).replace(b"\n", b"\r\n")
 
 
 def _header(name: str, value: str) -> bytes:
-    """One header; of several addresses each has a line. Raises ValueError for what no header can hold."""
+    """One header line, folded between addresses. Raises ValueError for anything but printable ASCII."""
     if not (value.isascii() and value.isprintable()):
         raise ValueError(f"{name}: printable ASCII expected")
     line = f"{name}: {value}"

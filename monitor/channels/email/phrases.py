@@ -1,4 +1,4 @@
-"""What happened, in the words of a subject line."""
+"""Texts of subject lines."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ MAX_NAME_CHARS = 120
 
 
 def clean(text: object) -> str:
-    """Text on one line that any mail client and any header takes."""
+    """Text on one line that is safe in any header and email client."""
     return plain(text).encode("utf-8", "replace").decode().strip()
 
 
 def shorten(text: object) -> str:
-    """:func:`clean`, and no longer than a subject bears."""
+    """:func:`clean`, cut to MAX_NAME_CHARS."""
     line = clean(text)
     return line if len(line) <= MAX_NAME_CHARS else line[: MAX_NAME_CHARS - 1] + "…"
 
 
 def key_facts(release: Release) -> str:
-    """``(80B, 3B active, Apache-2.0)``; what is unknown is left out."""
+    """``(80B, 3B active, Apache-2.0)``; unknown values are omitted."""
     total, active = count(release.params_total), count(release.params_active)
     facts = [
         total,
@@ -43,7 +43,7 @@ def subject(publisher: str, release: Release, change: str | None = None) -> str:
 
 
 def summary(publishers: Sequence[str], what: str, digest: str) -> str:
-    """``12 releases today: Qwen, Google …``, those with most first; ``what`` was counted."""
+    """``12 releases today: Qwen, Google …``, the publisher with the most releases first; ``what`` is the count."""
     order = [publisher for publisher, _ in Counter(map(shorten, publishers)).most_common()]
     named = ", ".join(order[:3]) + (" …" if len(order) > 3 else "")
     return f"{what}{DIGEST_PERIODS.get(digest, '')}: {named}"

@@ -1,4 +1,4 @@
-"""Leaving and changing: each page is reached by a signed link from an email, each change is a POST."""
+"""Pages to unsubscribe and to change alerts, reached by signed links in emails. Every change is a POST."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ router = APIRouter(include_in_schema=False)
 PAUSED = "by the subscriber"
 
 
-# --- leaving ----------------------------------------------------------------------------------------------
+# --- unsubscribe ----------------------------------------------------------------------------------------------
 
 
 @router.get("/unsubscribe/{token}", response_class=HTMLResponse)
 @guarded
 def unsubscribe_page(request: Request, token: str) -> Response:
-    """What would end, and one button."""
+    """The page that asks to confirm unsubscribing."""
     context = email_context(request)
     claim = context.tokens.read(Purpose.UNSUBSCRIBE, token)
     with reading(context.engine) as session:
@@ -55,7 +55,7 @@ def unsubscribe_page(request: Request, token: str) -> Response:
 @router.post("/unsubscribe/{token}", response_class=HTMLResponse)
 @guarded
 def unsubscribe(request: Request, token: str) -> Response:
-    """Unsubscribes: one click, no session, no question, whatever the body says (RFC 8058)."""
+    """Unsubscribes with one request, without a session and whatever the body says (RFC 8058)."""
     context = email_context(request)
     claim = context.tokens.read(Purpose.UNSUBSCRIBE, token)
     with transaction(context.engine) as session:
@@ -65,13 +65,13 @@ def unsubscribe(request: Request, token: str) -> Response:
 
 def _unsubscribed_page(request: Request, context: EmailContext, ident: str, *, undoable: bool) -> Response:
     if not undoable:
-        return notice(request, "You are not subscribed", "No emails come from this subscription.")
+        return notice(request, "You are not subscribed", "You get no email from this subscription.")
     undo_token = context.tokens.make(Purpose.UNDO, ident)
     return notice(
         request,
         "You are unsubscribed",
-        "No more emails come from this subscription.",
-        "Was it someone to whom you forwarded an email? It can be undone for 24 hours, and nothing is lost.",
+        "You get no more email from this subscription.",
+        "If someone you forwarded an email to unsubscribed you, undo it within 24 hours; no alert is lost.",
         action=f"/unsubscribe/undo/{undo_token}",
         label="Undo",
     )
@@ -80,17 +80,17 @@ def _unsubscribed_page(request: Request, context: EmailContext, ident: str, *, u
 @router.post("/unsubscribe/undo/{token}", response_class=HTMLResponse)
 @guarded
 def undo_unsubscribe(request: Request, token: str) -> Response:
-    """Takes it back."""
+    """Undoes unsubscribing."""
     context = email_context(request)
     claim = context.tokens.read(Purpose.UNDO, token)
     with transaction(context.engine) as session:
         found = signup.undo_unsubscribe(session, claim.subscription_id)
     if found is None:
         return request_context.gone(request)
-    return notice(request, "You are subscribed again", "What came meanwhile is sent now.")
+    return notice(request, "You are subscribed again", "Alerts from the meantime are sent now.")
 
 
-# --- changing ---------------------------------------------------------------------------------------------
+# --- preferences ---------------------------------------------------------------------------------------------
 
 
 @router.get("/preferences/{token}", response_class=HTMLResponse)
@@ -103,7 +103,7 @@ def preferences_page(request: Request, token: str) -> Response:
 @router.get("/preferences/{token}/data.json")
 @guarded
 def export_data(request: Request, token: str) -> Response:
-    """Everything that is kept about the address."""
+    """Everything stored about the address, as JSON."""
     context = email_context(request)
     with reading(context.engine) as session:
         mine = _mine(session, context, token)
@@ -116,7 +116,7 @@ def export_data(request: Request, token: str) -> Response:
 @router.post("/preferences/{token}", response_class=HTMLResponse)
 @guarded
 def update_preferences(request: Request, token: str, form: Form) -> Response:
-    """Does what the pressed button says, to the subscription that it stands beside."""
+    """Performs the action of the pressed button on its subscription."""
     context = email_context(request)
     action = last_value(form, "action")
     try:
@@ -157,7 +157,7 @@ def _change(session: Session, mine: Subscription, action: str, form: Fields) -> 
     chosen = last_value(form, "id")
     row = next((row for row in subscriptions_of(session, mine.target.lower()) if row.id == chosen), None)
     if row is None:
-        raise SubscriptionError("id", "this subscription is not there any more")
+        raise SubscriptionError("id", "this subscription no longer exists")
     actions: dict[str, Callable[[Session, Subscription, Fields], str]] = {
         "change": _change_preferences,
         "pause": _pause,
@@ -182,7 +182,7 @@ def _pause(session: Session, row: Subscription, form: Fields) -> str:
     if not row.paused:
         pause(row, PAUSED)
         hold_deliveries(session, row.id, PAUSED)
-    return "Paused: nothing is kept for later."
+    return "Paused. Releases from this time are not sent later."
 
 
 def _resume(session: Session, row: Subscription, form: Fields) -> str:
@@ -190,9 +190,9 @@ def _resume(session: Session, row: Subscription, form: Fields) -> str:
         signup.undo_unsubscribe(session, row.id)
     elif row.paused:
         if not _resumable(session, row):
-            raise SubscriptionError("id", "this subscription cannot be resumed from here: sign up again")
+            raise SubscriptionError("id", "this subscription cannot be resumed here; sign up again")
         resume(row)
-    return "You are done again."
+    return "Resumed."
 
 
 def _resumable(session: Session, row: Subscription) -> bool:
@@ -201,15 +201,15 @@ def _resumable(session: Session, row: Subscription) -> bool:
 
 def _unsubscribe(session: Session, row: Subscription, form: Fields) -> str:
     signup.unsubscribe(session, row.id)
-    return "Unsubscribed. For 24 hours it can be undone here."
+    return "Unsubscribed. You can undo this here for 24 hours."
 
 
 def _add(session: Session, mine: Subscription, form: Fields) -> str:
     address = mine.target.lower()
     if len(subscriptions_of(session, address)) >= MAX_SUBSCRIPTIONS_PER_ADDRESS:
-        raise SubscriptionError("id", f"an address has {MAX_SUBSCRIPTIONS_PER_ADDRESS} subscriptions at the most")
+        raise SubscriptionError("id", f"an address can have at most {MAX_SUBSCRIPTIONS_PER_ADDRESS} subscriptions")
     if not mine.confirmed or suppressed(session, address) is not None:
-        raise SubscriptionError("id", "confirm an email to this address first: sign up again")
+        raise SubscriptionError("id", "this address is not confirmed; sign up again")
     row = signup.save_subscription(session, address, alert_preferences(form), confirmed=True)
     row.confirmed = True
     session.add(row)
@@ -218,11 +218,11 @@ def _add(session: Session, mine: Subscription, form: Fields) -> str:
 
 def _delete_personal_data(request: Request, session: Session, mine: Subscription, form: Fields) -> Response:
     if last_value(form, "sure") != "yes":
-        raise SubscriptionError("sure", "tick the box to say that you are sure")
+        raise SubscriptionError("sure", "tick the box to confirm")
     delete_personal_data(session, mine.target.lower())
     return notice(
         request,
-        "Everything about you is deleted",
-        "Your subscriptions, what was sent for them, and your address.",
-        "If emails to you bounced or were reported, we keep only that your address must not be written to.",
+        "Your data is deleted",
+        "We deleted your subscriptions, their sent alerts, and your address.",
+        "If emails to you bounced or were reported as spam, we keep your address only to never email it again.",
     )

@@ -1,4 +1,4 @@
-"""What a filter would have brought: the matches of the last month, and how many a week to expect."""
+"""Preview of a filter: its matches in the last 30 days, and how many to expect a week."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``matches``: releases of 30 days. ``problem``: why the filter cannot be read. ``hints``: what may be meant."""
+    """``matches``: releases in 30 days. ``problem``: why the filter is invalid. ``hints``: suggested corrections."""
 
     filter: str
     matches: int = 0
@@ -31,7 +31,7 @@ class Preview:
 
     @property
     def per_week(self) -> str:
-        """How many emails or lines a week to expect, in words."""
+        """How many alerts to expect a week, as text."""
         weekly = self.forecast.a_day * 7 if self.forecast else 0
         if weekly == 0:
             return "none"
@@ -39,7 +39,7 @@ class Preview:
 
 
 def preview(engine: Engine, text: str) -> Preview:
-    """The last 30 days under a filter as typed."""
+    """The preview of a filter as typed."""
     try:
         normal = AlertPreferences(text).checked().filter
     except SubscriptionError as error:

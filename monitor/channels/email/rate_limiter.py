@@ -1,4 +1,4 @@
-"""Emails a second at the most, by all workers together."""
+"""Maximum emails per second, across all workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.settings import Settings
 
 
 class EmailRateLimiter:
-    """``per_second`` emails in any second (below one: one email in any ``1 / per_second`` seconds).
+    """Allows ``per_second`` emails in any second (below one: one email in any ``1 / per_second`` seconds).
 
     ``storage`` is a URI of the limits library: ``memory://`` (one process) or ``redis://…`` (all workers).
     """
@@ -25,13 +25,13 @@ class EmailRateLimiter:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> EmailRateLimiter | None:
-        """The rate that the settings name, or None."""
+        """The rate limiter for the settings; None if they set no rate."""
         if settings.email_rate is None:
             return None
         return cls(settings.email_rate, "memory://" if settings.embedded else settings.broker_url)
 
     def acquire(self) -> None:
-        """Takes a turn; raises ChannelRateLimited, which says when to come again, where none is free."""
-        if not self._limiter.hit(self._item, "letters"):
-            wait = self._limiter.get_window_stats(self._item, "letters").reset_time - time.time()
-            raise ChannelRateLimited("more emails than MONITOR_EMAIL_RATE allows", max(0.01, wait))
+        """Counts one email; raises ChannelRateLimited, with the time to wait, if the limit is reached."""
+        if not self._limiter.hit(self._item, "emails"):
+            wait = self._limiter.get_window_stats(self._item, "emails").reset_time - time.time()
+            raise ChannelRateLimited("MONITOR_EMAIL_RATE is reached", max(0.01, wait))

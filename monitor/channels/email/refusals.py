@@ -1,8 +1,8 @@
-"""What a mail server's refusal says: about the mailbox, about its state for now, or about us as the sender. Pure.
+"""Classifies a mail server's refusal: no such mailbox, a temporary problem, or a problem of the sender. Pure.
 
 The enhanced status (RFC 3463) decides where it is specific. A general one (``5.0.0``, which Postfix writes for any
-reply that bore none, ``5.1.0``, ``5.2.0``) says nothing: the reply's own code and text decide. What stays unclear is
-soft, for only a mailbox that does not exist may end a reader's emails at once.
+reply without one, ``5.1.0``, ``5.2.0``) is not: the reply's own code and text decide. An unclear refusal is soft,
+because only a mailbox that does not exist may be suppressed immediately.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"<[^<>]{0,320}>|\S{1,320}@\S{0,255}")
 _GENERAL = {"0.0", "1.0", "2.0"}
 _NO_MAILBOX = {"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}
 _SENDER_STATUS = re.compile(r"1\.[78]|[567]\.\d+")
-"""Our address (5.1.7, 5.1.8), our commands (5.5), our content (5.6), our standing and their policy (5.7)."""
+"""Sender address (5.1.7, 5.1.8), commands (5.5), content (5.6), reputation and policy (5.7)."""
 
 _FULL_TEXT = re.compile(
     r"\bquota|\bfull\b|\bstorage\b|\bover (?:size|limit)|\bout of space|\binsufficient (?:disk|space)"
@@ -41,7 +41,7 @@ _NO_MAILBOX_TEXT = re.compile(
 
 
 class Refusal(StrEnum):
-    """HARD: the mailbox does not exist; SOFT: it takes nothing for now, or nobody knows; SENDER: it is about us."""
+    """HARD: the mailbox does not exist; SOFT: temporary or unclear; SENDER: a problem of the sender."""
 
     HARD = "hard"
     SOFT = "soft"
@@ -49,7 +49,7 @@ class Refusal(StrEnum):
 
 
 def classify_refusal(status: str, reply: str) -> Refusal:
-    """What a refusal means, from the report's enhanced status (may be empty) and the server's own reply."""
+    """The class of a refusal, from the report's enhanced status (may be empty) and the server's reply."""
     text = " ".join(_ADDRESS.sub(" ", reply[:_MAX_REPLY_CHARS]).lower().split())
     code = _code(text)
     found = _specific(status) or _specific(text) or _STATUS.search(status) or _STATUS.search(text)
@@ -69,12 +69,12 @@ def classify_refusal(status: str, reply: str) -> Refusal:
 
 
 def _specific(text: str) -> re.Match[str] | None:
-    """The first enhanced status in ``text`` that says more than that something failed."""
+    """The first enhanced status in ``text`` that is specific."""
     found = _STATUS.finditer(text)
     return next((match for match in found if f"{int(match[2])}.{int(match[3])}" not in _GENERAL), None)
 
 
 def _code(text: str) -> str:
-    """The SMTP reply's code; empty where there is none."""
+    """The SMTP reply code; empty if there is none."""
     found = _CODE.search(text)
     return found[1] if found is not None else ""

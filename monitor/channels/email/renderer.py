@@ -1,4 +1,4 @@
-"""The emails: what they say, and every header that a mailbox provider looks for."""
+"""Renders emails: their texts, and the headers that mailbox providers expect."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _templates.filters["clean"] = clean
 
 @dataclass(frozen=True, slots=True)
 class MessageContext:
-    """What an email says beyond its message: the changes of its events, and what matched on each of seven days."""
+    """What an email shows besides its items: changes by event, matches by day, and a note about an outage."""
 
     changes: Mapping[str, Change] = field(default_factory=dict)
     week: Sequence[tuple[str, int]] = ()
@@ -53,7 +53,7 @@ class MessageContext:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event of one release, or a launch of several (``launched``), in words."""
+    """One event of one release, or a launch (``is_launch``), as texts."""
 
     publisher: str
     flag: str
@@ -71,7 +71,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class RenderedEmail:
-    """An email as it goes out, CRLF lines, and the Message-ID that it bears."""
+    """An email ready to send (CRLF lines), and its Message-ID."""
 
     message_id: str
     raw: bytes
@@ -79,7 +79,7 @@ class RenderedEmail:
 
 @dataclass(frozen=True, slots=True)
 class _AlertContent:
-    """All that an alert says, but what is its reader's own: emails that agree in it share a template."""
+    """Everything in an alert that is not the subscriber's own; alerts with equal content share a template."""
 
     subject: str
     entries: tuple[Entry, ...]
@@ -90,11 +90,11 @@ class _AlertContent:
     digest: str
     testing: bool
     more: tuple[tuple[str, str], ...] = ()
-    """(filter, how often) of the reader's other subscriptions that the email is for."""
+    """(filter, how often) of the subscriber's other subscriptions that match."""
 
 
 class EmailRenderer:
-    """Writes emails for one sender and one public address."""
+    """Renders emails for one sender and one public URL."""
 
     def __init__(self, sender: Sender, tokens: Tokens, public_url: str, lab_name: Callable[[str], str | None]) -> None:
         self.sender = sender
@@ -103,10 +103,10 @@ class EmailRenderer:
         self._lab_name = lab_name
         self._template = lru_cache(maxsize=64)(self._alert_template)
 
-    # --- one email of each content --------------------------------------------------------------------------
+    # --- one method for each kind of email --------------------------------------------------------------------------
 
     def alert(self, message: Message, recipient: str, message_context: MessageContext) -> RenderedEmail:
-        """The email of a message: one release, a group, a digest, an update, or a test."""
+        """The email for a message: one release, a group, a digest, an update, or a test."""
         subscription = message.subscription
         groups = group_items(message)
         entries = tuple(self._entry(group, message_context) for group in groups)
@@ -130,9 +130,9 @@ class EmailRenderer:
         return self._fill(self._template(content), message_id, recipient, headers, links)
 
     def confirmation(self, subscription: Subscription, asked_at: datetime, recipient: str) -> RenderedEmail:
-        """The email that asks whether its reader wants to be groups.
+        """The confirmation email.
 
-        It has no List-Unsubscribe: there is no subscription yet, and doing nothing is how to decline.
+        It has no List-Unsubscribe: there is no subscription yet, and doing nothing declines it.
         """
         link = f"{self._url}/confirm/{self._tokens.make(Purpose.CONFIRM, subscription.id)}"
         context = {
@@ -147,7 +147,7 @@ class EmailRenderer:
         return self._fill(template, message_id, recipient, {}, {"link": link})
 
     def notice(self, subscription: Subscription, title: str, text: str, key: str, recipient: str) -> RenderedEmail:
-        """Sentences for an operator, about the monitor itself; for anybody else with the way to leave."""
+        """A notice about the monitor; for anyone but an operator with unsubscribe links."""
         email = self._new_email((f"{title}: {text}" if subscription.operator else title)[:150])
         email["To"], email["Date"] = recipient, format_datetime(now())
         email["Message-ID"] = message_id = self._message_id(key, subscription)
@@ -164,7 +164,7 @@ class EmailRenderer:
         return RenderedEmail(message_id, email.as_bytes())
 
     def _unsubscribe_links(self, subscription: Subscription) -> tuple[dict[str, str], dict[str, str]]:
-        """The links, and the header, by which a reader leaves or changes what they are groups."""
+        """The links and headers to unsubscribe and to change alerts."""
         links = {
             "unsubscribe": f"{self._url}/unsubscribe/{self._tokens.make(Purpose.UNSUBSCRIBE, subscription.id)}",
             "preferences": f"{self._url}/preferences/{self._tokens.make(Purpose.PREFERENCES, subscription.id)}",
@@ -173,11 +173,11 @@ class EmailRenderer:
         return links, {"List-Unsubscribe": f"<{links['unsubscribe']}>, <mailto:{mailbox}?subject=unsubscribe>"}
 
     def return_path(self, subscription_id: str) -> str:
-        """The envelope sender of a subscription's emails: what bounces names it."""
+        """The envelope sender of a subscription's emails, where bounces are returned."""
         return self.sender.tagged("bounce", self._tokens.tag("bounce", subscription_id))
 
     def _message_id(self, key: str, subscription: Subscription) -> str:
-        """The Message-ID of an email, signed, so that a complaint that returns it can be believed."""
+        """A signed Message-ID, so that a complaint that returns it can be verified."""
         return f"<{clean(key)}.{self._tokens.tag('message', subscription.id)}@{self.sender.domain}>"
 
     # --- headers ------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class EmailRenderer:
         return _mime_template(email, "one" if alone else "many", context)
 
     def _new_email(self, subject: str) -> EmailMessage:
-        """An email with the headers that all readers share."""
+        """An email with the headers that all subscribers share."""
         email = EmailMessage(policy=POLICY)
         email["From"] = Address(display_name=self.sender.name, addr_spec=self.sender.address)
         email["Subject"] = clean(subject)
@@ -231,7 +231,7 @@ class EmailRenderer:
         own = {"To": recipient, "Date": format_datetime(now()), "Message-ID": message_id, **headers}
         return RenderedEmail(message_id, template.fill(own, words))
 
-    # --- words --------------------------------------------------------------------------------------------
+    # --- texts --------------------------------------------------------------------------------------------
 
     def _entry(self, group: MessageGroup, message_context: MessageContext) -> Entry:
         item, release = group.first, group.first.release
@@ -255,7 +255,7 @@ class EmailRenderer:
         )
 
     def _launch_entry(self, group: MessageGroup, launch: Launch) -> Entry:
-        """Members of one launch as one entry, which links to the page that lists all of them."""
+        """One entry for all members of a launch, with a link to its page."""
         release = group.first.release
         publisher, name, page = self.publisher_name(release), shorten(launch.name), f"{self._url}/launches/{launch.id}"
         links = [item.release.announcement_url for item in group.items]
@@ -275,7 +275,7 @@ class EmailRenderer:
         )
 
     def publisher_name(self, release: Release) -> str:
-        """The name of the lab, else of the namespace."""
+        """The name of the lab, or of the namespace without one."""
         named = self._lab_name(release.lab) if release.lab else None
         return shorten(named or release.lab or release.namespace or release.repo_id)
 
@@ -295,7 +295,7 @@ def _filter_and_schedule(subscription: Subscription) -> dict[str, str]:
 
 
 def _mime_template(email: EmailMessage, template: str, context: Mapping[str, Any]) -> MimeTemplate:
-    """The template of an email from its two templates, with the chart of the week where the context has one."""
+    """The MIME template from a text and an HTML template, with the week's chart if the context has one."""
     bodies = []
     for number, (suffix, subtype) in enumerate((("txt", "plain"), ("html", "html"))):
         add_body_gap(email, number, subtype)
@@ -306,7 +306,7 @@ def _mime_template(email: EmailMessage, template: str, context: Mapping[str, Any
 
 
 def _groups(entries: Sequence[Entry]) -> list[tuple[str, str, list[Entry]]]:
-    """(flag, lab, entries), the lab with most first."""
+    """(flag, publisher, entries), the publisher with the most entries first."""
     ordered = sorted(entries, key=lambda entry: (entry.publisher.casefold(), entry.flag))
     groups = [
         (flag, publisher, list(some))

@@ -1,6 +1,6 @@
-"""Reading what comes back by mail: delivery reports (RFC 3464), complaints (RFC 5965), and emails of unsubscribed.
+"""Parses returned emails: delivery reports (RFC 3464), complaints (RFC 5965), and unsubscribe emails.
 
-Pure: from the bytes of a message to what it says. Whether it may be believed is for :mod:`bounces` to classify_refusal.
+Pure: from the bytes of a message to its content. :mod:`bounces` verifies the tags.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from monitor.channels.formatting import plain
 _TAGGED = re.compile(r"\b(bounce|unsubscribe)\+([0-9a-z-]{10,80})@", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"\.([0-9a-f]{1,32}-[0-9a-f]{20})@", re.IGNORECASE)
 _MAX_TAGS = 20
-"""Marks of one report whose signature is checked."""
+"""Tags of one report whose signature is checked."""
 _COMPLAINTS = {"abuse", "fraud", "virus", "opt-out", "opt-out-list", "other"}
 _ENVELOPE = ("to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to")
 
 
 class Kind(StrEnum):
-    """What a report means for us."""
+    """The kinds of returned emails."""
 
     HARD = "hard"
     SOFT = "soft"
@@ -38,8 +38,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report. ``tags``: marks that it bears of return paths, or of an unsubscribe address; ``message_ids``: marks
-    of Message-IDs. All are a stranger's words until their signature has been checked."""
+    """One report. ``tags``: tags of return paths or of an unsubscribe address; ``message_ids``: tags of Message-IDs.
+    None of them can be trusted until its signature is verified."""
 
     kind: Kind
     tags: tuple[str, ...] = ()
@@ -49,12 +49,12 @@ class Report:
 
 
 def parse_report(raw: bytes) -> Report:
-    """What a message from outside says; anything that is no report says nothing."""
+    """The report in a message; ``Kind.NOTHING`` if it is not a report."""
     try:
         message = message_from_bytes(raw, policy=default)
         return _read(message)
     except (MessageError, ValueError, LookupError, TypeError, AttributeError, IndexError):
-        # The standard library's header parser fails in its own ways on what the world sends.
+        # The standard library's header parser raises any of these on malformed messages.
         return Report(Kind.NOTHING)
 
 
@@ -83,7 +83,7 @@ def _delivery(message: EmailMessage, tags: list[str]) -> Report:
     failed = [fields for fields in _fields(message, "message/delivery-status") if _field(fields, "action") == "failed"]
     if not failed:
         return Report(Kind.NOTHING)
-    # One email has one reader, who may pass it on to several mailboxes: that one of these is gone does not end it.
+    # A subscriber may forward to several mailboxes: one that no longer exists does not end the subscription.
     kinds = [classify_refusal(_field(fields, "status"), plain(fields.get("diagnostic-code", ""))) for fields in failed]
     worst = next((kind for kind in (Refusal.SENDER, Refusal.SOFT) if kind in kinds), Refusal.HARD)
     first = failed[kinds.index(worst)]
@@ -109,18 +109,18 @@ def _fields(message: EmailMessage, kind: str) -> Iterator[Message]:
         if isinstance(payload, list):
             yield from (group for group in payload if isinstance(group, Message))
         else:
-            # An unknown message/* type is kept as text: read its fields as headers.
+            # The parser keeps an unknown message/* type as text: parse its fields as headers.
             for block in re.split(r"\r?\n\r?\n", str(part.get_payload())):
                 yield message_from_string(block.strip())
 
 
 def _signed_tags(message: EmailMessage, tags: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(tags, marks of Message-IDs): of the report's own envelope, and of the email that it returns."""
+    """(tags, tags of Message-IDs) of the report's envelope and of the returned email."""
     tags, message_ids = list(tags), []
     for headers in _returned_headers(message):
         tags += [tag for what, tag in _tags(headers, ("return-path",)) if what == "bounce"]
         for value in headers.get_all("message-id", []):
-            # A mail server may have folded it anew, even within the id.
+            # A mail server may have folded the header within the id.
             message_ids += _MESSAGE_ID.findall("".join(str(value).split()))
     return tuple(tags[:_MAX_TAGS]), tuple(message_ids[:_MAX_TAGS])
 

@@ -1,4 +1,4 @@
-"""What the routes share: the service behind them, pages for links that do not count, and who may report."""
+"""Shared by the routes: the service behind them, pages for invalid links, and the admin check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every da
 
 @dataclass(frozen=True, slots=True)
 class EmailContext:
-    """What a route works with."""
+    """What a route needs: database engine, settings and tokens."""
 
     engine: Engine
     settings: Settings
@@ -29,7 +29,7 @@ class EmailContext:
 
 
 def email_context(request: Request) -> EmailContext:
-    """From the service behind the application; 503 where there is no key to sign links with."""
+    """The context from the application's service; 503 if there is no key to sign links with."""
     service = request.app.state.service
     try:
         return EmailContext(service.web_engine, service.settings, Tokens(*service.settings.signing_keys()))
@@ -38,7 +38,7 @@ def email_context(request: Request) -> EmailContext:
 
 
 def guarded(route: Callable[..., Response]) -> Callable[..., Response]:
-    """Turns a link that does not count into a page that says what to do."""
+    """Answers an invalid or expired link with a page that says what to do."""
 
     @functools.wraps(route)
     def answer(request: Request, *args: object, **kwargs: object) -> Response:
@@ -55,27 +55,27 @@ def _refused(request: Request, error: TokenError) -> Response:
         return notice(
             request,
             "This link has expired",
-            "Links to confirm last 48 hours, links to undo 24 hours, links to preferences 180 days.",
-            "Use the one in your newest email, or sign up again: it costs one more email.",
+            "Confirmation links are valid for 48 hours, undo links for 24 hours, preferences links for 180 days.",
+            "Use the link in your latest email, or sign up again.",
             status=410,
             link=("/subscribe", "Sign up"),
         )
     return notice(
         request,
         "This link does not work",
-        "It is not one of ours, it is for something else, or the mail program has cut it.",
-        "Copy it whole from the email, from https:// to its end.",
+        "The link is invalid, or your email program has cut it off.",
+        "Copy the whole link from the email, from https:// to its end.",
         status=400,
         link=("/subscribe", "Sign up"),
     )
 
 
 def gone(request: Request) -> Response:
-    """The page for a subscription that was there once."""
+    """The page for a deleted subscription."""
     return notice(
         request,
-        "This subscription is over",
-        "It was ended or deleted after this email was written, so no emails come from it.",
+        "This subscription has ended",
+        "It was ended or deleted after this email was sent. You get no more email from it.",
         status=410,
         link=("/subscribe", "Sign up again"),
     )
@@ -90,10 +90,10 @@ def how_often(subscription: Subscription) -> str:
 
 
 def administrator(request: Request, context: EmailContext) -> None:
-    """Refuses whoever does not bear the admin token: 403 where none is set, 401 for a wrong one."""
+    """Checks the admin token: raises 403 if none is set, 401 if it is wrong."""
     token = context.settings.admin_token
     if token is None:
-        raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so reports are not taken")
+        raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so reports are not accepted")
     borne = request.headers.get("authorization", "")
     if not hmac.compare_digest(f"Bearer {token.get_secret_value()}".encode(), borne.encode()):
-        raise HTTPException(401, "a bearer token is needed, the one of MONITOR_ADMIN_TOKEN")
+        raise HTTPException(401, "send MONITOR_ADMIN_TOKEN as a bearer token")

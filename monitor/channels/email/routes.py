@@ -1,4 +1,4 @@
-"""Signing up and confirming: the API and the pages. No GET changes anything: link scanners follow them all."""
+"""Sign-up and confirmation: API and pages. No GET changes anything, because link scanners follow every link."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ANSWER = (
 
 
 class NewEmailSubscription(BaseModel):
-    """What is asked for."""
+    """The body of a sign-up request."""
 
     model_config = ConfigDict(extra="forbid")
     email: str = Field(max_length=254)
@@ -64,7 +64,7 @@ _SCHEMA = {"content": {"application/json": {"schema": NewEmailSubscription.model
     responses=refusals(400, 408, 413, 429),
 )
 def subscribe(request: Request, body: Body) -> dict[str, str]:
-    """Asks for emails: a confirmation is sent, and the answer is the same for every address."""
+    """Signs up for email alerts: sends a confirmation email. The response is the same for every address."""
     try:
         wanted = NewEmailSubscription.model_validate_json(body)
     except ValidationError as error:
@@ -78,7 +78,7 @@ def subscribe(request: Request, body: Body) -> dict[str, str]:
 def _sign_up(request: Request, email: str, wanted: AlertPreferences) -> None:
     context = email_context(request)
     if context.settings.smtp_url is None:
-        raise HTTPException(503, "this monitor sends no emails: MONITOR_SMTP_URL is not set")
+        raise HTTPException(503, "this monitor cannot send email: MONITOR_SMTP_URL is not set")
     try:
         signup.sign_up(context.engine, email, wanted, context.tokens.digest(client_of(request)))
     except TooManyRequestsError as error:
@@ -87,7 +87,7 @@ def _sign_up(request: Request, email: str, wanted: AlertPreferences) -> None:
 
 @pages.get("/subscribe", response_class=HTMLResponse)
 def subscribe_page(request: Request, filter: str = "") -> Response:  # noqa: A002 - the name in the address
-    """The page to sign up on."""
+    """The sign-up page."""
     return _subscribe_page(request, {"filter": [filter[:MAX_FILTER_CHARS]]})
 
 
@@ -105,7 +105,7 @@ def _subscribe_page(request: Request, fields: Fields, problem: str | None = None
 
 @pages.get("/subscribe/preview", response_class=HTMLResponse)
 def preview_fragment(request: Request, filter: Annotated[str, Query()] = "") -> Response:  # noqa: A002
-    """What a filter would have brought, as a part of the page."""
+    """The preview of a filter, as a fragment of the page."""
     fields: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         fields.setdefault(name, []).append(value)
@@ -116,25 +116,25 @@ def preview_fragment(request: Request, filter: Annotated[str, Query()] = "") -> 
 
 @pages.get("/subscribe/form.css")
 def stylesheet() -> FileResponse:
-    """The style of these pages' forms."""
+    """The stylesheet of the forms."""
     return FileResponse(PACKAGE_DIR / "static" / "form.css", media_type="text/css")
 
 
 @pages.post("/subscribe", response_class=HTMLResponse)
 def submit_form(request: Request, form: Form) -> Response:
-    """Signs up from the page; whoever fills in the field that nobody sees is answered and forgotten."""
+    """Signs up from the page. Requests that fill in the hidden field (bots) are ignored with the same response."""
     if not last_value(form, "website"):
         try:
             _sign_up(request, last_value(form, "email"), alert_preferences(form))
         except SubscriptionError as error:
             return _subscribe_page(request, form, str(error), error.field)
-    return notice(request, "Look into your mailbox", ANSWER, status=202)
+    return notice(request, "Check your inbox", ANSWER, status=202)
 
 
 @pages.get("/confirm/{token}", response_class=HTMLResponse)
 @request_context.guarded
 def confirm_page(request: Request, token: str) -> Response:
-    """What there is to confirm, and one button."""
+    """The page that asks to confirm the subscription."""
     context = email_context(request)
     claim = context.tokens.read(Purpose.CONFIRM, token)
     with reading(context.engine) as session:
@@ -143,18 +143,18 @@ def confirm_page(request: Request, token: str) -> Response:
             return request_context.gone(request)
         return notice(
             request,
-            "Do you want these emails?",
+            "Confirm your email alerts",
             f"To {found.target}, {request_context.how_often(found)}, about:",
             quote=found.filter or "every release",
             action=f"/confirm/{token}",
-            label="Yes, write to me",
+            label="Confirm",
         )
 
 
 @pages.post("/confirm/{token}", response_class=HTMLResponse)
 @request_context.guarded
 def confirm(request: Request, token: str) -> Response:
-    """Confirms. A second time changes nothing and says the same."""
+    """Confirms the subscription. Repeating it changes nothing and returns the same page."""
     context = email_context(request)
     claim = context.tokens.read(Purpose.CONFIRM, token)
     with transaction(context.engine) as session:
@@ -164,8 +164,9 @@ def confirm(request: Request, token: str) -> Response:
     manage = context.tokens.make(Purpose.PREFERENCES, found.id)
     return notice(
         request,
-        "You will be told",
-        f"Emails go to {found.target}, {request_context.how_often(found)}. Each has a link to change or end this.",
+        "Your alerts are confirmed",
+        f"Alerts are sent to {found.target}, {request_context.how_often(found)}.",
+        "Each email has links to change your alerts and to unsubscribe.",
         link=(f"/preferences/{manage}", "Change your alerts"),
     )
 
@@ -180,13 +181,13 @@ AdminContext = Annotated[EmailContext, Depends(_admin_context)]
 
 
 async def _report(request: Request, _: AdminContext) -> bytes:
-    """A mail that came back, read only from who may send it: 413 beyond 8 MiB."""
+    """The returned message, read only with the admin token; 413 beyond 8 MiB."""
     return await read_limited_body(request, MAX_REPORT_BYTES)
 
 
 @router.post("/hooks/email/bounce", tags=["email"], responses=refusals(401, 403, 408, 413, 429))
 def bounced(context: AdminContext, body: Annotated[bytes, Depends(_report)]) -> JSONResponse:
-    """A mail that came back, raw: delivery reports, complaints and emails to unsubscribe (with the admin token)."""
+    """Processes a raw returned email: a delivery report, complaint or unsubscribe email (with the admin token)."""
     return JSONResponse({"status": bounces.process_bounce(context.engine, context.tokens, body)})
 
 

@@ -12,13 +12,13 @@ Tls = Literal["none", "starttls", "implicit"]
 
 _PORTS = {"smtp": 25, "smtps": 465, "imap": 143, "imaps": 993}
 _SUBMISSION = 587
-"""Of a server that takes emails and begins TLS when asked to."""
+"""Message submission with STARTTLS."""
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a mail server is, and how one comes in; ``path``: what follows the host."""
+    """Address and login of a mail server; ``path``: the path of its URL."""
 
     host: str
     port: int
@@ -29,14 +29,14 @@ class Server:
 
     @classmethod
     def from_url(cls, url: str, variable: str) -> Server:
-        """From the URL of ``variable``, whose scheme is known to be one of mail; raises SettingsError."""
+        """Parses the URL in the setting ``variable``, whose scheme is already validated; raises SettingsError."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
             raise SettingsError(f"{variable}: the port must be a number up to 65535") from None
         if not host:
-            raise SettingsError(f"{variable}: names no server")
+            raise SettingsError(f"{variable}: has no host name")
         asked = _BOOLEANS.get(parse_qs(parts.query).get("starttls", ["false"])[-1].lower())
         if asked is None:
             raise SettingsError(f"{variable}: starttls must be true or false")

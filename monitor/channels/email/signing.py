@@ -1,4 +1,4 @@
-"""DKIM (RFC 6376): our signature on each email, for relays that do not sign themselves."""
+"""DKIM signatures (RFC 6376), for relays that do not sign."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SIGNED = (
     "From", "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "MIME-Version", "Content-Type",
     "Auto-Submitted", "Feedback-ID", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post",
 )  # fmt: skip
-"""What the signature covers: all that one-click unsubscribing needs (RFC 8058, section 4). ``From`` stands twice, so
-that nobody can add a second one."""
+"""Signed headers, including those that one-click unsubscribe needs (RFC 8058, section 4). ``From`` is listed twice, so
+that adding a second one breaks the signature."""
 MIN_KEY_BITS = 1024
 
 
@@ -27,7 +27,7 @@ class Signer:
         try:
             import dkim
         except ImportError:
-            raise SettingsError("MONITOR_DKIM_KEY: needs the extra: pip install 'hub-release-monitor[dkim]'") from None
+            raise SettingsError("MONITOR_DKIM_KEY needs an extra: pip install 'hub-release-monitor[dkim]'") from None
         self._dkim_sign = dkim.sign
         self._domain = domain.encode()
         self._selector = selector.encode()
@@ -35,19 +35,19 @@ class Signer:
 
     @classmethod
     def from_settings(cls, settings: Settings, domain: str) -> Signer | None:
-        """The signer that the settings name, or None. Raises SettingsError for a key that cannot be read or used."""
+        """The signer for the settings; None without a key. Raises SettingsError for an unusable key."""
         if settings.dkim_key is None:
             return None
         return cls(domain, settings.dkim_selector, _contents(settings.dkim_key))
 
     @property
     def record(self) -> tuple[str, str]:
-        """The TXT record that lets others check the signatures: its name and its text."""
+        """Name and text of the TXT record with the public key."""
         name = f"{self._selector.decode()}._domainkey.{self._domain.decode()}"
         return name, f"v=DKIM1; k=rsa; p={self._public}"
 
     def sign(self, email: bytes) -> bytes:
-        """The email (CRLF lines) under its signature."""
+        """The email (CRLF lines) with a DKIM-Signature header."""
         header: bytes = self._dkim_sign(
             email,
             self._selector,
@@ -71,9 +71,9 @@ def _read(key: bytes) -> tuple[str, bytes]:
     try:
         private = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise SettingsError("MONITOR_DKIM_KEY: a private key as PEM, without a password, expected") from None
+        raise SettingsError("MONITOR_DKIM_KEY: expected a PEM private key without a password") from None
     if not isinstance(private, rsa.RSAPrivateKey) or private.key_size < MIN_KEY_BITS:
-        raise SettingsError(f"MONITOR_DKIM_KEY: an RSA key of {MIN_KEY_BITS} bits or more expected")
+        raise SettingsError(f"MONITOR_DKIM_KEY: expected an RSA key of at least {MIN_KEY_BITS} bits")
     encoding = serialization.Encoding
     public = private.public_key().public_bytes(encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     old = serialization.PrivateFormat.TraditionalOpenSSL

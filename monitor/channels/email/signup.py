@@ -1,4 +1,4 @@
-"""Signing up, confirming, unsubscribing, and the undoing of that."""
+"""Sign-up, confirmation, unsubscribe and undo."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from monitor.releases.query import QueryError, parse
 
 UNSUBSCRIBED = "unsubscribed"
 OPERATOR = "by the operator"
-"""A pause that readers cannot end."""
+"""A pause that subscribers cannot end."""
 MAX_FILTER_CHARS = 2_000
 MAX_SUBSCRIPTIONS_PER_ADDRESS = 50
 """Subscriptions of one address."""
@@ -50,7 +50,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AlertPreferences:
-    """What a reader wants to be told, and when."""
+    """Which releases a subscriber wants alerts about, and when."""
 
     filter: str = ""
     digest: Digest = Digest.IMMEDIATE
@@ -58,13 +58,13 @@ class AlertPreferences:
     hour: int = 8
 
     def checked(self) -> AlertPreferences:
-        """These terms, the filter in its normal form; raises SubscriptionError, which names the field."""
+        """These preferences with the filter normalized; raises SubscriptionError, which names the field."""
         if len(self.filter) > MAX_FILTER_CHARS:
-            raise SubscriptionError("filter", f"a filter has {MAX_FILTER_CHARS} characters at the most")
+            raise SubscriptionError("filter", f"a filter can have at most {MAX_FILTER_CHARS} characters")
         if _CONTROL.search(self.filter):
-            raise SubscriptionError("filter", "a filter has no control characters")
+            raise SubscriptionError("filter", "a filter must not have control characters")
         if not 0 <= self.hour <= 23:
-            raise SubscriptionError("hour", f"hour {self.hour}: 0 to 23 expected")
+            raise SubscriptionError("hour", f"hour {self.hour}: expected 0 to 23")
         zone(self.timezone)
         try:
             return replace(self, filter=parse(self.filter).normal)
@@ -72,19 +72,19 @@ class AlertPreferences:
             raise SubscriptionError("filter", str(error)) from None
 
 
-def sign_up(engine: Engine, email: str, terms: AlertPreferences, client: str) -> None:
-    """Keeps an unconfirmed subscription and the email that asks for its confirmation.
+def sign_up(engine: Engine, email: str, preferences: AlertPreferences, client: str) -> None:
+    """Saves an unconfirmed subscription and queues its confirmation email.
 
-    Beyond the limits of an address nothing is kept and nothing is said: the answer must not tell what we know of
-    an address. Raises SubscriptionError for what cannot be, TooManyRequestsError for a client that asks too often.
+    Beyond the limits of an address it saves nothing and returns the same, so that nobody learns whether an address is
+    known. Raises SubscriptionError for invalid input, TooManyRequestsError beyond the client's limit.
     """
     try:
         address = canonical(email)
     except AddressError as error:
         raise SubscriptionError("email", str(error)) from None
-    terms = terms.checked()
+    preferences = preferences.checked()
     with reading(engine) as session:
-        # A look without a lock: a flood of sign-ups must not hold up those who write.
+        # First checked without a lock, so that a flood of sign-ups does not block other writers.
         if not may_send_confirmation(session, address, client):
             return
     with transaction(engine) as session:
@@ -94,31 +94,35 @@ def sign_up(engine: Engine, email: str, terms: AlertPreferences, client: str) ->
             may_send_confirmation(session, address, client)
             and len(subscriptions_of(session, address)) < MAX_SUBSCRIPTIONS_PER_ADDRESS
         ):
-            enqueue_confirmation(session, save_subscription(session, address, terms, confirmed=False), address, client)
+            enqueue_confirmation(
+                session, save_subscription(session, address, preferences, confirmed=False), address, client
+            )
 
 
-def save_subscription(session: Session, address: str, terms: AlertPreferences, *, confirmed: bool) -> Subscription:
-    """Keeps a subscription of an address; one with the same filter and digest is that one."""
+def save_subscription(
+    session: Session, address: str, preferences: AlertPreferences, *, confirmed: bool
+) -> Subscription:
+    """Saves a subscription of an address, or returns the one with the same filter and digest."""
     wanted = SubscriptionCreate(
         "email",
         address,
-        terms.filter,
-        terms.digest,
-        terms.timezone,
-        terms.hour,
+        preferences.filter,
+        preferences.digest,
+        preferences.timezone,
+        preferences.hour,
         created_by="email",
         confirmed=confirmed,
     )
     found = subscribe(session, wanted)
     if not found.confirmed:
-        # Of two wishes that differ in their hour alone, the later one counts until it is confirmed.
-        found.timezone, found.hour = terms.timezone, terms.hour
+        # Until it is confirmed, a later sign-up changes the time of the digest.
+        found.timezone, found.hour = preferences.timezone, preferences.hour
         session.add(found)
     return found
 
 
 def confirm(session: Session, claim: Claim) -> Subscription | None:
-    """Begins to tell; None where the subscription is gone. A second time changes nothing."""
+    """Confirms a subscription; returns None if it no longer exists. Repeating it changes nothing."""
     found = session.get(Subscription, claim.subscription_id)
     if found is None:
         return None
@@ -126,7 +130,7 @@ def confirm(session: Session, claim: Claim) -> Subscription | None:
         return None
     unsuppress(session, found.target.lower(), claim.signed_at)
     if found.paused and found.paused_because != OPERATOR:
-        _again(session, found)
+        _resubscribe(session, found)
     if not found.confirmed:
         found.confirmed, found.digest_due_at = True, next_digest(found, now())
     session.add(found)
@@ -134,13 +138,13 @@ def confirm(session: Session, claim: Claim) -> Subscription | None:
 
 
 def _unsubscribed_after(subscription: Subscription, signed_at: datetime) -> bool:
-    """Whether its reader left after the email was written: an old email does not bring them back."""
-    left = unsubscribed_at(subscription)
-    return left is not None and left >= signed_at + timedelta(seconds=1)
+    """Whether the subscriber unsubscribed after the email was signed: an old email must not resubscribe them."""
+    ended_at = unsubscribed_at(subscription)
+    return ended_at is not None and ended_at >= signed_at + timedelta(seconds=1)
 
 
 def unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
-    """Stops telling, at once and for what was waiting too; None where the subscription is gone already."""
+    """Ends alerts immediately, including pending ones; returns None if the subscription no longer exists."""
     found = session.get(Subscription, subscription_id)
     if found is None:
         return None
@@ -153,30 +157,30 @@ def unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
 
 
 def undo_unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
-    """Takes an unsubscription back, with what was kept back since; None where it is too late."""
+    """Resubscribes, and sends what was held since; returns None if it is too late."""
     found = session.get(Subscription, subscription_id)
     if found is None:
         return None
     if unsubscribed_at(found) is not None:
-        _again(session, found)
+        _resubscribe(session, found)
         release_held_deliveries(session, found.id, UNSUBSCRIBED)
     return found
 
 
-def _again(session: Session, subscription: Subscription) -> None:
+def _resubscribe(session: Session, subscription: Subscription) -> None:
     resume(subscription)
     subscription.options = {key: value for key, value in subscription.options.items() if key != UNSUBSCRIBED}
     session.add(subscription)
 
 
 def unsubscribed_at(subscription: Subscription) -> datetime | None:
-    """When its reader unsubscribed."""
+    """When the subscriber unsubscribed, or None."""
     text = subscription.options.get(UNSUBSCRIBED)
     return datetime.fromisoformat(text) if isinstance(text, str) else None
 
 
 def delete_personal_data(session: Session, address: str) -> int:
-    """Deletes everything about an address, but that it must not be written to; returns how many subscriptions."""
+    """Deletes everything about an address except its suppression; returns the number of subscriptions."""
     found = subscriptions_of(session, address)
     for subscription in found:
         remove_subscription(session, subscription)
@@ -193,21 +197,21 @@ def _drop_targets(session: Session, ids: set[int]) -> None:
 
 
 def delete_expired(engine: Engine) -> int:
-    """Deletes what is no longer needed; returns how many subscriptions.
+    """Deletes expired personal data; returns the number of deleted subscriptions.
 
-    That is: what was never confirmed, what was left more than a day ago, emails and reports that no limit counts
-    any more.
+    These are subscriptions that were never confirmed or ended more than a day ago, and confirmation emails and bounces
+    that no limit counts any more.
     """
-    moment = now()
+    timestamp = now()
     with transaction(engine) as session:
-        session.execute(delete(EmailConfirmation).where(col(EmailConfirmation.created_at) < moment - retention()))
-        session.execute(delete(EmailBounce).where(col(EmailBounce.at) < moment - timedelta(days=30)))
+        session.execute(delete(EmailConfirmation).where(col(EmailConfirmation.created_at) < timestamp - retention()))
+        session.execute(delete(EmailBounce).where(col(EmailBounce.at) < timestamp - timedelta(days=30)))
         asked = set(session.scalars(select(col(EmailConfirmation.subscription_id))))
         query = select(Subscription).where(
             col(Subscription.channel) == "email",
             (col(Subscription.confirmed).is_(False)) | (col(Subscription.paused_because) == UNSUBSCRIBED),
         )
-        over = [row for row in session.scalars(query) if _is_expired(row, asked, moment)]
+        over = [row for row in session.scalars(query) if _is_expired(row, asked, timestamp)]
         for row in over:
             remove_subscription(session, row)
         session.flush()
@@ -215,21 +219,21 @@ def delete_expired(engine: Engine) -> int:
         return len(over)
 
 
-def _is_expired(subscription: Subscription, asked: set[str], moment: datetime) -> bool:
+def _is_expired(subscription: Subscription, asked: set[str], timestamp: datetime) -> bool:
     if subscription.id in asked:
-        return False  # an email that would bring it back may still be answered
-    left = unsubscribed_at(subscription)
-    return not subscription.confirmed if left is None else left < moment - UNDO_WINDOW
+        return False  # its confirmation link is still valid
+    ended_at = unsubscribed_at(subscription)
+    return not subscription.confirmed if ended_at is None else ended_at < timestamp - UNDO_WINDOW
 
 
 def export_personal_data(session: Session, address: str) -> dict[str, object]:
-    """Everything that is kept about an address."""
+    """Everything stored about an address."""
     keys = ("id", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because", "created_by")
     emails = select(EmailConfirmation).where(col(EmailConfirmation.address) == address)
     bounces = select(EmailBounce).where(col(EmailBounce.address) == address)
     found = session.get(Suppression, address)
     mine = subscriptions_of(session, address)
-    told = (
+    deliveries = (
         select(Delivery, col(Release.repo_id))
         .join(Release, col(Release.id) == col(Delivery.release_id))
         .where(col(Delivery.subscription_id).in_([row.id for row in mine]))
@@ -248,7 +252,7 @@ def export_personal_data(session: Session, address: str) -> dict[str, object]:
                 "state": row.state,
                 "sent_at": iso(row.sent_at),
             }
-            for row, repo_id in session.execute(told)
+            for row, repo_id in session.execute(deliveries)
         ],
         "confirmation_letters": [
             {"asked_at": iso(row.created_at), "sent_at": iso(row.sent_at)} for row in session.scalars(emails)

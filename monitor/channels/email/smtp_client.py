@@ -1,4 +1,4 @@
-"""The SMTP side: one connection a thread, kept open, and a dialogue that knows how far it came."""
+"""SMTP client: one open connection a thread, and errors that say whether the email may have been delivered."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from monitor.channels.formatting import plain
 from monitor.notify.message import SendError
 
 SEND_TIMEOUT_SECONDS = 25.0
-"""Seconds for one email, connection and all: less than what a worker's lease leaves it."""
+"""For one email including the connection; shorter than a worker's lease."""
 MAX_IDLE_SECONDS = 60.0
-"""Seconds after which a connection is taken to be gone."""
+"""An older connection is assumed to be closed."""
 
 
 class RefusedError(SendError):
-    """The server said no. ``about``: what a refusal for good says of the reader's mailbox; None where nothing."""
+    """The server refused. ``about``: what a permanent refusal says about the recipient's mailbox, or None."""
 
     def __init__(self, stage: str, code: int, text: str) -> None:
-        # Up to MAIL FROM it is about us (our login, our sender), which says nothing about the reader.
+        # Up to MAIL FROM a refusal is about our login or sender, not about the recipient.
         permanent = code >= 500 and stage in {"RCPT TO", "DATA", "message"}
         super().__init__(f"{stage} refused: {code} {text}"[:400], permanent=permanent)
         self.code = code
@@ -32,11 +32,11 @@ class RefusedError(SendError):
 
 
 class _ConnectionLostError(Exception):
-    """The connection was gone before the server had taken anything."""
+    """The connection was lost before the server accepted anything."""
 
 
 class SmtpClient:
-    """Hands emails to a relay. Threads share it, each with a connection of its own."""
+    """Sends emails to a relay. Thread-safe: each thread has its own connection."""
 
     def __init__(self, relay: Server, context: ssl.SSLContext | None = None) -> None:
         self.relay = relay
@@ -52,14 +52,14 @@ class SmtpClient:
                 self._send_on(kept, sender, recipient, email, deadline)
                 return
             except _ConnectionLostError:
-                pass  # it was open for long, and nothing was taken: a new one, at once
+                pass  # the idle connection was closed and nothing was accepted: reconnect
         try:
             self._send_on(self._open(deadline), sender, recipient, email, deadline)
         except _ConnectionLostError as error:
-            raise SendError(f"{self.relay}: connection lost before the email was taken: {error}") from error
+            raise SendError(f"{self.relay}: connection lost before the email was accepted: {error}") from error
 
     def probe(self) -> str:
-        """Connects, logs in and hangs up; returns what was agreed, or raises SendError."""
+        """Connects, logs in and disconnects; returns a summary of the connection, or raises SendError."""
         smtp = self._open(time.monotonic() + SEND_TIMEOUT_SECONDS)
         version = getattr(smtp.sock, "version", lambda: None)()
         self.close()
@@ -67,7 +67,7 @@ class SmtpClient:
         return f"{self.relay}, {version or 'no encryption'}{login}"
 
     def close(self) -> None:
-        """Hangs up this thread's connection."""
+        """Closes this thread's connection."""
         smtp = getattr(self._local, "smtp", None)
         self._local.smtp = None
         if smtp is not None:
@@ -77,12 +77,12 @@ class SmtpClient:
                 return
 
     def _reusable_connection(self) -> smtplib.SMTP | None:
-        """This thread's connection, if it may still be good."""
+        """This thread's connection, if it may still be open."""
         smtp: smtplib.SMTP | None = getattr(self._local, "smtp", None)
         if smtp is None:
             return None
         if self._local.pid != os.getpid():
-            self._local.smtp = None  # a forked child must not speak on its parent's line
+            self._local.smtp = None  # a forked child must not use its parent's connection
             return None
         if time.monotonic() - self._local.used > MAX_IDLE_SECONDS:
             self.close()
@@ -95,7 +95,7 @@ class SmtpClient:
         try:
             smtp = self._connect(deadline)
         except (OSError, UnicodeError) as error:
-            # OSError: also everything of smtplib and of ssl.
+            # OSError includes the errors of smtplib and ssl.
             raise SendError(f"{relay}: {_error_text(error)}") from error
         self._local.smtp, self._local.pid, self._local.used = smtp, os.getpid(), time.monotonic()
         return smtp
@@ -134,7 +134,7 @@ class SmtpClient:
         self._local.used = time.monotonic()
 
     def _reset(self, smtp: smtplib.SMTP, error: RefusedError) -> None:
-        """Makes the connection fit for the next email, or drops it."""
+        """Resets the connection for the next email, or closes it."""
         try:
             if error.code == 421 or smtp.rset()[0] != 250:
                 self.close()
@@ -149,14 +149,14 @@ def _send_email(smtp: smtplib.SMTP, sender: str, recipient: str, email: bytes, d
         smtp.send(_dot_stuffed(email))
         code, answer = smtp.getreply()
     except OSError as error:
-        # The final dot may have gone out: only a second email with the same Message-ID is sure to arrive.
+        # The server may have accepted the email: send it again under the same Message-ID.
         raise SendError(f"no answer to the email: {_error_text(error)}", in_doubt=True) from error
     if not 200 <= code < 300:
         raise RefusedError("message", code, _text(answer))
 
 
 def _send_envelope(smtp: smtplib.SMTP, sender: str, recipient: str, deadline: float) -> None:
-    """Everything before the email, in one packet where the server can (RFC 2920): one wait instead of three."""
+    """Sends the envelope, in one packet if the server offers PIPELINING (RFC 2920): one round trip instead of three."""
     commands = (
         ("MAIL FROM", f"MAIL FROM:<{sender}>", (250,)),
         ("RCPT TO", f"RCPT TO:<{recipient}>", (250, 251)),
@@ -181,7 +181,7 @@ def _send_envelope(smtp: smtplib.SMTP, sender: str, recipient: str, deadline: fl
                 if not together:
                     break
         if refused is not None and code == 354:
-            smtp.send(".\r\n")  # it wants an email, for nobody
+            smtp.send(".\r\n")  # DATA was accepted without a recipient: send an empty email
             smtp.getreply()
     except OSError as error:
         if refused is None:
@@ -197,7 +197,7 @@ def _set_timeout(smtp: smtplib.SMTP, deadline: float) -> None:
 
 
 def _dot_stuffed(email: bytes) -> bytes:
-    """The email as DATA wants it: no line begins with a lone dot, and a dot ends it."""
+    """The email with dot-stuffing (RFC 5321, 4.5.2) and the final dot."""
     stuffed = re.sub(rb"(?m)^\.", b"..", email)
     return stuffed + (b"" if stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
@@ -215,5 +215,5 @@ def _error_text(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {error.verify_message}"
     if isinstance(error, UnicodeError):
-        return "user or password has characters that SMTP login does not take"
+        return "user or password has characters that SMTP login does not support"
     return plain(error) or type(error).__name__

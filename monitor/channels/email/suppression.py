@@ -1,4 +1,4 @@
-"""Addresses that are not written to, and what becomes of their subscriptions."""
+"""Suppressed addresses, which get no email, and the deliveries of their subscriptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CACHE_SECONDS = 10.0
 """Seconds after which the list of suppressed addresses is read again, however long that takes."""
 REASON_TEXTS = {
     "hard": "emails to this address cannot be delivered",
-    "soft": "emails to this address were refused again and again",
+    "soft": "emails to this address were refused repeatedly",
     "complaint": "emails to this address were reported as unwanted",
 }
 
@@ -42,7 +42,7 @@ class SuppressionList:
         self._good_until = 0.0
 
     def suppression_reason(self, address: str) -> str | None:
-        """The reason, for an address in canonical form; None where it is written to."""
+        """Why an address in canonical form is suppressed; None if it is not."""
         began = time.monotonic()
         if began >= self._good_until:
             with self._reading() as connection:
@@ -63,7 +63,7 @@ _REASON = select(col(Suppression.reason)).where(col(Suppression.address) == bind
 
 
 def suppress(session: Session, address: str, reason: str, message: str | None) -> None:
-    """Writes no more to an address: its subscriptions pause, what was waiting for them is dropped."""
+    """Suppresses an address: its subscriptions are paused and their pending deliveries dropped."""
     row = {"address": address, "reason": reason, "since": now(), "message": (message or "")[:500] or None}
     session.execute(insert_or_ignore(session, Suppression), row)
     for subscription in subscriptions_of(session, address):
@@ -74,16 +74,16 @@ def suppress(session: Session, address: str, reason: str, message: str | None) -
 
 
 def unsuppress(session: Session, address: str, signed_at: datetime) -> None:
-    """Writes to an address again, if the email that its reader confirmed is newer than the suppression."""
+    """Ends the suppression of an address if the confirmed email is newer than the suppression."""
     found = suppressed(session, address)
-    # A token knows its second, no finer.
+    # The timestamp of a token is in whole seconds.
     if found is not None and found.since < signed_at + timedelta(seconds=1):
         session.delete(found)
         session.flush()
 
 
 def subscriptions_of(session: Session, address: str) -> list[Subscription]:
-    """Every mail subscription of an address, oldest first, however an operator wrote it."""
+    """Every email subscription of an address, oldest first, in any letter case."""
     query = select(Subscription).where(
         col(Subscription.channel) == "email", func.lower(col(Subscription.target)) == address
     )
@@ -91,7 +91,7 @@ def subscriptions_of(session: Session, address: str) -> list[Subscription]:
 
 
 def hold_deliveries(session: Session, subscription_id: str, reason: str) -> None:
-    """Keeps back what waits for a subscription, under a word by which :func:`release_held_deliveries` finds it."""
+    """Holds the pending deliveries of a subscription; :func:`release_held_deliveries` finds them by ``reason``."""
     waiting = update(Delivery).where(
         col(Delivery.subscription_id) == subscription_id, col(Delivery.state) == str(DeliveryState.PENDING)
     )
@@ -99,7 +99,7 @@ def hold_deliveries(session: Session, subscription_id: str, reason: str) -> None
 
 
 def postpone_deliveries(session: Session, subscription: Subscription) -> None:
-    """Lets what waits for a digest wait for the next one of a subscription whose digest was changed."""
+    """Moves the pending deliveries of a digest to the next one, after the digest was changed."""
     waiting = update(Delivery).where(
         col(Delivery.subscription_id) == subscription.id,
         col(Delivery.state) == str(DeliveryState.PENDING),
@@ -109,7 +109,7 @@ def postpone_deliveries(session: Session, subscription: Subscription) -> None:
 
 
 def release_held_deliveries(session: Session, subscription_id: str, reason: str) -> None:
-    """Sends what was kept back under this word after all, unless a message for another subscription delivered it."""
+    """Makes the deliveries held for ``reason`` pending again, unless another subscription's message included them."""
     twin = aliased(Delivery)
     delivered = select(col(twin.id)).where(
         col(twin.target_id) == col(Delivery.target_id),

@@ -1,4 +1,4 @@
-"""Email as a channel of the outbox."""
+"""The email channel: sends the outbox's messages over SMTP."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from monitor.settings import Settings, SettingsError
 
 
 class Email(Channel):
-    """Sends emails over SMTP. Raises SettingsError where the settings name no usable server or sender."""
+    """Sends emails over SMTP. Raises SettingsError if the settings have no usable server or sender."""
 
     name = "email"
     can_thread = True
@@ -61,7 +61,7 @@ class Email(Channel):
         return canonical(target, allow_local=True)
 
     def send(self, message: Message) -> str:
-        """Sends a message's email; returns its Message-ID, which is the same at every attempt."""
+        """Sends the email for a message; returns its Message-ID, which is the same at every attempt."""
         address = recipient(message.target)
         why = self._blocklist.suppression_reason(address)
         if why is not None:
@@ -71,7 +71,7 @@ class Email(Channel):
         return email.message_id
 
     def message_context(self, message: Message) -> MessageContext:
-        """What the email of a message says beyond it."""
+        """What the email shows besides the items of its message."""
         at_once = message.subscription.digest == Digest.IMMEDIATE
         if at_once and len(message.items) == 1 and message.items[0].event == "release":
             return MessageContext()
@@ -80,16 +80,16 @@ class Email(Channel):
             return MessageContext(changes_by_event(session, message), _week(session, message), gap)
 
     def send_confirmation(self, subscription: Subscription, asked_at: datetime) -> None:
-        """Asks an address whether its reader wants this subscription; also one that is suppressed, to lift that.
+        """Sends the confirmation email for a subscription; also to a suppressed address, to end its suppression.
 
-        The email of one request has the same Message-ID at every attempt: it is made of when this was asked for.
+        The Message-ID is derived from ``asked_at``, so every attempt for one request has the same.
         """
         address = recipient(subscription.target)
         email = self.renderer.confirmation(subscription, asked_at, address)
         self._hand_over(self.renderer.return_path(subscription.id), address, email.raw)
 
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """Writes a few sentences; the same notice has the same Message-ID."""
+        """Sends a notice of a few sentences; the same notice has the same Message-ID."""
         address = recipient(subscription.target)
         why = self._blocklist.suppression_reason(address)
         if why is not None:
@@ -124,15 +124,15 @@ class Email(Channel):
 
 
 def recipient(target: str) -> str:
-    """The address of a target; one that cannot be is a permanent SendError."""
+    """The address of a target; raises a permanent SendError if it is invalid."""
     try:
         return canonical(target, allow_local=True)
     except AddressError as error:
-        raise SendError(f"no mail address: {error}", permanent=True) from None
+        raise SendError(f"not a valid email address: {error}", permanent=True) from None
 
 
 def _week(session: Session, message: Message) -> list[tuple[str, int]]:
-    """What matched on each of the last seven days, for the larger digests."""
+    """Matches on each of the last seven days, for daily and weekly digests with several items."""
     if len(message.items) < 2 or message.subscription.digest not in {Digest.DAILY, Digest.WEEKLY}:
         return []
     return [(f"{day:%a}", count) for day, count in matches_by_day(session, message.subscription)]

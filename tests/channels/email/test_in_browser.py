@@ -87,7 +87,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
     keep(browser, "subscribe", wide=1_100)
     assert browser.violations() == [] and browser.complaints() == []
     browser.find("#signup button").click()
-    browser.says("h1", "Look into your mailbox")
+    browser.says("h1", "Check your inbox")
 
     assert served.confirmations() == 1
     email = served.sink.to(READER)[-1]
@@ -97,7 +97,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
     served.news(release("too-early"))
     assert served.deliver() == 0
     browser.find("main form button").click()
-    browser.says("h1", "You will be told")
+    browser.says("h1", "Your alerts are confirmed")
 
     served.news(release("In-Time-80B-A3B"), release("not-asked-for", origin="US"))
     assert served.deliver() == 1

@@ -125,23 +125,21 @@ def test_the_doctor_finds_everything_in_order(desk: Desk) -> None:
         },
     )
     assert all(ok for ok, _ in found.values()), found
-    assert set(found) == {"one-click unsubscribing", "SPF", "DKIM", "DMARC", "bounces"}
+    assert set(found) == {"one-click unsubscribe", "SPF", "DKIM", "DMARC", "bounces"}
 
 
 def test_the_doctor_says_what_to_do_where_nothing_is_there(desk: Desk) -> None:
     desk.settings = desk.settings.model_copy(update={"public_url": "http://127.0.0.1:8000"})
     found = findings(desk, {("example", "TXT"): ['"x"']})
     assert {name: ok for name, (ok, _) in found.items()} == {
-        "one-click unsubscribing": False,
+        "one-click unsubscribe": False,
         "SPF": False,
         "DKIM": None,
         "DMARC": False,
         "bounces": False,
     }
     assert (
-        "v=spf1" in found["SPF"][1]
-        and "v=DMARC1" in found["DMARC"][1]
-        and "https" in found["one-click unsubscribing"][1]
+        "v=spf1" in found["SPF"][1] and "v=DMARC1" in found["DMARC"][1] and "https" in found["one-click unsubscribe"][1]
     )
 
 

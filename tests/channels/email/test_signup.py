@@ -34,7 +34,7 @@ def test_nothing_comes_before_the_button_was_pressed_and_everything_after(desk: 
     desk.news(release("still-too-early"))
     assert desk.deliver() == 0
     done = desk.client.post(path)
-    assert done.status_code == 200 and "You will be told" in done.text
+    assert done.status_code == 200 and "Your alerts are confirmed" in done.text
     desk.news(release("in-time"), release("elsewhere", origin="US"))
     assert desk.deliver() == 1
     assert desk.sink.emails[-1].message["Subject"].startswith("Qwen released in-time")
