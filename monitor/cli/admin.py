@@ -162,7 +162,7 @@ def test(ident: str = typer.Argument(..., metavar="ID")) -> None:
     try:
         typer.echo(service.channels[found.channel].send(test_message(found)))
     except SendError as error:
-        typer.echo(f"hub-monitor: {found.channel} {found.target}: {error}", err=True)
+        typer.echo(f"hub-monitor: {describe_target(found.channel, found.target)}: {error}", err=True)
         raise typer.Exit(1) from None
 
 
