@@ -16,7 +16,6 @@ from monitor.channels.base import Channel
 from monitor.ingest import feed_entries, sweeps
 from monitor.ingest.context import IngestContext
 from monitor.ingest.feeds import reader as feeds
-from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
@@ -41,7 +40,6 @@ class Service:
     notify_worker: Callable[[str], None] = lambda _task: None
 
     def __post_init__(self) -> None:
-        transport.use(self.rate_limiter)
         labs.use(lambda: self.registry)
 
     @cached_property
@@ -90,7 +88,7 @@ class Service:
     def ingest(self) -> IngestContext:
         return IngestContext(
             engine=self.engine,
-            hub=Hub(self.settings),
+            hub=Hub(self.settings, self.rate_limiter),
             rate_limiter=self.rate_limiter,
             registry=self.registry,
             hub_interval=self.settings.hub_interval,

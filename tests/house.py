@@ -16,7 +16,6 @@ from monitor.channels.base import Channel
 from monitor.enums import Via
 from monitor.ingest import feed_entries, polls, sweeps
 from monitor.ingest.context import IngestContext
-from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
@@ -62,10 +61,9 @@ class House:
     rate_limiter: HubRateLimiter = field(default_factory=lambda: HubRateLimiter(400))
 
     def __post_init__(self) -> None:
-        transport.use(self.rate_limiter)
         self.ingest = IngestContext(
             engine=self.engine,
-            hub=Hub(Settings(hf_endpoint=self.hub.endpoint)),
+            hub=Hub(Settings(hf_endpoint=self.hub.endpoint), self.rate_limiter),
             rate_limiter=self.rate_limiter,
             registry=self.registry,
             hub_interval=60,

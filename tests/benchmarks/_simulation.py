@@ -32,7 +32,6 @@ from monitor.db import migrations
 from monitor.enums import Via
 from monitor.ingest import base_lookups, polls, sweeps
 from monitor.ingest.context import IngestContext, is_limit_low
-from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import Facts, HubError, HubUnreachableError
@@ -377,10 +376,7 @@ class _Life:
         rate_limiter = HubRateLimiter(400)
         self._prune = _unthreaded(rate_limiter)
         self.line = InProcess(self.hub, self.broken)
-        # huggingface_hub asks once in a process which agents it should know, where that is not yet on disk.
-        transport.use(HubRateLimiter(1), InProcess(self.hub, lambda: True))
-        asking = Hub(Settings(hf_endpoint="http://hub.test"))
-        transport.use(rate_limiter, self.line)
+        asking = Hub(Settings(hf_endpoint="http://hub.test"), rate_limiter, inner=self.line)
         self.engine = db.make_engine(database_url)
         migrations.upgrade(self.engine)
         self.ingest = IngestContext(

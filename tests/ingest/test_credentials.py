@@ -10,7 +10,6 @@ import pytest
 
 from monitor import db
 from monitor.ingest import webhook_events
-from monitor.ingest.hub import transport
 from monitor.ingest.hub import webhook as hub_webhook
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
@@ -31,7 +30,7 @@ EXPIRED = 'User Access Token "monitor" is expired'
 def signed(house: House) -> Iterator[House]:
     """A house that reads the Hub with a token, and knows a release; nobody waits to try a refused token again."""
     house.hub.tokens = {"hf_ours": "us"}
-    hub = Hub(Settings(hf_endpoint=house.hub.endpoint, hf_token="hf_ours"), recheck=0)
+    hub = Hub(Settings(hf_endpoint=house.hub.endpoint, hf_token="hf_ours"), house.rate_limiter, recheck=0)
     house.ingest = replace(house.ingest, hub=hub)
     house.subscribe()
     house.begin("Qwen")
@@ -99,7 +98,9 @@ def test_a_401_or_404_that_is_not_about_the_repository_withdraws_nothing(
     signed: House, kind: int, token: str | None
 ) -> None:
     """A proxy, a mirror or an address that is written wrong answers so."""
-    signed.ingest = replace(signed.ingest, hub=Hub(Settings(hf_endpoint=signed.hub.endpoint, hf_token=token)))
+    signed.ingest = replace(
+        signed.ingest, hub=Hub(Settings(hf_endpoint=signed.hub.endpoint, hf_token=token), signed.rate_limiter)
+    )
     signed.hub.fail(kind, times=None, path_prefix="/api/models/")
     with pytest.raises(HubError):
         signed.ingest.hub.detail("Qwen/Qwen9-8B")
@@ -157,8 +158,7 @@ def test_doctor_says_that_the_token_is_refused_and_that_reading_goes_on() -> Non
 
 def test_a_refused_token_is_tried_again_only_after_a_while(hub: ReplayHub) -> None:
     hub.tokens = {}
-    transport.use(HubRateLimiter(400))
-    asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_ours"))
+    asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_ours"), HubRateLimiter(400))
     for _ in range(5):
         asked.ping()
     assert hub.requests == 6
@@ -168,8 +168,7 @@ def test_a_refused_token_is_tried_again_only_after_a_while(hub: ReplayHub) -> No
 def test_without_a_token_the_hubs_anonymous_limit_holds() -> None:
     with ReplayHub(quota=500, user_quota=1_000, tokens={}) as hub:
         rate_limiter = HubRateLimiter(900)
-        transport.use(rate_limiter)
-        asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_ours"))
+        asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_ours"), rate_limiter)
         with pytest.raises(RateLimited):
             for _ in range(1_000):
                 asked.ping()

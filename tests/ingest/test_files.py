@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.files import FileState, HubFile, read_file
 from monitor.ingest.hub.rate_limiter import API, HubRateLimiter, RateLimited
@@ -26,8 +25,7 @@ def limiter() -> HubRateLimiter:
 
 @pytest.fixture
 def asked(hub: ReplayHub, limiter: HubRateLimiter) -> Iterator[Hub]:
-    transport.use(limiter)
-    yield Hub(Settings(hf_endpoint=hub.endpoint))
+    yield Hub(Settings(hf_endpoint=hub.endpoint), limiter)
 
 
 def _read(hub: ReplayHub, asked: Hub, path: str, repo_id: str = "lab/m", **limits: float) -> HubFile:
@@ -96,10 +94,9 @@ def test_a_file_that_does_not_answer_fails_alone(hub: ReplayHub, asked: Hub) -> 
 
 
 def test_the_beginning_of_a_large_file_comes_from_its_own_host_without_the_token(hub: ReplayHub) -> None:
-    transport.use(HubRateLimiter(400))
     hub.tokens = {"hf_secret": "us"}
     hub.add(model("lab/m", files={"m-Q4_K_M.gguf": HEADER}))
-    asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_secret"))  # type: ignore[arg-type]
+    asked = Hub(Settings(hf_endpoint=hub.endpoint, hf_token="hf_secret"), HubRateLimiter(400))  # type: ignore[arg-type]
     found = _read(hub, asked, "m-Q4_K_M.gguf", first_bytes=100)
     assert found == HubFile("m-Q4_K_M.gguf", FileState.READ, HEADER[:100])
     assert [request.headers.get("authorization") for request in hub.large_file_requests] == [None]

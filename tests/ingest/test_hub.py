@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitor.ingest.hub import transport
 from monitor.ingest.hub.client import FULL, GLANCE, Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import HubBusyError, HubError, models
@@ -24,8 +23,7 @@ def rate_limiter() -> HubRateLimiter:
 
 @pytest.fixture
 def asked(hub: ReplayHub, rate_limiter: HubRateLimiter) -> Iterator[Hub]:
-    transport.use(rate_limiter)
-    yield Hub(Settings(hf_endpoint=hub.endpoint))
+    yield Hub(Settings(hf_endpoint=hub.endpoint), rate_limiter)
 
 
 def _fill(hub: ReplayHub, number: int, namespace: str = "lab") -> None:
@@ -88,8 +86,7 @@ def test_what_is_private_deleted_or_missing_is_none_and_a_renamed_one_is_found(h
 
 def test_a_bare_401_is_no_repository_either(rate_limiter: HubRateLimiter) -> None:
     with ReplayHub(repo_error_code=False) as bare:
-        transport.use(rate_limiter)
-        assert Hub(Settings(hf_endpoint=bare.endpoint)).detail("lab/never") is None
+        assert Hub(Settings(hf_endpoint=bare.endpoint), rate_limiter).detail("lab/never") is None
 
 
 def test_a_namespace_of_many_pages_is_listed_whole_and_its_case_matters(hub: ReplayHub, asked: Hub) -> None:
@@ -133,8 +130,7 @@ def test_a_low_bucket_of_another_kind_does_not_stop_the_api(hub: ReplayHub, aske
 def test_the_hubs_quota_is_never_exceeded_though_ours_is_larger() -> None:
     with ReplayHub(quota=30) as small:
         rate_limiter = HubRateLimiter(400)
-        transport.use(rate_limiter)
-        asked = Hub(Settings(hf_endpoint=small.endpoint))
+        asked = Hub(Settings(hf_endpoint=small.endpoint), rate_limiter)
         with pytest.raises(RateLimited):
             for _ in range(100):
                 asked.brief("lab")
@@ -181,8 +177,7 @@ def test_a_mirror_whose_links_lead_to_the_hub_itself_is_read_to_the_end(hub: Rep
 @pytest.mark.parametrize("links", ["https://huggingface.co", "https://other.test/proxy", "", "/elsewhere/api/proxy"])
 def test_a_mirror_below_a_path_is_asked_there(rate_limiter: HubRateLimiter, links: str) -> None:
     with ReplayHub(prefix="/api/proxy/hub") as mirror:
-        transport.use(rate_limiter)
-        below = Hub(Settings(hf_endpoint=mirror.endpoint))
+        below = Hub(Settings(hf_endpoint=mirror.endpoint), rate_limiter)
         _fill(mirror, 1_300)
         mirror.rename("lab/m0000", "lab/renamed")
         mirror.links = lambda link: link.replace(mirror.endpoint, links)
@@ -242,17 +237,15 @@ def test_a_row_without_both_ids_is_left_out(row: dict[str, object]) -> None:
 
 
 def test_an_unreachable_hub_is_one_line() -> None:
-    transport.use(HubRateLimiter(400))
     with pytest.raises(HubError, match=r"cannot reach 127\.0\.0\.1"):
-        Hub(Settings(hf_endpoint="http://127.0.0.1:1")).ping()
+        Hub(Settings(hf_endpoint="http://127.0.0.1:1"), HubRateLimiter(400)).ping()
 
 
 def test_a_wrong_token_is_named(rate_limiter: HubRateLimiter) -> None:
     with ReplayHub(tokens={"hf_right": "me"}) as strict:
-        transport.use(rate_limiter)
         with pytest.raises(HubError, match="HF_TOKEN"):
-            Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_wrong")).whoami()
-        assert Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_right")).whoami() == "me"
+            Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_wrong"), rate_limiter).whoami()
+        assert Hub(Settings(hf_endpoint=strict.endpoint, hf_token="hf_right"), rate_limiter).whoami() == "me"
 
 
 def test_a_page_that_is_nearly_json_is_read() -> None:
@@ -260,3 +253,14 @@ def test_a_page_that_is_nearly_json_is_read() -> None:
         b'[{"_id": "1", "id": "a/b", "odd": NaN, "half": "\\ud800", "long": 123456789012345678901234567890}]'
     )
     assert (row["id"], row["half"], row["long"]) == ("a/b", "\ud800", 123456789012345678901234567890)
+
+
+def test_a_client_keeps_to_its_rate_limiter_without_further_setup(hub: ReplayHub) -> None:
+    asked = Hub(Settings(hf_endpoint=hub.endpoint), HubRateLimiter(2))
+    asked.ping()
+    asked.ping()
+    with pytest.raises(RateLimited):
+        asked.ping()
+    with pytest.raises(RateLimited):
+        asked.api.model_info("lab/m0000")  # huggingface_hub's own requests count too
+    assert hub.requests == 2

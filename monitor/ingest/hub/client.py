@@ -18,6 +18,7 @@ from huggingface_hub.utils import hf_raise_for_status
 from monitor.dates import EARLIEST, hub_time, plausible_at
 from monitor.db.engine import now
 from monitor.ingest.hub.credentials import RECHECK_SECONDS, Credentials
+from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.ingest.hub.responses import (
     BadCredentialsError,
     DisabledError,
@@ -32,6 +33,7 @@ from monitor.ingest.hub.responses import (
     read,
     usable,
 )
+from monitor.ingest.hub.transport import install_client
 from monitor.settings import HUB, Settings
 
 FULL = [
@@ -93,8 +95,19 @@ class Answered(NamedTuple):
 class Hub:
     """The Hub that the settings name. Its methods raise HubError or RateLimited, and nothing else."""
 
-    def __init__(self, settings: Settings, recheck: float = RECHECK_SECONDS) -> None:
-        """``recheck``: seconds after which a token that the Hub refused is tried again."""
+    def __init__(
+        self,
+        settings: Settings,
+        rate_limiter: HubRateLimiter,
+        recheck: float = RECHECK_SECONDS,
+        inner: httpx2.BaseTransport | None = None,
+    ) -> None:
+        """Also makes huggingface_hub's client in this process keep to ``rate_limiter``.
+
+        ``recheck``: seconds after which a token that the Hub refused is tried again. ``inner``: what carries the
+        requests; the network, unless a simulation brings its own.
+        """
+        install_client(rate_limiter, inner)
         self.endpoint = settings.hf_endpoint
         token = _token(settings)
         self.credentials = Credentials(token, recheck)

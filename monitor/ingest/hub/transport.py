@@ -146,11 +146,11 @@ def refused_token(response: httpx2.Response) -> str | None:
     return None
 
 
-def use(rate_limiter: HubRateLimiter, inner: httpx2.BaseTransport | None = None) -> None:
-    """Makes huggingface_hub speak through ``rate_limiter`` from now on, in this process, and only where it is asked to.
+def install_client(rate_limiter: HubRateLimiter, inner: httpx2.BaseTransport | None = None) -> None:
+    """Makes huggingface_hub send its requests through PoliteTransport, in this process, without telemetry.
 
-    Otherwise it looks up a registry of coding agents for its User-Agent, at the endpoint that was in the environment
-    when it was imported: at the real Hub, whichever endpoint the settings name.
+    With telemetry it looks up a registry of coding agents for its User-Agent, at the endpoint that was in the
+    environment when it was imported: at the real Hub, whichever endpoint the settings name.
     """
     constants.HF_HUB_DISABLE_TELEMETRY = True
     set_client_factory(
