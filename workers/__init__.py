@@ -1,1 +1,1 @@
-"""Celery: moves the work along and knows nothing of it."""
+"""Celery: schedules and distributes the work that :mod:`monitor` does."""

@@ -1,4 +1,4 @@
-"""Everything in one process: Celery's worker (threads) on the memory broker, a beat of its own, and the web."""
+"""Everything in one process: Celery's worker (threads) on the memory broker, its own beat, and the web server."""
 
 from __future__ import annotations
 
@@ -26,24 +26,23 @@ from monitor.web.connections import GuardedProtocol
 
 log = structlog.get_logger(__name__)
 
-THREADS = 6
-PATIENCE = 3.0
-"""Seconds that a stop waits for what is under way. What it cuts off is found again in the tables."""
-LONGEST_STOP = 4.5
-"""Seconds after which a stop ends the process whatever still hangs."""
+WORKER_THREADS = 6
+TASK_GRACE_SECONDS = 3.0
+"""How long a stop waits for running tasks. What it interrupts is found again in the tables."""
+STOP_LIMIT_SECONDS = 4.5
+"""When a stop ends the process, whatever still hangs."""
 
 
 class Beat:
     """A thread that sends each task of a beat schedule at its interval, the first round at once.
 
-    Celery's own beat computes with time zones at each of its wake-ups, for every entry: five times the cost of what it
-    sends.
+    Celery's own beat computes with time zones for every entry at each wake-up, which costs five times as much CPU.
     """
 
     def __init__(self, send: Callable[..., object], schedule: Mapping[str, Mapping[str, Any]]) -> None:
         self._send = send
         self._schedule = schedule
-        self._woken = threading.Event()
+        self._changed = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
 
@@ -51,29 +50,30 @@ class Beat:
         self._thread.start()
 
     def reschedule(self, schedule: Mapping[str, Mapping[str, Any]]) -> None:
-        """Goes on with other intervals, counted from now."""
+        """Continues with other intervals, counted from now."""
         self._schedule = schedule
-        self._woken.set()
+        self._changed.set()
 
     def stop(self) -> None:
         self._stopping = True
-        self._woken.set()
+        self._changed.set()
 
     def _run(self) -> None:
         first = True
         while not self._stopping:
-            self._woken.clear()
+            self._changed.clear()
             began = time.monotonic()
             entries = list(self._schedule.values())
-            due = [(began + (0.0 if first else entry["schedule"]), turn) for turn, entry in enumerate(entries)]
+            due = [(began + (0.0 if first else entry["schedule"]), number) for number, entry in enumerate(entries)]
             heapq.heapify(due)
             first = False
-            while not self._woken.wait(max(0.0, due[0][0] - time.monotonic())):
-                moment, turn = due[0]
-                entry = entries[turn]
+            while not self._changed.wait(max(0.0, due[0][0] - time.monotonic())):
+                due_at, number = due[0]
+                entry = entries[number]
                 self._send(entry["task"], args=entry["args"], **entry["options"])
-                # Turns that were slept through (the machine was suspended) are not made up for.
-                heapq.heapreplace(due, (max(moment, time.monotonic() - entry["schedule"]) + entry["schedule"], turn))
+                # Runs missed while the machine was suspended are not made up for.
+                last = max(due_at, time.monotonic() - entry["schedule"])
+                heapq.heapreplace(due, (last + entry["schedule"], number))
 
 
 class Embedded:
@@ -85,7 +85,7 @@ class Embedded:
         self.app = tasks.app
         self._worker = self.app.WorkController(
             pool="threads",
-            concurrency=THREADS,
+            concurrency=WORKER_THREADS,
             loglevel="WARNING",
             hostname=f"embedded@{socket.gethostname()}",
             queues=["celery", *set(_queues())],
@@ -104,11 +104,11 @@ class Embedded:
         self.beat.start()
 
     def stop(self) -> None:
-        """Stops both, waiting for running tasks as long as patience lasts; no other message begins."""
+        """Stops both: no further task starts, and running ones have ``TASK_GRACE_SECONDS`` to end."""
         stopping.request()
         self.beat.stop()
         worker_state.should_stop = 0
-        self._worker_thread.join(PATIENCE)
+        self._worker_thread.join(TASK_GRACE_SECONDS)
         worker_state.should_stop = None
 
 
@@ -130,7 +130,7 @@ class WebThread:
         config = uvicorn.Config(
             app,
             http=GuardedProtocol,
-            proxy_headers=False,  # whom to believe is MONITOR_TRUSTED_PROXIES
+            proxy_headers=False,  # MONITOR_TRUSTED_PROXIES says which proxies to trust
             log_level="warning",
             lifespan="off",
             timeout_graceful_shutdown=1,
@@ -141,16 +141,16 @@ class WebThread:
     def start(self) -> None:
         self._thread.start()
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         self._server.should_exit = True
 
     def stop(self) -> None:
-        self.ask_to_stop()
+        self.request_stop()
         self._thread.join(1.0)
 
 
 @contextmanager
-def only_one(database: Path | None) -> Iterator[None]:
+def single_instance_lock(database: Path | None) -> Iterator[None]:
     """Holds the lock of an SQLite file while everything runs; raises SettingsError where another holds it."""
     if database is None:
         yield
@@ -180,21 +180,21 @@ def run(settings: Settings, web: WebThread | None, started: Callable[[Embedded],
         web.start()
     embedded.start()
     started(embedded)
-    # A signal that another thread takes is handled by this one, and only when it wakes.
+    # Python handles a signal that another thread received in this thread, and only when it wakes.
     while not stop.wait(0.5):
         pass
     log.info("stopping", database=masked_url(settings.database_url))
-    last = threading.Timer(LONGEST_STOP, leave)
-    last.daemon = True
-    last.start()
+    limit = threading.Timer(STOP_LIMIT_SECONDS, exit_immediately)
+    limit.daemon = True
+    limit.start()
     if web is not None:
-        web.ask_to_stop()
+        web.request_stop()
     embedded.stop()
     if web is not None:
         web.stop()
 
 
-def leave() -> None:
-    """Hands over its last traces and ends the process, waiting for no thread: all that matters is in the database."""
+def exit_immediately() -> None:
+    """Exports the last traces and ends the process without waiting for threads: the database has all that matters."""
     telemetry.flush(1.0)
     os._exit(0)

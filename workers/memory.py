@@ -1,6 +1,6 @@
 """The memory broker of the one-process mode: the worker sleeps until something arrives.
 
-kombu's own transport of that name looks into every queue fifty times a second, which costs a percent of a core and
+kombu's own memory transport polls every queue fifty times a second, which costs a percent of a core and
 still delays each message by up to 20 ms.
 """
 
@@ -32,8 +32,8 @@ class Transport(memory.Transport):
     Channel = Channel
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # type: ignore[override]
-        """Delivers one message; raises TimeoutError where there is none, after a wait for one to arrive."""
-        # Cleared before the look, so that what is put after it wakes the wait.
+        """Delivers one message; raises TimeoutError if none arrived within ``LONGEST_WAIT_SECONDS``."""
+        # Cleared before the queues are read, so that a message put afterwards ends the wait.
         _arrived.clear()
         try:
             self.cycle.get(self._deliver)  # type: ignore[union-attr]

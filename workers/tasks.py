@@ -12,11 +12,11 @@ from monitor.enums import Via
 from monitor.ingest import base_lookups, polls, sweeps, webhook_events
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
-from monitor.releases.reclassify import reclassify as judge_again
+from monitor.releases.reclassify import reclassify as reclassify_all
 from monitor.service import Service
 from monitor.settings import load
 from workers.app import app as app  # noqa: PLC0414 - `workers.tasks.app` is exported
-from workers.tracing import work
+from workers.tracing import traced_task
 
 log = structlog.get_logger(__name__)
 
@@ -24,21 +24,21 @@ log = structlog.get_logger(__name__)
 @lru_cache(maxsize=1)
 def service() -> Service:
     """This process's service; made at its first task, so that no connection is shared across a fork."""
-    return Service(load(), notify_worker=_ring)
+    return Service(load(), notify_worker=_send_now)
 
 
-def _ring(task: str) -> None:
-    """Sends a task ahead of its tick. Where the broker is away the tick will do."""
+def _send_now(task: str) -> None:
+    """Sends a task ahead of the beat. While the broker is away the beat's next message does the work."""
     try:
         app.send_task(f"hub.{task}", expires=60)
     except OperationalError as error:
-        log.info("the broker is away; the next tick rings", task=task, error=str(error))
+        log.info("the broker is away; the next message of the beat does the work", task=task, error=str(error))
 
 
 @app.task(name="hub.poll")
-@work
+@traced_task
 def poll(via: str) -> None:
-    """One hub-wide poll."""
+    """Polls one Hub-wide listing."""
     try:
         done = polls.poll(service().ingest, Via(via), skip_if_recent=True)
     except (HubError, RateLimited) as error:
@@ -49,108 +49,108 @@ def poll(via: str) -> None:
 
 
 @app.task(name="hub.heartbeat")
-@work
+@traced_task
 def heartbeat() -> None:
-    """The request to MONITOR_HEARTBEAT_URL, after a round of polls that ends with the newest modified."""
+    """Sends the request to MONITOR_HEARTBEAT_URL, after each successful poll of the newest modified."""
     service().heartbeat()
 
 
 @app.task(name="hub.watch")
-@work
+@traced_task
 def watch() -> None:
-    """Whose namespaces to sweep: subscriptions come and go."""
+    """Updates which namespaces are swept: subscriptions come and go."""
     service().watch()
 
 
 @app.task(name="hub.sweep")
-@work
+@traced_task
 def sweep() -> None:
-    """The namespaces whose turn it is."""
+    """Sweeps the namespaces that are due."""
     sweeps.sweep_due(service().ingest)
 
 
 @app.task(name="hub.look_again")
-@work
+@traced_task
 def look_again() -> None:
-    """Bases that the Hub had no answer for."""
+    """Looks base models up again that the Hub did not return."""
     base_lookups.retry_base_lookups(service().ingest)
 
 
 @app.task(name="hub.hints")
-@work
+@traced_task
 def hints() -> None:
-    """What the Hub's webhook spoke of."""
+    """Processes webhook events of the Hub."""
     webhook_events.process_webhook_events(service().ingest)
 
 
 @app.task(name="hub.feeds")
-@work
+@traced_task
 def feeds() -> None:
-    """The feeds that are due."""
+    """Reads the feeds that are due."""
     service().read_feeds()
 
 
 @app.task(name="hub.deliver")
-@work
+@traced_task
 def deliver() -> None:
-    """What is to be told at once."""
+    """Sends the alerts that are due."""
     service().deliver(digest=False)
 
 
 @app.task(name="hub.digests")
-@work
+@traced_task
 def digests() -> None:
-    """Digests whose hour has come."""
+    """Sends the digests that are due."""
     service().deliver(digest=True)
 
 
 @app.task(name="hub.notices")
-@work
+@traced_task
 def notices() -> None:
-    """Who has gone silent or is back, and what the operators are to be told of it."""
+    """Looks for outages and their ends, and sends the notices of them."""
     service().notices()
 
 
 @app.task(name="hub.reclassify")
-@work
+@traced_task
 def reclassify() -> None:
-    """The history judged again: `celery -A workers.app call hub.reclassify`, after the registry has changed."""
-    log.info("reclassified", judgements=sum(1 for _ in judge_again(service().engine, service().registry)))
+    """Classifies all releases again: `celery -A workers.app call hub.reclassify`, after the registry has changed."""
+    log.info("reclassified", releases=sum(1 for _ in reclassify_all(service().engine, service().registry)))
 
 
 @app.task(name="hub.adopt")
-@work
+@traced_task
 def adopt() -> None:
-    """How releases fare today."""
+    """Records the adoption of releases today."""
     service().adopt()
 
 
 @app.task(name="hub.confirm")
-@work
+@traced_task
 def confirm() -> None:
-    """Confirmation letters that are due."""
+    """Sends the confirmation emails that are due."""
     email.send_confirmations(service().engine, service().channels.get("email"))
 
 
 @app.task(name="hub.bounces")
-@work
+@traced_task
 def bounces() -> None:
-    """What came back by mail."""
+    """Reads the mailbox of bounces."""
     try:
         email.collect_bounces(service().settings, service().engine)
     except email.MailboxError as error:
-        log.warning("mailbox of bounces not read, the next pass tries again", error=str(error))
+        log.warning("mailbox of bounces not read, the next run tries again", error=str(error))
 
 
 @app.task(name="hub.prune")
-@work
+@traced_task
 def prune() -> None:
-    """What is older than the settings keep."""
+    """Deletes what is older than the settings keep."""
     service().prune()
 
 
 @app.task(name="hub.tidy_email")
-@work
+@traced_task
 def tidy_email() -> None:
-    """What need not be known of mail addresses any more."""
+    """Deletes data of email addresses that is no longer needed."""
     email.delete_expired(service().engine)

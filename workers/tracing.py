@@ -1,4 +1,4 @@
-"""What a worker logs: our own format, the ids of the task in every line, and one line where the database fails."""
+"""Logging and tracing of workers: our format, the task's ids in every line, one line where the database fails."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from monitor.observability import tracing as telemetry
 log = structlog.get_logger(__name__)
 
 _P = ParamSpec("_P")
-QUIET = 60.0
-"""Seconds for which a process does not say again why the database fails."""
+REPEAT_SECONDS = 60.0
+"""How long a process does not log the same failure of the database again."""
 
 
-_said: dict[str, float] = {}
-"""When this process said last why the database fails, by the words."""
+_logged_at: dict[str, float] = {}
+"""When this process last logged a failure of the database, by its text."""
 
 
-def work(function: Callable[_P, None]) -> Callable[_P, None]:
-    """A task as a trace; one that the database fails ends in a line that says why.
+def traced_task(function: Callable[_P, None]) -> Callable[_P, None]:
+    """Runs a task as a trace; logs one line, without a traceback, where the database fails.
 
-    It was rolled back, so the task's next turn does the work.
+    The transaction was rolled back, so the next run of the task does the work.
     """
     name = f"hub.{function.__name__}"
 
     @wraps(function)
-    def done(*args: _P.args, **kwargs: _P.kwargs) -> None:
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             with telemetry.root(name, logs.trace() or name):
                 function(*args, **kwargs)
         except OperationalError as error:
-            text, moment = failure(error), time.monotonic()
-            if moment >= _said.get(text, -QUIET) + QUIET:
-                _said.clear()
-                _said[text] = moment
-                log.error(text)  # noqa: TRY400  (a traceback would say nothing more)
+            text, at = failure(error), time.monotonic()
+            if at >= _logged_at.get(text, -REPEAT_SECONDS) + REPEAT_SECONDS:
+                _logged_at.clear()
+                _logged_at[text] = at
+                log.error(text)  # noqa: TRY400  (a traceback adds nothing)
 
-    return done
+    return run
 
 
 @setup_logging.connect
@@ -56,7 +56,7 @@ def _logging(**_: Any) -> None:
 
 
 _child = {"new": False}
-"""Whether this is a child of a pool that has had no task yet: only then does it have the handlers that it keeps."""
+"""Whether this is a child of a pool before its first task: only then are its signal handlers final."""
 
 
 @worker_process_init.connect
@@ -67,10 +67,10 @@ def _forked(**_: Any) -> None:
 @task_prerun.connect
 def _began(task_id: str, task: Any, **_: Any) -> None:
     if _child["new"]:
-        # SIGTERM to the whole process group reaches the children as well, one of them in the middle of a message.
+        # SIGTERM to the whole process group reaches the children as well, one of them perhaps while it sends a message.
         _child["new"] = False
         stopping.postpone_sigterm()
-    # What a poll or a sweep finds is traced to its task, until a hint names the request that it came with.
+    # What a poll or sweep finds is traced to its task; a webhook event brings the trace of its own request.
     bind_contextvars(task=task.name, task_id=task_id, trace=task_id)
 
 
@@ -81,5 +81,5 @@ def _ended(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def _ends(**_: Any) -> None:
-    # A child of the pool leaves without what Python does at exit.
+    # A child of the pool ends without Python's exit handlers.
     telemetry.flush()

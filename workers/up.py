@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from sqlalchemy import update
 from sqlmodel import Session
 
 from monitor import db
 from monitor.db import migrations
-from monitor.models import Namespace, Poll, Subscription, Target
+from monitor.db.leases import give_back_all
+from monitor.models import Subscription
 from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subscribe
 from monitor.service import Service
 from monitor.settings import Settings, load
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from monitor.demo.replay import Replay
     from workers.embedded import Beat, Embedded
 
-AFTERWARDS_INTERVAL = 60.0
-"""Hub interval of the demo once its recording is over, in seconds: nothing comes any more."""
-AFTERWARDS_DELAY = 60.0
-"""Seconds for which it still looks as often as before."""
+IDLE_HUB_INTERVAL_SECONDS = 60.0
+"""Hub interval of the demo once its recording is over and nothing new comes."""
+SLOW_DOWN_DELAY_SECONDS = 60.0
+"""How long after the recording's end the Hub is still polled as often as before."""
 HOST = typer.Option("127.0.0.1", help="Where the page is served.")
 PORT = typer.Option(8000, min=0, max=65_535, help="0 takes any free one.")
 NO_WEB = typer.Option(False, "--no-web", help="Without the page and the API.")
@@ -46,7 +46,7 @@ def add_to(app: typer.Typer) -> None:
 
 def up(host: str = HOST, port: int = PORT, no_web: bool = NO_WEB) -> None:
     """Runs everything in one process, and prints each alert; Ctrl-C stops it."""
-    _few_arenas()
+    _limit_malloc_arenas()
     settings = load()
     if not settings.embedded:
         raise typer.BadParameter("MONITOR_BROKER_URL names Redis: there, run celery and uvicorn (see the README)")
@@ -62,7 +62,7 @@ def demo(
     """Runs everything on a recorded timeline, served by a Hub on this machine: no network, no settings."""
     from monitor.demo.replay import demo_hub
 
-    _few_arenas()
+    _limit_malloc_arenas()
     with tempfile.TemporaryDirectory(prefix="hub-monitor-demo-") as folder, demo_hub(speed) as (endpoint, replay):
         for name in [name for name in os.environ if name.startswith(("MONITOR_", "HF_"))]:
             del os.environ[name]
@@ -77,44 +77,46 @@ def demo(
         if not logging.getLogger("monitor").isEnabledFor(logging.DEBUG):
             logging.getLogger("monitor").setLevel(logging.WARNING)
         settings = load(_env_file=None)
-        from workers import tasks  # reads the settings that were just made
+        from workers import tasks
 
         service = tasks.service()
         service.registry = service.registry.within(replay.namespaces)
 
         def then(embedded: Embedded) -> None:
             replay.start()
-            threading.Thread(target=rest_after, args=(replay, service, embedded.beat), name="rest", daemon=True).start()
+            threading.Thread(
+                target=slow_down_after, args=(replay, service, embedded.beat), name="slow-down", daemon=True
+            ).start()
 
         _run(settings, host, port, no_web=no_web, opening="Replaying a recorded week of the Hub", then=then)
 
 
-def rest_after(replay: Replay, service: Service, beat: Beat, delay: float = AFTERWARDS_DELAY) -> None:
-    """Waits for the recording's end and ``delay`` seconds more, then has the Hub polled as seldom as ``up`` does."""
-    from workers.app import schedule
+def slow_down_after(replay: Replay, service: Service, beat: Beat, delay: float = SLOW_DOWN_DELAY_SECONDS) -> None:
+    """Waits for the end of the recording and ``delay`` seconds more, then polls the Hub as rarely as ``up`` does."""
+    from workers.app import beat_schedule
 
     replay.done.wait()
     time.sleep(delay)
-    service.pace(AFTERWARDS_INTERVAL)
-    beat.reschedule(schedule(service.settings))
+    service.pace(IDLE_HUB_INTERVAL_SECONDS)
+    beat.reschedule(beat_schedule(service.settings))
     line = "The recording is over: the pages stay, and the Hub is polled once a minute"
     Console(stderr=True).print(line, highlight=False)
 
 
 def _link_to(service: Service, host: str, port: int) -> None:
-    """Makes links in messages lead to where the page is served, where MONITOR_PUBLIC_URL does not say."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    service.settings.public_url = f"http://{reached}:{port}"
+    """Makes links in messages lead to the page that is served here, if MONITOR_PUBLIC_URL is not set."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    service.settings.public_url = f"http://{reachable}:{port}"
 
 
-def _few_arenas() -> None:
-    """Makes glibc's malloc keep two arenas for all threads, and not eight a core that each hold what they once took."""
+def _limit_malloc_arenas() -> None:
+    """Limits glibc's malloc to two arenas; by default up to eight per core keep the memory that they once used."""
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, 2)
 
 
 _M_ARENA_MAX = -8
-"""Its number in malloc.h."""
+"""From malloc.h."""
 
 
 def _run(
@@ -129,16 +131,16 @@ def _run(
     from monitor.web.app import create_app
     from workers import embedded, tasks
 
-    with embedded.only_one(settings.sqlite_path):
+    with embedded.single_instance_lock(settings.sqlite_path):
         service = tasks.service()
-        unsaid = "public_url" not in settings.model_fields_set
-        if unsaid and port and not no_web:
+        is_url_unset = "public_url" not in settings.model_fields_set
+        if is_url_unset and port and not no_web:
             _link_to(service, host, port)
-        service.channels  # noqa: B018  (a sender that cannot be is told now)
+        service.channels  # noqa: B018  (a channel that is set up wrongly fails now)
         migrations.upgrade(service.engine)
-        _take_over(service)
+        take_over(service)
         web = None if no_web else embedded.WebThread(create_app(service), host, port)
-        if unsaid and web is not None:
+        if is_url_unset and web is not None:
             _link_to(service, host, web.port)
         console = Console(stderr=True)
 
@@ -149,23 +151,22 @@ def _run(
 
         embedded.run(settings, web, started)
         with db.transaction(service.engine) as session:
-            _terminal(session, on=False)
+            _set_terminal(session, on=False)
         service.dispose()
-    _clean(settings)
-    embedded.leave()
+    _remove_demo_folder(settings)
+    embedded.exit_immediately()
 
 
-def _take_over(service: Service) -> None:
-    """Takes back the leases of a process that died here (only one runs on a database), and prepares to watch."""
+def take_over(service: Service) -> None:
+    """Ends the leases of a process that died here (only one runs on a database), and prepares to watch."""
     with db.transaction(service.engine) as session:
-        for table in (Poll, Namespace, Target):
-            session.execute(update(table).values(leased_until=None))
-        _terminal(session, on=True)
+        give_back_all(session)
+        _set_terminal(session, on=True)
     service.watch()
 
 
-def _terminal(session: Session, *, on: bool) -> None:
-    """The terminal's subscription: everything, while this process shows it."""
+def _set_terminal(session: Session, *, on: bool) -> None:
+    """Subscribes the terminal to everything while this process shows it; pauses that subscription afterwards."""
     subscription: Subscription = subscribe(session, SubscriptionCreate("terminal", "this terminal", created_by="up"))
     if on:
         resume(subscription)
@@ -174,8 +175,8 @@ def _terminal(session: Session, *, on: bool) -> None:
     session.add(subscription)
 
 
-def _clean(settings: Settings) -> None:
-    """Removes a demo's folder: leaving without waiting for threads skips its own clean-up."""
+def _remove_demo_folder(settings: Settings) -> None:
+    """Removes the folder of a demo, because the immediate exit skips its own clean-up."""
     path = settings.sqlite_path
     if path is not None and path.parent.name.startswith("hub-monitor-demo-"):
         for file in path.parent.iterdir():

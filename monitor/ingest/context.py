@@ -21,11 +21,11 @@ from monitor.ingest.hub.responses import (
     Facts,
     HubError,
 )
-from monitor.ingest.schedule import jittered
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.recorder import Enqueue, Recorded, mark_withdrawn
+from monitor.schedule import sweep_backoff
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ def recording_failure(context: IngestContext, table: type[Poll] | type[Namespace
             if isinstance(error, HubError):
                 row.failures, row.error = row.failures + 1, str(error)[:500]
             if isinstance(row, Namespace) and isinstance(error, HubError):
-                row.due_at = now() + jittered(min(3_600.0, context.hub_interval * 2 ** min(row.failures, 6)))
+                row.due_at = now() + sweep_backoff(row.failures, context.hub_interval)
             session.add(row)
         raise
     except DBAPIError:

@@ -18,14 +18,12 @@ from monitor.db.engine import in_values, now, reading, transaction
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind
 from monitor.ingest.hub.responses import DisabledError, LookupFailedError
-from monitor.ingest.schedule import jittered
 from monitor.models import FailedLookup, Poll
+from monitor.schedule import BACKOFFS
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 
-FIRST_SECONDS, LAST_SECONDS = 60.0, 86_400.0
-"""Back-off: after the first failure, and at the most."""
 GIVEN_UP = timedelta(days=30)
 """A look-up that has failed for so long is forgotten; it is made again when something new needs it."""
 
@@ -81,8 +79,8 @@ class Lookups:
             }
             session.execute(insert_or_ignore(session, FailedLookup), first)
             row = session.get_one(FailedLookup, (str(self._kind), name), with_for_update=True)
-            wait = min(LAST_SECONDS, FIRST_SECONDS * 2 ** min(row.failures, 20))
-            row.failures, row.error, row.due_at = row.failures + 1, error[:500], now() + jittered(wait)
+            row.failures, row.error = row.failures + 1, error[:500]
+            row.due_at = now() + timedelta(seconds=BACKOFFS["look-up"].seconds(row.failures))
             session.add(row)
         self._failed[name] = row
         report = log.warning if row.failures == 1 else log.info

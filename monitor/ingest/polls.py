@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from sqlalchemy import or_, select
+from sqlmodel import col
 
 from monitor.dates import plausible_at, plausible_hub_time
-from monitor.db.engine import now, transaction
+from monitor.db.engine import now, reading, transaction
+from monitor.db.leases import claim, unleased
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind, Via
-from monitor.ingest import schedule
 from monitor.ingest.base_models import fetch_ancestors
 from monitor.ingest.context import (
     IngestContext,
@@ -36,10 +38,10 @@ from monitor.ingest.hub.responses import (
     public,
 )
 from monitor.ingest.lookups import Lookups
-from monitor.ingest.schedule import next_poll_at
 from monitor.models import Poll, iso
 from monitor.releases.adoption import update_trending_ranks
 from monitor.releases.recorder import Recorded, record
+from monitor.schedule import LEASE_SECONDS, next_poll_at
 
 log = structlog.get_logger(__name__)
 
@@ -119,18 +121,19 @@ def _enrich_with_organizations(
 
 
 def _begin_poll(context: IngestContext, via: Via, *, skip_if_recent: bool = False) -> dict[str, Any] | None:
-    with transaction(context.engine) as session:
-        session.execute(insert_or_ignore(session, Poll), {"name": str(via), "state": {}, "failures": 0})
-        row = session.get_one(Poll, str(via), with_for_update=True)
-        moment = now()
-        if row.leased_until is not None and row.leased_until > moment:
-            return None
-        if skip_if_recent and row.due_at is not None and row.due_at > moment:
-            return None
-        row.due_at = next_poll_at(via, context.hub_interval, moment)
-        row.leased_until = moment + schedule.LEASE
-        session.add(row)
-        return row.state
+    """Leases the poll and returns its state; None where it is leased or, with ``skip_if_recent``, not due."""
+    began = now()
+    with reading(context.engine) as session:
+        is_first = session.get(Poll, str(via)) is None
+    if is_first:
+        with transaction(context.engine) as session:
+            session.execute(insert_or_ignore(session, Poll), {"name": str(via), "state": {}, "failures": 0})
+    ready = select(Poll).where(col(Poll.name) == str(via), unleased(Poll, began))
+    if skip_if_recent:
+        ready = ready.where(or_(col(Poll.due_at).is_(None), col(Poll.due_at) <= began))
+    due_at = next_poll_at(via, context.hub_interval, began)
+    rows = claim(context.engine, ready, LEASE_SECONDS["poll"], lambda row: setattr(row, "due_at", due_at))
+    return rows[0].state if rows else None
 
 
 def _state_after_walk(state: dict[str, Any], walk: Walk, began: datetime) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, delete, or_, select, update
+from sqlalchemy import Engine, delete, select, update
 from sqlmodel import Session, col
 
 from monitor.dates import plausible_at, plausible_hub_time
 from monitor.db.engine import now, reading, transaction
+from monitor.db.leases import claim, give_back, unleased
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind, Via
-from monitor.ingest import schedule
 from monitor.ingest.context import (
     PUBLIC_STATUSES,
     IngestContext,
@@ -36,10 +36,10 @@ from monitor.ingest.hub.responses import (
     public,
 )
 from monitor.ingest.lookups import Lookups
-from monitor.ingest.schedule import interval, jittered
 from monitor.models import Namespace, Release
 from monitor.releases.adoption import update_popularity
 from monitor.releases.recorder import Recorded, record
+from monitor.schedule import LEASE_SECONDS, jittered, sweep_interval
 
 log = structlog.get_logger(__name__)
 
@@ -73,30 +73,17 @@ def watch(context: IngestContext, followed: Sequence[str] = ()) -> None:
 
 
 def due(context: IngestContext, most: int = 10, *, requested_only: bool = False) -> list[str]:
-    """Leases the namespaces whose turn it is, those with a request_sweeps first, then the longest overdue."""
-    moment = now()
+    """Leases namespaces that are due and returns their names: requested sweeps first, then the most overdue."""
+    at = now()
     ready = (
-        select(col(Namespace.name))
-        .where(
-            col(Namespace.due_at) <= moment,
-            or_(col(Namespace.leased_until).is_(None), col(Namespace.leased_until) <= moment),
-        )
+        select(Namespace)
+        .where(col(Namespace.due_at) <= at, unleased(Namespace, at))
         .order_by(col(Namespace.sweep_requested_at).is_(None), col(Namespace.due_at))
         .limit(most)
     )
     if requested_only:
         ready = ready.where(col(Namespace.sweep_requested_at).is_not(None))
-    with reading(context.engine) as session:
-        if session.scalars(ready.limit(1)).first() is None:
-            return []
-    with transaction(context.engine) as session:
-        names = list(session.scalars(ready.with_for_update(skip_locked=True)))
-        _lease_until(session, names, moment + schedule.LEASE)
-        return names
-
-
-def _lease_until(session: Session, names: Sequence[str], until: datetime | None) -> None:
-    session.execute(update(Namespace).where(col(Namespace.name).in_(names)).values(leased_until=until))
+    return [row.name for row in claim(context.engine, ready, LEASE_SECONDS["sweep"])]
 
 
 def sweep_due(context: IngestContext) -> Recorded:
@@ -114,7 +101,7 @@ def sweep_due(context: IngestContext) -> Recorded:
             # Whoever was not asked keeps its turn, and comes before those that fall due later.
             log.warning("sweeps put off", error=str(error))
             with transaction(context.engine) as session:
-                _lease_until(session, names, None)
+                give_back(session, Namespace, names)
             break
         except HubError as error:
             log.warning("sweep failed", namespace=name, error=str(error))
@@ -272,7 +259,7 @@ def _record_sweep(
     session: Session, context: IngestContext, name: str, began: datetime, newest: datetime | None, repositories: int
 ) -> None:
     why = session.scalars(select(col(Namespace.reason)).where(col(Namespace.name) == name)).first()
-    following = interval(context.hub_interval, newest, began, followed=why == "subscription")
+    following = sweep_interval(context.hub_interval, newest, began, followed=why == "subscription")
     values = {
         "interval": following,
         "swept_at": began,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from monitor.dates import plausible_hub_time
-from monitor.db.engine import now, reading, transaction
+from monitor.db.engine import now, transaction
+from monitor.db.leases import claim_due
 from monitor.enums import Status, Via
 from monitor.ingest.context import (
     IngestContext,
@@ -28,6 +29,7 @@ from monitor.models import Release, WebhookEvent
 from monitor.observability.logging import traced
 from monitor.observability.tracing import span
 from monitor.releases.recorder import Recorded, mark_withdrawn, record
+from monitor.schedule import BACKOFFS
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +37,7 @@ log = structlog.get_logger(__name__)
 def process_webhook_events(context: IngestContext, most: int = 50) -> Recorded:
     """Looks at what the Hub's webhook spoke of: the newest word of each repository, asked of the Hub itself."""
     total = Recorded()
-    for events in _lease_events(context, most):
+    for events in _claim_events(context, most):
         try:
             ident = events[-1].trace
             with traced(ident), span("webhook event", [ident] if ident else ()):
@@ -48,20 +50,12 @@ def process_webhook_events(context: IngestContext, most: int = 50) -> Recorded:
     return total
 
 
-def _lease_events(context: IngestContext, most: int) -> list[list[WebhookEvent]]:
-    """Hints that are due, by repository, oldest first; leased by being put off."""
-    moment = now()
-    waiting = select(WebhookEvent).where(col(WebhookEvent.due_at) <= moment).order_by(col(WebhookEvent.id)).limit(most)
-    with reading(context.engine) as session:
-        if session.scalars(waiting.limit(1)).first() is None:
-            return []
+def _claim_events(context: IngestContext, most: int) -> list[list[WebhookEvent]]:
+    """Claims the events that are due, and returns them by repository, oldest first."""
+    ready = select(WebhookEvent).where(col(WebhookEvent.due_at) <= now()).order_by(col(WebhookEvent.id)).limit(most)
     by_repo: dict[str, list[WebhookEvent]] = {}
-    with transaction(context.engine) as session:
-        for row in session.scalars(waiting.with_for_update(skip_locked=True)):
-            row.attempts += 1
-            row.due_at = moment + timedelta(seconds=15 * 2 ** min(row.attempts, 8))
-            session.add(row)
-            by_repo.setdefault(row.repo_id, []).append(row)
+    for row in claim_due(context.engine, ready, BACKOFFS["webhook event"].seconds):
+        by_repo.setdefault(row.repo_id, []).append(row)
     return list(by_repo.values())
 
 

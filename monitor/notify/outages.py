@@ -19,12 +19,14 @@ from sqlmodel import Session, col
 
 from monitor import stopping
 from monitor.db.engine import now, reading, transaction
+from monitor.db.leases import claim_due
 from monitor.db.upsert import insert_or_ignore
 from monitor.models import Feed, Namespace, Notice, OutageAlert, Poll, Subscription
 from monitor.notify.identity import notice_key
 from monitor.notify.message import OutboxChannel, SendError
 from monitor.notify.retries import verdict
 from monitor.releases.coverage import token_refused
+from monitor.schedule import LEASE_SECONDS
 from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
@@ -36,7 +38,6 @@ HOLD = timedelta(minutes=1)
 one look that failed, makes neither."""
 READINESS = frozenset({"created", "modified"})
 """The polls that count towards readiness."""
-LEASE = timedelta(minutes=2)
 LINES = 20
 """Sources that one notice names."""
 CREDENTIALS = "token HF_TOKEN"
@@ -212,27 +213,23 @@ def send(engine: Engine, channels: Mapping[str, OutboxChannel], *, most: int = 1
         if stopping.requested():
             break
         with stopping.finishing():
-            taken = _lease(engine)
+            taken = _claim(engine)
             if taken is None:
                 break
             sent += _send(engine, channels, *taken)
     return sent
 
 
-def _lease(engine: Engine) -> tuple[Notice, Subscription] | None:
-    """The notice that has waited longest. Its due time moves on, so a worker that dies leaves it to another."""
-    moment = now()
-    waiting = select(Notice).where(col(Notice.due_at) <= moment).order_by(col(Notice.due_at)).limit(1)
+def _claim(engine: Engine) -> tuple[Notice, Subscription] | None:
+    """Claims the notice that has waited longest; returns it with its subscription."""
+    ready = select(Notice).where(col(Notice.due_at) <= now()).order_by(col(Notice.due_at)).limit(1)
+    rows = claim_due(engine, ready, lambda _attempt: LEASE_SECONDS["notice"])
+    if not rows:
+        return None
     with reading(engine) as session:
-        if session.scalars(waiting).first() is None:
-            return None
-    with transaction(engine) as session:
-        row = session.scalars(waiting.with_for_update(skip_locked=True)).first()
-        if row is None:
-            return None
-        row.due_at, row.attempts = moment + LEASE, row.attempts + 1
-        session.add(row)
-        return row, session.get_one(Subscription, row.subscription_id)
+        subscription = session.get(Subscription, rows[0].subscription_id)
+    # A subscription that has just been removed takes its notices with it.
+    return (rows[0], subscription) if subscription is not None else None
 
 
 def _send(engine: Engine, channels: Mapping[str, OutboxChannel], notice: Notice, subscription: Subscription) -> int:

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Engine, bindparam, select, update
 from sqlmodel import Session, col
 
 from monitor import stopping
-from monitor.db.engine import now, reading, transaction
+from monitor.db.engine import now, transaction
+from monitor.db.leases import any_ready, locked, unleased
 from monitor.models import Delivery, DeliveryState, Subscription, Target
 from monitor.notify.batching import DELIVERY, ONE_DELIVERY, Claim, claim_messages, is_due
 from monitor.notify.message import ChannelRateLimited, OutboxChannel, SendError
@@ -31,11 +32,10 @@ from monitor.notify.retries import verdict
 from monitor.notify.subscriptions import pause
 from monitor.observability.tracing import span
 from monitor.releases.counters import Key, count, delays
+from monitor.schedule import LEASE_SECONDS
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS = 60.0
-"""How long a claim on a target holds."""
 BATCH_SECONDS = 0.2
 """How long a batch should take."""
 MAX_BATCH_SECONDS = 1.0
@@ -101,13 +101,11 @@ class _Outcome:
 def _claim(engine: Engine, channels: Mapping[str, OutboxChannel], size: int, digest: bool | None) -> list[Claim]:
     """Claims up to ``size`` targets of one channel; returns the next message of each, marked as attempted."""
     at = now()
-    with reading(engine) as session:
-        # First without a lock: on SQLite an idle worker must not take the write lock every second.
-        if session.scalars(_waiting(at, channels, digest).limit(1)).first() is None:
-            return []
+    waiting = _waiting(at, channels, digest)
+    if not any_ready(engine, waiting):
+        return []
     with transaction(engine) as session:
-        waiting = _waiting(at, channels, digest).limit(size).with_for_update(skip_locked=True, of=Target)
-        targets = {target.id: target.channel for target in session.scalars(waiting)}
+        targets = {target.id: target.channel for target in locked(session, waiting.limit(size), of=Target)}
         first = next(iter(targets.values()), None)
         same = [ident for ident, channel in targets.items() if ident is not None and channel == first]
         if first is None or not same:
@@ -116,7 +114,7 @@ def _claim(engine: Engine, channels: Mapping[str, OutboxChannel], size: int, dig
         claims = claim_messages(session, same, lease, at, digest, channels[first])
         # Another worker may have sent what was due to a target before it was locked here: then there is no claim.
         ids = [claim.target_id for claim in claims]
-        until = at + timedelta(seconds=LEASE_SECONDS)
+        until = at + timedelta(seconds=LEASE_SECONDS["delivery"])
         leased = update(Target).where(col(Target.id).in_(ids)).values(lease=lease, leased_until=until)
         session.execute(leased, execution_options=_NO_SYNC)
         return claims
@@ -135,7 +133,7 @@ def _waiting(at: datetime, channels: Collection[str], digest: bool | None):  # t
             *is_due(at, digest),
             col(Target.open_at) <= at,
             col(Target.channel).in_(channels),
-            or_(col(Target.leased_until).is_(None), col(Target.leased_until) <= at),
+            unleased(Target, at),
         )
         .order_by(col(Delivery.due_at))
     )

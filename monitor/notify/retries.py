@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from typing import NamedTuple
 
 from monitor.notify.message import SendError
+from monitor.schedule import BACKOFFS
 
 MAX_ATTEMPTS = 12
 """Failed attempts after which a delivery is a dead letter: with the back-off below, a little over a day."""
@@ -31,4 +31,4 @@ def verdict(error: SendError, attempts: int) -> Verdict:
 
 def backoff(attempts: int) -> float:
     """Seconds until the next attempt: 5, 10, 20 … up to 4 hours, each by up to a quarter more."""
-    return float(min(5 * 2 ** (attempts - 1), 14_400)) * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
+    return BACKOFFS["delivery"].seconds(attempts)

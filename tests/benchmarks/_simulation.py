@@ -35,11 +35,11 @@ from monitor.ingest.context import IngestContext, is_limit_low
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import Facts, HubError, HubUnreachableError
-from monitor.ingest.schedule import interval, jittered
 from monitor.labs import load
 from monitor.models import Delivery, Namespace, Poll, Release, iso
 from monitor.notify.matching import enqueue
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
+from monitor.schedule import jittered, sweep_interval
 from monitor.settings import Settings
 from tests.benchmarks._hostile import refused_base, spoiled
 from tests.benchmarks._recorded import recorded
@@ -590,7 +590,7 @@ class _Quiet:
             self._next(name, turn, life.now + jittered(wait))
             raise
         turn.failures, turn.swept_at = 0, life.now
-        self._next(name, turn, life.now + jittered(interval(POLL, turn.newest, life.now, followed=False)))
+        self._next(name, turn, life.now + jittered(sweep_interval(POLL, turn.newest, life.now, followed=False)))
 
     def _ask(self) -> None:
         self.life.ingest.rate_limiter.take()

@@ -17,8 +17,8 @@ from sqlmodel import col
 
 from monitor.db.engine import reading
 from monitor.models import Delivery
-from monitor.notify import outbox
 from monitor.observability import logging as logs
+from monitor.schedule import LEASE_SECONDS
 from monitor.service import Service
 from monitor.settings import load
 from tests.forks import FORKS, become
@@ -30,7 +30,7 @@ IDLE = 0.02
 class Workers:
     """Processes that do what the beat has workers do. ``lease``: seconds that one holds a target for."""
 
-    def __init__(self, environment: dict[str, str], number: int, lease: float = outbox.LEASE_SECONDS) -> None:
+    def __init__(self, environment: dict[str, str], number: int, lease: float = LEASE_SECONDS["delivery"]) -> None:
         self._environment, self._lease = {**os.environ, **environment}, lease
         self.running: list[tuple[ForkServerProcess, Connection]] = []
         self.killed = 0
@@ -67,7 +67,7 @@ def work(environment: dict[str, str], lease: float, ready: Connection) -> None:
     become(environment, (Path(os.devnull),) * 3)
     parent = os.getppid()
     logs.configure()
-    outbox.LEASE_SECONDS = lease
+    LEASE_SECONDS["delivery"] = lease
     service = Service(load(_env_file=None))
     service.channels  # noqa: B018  (their libraries are imported before the worker says that it is ready)
     ready.send("ready")

@@ -21,8 +21,7 @@ from tests.servers import free_port
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 BIN = Path(sys.executable).parent
 SHORT_LEASES = (
-    "import sys; from datetime import timedelta as t; from monitor.ingest import schedule; "
-    "from monitor.notify import outbox; schedule.LEASE = t(seconds=4); outbox.LEASE_SECONDS = 4.0; "
+    "import sys; from monitor.schedule import LEASE_SECONDS; LEASE_SECONDS |= dict.fromkeys(LEASE_SECONDS, 4); "
     "from celery.__main__ import main; sys.exit(main())"
 )
 """What a killed worker held is taken over after 4 s, so that a test need not wait for minutes."""

@@ -18,13 +18,13 @@ from sqlalchemy import Engine, select
 from sqlmodel import col
 
 from monitor.db.engine import now, reading, transaction
-from monitor.ingest.feeds import pace as feed_pace
 from monitor.ingest.feeds.limits import FeedError
 from monitor.ingest.feeds.parser import Parsed, parse
-from monitor.ingest.feeds.reader import EMPTY, LEASE, UNLISTED, NewEntry, read_due
+from monitor.ingest.feeds.reader import EMPTY, UNLISTED, NewEntry, read_due
 from monitor.ingest.feeds.text import plain, repositories
 from monitor.models import Feed, FeedEntry
 from monitor.net.client import Limits
+from monitor.schedule import LEASE_SECONDS, MAX_FEED_SECONDS, feed_interval
 from tests.fakes.feeds import RSS, FeedServer, item, numbered, rss
 
 URL = "https://lab.example/feed.xml"
@@ -630,7 +630,7 @@ def test_a_feed_that_fails_is_asked_ever_more_rarely_and_never_given_up(web: Fee
         waits.append(feeds.wait(url))
     assert 600 <= waits[0] + 1 <= 661
     assert all(later > 1.7 * earlier for earlier, later in pairwise(waits[:7]))
-    assert max(waits) <= feed_pace.DAY
+    assert max(waits) <= MAX_FEED_SECONDS
     assert feeds.feed(url).failures == 13
     web.put("/feed", rss(numbered(3)))
     feeds.again(url)
@@ -653,7 +653,7 @@ def test_a_server_that_wants_to_be_left_alone_is(web: FeedServer, feeds: Reading
     assert 7_200 <= feeds.wait(url) + 1 <= 7_921
     web.fail("/feed", status, retry_after="99999999")
     feeds.again(url)
-    assert feeds.wait(url) <= feed_pace.DAY
+    assert feeds.wait(url) <= MAX_FEED_SECONDS
 
 
 # --- moved --------------------------------------------------------------------------------------------------
@@ -720,7 +720,7 @@ def _daily(count: int, every: timedelta, newest: timedelta = timedelta(0)) -> li
     ],
 )
 def test_a_feed_is_read_as_often_as_it_speaks(moments: Sequence[datetime], expected: float) -> None:
-    assert feed_pace.interval(moments, MOMENT, 300) == expected
+    assert feed_interval(moments, MOMENT, 300) == expected
 
 
 def test_a_busy_feed_is_read_more_often_than_a_silent_one(web: FeedServer, feeds: Reading) -> None:
@@ -733,8 +733,8 @@ def test_a_busy_feed_is_read_more_often_than_a_silent_one(web: FeedServer, feeds
     feeds.read(busy, daily, silent)
     assert feeds.feed(busy).interval == 300
     assert feeds.feed(daily).interval == pytest.approx(1_800, rel=0.01)
-    assert feeds.feed(silent).interval == feed_pace.DAY
-    assert feeds.wait(silent) <= feed_pace.DAY
+    assert feeds.feed(silent).interval == MAX_FEED_SECONDS
+    assert feeds.wait(silent) <= MAX_FEED_SECONDS
 
 
 def test_a_feed_is_read_more_rarely_the_longer_it_is_silent(web: FeedServer, feeds: Reading) -> None:
@@ -814,10 +814,12 @@ def test_workers_share_the_feeds(web: FeedServer, engine: Engine) -> None:
 def test_the_lease_of_a_worker_that_died_runs_out(web: FeedServer, feeds: Reading) -> None:
     url = web.put("/feed", rss(numbered(3)))
     with transaction(feeds.engine) as session:
-        session.add(Feed(url=url, location=url, due_at=now(), leased_until=now() + LEASE))
+        session.add(
+            Feed(url=url, location=url, due_at=now(), leased_until=now() + timedelta(seconds=LEASE_SECONDS["feed"]))
+        )
     assert feeds.read(url) == []
     assert web.asked == []
-    with time_machine.travel(now() + LEASE + timedelta(seconds=1)):
+    with time_machine.travel(now() + timedelta(seconds=LEASE_SECONDS["feed"] + 1)):
         feeds.read(url)
     assert len(feeds.entries(url)) == 3
 

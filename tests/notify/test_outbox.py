@@ -22,6 +22,7 @@ from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.message import ChannelRateLimited, Message, SendError
 from monitor.notify.retries import MAX_ATTEMPTS, backoff
 from monitor.notify.subscriptions import SubscriptionCreate, pause, subscribe
+from monitor.schedule import LEASE_SECONDS
 from tests.fakes.hub import model
 from tests.house import House
 
@@ -308,7 +309,7 @@ def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: House) -> No
     with pytest.raises(DiedError):
         outbox.send_due(watching.engine, {"kept": Dying()})
     assert watching.deliver() == 0
-    with time_machine.travel(db.now() + timedelta(seconds=outbox.LEASE_SECONDS + 1), tick=True):
+    with time_machine.travel(db.now() + timedelta(seconds=LEASE_SECONDS["delivery"] + 1), tick=True):
         assert watching.deliver() == 1
     assert watching.channel.messages[0].in_doubt
     assert watching.channel.told == [("release", "y/one")]
@@ -333,7 +334,7 @@ def test_who_comes_late_leaves_the_lease_of_the_one_who_took_over(watching: Hous
         """Is still at it when its lease has run out and another has begun."""
 
         def send(self, message: Message) -> str:
-            with time_machine.travel(db.now() + timedelta(seconds=outbox.LEASE_SECONDS + 1), tick=True):
+            with time_machine.travel(db.now() + timedelta(seconds=LEASE_SECONDS["delivery"] + 1), tick=True):
                 second.start()
                 assert began.wait(60)
             return super().send(message)

@@ -15,9 +15,9 @@ from kombu import Queue as Named
 from monitor.service import Service
 from monitor.settings import load
 from tests.fakes.hub import Replay, ReplayHub, until
-from workers.app import make_app, schedule
+from workers.app import beat_schedule, make_app
 from workers.embedded import Beat
-from workers.up import rest_after
+from workers.up import slow_down_after
 
 
 class CountedLooks(Queue[Any]):
@@ -106,10 +106,10 @@ def test_a_demo_whose_recording_is_over_polls_as_seldom_as_up_does(tmp_path: Pat
         settings = load(hf_endpoint=hub.endpoint, database_url=f"sqlite:///{tmp_path}/demo.db", hub_interval=0.05)
         service = Service(settings)
         window = service.ingest.launch_window
-        beat = Beat(lambda task, args, **_: sent.append((task, *args)), schedule(settings))
+        beat = Beat(lambda task, args, **_: sent.append((task, *args)), beat_schedule(settings))
         beat.start()
         replay = Replay(hub, speed=1_000).start()
-        rest_after(replay, service, beat, delay=0.0)
+        slow_down_after(replay, service, beat, delay=0.0)
         assert replay.done.is_set()
         assert (service.settings.hub_interval, service.ingest.hub_interval) == (60, 60)
         assert service.ingest.launch_window == window

@@ -15,10 +15,12 @@ from monitor.channels.email.suppression import suppressed
 from monitor.channels.email.tokens import TOKEN_LIFETIMES, Purpose
 from monitor.channels.email.transport import Email
 from monitor.db.engine import now, reading, transaction
+from monitor.db.leases import claim_due
 from monitor.models import EmailConfirmation, Subscription
 from monitor.notify.message import ChannelRateLimited, OutboxChannel, SendError
 from monitor.notify.outbox import MAX_RUN_SECONDS
 from monitor.notify.retries import backoff
+from monitor.schedule import LEASE_SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +29,6 @@ MAX_PER_ADDRESS_PER_DAY = 5
 """Confirmation emails to one address in 24 hours; a suppressed address gets one."""
 MAX_PER_CLIENT_PER_HOUR = 20
 """Confirmation emails that one client address can request in an hour."""
-LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 20
 MAX_PER_RUN = 1_000
 
@@ -98,19 +99,14 @@ def send_confirmations(engine: Engine, channel: OutboxChannel | None) -> int:
 
 
 def _claim_next(engine: Engine) -> _Due | None:
-    """Claims the oldest due email by moving its due time on, so that another worker retries it if this one dies."""
-    timestamp = now()
-    waiting = select(EmailConfirmation).where(col(EmailConfirmation.due_at) <= timestamp)
-    waiting = waiting.order_by(col(EmailConfirmation.due_at)).limit(1)
+    """Claims the email that has waited longest."""
+    ready = select(EmailConfirmation).where(col(EmailConfirmation.due_at) <= now())
+    ready = ready.order_by(col(EmailConfirmation.due_at)).limit(1)
+    rows = claim_due(engine, ready, lambda _attempt: LEASE_SECONDS["confirmation"])
+    if not rows:
+        return None
+    row = rows[0]
     with reading(engine) as session:
-        if session.scalars(waiting).first() is None:
-            return None
-    with transaction(engine) as session:
-        row = session.scalars(waiting.with_for_update(skip_locked=True)).first()
-        if row is None or row.id is None:
-            return None
-        row.due_at, row.attempts = timestamp + LEASE, row.attempts + 1
-        session.add(row)
         return _Due(row.id, row.created_at, row.attempts, session.get(Subscription, row.subscription_id))
 
 

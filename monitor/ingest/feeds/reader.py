@@ -14,22 +14,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, func, or_, select
+from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
 from monitor.db.engine import now, reading, transaction
+from monitor.db.leases import claim, unleased
 from monitor.db.upsert import insert_or_ignore
-from monitor.ingest.feeds import pace as feed_pace
+from monitor.ingest.feeds.cache_control import remaining_max_age
 from monitor.ingest.feeds.limits import FeedError
 from monitor.ingest.feeds.parser import Entry, Parsed, apart, parse
 from monitor.models import Feed, FeedEntry
 from monitor.net.client import LIMITS, Fetched, FetchError, Limits, get
+from monitor.schedule import LEASE_SECONDS, MAX_FEED_SECONDS, feed_backoff, feed_interval, feed_jittered
 from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=300)
-"""Longer than one exchange with all its redirects, and the parsing of the largest body, can take."""
 PASS = 60.0
 """Seconds after which a pass begins no further feed; the next pass goes on where it ended."""
 RECENT = 10
@@ -85,7 +85,7 @@ def read_due(
     ends = time.monotonic() + PASS
     asked: set[str] = set()
     while len(asked) < most and time.monotonic() < ends:
-        feed = _lease(engine, [url for url in listed if url not in asked])
+        feed = _claim(engine, [url for url in listed if url not in asked])
         if feed is None:
             break
         asked.add(feed.url)
@@ -114,28 +114,12 @@ def _keep_in_step(engine: Engine, listed: list[str]) -> None:
             session.add(row)
 
 
-def _lease(engine: Engine, urls: list[str]) -> Feed | None:
-    """The feed among ``urls`` that is longest overdue, now leased; None where none is due."""
-    moment = now()
-    ready = (
-        select(Feed)
-        .where(
-            col(Feed.url).in_(urls),
-            col(Feed.due_at) <= moment,
-            or_(col(Feed.leased_until).is_(None), col(Feed.leased_until) <= moment),
-        )
-        .order_by(col(Feed.due_at))
-        .limit(1)
-    )
-    with reading(engine) as session:
-        if session.scalars(ready).first() is None:
-            return None
-    with transaction(engine) as session:
-        row = session.scalars(ready.with_for_update(skip_locked=True)).first()
-        if row is not None:
-            row.leased_until = moment + LEASE
-            session.add(row)
-        return row
+def _claim(engine: Engine, urls: list[str]) -> Feed | None:
+    """Leases the feed among ``urls`` that is longest overdue and returns it; None where none is due."""
+    at = now()
+    ready = select(Feed).where(col(Feed.url).in_(urls), col(Feed.due_at) <= at, unleased(Feed, at))
+    rows = claim(engine, ready.order_by(col(Feed.due_at)).limit(1), LEASE_SECONDS["feed"])
+    return rows[0] if rows else None
 
 
 # --- one feed -----------------------------------------------------------------------------------------------
@@ -180,8 +164,8 @@ def _failed(reader: _Reader, feed: Feed, error: FetchError | FeedError) -> None:
         row.failures, row.error, row.leased_until = row.failures + 1, str(error)[:500], None
         if row.failures >= LOST and row.location != row.url:
             row.location, row.etag, row.last_modified, row.body_digest = row.url, None, None, None
-        wait = feed_pace.backoff(row.failures, reader.shortest, getattr(error, "retry_after", None))
-        row.due_at = now() + timedelta(seconds=feed_pace.jittered(wait, reader.shortest))
+        wait = feed_backoff(row.failures, reader.shortest, getattr(error, "retry_after", None))
+        row.due_at = now() + timedelta(seconds=feed_jittered(wait, reader.shortest))
         session.add(row)
 
 
@@ -212,7 +196,7 @@ def _changed(reader: _Reader, feed: Feed, answer: Fetched, parsed: Parsed, diges
             row.changed_at = moment
         row.title, row.body_digest = parsed.title or row.title, digest
         row.error = parsed.warning or _emptiness(session, row.url)
-        _succeeded(session, row, answer, reader.shortest, min(parsed.every or 0.0, feed_pace.DAY))
+        _succeeded(session, row, answer, reader.shortest, min(parsed.every or 0.0, MAX_FEED_SECONDS))
     return [] if first else [_new(value) for value in values]
 
 
@@ -223,9 +207,9 @@ def _succeeded(session: Session, row: Feed, answer: Fetched, shortest: float, le
         row.etag, row.last_modified = _validator(answer, "etag"), _validator(answer, "last-modified")
     row.read_at, row.failures, row.leased_until = moment, 0, None
     row.location = answer.moved_to or row.location
-    row.interval = max(least, feed_pace.interval(_recent(session, row.url), moment, shortest))
-    wait = max(row.interval, feed_pace.fresh(answer.headers))
-    row.due_at = moment + timedelta(seconds=feed_pace.jittered(wait, shortest))
+    row.interval = max(least, feed_interval(_recent(session, row.url), moment, shortest))
+    wait = max(row.interval, remaining_max_age(answer.headers))
+    row.due_at = moment + timedelta(seconds=feed_jittered(wait, shortest))
     session.add(row)
 
 
