@@ -1,4 +1,4 @@
-"""The house as one object: built once from the settings, handed to the CLI, the web and the workers."""
+"""The service: everything that follows from the settings, made once for the CLI, the web and the workers."""
 
 from __future__ import annotations
 

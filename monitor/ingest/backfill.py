@@ -1,4 +1,4 @@
-"""History, learnt page by page: resumable, within the rate limit, and never told to anyone."""
+"""Backfill: reads the Hub's listing page by page, resumable, within the rate limit, without alerts."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _resumed(context: IngestContext, name: str) -> str | None:
 
 
 def _recorded(context: IngestContext, name: str, page: Page, following: str | None) -> int:
-    moment = now()
+    current_time = now()
     observations = [
         Observation(hub_id, row["repo_id"], {}, Via.BACKFILL, page.seen_at, is_backfilled=True)
         for hub_id, row in page.classifications.items()
@@ -149,6 +149,6 @@ def _recorded(context: IngestContext, name: str, page: Page, following: str | No
         if following is None:
             session.delete(state)
         else:
-            state.state, state.succeeded_at = {"next": following}, moment
+            state.state, state.succeeded_at = {"next": following}, current_time
             session.add(state)
     return done.learnt

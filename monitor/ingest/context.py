@@ -35,7 +35,7 @@ RESERVED_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class IngestContext:
-    """What detection needs: the database, the Hub, what may be asked of it, and whose namespaces to watch."""
+    """The database, the Hub and its rate limiter, the registry of labs, and what passes news on."""
 
     engine: Engine
     hub: Hub
@@ -46,7 +46,7 @@ class IngestContext:
     hub_interval: float
     launch_window: timedelta = WINDOW
     notify_worker: Callable[[str], None] = field(default=lambda _task: None)
-    """Rung with ``deliver`` when deliveries were written, so that they go out at once."""
+    """Called with ``deliver`` after deliveries were written, so that a worker sends them at once."""
 
 
 PUBLIC_STATUSES = {str(Status.LIVE), str(Status.RENAMED)}

@@ -1,4 +1,4 @@
-"""Look-ups beside the polls and sweeps: of a base, one repository's details, an organization.
+"""Look-ups of single items during polls and sweeps: a base, one repository's details, an organization.
 
 One that fails concerns its own item only: it is kept, shown, and tried again with back-off until it succeeds; whoever
 asked goes on without it. What means the Hub as a whole (no connection, its rate limit) is raised as ever.

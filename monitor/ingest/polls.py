@@ -1,8 +1,8 @@
 """Polls of the Hub-wide listings: newest created, newest modified, trending.
 
 Each asks the Hub first and then writes all that it learnt in one transaction, with the cursor; where a listing fails
-half way, nothing is written and the next poll begins where this one did. What is looked up beside the listings fails
-for its own item only (:mod:`monitor.ingest.lookups`).
+half way, nothing is written and the next poll begins where this one did. A failed look-up of a single item
+fails that item only (:mod:`monitor.ingest.lookups`).
 """
 
 from __future__ import annotations
@@ -113,11 +113,11 @@ def _enrich_with_organizations(
             break
         about[name] = {key: overview[key] for key in ORGANIZATION_FIELDS if isinstance(overview.get(key), str)}
         asked.append(name)
-    told = [
+    enriched = [
         {**item, "_organization": about[owner]} if about.get(owner := item["id"].partition("/")[0]) else item
         for item in items
     ]
-    return told, {**state, "introduced": asked[-MAX_REMEMBERED_ORGANIZATIONS:]}
+    return enriched, {**state, "introduced": asked[-MAX_REMEMBERED_ORGANIZATIONS:]}
 
 
 def _begin_poll(context: IngestContext, via: Via, *, skip_if_recent: bool = False) -> dict[str, Any] | None:

@@ -262,7 +262,7 @@ class _Exchange:
 
 
 def _headers(ours: dict[str, str], wanted: Mapping[str, str] | None) -> httpx.Headers:
-    # An address with letters of any script may stand in the user agent.
+    # An address with characters of any script may stand in the user agent.
     headers = httpx.Headers(ours, encoding="utf-8")
     headers.update(httpx.Headers(wanted, encoding="utf-8"))
     return headers
@@ -293,11 +293,11 @@ def retry_after(value: str | None, at: datetime | None = None) -> float | None:
     if text.isascii() and text.isdecimal() and len(text) < 12:
         return float(text)
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return max(0.0, (moment - (at or datetime.now(UTC))).total_seconds())
+    date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
+    return max(0.0, (date - (at or datetime.now(UTC))).total_seconds())
 
 
 @functools.cache

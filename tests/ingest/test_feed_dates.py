@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.ingest.feeds.dates import moment
+from monitor.ingest.feeds.dates import parse_date
 from monitor.ingest.feeds.parser import parse
 
 CASES = {
@@ -61,13 +61,13 @@ UNKNOWN = [
 
 @pytest.mark.parametrize(("text", "expected"), CASES.items())
 def test_a_date_is_read_as_it_is_meant(text: str, expected: str) -> None:
-    found = moment(text)
+    found = parse_date(text)
     assert found is not None and f"{found:%Y-%m-%d %H:%M}" == expected and found.utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize("text", UNKNOWN)
 def test_what_names_no_moment_or_two_is_unknown(text: str) -> None:
-    assert moment(text) is None
+    assert parse_date(text) is None
 
 
 def test_the_dates_of_a_feed_are_those_of_its_entries() -> None:
@@ -87,16 +87,16 @@ MOMENTS = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimesta
 @given(MOMENTS, st.integers(-14 * 60, 14 * 60))
 def test_the_standards_forms_come_back_as_they_went(at: datetime, minutes: int) -> None:
     there = at.astimezone(timezone(timedelta(minutes=minutes)))
-    assert moment(format_datetime(there)) == at
-    assert moment(there.isoformat()) == at
+    assert parse_date(format_datetime(there)) == at
+    assert parse_date(there.isoformat()) == at
 
 
 @given(st.text(max_size=120))
 def test_any_text_is_a_moment_or_unknown(text: str) -> None:
-    found = moment(text)
+    found = parse_date(text)
     assert found is None or found.utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize("unit", ["1", "1 ", "2026-", "年", "nov ", "(", "1:", "mon, "])
 def test_a_text_of_any_length_costs_no_more_than_a_date(unit: str) -> None:
-    assert moment(unit * 1_000_000) is None
+    assert parse_date(unit * 1_000_000) is None

@@ -57,14 +57,14 @@ _FORMS = [
 ]
 
 
-def moment(text: str) -> datetime | None:
-    """The moment that ``text`` names, in UTC; None where it names none, or two."""
+def parse_date(text: str) -> datetime | None:
+    """The time that ``text`` states, in UTC; None if it states none or is ambiguous."""
     words = _plain(text)
     for form in _FORMS:
         found = form.fullmatch(words)
         if found is not None:
             try:
-                return _moment(found.groupdict())
+                return _to_utc(found.groupdict())
             except (ValueError, OverflowError):
                 return None
     return None
@@ -80,7 +80,7 @@ def _plain(text: str) -> str:
     return " ".join(words.replace("−", "-").split())
 
 
-def _moment(parts: Mapping[str, str | None]) -> datetime | None:
+def _to_utc(parts: Mapping[str, str | None]) -> datetime | None:
     month, day = _month_and_day(parts)
     offset = _offset(parts.get("zone"), parts.get("offset"))
     if month is None or day is None or offset is None:

@@ -202,7 +202,7 @@ def _moment(item: Any) -> datetime | None:
     """When an entry was published. feedparser's own reading takes 2026/11/28 for the first of the month."""
     for name in ("published", "updated", "created"):
         # Not by feedparser's own lookup, which answers one date for another and warns of it.
-        found = feed_dates.moment(str(dict.get(item, name) or ""))
+        found = feed_dates.parse_date(str(dict.get(item, name) or ""))
         if found is not None and found > EARLIEST:
             return found
     return None

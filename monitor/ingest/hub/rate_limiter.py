@@ -1,10 +1,10 @@
 """The Hub's rate limits: how many requests may still be made, shared by all workers, never exceeded.
 
 The Hub counts requests in buckets (``api``, ``pages``, ``resolvers``), each with a limit of its own, and so is it
-counted here: what is low in one bucket stops no other. Our own share is a moving window (any 300 seconds hold at most
-so many requests), so it fits the Hub's fixed windows wherever these begin. What the Hub answers in its ``RateLimit``
-headers outranks our count: when little is left there, or after a 429, the bucket is shut until its window resets.
-Nothing here waits: a caller without allowance is told when to come back.
+counted here: what is low in one bucket stops no other. The configured limit is a moving window (at most so
+many requests in any 300 seconds), so it fits the Hub's fixed windows wherever these begin. The ``RateLimit`` headers of
+the Hub's responses take precedence: when little is left, or after a 429, the bucket is closed until its window resets.
+Nothing here waits: RateLimited says in how many seconds to try again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WINDOW = 300
 """Seconds of the Hub's fixed window."""
 
 RESERVE = 10
-"""Requests of the Hub's window that are left alone: as many workers may be asking at this moment."""
+"""Requests of the Hub's window that are not used: as many workers may have a request under way."""
 
 AWAY = 5.0
 """Seconds after which a storage that did not answer is asked again."""
@@ -40,10 +40,10 @@ _REMAINS = re.compile(r'"([\w.-]{1,40})"\s*;\s*r\s*=\s*(\d{1,9})\s*;\s*t\s*=\s*(
 
 
 class RateLimited(Exception):  # noqa: N818  (a state of affairs, not a fault)
-    """No request may be made now; ``retry_in`` is the seconds until one may."""
+    """No request may be made now; ``retry_in``: seconds until one may."""
 
     def __init__(self, retry_in: float) -> None:
-        super().__init__(f"the Hub's rate limit is spent for {retry_in:.0f} s")
+        super().__init__(f"the Hub's rate limit is reached; retry in {retry_in:.0f} s")
         self.retry_in = retry_in
 
 
@@ -135,7 +135,7 @@ class HubRateLimiter:
         with _counting():
             missing = math.ceil(time.time() + seconds) - self._storage.get(key)
             if missing > 0:
-                # The storage can only count up, so the moment of reopening is kept as a count of seconds.
+                # The storage can only count up, so the time of reopening is stored as a count of seconds.
                 self._storage.incr(key, 2 * WINDOW + 1, amount=missing)
 
     def read(self, headers: Mapping[str, str]) -> None:

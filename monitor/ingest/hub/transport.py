@@ -135,7 +135,7 @@ _ABOUT_REPOSITORY = {"RepoNotFound", "GatedRepo", "RevisionNotFound", "EntryNotF
 def refused_token(response: httpx2.Response) -> str | None:
     """What a 401 to a request with a token says of that token; None where it may be about the repository.
 
-    A bad or revoked token is told by "Invalid credentials in Authorization header", one that has run out by other
+    A bad or revoked token gives "Invalid credentials in Authorization header", an expired one other
     words. "Invalid username or password." is what a request without a token gets for a repository that is missing.
     """
     response.read()

@@ -1,7 +1,7 @@
-"""The Hub's webhook: what it says is kept as a hint and looked at; and making the Hub send it.
+"""The Hub's webhook: reading its payloads, and creating the webhooks at the Hub.
 
-A payload is only ever a hint: it may be lost, repeated, out of order, or of a scope that is not known yet. What is
-true is asked of the Hub afterwards.
+A payload may be lost, repeated, out of order, or of an unknown scope. So it only says which repository to look up;
+the facts are read from the Hub afterwards.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PayloadError(ValueError):
 
 
 def parse_payload(payload: Any, received_at: datetime) -> WebhookEvent | None:
-    """What a payload is worth looking at; None where it is about no model's repository. Raises PayloadError."""
+    """The event in a payload; None if it is not about a model's repository. Raises PayloadError."""
     event, repo = _object(payload, "event"), _object(payload, "repo")
     action, scope = _string(event, "event", "action"), _string(event, "event", "scope")
     if repo.get("type") != "model" or scope.partition(".")[0] != "repo" or action not in ACTIONS:
