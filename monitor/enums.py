@@ -115,6 +115,22 @@ class Via(StrEnum):
     BACKFILL = "backfill"
 
 
+class FileState(StrEnum):
+    """What came of reading a file of a repository.
+
+    ``wanted``: not read yet. ``gated``: not readable without a grant. ``unusable``: read, but not what its name
+    promises. ``failed``: no usable answer; it is read again later.
+    """
+
+    WANTED = "wanted"
+    READ = "read"
+    MISSING = "missing"
+    GATED = "gated"
+    TOO_LARGE = "too large"
+    UNUSABLE = "unusable"
+    FAILED = "failed"
+
+
 class LookupKind(StrEnum):
     """What is looked up on the Hub beside its listings."""
 

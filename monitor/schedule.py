@@ -47,6 +47,7 @@ TASKS: dict[str, Task] = {
     "watched namespaces": Task("watch", seconds=60, hub_intervals=1),
     "sweeps": Task("sweep", seconds=5, hub_intervals=1),
     "failed look-ups": Task("look_again", seconds=60, hub_intervals=1),
+    "repository files": Task("files", seconds=5),
     "hints": Task("hints", seconds=1),
     "feeds": Task("feeds", seconds=15, feed_intervals=1),
     "deliveries": Task("deliver", seconds=1),
@@ -94,10 +95,16 @@ class Backoff(NamedTuple):
 
 BACKOFFS: dict[str, Backoff] = {
     "delivery": Backoff(5, 14_400, (1.0, 1.25)),
+    "repository file": Backoff(15, 3_600, (0.9, 1.1)),
     "look-up": Backoff(60, 86_400, (0.9, 1.1)),
     "webhook event": Backoff(30, 3_840),
 }
 """Those with fixed bounds; of sweeps and feeds the bounds depend on the settings, see below."""
+
+# --- repository files -------------------------------------------------------------------------------------
+
+FILE_WAIT_SECONDS = 3.0
+"""How long an alert waits for the files of its release."""
 
 # --- polls ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from monitor import __version__, db, labs
 from monitor.channels import available, launch_waits
 from monitor.channels.base import Channel
-from monitor.ingest import feed_entries, sweeps
+from monitor.ingest import feed_entries, repository_files, sweeps
 from monitor.ingest.context import IngestContext
 from monitor.ingest.feeds import reader as feeds
 from monitor.ingest.hub.client import Hub
@@ -78,7 +78,7 @@ class Service:
     @cached_property
     def rate_limiter(self) -> HubRateLimiter:
         storage = "memory://" if self.settings.embedded else self.settings.broker_url
-        return HubRateLimiter(self.settings.hub_requests_per_window, storage)
+        return HubRateLimiter(self.settings.hub_requests_per_window, storage, self.settings.files_per_window)
 
     @cached_property
     def channels(self) -> dict[str, Channel]:
@@ -128,6 +128,10 @@ class Service:
         )
         feed_entries.process_feed_entries(self.ingest, entries)
         return len(entries)
+
+    def read_files(self) -> int:
+        """Reads the repository files that are due; returns how many releases were classified otherwise for them."""
+        return len(repository_files.read_due(self.ingest).changed)
 
     def adopt(self) -> Pass:
         """Keeps how releases fare, tells of lines that they crossed, and tidies the tally."""

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     hub_requests_per_window: int = Field(
         400, ge=1, le=100_000, description="maximum requests to the Hub in any 5 minutes"
     )
+    files_per_window: int = Field(
+        700, ge=0, le=100_000, description="maximum requests for repository files in any 5 minutes; 0 reads none"
+    )
     heartbeat_url: SecretStr | None = Field(
         None,
         description="URL requested with GET after each round in which both polls of the Hub succeeded; may be private",

@@ -18,6 +18,7 @@ QUEUES = {
     "poll": "polls",
     "sweep": "polls",
     "look_again": "polls",
+    "files": "polls",
     "hints": "hints",
     "feeds": "feeds",
     "reclassify": "classify",

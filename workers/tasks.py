@@ -69,6 +69,13 @@ def sweep() -> None:
     sweeps.sweep_due(service().ingest)
 
 
+@app.task(name="hub.files")
+@traced_task
+def files() -> None:
+    """The repository files that are due."""
+    service().read_files()
+
+
 @app.task(name="hub.look_again")
 @traced_task
 def look_again() -> None:

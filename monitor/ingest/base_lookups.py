@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from monitor.db.engine import transaction
 from monitor.enums import LookupKind, Via
-from monitor.ingest import lookups
+from monitor.ingest import lookups, repository_files
 from monitor.ingest.base_models import MAX_BASES_PER_POLL, fetch_ancestors, fetch_bases
 from monitor.ingest.context import (
     IngestContext,
@@ -30,6 +30,7 @@ def retry_base_lookups(context: IngestContext) -> Recorded:
     if not found:
         return Recorded()
     deeper = fetch_ancestors(context.engine, context.hub, context.rate_limiter, context.registry, found)
+    repository_files.enqueue_bases(context, [*deeper, *found])
     observations = [observation(item, Via.CREATED) for item in (*deeper, *found)]
     with transaction(context.engine) as session:
         done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)

@@ -25,7 +25,7 @@ from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.recorder import Enqueue, Recorded, mark_withdrawn
-from monitor.schedule import sweep_backoff
+from monitor.schedule import FILE_WAIT_SECONDS, sweep_backoff
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,8 @@ class IngestContext:
     """Writes the deliveries of news."""
     hub_interval: float
     launch_window: timedelta = WINDOW
+    file_wait_seconds: float = FILE_WAIT_SECONDS
+    """How long an alert waits for the files of its release."""
     notify_worker: Callable[[str], None] = field(default=lambda _task: None)
     """Called with ``deliver`` after deliveries were written, so that a worker sends them at once."""
 

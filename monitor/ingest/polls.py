@@ -20,6 +20,7 @@ from monitor.db.engine import now, reading, transaction
 from monitor.db.leases import claim, unleased
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind, Via
+from monitor.ingest import repository_files
 from monitor.ingest.base_models import fetch_ancestors
 from monitor.ingest.context import (
     IngestContext,
@@ -70,6 +71,8 @@ def poll(context: IngestContext, via: Via, *, skip_if_recent: bool = False) -> R
             after = _state_after_walk(state, walk, began) | _token_state(context.hub, state)
         shown = [item for item in items if public(item)]
         bases = fetch_ancestors(context.engine, context.hub, context.rate_limiter, context.registry, shown)
+        repository_files.enqueue_bases(context, bases)
+        repository_files.read_new(context, shown, trending=via is Via.TRENDING)
         observations = [observation(item, via) for item in (*bases, *shown)]
         with transaction(context.engine) as session:
             row = session.get_one(Poll, str(via))

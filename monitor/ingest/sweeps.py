@@ -16,6 +16,7 @@ from monitor.db.engine import now, reading, transaction
 from monitor.db.leases import claim, give_back, unleased
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import LookupKind, Via
+from monitor.ingest import repository_files
 from monitor.ingest.context import (
     PUBLIC_STATUSES,
     IngestContext,
@@ -121,6 +122,7 @@ def sweep(context: IngestContext, name: str) -> Recorded:
         moved, gone, alive = _check_missing(context, [row for key, row in known.items() if key not in listed])
         if not listed and alive:
             raise HubError(f"{name} lists nothing, though {alive[0]} is public: is its name written right?")
+        repository_files.read_new(context, looked)
         observations = [observation(item, Via.SWEEP) for item in (*looked, *moved)]
         newest = _newest_created_at(known, listed.values(), began)
         with transaction(context.engine) as session:

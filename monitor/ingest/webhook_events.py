@@ -13,6 +13,7 @@ from monitor.dates import plausible_hub_time
 from monitor.db.engine import now, transaction
 from monitor.db.leases import claim_due
 from monitor.enums import Status, Via
+from monitor.ingest import repository_files
 from monitor.ingest.context import (
     IngestContext,
     log_recorded,
@@ -65,6 +66,8 @@ def _process(context: IngestContext, events: list[WebhookEvent], total: Recorded
         facts = context.hub.detail(last.repo_id)
     except DisabledError:
         facts = None
+    if facts is not None and public(facts):
+        repository_files.read_new(context, [facts])
     with transaction(context.engine) as session:
         if facts is not None and public(facts):
             seen = observation(facts, Via.WEBHOOK)._replace(

@@ -16,6 +16,7 @@ from monitor.models.release import (
     ReleaseRevision,
     Tally,
 )
+from monitor.models.repository_file import RepositoryFile
 from monitor.models.slack import SlackInstallation, SlackSeen
 from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Namespace, Outage, Poll, WebhookEvent
 from monitor.models.subscription import Subscription, Target
@@ -45,6 +46,7 @@ __all__ = [
     "Release",
     "ReleaseObservation",
     "ReleaseRevision",
+    "RepositoryFile",
     "SlackInstallation",
     "SlackSeen",
     "Subscription",

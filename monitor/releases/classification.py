@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, Row, Select, column, select, table
 from sqlmodel import Session
 
-from monitor.classify import Classification, classify
+from monitor.classify import NO_FILES, Classification, classify
 from monitor.classify.bases import stated_bases
 from monitor.classify.lineage import likely_originals
 from monitor.classify.result import BaseModelInfo
@@ -18,6 +18,7 @@ from monitor.enums import Observation
 from monitor.labs import Registry
 from monitor.releases.columns import base_model_info, insertable_row
 from monitor.releases.hub_facts import normalize
+from monitor.releases.repository_files import load_files
 
 Classifications = Mapping[str, dict[str, Any]]
 """By ``_id``: what a new repository's facts say, as :func:`monitor.releases.columns.insertable_row`."""
@@ -32,9 +33,10 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
     known = [normalize(observation.facts) for observation in observations]
     lookup = BaseModelLookup(session)
     lookup.prefetch(base for one in known for base in _bases(one.facts))
+    files = load_files(session, [observation.hub_id for observation in observations])
     done = {}
     for observation, one in zip(observations, known, strict=True):
-        found = classify(one.facts, registry, lookup)
+        found = classify(one.facts, registry, lookup, files=files.get(observation.hub_id, NO_FILES))
         lookup.add(observation.repo_id, found)
         done[observation.hub_id] = insertable_row(one, found)
     return done

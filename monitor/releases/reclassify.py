@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from monitor.classify import classify
+from monitor.classify import NO_FILES, classify
 from monitor.classify.subject import has_weights
 from monitor.db.engine import now, reading, transaction
 from monitor.labs import Registry
@@ -18,6 +18,7 @@ from monitor.releases.classification import BaseModelLookup
 from monitor.releases.columns import release_columns
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
+from monitor.releases.repository_files import load_files
 
 BATCH_ROWS = 500
 MAX_PASSES = 20
@@ -75,8 +76,10 @@ def _batch(
     session: Session, rows: list[Release], registry: Registry, reason: str = RECLASSIFIED
 ) -> Iterator[ChangedValue]:
     lookup, at, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
+    files = load_files(session, [row.hub_id for row in rows])
     for row in rows:
-        columns = release_columns(row.facts, classify(row.facts, registry, lookup))
+        found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES))
+        columns = release_columns(row.facts, found)
         columns = apply_corrections(columns, by_hand.get(row.id, ()))
         # Names and popularity come from later observations; only the classification is repeated.
         classified = {name: value for name, value in columns.items() if name not in _FACTS}

@@ -29,6 +29,7 @@ from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
 from monitor.releases.launches.announcement_links import link_earlier_announcements
 from monitor.releases.launches.announcements import mark_released
 from monitor.releases.launches.grouping import WINDOW, assign, member
+from monitor.releases.repository_files import files_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +351,7 @@ def _update_popularity(row: Release, facts: dict[str, Any]) -> None:
 def _reclassify(
     session: Session, row: Release, known: StorableFacts, observation: Observation, registry: Registry, done: Recorded
 ) -> None:
-    classification = classify(known.facts, registry, BaseModelLookup(session))
+    classification = classify(known.facts, registry, BaseModelLookup(session), files=files_of(session, row.hub_id))
     had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in TRACKED_COLUMNS}
     columns = release_columns(known.facts, classification)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from monitor.enums import FileState
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.files import FileState, HubFile, read_file
+from monitor.ingest.hub.files import HubFile, read_file
 from monitor.ingest.hub.rate_limiter import API, HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import HubBusyError, HubUnreachableError
 from monitor.settings import Settings

@@ -9,30 +9,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
 import httpx2
 
+from monitor import __version__
+from monitor.enums import FileState
 from monitor.ingest.hub.client import MOVED, REDIRECTS, Hub
 from monitor.ingest.hub.responses import AnswerTooLargeError, HubDownError, HubError, HubNoAnswerError, error_of
 from monitor.ingest.hub.transport import ANSWER_LIMITS, AnswerLimits
 from monitor.net import client as net
 from monitor.net.address_guard import is_public
 
+USER_AGENT = f"hub-release-monitor/{__version__}"
 SECONDS = 3.0
 """How long one answer may take before the file counts as failed, to be asked for again."""
 DEFAULT_MAX_BYTES = 1024 * 1024
-
-
-class FileState(StrEnum):
-    """What came of reading a file."""
-
-    READ = "read"
-    MISSING = "missing"
-    GATED = "gated"
-    TOO_LARGE = "too large"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,6 @@ def read_file(
     max_bytes: int = DEFAULT_MAX_BYTES,
     first_bytes: int | None = None,
     seconds: float = SECONDS,
-    user_agent: str = "hub-release-monitor",
 ) -> HubFile:
     """The file at this commit.
 
@@ -71,7 +62,7 @@ def read_file(
                 return _answered(path, response)
             there = response.url.join(location)
             if _origin(there) != _origin(response.url):
-                return _first_bytes(hub, path, str(there), first_bytes, seconds, user_agent)
+                return _first_bytes(hub, path, str(there), first_bytes, seconds)
             url = str(there)
     except HubNoAnswerError as error:  # of this file; the Hub may answer on others
         return HubFile(path, FileState.FAILED, message=str(error))
@@ -104,7 +95,7 @@ def _answered(path: str, response: httpx2.Response) -> HubFile:
 _PART = re.compile(r"bytes 0-\d+/(?:\d+|\*)")
 
 
-def _first_bytes(hub: Hub, path: str, url: str, most: int | None, seconds: float, user_agent: str) -> HubFile:
+def _first_bytes(hub: Hub, path: str, url: str, most: int | None, seconds: float) -> HubFile:
     """The beginning of a large file, from the host that holds it."""
     if most is None:
         return HubFile(path, FileState.TOO_LARGE, message="stored as a large file")
@@ -113,7 +104,7 @@ def _first_bytes(hub: Hub, path: str, url: str, most: int | None, seconds: float
     try:
         answer = net.get(
             url,
-            user_agent=user_agent,
+            user_agent=USER_AGENT,
             allow_private=_is_private(hub),
             headers={"Range": f"bytes=0-{most - 1}", "Accept-Encoding": "identity"},
             limits=net.Limits(seconds=seconds, size=most, redirects=2),

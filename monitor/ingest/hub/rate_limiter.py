@@ -31,7 +31,9 @@ AWAY = 5.0
 """Seconds after which a storage that did not answer is asked again."""
 
 API = "api"
-ANONYMOUS = {API: 500, "pages": 100, "resolvers": 3_000}
+FILES = "resolvers"
+"""The Hub's name for requests for files."""
+ANONYMOUS = {API: 500, "pages": 100, FILES: 3_000}
 """Requests that the Hub takes from an IP address without a token in one window, by bucket (its documentation, 2026)."""
 
 _SHUT = "hub-monitor/shut"
@@ -64,7 +66,7 @@ def remaining(headers: Mapping[str, str]) -> list[Remaining]:
 def bucket_of(path: str) -> str:
     """The bucket that a request for this path counts in, as far as its path tells."""
     if "/api/resolve-cache/" in path or (not path.startswith("/api/") and ("/resolve/" in path or "/raw/" in path)):
-        return "resolvers"
+        return FILES
     return API if "/api/" in path else "pages"
 
 
@@ -84,8 +86,9 @@ class HubRateLimiter:
     ``storage`` is a URI of the limits library: ``memory://`` or ``redis://…``.
     """
 
-    def __init__(self, per_window: int, storage: str = "memory://") -> None:
+    def __init__(self, per_window: int, storage: str = "memory://", files_per_window: int = 700) -> None:
         self._per_window = per_window
+        self._files_per_window = files_per_window
         self.anonymous = False
         options = {} if storage.startswith("memory") else {"socket_connect_timeout": 5, "socket_timeout": 10}
         # Where the count cannot be read, nothing may be asked: the Hub's limit holds while Redis is away, too.
@@ -100,7 +103,7 @@ class HubRateLimiter:
 
     def _items(self, bucket: str) -> list[RateLimitItemPerSecond]:
         """The limits that a request in this bucket counts towards."""
-        mine = self._per_window
+        mine = self._files_per_window if bucket == FILES else self._per_window
         anonymous = min(mine, ANONYMOUS.get(bucket, mine + RESERVE) - RESERVE)
         amounts = {mine, anonymous} if bucket == API and self.anonymous else {mine if bucket == API else anonymous}
         return [RateLimitItemPerSecond(amount, WINDOW, namespace="hub-monitor") for amount in sorted(amounts)]

@@ -1,0 +1,278 @@
+"""A repository's own files: which are read, when, and what of them is kept.
+
+The Hub's model objects hold no dimensions, no licence text and no prose of the card; the files do. Those of a new
+release that matters are read at once, for as long as an alert can wait; what does not answer in time is read later,
+and the release is classified again. Reading counts in the Hub's bucket of file requests, never in that of its API.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, select
+from sqlmodel import Session, col
+
+from monitor.classify import classify
+from monitor.db.engine import in_values, now, reading, transaction
+from monitor.db.upsert import insert_or_ignore
+from monitor.enums import Event, FileState, Kind
+from monitor.ingest.context import IngestContext, log_recorded
+from monitor.ingest.hub.client import Hub
+from monitor.ingest.hub.files import DEFAULT_MAX_BYTES, HubFile, read_file
+from monitor.ingest.hub.rate_limiter import FILES, RateLimited
+from monitor.ingest.hub.responses import Facts, HubDownError
+from monitor.labs import Registry
+from monitor.models import Namespace, Release, RepositoryFile
+from monitor.releases.reclassify import reclassify_releases
+from monitor.releases.recorder import MAX_NEWS_AGE, News, Recorded
+from monitor.releases.repository_files import kept_content
+from monitor.schedule import BACKOFFS
+
+log = structlog.get_logger(__name__)
+
+THREADS = 8
+MAX_FAILURES = 10
+"""Attempts after which a file counts as one that does not answer, until the repository changes."""
+MAX_DUE = 100
+"""Files that are read in one pass."""
+FILES_READ = "its files were read"
+"""Why a classification changed."""
+
+_EXACT = ("config.json", "README.md", "adapter_config.json", "model_index.json", "params.json", "mergekit_config.yml")
+_INDEX = ".safetensors.index.json"
+_LICENSES = ("license", "licence")
+GGUF_BYTES = 256 * 1024
+"""How much of a GGUF file is read: its metadata begins there, before its vocabulary."""
+INDEX_MAX_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to be read: of which repository, at which commit, and how much of it."""
+
+    hub_id: str
+    repo_id: str
+    commit: str
+    path: str
+
+
+def wanted_files(facts: Facts) -> list[Wanted]:
+    """The files of a repository that say something about it, by the names that the Hub lists; none without a commit.
+
+    An index of safetensors is read only where the Hub has not counted these, a GGUF file's header only where the Hub
+    has not read it.
+    """
+    commit, siblings = facts.get("sha"), facts.get("siblings")
+    if not isinstance(commit, str) or not commit or not isinstance(siblings, list):
+        return []
+    names = [name for item in siblings if isinstance(item, dict) and isinstance(name := item.get("rfilename"), str)]
+    paths = [name for name in _EXACT if name in names]
+    at_root = sorted(name for name in names if "/" not in name)
+    paths += [name for name in at_root if name.lower().startswith(_LICENSES)][:1]
+    if not facts.get("safetensors"):
+        paths += [name for name in at_root if name.endswith(_INDEX)][:1]
+    if not facts.get("gguf"):
+        paths += [name for name in at_root if name.lower().endswith(".gguf")][:1]
+    return [Wanted(facts["_id"], facts["id"], commit, path) for path in paths]
+
+
+def read_new(context: IngestContext, items: Sequence[Facts], *, trending: bool = False) -> None:
+    """Reads the files of those that are new, of a namespace that is watched, or ``trending``; keeps what came.
+
+    Waits no longer than ``context.file_wait_seconds``: what has not answered by then is read later (:func:`read_due`),
+    and so are the files of what was known before and has another commit now. Packed copies are left out: what they
+    hold is their original's. Raises nothing that the Hub does.
+    """
+    enqueue(context.engine, changed_files(context.engine, items))
+    with reading(context.engine) as session:
+        known = _known(session, items)
+        candidates = [item for item in items if trending or item["_id"] not in known]
+        watched = _watched(session, candidates)
+    wanted = [
+        one
+        for item in candidates
+        if (trending or item["_id"] in watched) and not _is_packed(item, context.registry)
+        for one in wanted_files(item)
+    ]
+    fresh = enqueue(context.engine, wanted)
+    read(context, [one for one in fresh if one.hub_id not in known], context.file_wait_seconds)
+
+
+def enqueue_bases(context: IngestContext, bases: Iterable[Facts]) -> None:
+    """Lets the files of bases on the way to a root be read when there is time."""
+    enqueue(context.engine, [one for item in bases for one in wanted_files(item)])
+
+
+def _known(session: Session, items: Iterable[Facts]) -> set[str]:
+    ids = [item["_id"] for item in items]
+    return set(session.scalars(select(col(Release.hub_id)).where(in_values(session, "release.hub_id", ids))))
+
+
+def _watched(session: Session, items: Iterable[Facts]) -> set[str]:
+    """Hub ids of those that lie in a namespace that is swept."""
+    spaces = {item["_id"]: item["id"].partition("/")[0] for item in items}
+    query = select(col(Namespace.name)).where(in_values(session, "namespace.name", set(spaces.values())))
+    names = set(session.scalars(query))
+    return {hub_id for hub_id, space in spaces.items() if space in names}
+
+
+def _is_packed(item: Facts, registry: Registry) -> bool:
+    return classify(item, registry).kind in (Kind.QUANTIZED, Kind.CONVERSION)
+
+
+def enqueue(engine: Engine, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Keeps that these files are to be read; returns those that were not read, nor to be read, at the same commit."""
+    if not wanted:
+        return []
+    fresh = []
+    with transaction(engine) as session:
+        rows = [
+            {
+                "hub_id": one.hub_id,
+                "path": one.path,
+                "repo_id": one.repo_id,
+                "commit": one.commit,
+                "state": str(FileState.WANTED),
+                "due_at": now(),
+                "failures": 0,
+            }
+            for one in wanted
+        ]
+        there = {(row.hub_id, row.path): row for row in _rows(session, wanted)}
+        session.execute(insert_or_ignore(session, RepositoryFile), rows)
+        for one in wanted:
+            row = there.get((one.hub_id, one.path))
+            if row is not None and row.commit != one.commit:
+                row.commit, row.due_at, row.failures = one.commit, now(), 0
+                session.add(row)
+            if row is None or row.commit != one.commit or row.due_at is not None:
+                fresh.append(one)
+    return fresh
+
+
+def _rows(session: Session, wanted: Iterable[Wanted]) -> Iterator[RepositoryFile]:
+    asked = {(one.hub_id, one.path) for one in wanted}
+    query = select(RepositoryFile).where(in_values(session, "repository_file.hub_id", {key for key, _ in asked}))
+    return (row for row in session.scalars(query) if (row.hub_id, row.path) in asked)
+
+
+def read_due(context: IngestContext) -> Recorded:
+    """Reads the files whose turn it is, and classifies the releases that they are of again.
+
+    A release that is news is matched again: subscribers whose filter holds only now are notified.
+    """
+    query = select(RepositoryFile).where(col(RepositoryFile.due_at) <= now()).order_by(col(RepositoryFile.due_at))
+    with reading(context.engine) as session:
+        rows = list(session.scalars(query.limit(MAX_DUE)))
+    read_ids = read(context, [Wanted(row.hub_id, row.repo_id, row.commit, row.path) for row in rows], None)
+    done = Recorded()
+    if not read_ids:
+        return done
+    with transaction(context.engine) as session:
+        releases = list(session.scalars(select(Release).where(in_values(session, "release.hub_id", read_ids))))
+        changed = {value.repo_id for value in reclassify_releases(session, releases, context.registry, FILES_READ)}
+        done.changed = [row for row in releases if row.repo_id in changed]
+        session.flush()
+        oldest = now() - MAX_NEWS_AGE
+        news = [row for row in done.changed if not row.is_backfilled and not row.pending and row.first_seen_at > oldest]
+        done.deliveries = context.enqueue(session, [News(row, str(Event.RELEASE)) for row in news])
+    log_recorded(context, done, "repository files")
+    return done
+
+
+def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None) -> list[str]:
+    """Reads these files side by side and keeps what came; returns the hub ids of those of which something came.
+
+    ``seconds``: how long all of it may take; what did not answer by then keeps its turn.
+    """
+    try:
+        left = context.rate_limiter.left(FILES)
+    except RateLimited:
+        return []
+    wanted = wanted[: max(0, left // 2)]  # a text file takes two requests
+    if not wanted:
+        return []
+    pool = ThreadPoolExecutor(max_workers=min(THREADS, len(wanted)), thread_name_prefix="repository-file")
+    try:
+        asked: dict[Future[HubFile], Wanted] = {}
+        for one in wanted:
+            asked[pool.submit(contextvars.copy_context().run, _read_one, context.hub, one)] = one
+        done, _ = wait(asked, timeout=seconds)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    found = [(asked[future], answer) for future in done if (answer := _answer(future)) is not None]
+    with transaction(context.engine) as session:
+        rows = {(row.hub_id, row.path): row for row in _rows(session, [one for one, _ in found])}
+        for one, answer in found:
+            row = rows.get((one.hub_id, one.path))
+            if row is not None and row.commit == one.commit:
+                _keep(session, row, answer)
+    return sorted({one.hub_id for one, answer in found if answer.state is not FileState.FAILED})
+
+
+def _read_one(hub: Hub, one: Wanted) -> HubFile:
+    large = one.path.lower().endswith(".gguf")
+    most = INDEX_MAX_BYTES if one.path.endswith(_INDEX) else DEFAULT_MAX_BYTES
+    return read_file(
+        hub,
+        one.repo_id,
+        one.commit,
+        one.path,
+        max_bytes=most,
+        first_bytes=GGUF_BYTES if large else None,
+    )
+
+
+def _answer(future: Future[HubFile]) -> HubFile | None:
+    """What a reader found; None where the Hub as a whole could not be asked."""
+    try:
+        return future.result()
+    except (HubDownError, RateLimited) as error:
+        log.warning("files are not read now", error=str(error))
+        return None
+
+
+def _keep(session: Session, row: RepositoryFile, found: HubFile) -> None:
+    moment = now()
+    if found.state is FileState.FAILED:
+        row.failures += 1
+        row.message = found.message[:500]
+        row.due_at = _retry_at(row.failures, moment)
+        if row.state == FileState.WANTED and row.due_at is None:
+            row.state = str(FileState.FAILED)
+    else:
+        content = kept_content(row.path, found.content) if found.state is FileState.READ else None
+        unusable = found.state is FileState.READ and content is None
+        row.state = str(FileState.UNUSABLE if unusable else found.state)
+        row.content = content
+        row.digest = hashlib.sha256(found.content).hexdigest() if found.state is FileState.READ else None
+        row.message = found.message[:500] or None
+        row.read_at, row.due_at, row.failures = moment, None, 0
+    session.add(row)
+
+
+def _retry_at(failures: int, moment: datetime) -> datetime | None:
+    if failures >= MAX_FAILURES:
+        return None
+    return moment + timedelta(seconds=BACKOFFS["repository file"].seconds(failures))
+
+
+def changed_files(engine: Engine, items: Iterable[Facts]) -> list[Wanted]:
+    """The files, among those kept, of repositories that have another commit now."""
+    commits: Mapping[str, Any] = {item["_id"]: item.get("sha") for item in items if isinstance(item.get("sha"), str)}
+    if not commits:
+        return []
+    with reading(engine) as session:
+        query = select(RepositoryFile).where(in_values(session, "repository_file.hub_id", commits))
+        return [
+            Wanted(row.hub_id, row.repo_id, commits[row.hub_id], row.path)
+            for row in session.scalars(query)
+            if row.commit != commits[row.hub_id]
+        ]

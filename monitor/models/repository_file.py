@@ -1,0 +1,35 @@
+"""What was read of repositories' own files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from sqlalchemy import Column, Text
+from sqlmodel import Field, SQLModel
+
+from monitor.models.columns import nullable_text, nullable_timestamp, required_text
+
+
+class RepositoryFile(SQLModel, table=True):
+    """A file of a repository: as it was read at a commit, or to be read.
+
+    ``state``: a :class:`monitor.enums.FileState`. ``content``: what classification may use of it (see
+    :mod:`monitor.releases.repository_files`), None where it was not read. ``digest``: the SHA-256 of the whole file,
+    or of its first bytes where only these are read. ``message``: why it could not be read.
+    ``due_at``: when it is read next; None: not again until the repository changes.
+    """
+
+    __tablename__: ClassVar[str] = "repository_file"
+
+    hub_id: str = Field(sa_column=Column(Text, primary_key=True))
+    path: str = Field(sa_column=Column(Text, primary_key=True))
+    repo_id: str = required_text()
+    commit: str = required_text()
+    state: str = required_text()
+    content: str | None = nullable_text()
+    digest: str | None = nullable_text()
+    message: str | None = nullable_text()
+    read_at: datetime | None = nullable_timestamp()
+    due_at: datetime | None = nullable_timestamp(index=True)
+    failures: int = Field(default=0)

@@ -1,0 +1,179 @@
+"""Releases are classified with their own files: read at once if they answer, later if they do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from monitor import db
+from monitor.enums import FileState, Via
+from monitor.ingest import polls, repository_files, sweeps, webhook_events
+from monitor.ingest.repository_files import wanted_files
+from monitor.models import RepositoryFile, WebhookEvent
+from tests.fakes.hub import model
+from tests.house import House
+
+MIXTURE: dict[str, Any] = {
+    "architectures": ["Qwen3MoeForCausalLM"],
+    "model_type": "qwen3_moe",
+    "vocab_size": 151_936,
+    "hidden_size": 2_048,
+    "num_hidden_layers": 48,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 4,
+    "head_dim": 128,
+    "intermediate_size": 6_144,
+    "moe_intermediate_size": 768,
+    "num_experts": 128,
+    "num_experts_per_tok": 8,
+    "decoder_sparse_step": 1,
+    "mlp_only_layers": [],
+    "tie_word_embeddings": False,
+}
+PARAMS = 30_532_122_624
+ACTIVE = 3_345_000_000
+
+
+def _states(house: House) -> dict[str, str]:
+    with db.reading(house.engine) as session:
+        rows = session.scalars(select(RepositoryFile).order_by(RepositoryFile.path))  # type: ignore[arg-type]
+        return {row.path: row.state for row in rows}
+
+
+def _time_passes(house: House) -> None:
+    with db.transaction(house.engine) as session:
+        session.execute(update(RepositoryFile).values(due_at=db.now()))
+
+
+def _is_mixture(house: House, repo_id: str = "Qwen/New") -> bool:
+    active = house.release(repo_id).params_active
+    return active is not None and abs(active - ACTIVE) < 0.1 * ACTIVE
+
+
+@pytest.mark.parametrize("how", ["poll", "sweep", "webhook"])
+def test_a_release_of_a_watched_namespace_is_classified_by_its_configuration(house: House, how: str) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    if how == "poll":
+        polls.poll(house.ingest, Via.CREATED)
+    elif how == "sweep":
+        sweeps.sweep(house.ingest, "Qwen")
+    else:
+        with db.transaction(house.engine) as session:
+            session.add(WebhookEvent(received_at=db.now(), due_at=db.now(), action="create", repo_id="Qwen/New"))
+        webhook_events.process_webhook_events(house.ingest)
+    assert _is_mixture(house)
+    assert _states(house) == {"README.md": "read", "config.json": "read"}
+
+
+def test_a_strangers_files_are_not_read_until_it_trends(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("x/New", config=MIXTURE, params=PARAMS))
+    polls.poll(house.ingest, Via.CREATED)
+    assert _states(house) == {}
+    polls.poll(house.ingest, Via.TRENDING)
+    repository_files.read_due(house.ingest)
+    assert _is_mixture(house, "x/New")
+
+
+def test_the_files_of_a_packed_copy_are_not_read(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New-AWQ", base_model="Qwen/New", relation="quantized", config=MIXTURE))
+    polls.poll(house.ingest, Via.CREATED)
+    assert _states(house) == {}
+
+
+def test_reading_files_takes_nothing_from_the_api(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    before = house.rate_limiter.left()
+    polls.poll(house.ingest, Via.CREATED)
+    assert before - house.rate_limiter.left() == 1
+    assert _states(house)["config.json"] == FileState.READ
+
+
+def test_a_file_that_does_not_answer_delays_no_alert_and_is_read_later(house: House) -> None:
+    house.ingest = replace(house.ingest, file_wait_seconds=0.2)
+    house.subscribe("origin:CN", "everything")
+    house.subscribe("active:<=4B", "small")
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    house.hub.fail("timeout", times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(house.ingest, Via.CREATED)
+    house.deliver()
+    assert [message.target for message in house.channel.messages] == ["everything"]
+    assert house.release("Qwen/New").params_active is None
+    house.hub.heal()
+    _time_passes(house)
+    assert [row.repo_id for row in repository_files.read_due(house.ingest).changed] == ["Qwen/New"]
+    assert _is_mixture(house)
+    house.deliver()
+    assert [message.target for message in house.channel.messages] == ["everything", "small"]
+
+
+def test_files_that_cannot_be_read_are_told_apart(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/Gated", gated="manual", config=MIXTURE, params=PARAMS))
+    house.hub.add(model("Qwen/Odd", files={"params.json": "no JSON", "config.json": b"\xff\xfe"}))
+    polls.poll(house.ingest, Via.CREATED)
+    with db.reading(house.engine) as session:
+        rows = {(row.repo_id, row.path): row for row in session.scalars(select(RepositoryFile))}
+    assert rows["Qwen/Gated", "config.json"].state == FileState.GATED
+    assert rows["Qwen/Gated", "config.json"].due_at is None
+    assert rows["Qwen/Odd", "params.json"].state == rows["Qwen/Odd", "config.json"].state == FileState.UNUSABLE
+
+
+def test_files_are_read_again_at_another_commit(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    polls.poll(house.ingest, Via.CREATED)
+    house.hub.upload("Qwen/New", files={"README.md": "---\nlicense: mit\n---\n# New\n"})
+    polls.poll(house.ingest, Via.MODIFIED)
+    repository_files.read_due(house.ingest)
+    with db.reading(house.engine) as session:
+        card = session.get_one(RepositoryFile, (house.release("Qwen/New").hub_id, "README.md"))
+    assert card.content == "---\nlicense: mit\n---\n# New\n"
+    assert card.commit == house.hub.facts("Qwen/New")["sha"]
+
+
+def test_the_bases_of_a_release_are_read_when_there_is_time(house: House) -> None:
+    old = "2025-01-01T00:00:00.000Z"
+    house.hub.add(model("a/base", config=MIXTURE, params=PARAMS, createdAt=old, lastModified=old))
+    house.hub.add_many(model(f"x/m{number}") for number in range(250))  # the first look does not reach the base
+    house.begin("Qwen")
+    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    polls.poll(house.ingest, Via.CREATED)
+    assert house.release("a/base").params_active is None
+    repository_files.read_due(house.ingest)
+    assert _is_mixture(house, "a/base")
+
+
+def test_no_more_files_are_asked_for_than_their_bucket_holds(house: House) -> None:
+    house.begin("Qwen")
+    for number in range(5):
+        house.hub.add(model(f"Qwen/New-{number}", config=MIXTURE, params=PARAMS))
+    house.rate_limiter.shut(60, "resolvers")
+    polls.poll(house.ingest, Via.CREATED)
+    assert set(_states(house).values()) == {str(FileState.WANTED)}
+    assert not [call for call in house.hub.calls if "/resolve" in call.path]
+
+
+def test_what_is_asked_for_is_what_the_hub_lists() -> None:
+    files = [
+        "config.json",
+        "README.md",
+        "LICENSE.txt",
+        "model.safetensors.index.json",
+        "m-Q4_K_M.gguf",
+        "sub/params.json",
+    ]
+    facts = {"_id": "1", "id": "a/b", "sha": "f" * 40, "siblings": [{"rfilename": name} for name in files]}
+    assert [one.path for one in wanted_files(facts)] == [
+        "config.json", "README.md", "LICENSE.txt", "model.safetensors.index.json", "m-Q4_K_M.gguf",
+    ]  # fmt: skip
+    counted = {**facts, "safetensors": {"total": 1}, "gguf": {"total": 1}}
+    assert [one.path for one in wanted_files(counted)] == ["config.json", "README.md", "LICENSE.txt"]
+    assert wanted_files({**facts, "sha": None}) == wanted_files({**facts, "siblings": None}) == []
