@@ -184,9 +184,8 @@ def event_of(text: str) -> Event:
 class Observation(NamedTuple):
     """One look at one repository: what a source saw, and when.
 
-    ``facts`` is the Hub's own object (wire form, any field may be absent). ``exact_at`` is the moment of the
-    flip from private to public, where a webhook told it. ``is_backfilled`` marks what nobody is to be told of,
-    whenever it was made (backfill).
+    ``facts``: the Hub's own object (wire form, any field may be absent). ``exact_at``: when it became public, where a
+    webhook event said so. ``is_backfilled``: notify nobody, whenever it was created.
     """
 
     hub_id: str
