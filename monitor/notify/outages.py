@@ -26,13 +26,11 @@ from monitor.notify.identity import notice_key
 from monitor.notify.message import OutboxChannel, SendError
 from monitor.notify.retries import verdict
 from monitor.releases.coverage import token_refused
-from monitor.schedule import LEASE_SECONDS
+from monitor.schedule import LEASE_SECONDS, OUTAGE_INTERVALS
 from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
 
-PATIENCE = 3
-"""Intervals without a success, or failures one after the other, that make a silence."""
 HOLD = timedelta(minutes=1)
 """How long a silence must last until it is told, and how long a source must be heard again: a machine under load, or
 one look that failed, makes neither."""
@@ -68,10 +66,10 @@ def silent(session: Session, hub_interval: float, moment: datetime) -> list[Sile
 
 
 def unheard(session: Session, hub_interval: float, moment: datetime) -> dict[str, float | None]:
-    """The polls that make readiness and have had no success for ``PATIENCE`` intervals: seconds since, None: never."""
+    """Polls that count towards readiness and have not succeeded for three intervals: seconds since, None for never."""
     rows = {row.name: row.succeeded_at for row in session.scalars(select(Poll)) if row.name in READINESS}
     ages = {name: (moment - at).total_seconds() if at else None for name, at in rows.items()} or {"created": None}
-    return {name: age for name, age in ages.items() if age is None or age > PATIENCE * hub_interval}
+    return {name: age for name, age in ages.items() if age is None or age > OUTAGE_INTERVALS * hub_interval}
 
 
 def _token(session: Session) -> Iterable[Silent]:
@@ -91,12 +89,12 @@ def _polls(session: Session, hub_interval: float, moment: datetime) -> Iterable[
 def _namespaces(session: Session) -> Iterable[Silent]:
     """Those that fail, and those that list nothing: a name in the wrong case lists nothing, and no error says so."""
     empty = and_(col(Namespace.error).is_not(None), col(Namespace.failures) == 0)
-    for row in session.scalars(select(Namespace).where(or_(col(Namespace.failures) >= PATIENCE, empty))):
+    for row in session.scalars(select(Namespace).where(or_(col(Namespace.failures) >= OUTAGE_INTERVALS, empty))):
         yield Silent(f"namespace {row.name}", row.swept_at or row.added_at, str(row.error))
 
 
 def _feeds(session: Session) -> Iterable[Silent]:
-    for row in session.scalars(select(Feed).where(col(Feed.failures) >= PATIENCE)):
+    for row in session.scalars(select(Feed).where(col(Feed.failures) >= OUTAGE_INTERVALS)):
         yield Silent(f"feed {masked_url(row.url)}", row.read_at or now(), str(row.error))
 
 

@@ -17,10 +17,8 @@ from sqlmodel import Session, col
 from monitor.dates import hub_time
 from monitor.db.engine import now, reading, transaction
 from monitor.models import Namespace, Outage, Poll, iso
+from monitor.schedule import OUTAGE_INTERVALS
 
-PATIENCE = 3
-"""Hub intervals without a success after which a source is blind."""
-FAILURES = 3
 _POLLS = ("created", "modified")
 EMPTY = "lists nothing"
 
@@ -61,10 +59,12 @@ class Coverage(NamedTuple):
 
 def coverage(session: Session, hub_interval: float) -> Coverage:
     """How every source is now."""
-    limit = now() - timedelta(seconds=PATIENCE * hub_interval)
+    limit = now() - timedelta(seconds=OUTAGE_INTERVALS * hub_interval)
     rows = {row.name: row for row in session.scalars(select(Poll).where(col(Poll.name).in_(_POLLS)))}
     polls = [_poll(name, rows.get(name), limit) for name in _POLLS]
-    troubled = select(Namespace).where(or_(col(Namespace.error).contains(EMPTY), col(Namespace.failures) >= FAILURES))
+    troubled = select(Namespace).where(
+        or_(col(Namespace.error).contains(EMPTY), col(Namespace.failures) >= OUTAGE_INTERVALS)
+    )
     spaces = [_namespace(row) for row in session.scalars(troubled.order_by(col(Namespace.name)).limit(100))]
     every = (*polls, *spaces)
     blind = any(one.state == "blind" for one in polls)

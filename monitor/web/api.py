@@ -16,7 +16,7 @@ from monitor import db
 from monitor.db import migrations
 from monitor.labs import Lab
 from monitor.models import Poll, Release
-from monitor.notify.outages import PATIENCE, unheard
+from monitor.notify.outages import unheard
 from monitor.problems import refusals
 from monitor.releases.adoption import series
 from monitor.releases.coverage import coverage, token_refused
@@ -28,6 +28,7 @@ from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import query_description, release_object
 from monitor.releases.search import MAX_PAGE_SIZE, SORTS, find, release_page
 from monitor.releases.stats import DIMENSIONS, count_facets, dimensions, stats
+from monitor.schedule import OUTAGE_INTERVALS
 from monitor.service import Service
 from monitor.web.exports import Export
 from monitor.web.http_responses import as_json, cache_control, errors, matches_etag
@@ -233,7 +234,7 @@ def readyz(request: Request, session: Present) -> dict[str, Any]:
     interval, as_of_time = service.settings.hub_interval, db.now()
     silent = unheard(session, interval, as_of_time)
     if silent:
-        waited = f"{PATIENCE * interval:.0f} s"
+        waited = f"{OUTAGE_INTERVALS * interval:.0f} s"
         raise HTTPException(503, f"the source is blind: no successful poll of {', '.join(sorted(silent))} for {waited}")
     polls = session.scalars(select(Poll))
     ages = {row.name: (as_of_time - row.succeeded_at).total_seconds() for row in polls if row.succeeded_at}
