@@ -1,4 +1,4 @@
-"""Charts as SVG and PNG, the same for pages, letters, Slack and the command line.
+"""Charts as SVG and PNG, the same for pages, emails, Slack and the command line.
 
 Each function takes plain rows and returns a :class:`Chart`; nothing is drawn before it is asked for, and the libraries
 that draw are imported by the first drawing. The same rows give the same bytes. Labels come from strangers: they are

@@ -1,4 +1,4 @@
-"""The words of the field: the closed vocabularies that every room speaks."""
+"""Enumerations used throughout the package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class LabKind(StrEnum):
-    """What sort of publisher a lab is."""
+    """The kind of publisher that a lab is."""
 
     COMPANY = "company"
     ACADEMIC = "academic"
@@ -19,7 +19,7 @@ class LabKind(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a repository is, seen from the model it was made of."""
+    """How a repository was made from other models."""
 
     BASE = "base"
     FINETUNE = "finetune"
@@ -41,7 +41,7 @@ class Size(StrEnum):
 
 
 class LicenseClass(StrEnum):
-    """What a licence lets one do; ``undeclared``: none stated, ``unknown``: stated but not recognised."""
+    """What a licence permits; ``undeclared``: none stated, ``unknown``: stated but not recognised."""
 
     PERMISSIVE = "permissive"
     COPYLEFT = "copyleft"
@@ -54,7 +54,7 @@ class LicenseClass(StrEnum):
 
 
 class Openness(StrEnum):
-    """How open a release is: weights under which terms, and what came with them."""
+    """How open a release is: the terms of the weights, and what was published with them."""
 
     OPEN_SCIENCE = "open-science"
     OPEN_WEIGHTS = "open-weights"
@@ -63,7 +63,7 @@ class Openness(StrEnum):
 
 
 class Availability(StrEnum):
-    """Whether the weights can be had; ``announced``: told of by its lab, and no weights yet. Gating is no licence."""
+    """Whether the weights can be downloaded; ``announced``: its lab has announced it, without weights yet."""
 
     WITHDRAWN = "withdrawn"
     ANNOUNCED = "announced"
@@ -74,7 +74,7 @@ class Availability(StrEnum):
 
 
 class Found(StrEnum):
-    """Whether something was found: ``no`` only where its publisher says so."""
+    """Whether something was found; ``no`` only if its publisher says so."""
 
     YES = "yes"
     NO = "no"
@@ -88,7 +88,7 @@ ARTEFACTS = (
 
 
 class Precision(StrEnum):
-    """How well the moment of a release is known."""
+    """How precisely the release time is known."""
 
     EXACT = "exact"
     WINDOW = "window"
@@ -96,7 +96,7 @@ class Precision(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a release's repository."""
+    """The state of a release's repository."""
 
     LIVE = "live"
     GONE = "gone"
@@ -105,7 +105,7 @@ class Status(StrEnum):
 
 
 class Via(StrEnum):
-    """What saw a release."""
+    """How a release was detected."""
 
     SWEEP = "sweep"
     CREATED = "created"
@@ -132,7 +132,7 @@ class FileState(StrEnum):
 
 
 class LookupKind(StrEnum):
-    """What is looked up on the Hub beside its listings."""
+    """What is looked up on the Hub in addition to its listings."""
 
     BASE = "base"
     REPOSITORY = "repository"
@@ -140,7 +140,7 @@ class LookupKind(StrEnum):
 
 
 class Digest(StrEnum):
-    """How often a subscriber is told."""
+    """How often alerts are sent to a subscriber."""
 
     IMMEDIATE = "immediate"
     HOURLY = "hourly"
@@ -149,10 +149,10 @@ class Digest(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a release. The word stands in ``event:``, in a delivery and in the history of changes.
+    """What can happen to a release; used in ``event:``, deliveries and the table of changes.
 
-    Where one release can have several of a kind, a delivery's event has the number of the change behind a colon:
-    ``relicensed:17``; :func:`event_of` takes it off.
+    If a release can have several events of a kind, a delivery's event ends with the id of the change:
+    ``relicensed:17``; :func:`event_of` removes it.
     """
 
     RELEASE = "release"
@@ -173,16 +173,16 @@ class Event(StrEnum):
 UPDATES = (
     Event.RELICENSED, Event.GATED, Event.UNGATED, Event.RENAMED, Event.WITHDRAWN, Event.RETURNED, Event.WEIGHTS,
 )  # fmt: skip
-"""What those who were told of a release hear of it later, unless their filter says which events they want."""
+"""Events that are sent to subscribers who got the release, unless their filter names events."""
 
 
 def event_of(text: str) -> Event:
-    """The word of a delivery's event, without the number of its change. Raises ValueError for none of ours."""
+    """The event of a delivery, without the id of its change. Raises ValueError for an unknown event."""
     return Event(text.partition(":")[0])
 
 
 class Observation(NamedTuple):
-    """One look at one repository: what a source saw, and when.
+    """One observation of a repository by a source.
 
     ``facts``: the Hub's own object (wire form, any field may be absent). ``exact_at``: when it became public, where a
     webhook event said so. ``is_backfilled``: notify nobody, whenever it was created.

@@ -1,4 +1,4 @@
-"""What every answer that is an error says, and how an operation describes those that it gives."""
+"""The body of error responses, and their description in OpenAPI."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 
 class Problem(BaseModel):
-    """What is wrong: ``code`` for programs, ``message`` for people, ``field`` the parameter that is meant."""
+    """An error: ``code`` for programs, ``message`` for people, ``field`` the parameter that is wrong."""
 
     code: str
     message: str
@@ -16,27 +16,27 @@ class Problem(BaseModel):
 
 
 class Problems(BaseModel):
-    """The body of every answer that is an error."""
+    """The body of every error response."""
 
     error: Problem
 
 
-_SAYS: dict[int, tuple[str, str, str | None]] = {
+_DESCRIPTIONS: dict[int, tuple[str, str, str | None]] = {
     400: ("The request cannot be read.", "bad_parameter", None),
-    401: ("The bearer token is missing or another.", "unauthorized", None),
+    401: ("The bearer token is missing or wrong.", "unauthorized", None),
     403: ("Not set up on this server.", "forbidden", None),
-    404: ("There is no such thing.", "not_found", None),
+    404: ("Not found.", "not_found", None),
     408: ("The body did not arrive in time.", "error", None),
     413: ("The body is too large.", "error", None),
-    422: ("A parameter cannot be read; of a query, the column is told.", "bad_query", "q"),
+    422: ("A parameter is invalid; for a query, the message names the column.", "bad_query", "q"),
     429: (
-        "Too many requests; `Retry-After` says when the next one is welcome.",
+        "Too many requests; `Retry-After` description when to try again.",
         "too_many_requests",
         None,
     ),
     503: (
-        "The database does not answer, or takes too long over this question (`query_timeout`); the Hub was not polled "
-        "for too long; or no mail is sent here.",
+        "The database does not answer, or the query takes too long (`query_timeout`); the Hub has not been polled "
+        "recently; or email is not set up.",
         "database_unavailable",
         None,
     ),
@@ -44,10 +44,14 @@ _SAYS: dict[int, tuple[str, str, str | None]] = {
 
 
 def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that any operation answers with, for its description."""
+    """The error responses of an operation, for OpenAPI."""
     found: dict[int | str, dict[str, Any]] = {}
     for code in sorted({*codes, 422, 503}):
-        says, name, field = _SAYS[code]
-        example = {"error": {"code": name, "message": says, "field": field}}
-        found[code] = {"model": Problems, "description": says, "content": {"application/json": {"example": example}}}
+        description, name, field = _DESCRIPTIONS[code]
+        example = {"error": {"code": name, "message": description, "field": field}}
+        found[code] = {
+            "model": Problems,
+            "description": description,
+            "content": {"application/json": {"example": example}},
+        }
     return found

@@ -1,7 +1,7 @@
 """Secrets that must be kept in a table (tokens of other services), encrypted under the secret key.
 
 The secret key may be several, the newest first: what is sealed now is sealed under the first, what any of them sealed
-can still be read. So a key is changed without a moment in which something cannot be opened.
+can still be read. So a key can be changed while everything stays readable.
 """
 
 from __future__ import annotations

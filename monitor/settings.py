@@ -267,7 +267,7 @@ class Settings(BaseSettings):
 
     @property
     def settle_window(self) -> float:
-        """Seconds within which a family's repositories are one launch, and for which letters wait for more of them."""
+        """Seconds within which a family's repositories are one launch, and for which emails wait for more of them."""
         return self.launch_window if self.launch_window is not None else min(3_600.0, 60 * self.hub_interval)
 
     @property
@@ -286,8 +286,8 @@ class Settings(BaseSettings):
     def signing_keys(self) -> tuple[str, ...]:
         """The keys that sign links and seal tokens, newest first: what the first signs, all of them read.
 
-        The setting, else the one kept beside the embedded database (made if missing). Raises SettingsError where there
-        is no place to keep one (PostgreSQL without ``MONITOR_SECRET_KEY``).
+        The setting, else the key stored next to the embedded database (made if missing). Raises SettingsError if there
+        is no place to store one (PostgreSQL without ``MONITOR_SECRET_KEY``).
         """
         if self.secret_key is not None:
             return tuple(_listed(self.secret_key.get_secret_value()))

@@ -1,6 +1,6 @@
 """The command line. ``hub-monitor`` itself is :mod:`workers.main`, which adds what runs in one process.
 
-Nothing here imports a command's module, nor what it needs, before that command is used.
+A command's module, and what it needs, is imported when the command is used.
 """
 
 from __future__ import annotations
@@ -17,52 +17,51 @@ commands = LazyCommands()
 commands.register(
     "monitor.cli.ingest",
     {
-        "poll": "One pass over the sources in the foreground; prints what is new.",
-        "backfill": "Learns history; tells nobody; goes on where it was cut off.",
-        "classify": "Classifies repositories from the Hub, or Hub model objects without network or database.",
+        "poll": "Polls all sources once in the foreground and prints new releases.",
+        "backfill": "Records existing repositories without sending alerts; resumes where it stopped.",
+        "classify": "Classifies repositories from the Hub, or Hub model objects from a file (works offline).",
     },
 )
 commands.register(
     "monitor.cli.query",
     {
-        "releases": "Queries the history of releases.",
-        "stats": "Counts releases and the launches that they are of, sums their parameters, and says their median.",
-        "export": "Writes releases to a file; it appears whole, or not at all.",
+        "releases": "Searches the recorded releases.",
+        "stats": "Counts releases and launches by one or two dimensions, with the sum and median of their parameters.",
+        "export": "Exports releases to a CSV, JSON lines or Parquet file.",
     },
 )
 commands.register(
     "monitor.cli.admin",
     {
-        "subscribe": "Subscribes a target; prints the subscription's id.",
-        "doctor": "What is in force and what is wrong: a line each, ok or what to do.",
-        "hub-webhooks": "The Hub's webhooks to this service.",
-        "subscriptions": "Lists, pauses and removes subscriptions.",
-        "labs": "The registry of labs.",
-        "db": "The database's migrations.",
+        "subscribe": "Creates a subscription and prints its id.",
+        "doctor": "Prints the settings in force and checks each part, with advice for what is wrong.",
+        "hub-webhooks": "Manages the Hub's webhooks to this service.",
+        "subscriptions": "Lists, tests, pauses and removes subscriptions.",
+        "labs": "Shows and checks the registry of labs.",
+        "db": "Manages the database: migrations, keys and snapshots.",
     },
 )
 commands.register(
     "monitor.cli.maintenance",
     {
-        "reclassify": "Judges the whole history again, after the registry has changed, and lists what changed; "
-        "tells nobody.",
-        "resend": "Lists the deliveries that were given up; with numbers or --all, makes them due again.",
+        "reclassify": "Classifies all releases again and lists what changed; sends no alerts.",
+        "resend": "Lists failed deliveries; with numbers or --all, sends them again.",
     },
 )
 commands.register(
     "monitor.cli.launch_commands",
     {
-        "launches": "Lists launches: repositories of one publisher and family that came out together.",
-        "announcements": "Lists the models that the labs' feeds named, and whether their weights came.",
-        "review": "Lists what is unsure (origin, size, kind), most followed first.",
-        "correct": "Corrects judgements by hand: that outranks every other, and outlasts reclassifying.",
+        "launches": "Lists launches: repositories of one publisher and family that were released together.",
+        "announcements": "Lists models that labs announced, and whether their weights were released.",
+        "review": "Lists releases with uncertain values (origin, size, kind), most popular first.",
+        "correct": "Corrects values of a release by hand; corrections outrank all other evidence.",
     },
 )
 
 app = typer.Typer(
     name="hub-monitor",
     cls=lazy_group(commands),
-    help="Sees open-weight model releases on the Hugging Face Hub as they happen, says what they are, and tells you.",
+    help="Detects open-weight model releases on the Hugging Face Hub, classifies them, and sends alerts.",
     epilog="Example: hub-monitor demo",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -78,8 +77,10 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _common(
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log more, on standard error."),
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log more to standard error."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
 ) -> None:
     from monitor.observability.logging import configure
 
@@ -87,14 +88,14 @@ def _common(
 
 
 def main(run: Callable[[], None] = app) -> None:
-    """Runs the command line; what is wrong with use or settings is one line and exit code 2.
+    """Runs the command line. Wrong usage or settings print one line and exit with code 2.
 
-    A database that fails in the middle of work is one line too, and exit code 1.
+    A database error prints one line and exits with code 1.
     """
     try:
         run()
     except BrokenPipeError:
-        # The reader of our output has left (`| head`): nothing is wrong, and nobody is there to be told.
+        # The reader of the output has closed the pipe (`| head`), which is no error.
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:

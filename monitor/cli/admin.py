@@ -1,4 +1,4 @@
-"""Commands that keep house: subscriptions, labs, the database, and ``doctor``."""
+"""Administration commands: subscriptions, labs, webhooks, the database, and ``doctor``."""
 
 from __future__ import annotations
 
@@ -34,15 +34,17 @@ from monitor.settings import Settings, SettingsError, load
 from monitor.urls import masked_url
 
 subscriptions = typer.Typer(
-    help="Lists, pauses and removes subscriptions.", no_args_is_help=True, rich_markup_mode=None
+    help="Lists, tests, pauses and removes subscriptions.", no_args_is_help=True, rich_markup_mode=None
 )
-webhooks = typer.Typer(help="The Hub's webhooks to this service.", no_args_is_help=True, rich_markup_mode=None)
-labs = typer.Typer(help="The registry of labs.", no_args_is_help=True, rich_markup_mode=None)
-database = typer.Typer(help="The database's migrations.", no_args_is_help=True, rich_markup_mode=None)
+webhooks = typer.Typer(help="Manages the Hub's webhooks to this service.", no_args_is_help=True, rich_markup_mode=None)
+labs = typer.Typer(help="Shows and checks the registry of labs.", no_args_is_help=True, rich_markup_mode=None)
+database = typer.Typer(
+    help="Manages the database: migrations, keys and snapshots.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
+    """Adds the commands of this module."""
     app.command("subscribe", epilog="Example: hub-monitor subscribe terminal screen --filter 'origin:CN kind:base'")(
         subscribe_command
     )
@@ -63,15 +65,15 @@ def _ready() -> Service:
 
 
 def subscribe_command(
-    channel: str = typer.Argument(..., help="The channel."),
-    target: str = typer.Argument(..., help="A Slack channel, an address, a URL."),
-    query: str = typer.Option("", "--filter", help="What to tell, in the query language; everything without it."),
-    digest: Digest = typer.Option(Digest.IMMEDIATE, help="At once, or gathered."),
-    timezone: str = typer.Option("UTC", help="The zone of daily and weekly digests, like Europe/Paris."),
-    hour: int = typer.Option(8, help="The hour of daily and weekly digests."),
-    operator: bool = typer.Option(False, "--operator", help="Told of no release, but when a source goes silent."),
+    channel: str = typer.Argument(..., help="slack, email, webhook, apprise or terminal."),
+    target: str = typer.Argument(..., help="A Slack channel id, an email address, or a URL."),
+    query: str = typer.Option("", "--filter", help="Which releases to send, in the query language; default: all."),
+    digest: Digest = typer.Option(Digest.IMMEDIATE, help="Send alerts immediately, or as a digest."),
+    timezone: str = typer.Option("UTC", help="Time zone of daily and weekly digests, like Europe/Paris."),
+    hour: int = typer.Option(8, help="Hour of daily and weekly digests."),
+    operator: bool = typer.Option(False, "--operator", help="Send notices about failing sources instead of releases."),
 ) -> None:
-    """Subscribes a target; prints the subscription's id."""
+    """Creates a subscription and prints its id."""
     service = _ready()
     if channel not in service.channels:
         raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
@@ -85,22 +87,24 @@ def subscribe_command(
 
 
 def _answer(session: Session, made: Subscription) -> None:
-    """Says on standard error what a subscription is, what it would have told, and what to do next."""
+    """Prints to standard error what a subscription is, its matches in the last days, and what to do next."""
     query = parse(made.filter)
     found = forecast(session, query)
-    lines = [f"{describe_target(made.channel, made.target)} is told of {made.filter or 'everything'}"]
+    lines = [f"{describe_target(made.channel, made.target)} gets alerts for {made.filter or 'all releases'}"]
     if not made.operator:
-        lines.append(f"In the last {DAYS} days that would have been {found.counted()}. {found.span()}".rstrip())
+        lines.append(f"In the last {DAYS} days it would have matched {found.counted()}. {found.span()}".rstrip())
         if found.a_day >= MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE and made.digest == Digest.IMMEDIATE:
             lines.append(f"That is about {found.a_day:.0f} a day: a digest may suit better (--digest daily)")
         if not found.releases and not found.events:
             lines += suggestions(session, query, in_use())
-    lines.append(f"Try it: hub-monitor subscriptions test {made.id}; alerts are sent while hub-monitor up is running")
+    lines.append(
+        f"Send a test: hub-monitor subscriptions test {made.id}. Alerts are sent while hub-monitor up is running."
+    )
     typer.echo("\n".join(lines), err=True)
 
 
 MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE = 5
-"""Alerts a day from which on a digest is advised."""
+"""Average alerts per day from which a digest is recommended."""
 COLUMNS = ("id", "channel", "target", "filter", "digest", "paused", "paused_because", "created_at")
 
 
@@ -116,7 +120,7 @@ def _row(subscription: Subscription) -> dict[str, object]:
 
 @subscriptions.command("list", epilog="Example: hub-monitor subscriptions list --format json")
 def list_subscriptions(form: Format | None = FormatOption) -> None:
-    """All subscriptions."""
+    """Lists all subscriptions."""
     with db.reading(_ready().engine) as session:
         rows = [_row(item) for item in session.scalars(select(Subscription).order_by(col(Subscription.created_at)))]
     write(rows, form, COLUMNS)
@@ -124,7 +128,7 @@ def list_subscriptions(form: Format | None = FormatOption) -> None:
 
 @subscriptions.command(epilog="Example: hub-monitor subscriptions show 7c41a90be2d3")
 def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = FormatOption) -> None:
-    """One subscription; of an outgoing webhook also the secret that its receiver checks signatures with."""
+    """Shows one subscription; for a webhook also the secret that verifies its signatures."""
     service = _ready()
     with db.reading(service.engine) as session:
         found = _found(session, ident)
@@ -134,26 +138,26 @@ def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = F
 
 @subscriptions.command("pause", epilog="Example: hub-monitor subscriptions pause 7c41a90be2d3")
 def pause_command(ident: str = typer.Argument(..., metavar="ID")) -> None:
-    """Stops telling a subscription."""
+    """Pauses a subscription: no alerts are sent to it."""
     _with(ident, lambda found: pause(found, "by the operator"))
 
 
 @subscriptions.command("resume", epilog="Example: hub-monitor subscriptions resume 7c41a90be2d3")
 def resume_command(ident: str = typer.Argument(..., metavar="ID")) -> None:
-    """Tells a paused subscription again, from now on."""
+    """Resumes a paused subscription, from now on."""
     _with(ident, resume)
 
 
 @subscriptions.command(epilog="Example: hub-monitor subscriptions remove 7c41a90be2d3")
 def remove(ident: str = typer.Argument(..., metavar="ID")) -> None:
-    """Removes a subscription and what is still to be told to it."""
+    """Removes a subscription and its pending alerts."""
     with db.transaction(_ready().engine) as session:
         drop(session, _found(session, ident))
 
 
 @subscriptions.command(epilog="Example: hub-monitor subscriptions test 7c41a90be2d3")
 def test(ident: str = typer.Argument(..., metavar="ID")) -> None:
-    """Sends one marked test alert, at once."""
+    """Sends one test alert, marked as such, immediately."""
     service = _ready()
     with db.reading(service.engine) as session:
         found = _found(session, ident)
@@ -185,7 +189,7 @@ def _with(ident: str, change: Callable[[Subscription], object]) -> None:
 
 @labs.command("list", epilog="Example: hub-monitor labs list --format csv")
 def list_labs(form: Format | None = FormatOption) -> None:
-    """All labs."""
+    """Lists all labs."""
     registry = load_labs(load().labs_file)
     rows = [
         {
@@ -227,10 +231,10 @@ def _whole(found: Lab) -> dict[str, object]:
 
 
 @labs.command(epilog="Example: hub-monitor labs check my-labs.toml")
-def check(file: Path = typer.Argument(..., help="A labs file, to be merged over the registry.")) -> None:
+def check(file: Path = typer.Argument(..., help="A labs file to merge over the registry.")) -> None:
     """Validates a labs file."""
     registry = load_labs(file)
-    typer.echo(f"ok: {len(registry.labs)} labs, {len(registry.watched)} namespaces to watch")
+    typer.echo(f"ok: {len(registry.labs)} labs, {len(registry.watched)} namespaces to monitor")
 
 
 # --- the Hub's webhooks -----------------------------------------------------------------------------------
@@ -243,10 +247,10 @@ def _webhooks() -> None:
 
 @webhooks.command("sync", epilog="Example: hub-monitor hub-webhooks sync --dry-run")
 def sync_webhooks(
-    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be done, and do nothing."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Print what would be changed, and change nothing."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Makes the Hub's webhooks watch the registry's namespaces (needs HF_TOKEN)."""
+    """Creates and updates Hub webhooks for the registry's namespaces (needs HF_TOKEN)."""
     settings = load()
     if settings.hf_token is None or settings.hub_webhook_secret is None:
         raise SettingsError("HF_TOKEN and MONITOR_HUB_WEBHOOK_SECRET must be set")
@@ -272,7 +276,7 @@ def sync_webhooks(
 
 @database.command(epilog="Example: hub-monitor db upgrade")
 def upgrade() -> None:
-    """Brings the database to this version."""
+    """Upgrades the database to this version."""
     engine = db.make_engine(load().database_url)
     migrations.upgrade(engine)
     typer.echo(f"at {migrations.revision(engine)}")
@@ -280,21 +284,21 @@ def upgrade() -> None:
 
 @database.command(epilog="Example: hub-monitor db current")
 def current() -> None:
-    """The revision that the database is at."""
+    """Prints the revision of the database."""
     typer.echo(migrations.revision(db.make_engine(load().database_url)) or "empty: run hub-monitor db upgrade")
 
 
 @database.command(epilog="Example: hub-monitor db reseal")
 def reseal() -> None:
-    """Seals every kept token under the newest of several secret keys, so that the older can be taken away."""
+    """Encrypts all stored tokens with the newest secret key, so that older keys can be removed."""
     from monitor.channels.slack.installs import reencrypt_tokens
 
     service = _ready()
     with db.transaction(service.engine) as session:
         done, closed = reencrypt_tokens(session, service.settings)
-    typer.echo(f"{done} tokens are sealed under the newest key")
+    typer.echo(f"{done} tokens are encrypted with the newest key")
     if closed:
-        words = "sealed under a key that MONITOR_SECRET_KEY does not name: name it, or let them add the app again"
+        words = "encrypted with a key that is not in MONITOR_SECRET_KEY: add that key, or have the app installed again"
         raise SettingsError(f"workspaces {', '.join(closed)}: {words}")
 
 
@@ -302,7 +306,7 @@ def reseal() -> None:
 def snapshot(
     file: Path = typer.Argument(..., help="The file to write; it must not exist.", dir_okay=False),
 ) -> None:
-    """Writes what is public (releases, launches, changes, adoption) into an SQLite file that can be published."""
+    """Writes public data (releases, launches, changes, adoption) to an SQLite file that can be published."""
     from monitor.releases.snapshot import SnapshotError, write_snapshot
 
     try:
@@ -314,7 +318,7 @@ def snapshot(
 
 @database.command("check", epilog="Example: hub-monitor db check")
 def check_database() -> None:
-    """Whether the tables are what this version expects."""
+    """Checks that the tables are what this version expects."""
     migrations.check(db.make_engine(load().database_url))
 
 
@@ -322,7 +326,7 @@ def check_database() -> None:
 
 
 def doctor() -> None:
-    """What is in force and what is wrong: a line each, ok or what to do."""
+    """Prints the settings in force and checks each part, with advice for what is wrong."""
     settings = load()
     for name, value, differs in settings.described():
         typer.echo(f"{name}={value}{'' if differs else '  (default)'}")
@@ -368,7 +372,7 @@ def _broker(settings: Settings) -> str:
 
 def _labs(settings: Settings) -> str:
     registry = load_labs(settings.labs_file)
-    return f"ok, {len(registry.labs)} labs, {len(registry.watched)} namespaces to watch"
+    return f"ok, {len(registry.labs)} labs, {len(registry.watched)} namespaces to monitor"
 
 
 def _hub(settings: Settings) -> str:
@@ -386,12 +390,12 @@ def _hub(settings: Settings) -> str:
 
 
 def _feeds(settings: Settings) -> str:
-    """How many feeds go well, and a line for each that fails or says nothing."""
+    """How many feeds work, and a line for each that fails or is empty."""
     from monitor.ingest.feeds.reader import UNLISTED
 
     engine = db.make_engine(settings.database_url)
     if migrations.revision(engine) != migrations.head():
-        return "not known before hub-monitor db upgrade"
+        return "unknown until hub-monitor db upgrade has run"
     with db.reading(engine) as session:
         rows = list(
             session.scalars(select(Feed).where(col(Feed.error).is_distinct_from(UNLISTED)).order_by(col(Feed.url)))
@@ -399,44 +403,44 @@ def _feeds(settings: Settings) -> str:
     troubled = [row for row in rows if row.error]
     well = sum(row.read_at is not None and not row.error for row in rows)
     lines = [f"{masked_url(row.url)}: {row.error}" for row in troubled]
-    said = f"{well} of {len(rows)} go well" if rows else "none is read yet"
+    said = f"{well} of {len(rows)} feeds are read without errors" if rows else "no feed has been read yet"
     return "\n  ".join([said if troubled else f"ok, {said}", *lines])
 
 
 def _heartbeat(settings: Settings) -> str:
-    """Where it goes; it is not sent, for that would say that all is well."""
+    """Where it is sent. The check does not send it: that would report success."""
     if settings.heartbeat_url is None:
         return "not set up: see MONITOR_HEARTBEAT_URL"
     host = urlsplit(settings.heartbeat_url.get_secret_value()).hostname
-    return f"ok, {host} is requested after each round in which both polls of the Hub succeeded"
+    return f"ok, {host} is requested after each round of successful polls"
 
 
 def _lookups(settings: Settings) -> str:
-    """Which repositories and organizations the Hub does not answer on, and whose dates are ignored."""
+    """Repositories and organizations whose lookup fails, and dates that are ignored."""
     engine = db.make_engine(settings.database_url)
     if migrations.revision(engine) != migrations.head():
-        return "not known before the database is at this version"
+        return "unknown until hub-monitor db upgrade has run"
     with db.reading(engine) as session:
         failing = sum(lookups.failing(session).values())
         some = [f"{row.kind} {row.name}: {row.error}" for row in lookups.latest(session, MAX_SHOWN)]
         some += [f"{repo_id} has the date {date}, which is ignored" for repo_id, date in lookups.implausible(session)]
-    return "\n  ".join([f"ok, {failing} failing, made again by themselves", *some[:MAX_SHOWN]])
+    return "\n  ".join([f"ok, {failing} failing, retried automatically", *some[:MAX_SHOWN]])
 
 
 MAX_SHOWN = 5
-"""Look-ups and dates of which a line tells."""
+"""How many failed lookups and ignored dates are printed."""
 
 
 def _smtp(settings: Settings) -> str:
     from monitor.channels.email import Email
 
     if settings.smtp_url is None:
-        return "not set up, so no letters: see MONITOR_SMTP_URL"
+        return "not set up, so no emails are sent: see MONITOR_SMTP_URL"
     return f"ok, {Email(settings, Service(settings).engine).smtp_client.probe()}"
 
 
 def _sender(settings: Settings) -> str:
-    """What the DNS says of the sender's domain, a line each."""
+    """The DNS records of the sender's domain, one line each."""
     from monitor.channels.email import check_dns
 
     if settings.smtp_url is None:
@@ -445,14 +449,14 @@ def _sender(settings: Settings) -> str:
 
 
 def _slack(settings: Settings) -> str:
-    """Whose token it is, by Slack's own word."""
+    """The bot user and workspace of the token, as Slack reports them."""
     from monitor.channels.slack.api import call, web_client
 
     if settings.slack_bot_token is None:
-        return "no bot token, so channels only by incoming webhooks or Add to Slack: see MONITOR_SLACK_BOT_TOKEN"
+        return "no bot token: only incoming webhooks and Add to Slack work; see MONITOR_SLACK_BOT_TOKEN"
     client = web_client(settings.slack_api_url, settings.slack_bot_token.get_secret_value())
     who = call(client.auth_test)
-    commands = "" if settings.slack_signing_secret else "; without MONITOR_SLACK_SIGNING_SECRET no /hub and no buttons"
+    commands = "" if settings.slack_signing_secret else "; /hub and buttons need MONITOR_SLACK_SIGNING_SECRET"
     return f"ok, @{who.get('user')} in {who.get('team')}{commands}"
 
 
@@ -470,9 +474,9 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "Hub": _hub,
     "feeds": _feeds,
     "heartbeat": _heartbeat,
-    "look-ups": _lookups,
+    "lookups": _lookups,
     "Slack": _slack,
     "SMTP": _smtp,
-    "sender of letters": _sender,
-    "mailbox of bounces": _bounces,
+    "email sender": _sender,
+    "bounce mailbox": _bounces,
 }

@@ -1,4 +1,4 @@
-"""What the command line says of an error, and its exit code."""
+"""Error messages and exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.settings import SettingsError
 
-WRONG = (SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError)
-"""Wrong use or setting."""
+USAGE_ERRORS = (SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError)
+"""Errors of usage or settings."""
 
 
 def explained(error: Exception) -> tuple[str, int] | None:
     """One line and the exit code (2: wrong use or setting, 1: the database failed); None for any other error."""
-    if isinstance(error, WRONG):
+    if isinstance(error, USAGE_ERRORS):
         return str(error), 2
     if isinstance(error, OperationalError):
         return failure(error), 1

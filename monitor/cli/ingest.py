@@ -1,4 +1,4 @@
-"""Commands that look: ``poll`` asks the sources once, ``classify`` judges without keeping."""
+"""Commands that read the sources: ``poll``, ``backfill`` and ``classify``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from monitor.settings import load as load_settings
 
 
 class Source(StrEnum):
-    """What ``poll`` asks."""
+    """Which sources ``poll`` reads."""
 
     HUB = "hub"
     FEEDS = "feeds"
@@ -47,17 +47,17 @@ class Source(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
+    """Adds the commands of this module."""
     app.command(epilog="Example: hub-monitor poll --source hub")(poll)
     app.command(epilog="Example: hub-monitor backfill --namespace Qwen --namespace google")(backfill)
     app.command(epilog="Example: hub-monitor classify Qwen/Qwen3-8B")(classify)
 
 
 def poll(
-    source: Source = typer.Option(Source.ALL, help="Which sources to ask."),
+    source: Source = typer.Option(Source.ALL, help="Which sources to poll."),
     form: Format | None = FormatOption,
 ) -> None:
-    """One pass over the sources in the foreground; prints what is new."""
+    """Polls all sources once in the foreground and prints new releases."""
     service = Service(load_settings())
     migrations.upgrade(service.engine)
     failed: list[str] = []
@@ -68,7 +68,7 @@ def poll(
         elif done is not None:
             new += [release_object(row) for row in done.new if not row.pending]
             if done.learnt:
-                print(f"{what}: learnt {done.learnt} that were there before", file=sys.stderr)
+                print(f"{what}: recorded {done.learnt} existing repositories without alerts", file=sys.stderr)
     write(new, form, RELEASE_COLUMNS, RELEASE_HEADS)
     for line in failed:
         print(f"hub-monitor: {line}", file=sys.stderr)
@@ -88,7 +88,7 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
             yield str(via), polls.poll(context, via)
         except (HubError, RateLimited) as error:
             yield str(via), error
-            return  # the Hub does not answer now; asking it three hundred times more helps nobody
+            return  # the Hub does not answer: do not try every namespace
     service.heartbeat()
     yield "look-ups", base_lookups.retry_base_lookups(context)
     while names := sweeps.due(context):
@@ -98,8 +98,8 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
             except HubError as error:
                 yield name, error
             except RateLimited as error:
-                # Nothing failed: whoever has waited longest comes first the next time.
-                print(f"the rest of the namespaces waits for the next poll: {error}", file=sys.stderr)
+                # No failure: the namespace that has waited longest is swept first next time.
+                print(f"the remaining namespaces are swept by the next poll: {error}", file=sys.stderr)
                 return
 
 
@@ -113,15 +113,15 @@ def _feeds(service: Service) -> Iterator[tuple[str, Exception]]:
 
 
 def backfill(
-    since: datetime = typer.Option(None, formats=["%Y-%m-%d"], help="Only what was made since this day."),
-    namespace: list[str] = typer.Option([], help="Only these namespaces (repeat the option); else the whole Hub."),
-    limit: int = typer.Option(None, min=1, help="How many repositories at the most."),
+    since: datetime = typer.Option(None, formats=["%Y-%m-%d"], help="Only repositories created since this day."),
+    namespace: list[str] = typer.Option([], help="Only these namespaces (repeat the option); default: the whole Hub."),
+    limit: int = typer.Option(None, min=1, help="Maximum number of repositories."),
 ) -> None:
-    """Learns history; tells nobody; goes on where it was cut off."""
+    """Records existing repositories without sending alerts; resumes where it stopped."""
     service = Service(load_settings())
     migrations.upgrade(service.engine)
     console = Console(stderr=True)
-    with console.status("asking the Hub") as status:
+    with console.status("reading the Hub's listing") as status:
 
         def report(progress: Progress) -> None:
             waiting = f", waiting {progress.waiting:.0f} s for the Hub's rate limit" if progress.waiting else ""
@@ -131,27 +131,25 @@ def backfill(
         try:
             done = learn(service.ingest, since=day, namespaces=namespace, limit=limit, report=report)
         except (HubError, KeyboardInterrupt) as error:
-            print(f"hub-monitor: {error or 'stopped'}; the same command goes on from here", file=sys.stderr)
+            print(f"hub-monitor: {error or 'stopped'}; run the same command again to resume", file=sys.stderr)
             raise typer.Exit(1) from None
     write([{"met": done.met, "learnt": done.learnt, "reached": done.reached}], None, ("met", "learnt", "reached"))
 
 
 def classify(
-    repo_ids: list[str] = typer.Argument(
-        None, metavar="[REPO_ID …]", help="Repositories to ask the Hub for, by id or URL."
-    ),
+    repo_ids: list[str] = typer.Argument(None, metavar="[REPO_ID …]", help="Repositories on the Hub, by id or URL."),
     source: str = typer.Option(
         None,
         "--input",
         metavar="FILE|-",
-        help="Hub model objects: JSON lines, an array or pretty-printed; may be gzipped.",
+        help="File of Hub model objects: JSON lines or an array, may be gzipped; - for standard input.",
     ),
-    explain: bool = typer.Option(False, "--explain", help="Say why, judgement by judgement."),
+    explain: bool = typer.Option(False, "--explain", help="Print the evidence for each value."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Classifies repositories from the Hub, or Hub model objects without network or database."""
+    """Classifies repositories from the Hub, or Hub model objects from a file (works offline)."""
     if bool(repo_ids) == bool(source):
-        raise typer.BadParameter("either repositories or --input FILE")
+        raise typer.BadParameter("give either repositories or --input FILE")
     registry = load(load_settings().labs_file)
     failures: list[str] = []
     if source and not Path(source).exists() and (named := parse_repo_id(source)) and "://" in source:
@@ -164,7 +162,7 @@ def classify(
             _reasons(rows),
             form,
             ("repo_id", "judgement", "signal", "value", "says"),
-            ("release", "about", "signal", "value", "what it says"),
+            ("release", "field", "signal", "value", "reason"),
         )
     else:
         write(rows, form, RELEASE_COLUMNS, RELEASE_HEADS)
@@ -191,7 +189,7 @@ def _from_hub(texts: list[str], failures: list[str]) -> Iterator[dict[str, Any]]
             failures.append(f"{repo_id}: {error}")
             continue
         if facts is None:
-            failures.append(f"{repo_id}: not on the Hub, or private")
+            failures.append(f"{repo_id}: not found on the Hub, or private")
         else:
             yield facts
 

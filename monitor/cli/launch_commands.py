@@ -1,4 +1,4 @@
-"""Commands about what belongs together and what is unsure: ``launches``, ``announcements``, ``review``, ``correct``."""
+"""Commands for launches and corrections: ``launches``, ``announcements``, ``review`` and ``correct``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANGE_COLUMNS = ("repo_id", "field", "before", "after")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
+    """Adds the commands of this module."""
     app.command(epilog="Example: hub-monitor launches 'origin:CN released:30d'")(launches)
     app.command(epilog="Example: hub-monitor announcements --state announced")(announcements)
     app.command(epilog="Example: hub-monitor review --limit 20")(review)
@@ -36,11 +36,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def launches(
-    query: str = typer.Argument("", help="Launches with a member that matches; everything without it."),
-    limit: int = typer.Option(50, min=1, max=1_000, help="How many at the most."),
+    query: str = typer.Argument("", help="Only launches with a matching release; default: all launches."),
+    limit: int = typer.Option(50, min=1, max=1_000, help="Maximum number of rows."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Lists launches: repositories of one publisher and family that came out together."""
+    """Lists launches: repositories of one publisher and family that were released together."""
     engine = Service(load()).engine
     wanted = parse(query)
     migrations.upgrade(engine)
@@ -52,10 +52,10 @@ def launches(
 def announcements(
     lab: str | None = typer.Option(None, help="Only of this lab."),
     state: str | None = typer.Option(None, help="announced or released."),
-    limit: int = typer.Option(50, min=1, max=1_000, help="How many at the most."),
+    limit: int = typer.Option(50, min=1, max=1_000, help="Maximum number of rows."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Lists the models that the labs' feeds named, and whether their weights came."""
+    """Lists models that labs announced, and whether their weights were released."""
     engine = Service(load()).engine
     migrations.upgrade(engine)
     with db.reading(engine) as session:
@@ -64,10 +64,10 @@ def announcements(
 
 
 def review(
-    limit: int = typer.Option(50, min=1, max=1_000, help="How many at the most."),
+    limit: int = typer.Option(50, min=1, max=1_000, help="Maximum number of rows."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Lists what is unsure (origin, size, kind), most followed first."""
+    """Lists releases with uncertain values (origin, size, kind), most popular first."""
     engine = Service(load()).engine
     migrations.upgrade(engine)
     with db.reading(engine) as session:
@@ -76,13 +76,13 @@ def review(
 
 
 def correct(
-    repo_id: str = typer.Argument(help="The release, by its present or a former name."),
-    values: list[str] = typer.Argument(help="field=value, several of them; none is unknown."),
-    because: str = typer.Option(..., help="Why: it is shown with the value."),
-    undo: bool = typer.Option(False, "--undo", help="End the corrections of these fields instead (name=any value)."),
+    repo_id: str = typer.Argument(help="Repository id of the release, current or former."),
+    values: list[str] = typer.Argument(help="One or more field=value; the value none means unknown."),
+    because: str = typer.Option(..., help="Reason, shown as evidence for the value."),
+    undo: bool = typer.Option(False, "--undo", help="Remove the corrections of these fields instead."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Corrects judgements by hand: that outranks every other, and outlasts reclassifying."""
+    """Corrects values of a release by hand; corrections outrank all other evidence."""
     wanted = (
         [(text.partition("=")[0], None) for text in values] if undo else [parse_correction(text) for text in values]
     )
@@ -100,4 +100,4 @@ def correct(
             session, [row], service.registry, f"{'no longer ' if undo else ''}corrected: {because}"
         )
     number = write((item._asdict() for item in changed), form, CHANGE_COLUMNS)
-    print(f"{number} judgements changed", file=sys.stderr)
+    print(f"{number} values changed", file=sys.stderr)

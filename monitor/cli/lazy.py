@@ -1,4 +1,4 @@
-"""Commands whose modules are imported when they are used: ``--help`` needs none of them."""
+"""Commands whose modules are imported on first use; ``--help`` imports none of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ Command = TyperCommand | TyperGroup
 
 
 class LazyCommands(MutableMapping[str, Any]):
-    """Commands by name. ``modules`` says which module's ``add_to`` adds a command, ``summaries`` what the list says."""
+    """Commands by name.
+
+    ``modules``: the module whose ``add_to`` adds a command; ``summaries``: its line in the help.
+    """
 
     def __init__(self) -> None:
         self.modules: dict[str, str] = {}
@@ -21,7 +24,7 @@ class LazyCommands(MutableMapping[str, Any]):
         self._loaded: dict[str, Any] = {}
 
     def register(self, module: str, summaries: dict[str, str]) -> None:
-        """The commands that ``module`` adds, with a sentence for each."""
+        """Registers the commands that ``module`` adds, with a summary of each."""
         self.modules |= dict.fromkeys(summaries, module)
         self.summaries |= summaries
 
@@ -44,14 +47,14 @@ class LazyCommands(MutableMapping[str, Any]):
 
 
 def loaded(module: str) -> dict[str, Any]:
-    """The commands that this module adds."""
+    """Imports the module and returns the commands that it adds."""
     part = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     import_module(module).add_to(part)
     return dict(typer.main.get_group(part).commands)
 
 
 def lazy_group(commands: LazyCommands) -> type[TyperGroup]:
-    """The class of a group that has these commands."""
+    """The class of a group with these commands."""
 
     class LazyGroup(TyperGroup):
         def __init__(self, **attributes: Any) -> None:

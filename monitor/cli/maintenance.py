@@ -1,4 +1,4 @@
-"""Commands that do something again: ``reclassify`` judges, ``resend`` sends."""
+"""Commands that repeat work: ``reclassify`` and ``resend``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEAD_DELIVERY_COLUMNS = ("id", "subscription", "target", "repo_id", "event", "at
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
+    """Adds the commands of this module."""
     app.command(epilog="Example: hub-monitor reclassify --dry-run --format csv")(reclassify)
     app.command(epilog="Example: hub-monitor resend --all")(resend)
 
@@ -28,20 +28,20 @@ def reclassify(
     dry_run: bool = typer.Option(False, "--dry-run", help="Only list what would change."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Judges the whole history again, after the registry has changed, and lists what changed; tells nobody."""
+    """Classifies all releases again and lists what changed; sends no alerts."""
     service = Service(load())
     migrations.upgrade(service.engine)
     rows = (item._asdict() for item in judge_again(service.engine, service.registry, keep=not dry_run))
     number = write(rows, form, CHANGE_COLUMNS)
-    print(f"{number} judgements {'would change' if dry_run else 'changed'}", file=sys.stderr)
+    print(f"{number} values {'would change' if dry_run else 'changed'}", file=sys.stderr)
 
 
 def resend(
-    deliveries: list[int] = typer.Argument(None, metavar="[DELIVERY …]", help="The numbers of dead deliveries."),
-    everything: bool = typer.Option(False, "--all", help="All of them."),
+    deliveries: list[int] = typer.Argument(None, metavar="[DELIVERY …]", help="Ids of failed deliveries."),
+    everything: bool = typer.Option(False, "--all", help="All failed deliveries."),
     form: Format | None = FormatOption,
 ) -> None:
-    """Lists the deliveries that were given up; with numbers or --all, makes them due again."""
+    """Lists failed deliveries; with numbers or --all, sends them again."""
     service = Service(load())
     migrations.upgrade(service.engine)
     with db.transaction(service.engine) as session:
@@ -52,6 +52,6 @@ def resend(
         known = {row["id"] for row in dead}
         unknown = [str(number) for number in deliveries or () if number not in known]
         if unknown:
-            raise typer.BadParameter(f"no dead delivery {', '.join(unknown)}; without a number, resend lists them")
+            raise typer.BadParameter(f"no failed delivery {', '.join(unknown)}; without a number, resend lists them")
         again = requeue(session, sorted(known) if everything else deliveries)
-    print(f"{again} deliveries are due again", file=sys.stderr)
+    print(f"{again} deliveries will be sent again", file=sys.stderr)

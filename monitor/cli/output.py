@@ -20,7 +20,7 @@ from monitor.releases.export import cell
 
 
 class Format(StrEnum):
-    """How rows come out."""
+    """Output formats."""
 
     TABLE = "table"
     JSON = "json"
@@ -28,7 +28,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-FormatOption = typer.Option(None, "--format", help="How rows come out (a table on a terminal, jsonl into a pipe).")
+FormatOption = typer.Option(None, "--format", help="Output format (default: table on a terminal, jsonl in a pipe).")
 
 Row = dict[str, Any]
 
@@ -67,14 +67,14 @@ def _csv(rows: Iterable[Row]) -> int:
 
 
 MIN_COLUMN_WIDTH = 24
-"""Characters that a column may be cut to, before one is left out."""
+"""Columns are shortened to this width before one is dropped."""
 
 
 def _table(rows: Iterable[Row], columns: Sequence[str], heads: Sequence[str]) -> int:
     console = Console()
     cells = [[_shown(key, row.get(key)) for key in columns] for row in rows]
     if not cells:
-        console.print(Text("nothing", style="dim"))
+        console.print(Text("no results", style="dim"))
         return 0
     widths = _fitting(
         [max(cell_len(row[place]) for row in (heads, *cells)) for place in range(len(heads))], console.width
@@ -82,18 +82,18 @@ def _table(rows: Iterable[Row], columns: Sequence[str], heads: Sequence[str]) ->
     shown = len(widths)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head, width in zip(heads, widths, strict=False):
-        table.add_column(head, overflow="ellipsis", no_wrap=head != "what it says", width=width)
+        table.add_column(head, overflow="ellipsis", no_wrap=head != "reason", width=width)
     for row in cells:
         table.add_row(*map(Text, row[:shown]))
     console.print(table)
     if shown < len(heads):
-        left = f"Left out for want of room: {', '.join(heads[shown:])}. --format json has all."
+        left = f"Columns that do not fit: {', '.join(heads[shown:])}. Use --format json to see all."
         console.print(Text(left, style="dim"))
     return len(cells)
 
 
 def _fitting(natural: list[int], line: int) -> list[int]:
-    """The widths of as many columns, from the first, as a line of so many characters holds: two at the least."""
+    """The widths of the columns that fit into a line of ``line`` characters, from the first; at least two."""
     widths = [min(MIN_COLUMN_WIDTH, width) for width in natural]
     while len(widths) > 2 and sum(widths) + 2 * (len(widths) - 1) > line:
         widths.pop()

@@ -1,4 +1,4 @@
-"""Commands that ask the history."""
+"""Commands that read the recorded releases: ``releases``, ``stats`` and ``export``."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ AsOf = typer.Option(None, "--as-of", help="Show what was known at this time, or 
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
+    """Adds the commands of this module."""
     app.command(epilog="Example: hub-monitor releases 'origin:CN params:>=30B kind:base' --limit 20")(releases)
     app.command("stats", epilog="Example: hub-monitor stats 'kind:base' --by month,origin")(stats_command)
     app.command(epilog="Example: hub-monitor export 'origin:CN' -o cn.csv")(export)
 
 
 def releases(
-    query: str = typer.Argument("", help="What to find, in the query language; everything without it."),
-    sort: str = typer.Option("released", help=f"{', '.join(SORTS)}; a - before it reverses."),
-    limit: int = typer.Option(50, min=1, help="How many at the most."),
+    query: str = typer.Argument("", help="Filter in the query language; default: all releases."),
+    sort: str = typer.Option("released", help=f"{', '.join(SORTS)}; a leading - reverses the order."),
+    limit: int = typer.Option(50, min=1, help="Maximum number of releases."),
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
-    """Queries the history of releases."""
+    """Searches the recorded releases."""
     service = Service(load())
     engine = service.engine
     wanted = parse(query)
@@ -68,13 +68,13 @@ def releases(
 
 
 def _why_empty(service: Service, session: Session, query: Query) -> str:
-    """Why nothing came out: what was asked, how much there is to find, and what may have been meant."""
+    """Explains an empty result: the query, how many releases there are, and suggestions."""
     there = session.scalar(select(func.count()).select_from(Release).where(col(Release.pending).is_(False))) or 0
     where = db.masked(service.engine)
     if there == 0:
         line = f"{where} holds no releases yet: run hub-monitor up, poll or backfill, or set MONITOR_DATABASE_URL"
         if "MONITOR_DATABASE_URL" not in os.environ:
-            line += " (the demo keeps its own database, which ends with it)"
+            line += " (the demo uses a temporary database of its own)"
         return f"hub-monitor: nothing found: {line}"
     line = (
         f"hub-monitor: nothing found: none of the {there:,} releases in {where} matches {query.normal or 'everything'}"
@@ -83,20 +83,20 @@ def _why_empty(service: Service, session: Session, query: Query) -> str:
 
 
 def stats_command(
-    query: str = typer.Argument("", help="What to count, in the query language; everything without it."),
+    query: str = typer.Argument("", help="Filter in the query language; default: all releases."),
     by: str = typer.Option(..., help=f"One or two of {', '.join(DIMENSIONS)}."),
-    tz: str = typer.Option("UTC", help="The zone of months, weeks and days, like Europe/Paris."),
-    median: bool = typer.Option(None, help="Medians; unless said, where few enough match."),
-    plot: Path = typer.Option(None, help="Draws a chart of it into this .svg or .png file as well."),
+    tz: str = typer.Option("UTC", help="Time zone of months, weeks and days, like Europe/Paris."),
+    median: bool = typer.Option(None, help="Compute medians; default: if at most 20,000 releases match."),
+    plot: Path = typer.Option(None, help="Also draw a chart into this .svg or .png file."),
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
-    """Counts releases and the launches that they are of, sums their parameters, and says their median."""
+    """Counts releases and launches by one or two dimensions, with the sum and median of their parameters."""
     engine = Service(load()).engine
     wanted, names = parse(query), dimensions(by)
     zone(tz)
     if plot is not None and plot.suffix not in {".svg", ".png"}:
-        raise typer.BadParameter(f"{plot.name}: a name that ends in .svg or .png expected")
+        raise typer.BadParameter(f"{plot.name}: the file name must end in .svg or .png")
     migrations.upgrade(engine)
     as_of_time = parse_as_of(as_of) if as_of else None
     with db.reading(engine) as session, known(session, as_of_time):
@@ -116,16 +116,16 @@ def _plot(rows: list[dict[str, Any]], names: list[str], path: Path) -> None:
 
 
 def export(
-    query: str = typer.Argument("", help="What to export, in the query language; everything without it."),
+    query: str = typer.Argument("", help="Filter in the query language; default: all releases."),
     output: Path = typer.Option(..., "-o", "--output", help="A .csv, .jsonl or .parquet file."),
     as_of: str = AsOf,
 ) -> None:
-    """Writes releases to a file; it appears whole, or not at all."""
+    """Exports releases to a CSV, JSON lines or Parquet file, which appears only when complete."""
     engine = Service(load()).engine
     wanted = parse(query)
     kind = output.suffix.removeprefix(".")
     if kind not in FORMATS:
-        raise typer.BadParameter(f"{output.name}: a name that ends in .csv, .jsonl or .parquet expected")
+        raise typer.BadParameter(f"{output.name}: the file name must end in .csv, .jsonl or .parquet")
     migrations.upgrade(engine)
     as_of_time = parse_as_of(as_of) if as_of else None
     unfinished = output.with_name(output.name + ".part")

@@ -1,4 +1,4 @@
-"""What goes wrong with a Hub, on demand: the faults to answer with, and the allowance that runs out."""
+"""Faults of a Hub on demand, and its rate limits."""
 
 import math
 import random
@@ -66,7 +66,7 @@ class Faults:
 
 
 @dataclass(frozen=True)
-class Allowance:
+class RateLimit:
     """What is left of a client's window: requests, seconds to its end, its size, and whether it was exceeded."""
 
     remaining: int
@@ -91,7 +91,7 @@ class Windows:
         self._lock = threading.Lock()
         self._used: dict[tuple[str, str], tuple[datetime, int]] = {}
 
-    def spend(self, client: str, quota: int, bucket: str = "api") -> Allowance:
+    def spend(self, client: str, quota: int, bucket: str = "api") -> RateLimit:
         """Count one request of this client in this bucket."""
         now = self._clock()
         length = timedelta(seconds=self.window)
@@ -101,4 +101,4 @@ class Windows:
                 began, used = now, 0
             self._used[client, bucket] = began, used + 1
         reset = math.ceil((began + length - now).total_seconds())
-        return Allowance(max(0, quota - used - 1), reset, quota, self.window, exceeded=used >= quota, bucket=bucket)
+        return RateLimit(max(0, quota - used - 1), reset, quota, self.window, exceeded=used >= quota, bucket=bucket)

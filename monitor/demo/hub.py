@@ -1,7 +1,7 @@
 """A stand-in for the Hugging Face Hub: a real HTTP server on loopback, over a world that one can change.
 
 It answers as the Hub does where this project asks it something: model lists with their cursors, details, overviews,
-whoami, webhooks, the allowance in the headers; and it fails on demand. The `demo` command replays the recorded
+whoami, webhooks, rate limits in the headers; and it fails on demand. The `demo` command replays the recorded
 timeline through it, the tests make their own worlds.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlencode, urlsplit
 
 from monitor.demo import repository_files, webhooks, wire
-from monitor.demo.faults import Allowance, Faults, Kind, Windows
+from monitor.demo.faults import Faults, Kind, RateLimit, Windows
 from monitor.demo.server import Answer, Request, Server
 from monitor.demo.wire import HubError
 from monitor.demo.world import REFUSED, World, file_bytes, made_id, utc_now
@@ -195,7 +195,7 @@ class ReplayHub(World):
     # Answering
 
     def ask(self, method: str, url: str, *, client: str) -> tuple[int, dict[str, str], bytes]:
-        """(status, headers, body) of the answer to a request that comes without a socket; ``client`` has an allowance
+        """(status, headers, body) of the answer to a request that comes without a socket; ``client`` has a rate limit
         of its own. Troubles of connections do not happen here, those of statuses do."""
         parts = urlsplit(url)
         request = Request(method, parts.path, parts.query, f"{parts.scheme}://{parts.netloc}", client, None, None)
@@ -208,9 +208,9 @@ class ReplayHub(World):
         simulations in which what it says is known."""
         with self._counting:
             self.requests += 1
-        allowance = self._windows.spend(client, self.quota)
+        limit = self._windows.spend(client, self.quota)
         kind, _ = self._faults.next(path)
-        if kind == 429 or allowance.exceeded:
+        if kind == 429 or limit.exceeded:
             with self._counting:
                 self.refused += 1
             return 429
@@ -229,43 +229,43 @@ class ReplayHub(World):
             bucket, quota = "api", self.quota if token is None else self.user_quota
         else:
             bucket, quota = RESOLVERS, self.file_quota if token is None else self.file_quota * 5 // 3
-        allowance = self._windows.spend(request.client if token is None else token, quota, bucket)
+        limit = self._windows.spend(request.client if token is None else token, quota, bucket)
         kind, reset = self._faults.next(request.path)
-        if kind == 429 or allowance.exceeded:
-            return self._refuse(allowance, reset)
+        if kind == 429 or limit.exceeded:
+            return self._refuse(limit, reset)
         if isinstance(kind, int):
             return Answer(
                 kind,
                 {"error": "Internal Error - We're working hard to fix this as soon as possible!"},
-                self._limits(allowance),
+                self._limits(limit),
             )
         try:
             answer = self._route(request)
         except HubError as error:
             answer = _refusal(error)
-        answer.headers.update(self._limits(allowance))
+        answer.headers.update(self._limits(limit))
         answer.headers["Date"] = format_datetime(self.clock().astimezone(UTC), usegmt=True)
         answer.trouble = kind
         return answer
 
-    def _limits(self, allowance: Allowance) -> dict[str, str]:
+    def _limits(self, limit: RateLimit) -> dict[str, str]:
         """The headers that say what is left, in every bucket."""
-        headers = allowance.headers()
+        headers = limit.headers()
         others = [f'"{name}";r={left};t={reset}' for name, (left, reset) in self.other_buckets.items()]
         return {**headers, "RateLimit": ", ".join([*others, headers["RateLimit"]])}
 
-    def _refuse(self, allowance: Allowance, reset: int | None) -> Answer:
+    def _refuse(self, limit: RateLimit, reset: int | None) -> Answer:
         with self._counting:
             self.refused += 1
-        nothing_left = Allowance(
+        nothing_left = RateLimit(
             0,
-            allowance.reset if reset is None else reset,
-            allowance.quota,
-            allowance.window,
+            limit.reset if reset is None else reset,
+            limit.quota,
+            limit.window,
             exceeded=True,
-            bucket=allowance.bucket,
+            bucket=limit.bucket,
         )
-        return Answer(429, {"error": f"You have reached your '{allowance.bucket}' rate limit."}, nothing_left.headers())
+        return Answer(429, {"error": f"You have reached your '{limit.bucket}' rate limit."}, nothing_left.headers())
 
     def _route(self, request: Request) -> Answer:
         if request.token is not None and self._refuses(request.token):

@@ -7,7 +7,7 @@ too: those fields are missing from the answers.
 
 The dates, moved: the history keeps its own spacing, shifted by one amount so that the first release to be played
 would be made at the start; its `lastModified` goes with it, but not into the future. A release is made, and last
-modified, at the moment it appears. One that stood private (DeepSeek-V4: made 2026-04-22, public 2026-04-24) lies in
+modified, when it appears. One that stood private (DeepSeek-V4: made 2026-04-22, public 2026-04-24) lies in
 the Hub from the start, made as long before its turn as it really was, and then turns public: it comes in below the
 newest, and only who looks at its namespace sees it. The original dates are nowhere in the answers.
 """
@@ -173,7 +173,7 @@ def _model(one: Recorded, created: datetime, modified: datetime, counts: dict[st
 
 @contextmanager
 def demo_hub(speed: float) -> Iterator[tuple[str, Replay]]:
-    """A Hub on loopback with the history laid, generous with its allowance; (endpoint, the replay to be started)."""
+    """A Hub on loopback with the history laid, with a high rate limit; (endpoint, the replay to be started)."""
     with ReplayHub(quota=1_000_000, keep=0) as hub:
         replay = Replay(hub, speed)
         replay.prepare()

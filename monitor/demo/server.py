@@ -40,7 +40,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What it is told: text and bytes go out as text, anything else as JSON; or the trouble that it meets instead."""
+    """A response: text and bytes are sent as text, anything else as JSON; or a fault instead."""
 
     status: int
     body: Any

@@ -33,9 +33,9 @@ FILES = "_files"
 """The fact that holds the contents of files, by path: bytes, text, or anything else to be written as JSON."""
 
 
-def stamp(moment: datetime) -> str:
-    """The Hub's way to write a moment: UTC, milliseconds, `Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def stamp(time: datetime) -> str:
+    """A timestamp as the Hub writes it: UTC, milliseconds, `Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def sort_value(sort: str, value: Any) -> float:
@@ -162,9 +162,9 @@ class World:
         """A commit: `lastModified` is now (or what `changes` says), `sha` is new."""
         with self.lock:
             before = self.facts(repo_id)
-            moment = _moment(changes.pop("lastModified", None) or self.clock())
+            modified = _timestamp(changes.pop("lastModified", None) or self.clock())
             self._parents[before["_id"]] = before["sha"]
-            self._place(before, {**before, **changes, "lastModified": moment, "sha": _commit(before["sha"])})
+            self._place(before, {**before, **changes, "lastModified": modified, "sha": _commit(before["sha"])})
 
     def upload(
         self,
@@ -248,8 +248,8 @@ class World:
     # Inside
 
     def _complete(self, model: Mapping[str, Any]) -> Facts:
-        """What a repository has from its first moment on, where the model does not say otherwise."""
-        given: Facts = {key: _moment(value) if key in TIMES else value for key, value in model.items()}
+        """What a repository has from its creation, where the model does not say otherwise."""
+        given: Facts = {key: _timestamp(value) if key in TIMES else value for key, value in model.items()}
         contents = dict(given.pop("files", None) or {})
         created = max(given.get("createdAt") or stamp(self.clock()), OLDEST)
         number = next(self._counter)
@@ -351,7 +351,7 @@ def _key(sort: str, facts: Facts) -> Key:
     return -sort_value(sort, facts[sort]), facts["_id"]
 
 
-def _moment(value: datetime | str) -> str:
+def _timestamp(value: datetime | str) -> str:
     """A time in the one way of writing that also orders as text."""
     return stamp(datetime.fromisoformat(value) if isinstance(value, str) else value)
 

@@ -1,4 +1,4 @@
-"""Logging: structlog for our own words and for the libraries', on standard error."""
+"""Logging with structlog, for this package and for libraries, to standard error."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monitor.urls import masked_text
 
 
 def trace() -> str | None:
-    """The id that joins what the logs say of one look at the Hub, from the observation to its deliveries, or None."""
+    """The id that joins the log lines of one observation, from the poll to its deliveries, or None."""
     found = get_contextvars().get("trace")
     return None if found is None else str(found)
 
 
 @contextmanager
 def traced(ident: str | None) -> Iterator[None]:
-    """What is logged and written inside belongs to ``ident``; None changes nothing."""
+    """Sets the trace id of log lines and rows written inside; None changes nothing."""
     if ident is None:
         yield
         return
@@ -31,7 +31,7 @@ def traced(ident: str | None) -> Iterator[None]:
 
 
 def _without_passwords(_logger: Any, _method: str, event: Any) -> Any:
-    """Masks the passwords of URLs in what is logged: libraries name the server that failed."""
+    """Masks passwords of URLs in log lines: libraries name the server that failed."""
     return {key: masked_text(value) if isinstance(value, str) else value for key, value in event.items()}
 
 

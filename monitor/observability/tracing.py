@@ -132,7 +132,7 @@ def _inside(provider: Any, name: str, of: Sequence[str], attributes: dict[str, A
 
 @contextmanager
 def _current(started: Any) -> Iterator[Any]:
-    """The span while the block runs. Of an error only its kind is told: its words may name an address."""
+    """The span while the block runs. Of an error only the type is recorded: its message may contain an address."""
     from opentelemetry.trace import Status, StatusCode, use_span
 
     with use_span(started, end_on_exit=True, record_exception=False, set_status_on_exception=False):

@@ -25,13 +25,13 @@ from monitor.service import Service
 
 
 def authorized(request: Request, authorization: Annotated[str, Header()] = "") -> Service:
-    """The service, for one who bears the admin token; 403 where none is set, 401 for a wrong one."""
+    """The service, if the request has the admin token; 403 if none is set, 401 for a wrong one."""
     service: Service = request.app.state.service
     token = service.settings.admin_token
     if token is None:
-        raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so there is no administration")
+        raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so the administration API is disabled")
     if not hmac.compare_digest(f"Bearer {token.get_secret_value()}".encode(), authorization.encode()):
-        raise HTTPException(401, "a bearer token is needed, the one of MONITOR_ADMIN_TOKEN")
+        raise HTTPException(401, "a bearer token is required: the value of MONITOR_ADMIN_TOKEN")
     return service
 
 
@@ -40,7 +40,7 @@ Admin = Annotated[Service, Depends(authorized)]
 
 
 class NewSubscription(BaseModel):
-    """What is asked for."""
+    """A subscription to create."""
 
     model_config = ConfigDict(extra="forbid")
     channel: str = Field(max_length=40)
@@ -52,7 +52,7 @@ class NewSubscription(BaseModel):
 
 
 class ChangedSubscription(BaseModel):
-    """What is to be different; what is left out stays."""
+    """Changes to a subscription; omitted fields stay as they are."""
 
     model_config = ConfigDict(extra="forbid")
     filter: str | None = Field(None, max_length=2_000)
@@ -67,7 +67,7 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 
 def _body(kind: type[_Body]) -> Callable[..., Awaitable[_Body]]:
-    """Reads a body of this kind, and only of the administrator: FastAPI's own parameter is read before who asks is."""
+    """A dependency that reads the body after authorization; FastAPI would parse a body parameter before it."""
 
     async def read(request: Request, _service: Admin) -> _Body:
         try:
@@ -105,11 +105,11 @@ def all_subscriptions(service: Admin) -> dict[str, Any]:
 @router.post(
     "", status_code=201, responses=refusals(400, 401, 403, 408, 413, 429), openapi_extra=_described(NewSubscription)
 )
-def add(service: Admin, wish: Annotated[NewSubscription, Depends(_body(NewSubscription))]) -> dict[str, Any]:
-    """A new subscription; the same wish again gives the one that is there."""
-    if wish.channel not in service.channels:
-        raise HTTPException(422, f"channel {wish.channel!r}: one of {', '.join(service.channels)} expected")
-    terms = wish.model_dump() | {"target": canonical_target(wish.channel, wish.target)}
+def add(service: Admin, body: Annotated[NewSubscription, Depends(_body(NewSubscription))]) -> dict[str, Any]:
+    """Creates a subscription; an identical one is returned if it exists."""
+    if body.channel not in service.channels:
+        raise HTTPException(422, f"channel {body.channel!r}: one of {', '.join(service.channels)} expected")
+    terms = body.model_dump() | {"target": canonical_target(body.channel, body.target)}
     with transaction(service.web_engine) as session:
         return as_json(service, subscribe(session, SubscriptionCreate(**terms, created_by="api")))
 
@@ -125,21 +125,21 @@ def one(service: Admin, ident: str) -> dict[str, Any]:
     "/{ident}", responses=refusals(400, 401, 403, 404, 408, 413, 429), openapi_extra=_described(ChangedSubscription)
 )
 def patch(
-    service: Admin, ident: str, wish: Annotated[ChangedSubscription, Depends(_body(ChangedSubscription))]
+    service: Admin, ident: str, body: Annotated[ChangedSubscription, Depends(_body(ChangedSubscription))]
 ) -> dict[str, Any]:
     """Changes a subscription."""
     with transaction(service.web_engine) as session:
         found = _found(session, ident)
-        change(found, **wish.model_dump(exclude={"paused"}, exclude_none=True))
-        if wish.paused is not None:
-            pause(found, "by the operator") if wish.paused else resume(found)
+        change(found, **body.model_dump(exclude={"paused"}, exclude_none=True))
+        if body.paused is not None:
+            pause(found, "by the operator") if body.paused else resume(found)
         session.add(found)
         return as_json(service, found)
 
 
 @router.delete("/{ident}", status_code=204, responses=refusals(401, 403, 404, 429))
 def remove(service: Admin, ident: str) -> None:
-    """Removes a subscription and what is still to be told to it."""
+    """Removes a subscription and its pending alerts."""
     with transaction(service.web_engine) as session:
         drop(session, _found(session, ident))
 

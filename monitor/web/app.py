@@ -41,7 +41,7 @@ LAYOUTS = FileSystemLoader(Path(__file__).parent / "templates")
 
 
 class Application(FastAPI):
-    """FastAPI behind what needs the server's own ``send``."""
+    """FastAPI inside the middleware that needs the server's own ``send``."""
 
     outermost: ASGIApp
 
@@ -57,7 +57,7 @@ def create_app(service: Service) -> FastAPI:
         description="Open-weight model releases on the Hugging Face Hub: whose, from where, how big, on which terms.",
         redoc_url=None,
         docs_url=None,
-        # FastAPI's own would tell whole paths and queries, and so the signatures of links in letters: see telemetry.
+        # FastAPI's own would record whole paths and queries, and so the signatures of links in emails.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     web.outermost = StalledReaders(partial(FastAPI.__call__, web), service.settings.reader_timeout)
@@ -115,15 +115,15 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
     if isinstance(error, QueryError):
         return str(error), "q", status or 422
     if isinstance(error, DBAPIError | NoConnectionError):
-        return _database_says(error), None, status or 503
+        return _database_message(error), None, status or 503
     return str(error), getattr(error, "field", None), status or 400
 
 
-def _database_says(error: DBAPIError | NoConnectionError) -> str:
+def _database_message(error: DBAPIError | NoConnectionError) -> str:
     if isinstance(error, NoConnectionError):
-        return "too many requests read the database; try again later"
+        return "too many concurrent database queries; try again later"
     if timed_out(error):
-        return "this question takes too long here; ask for less: fewer terms, or a narrower query"
+        return "the query takes too long; use fewer terms, or narrow it"
     return "the database does not answer; try again later"
 
 
@@ -131,11 +131,11 @@ def _app() -> FastAPI:
     logs.configure()
     try:
         service = Service(load())
-        # A broken labs file or a sender that cannot be is told now, not at the first request.
+        # Report a broken labs file or sender now, not at the first request.
         service.registry, service.channels  # noqa: B018
         web = create_app(service)
         connections.guard_default()
-        # What was made by now stays: a full collection that walked it would hold up a request for a sixth of a second.
+        # Keep a full collection from walking what was made at start, which would delay a request by 0.17 s.
         gc.freeze()
         return web
     except (SettingsError, LabsError) as error:
@@ -143,7 +143,7 @@ def _app() -> FastAPI:
 
 
 def __getattr__(name: str) -> Any:
-    # Made when uvicorn asks for it, so that importing create_app reads no settings.
+    # Created when uvicorn asks for it, so that importing create_app reads no settings.
     if name == "app":
         globals()["app"] = _app()
         return globals()["app"]

@@ -1,4 +1,4 @@
-"""``/metrics``: read from the tables when asked, so that any web process tells the whole truth, whoever worked."""
+"""``/metrics``: read from the tables on request, so that any web process reports all workers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Tables(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        build = GaugeMetricFamily("hub_monitor_build_info", "The version that answers.", labels=["version"])
+        build = GaugeMetricFamily("hub_monitor_build_info", "Version of this process.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
         up = True
@@ -54,19 +54,19 @@ class _Tables(Collector):
                 yield from _of_the_tables(session, db.now())
         except (DBAPIError, NoConnectionError):
             up = False
-        yield GaugeMetricFamily("hub_monitor_database_up", "Whether the database answers.", value=float(up))
+        yield GaugeMetricFamily("hub_monitor_database_up", "1 if the database answers.", value=float(up))
         yield from _rate_limit(self._service)
         yield from _queues(self._service)
 
 
 def _of_the_tables(session: Session, current_time: datetime) -> Iterator[Metric]:
     counts = counted(session)
-    yield _counter("releases_seen", "Releases seen, by what saw them first.", ["via"], counts, "releases")
-    yield _counter("deliveries", "Attempts to deliver, by how they ended.", ["channel", "end"], counts, "deliveries")
+    yield _counter("releases_seen", "Releases detected, by first source.", ["via"], counts, "releases")
+    yield _counter("deliveries", "Delivery attempts, by result.", ["channel", "end"], counts, "deliveries")
     yield _histogram(
-        "detection_delay", "From when a release can have turned public to when it was seen.", "precision", counts
+        "detection_delay", "Seconds from the earliest possible release time to detection.", "precision", counts
     )
-    yield _histogram("delivery_delay", "From when a message was due to when it was sent.", "channel", counts)
+    yield _histogram("delivery_delay", "Seconds from a message being due to being sent.", "channel", counts)
     yield from _outbox(session, current_time)
     yield from _sources(session, current_time)
     people = GaugeMetricFamily("hub_monitor_subscriptions", "Subscriptions.", labels=["channel", "state"])
@@ -77,9 +77,9 @@ def _of_the_tables(session: Session, current_time: datetime) -> Iterator[Metric]
 
 
 def _outbox(session: Session, current_time: datetime) -> Iterator[Metric]:
-    due = GaugeMetricFamily("hub_monitor_deliveries_due", "Deliveries that could go now.", labels=["channel"])
+    due = GaugeMetricFamily("hub_monitor_deliveries_due", "Deliveries that are due.", labels=["channel"])
     oldest = GaugeMetricFamily(
-        "hub_monitor_oldest_delivery_age_seconds", "How long the longest waiting has been due.", labels=["channel"]
+        "hub_monitor_oldest_delivery_age_seconds", "Age of the oldest due delivery.", labels=["channel"]
     )
     query = (
         select(col(Target.channel), func.count(), func.min(col(Delivery.due_at)))
@@ -96,7 +96,7 @@ def _outbox(session: Session, current_time: datetime) -> Iterator[Metric]:
 
 def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
     polls = GaugeMetricFamily(
-        "hub_monitor_poll_success_age_seconds", "Since the last success of a poll.", labels=["poll"]
+        "hub_monitor_poll_success_age_seconds", "Seconds since the last successful poll.", labels=["poll"]
     )
     for row in session.scalars(select(Poll)):
         if row.succeeded_at is not None:
@@ -104,10 +104,12 @@ def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
     yield polls
     first = session.scalar(select(func.min(col(Namespace.due_at)))) or current_time
     overdue = max(0.0, (current_time - first).total_seconds())
-    yield GaugeMetricFamily("hub_monitor_sweep_overdue_seconds", "By how much the latest sweep is late.", value=overdue)
+    yield GaugeMetricFamily("hub_monitor_sweep_overdue_seconds", "Delay of the most overdue sweep.", value=overdue)
     waiting = session.scalar(select(func.count()).select_from(WebhookEvent)) or 0
-    yield GaugeMetricFamily("hub_monitor_hints_waiting", "Words of the Hub's webhook not yet followed.", value=waiting)
-    silent = GaugeMetricFamily("hub_monitor_silent_sources", "Sources that have gone silent.", labels=["kind"])
+    yield GaugeMetricFamily(
+        "hub_monitor_hints_waiting", "Webhook events of the Hub that are not processed yet.", value=waiting
+    )
+    silent = GaugeMetricFamily("hub_monitor_silent_sources", "Failing sources.", labels=["kind"])
     kinds = dict.fromkeys(("poll", "namespace", "feed", "token"), 0)
     for source in session.scalars(select(col(OutageAlert.source)).where(col(OutageAlert.notified_at).is_not(None))):
         kinds[source.partition(" ")[0]] += 1
@@ -115,13 +117,13 @@ def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
         silent.add_metric([kind], number)
     yield silent
     failing = GaugeMetricFamily(
-        "hub_monitor_failed_lookups", "Look-ups of one repository or organization that fail.", labels=["kind"]
+        "hub_monitor_failed_lookups", "Failing lookups of repositories and organizations.", labels=["kind"]
     )
     for kind, number in lookups.failing(session).items():
         failing.add_metric([kind], number)
     yield failing
     dates = GaugeMetricFamily(
-        "hub_monitor_implausible_dates", "Repositories whose date is ignored, in the last polls.",
+        "hub_monitor_implausible_dates", "Repositories with an ignored date in the last polls.",
         value=len(lookups.implausible(session)),
     )  # fmt: skip
     yield dates
@@ -129,16 +131,20 @@ def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
 
 def _rate_limit(service: Service) -> Iterator[Metric]:
     limit = service.rate_limiter.per_window
-    yield GaugeMetricFamily("hub_monitor_hub_allowance_requests", "Requests to the Hub in any 5 minutes.", value=limit)
+    yield GaugeMetricFamily(
+        "hub_monitor_hub_allowance_requests", "Maximum requests to the Hub in any 5 minutes.", value=limit
+    )
     try:
         left = service.rate_limiter.left()
     except RateLimited:
         left = 0
-    yield GaugeMetricFamily("hub_monitor_hub_allowance_left_requests", "Of these, what is left now.", value=left)
+    yield GaugeMetricFamily(
+        "hub_monitor_hub_allowance_left_requests", "Requests to the Hub left in the current 5 minutes.", value=left
+    )
 
 
 def _queues(service: Service) -> Iterator[Metric]:
-    family = GaugeMetricFamily("hub_monitor_queue_messages", "Messages that wait in Redis.", labels=["queue"])
+    family = GaugeMetricFamily("hub_monitor_queue_messages", "Messages waiting in Redis.", labels=["queue"])
     if service.settings.embedded:
         yield family
         return
@@ -150,20 +156,20 @@ def _queues(service: Service) -> Iterator[Metric]:
     except redis.RedisError:
         up = False
     yield family
-    yield GaugeMetricFamily("hub_monitor_redis_up", "Whether Redis answers.", value=float(up))
+    yield GaugeMetricFamily("hub_monitor_redis_up", "1 if Redis answers.", value=float(up))
 
 
 def _counter(
-    name: str, says: str, labels: list[str], counts: dict[str, dict[str, float]], of: str
+    name: str, description: str, labels: list[str], counts: dict[str, dict[str, float]], of: str
 ) -> CounterMetricFamily:
-    family = CounterMetricFamily(f"hub_monitor_{name}", says, labels=labels)
+    family = CounterMetricFamily(f"hub_monitor_{name}", description, labels=labels)
     for label, value in counts.get(of, {}).items():
         family.add_metric(label.split(" ", len(labels) - 1), value)
     return family
 
 
-def _histogram(name: str, says: str, label: str, counts: dict[str, dict[str, float]]) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(f"hub_monitor_{name}_seconds", says, labels=[label])
+def _histogram(name: str, description: str, label: str, counts: dict[str, dict[str, float]]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(f"hub_monitor_{name}_seconds", description, labels=[label])
     found = counts.get(name, {})
     for value, total in counts.get(f"{name}_sum", {}).items():
         running, buckets = 0.0, []

@@ -122,7 +122,7 @@ _NEVER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 
 
 def _changed(session: Session, rows: list[Release]) -> dict[int | None, datetime]:
-    """When what is told of each release changed for the last time."""
+    """When each release last changed."""
     which = col(Change.release_id).in_([row.id for row in rows])
     last = select(col(Change.release_id), func.max(col(Change.at))).where(which).group_by(col(Change.release_id))
     found = {row[0]: row[1] for row in session.execute(last)}

@@ -68,7 +68,7 @@ def test_tokens_that_no_key_opens_are_named_and_the_others_are_sealed_anew(sqlit
             save_installation(session, Settings(secret_key=SecretStr(key)), OAuthGrant(team, f"xoxb-{team}"))
     done = run("db", "reseal", MONITOR_DATABASE_URL=sqlite_url, MONITOR_SECRET_KEY="new,old")
     one_line(done, 2, "T2", "MONITOR_SECRET_KEY")
-    assert done.stdout == "1 tokens are sealed under the newest key\n"
+    assert done.stdout == "1 tokens are encrypted with the newest key\n"
     assert bot_token(Settings(secret_key=SecretStr("new")), engine, "T1") == "xoxb-T1"
 
 
@@ -112,7 +112,7 @@ def test_a_feed_that_says_nothing_is_shown_by_doctor() -> None:
         empty, broken = web.put("/empty", rss()), web.fail("/broken", 500)
         run("poll", "--source", "feeds", MONITOR_FEEDS=f"{full},{empty},{broken}", **settings)
         done = run("doctor", **settings)
-    assert "\nfeeds: 1 of 3 go well\n" in done.stdout
+    assert "\nfeeds: 1 of 3 feeds are read without errors\n" in done.stdout
     assert f"\n  {empty}: it answers, and has held no entry so far\n" in done.stdout
     assert f"\n  {broken}: " in done.stdout
 
@@ -122,7 +122,7 @@ def test_poll_learns_history_and_then_prints_what_is_new() -> None:
         hub.add(model("Qwen/Qwen3-8B"))
         first = run("poll", "--source", "hub", HF_ENDPOINT=hub.endpoint, MONITOR_HUB_REQUESTS_PER_WINDOW="100")
         assert first.stdout == ""
-        assert "learnt 1 that were there before" in first.stderr
+        assert "recorded 1 existing repositories without alerts" in first.stderr
         hub.add(model("google/gemma-9-9b"))
         second = run("poll", "--source", "hub", "--format", "jsonl", HF_ENDPOINT=hub.endpoint)
     rows = [json.loads(line) for line in second.stdout.splitlines()]
@@ -269,8 +269,8 @@ def test_deliveries_that_were_given_up_are_listed_and_sent_again(sqlite_url: str
     (listed,) = map(json.loads, run("resend", "--format", "jsonl", **settings).stdout.splitlines())
     assert listed["error"] == "busy"
     wrong = run("resend", "99", **settings)
-    assert wrong.returncode == 2 and "no dead delivery 99" in " ".join(wrong.stderr.split())
-    assert "1 deliveries are due again" in run("resend", str(listed["id"]), **settings).stderr
+    assert wrong.returncode == 2 and "no failed delivery 99" in " ".join(wrong.stderr.split())
+    assert "1 deliveries will be sent again" in run("resend", str(listed["id"]), **settings).stderr
     assert run("resend", "--format", "jsonl", **settings).stdout == ""
 
 
@@ -346,6 +346,6 @@ def test_who_subscribes_hears_how_it_was_read_what_it_would_have_told_and_what_t
         session.add(release("Qwen3-8B", at=db.now() - timedelta(days=1)))
     made = run("subscribe", "terminal", "x", "--filter", "origin=China and params≥1B", MONITOR_DATABASE_URL=sqlite_url)
     ident = made.stdout.strip()
-    assert "terminal x is told of origin:CN params:>=1B" in made.stderr
-    assert "In the last 30 days that would have been 1 release." in made.stderr
+    assert "terminal x gets alerts for origin:CN params:>=1B" in made.stderr
+    assert "In the last 30 days it would have matched 1 release." in made.stderr
     assert f"hub-monitor subscriptions test {ident}" in made.stderr

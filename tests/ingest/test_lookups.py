@@ -272,5 +272,5 @@ def test_doctor_and_poll_go_on_beside_a_base_that_is_refused(tmp_path: Path) -> 
         here["MONITOR_HUB_REQUESTS_PER_WINDOW"] = "20"
         assert run("poll", "--source", "hub", **here).returncode == 0
         done = run("doctor", **here)
-        assert "look-ups: ok, 1 failing" in done.stdout
+        assert "lookups: ok, 1 failing" in done.stdout
         assert "base a/base: the Hub refuses a/base: 403" in done.stdout

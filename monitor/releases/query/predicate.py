@@ -34,7 +34,7 @@ _ATTRIBUTES = {field.name: field.column for field in QUERY_FIELDS if field.colum
 def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
     """The same meaning as :func:`to_sql`; dates that count back do so from each call, or from ``now``.
 
-    ``event:`` asks what the predicate is told to have happened, as it asks the history of changes in SQL.
+    ``event:`` is compared with the ``happened`` argument; in SQL it reads the table of changes.
     """
     test = _node(query.root, now)
 

@@ -177,7 +177,7 @@ def _fields(text: Spelled) -> Spelled:
         name = _NAMES.get(fold(typed))
         if name is None:
             if match["gap"] or (signs == ":" and not match["after"]):
-                return None  # words beside a sign, or a field that the grammar will name
+                return None  # bare words next to a sign, or a field that the grammar reports
             column = text.columns[match.start()]
             raise unknown_field(column, typed)
         if match["next"] is None or match["next"] == ")":

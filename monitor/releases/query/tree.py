@@ -91,7 +91,7 @@ _PLAIN_WORD = re.compile(r'[^\s()",:\-<>][^\s()",:]*')
 _PLAIN_VALUE = re.compile(r"""[^\s(),"<>:=!'`\\][^\s(),"\\]*""")
 _HUNDREDS = re.compile(r"\d{3}(?!\d)")
 _SPECIAL = {"and", "or", "not", "to", *UNIT_WORDS}
-"""Words that mean something beside terms."""
+"""Words with a meaning between terms."""
 
 
 def _same_in_any_spelling(text: str) -> bool:
@@ -115,7 +115,7 @@ def _values(field: str, values: tuple[str, ...]) -> str:
 
 
 def written(node: Node, *, inside: bool) -> str:
-    """A node as text that reads back as the same node; in parentheses where it stands beside others."""
+    """A node as text that reads back as the same node; in parentheses if it stands among others."""
     match node:
         case Term("", _, (word,)):
             return _word(word)

@@ -1,4 +1,4 @@
-"""From a search to being told of what it finds: the ways there are, each with the filter filled in."""
+"""The page that offers alerts for a search, by each channel, with the filter filled in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def alert(
     request: Request,
     filter: Annotated[str, Query(max_length=2_000)] = "",  # noqa: A002 - the name in the address
 ) -> HTMLResponse:
-    """Be told of what matches: by letter, in Slack, in a feed reader, by a webhook."""
+    """How to get alerts for a filter: by email, in Slack, in a feed reader, by a webhook."""
     problem = None
     try:
         filter = parse(filter).normal  # noqa: A001

@@ -139,7 +139,7 @@ def _counted(session: Session, row: Release) -> list[tuple[str, int]]:
 
 
 def _tree(session: Session, row: Release, derivatives: Sequence[Release]) -> list[Branch]:
-    """The roots of the tree: the chain down to this release, beside it the other parents of a merge, then below it."""
+    """The roots of the lineage tree: the other parents of a merge, and the chain down to this release and below."""
     here = Branch(row.repo_id, row.kind if row.lineage else None, here=True, row=row)
     _below(here, derivatives)
     stated = {repo_id.lower() for repo_id in stated_bases(row.facts).ids}

@@ -53,7 +53,7 @@ class Value:
 def releases(
     request: Request, session: Reading, q: Q = "", sort: str = "released", cursor: str | None = None, live: str = ""
 ) -> Response:
-    """The newest releases, or those that match; a query that cannot be read is told beside the box, and kept.
+    """The newest releases, or those that match; an invalid query is explained and kept in the form.
 
     An id or a Hub URL alone leads to the page of its release.
     """

@@ -23,7 +23,7 @@ MAX_COUNTED_ROWS = 10_000
 """Rows that are counted one by one; more are "more than"."""
 
 _FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(None), col(Feed.url)).limit(200)
-"""Those that fail first, then those with something else to say."""
+"""Failing feeds first, then those with another problem."""
 
 
 @router.get("/status", response_class=HTMLResponse)
