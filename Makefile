@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
+.PHONY: run test test-fast coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
 # python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock && .venv/bin/pip install --no-deps -e .
@@ -25,7 +25,11 @@ run: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2
 
-# the same, and then each line that no test runs
+# Unit tests and those on SQLite, in this process: .venv/bin/python -m pytest -n 2 -m "not slow"
+test-fast: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# `make test`, and then each line that no test runs
 coverage: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 

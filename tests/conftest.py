@@ -23,6 +23,19 @@ from tests.servers import RedisServer
 
 ROOT = Path(__file__).parent.parent
 
+SERVERS = {"postgres_server", "redis_url", "chromium"}
+"""Fixtures that start a server: what uses one is left out of the fast tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow the tests that use a server, also one that a parameter of `engine` asks for."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if SERVERS.intersection(getattr(item, "fixturenames", ())) or {"postgresql", "redis"}.intersection(
+            value for value in parameters if isinstance(value, str)
+        ):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.fakes.feeds import FeedServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def index() -> Iterator[FeedServer]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from sqlalchemy import text
 
@@ -21,6 +22,8 @@ from monitor.settings import Settings, variable
 from tests.conftest import ROOT
 from tests.house import House
 from tests.test_readme import said
+
+pytestmark = pytest.mark.slow
 
 COMPOSE = ROOT / "docker-compose.yml"
 SERVICES = yaml.safe_load(COMPOSE.read_text())["services"]

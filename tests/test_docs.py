@@ -20,6 +20,8 @@ from tests.fakes.hub import ReplayHub, model
 from tests.fakes.slack import FakeSlack
 from tests.test_readme import COMMANDS, DOCS, said
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = (
     "hub-monitor", "celery", "python", "make", "docker", "systemctl", "pg_dump", "pg_restore", "sqlite3", "openssl",
     "pip", "uv", "curl", "pre-commit",

@@ -8,6 +8,8 @@ import pytest
 
 from tests.benchmarks._simulation import Outcome, Plan, simulate
 
+pytestmark = pytest.mark.slow
+
 HOURS = Plan(
     days=0.15, namespaces=12, repositories=1_400, uploads=1_000, pace=600, bursts=1, burst=400, outage_hours=0.3, seed=3
 )

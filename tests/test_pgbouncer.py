@@ -32,7 +32,7 @@ PASSWORD = 'p@ss/w:rd#?"x'
 OTHERS = 4
 """Clients at once, on two connections of the server."""
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed")]
 
 
 @pytest.fixture

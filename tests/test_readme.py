@@ -23,6 +23,8 @@ from tests.fakes.hub import ReplayHub, model, until
 from workers.app import QUEUES
 from workers.main import app
 
+pytestmark = pytest.mark.slow
+
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(?:sh)?\n(.*?)```", README, re.DOTALL)
 COMMANDS = [

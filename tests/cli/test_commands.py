@@ -29,6 +29,8 @@ from tests.console import run, started
 from tests.fakes.feeds import FeedServer, item, rss
 from tests.fakes.hub import ReplayHub, model
 
+pytestmark = pytest.mark.slow
+
 
 def one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
     """It failed with this code and one clear line."""

@@ -24,7 +24,7 @@ from tests.fakes.slack import FakeSlack
 from tests.faults.cluster import Cluster
 from tests.servers import RedisServer
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class Scene:

@@ -26,6 +26,8 @@ from tests.faults.test_cluster import Scene
 from tests.house import House
 from tests.servers import RedisServer
 
+pytestmark = pytest.mark.slow
+
 WRITERS, EACH = 4, 12
 
 

@@ -22,7 +22,7 @@ CONFIG = ROOT / "deploy" / "nginx" / "hub-monitor.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 LONG_PAST = "as_of=2026-01-01T00:00:00Z"
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="no nginx on this machine")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(NGINX is None, reason="no nginx on this machine")]
 
 
 def _main_config(folder: Path, port: int, upstream: str) -> str:

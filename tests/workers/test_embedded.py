@@ -22,6 +22,8 @@ from monitor.models import Poll, Release
 from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import ReplayHub, model, until
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
 
 

@@ -31,6 +31,8 @@ from tests.fakes.smtp import Received, SmtpSink
 from tests.servers import free_port
 from tests.web.browser import Browser
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 
