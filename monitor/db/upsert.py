@@ -8,9 +8,8 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-PAGE_ROWS = {"sqlite": 500, "postgresql": 20}
-"""Rows of one statement. On SQLite each statement flushes the index of search text, so few rows at a time are slow;
-on PostgreSQL the driver parses each statement's text, and takes 20 rows of releases in half the time of 500."""
+SQLITE_PAGE_ROWS = 500
+"""Rows of one statement. On SQLite each statement flushes the index of search text, so one row each is slow."""
 
 
 def conflict_aware_insert(session: Session, table: type[Any] | Table) -> Any:
@@ -30,6 +29,23 @@ def insert_new_rows(session: Session, table: Table, rows: list[dict[str, Any]], 
     if not rows:
         return set()
     session.flush()
+    if session.get_bind().dialect.name == "postgresql" and _inserted_all(session, table, rows):
+        return {row[key] for row in rows}
     statement = insert_or_ignore(session, table).returning(table.c[key])
-    options = {"insertmanyvalues_page_size": PAGE_ROWS[session.get_bind().dialect.name]}
+    options = {"insertmanyvalues_page_size": SQLITE_PAGE_ROWS}
     return set(session.connection().execute(statement, rows, execution_options=options).scalars())
+
+
+def _inserted_all(session: Session, table: Table, rows: list[dict[str, Any]]) -> bool:
+    """Whether all rows were inserted, by the driver's pipeline of one prepared statement; else none is.
+
+    Takes a third of the processor time of statements with many rows, but cannot say which rows were there already:
+    only those that another worker has just written are.
+    """
+    with session.begin_nested() as savepoint:
+        options = {"preserve_rowcount": True}
+        done = session.connection().execute(insert_or_ignore(session, table), rows, execution_options=options)
+        if done.rowcount == len(rows):
+            return True
+        savepoint.rollback()
+        return False
