@@ -18,6 +18,21 @@ class LabKind(StrEnum):
     INDIVIDUAL = "individual"
 
 
+class OriginBasis(StrEnum):
+    """What the country of a publisher rests on.
+
+    headquarters: where it is run from; incorporated: where it is registered; parent: the country of the organisation
+    that it belongs to; members: a consortium, by where its members are; people: a person or a community, by where the
+    people are.
+    """
+
+    HEADQUARTERS = "headquarters"
+    INCORPORATED = "incorporated"
+    PARENT = "parent"
+    MEMBERS = "members"
+    PEOPLE = "people"
+
+
 class Kind(StrEnum):
     """How a repository was made from other models."""
 

@@ -12,12 +12,15 @@ from importlib.resources import files
 from monitor.classify import wire
 from monitor.classify.result import Evidence, Publisher
 from monitor.enums import LabKind
-from monitor.labs import Registry
+from monitor.labs import Lab, Registry
 
 MIN_CONFIDENCE = 0.6
 """Below this confidence the origin is None; its evidence is kept."""
 
 REGISTRY_CONFIDENCE = 0.99
+"""Of a country in the registry that nobody could argue about."""
+ARGUABLE_CONFIDENCE = 0.9
+"""Of a country in the registry where another could be argued for: the entry says why it is this one."""
 
 
 def _load_places(kind: str) -> dict[str, str]:
@@ -76,12 +79,22 @@ def publisher(model: wire.Model, registry: Registry) -> Publisher:
     namespace = wire.namespace(model)
     lab = registry.of(namespace)
     if lab is not None:
-        message = f"registered as {lab.name}" + (f": {lab.because}" if lab.because else "")
-        former = namespace not in lab.namespaces
-        evidence = (Evidence("former namespace" if former else "namespace", namespace, message),)
-        confidence = REGISTRY_CONFIDENCE if lab.origin else None
-        return Publisher(lab.id, lab.kind, lab.origin, confidence, evidence)
+        return Publisher(lab.id, lab.kind, lab.origin, _confidence(lab), tuple(_registered(lab, namespace)))
     return _weighed(model, namespace)
+
+
+def _confidence(lab: Lab) -> float | None:
+    if lab.origin is None:
+        return None
+    return ARGUABLE_CONFIDENCE if lab.arguable else REGISTRY_CONFIDENCE
+
+
+def _registered(lab: Lab, namespace: str) -> Iterator[Evidence]:
+    """The registry's entry, and what its country rests on where that could be argued about."""
+    message = f"registered as {lab.name}" + (f": {lab.note}" if lab.note else "")
+    yield Evidence("namespace" if namespace in lab.namespaces else "former namespace", namespace, message)
+    if lab.reason is not None:
+        yield Evidence("basis", str(lab.basis) if lab.origin else "unknown", lab.reason)
 
 
 _UNKNOWN_PUBLISHER = Publisher(None, None, None, None)

@@ -196,6 +196,10 @@ def list_labs(form: Format | None = FormatOption) -> None:
             "id": lab.id,
             "name": lab.name,
             "origin": lab.origin,
+            "basis": str(lab.basis) if lab.origin else None,
+            "incorporated": lab.incorporated,
+            "countries": list(lab.countries),
+            "reason": lab.reason,
             "kind": str(lab.kind),
             "namespaces": list(lab.namespaces),
             "parent": lab.parent,
@@ -217,16 +221,19 @@ def show_lab(lab: str, form: Format | None = FormatOption) -> None:
     write(
         [_whole(one) for one in labs],
         form,
-        ("id", "name", "origin", "kind", "namespaces", "legacy", "parent", "because"),
+        ("id", "name", "origin", "basis", "kind", "namespaces", "legacy", "parent", "reason", "note"),
     )
 
 
 def _whole(found: Lab) -> dict[str, object]:
     return {
-        "id": found.id, "name": found.name, "origin": found.origin, "kind": str(found.kind),
+        "id": found.id, "name": found.name, "origin": found.origin,
+        "basis": str(found.basis) if found.origin else None, "incorporated": found.incorporated,
+        "countries": list(found.countries), "reason": found.reason, "note": found.note, "kind": str(found.kind),
         "namespaces": list(found.namespaces), "legacy": list(found.legacy), "aliases": list(found.aliases),
         "parent": found.parent,
-        "feeds": list(found.feeds), "repackager": found.repackager, "because": found.because,
+        "feeds": list(found.feeds), "repackager": found.repackager,
+        "because": found.reason or found.note,  # the name that both had before
     }  # fmt: skip
 
 

@@ -1,53 +1,16 @@
-"""Reads ``labs.toml``, and a user's own file merged over it."""
+"""The labs, found by any of their names; and the registry that is in use."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from monitor.enums import LabKind
-from monitor.labs.countries import CONSORTIA, COUNTRIES
-
-_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-_IDENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_TEXTS = ("name", "origin", "kind", "parent", "because")
-_LISTS = ("namespaces", "legacy", "aliases", "feeds")
-_KEYS = {"id", "repackager", *_TEXTS, *_LISTS}
-
-Entry = dict[str, Any]
-
-
-class LabsError(ValueError):
-    """A labs file that cannot be used: one line that names the file, the entry, the key and the fix."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lab:
-    """Who releases. ``origin``: ISO 3166-1 alpha-2, EU, INT, or None where it is not publicly known.
-
-    ``namespaces``: the exact names in use on the Hub; ``legacy``: those it had before; ``aliases``: other names that
-    people call it by. ``repackager``: publishes others' models in other forms, so it is known but not watched.
-    """
-
-    id: str
-    name: str
-    origin: str | None
-    kind: LabKind
-    namespaces: tuple[str, ...]
-    legacy: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    parent: str | None = None
-    feeds: tuple[str, ...] = ()
-    repackager: bool = False
-    because: str | None = None
+from monitor.labs.lab import Lab
+from monitor.labs.labs_file import Entry, LabsError, merged, namespaces, read_entries, read_text
 
 
 def slug(text: str) -> str:
@@ -101,6 +64,13 @@ class Registry:
         found = self._by_slug.get(wanted) or self._by_letters.get(wanted.replace("-", "")) or {}
         return tuple(found.values())
 
+    def ancestors(self, lab: Lab) -> Iterator[Lab]:
+        """The labs that a lab belongs to, nearest first."""
+        above = self._by_id.get(lab.parent or "")
+        while above is not None:
+            yield above
+            above = self._by_id.get(above.parent or "")
+
     @property
     def watched(self) -> tuple[str, ...]:
         """The namespaces to sweep, sorted: those of every lab that is no repackager."""
@@ -127,15 +97,14 @@ def load(extra: Path | None = None) -> Registry:
     An entry of ``extra`` with an id that is known replaces the keys that it gives; one with a new id adds a lab; a
     namespace that it claims is taken from whoever had it.
     """
-    shipped = _entries(files(__package__).joinpath("labs.toml").read_text("utf-8"), "labs.toml")
-    entries = {entry["id"]: entry for entry in shipped}
+    entries = read_entries(files(__package__).joinpath("labs.toml").read_text("utf-8"), "labs.toml", {})
     where = "labs.toml"
     if extra is not None:
         where = str(extra)
-        _merge(entries, _entries(_read(extra), where))
-    labs = [_lab(entry, where) for entry in entries.values()]
-    _check_parents({lab.id: lab for lab in labs}, where)
-    return Registry(labs)
+        _merge(entries, read_entries(read_text(extra), where, entries))
+    labs = {ident: Lab.model_validate(entry) for ident, entry in entries.items()}
+    _check_parents(labs, where)
+    return Registry(labs.values())
 
 
 _shipped = cache(load)
@@ -152,101 +121,14 @@ def in_use() -> Registry:
     return _in_use[0]()
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise LabsError(f"labs file {path}: cannot be read: {error.strerror}; see MONITOR_LABS_FILE") from None
-    except UnicodeDecodeError:
-        raise LabsError(f"labs file {path}: is not UTF-8 text") from None
-
-
-def _entries(text: str, where: str) -> list[Entry]:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LabsError(f"labs file {where}: no TOML: {error}") from None
-    surplus = sorted(set(document) - {"lab"})
-    entries = document.get("lab", [])
-    if surplus or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise LabsError(f"labs file {where}: only [[lab]] tables expected{', not ' + surplus[0] if surplus else ''}")
-    seen: dict[str, str] = {}
-    idents: set[str] = set()
-    for number, entry in enumerate(entries, start=1):
-        _check(entry, number, where)
-        if entry["id"] in idents:
-            raise LabsError(f"labs file {where}: lab {entry['id']!r} is there twice; join the two")
-        idents.add(entry["id"])
-        for name in (*entry.get("namespaces", ()), *entry.get("legacy", ())):
-            if name.lower() in seen:
-                raise LabsError(
-                    f"labs file {where}: namespace {name!r} is claimed by {seen[name.lower()]!r} and {entry['id']!r}"
-                )
-            seen[name.lower()] = entry["id"]
-    return entries
-
-
-def _check(entry: Entry, number: int, where: str) -> None:
-    ident = entry.get("id")
-    if not isinstance(ident, str) or not _IDENT.fullmatch(ident):
-        raise LabsError(
-            f'labs file {where}: lab number {number}: id: a slug expected, like "mistral-ai", not {ident!r}'
-        )
-    place = f"labs file {where}: lab {ident!r}"
-    for key in sorted(set(entry) - _KEYS):
-        raise LabsError(f"{place}: unknown key {key!r}; one of {', '.join(sorted(_KEYS))} expected")
-    for key in _TEXTS:
-        if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
-            raise LabsError(f"{place}: {key}: a text expected, not {entry[key]!r}")
-    for key in _LISTS:
-        if key in entry and not (isinstance(entry[key], list) and all(isinstance(item, str) for item in entry[key])):
-            raise LabsError(f"{place}: {key}: a list of texts expected, not {entry[key]!r}")
-    if not isinstance(entry.get("repackager", False), bool):
-        raise LabsError(f"{place}: repackager: true or false expected")
-    _check_values(entry, place)
-
-
-def _check_values(entry: Entry, place: str) -> None:
-    if entry.get("kind", "company") not in set(LabKind):
-        raise LabsError(f"{place}: kind: one of {', '.join(LabKind)} expected, not {entry['kind']!r}")
-    if entry.get("origin", "US") not in COUNTRIES | CONSORTIA:
-        raise LabsError(f"{place}: origin: an ISO 3166-1 alpha-2 code, EU or INT expected, not {entry['origin']!r}")
-    for name in (*entry.get("namespaces", ()), *entry.get("legacy", ())):
-        if not _NAMESPACE.fullmatch(name):
-            raise LabsError(f"{place}: namespaces: {name!r} cannot be a namespace of the Hub")
-    for feed in entry.get("feeds", ()):
-        parts = urlsplit(feed)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise LabsError(f"{place}: feeds: {feed!r} is no http:// or https:// URL")
-
-
-def _merge(entries: dict[str, Entry], extra: list[Entry]) -> None:
-    claimed = {name.lower() for entry in extra for name in (*entry.get("namespaces", ()), *entry.get("legacy", ()))}
+def _merge(entries: dict[str, Entry], extra: Mapping[str, Entry]) -> None:
+    claimed = {name.lower() for entry in extra.values() for name in namespaces(entry)}
     for entry in entries.values():
         for key in ("namespaces", "legacy"):
             if key in entry:
                 entry[key] = [name for name in entry[key] if name.lower() not in claimed]
-    for entry in extra:
-        entries[entry["id"]] = {**entries.get(entry["id"], {}), **entry}
-
-
-def _lab(entry: Entry, where: str) -> Lab:
-    for key in ("name", "kind", "namespaces"):
-        if key not in entry:
-            raise LabsError(f"labs file {where}: lab {entry['id']!r}: {key}: missing")
-    return Lab(
-        id=entry["id"],
-        name=entry["name"],
-        origin=entry.get("origin"),
-        kind=LabKind(entry["kind"]),
-        namespaces=tuple(entry["namespaces"]),
-        legacy=tuple(entry.get("legacy", ())),
-        aliases=tuple(entry.get("aliases", ())),
-        parent=entry.get("parent"),
-        feeds=tuple(entry.get("feeds", ())),
-        repackager=entry.get("repackager", False),
-        because=entry.get("because"),
-    )
+    for ident, entry in extra.items():
+        entries[ident] = merged(entries.get(ident, {}), entry)
 
 
 def _check_parents(labs: Mapping[str, Lab], where: str) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from monitor.enums import OriginBasis
 from monitor.releases.schema import release_model
 
 ReleaseObject = release_model()
@@ -63,6 +64,11 @@ class LabObject(BaseModel):
     id: str
     name: str
     origin: str | None
+    basis: OriginBasis | None
+    incorporated: str | None
+    countries: list[str]
+    reason: str | None
+    note: str | None
     kind: str
     parent: str | None
     namespaces: list[str]

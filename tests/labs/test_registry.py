@@ -55,13 +55,22 @@ def test_every_author_of_several_trending_models_is_in_it_or_knowingly_left_out(
         ("[[lab]]\nid = \n", ["no TOML", "line 2"]),
         ("[labs]\n", ["[[lab]]"]),
         (GOOD.replace('id = "mine"', 'id = "Not A Slug"'), ["number 1", "id", "slug"]),
-        (GOOD + 'country = "US"\n', ["'mine'", "unknown key 'country'"]),
+        (GOOD + 'country = "US"\n', ["line 6", "'mine'", "unknown key 'country'"]),
         (GOOD.replace('"company"', '"firm"'), ["'mine'", "kind", "company"]),
-        (GOOD + 'origin = "USA"\n', ["'mine'", "origin", "ISO 3166-1"]),
+        (GOOD + 'origin = "USA"\n', ["line 6", "'mine'", "origin", "ISO 3166-1"]),
+        (GOOD + 'incorporated = "EU"\n', ["line 6", "'mine'", "incorporated", "ISO 3166-1"]),
+        (GOOD + 'basis = "people"\n', ["line 6", "basis", "origin expected"]),
+        (GOOD + 'origin = "US"\nbasis = "friends"\n', ["line 7", "basis", "'headquarters'", "'friends'"]),
+        (GOOD + 'origin = "US"\nbasis = "parent"\n', ["line 7", "basis", "a parent expected"]),
+        (GOOD + 'origin = "US"\nbasis = "incorporated"\n', ["line 7", "basis", "incorporated = 'US' expected"]),
+        (GOOD + 'origin = "US"\ncountries = ["US"]\n', ["line 7", "countries", "two or more"]),
+        (GOOD + 'origin = "US"\ncountries = ["FR", "FR"]\n', ["line 7", "countries", "each once"]),
+        (GOOD + 'origin = "US"\ncountries = ["FR", "DE"]\n', ["line 7", "countries", "the origin US"]),
+        (GOOD + "# second\n" + GOOD.replace("mine", "other") + 'reason = " "\n', ["line 12", "'other'", "reason"]),
         (GOOD.replace('["mine"]', '"mine"'), ["namespaces", "list"]),
         (GOOD.replace('["mine"]', '["a b"]'), ["namespaces", "'a b'"]),
         (GOOD.replace('name = "Mine"\n', ""), ["name", "missing"]),
-        (GOOD + GOOD, ["'mine'", "twice"]),
+        (GOOD + GOOD, ["line 6", "'mine'", "twice"]),
         (GOOD + GOOD.replace('"mine"\nname', '"other"\nname'), ["'mine'", "claimed"]),
         (GOOD + 'parent = "nobody"\n', ["parent", "no lab 'nobody'"]),
         (GOOD + 'parent = "mine"\n', ["parent", "circle"]),
@@ -85,6 +94,22 @@ def test_a_users_file_adds_replaces_and_takes_over(tmp_path: Path) -> None:
     assert google is not None
     assert (google.name, google.origin) == ("Alphabet", "US")
     assert "google" in google.namespaces
+
+
+def test_a_file_from_before_the_reason_had_this_name_is_still_valid(tmp_path: Path) -> None:
+    lab = load(labs_file(tmp_path, GOOD + 'origin = "FR"\nbecause = "Its office is in Paris"\n')).get("mine")
+    assert lab is not None
+    assert (lab.origin, lab.basis, lab.reason) == ("FR", "headquarters", "Its office is in Paris")
+
+
+def test_another_origin_leaves_behind_what_spoke_for_the_first(tmp_path: Path) -> None:
+    shipped = load().get("huggingface")
+    assert shipped is not None
+    assert (shipped.origin, shipped.countries, bool(shipped.reason)) == ("US", ("US", "FR"), True)
+    changed = load(labs_file(tmp_path, '[[lab]]\nid = "huggingface"\norigin = "GB"\n')).get("huggingface")
+    assert changed is not None
+    assert (changed.origin, changed.countries, changed.reason) == ("GB", (), None)
+    assert changed.namespaces == shipped.namespaces
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
