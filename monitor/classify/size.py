@@ -18,7 +18,8 @@ from monitor.classify import wire
 from monitor.classify.architectures import dense_evidence, mixture_evidence
 from monitor.classify.originals import NAME_LENGTH, folded, strip_packaging
 from monitor.classify.result import BaseModelInfo, Evidence, Lineage, Lookup, Parameters, no_lookup
-from monitor.classify.size_config import Counted, from_config
+from monitor.classify.size_config import from_config
+from monitor.classify.size_layers import Counted
 from monitor.classify.size_names import NameSize, from_name, is_part_name
 from monitor.classify.size_packing import TensorCount, count_tensors, settle
 from monitor.enums import Kind
