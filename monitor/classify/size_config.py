@@ -6,7 +6,9 @@ less than the precision of this arithmetic (about 1%).
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 from monitor.classify import wire
@@ -56,6 +58,9 @@ _UNCOUNTED_TABLES = {
     "deepseek_v4": 1, "qwen4_exp_text": 1, "minimax": 2, "minimax_text_01": 2, "minimax_m1": 2, "minimax_m2": 2,
 }  # fmt: skip
 """Architectures whose labs do not count the embedding (1), or embedding and head (2), as active."""
+_UNCOUNTED = frozenset(
+    tomllib.loads(files(__package__).joinpath("architectures.toml").read_text("utf-8"))["uncounted"].split()
+)
 _BERTS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "mpnet", "ernie", "esm", "layoutlm"})
 _AUDIO_ENCODERS = frozenset({"wav2vec2", "wavlm", "hubert", "data2vec-audio", "unispeech-sat"})
 _GLM_VISION = ("glm4v", "glm46v")
@@ -87,6 +92,8 @@ def from_config(config: Mapping[str, Any]) -> Counted | None:
         found = special(config)
         return found if found is not None and 0 < found.active <= found.total < MAX_PARAMETERS else None
     outer, text = language_config(config)
+    if any(wire.text(source, "model_type") in _UNCOUNTED for source in (config, outer, text)):
+        return None
     counted = _language_model(text, outer)
     if counted is None:
         return None

@@ -67,6 +67,33 @@ def classified(repo_id: str, **facts: Any) -> Classification:
         ("TinyLlama-1.1B-Chat-v1.0", 1.1, None),
         ("OLMo-1B-step1000", 1, None),
         ("Amber-7B-1.3T-tokens", 7, None),
+        # Versions, years, tokens, samples, leading zeros.
+        ("llama3.2_1b", 1, None),
+        ("stablelm-2-1_6b", 1.6, None),
+        ("XORTRON.CriminalComputing.2026.27B.Instruct.NEXT", 27, None),
+        ("XORTRON.CriminalComputing.2026.4B.Instruct.NEXT", 4, None),
+        ("nucleus-22B-token-500B", 22, None),
+        ("CLIP-ViT-B-32-256x256-DataComp-s34B-b86K", None, None),
+        ("vit-s13B-b90K", None, None),
+        ("Qwen3.5-08b", 0.8, None),
+        ("gemma-2-9b-9b", 9, None),
+        ("SmolVLM-256M-Instruct", 0.256, None),
+        # Of teacher and student the student is the smaller one.
+        ("Qwen3-0.6B-Distilled-30B-A3B", 0.6, None),
+        ("Qwen3-30B-A3B-Distill-8B", 8, None),
+        ("DeepSeek-R1-Distill-Qwen-1.5B", 1.5, None),
+        # What was pruned has the size that stands behind that word.
+        ("GLM-4.5-Air-REAP-82B-A12B", 82, 12),
+        ("gpt-oss-20b-REAP", None, None),
+        ("Qwen3-8B-pruned", None, None),
+        ("Qwen3-32B-24layers", None, None),
+        # Drafts have the size of their target in their name, models with heads for prediction their own.
+        ("Qwen3-8B-DSpark", None, None),
+        ("Qwen3-8B-dFlare", None, None),
+        ("Qwen3-8B-Domino", None, None),
+        ("Qwen3-8B-PARD", None, None),
+        ("Qwen3.8-27B-MTP", 27, None),
+        ("Qwen3.8-27B-MTP-GGUF", 27, None),
         # A part of a mixture, or what is effective, is active and not all.
         ("Llama-4-Scout-17B-16E-Instruct", None, 17),
         ("gemma-3n-E4B-it", None, 4),
@@ -583,6 +610,50 @@ def test_a_quantised_copy_is_as_big_as_what_it_is_a_copy_of() -> None:
     found = classify(model, registry(), history)
     assert found.lineage == (Parent("lab/base", Kind.QUANTIZED),)
     assert (found.params_source, found.params_total, found.params_active) == ("base_model", 30 * B, 3 * B)
+
+
+def base_of_30b(repo_id: str) -> BaseModelInfo | None:
+    known = {"lab/base", "lab/nano-base"}
+    return BaseModelInfo(repo_id, Kind.BASE, params_total=30 * B, params_active=3 * B) if repo_id in known else None
+
+
+@pytest.mark.parametrize("relation", ["quantized", "finetune"])
+@pytest.mark.parametrize(
+    ("name", "base", "total"),
+    [
+        ("copy", "lab/base", 30 * B),
+        ("base-REAP", "lab/base", None),
+        ("base-pruned", "lab/base", None),
+        ("base-5layer", "lab/base", None),
+        ("tiny-base", "lab/base", None),
+        ("base-nano", "lab/base", None),
+        ("base-distill", "lab/base", None),
+        # The word is in the base's name too.
+        ("nano-base-thing", "lab/nano-base", 30 * B),
+        # Another size in the name.
+        ("thing-8B", "lab/base", 8 * B),
+    ],
+)
+def test_the_count_of_a_base_is_not_given_to_what_is_smaller(
+    relation: str, name: str, base: str, total: int | None
+) -> None:
+    model = {"id": f"someone/{name}", "tags": [f"base_model:{relation}:{base}"]}
+    assert classify(model, registry(), base_of_30b).params_total == total
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "total"),
+    [
+        # Weights that are not packed, and fewer: another model.
+        ("copy", {"safetensors": {"parameters": {"BF16": 20 * B}}}, 20 * B),
+        # The first of several GGUF files, of a repository with the name of the base.
+        ("base-GGUF", {"gguf": {"total": B}}, 30 * B),
+        ("other-GGUF", {"gguf": {"total": 20 * B}}, 20 * B),
+    ],
+)
+def test_a_copy_with_a_count_of_its_own(name: str, facts: dict[str, Any], total: int) -> None:
+    model = {"id": f"someone/{name}", "tags": ["base_model:quantized:lab/base"], **facts}
+    assert classify(model, registry(), base_of_30b).params_total == total
 
 
 def test_an_adapters_size_is_its_own() -> None:
