@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from monitor import __version__, db, labs
-from monitor.channels import available, launch_waits
+from monitor.channels import available, editing_channels, launch_waits
 from monitor.channels.base import Channel
 from monitor.ingest import feed_entries, repository_files, sweeps
 from monitor.ingest.context import IngestContext
@@ -95,6 +95,7 @@ class Service:
             enqueue=self.enqueue,
             launch_window=timedelta(seconds=self.settings.settle_window),
             notify_worker=self.notify_worker,
+            editing_channels=editing_channels(),
         )
 
     def enqueue(self, session: Session, news: Sequence[News]) -> int:

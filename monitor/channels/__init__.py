@@ -40,6 +40,11 @@ def launch_waits() -> LaunchWaits:
     return {name: one.waits_for_launch for name, one in channel_classes().items() if one.waits_for_launch}
 
 
+def editing_channels() -> frozenset[str]:
+    """The names of channels whose sent messages can be edited."""
+    return frozenset(name for name, one in channel_classes().items() if one.can_edit)
+
+
 def canonical_target(channel: str, target: str) -> str:
     """One form of a target, however it is written. Raises SubscriptionError for one that the channel cannot use."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -47,6 +47,8 @@ class IngestContext:
     launch_window: timedelta = WINDOW
     file_wait_seconds: float = FILE_WAIT_SECONDS
     """How long an alert waits for the files of its release."""
+    editing_channels: Collection[str] = ()
+    """Channels whose sent messages are edited when the files of a release have been read."""
     notify_worker: Callable[[str], None] = field(default=lambda _task: None)
     """Called with ``deliver`` after deliveries were written, so that a worker sends them at once."""
 

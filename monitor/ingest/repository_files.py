@@ -30,6 +30,7 @@ from monitor.ingest.hub.rate_limiter import FILES, RateLimited
 from monitor.ingest.hub.responses import Facts, HubDownError
 from monitor.labs import Registry
 from monitor.models import Namespace, Release, RepositoryFile
+from monitor.notify.edits import enqueue_edits
 from monitor.releases.reclassify import reclassify_releases
 from monitor.releases.recorder import MAX_NEWS_AGE, News, Recorded
 from monitor.releases.repository_files import kept_content
@@ -166,7 +167,8 @@ def _rows(session: Session, wanted: Iterable[Wanted]) -> Iterator[RepositoryFile
 def read_due(context: IngestContext) -> Recorded:
     """Reads the files whose turn it is, and classifies the releases that they are of again.
 
-    A release that is news is matched again: subscribers whose filter holds only now are notified.
+    A release that is news is matched again: subscribers whose filter holds only now are notified. Where the message
+    about a release was sent and can be edited, it is.
     """
     query = select(RepositoryFile).where(col(RepositoryFile.due_at) <= now()).order_by(col(RepositoryFile.due_at))
     with reading(context.engine) as session:
@@ -183,6 +185,7 @@ def read_due(context: IngestContext) -> Recorded:
         oldest = now() - MAX_NEWS_AGE
         news = [row for row in done.changed if not row.is_backfilled and not row.pending and row.first_seen_at > oldest]
         done.deliveries = context.enqueue(session, [News(row, str(Event.RELEASE)) for row in news])
+        done.deliveries += enqueue_edits(session, done.changed, context.editing_channels)
     log_recorded(context, done, "repository files")
     return done
 

@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 from monitor.db.engine import UTCDateTime
 from monitor.enums import Digest, Event
 from monitor.models import Delivery, DeliveryState, Launch, Release, Subscription
+from monitor.notify.edits import edited_deliveries, has_message_ended, is_edit, named_in_message
 from monitor.notify.identity import change_identities, event_id, message_key
 from monitor.notify.message import Item, Message, OutboxChannel
 
@@ -80,8 +81,11 @@ def claim_messages(
     by_message: dict[tuple[int, str | None], list[Delivery]] = {}
     for row in due:
         by_message.setdefault((row.target_id, row.message), []).append(row)
+    edited = edited_deliveries(session, (*firsts, *due))
     chosen = [
-        _batch_with(first, subscriptions, by_message[first.target_id, first.message], groups=channel.groups)
+        _batch_edits(first, by_message[first.target_id, first.message], edited)
+        if is_edit(first.event)
+        else _batch_with(first, subscriptions, by_message[first.target_id, first.message], groups=channel.groups)
         for first in firsts
     ]
     twins = _same_events(session, chosen)
@@ -94,7 +98,10 @@ def claim_messages(
     claims, marks = [], []
     for first, main, others in zip(firsts, chosen, twins, strict=True):
         deliveries = (*main, *others)
-        message = _message(session, channel, at, main, deliveries, rows)
+        if is_edit(first.event):
+            message = _edit_message(session, main, edited.get(first.id), rows)
+        else:
+            message = _message(session, channel, at, main, deliveries, rows)
         # The deliveries of other subscriptions are retried with this message, not when their own digest is due.
         due_at = {row.id: row.due_at for row in main}
         marks += [
@@ -154,6 +161,31 @@ def _message(
     return replace(message, whole=_items(named, earlier, {}) + items)
 
 
+def _edit_message(session: Session, main: Sequence[Delivery], sent: Delivery | None, rows: _Rows) -> Message:
+    """The message of ``sent`` with its items as they are now; one without items if there is no message to edit."""
+    subscription = rows.subscriptions[main[0].subscription_id]
+    ids = [event_id(rows.releases[row.release_id], row.event) for row in main]
+    key = main[0].message or message_key(subscription, ids)
+    if sent is None:
+        return Message(key, subscription, ())
+    named = named_in_message(session, sent)
+    releases = _by_id(session, Release, {row.release_id for row in named})
+    launches = _by_id(session, Launch, {row.launch_id for row in named})
+    found = _by_id(session, Subscription, {row.subscription_id for row in named})
+    matching = sorted(found.values(), key=lambda one: (one.created_at, one.id))
+    subscription = _main_subscription(sent.message or "", matching)
+    return Message(
+        key,
+        subscription,
+        (),
+        first_receipt=sent.receipt,
+        launch=launches.get(_launch_id(named)) if subscription.digest == Digest.IMMEDIATE else None,
+        whole=_items(named, releases, change_identities(session, {row.event for row in named})),
+        launches=launches,
+        others=tuple(one for one in matching if one is not subscription),
+    )
+
+
 def _items(
     rows: Sequence[Delivery], releases: Mapping[int, Release], changes: Mapping[str, tuple[object, ...]]
 ) -> tuple[Item, ...]:
@@ -183,7 +215,10 @@ def _same_events(session: Session, chosen: Sequence[Sequence[Delivery]]) -> list
     """
     claimed = {row.id for rows in chosen for row in rows}
     positions = {
-        (row.target_id, row.release_id, row.event): number for number, rows in enumerate(chosen) for row in rows
+        (row.target_id, row.release_id, row.event): number
+        for number, rows in enumerate(chosen)
+        for row in rows
+        if not is_edit(row.event)
     }
     query = select(Delivery).where(
         col(Delivery.target_id).in_({target for target, _, _ in positions}),
@@ -227,7 +262,7 @@ def _batch_with(
     if first.message is not None:
         return rows
     digest = subscriptions[first.subscription_id].digest
-    rows = [row for row in rows if subscriptions[row.subscription_id].digest == digest]
+    rows = [row for row in rows if subscriptions[row.subscription_id].digest == digest and not is_edit(row.event)]
     if digest != Digest.IMMEDIATE:
         return rows
     if first.event != Event.RELEASE or not groups:
@@ -236,6 +271,14 @@ def _batch_with(
     if len({_group(row) for row in releases}) >= FLOOD_RELEASES:
         return releases
     return [row for row in releases if _group(row) == _group(first)]
+
+
+def _batch_edits(first: Delivery, rows: list[Delivery], edited: Mapping[int | None, Delivery]) -> list[Delivery]:
+    """The edits of the same message as ``first``: one shows what all of them are about."""
+    sent = edited.get(first.id)
+    if first.message is not None or sent is None:
+        return rows if first.message is not None else [first]
+    return [row for row in rows if (one := edited.get(row.id)) is not None and one.receipt == sent.receipt]
 
 
 def _group(row: Delivery) -> tuple[int | None, int | None]:
@@ -295,5 +338,5 @@ def _first_receipt(session: Session, channel: OutboxChannel, rows: Sequence[Deli
 
 def is_due(at: datetime, digest: bool | None) -> tuple[ColumnElement[bool], ...]:
     """The conditions under which a delivery is due; ``digest`` as in :func:`claim_messages`."""
-    due = col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= at
+    due = col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= at, has_message_ended()
     return due if digest is None else (*due, col(Delivery.digest).is_(digest))

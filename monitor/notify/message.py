@@ -49,7 +49,8 @@ class Item:
 class Message:
     """What a channel sends: a single item, or several (a launch, a flood, a digest).
 
-    - ``items``: what has not been sent to the target yet.
+    - ``items``: what has not been sent to the target yet. Empty for an edit, which is only about what was sent before:
+      if the message of ``first_receipt`` can no longer be edited, nothing is sent.
     - ``key``: the same at every attempt.
     - ``in_doubt``: an earlier attempt may have arrived; the first such attempt began at ``since``.
     - ``first_receipt``: the receipt of the first message about the release, if this one is an update of it, or about

@@ -170,6 +170,8 @@ def _send_batch(
 
 
 def _send(channel: OutboxChannel, claim: Claim) -> _Outcome:
+    if not (claim.message.items or claim.message.whole):
+        return _Outcome(claim, receipt="")  # an edit of a message that was never sent
     try:
         with span(f"deliver {channel.name}", claim.traces[:5], items=len(claim.message.items)):
             return _Outcome(claim, receipt=channel.send(claim.message))
@@ -247,7 +249,7 @@ def _log(channel: OutboxChannel, outcome: _Outcome) -> None:
     if error is not None:
         log.warning("not delivered", **fields, error=str(error)[:500], permanent=error.permanent)
     elif outcome.receipt is not None and channel.logs_sent:
-        log.info("delivered", **fields, waited=round(outcome.claim.waited, 3))
+        log.info("delivered" if message.items else "edited", **fields, waited=round(outcome.claim.waited, 3))
 
 
 def _store_failure(session: Session, claim: Claim, error: SendError, at: datetime) -> bool:

@@ -85,13 +85,15 @@ class Slack(Channel):
         """Posts a message; returns ``channel:ts``, or the message key for a webhook (which returns no id)."""
         target = self._target(message)
         if target.webhook is not None:
-            return self._post_to_webhook(target.webhook, message)
+            return self._post_to_webhook(target.webhook, message) if message.items else message.key
         if (
             message.whole
             and message.first_receipt is not None
             and self._edit_first_message(message, message.first_receipt)
         ):
             return message.first_receipt
+        if not message.items:
+            return message.first_receipt or message.key
         client = self.client(target.team)
         thread = _parse_receipt(message.first_receipt)
         if message.in_doubt:
@@ -124,7 +126,7 @@ class Slack(Channel):
         return ":".join(post(client, target.channel, shown, key, None))
 
     def _edit_first_message(self, message: Message, receipt: str) -> bool:
-        """Updates the first message about a launch with all members; returns False if it can no longer be edited."""
+        """Updates a sent message with all its items; returns False if it can no longer be edited."""
         try:
             self.update(replace(message, items=message.whole), receipt)
         except SlackError as error:

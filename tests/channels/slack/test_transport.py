@@ -14,6 +14,7 @@ from monitor.db.engine import now, transaction
 from monitor.enums import Digest
 from monitor.models import Change, Feed, FeedEntry, Outage, Release, Target
 from monitor.notify import outbox
+from monitor.notify.edits import enqueue_edits
 from monitor.notify.message import SendError
 from monitor.notify.message import test_message as marked_alert
 from tests.channels.room import message_of, release
@@ -105,6 +106,40 @@ def test_a_message_can_be_made_to_say_something_else(office: Office) -> None:
     (shown,) = office.slack.messages
     assert "active" not in visible(shown)
     assert shown["edited"]
+
+
+def test_a_message_is_edited_when_its_release_is_known_better(office: Office) -> None:
+    office.subscribe()
+    office.news(row := release(params_active=None))
+    office.deliver()
+    (before,) = office.told()
+    with transaction(office.engine) as session:
+        row = session.merge(row)
+        row.params_active = 3_000_000_000
+        assert enqueue_edits(session, [row], {"slack"}) == 1
+    assert office.deliver() == 1
+    (shown,) = office.slack.messages
+    assert "active" not in before
+    assert "80B (active 3B)" in visible(shown)
+    assert shown["edited"]
+    assert office.deliver() == 0
+
+
+@pytest.mark.parametrize("how", ["deleted", "incoming webhook"])
+def test_nothing_is_posted_where_a_message_cannot_be_edited_any_more(office: Office, how: str) -> None:
+    incoming = office.slack.webhook()
+    office.subscribe(target=incoming if how == "incoming webhook" else None)
+    office.news(row := release())
+    office.deliver()
+    posted = office.slack.webhooks[incoming.removeprefix(office.slack.origin)]
+    before = len(posted)
+    office.channel.messages.clear()
+    with transaction(office.engine) as session:
+        enqueue_edits(session, [session.merge(row)], {"slack"})
+    office.deliver()
+    assert not office.slack.messages
+    assert len(posted) == before
+    assert [row.state for row in office.deliveries()] == ["sent", "sent"]
 
 
 def test_a_flood_is_one_message_that_links_to_what_it_has_no_room_for(office: Office) -> None:
