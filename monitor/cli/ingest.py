@@ -27,7 +27,7 @@ from monitor.ingest.backfill import backfill as learn
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
-from monitor.labs import load
+from monitor.labs import load, use
 from monitor.models import Feed
 from monitor.net.client import FetchError
 from monitor.releases.hub_facts import normalize
@@ -151,6 +151,7 @@ def classify(
     if bool(repo_ids) == bool(source):
         raise typer.BadParameter("give either repositories or --input FILE")
     registry = load(load_settings().labs_file)
+    use(lambda: registry)
     failures: list[str] = []
     if source and not Path(source).exists() and (named := parse_repo_id(source)) and "://" in source:
         repo_ids, source = [named], ""

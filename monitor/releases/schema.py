@@ -32,11 +32,13 @@ from monitor.enums import (
     LabKind,
     LicenseClass,
     Openness,
+    OriginBasis,
     Precision,
     Size,
     Status,
     Via,
 )
+from monitor.labs import in_use
 
 
 class Reason(BaseModel):
@@ -150,6 +152,12 @@ def _artefacts(row: Any) -> dict[str, Any]:
     return {name: row.artefacts.get(name, NOT_FOUND) for name in ARTEFACTS}
 
 
+def _origin_basis(row: Any) -> str | None:
+    """What the registry says that the country rests on; nothing of a country that is not the registry's."""
+    lab = in_use().get(row.lab) if row.lab else None
+    return str(lab.basis) if lab is not None and lab.origin is not None and lab.origin == row.origin else None
+
+
 def _origin_evidence(row: Any) -> list[Any]:
     found: list[Any] = row.evidence.get("origin", [])
     return found
@@ -174,6 +182,14 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field("lab_kind", LabKind | None, _words(LabKind), "company"),
     _field("origin", str | None, "country of the publisher: ISO 3166-1 alpha-2, `EU` or `INT` for a consortium", "CN"),
     _field("origin_confidence", float | None, "confidence in `origin`, from 0 to 1", 0.99),
+    _field(
+        "origin_basis",
+        OriginBasis | None,
+        f"what `origin` rests on: {_words(OriginBasis)}; null if its publisher is not in the registry",
+        "headquarters",
+        read=_origin_basis,
+        columns=(),
+    ),
     _field(
         "origin_evidence",
         list[Reason],
@@ -393,6 +409,8 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
     _query("foundation", "text", "country, lab or repository of the root model that it was built on", "foundation:CN",
            column=None),
     _query("lab", "lab", "a lab's id, name, alias or namespace", 'lab:"Mistral AI"'),
+    _query("parent", "text", "country or name of the organisation that the lab belongs to; the lab itself if it belongs"
+           " to none", "parent:alibaba", of="lab", column=None),
     _query("namespace", "text", "the part of the repository id before the slash", "namespace:Qwen"),
     _query("repo", "text", "repository id; * stands for any characters", "repo:Qwen/*-Instruct", of="repo_id",
            sortable=True, ascending=True),

@@ -29,9 +29,8 @@ def suggestions(session: Session, query: Query, registry: Registry) -> list[str]
     if words:
         known = {key: name for key, name in _known(session, registry) if key}
         found += [_said(word, near) for word in words if (near := _near(word, known))]
-    for lab in sorted(query.values("lab") | {value for value in query.values("foundation") if value.islower()})[
-        :MAX_COMPARED_WORDS
-    ]:
+    mixed = query.values("foundation") | query.values("parent")
+    for lab in sorted(query.values("lab") | {value for value in mixed if value.islower()})[:MAX_COMPARED_WORDS]:
         if lab != "none" and "/" not in lab and registry.get(lab) is None:
             near = nearest(lab, [one.id for one in registry.labs])
             found.append(f"There is no lab {lab!r}: {near}see the list of labs.")

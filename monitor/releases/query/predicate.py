@@ -12,6 +12,7 @@ from monitor.enums import Event
 from monitor.models import Release
 from monitor.models.search_text import build_search_text
 from monitor.releases.query.glob import matcher
+from monitor.releases.query.parents import labs_of, origins
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, written
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
 from monitor.releases.query.words import labs_called
@@ -129,13 +130,24 @@ def _foundation(value: str) -> Callable[[Release], bool]:
     return lambda release: release.foundation_lab == value
 
 
+def _parent(value: str) -> Callable[[Release], bool]:
+    if value != NONE and not value.isupper():
+        labs = labs_of(value)
+        return lambda release: release.lab in labs
+    wanted = None if value == NONE else value
+    above = origins()
+    return lambda release: above.get(release.lab or "", release.origin) == wanted
+
+
 def _launched(value: str) -> Callable[[Release], bool]:
     if value in {NONE, ANY}:
         return lambda release: (release.launch_id is None) == (value == NONE)
     return lambda release: release.launch_id == int(value)
 
 
-_OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {"foundation": _foundation, "launch": _launched}
+_OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {
+    "foundation": _foundation, "launch": _launched, "parent": _parent,
+}  # fmt: skip
 """Fields whose values have meanings of their own."""
 
 

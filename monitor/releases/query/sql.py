@@ -13,6 +13,7 @@ from sqlmodel import col
 from monitor.db.engine import now as this_moment
 from monitor.enums import Event
 from monitor.models import Change, Release, Tally
+from monitor.releases.query.parents import labs_of, origins
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
 from monitor.releases.query.words import certain, labs_called
@@ -147,6 +148,8 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
             return _gated(value)
         case "foundation":
             return _foundation(value)
+        case "parent":
+            return _parent(value)
         case "repo":
             return (
                 folded(col(Release.repo_id)).like(_pattern(value), escape="\\")
@@ -197,6 +200,17 @@ def _foundation(value: str) -> ColumnElement[bool]:
     if "/" in value:
         return folded(col(Release.foundation_repo_id)) == value
     return col(Release.foundation_origin) == value if value.isupper() else col(Release.foundation_lab) == value
+
+
+def _parent(value: str) -> ColumnElement[bool]:
+    lab, origin = col(Release.lab), col(Release.origin)
+    if value != NONE and not value.isupper():
+        return lab.in_(sorted(labs_of(value)))
+    wanted = None if value == NONE else value
+    above = origins()
+    under = [ident for ident, country in above.items() if country == wanted]
+    itself = origin.is_(None) if wanted is None else origin == wanted
+    return or_(lab.in_(under), and_(or_(lab.is_(None), lab.not_in(list(above))), itself))
 
 
 def _word(word: str) -> ColumnElement[bool]:

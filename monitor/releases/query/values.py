@@ -208,6 +208,11 @@ def _foundation(text: str) -> str | tuple[str, ...]:
     return country(text) or _lab(text)
 
 
+def _parent(text: str) -> str | tuple[str, ...]:
+    """A country, or else a lab."""
+    return country(text) or _lab(text)
+
+
 def _range(text: str, read: Callable[[str], str]) -> str:
     if fold(text) == NONE:
         return NONE
@@ -275,6 +280,7 @@ _READERS: dict[str, Callable[[str], str | tuple[str, ...]]] = {
     "origin": _origin,
     "foundation": _foundation,
     "lab": _lab,
+    "parent": _parent,
     "namespace": _namespace,
     "repo": _repo,
     "license": _license,
