@@ -51,7 +51,7 @@ def classify(
     size = parameters(facts, ancestry, known)
     declared = license_of(facts)
     papers, datasets, weights = subject.papers(facts), subject.datasets(facts), subject.has_weights(facts)
-    binding = effective(wire.repo_id(facts), declared, ancestry, known)
+    binding = effective(facts, declared, ancestry, known)
     open_ = openness(facts, declared, weights, papers, datasets, ancestry.kind)
     task, gated = subject.task(facts), facts.get("gated")
     stated = {name: read(facts) for name, read in subject.STATED.items()}

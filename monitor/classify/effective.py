@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from monitor.classify.license import STRICTNESS, released_under
+from monitor.classify import wire
+from monitor.classify.license import OPEN, STRICTNESS, released_under
 from monitor.classify.result import Evidence, License, Lineage, Lookup
-from monitor.enums import LicenseClass
+from monitor.enums import Kind, LicenseClass
 
 _RANK = {name: rank for rank, name in enumerate(STRICTNESS)}
 
@@ -21,23 +22,25 @@ class Effective(NamedTuple):
     evidence: tuple[Evidence, ...]
 
 
-def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> Effective:
+def effective(model: wire.Model, declared: License, line: Lineage, known: Lookup) -> Effective:
     """The strictest of the declared licence and of the licence of each ancestor, from the history or ``terms.toml``.
 
-    If no licence is declared, the strictest one of the ancestors. A declared licence that is not recognised stays
-    unknown, because it may be stricter than any other. Ancestors whose licence is not known are left out.
+    If no licence is declared, or one that is not recognised, the effective class is at least that of the strictest
+    ancestor. A permissive ancestor decides nothing then, because its terms allow any others, except for a plain copy
+    of it. Ancestors whose licence is not known are left out.
     """
-    own = declared
-    if not line.parents and (line.foundation is None or line.foundation.repo_id == repo_id):
-        return _alone(repo_id, declared)
-    if own.license_class is LicenseClass.UNDECLARED:
-        own = released_under(repo_id) or declared
+    facts = wire.read(model)
+    repo_id = facts["id"]
     ancestors = {parent.repo_id: None for parent in line.parents}
     if line.foundation is not None:
         ancestors[line.foundation.repo_id] = None
     ancestors.pop(repo_id, None)
+    own = declared
+    if declared.license_class is LicenseClass.UNDECLARED:
+        by_lab = released_under(repo_id, wire.text(facts, "createdAt"))
+        own = declared if by_lab is None or by_lab.license_class in OPEN else by_lab
     if not ancestors:
-        return _alone(repo_id, declared)
+        return Effective(own.identifier, own.license_class, None, () if own is declared else own.evidence)
     binding = [(ancestor, terms) for ancestor in ancestors if (terms := _of(ancestor, known)) is not None]
     if not binding:
         reason = Evidence("lineage", next(iter(ancestors)), "its licence is not known")
@@ -45,24 +48,29 @@ def effective(repo_id: str, declared: License, line: Lineage, known: Lookup) -> 
     ancestor, terms = binding[0] if len(binding) == 1 else max(binding, key=lambda item: _RANK[item[1].license_class])
     reason = Evidence("lineage", ancestor, _is_under(terms.identifier, terms.license_class))
     rank = _RANK.get(own.license_class)
-    if own.license_class is LicenseClass.UNKNOWN or (rank is not None and rank >= _RANK[terms.license_class]):
+    if rank is None:
+        return _at_least(own, terms, line.kind, reason)
+    if rank >= _RANK[terms.license_class]:
         return Effective(own.identifier, own.license_class, None, (reason,))
-    conflict = None
-    if rank is not None:
-        declares = "declares" if own is declared else "declares nothing, is published under"
-        conflict = (
-            f"{declares} {own.identifier} ({own.license_class}), and is built on {ancestor}, which is under "
-            f"{terms.identifier} ({terms.license_class})"
-        )
+    declares = "declares" if own is declared else "declares nothing, is published under"
+    conflict = (
+        f"{declares} {own.identifier} ({own.license_class}), and is built on {ancestor}, which is under "
+        f"{terms.identifier} ({terms.license_class})"
+    )
     return Effective(terms.identifier, terms.license_class, conflict, (reason,))
 
 
-def _alone(repo_id: str, declared: License) -> Effective:
-    """The effective licence of a model without a known ancestor: its own."""
-    own = declared
-    if own.license_class is LicenseClass.UNDECLARED:
-        own = released_under(repo_id) or declared
-    return Effective(own.identifier, own.license_class, None, ())
+_COPIES = frozenset({Kind.QUANTIZED, Kind.CONVERSION})
+
+
+def _at_least(own: License, terms: License, kind: Kind, reason: Evidence) -> Effective:
+    """The effective licence where the own one is not declared or not recognised, over ``terms`` of an ancestor."""
+    undeclared = own.license_class is LicenseClass.UNDECLARED
+    if terms.license_class is LicenseClass.PERMISSIVE and not (undeclared and kind in _COPIES and terms.is_read):
+        return Effective(own.identifier, own.license_class, None, (reason,))
+    stated = "no licence is stated" if undeclared else "the stated licence is not recognised"
+    least = Evidence("license", own.identifier or "none", f"{stated}: at least as strict as that of {reason.value}")
+    return Effective(terms.identifier, terms.license_class, None, (reason, least))
 
 
 @lru_cache(maxsize=4096)

@@ -1,13 +1,15 @@
-"""The stated licence, and its class by the table in ``licenses.toml``."""
+"""The stated licence and its class: by its text if that was read, else by the table in ``licenses.toml``."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date
 from functools import lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
-from monitor.classify import wire
+from monitor.classify import license_text, wire
 from monitor.classify.result import Evidence, License
 from monitor.enums import LicenseClass
 
@@ -21,9 +23,31 @@ STRICTNESS = (
 )
 """From the least to the most restrictive."""
 
+OPEN = frozenset({LicenseClass.PERMISSIVE, LicenseClass.COPYLEFT})
+"""Classes under which weights are open."""
+
 _NO_LICENSE = {"none", "n/a", "null", "undefined", ""}
 _UNNAMED_LICENSES = {"other", "unknown", "cc", "proprietary", "custom", "license", "see-license"}
 _DIVIDER = re.compile(r"[^a-z0-9+.]+")
+_AND = re.compile(r"-(?:and|or|plus)-(?!later\b|any-later\b|conditions\b)|\+(?=[a-z])|[,;/&|]", re.IGNORECASE)
+"""Between the licences of a compound name: ``apache-2.0-and-sam-license``, ``MIT / CC-BY-NC-4.0``."""
+_HARMLESS = re.compile(
+    r"(?:v?\d+(?:\.\d+)*|licen[cs]ed?|version|the|software|international|deed|universal|generic|unported|clauses?|new|revised"
+    r"|simplified|original|attribution|public|domain|dedication|model|weights|open|data|commons|font|style|or|later|only"
+    r"|with|llvm|exceptions?|plus|free|and|terms|agreement|en|foundation|\w{1,2})"
+)
+"""Words that can follow a permissive licence's name and add no condition."""
+_GENERIC = (
+    (re.compile(r"research-?(?:open-?)?rail"), LicenseClass.RESEARCH_ONLY),
+    (re.compile(r"non-?commercial|(?:^|-)nc(?:-|$)"), LicenseClass.NON_COMMERCIAL),
+    (re.compile(r"personal(?:-use|-only|-non|$)|(?:^|-)(?:hobby|private-use)"), LicenseClass.NON_COMMERCIAL),
+    (re.compile(r"polyform-(?:small-business|shield|perimeter|internal-use)"), LicenseClass.COMMUNITY),
+    (re.compile(r"polyform"), LicenseClass.NON_COMMERCIAL),
+    (re.compile(r"(?:^|-)academic(?:-|$)|(?:^|-)educational(?:-|$)"), LicenseClass.RESEARCH_ONLY),
+)
+"""Words by which licences forbid commercial use, or allow only research, whoever wrote them; the first decides."""
+_RESEARCH = re.compile(r"research(?:-only|-license|-licence|-model)?$|-research-")
+_COMMUNITY = re.compile(r"(?:^|-)community-(?:licen[cs]e|model|agreement)|(?:^|-)community$")
 
 
 def _load() -> tuple[dict[str, LicenseClass], dict[str, LicenseClass], dict[str, LicenseClass]]:
@@ -35,11 +59,18 @@ def _load() -> tuple[dict[str, LicenseClass], dict[str, LicenseClass], dict[str,
     return ids, names, links
 
 
-def _releases() -> dict[str, list[tuple[re.Pattern[str], str]]]:
-    table: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+class _Terms(NamedTuple):
+    names: re.Pattern[str]
+    license: str
+    checked: date
+
+
+def _releases() -> dict[str, list[_Terms]]:
+    table: dict[str, list[_Terms]] = {}
     for entry in tomllib.loads(files(__package__).joinpath("terms.toml").read_text("utf-8"))["release"]:
+        terms = _Terms(re.compile(entry["name"], re.IGNORECASE), entry["license"], entry["checked"])
         for namespace in entry["in"]:
-            table.setdefault(namespace, []).append((re.compile(entry["name"], re.IGNORECASE), entry["license"]))
+            table.setdefault(namespace, []).append(terms)
     return table
 
 
@@ -52,8 +83,8 @@ _NAMES = [(name.rstrip("-"), of) for name, of in sorted(NAMES.items(), key=lambd
 def license_of(model: wire.Model) -> License:
     """The licence of a model: identifier (or name, for ``other``) and class, with evidence.
 
-    Of several licences the strictest decides the class. ``undeclared`` if none is stated; ``unknown`` if it is not
-    recognised, or is ``other`` without a known name.
+    Of several licences, and of the stated one and the text in the repository, the strictest decides the class.
+    ``undeclared`` if none is stated; ``unknown`` if it is not recognised, or is ``other`` without a known name or text.
     """
     facts = wire.read(model)
     card, tagged = facts.card, facts.by_prefix.get("license", ())
@@ -62,10 +93,17 @@ def license_of(model: wire.Model) -> License:
         found = _stated(stated, wire.text(card, "license_name"), wire.text(card, "license_link"))
     else:
         found = _stated(tagged, None, None)
-    by_lab = released_under(facts["id"]) if found.license_class is LicenseClass.UNKNOWN else None
-    if by_lab is None:
+    text = facts.contents.license_text
+    if text is not None:
+        found = _with_text(found, text)
+    by_lab = (
+        released_under(facts["id"], wire.text(facts, "createdAt"))
+        if found.license_class is LicenseClass.UNKNOWN and found.is_read
+        else None
+    )
+    if by_lab is None or by_lab.license_class in OPEN:
         return found
-    return License(found.identifier, by_lab.license_class, (*found.evidence, *by_lab.evidence))
+    return License(found.identifier, by_lab.license_class, (*found.evidence, *by_lab.evidence), is_read=False)
 
 
 @lru_cache(maxsize=4096)
@@ -78,14 +116,48 @@ def _stated(licenses: tuple[str, ...], name: str | None, link: str | None) -> Li
     return max(known, key=lambda item: STRICTNESS.index(item.license_class)) if known else found[0]
 
 
+def _with_text(stated: License, text: str) -> License:
+    """The stated licence with what the text of the repository's own licence says of its class."""
+    found = license_text.recognise(text)
+    if found is None:
+        named = license_text.title(text)
+        of = by_words(named)
+        if of is None or of in OPEN:  # a title alone does not show that nothing was added
+            reason = Evidence("license_file", named[:100] or "empty", "not the text of a known licence")
+            return stated._replace(evidence=(*stated.evidence, reason))
+        identifier, license_class, words = None, of, named[:100]
+    else:
+        identifier, license_class, words = found
+    reason = Evidence("license_file", words, f"{license_class} by the text of its licence")
+    if stated.license_class not in STRICTNESS:
+        shown = stated.identifier if stated.identifier not in {None, *_UNNAMED_LICENSES} else identifier
+        return License(shown or stated.identifier or words, license_class, (reason, *stated.evidence))
+    if STRICTNESS.index(license_class) <= STRICTNESS.index(stated.license_class):
+        return stated._replace(evidence=(*stated.evidence, reason))
+    stricter = reason._replace(message=f"{reason.message}, which is stricter than what the card states")
+    return License(stated.identifier, license_class, (stricter, *stated.evidence))
+
+
+def released_under(repo_id: str, created_at: str | None = None) -> License | None:
+    """The licence under which a lab published one of its own well-known releases (``terms.toml``).
+
+    ``created_at``: ISO 8601; a row says nothing of a repository that was created after it was checked.
+    """
+    found = _row(repo_id)
+    if found is None or (created_at is not None and created_at[:10] > found[1]):
+        return None
+    return found[0]
+
+
 @lru_cache(maxsize=65_536)
-def released_under(repo_id: str) -> License | None:
-    """The licence under which a lab published one of its own well-known releases (``terms.toml``)."""
+def _row(repo_id: str) -> tuple[License, str] | None:
+    """(the licence, the day of the check in ISO 8601) for a well-known release."""
     namespace, _, name = repo_id.partition("/")
-    for names, ident in _RELEASES.get(namespace, ()):
+    for names, ident, checked in _RELEASES.get(namespace, ()):
         if names.fullmatch(name):
             of = IDS.get(ident) or by_words(ident) or LicenseClass.UNKNOWN
-            return License(ident, of, (Evidence("release", repo_id, f"{ident} ({of}), as published by its lab"),))
+            message = f"{ident} ({of}), as its lab publishes it; checked {checked}, its own licence was not read"
+            return License(ident, of, (Evidence("release", repo_id, message),), is_read=False), checked.isoformat()
     return None
 
 
@@ -115,15 +187,42 @@ def _named(name: str | None, link: str | None, ident: str) -> License:
     return License(shown, LicenseClass.UNKNOWN, (Evidence("license_name", shown, "not a known licence"),))
 
 
+@lru_cache(maxsize=4096)
 def by_words(name: str) -> LicenseClass | None:
-    """The class of a licence's name as people write it; the longest beginning in the table decides."""
-    words = _DIVIDER.sub("-", name.lower()).strip("-.")
-    # Licences that forbid commercial use, or allow only research, name it, whoever wrote them.
-    if re.search(r"non-?commercial|(^|-)nc(-|$)", words):
-        return LicenseClass.NON_COMMERCIAL
-    if re.search(r"research(-only|-license|-model)?$|-research-", words) and "fair-ai" not in words:
+    """The class of a licence's name as people write it; of a compound name the strictest part decides.
+
+    The longest beginning in the table decides; a permissive one only if no other words follow that could add a
+    condition (``apache-2.0-modified``). A compound name with a part that is not known is not permissive.
+    """
+    squeezed = re.sub(r"[\s_]+", "-", name.lower())
+    parts = [part for part in _AND.split(squeezed) if part.strip("-.")]
+    if len(parts) < 2:
+        return _by_words(squeezed)
+    classes = [IDS.get(part.strip("-.")) or _by_words(part) for part in parts]
+    known = [of for of in classes if of in STRICTNESS]
+    whole = _by_words(squeezed)
+    if whole is not None and whole not in OPEN:
+        known.append(whole)
+    if not known:
+        return None
+    strictest = max(known, key=STRICTNESS.index)
+    return None if None in classes and strictest in OPEN else strictest
+
+
+def _by_words(name: str) -> LicenseClass | None:
+    words = _DIVIDER.sub("-", name).strip("-.")
+    for pattern, of in _GENERIC:
+        if pattern.search(words):
+            return of
+    if _RESEARCH.search(words) and "fair-ai" not in words:
         return LicenseClass.RESEARCH_ONLY
     for start, of in _NAMES:
         if words == start or (words.startswith(start) and not words[len(start)].isalpha()):
+            if of is LicenseClass.PERMISSIVE and not _adds_nothing(words[len(start) :]):
+                continue
             return of
-    return None
+    return LicenseClass.COMMUNITY if _COMMUNITY.search(words) else None
+
+
+def _adds_nothing(rest: str) -> bool:
+    return all(_HARMLESS.fullmatch(word) for word in rest.split("-") if word.strip("."))

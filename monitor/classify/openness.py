@@ -89,16 +89,18 @@ def openness(
     """Availability, artefacts with the link that shows each, and the label with the rule that decided it.
 
     open-science: permissive weights, training data or code, and a paper. open-weights: permissive or copyleft.
-    restricted-weights: any other licence. unknown: no licence stated or recognised, or no weights. Gating and unknown
-    artefacts do not change the label; no artefact is inferred from the licence. A derivative cites papers of its base
-    or of a method and states the data of its last training step: it is open-science only if its lab is known to have
-    published the rest.
+    restricted-weights: any other licence. unknown: no licence stated, recognised or read, or no weights. Gating and
+    unknown artefacts do not change the label; no artefact is inferred from the licence. A derivative cites papers of
+    its base or of a method and states the data of its last training step: it is open-science only if its lab is known
+    to have published the rest.
     """
     availability, reason = _availability(model, weights)
     derived = kind in _DERIVED
     artefacts = _artefacts(model, () if derived else papers, datasets if kind in _TRAINED else ())
     data, code, paper = artefacts["training_data"], artefacts["training_code"], artefacts["paper"]
     label, rule = _label(terms.license_class, weights, data.found, code.found, paper.found)
+    if not terms.is_read and label is not Openness.UNKNOWN:
+        label, rule = _NOT_READ
     if derived and label is Openness.OPEN_SCIENCE and not _published_whole(wire.repo_id(model)):
         label, rule = _LAST_STEP_ONLY
     evidence = (
@@ -156,6 +158,10 @@ def _availability(model: wire.Model, weights: bool | None) -> tuple[Availability
     return _NOT_ASKED
 
 
+_NOT_READ = (
+    Openness.UNKNOWN,
+    Evidence("rule", Openness.UNKNOWN, "its licence was not read, only what its lab is known to publish it under"),
+)
 _LAST_STEP_ONLY = (
     Openness.OPEN_WEIGHTS,
     Evidence(

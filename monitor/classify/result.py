@@ -102,11 +102,16 @@ class Parameters(NamedTuple):
 
 
 class License(NamedTuple):
-    """The licence as stated (identifier or name) and its class."""
+    """The licence as stated (identifier or name) and its class.
+
+    ``is_read`` is False if the repository does not say which licence it is, and the class is what its lab is known to
+    publish it under: no openness follows from that.
+    """
 
     identifier: str | None
     license_class: LicenseClass
     evidence: tuple[Evidence, ...] = ()
+    is_read: bool = True
 
 
 class Stated(NamedTuple):

@@ -51,11 +51,22 @@ def _families() -> dict[str, list[dict[str, Any]]]:
 FAMILIES = _families()
 
 
+class _Checked(NamedTuple):
+    names: re.Pattern[str]
+    counts: tuple[int, int]
+    checked: str
+    """The day of the check, ISO 8601."""
+
+
 @cache
-def _stated_by(namespace: str) -> list[tuple[re.Pattern[str], int, int]]:
+def _stated_by(namespace: str) -> list[_Checked]:
     # Compiled on first use of a namespace: compiling all of them would add 0.2 s to every start of the program.
     return [
-        (re.compile(entry["name"], re.IGNORECASE), round(entry["total"] * 1e9), round(entry["active"] * 1e9))
+        _Checked(
+            re.compile(entry["name"], re.IGNORECASE),
+            (round(entry["total"] * 1e9), round(entry["active"] * 1e9)),
+            entry["checked"].isoformat(),
+        )
         for entry in FAMILIES[namespace]
     ]
 
@@ -64,17 +75,22 @@ _ANY_NAMESPACE_NAMES = re.compile(r"gpt-oss|8x\d+b", re.IGNORECASE)
 """Matches every name that a row of ANY_NAMESPACE matches."""
 
 
+def stated(repo_id: str, created_at: str | None = None) -> tuple[int, int] | None:
+    """(total, active) as stated by the lab for one of its own models, or for an architecture of one size.
+
+    ``created_at``: ISO 8601; a row says nothing of a repository that was created after it was checked.
+    """
+    found = _row(repo_id)
+    return None if found is None or (created_at is not None and created_at[:10] > found.checked) else found.counts
+
+
 @lru_cache(maxsize=65_536)
-def stated(repo_id: str) -> tuple[int, int] | None:
-    """(total, active) as stated by the lab for one of its own models, or for an architecture of one size."""
+def _row(repo_id: str) -> _Checked | None:
     namespace, _, name = repo_id.partition("/")
-    for pattern, total, active in _stated_by(namespace) if namespace in FAMILIES else ():
-        if pattern.fullmatch(name):
-            return total, active
-    if not _ANY_NAMESPACE_NAMES.search(name):
-        return None
-    anyones = _stated_by(ANY_NAMESPACE)
-    return next(((total, active) for pattern, total, active in anyones if pattern.fullmatch(name)), None)
+    rows = _stated_by(namespace) if namespace in FAMILIES else []
+    if _ANY_NAMESPACE_NAMES.search(name):
+        rows = [*rows, *_stated_by(ANY_NAMESPACE)]
+    return next((row for row in rows if row.names.fullmatch(name)), None)
 
 
 class _Base(NamedTuple):
@@ -102,7 +118,7 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -
     if lineage.kind is Kind.ADAPTER:
         return _adapter(tensors)
     part = is_part_name(facts.name)
-    registered = None if part else stated(facts["id"])
+    registered = None if part else stated(facts["id"], wire.text(facts, "createdAt"))
     if registered is not None and (tensors is None or _agrees(tensors, registered[0])):
         message = f"{registered[0]} in total, {registered[1]} active, as stated by its lab"
         return Parameters(*registered, "registry", (Evidence("registry", facts.name, message),))

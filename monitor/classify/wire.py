@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from monitor.classify.front_matter import front_matter
 from monitor.classify.repository_files import NO_FILES, RepositoryFiles
 
 Model = Mapping[str, Any]
@@ -55,6 +56,7 @@ class Facts(dict[str, Any]):
     by_prefix: dict[str, tuple[str, ...]]
     """What follows ``license:`` and the like, by prefix (``license``); sorted: the order of tags must not matter."""
     card: Mapping[str, Any]
+    """``cardData``, and over it the front matter of ``README.md`` if that was read."""
     config: Mapping[str, Any]
     """``config.json`` if it was read, else the part of it that the Hub serves."""
     contents: RepositoryFiles
@@ -79,7 +81,9 @@ def prepared(model: Model, contents: RepositoryFiles = NO_FILES) -> Facts:
             gathered[head] = (*gathered[head], rest) if head in gathered else (rest,)
     facts.by_prefix = gathered
     facts._files = None if "siblings" in model else ()
-    facts.card = mapping(model, "cardData")
+    facts.card = card_data = mapping(model, "cardData")
+    if contents.readme is not None and (front := front_matter(contents.readme)):
+        facts.card = {**card_data, **front}
     facts.config = contents.config or mapping(model, "config")
     full = text(model, "id") or text(model, "modelId") or ""
     head, slash, _ = full.partition("/")

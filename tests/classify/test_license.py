@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitor.classify import Classification, classify
+from monitor.classify import Classification, RepositoryFiles, classify
 from monitor.classify.license import IDS, NAMES
 from monitor.labs import Registry, load
 
@@ -104,6 +105,28 @@ def test_identifiers_have_their_class(identifiers: str, expected: str) -> None:
         ("Apache License 2.0", "permissive"),
         ("CC BY-NC 4.0", "non-commercial"),
         ("my-own-terms", "unknown"),
+        ("kimi-k3", "community"),
+        ("qwen-community-1.0", "community"),
+        ("openmdw-1.1", "permissive"),
+        # Of a compound name the strictest part decides, and a part that is not known is not permissive.
+        ("apache-2.0-and-sam-license", "community"),
+        ("Apache 2.0 and CC-BY-NC-4.0", "non-commercial"),
+        ("MIT / CC-BY-NC-SA 4.0", "non-commercial"),
+        ("mit-and-apache-2.0", "permissive"),
+        ("mit-and-our-own-terms", "unknown"),
+        ("apache-2.0-modified", "unknown"),
+        ("apache-2.0-with-llvm-exceptions", "permissive"),
+        ("gpl-2.0-or-later", "copyleft"),
+        ("CC BY 4.0 International", "permissive"),
+        # Words that anybody uses.
+        ("acme-community-license-1.0", "community"),
+        ("Acme Community Licence Agreement", "community"),
+        ("academic-use-only", "research-only"),
+        ("acme-academic", "research-only"),
+        ("personal-use-only", "non-commercial"),
+        ("polyform-strict-1.0.0", "non-commercial"),
+        ("polyform-shield-1.0.0", "community"),
+        ("researchrail-m", "research-only"),
     ],
 )
 def test_names_of_other_licences_have_their_class(name: str, expected: str) -> None:
@@ -165,3 +188,111 @@ def test_gating_stands_beside_the_label_and_changes_none(gated: object) -> None:
 
 def test_a_repository_without_weights_has_no_openness() -> None:
     assert classified(tags=["license:mit"], siblings=[{"rfilename": "README.md"}]).openness == "unknown"
+
+
+MIT = """MIT License
+
+Copyright (c) 2026 Example
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+"""
+MODIFIED_MIT = (
+    MIT
+    + """
+Our only modification part is that, if the Software (or any derivative works thereof) is used for any of your commercial
+products or services that have more than 100 million monthly active users, you shall prominently display "Example".
+"""
+)
+BSD = """Copyright (c) 2026, Example. All rights reserved.
+Redistribution and use in source and binary forms, with or without modification, are permitted provided that the
+following conditions are met: 1. Redistributions of source code must retain the above copyright notice. 2. (...)
+3. Neither the name of the copyright holder nor the names of its contributors may be used to endorse products."""
+
+
+def apache() -> str:
+    """The text of Apache-2.0 as this project carries it."""
+    text = (Path(__file__).parents[2] / "LICENSE").read_text()
+    assert "Apache License" in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("text", "identifier", "expected"),
+    [
+        (MIT, "mit", "permissive"),
+        (MODIFIED_MIT, "modified-mit", "community"),
+        (MIT + "\nFor non-commercial use only.\n" * 2, "modified-mit", "non-commercial"),
+        (BSD, "bsd-3-clause", "permissive"),
+        ("GNU AFFERO GENERAL PUBLIC LICENSE\n   Version 3, 19 November 2007\n", "agpl-3.0", "copyleft"),
+        ("Mozilla Public License Version 2.0\n====", "mpl-2.0", "copyleft"),
+        ("Creative Commons Attribution-NonCommercial 4.0 International\n", "cc-by-nc-4.0", "non-commercial"),
+        ("Attribution-ShareAlike 4.0 International\n", "cc-by-sa-4.0", "copyleft"),
+        ("Attribution 4.0 International\n", "cc-by-4.0", "permissive"),
+        ("OpenMDW License Agreement, version 1.1 (OpenMDW-1.1)\n", "openmdw-1.1", "permissive"),
+        ("LLAMA 3.1 COMMUNITY LICENSE AGREEMENT\nLlama 3.1 Version Release Date: July 23, 2024", None, "community"),
+        ("# Acme Research License\n\nOnly for research.", None, "research-only"),
+        ("Apache License\nVersion 2.0, January 2004\nand nothing else", None, "unknown"),
+        ("All rights reserved.", None, "unknown"),
+    ],
+)
+def test_a_licence_is_recognised_by_its_text(text: str, identifier: str | None, expected: str) -> None:
+    found = classify(
+        {"id": "someone/thing", "tags": ["license:other"]}, registry(), files=RepositoryFiles(license_text=text)
+    )
+    assert found.license_class == expected
+    assert found.license == (identifier or found.license)
+    assert (found.openness == "open-weights") == (expected in {"permissive", "copyleft"})
+
+
+def test_apache_is_recognised_whole_and_not_with_a_condition() -> None:
+    def of(text: str) -> str:
+        model = {"id": "someone/thing", "tags": ["license:other"]}
+        return classify(model, registry(), files=RepositoryFiles(license_text=text)).license_class
+
+    assert of(apache()) == "permissive"
+    assert of(apache() + "\nAdditional terms: see the Acceptable Use Policy.\n") == "unknown"
+
+
+def test_a_text_that_is_stricter_than_the_card_decides() -> None:
+    files = RepositoryFiles(license_text=MODIFIED_MIT)
+    found = classify({"id": "someone/thing", "cardData": {"license": "mit"}}, registry(), files=files)
+    assert (found.license, found.license_class, found.openness) == ("mit", "community", "restricted-weights")
+    assert "stricter" in found.evidence["license"][0].message
+    undeclared = classify({"id": "someone/thing"}, registry(), files=RepositoryFiles(license_text=MIT))
+    assert (undeclared.license, undeclared.license_class) == ("mit", "permissive")
+
+
+@pytest.mark.parametrize(
+    ("front", "expected"),
+    [
+        (
+            "license: other\nlicense_name: qwen-community-1.0\nlicense_link: LICENSE",
+            ("qwen-community-1.0", "community"),
+        ),
+        (
+            "license: other\nlicense_name: openmdw-1.1\nlicense_link: https://openmdw.ai/license/1-1/",
+            ("openmdw-1.1", "permissive"),
+        ),
+        ("license: mit", ("mit", "permissive")),
+        (
+            "license: other\nlicense_name: other\nlicense_link: https://github.com/MiniMax-AI/MiniMax-M2.7/blob/main/L",
+            ("other", "unknown"),
+        ),
+        ("license: [", ("other", "unknown")),
+    ],
+)
+def test_the_front_matter_of_the_readme_says_the_licence(front: str, expected: tuple[str, str]) -> None:
+    files = RepositoryFiles(readme=f"---\n{front}\n---\n# Thing\n")
+    found = classify({"id": "someone/thing", "tags": ["license:other"]}, registry(), files=files)
+    assert (found.license, found.license_class) == expected

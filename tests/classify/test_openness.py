@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
+from datetime import date
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from monitor.classify import BaseModelInfo, Classification, classify, no_lookup
+from monitor.classify.license import released_under
 from monitor.classify.result import Lookup
+from monitor.classify.size import stated
 from monitor.db.engine import now
 from monitor.enums import ARTEFACTS, Kind, LicenseClass
 from monitor.labs import Registry, load
@@ -135,11 +140,14 @@ def test_a_word_that_is_no_dataset_is_no_training_data() -> None:
 
 LLAMA = BaseModelInfo("x/llama", Kind.BASE, license="llama3.1", license_class=LicenseClass.COMMUNITY)
 FREE = BaseModelInfo("x/free", Kind.BASE, license="mit", license_class=LicenseClass.PERMISSIVE)
+NONCOMMERCIAL = BaseModelInfo(
+    "x/noncommercial", Kind.BASE, license="cc-by-nc-4.0", license_class=LicenseClass.NON_COMMERCIAL
+)
 SILENT = BaseModelInfo("x/silent", Kind.BASE, license_class=LicenseClass.UNDECLARED)
 
 
 def history(repo_id: str) -> BaseModelInfo | None:
-    return {item.repo_id: item for item in (LLAMA, FREE, SILENT)}.get(repo_id)
+    return {item.repo_id: item for item in (LLAMA, FREE, NONCOMMERCIAL, SILENT)}.get(repo_id)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +158,11 @@ def history(repo_id: str) -> BaseModelInfo | None:
         (["license:cc-by-nc-4.0", "base_model:finetune:x/llama"], ("cc-by-nc-4.0", "non-commercial"), False),
         (["license:mit", "base_model:finetune:x/free"], ("mit", "permissive"), False),
         (["base_model:finetune:x/llama"], ("llama3.1", "community"), False),
-        (["license:made-up", "base_model:finetune:x/llama"], ("made-up", "unknown"), False),
+        (["license:made-up", "base_model:finetune:x/llama"], ("llama3.1", "community"), False),
+        (["license:other", "base_model:finetune:x/llama"], ("llama3.1", "community"), False),
+        (["license:other", "base_model:finetune:x/free"], ("other", "unknown"), False),
+        (["base_model:finetune:x/free"], (None, "undeclared"), False),
+        (["base_model:quantized:x/free"], ("mit", "permissive"), False),
         (["license:mit", "base_model:finetune:x/silent"], ("mit", "permissive"), False),
         (["license:mit", "base_model:x/free", "base_model:x/llama"], ("llama3.1", "community"), True),
         (["license:mit"], ("mit", "permissive"), False),
@@ -179,8 +191,14 @@ def test_a_conflict_says_what_contradicts_what() -> None:
     [
         ("Qwen/Qwen2.5-3B-Instruct", "x/free", ("qwen-research", "research-only"), ""),
         ("Qwen/Qwen2.5-3B-Instruct", "x/unheard-of", ("qwen-research", "research-only"), ""),
-        ("Qwen/Qwen3-8B", "x/llama", ("llama3.1", "community"), "declares nothing, is published under apache-2.0"),
-        ("Qwen/Qwen3-8B", None, ("apache-2.0", "permissive"), ""),
+        (
+            "google/gemma-3-4b-it",
+            "x/noncommercial",
+            ("cc-by-nc-4.0", "non-commercial"),
+            "declares nothing, is published",
+        ),
+        ("Qwen/Qwen3-8B", "x/llama", ("llama3.1", "community"), ""),
+        ("Qwen/Qwen3-8B", None, (None, "undeclared"), ""),
         ("someone/thing", "x/unheard-of", (None, "undeclared"), ""),
     ],
 )
@@ -194,7 +212,44 @@ def test_what_declares_nothing_is_under_what_its_lab_published_it_under(
     assert bool(found.license_conflict) == bool(conflict)
 
 
-def test_an_other_licence_without_a_name_is_what_its_lab_published_it_under() -> None:
+def test_what_is_not_recognised_says_that_it_is_at_least_as_strict_as_its_base() -> None:
+    found = classified(known=history, tags=["license:other", "base_model:finetune:x/llama"])
+    assert (found.license_class, found.effective_license_class) == ("unknown", "community")
+    assert "at least as strict as that of x/llama" in found.evidence["effective_license"][-1].message
+
+
+def test_a_table_makes_no_openness_and_nothing_permissive() -> None:
     found = classified("black-forest-labs/FLUX.1-dev", tags=["license:other"])
-    assert (found.license, found.license_class) == ("other", "non-commercial")
+    assert (found.license, found.license_class, found.openness) == ("other", "non-commercial", "unknown")
+    assert "not read" in found.evidence["openness"][0].message
     assert classified("someone/FLUX.1-dev", tags=["license:other"]).license_class == "unknown"
+    for repo_id in ("zai-org/GLM-5", "zai-org/GLM-5.3", "Qwen/Qwen3-8B", "XiaomiMiMo/MiMo-V2-Flash"):
+        found = classified(repo_id, tags=["license:other"])
+        assert (found.license_class, found.openness) == ("unknown", "unknown"), repo_id
+
+
+def test_a_table_says_nothing_of_what_was_created_after_its_check() -> None:
+    def of(created_at: str) -> Classification:
+        return classified("google/gemma-3-900b-it", tags=["license:other"], createdAt=created_at)
+
+    assert of("2026-08-17T09:00:00.000Z").license_class == "community"
+    assert of("2026-08-18T09:00:00.000Z").license_class == "unknown"
+    counted = classified("zai-org/GLM-5", createdAt="2026-02-01T00:00:00.000Z")
+    assert counted.params_total == 744 * 10**9
+    assert classified("zai-org/GLM-5-FP8", createdAt="2026-09-01T00:00:00.000Z").params_total is None
+
+
+def test_every_row_of_the_tables_names_the_day_of_its_check() -> None:
+    for name, key in (("terms.toml", "release"), ("families.toml", "family")):
+        rows = tomllib.loads(files("monitor.classify").joinpath(name).read_text("utf-8"))[key]
+        assert all(isinstance(row["checked"], date) for row in rows), name
+    for repo_id in NEXT_VERSIONS:
+        assert released_under(repo_id) is None, repo_id
+        assert stated(repo_id) is None, repo_id
+
+
+NEXT_VERSIONS = """zai-org/GLM-5.3 zai-org/GLM-5.3-Flash moonshotai/Kimi-K2.9 moonshotai/Kimi-K3 Qwen/Qwen3.8-27B
+    google/gemma-5-4b deepseek-ai/DeepSeek-V4.5 MiniMaxAI/MiniMax-M2.8 XiaomiMiMo/MiMo-V3-Flash
+    mistralai/Mistral-Large-4-700B
+    nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16 LiquidAI/LFM3-1B ibm-granite/granite-5.0-8b openai/gpt-oss-2-120b
+    inclusionAI/Ring-3.0-1T meta-llama/Llama-5-8B""".split()  # noqa: SIM905
