@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from pydantic import SecretStr
 from rich.console import Console
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -31,13 +30,13 @@ from monitor.notify.dead_letters import requeue
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.message import Message, SendError
 from monitor.notify.subscriptions import SubscriptionCreate, pause, remove, subscribe
-from monitor.settings import Settings
 from tests.channels.slack.office import visible
 from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import model
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
 from tests.house import House, Kept
+from tests.notify.channel_settings import channel_settings
 
 FAMILIES = ("Qwen9", "Qwen9-VL", "Qwen9-Coder")
 MEMBERS = {f"{family}-{size}": minute for family in FAMILIES
@@ -76,15 +75,7 @@ def street(house: House, tmp_path: Path) -> Iterator[Street]:
     with FakeSlack() as slack, SmtpSink() as sink, FeedServer() as receiver:
         workspace = slack.workspace()
         channel = slack.channel(workspace)
-        settings = Settings(
-            database_url=f"sqlite:///{tmp_path}/none.db",
-            slack_api_url=slack.api_url,
-            slack_bot_token=SecretStr(workspace.token),
-            smtp_url=SecretStr(sink.url),
-            email_from="News <news@alerts.example>",
-            secret_key=SecretStr("a key for tests"),
-            allow_private_targets=True,
-        )
+        settings = channel_settings(tmp_path, slack, workspace, sink, allow_private_targets=True)
         house.hub.add(model("x/before"))
         house.begin("Qwen")
         screen = io.StringIO()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from pydantic import SecretStr
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -28,13 +27,13 @@ from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.launches.queries import find_launches
 from monitor.releases.query import parse
-from monitor.settings import Settings
 from tests.channels.slack.office import visible
 from tests.fakes.hub import model
 from tests.fakes.slack import Channel as Conversation
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
 from tests.house import House
+from tests.notify.channel_settings import channel_settings
 
 SIZES = ("0.6B", "1.7B", "4B", "8B", "14B", "32B", "30B-A3B", "235B-A22B")
 NAMES = [f"Qwen9-{size}{variant}" for size in SIZES for variant in ("", "-Base", "-Instruct", "-FP8")][:30]
@@ -62,14 +61,7 @@ def readers(house: House, tmp_path: Path) -> Iterator[Readers]:
     with FakeSlack() as slack, SmtpSink() as sink:
         workspace = slack.workspace()
         channel = slack.channel(workspace)
-        settings = Settings(
-            database_url=f"sqlite:///{tmp_path}/none.db",
-            slack_api_url=slack.api_url,
-            slack_bot_token=SecretStr(workspace.token),
-            smtp_url=SecretStr(sink.url),
-            email_from="News <news@alerts.example>",
-            secret_key=SecretStr("a key for tests"),
-        )
+        settings = channel_settings(tmp_path, slack, workspace, sink)
         house.hub.add(model("x/before"))
         house.begin("Qwen", "google")
         with db.transaction(house.engine) as session:
