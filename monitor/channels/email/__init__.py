@@ -8,8 +8,8 @@ from monitor.channels.email.dns import check as check_dns
 from monitor.channels.email.mailbox import MailboxError
 from monitor.channels.email.mailbox import collect as collect_bounces
 from monitor.channels.email.mailbox import probe as probe_bounces
+from monitor.channels.email.personal_data import delete_expired
 from monitor.channels.email.routes import router
-from monitor.channels.email.signup import delete_expired
 from monitor.channels.email.transport import Email
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Texts of subject lines."""
+"""Texts of subject lines, and of how often a subscription sends."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from monitor.channels.formatting import count, license_name, plain
 from monitor.channels.message_groups import DIGEST_PERIODS
-from monitor.models import Release
+from monitor.models import Release, Subscription
 
 MAX_NAME_CHARS = 120
+_HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every Monday"}
 
 
 def clean(text: object) -> str:
@@ -47,3 +48,11 @@ def summary(publishers: Sequence[str], what: str, digest: str) -> str:
     order = [publisher for publisher, _ in Counter(map(shorten, publishers)).most_common()]
     named = ", ".join(order[:3]) + (" …" if len(order) > 3 else "")
     return f"{what}{DIGEST_PERIODS.get(digest, '')}: {named}"
+
+
+def how_often(subscription: Subscription) -> str:
+    """``every day at 08:00 (Europe/Paris)``."""
+    line = _HOW_OFTEN.get(subscription.digest, subscription.digest)
+    if subscription.digest in {"daily", "weekly"}:
+        return f"{line} at {subscription.hour:02d}:00 ({clean(subscription.timezone)})"
+    return line

@@ -8,15 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlmodel import Session
 
-from monitor.channels.email import request_context, signup
+from monitor.channels.email import phrases, request_context, signup
 from monitor.channels.email.form_fields import Fields, Form, alert_preferences, last_value
 from monitor.channels.email.page_responses import notice, page
+from monitor.channels.email.personal_data import delete_personal_data, export_personal_data
 from monitor.channels.email.request_context import EmailContext, email_context, guarded
 from monitor.channels.email.signup import (
     MAX_SUBSCRIPTIONS_PER_ADDRESS,
     OPERATOR,
-    delete_personal_data,
-    export_personal_data,
     unsubscribed_at,
 )
 from monitor.channels.email.suppression import hold_deliveries, postpone_deliveries, subscriptions_of, suppressed
@@ -45,7 +44,7 @@ def unsubscribe_page(request: Request, token: str) -> Response:
     return notice(
         request,
         "Unsubscribe from these emails?",
-        f"Email alerts to {found.target}, {request_context.how_often(found)}, about:",
+        f"Email alerts to {found.target}, {phrases.how_often(found)}, about:",
         quote=found.filter or "every release",
         action=f"/unsubscribe/{token}",
         label="Unsubscribe",

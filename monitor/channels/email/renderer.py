@@ -29,8 +29,6 @@ from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
 from monitor.releases.schema import hub_url
 
-_HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every week"}
-
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(["html"]),
@@ -117,7 +115,7 @@ class EmailRenderer:
             unseen=message_context.unseen,
             digest=subscription.digest,
             testing=message.items[0].release.hub_id == "test",
-            more=tuple((wish["filter"], wish["how_often"]) for wish in map(_filter_and_schedule, message.others)),
+            more=tuple((other["filter"], other["how_often"]) for other in map(_filter_and_schedule, message.others)),
             **_filter_and_schedule(subscription),
         )
         links, headers = self._unsubscribe_links(subscription)
@@ -288,10 +286,7 @@ class EmailRenderer:
 
 
 def _filter_and_schedule(subscription: Subscription) -> dict[str, str]:
-    when = _HOW_OFTEN.get(subscription.digest, "")
-    if subscription.digest in {"daily", "weekly"}:
-        when += f" at {subscription.hour:02d}:00 ({clean(subscription.timezone)})"
-    return {"filter": clean(subscription.filter) or "everything", "how_often": when}
+    return {"filter": clean(subscription.filter) or "everything", "how_often": phrases.how_often(subscription)}
 
 
 def _mime_template(email: EmailMessage, template: str, context: Mapping[str, Any]) -> MimeTemplate:

@@ -13,10 +13,7 @@ from sqlalchemy import Engine
 
 from monitor.channels.email.page_responses import notice
 from monitor.channels.email.tokens import TokenError, Tokens
-from monitor.models import Subscription
 from monitor.settings import Settings, SettingsError
-
-_HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every Monday"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +76,6 @@ def gone(request: Request) -> Response:
         status=410,
         link=("/subscribe", "Sign up again"),
     )
-
-
-def how_often(subscription: Subscription) -> str:
-    """``every day at 08:00 (Europe/Paris)``."""
-    line = _HOW_OFTEN.get(subscription.digest, subscription.digest)
-    if subscription.digest in {"daily", "weekly"}:
-        return f"{line} at {subscription.hour:02d}:00 ({subscription.timezone})"
-    return line
 
 
 def administrator(request: Request, context: EmailContext) -> None:

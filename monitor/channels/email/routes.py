@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from monitor.channels.email import bounces, preferences, request_context, signup
+from monitor.channels.email import bounces, phrases, preferences, request_context, signup
 from monitor.channels.email.confirmations import TooManyRequestsError
 from monitor.channels.email.form_fields import (
     MAX_REPORT_BYTES,
@@ -144,7 +144,7 @@ def confirm_page(request: Request, token: str) -> Response:
         return notice(
             request,
             "Confirm your email alerts",
-            f"To {found.target}, {request_context.how_often(found)}, about:",
+            f"To {found.target}, {phrases.how_often(found)}, about:",
             quote=found.filter or "every release",
             action=f"/confirm/{token}",
             label="Confirm",
@@ -165,7 +165,7 @@ def confirm(request: Request, token: str) -> Response:
     return notice(
         request,
         "Your alerts are confirmed",
-        f"Alerts are sent to {found.target}, {request_context.how_often(found)}.",
+        f"Alerts are sent to {found.target}, {phrases.how_often(found)}.",
         "Each email has links to change your alerts and to unsubscribe.",
         link=(f"/preferences/{manage}", "Change your alerts"),
     )
