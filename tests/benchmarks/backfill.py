@@ -16,7 +16,7 @@ from monitor.ingest.backfill import backfill
 from monitor.ingest.hub.client import FULL
 from monitor.service import Service
 from monitor.settings import Settings
-from tests.benchmarks.letters import databases
+from tests.benchmarks.emails import databases
 
 SIZES = tuple(int(size) for size in os.environ.get("SIZES", "1000,10000,100000").split(","))
 

@@ -1,4 +1,4 @@
-"""The whole chain on PostgreSQL and Redis: from the Hub to Slack and letters, while a worker is killed every 5 s.
+"""The whole chain on PostgreSQL and Redis: from the Hub to Slack and emails, while a worker is killed every 5 s.
 
 The sizes are of the environment: CHAIN_RELEASES (in CHAIN_SECONDS), CHAIN_SUBSCRIPTIONS, CHAIN_WORKERS.
 """
@@ -20,7 +20,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.models import Delivery, DeliveryState, Poll
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
-from tests.benchmarks.letters import databases
+from tests.benchmarks.emails import databases
 from tests.channels.email import load
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import FakeSlack, Workspace
@@ -43,9 +43,9 @@ class Size:
     workers: int
     kill_every: float | None = KILL_EVERY
     processes: int = 2
-    letters_only: bool = False
+    emails_only: bool = False
     window: float = 60
-    """Seconds that letters wait for more of a launch."""
+    """Seconds that emails wait for more of a launch."""
     patience: float = 900
 
 
@@ -66,7 +66,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What has to arrive: (channel, release) in Slack, and the readers of letters."""
+    """What has to arrive: (channel, release) in Slack, and the readers of emails."""
 
     posts: frozenset[tuple[str, str]]
     readers: frozenset[str]
@@ -80,7 +80,7 @@ def subscribed(engine: Engine, slack: FakeSlack, workspace: Workspace, size: Siz
         for number in range(size.subscriptions):
             tier, release = divmod(number, size.releases)
             word = f"mk{release:05d}"
-            if size.letters_only or tier % 2:
+            if size.emails_only or tier % 2:
                 address = f"reader{number}@example.org"
                 subscribe(session, SubscriptionCreate("email", address, word))
                 readers.add(address)
@@ -120,8 +120,8 @@ def main() -> None:
     )
     done = chained(size)
     print(
-        "| releases | in | subscriptions | workers | messages expected | arrived | lost | doubled | not asked for "
-        "| letters again under their Message-ID | kills | all told after |"
+        "| releases | in | subscriptions | workers | messages expected | arrived | lost | doubled | unexpected "
+        "| emails repeated with the same Message-ID | kills | all sent after |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     print(
@@ -192,8 +192,8 @@ def _counted(wanted: Wanted, slack: FakeSlack, sink: load.Sink, released: float,
     for channel in (channel for one in slack.workspaces.values() for channel in one.channels.values()):
         for message in channel.messages:
             posts.update((channel.id, word) for word in {one.lower() for one in re.findall(r"Mk\d{5}", str(message))})
-    letters = Counter(sink.emails())
-    readers = Counter(reader for reader, _ in letters)
+    emails = Counter(sink.emails())
+    readers = Counter(reader for reader, _ in emails)
     lost = len(wanted.posts - set(posts)) + len(wanted.readers - set(readers))
     expected = len(wanted.posts) + len(wanted.readers)
     return Done(
@@ -202,7 +202,7 @@ def _counted(wanted: Wanted, slack: FakeSlack, sink: load.Sink, released: float,
         lost=lost,
         doubled=sum(posts.values()) - len(posts) + sum(readers.values()) - len(readers),
         stray=len(set(posts) - wanted.posts) + len(set(readers) - wanted.readers),
-        again=sum(letters.values()) - len(letters),
+        again=sum(emails.values()) - len(emails),
         kills=kills,
         released=released,
         seconds=seconds,

@@ -19,7 +19,7 @@ from monitor.notify import matching as match
 from monitor.notify.subscriptions import target_of
 from monitor.releases.query import parse
 from monitor.releases.recorder import News
-from tests.benchmarks.letters import databases
+from tests.benchmarks.emails import databases
 from tests.channels.room import release
 
 SIZES = (1_000, 10_000, 100_000)

@@ -13,16 +13,18 @@ from tests.benchmarks.chain import Size, chained
 WORKERS = (1, 2, 4)
 RELEASES = int(os.environ.get("SCALING_RELEASES", "200"))
 EACH = 25
-"""Letters of each."""
+"""Emails of each."""
 
 
 def main() -> None:
     """Prints a table."""
-    print("| workers | releases | messages | all told after | messages a second | beside one worker | lost, doubled |")
+    print(
+        "| workers | releases | messages | all sent after | messages per second | relative to one worker | lost, doubled |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     first = 0.0
     for workers in WORKERS:
-        size = Size(RELEASES, 0.0, EACH * RELEASES, workers, kill_every=None, processes=1, letters_only=True, window=1)
+        size = Size(RELEASES, 0.0, EACH * RELEASES, workers, kill_every=None, processes=1, emails_only=True, window=1)
         done = chained(size)
         rate = done.arrived / done.seconds
         first = first or rate

@@ -17,7 +17,7 @@ from monitor import db
 from monitor.db import migrations
 from monitor.models import Poll
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
-from tests.benchmarks.letters import databases
+from tests.benchmarks.emails import databases
 from tests.channels.slack.rush import Crowd, environment, rush
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import Channel, FakeSlack

@@ -1,6 +1,6 @@
 """Workers killed (-9) over their emails: none is lost, none comes under a second Message-ID.
 
-With ten thousand emails and ten kills: ``python -m tests.benchmarks letters``.
+With ten thousand emails and ten kills: ``python -m tests.benchmarks emails``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tests.channels.email import load
 from tests.channels.workers import Workers, states
 
-LETTERS, KILLS = 150, 2
+EMAILS, KILLS = 150, 2
 
 
 class Killer:
@@ -22,7 +22,7 @@ class Killer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._thresholds = [LETTERS * (number + 1) // (KILLS + 1) for number in range(KILLS)]
+        self._thresholds = [EMAILS * (number + 1) // (KILLS + 1) for number in range(KILLS)]
         self._came, self._when = 0, time.monotonic()
 
     def __call__(self, workers: Workers, came: int) -> None:
@@ -38,10 +38,10 @@ class Killer:
 
 @pytest.mark.timeout(240)
 def test_killed_workers_lose_no_email_and_make_no_second_message_id(engine: Engine, database_url: str) -> None:
-    load.readers(engine, LETTERS)
+    load.readers(engine, EMAILS)
     with load.Sink() as sink:
         environment = load.settings_for(database_url, sink)
         done = load.run_load(engine, environment, sink, "Model-7B", 2, meanwhile=Killer(engine), patience=200)
-    assert done.emails == LETTERS and done.killed == KILLS
+    assert done.emails == EMAILS and done.killed == KILLS
     assert done.lost == done.second_ids == 0
-    assert states(engine) == {"sent": LETTERS}
+    assert states(engine) == {"sent": EMAILS}
