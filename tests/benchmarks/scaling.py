@@ -18,9 +18,7 @@ EACH = 25
 
 def main() -> None:
     """Prints a table."""
-    print(
-        "| workers | releases | messages | all sent after | messages per second | relative to one worker | lost, doubled |"
-    )
+    print("| workers | releases | messages | all sent after | messages per second | relative to one | lost, doubled |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     first = 0.0
     for workers in WORKERS:
