@@ -28,7 +28,7 @@ _ANY_SIZE = re.compile(r"\d[bBmMtT](?![a-zA-Z])")
 """Matches every name with a size."""
 _SEVERAL_SIZES = (
     re.compile(r"\d[xem]"), re.compile(r"[aes]\d"), re.compile(r"tok|tk|step|stories"),
-    re.compile(r"(?:19|20)\d\d[._]\d"),
+    re.compile(r"(?:19|20)\d\d[._]\d|laion\d|full\d"),
 )  # fmt: skip
 """One of these matches every name with more than one plain size."""
 _TOKENS = re.compile(
@@ -38,6 +38,8 @@ _TOKENS = re.compile(
 _TOKENS_AFTER = re.compile(r"[-_.]tokens?[-_]?\d+(?:\.\d+)?[bBtT](?=$|[-_.])", re.IGNORECASE)
 _SAMPLES = re.compile(r"(?<=[-_.])s\d+(?:\.\d+)?[bBmM](?:[-_]b\d+(?:\.\d+)?[kKmM])?(?=$|[-_.])")
 """``s13B-b90K`` in the names of CLIP models: samples seen and batch size."""
+_DATASETS = re.compile(r"(?:laion|full)\d+(?:\.\d+)?[bBmM](?=$|[-_.])", re.IGNORECASE)
+"""``laion2B`` and ``full2b`` count the samples of a dataset."""
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d[._](?=\d+(?:\.\d+)?[bBmM](?:$|[-_. ]))")
 _DISTILLED = re.compile(r"[-_.]distill(?:ed|ation)?(?=[-_.])", re.IGNORECASE)
 _PRUNED = re.compile(r"[-_.](?:reap|prun(?:e|ed|ing)|\d+-?layers?)(?=$|[-_.\d])")
@@ -97,7 +99,9 @@ def _in_parts(name: str) -> NameSize | None:
     if both is not None:
         total, active = _count(both[1], both[2]), _count(both[3], both[4])
         return NameSize(total, active, both[0]) if active < total else None
-    clean = _YEAR.sub("", _SAMPLES.sub("", _TOKENS.sub("", _TOKENS_AFTER.sub("", name))))
+    clean = name
+    for pattern in (_TOKENS_AFTER, _TOKENS, _SAMPLES, _DATASETS, _YEAR):
+        clean = pattern.sub("", clean)
     only_active = _ACTIVE.search(clean)
     if only_active is not None:
         clean = clean.replace(only_active[0], "")

@@ -179,7 +179,9 @@ def context_length(model: wire.Model) -> Stated:
             value = wire.count(config, key)
             if value is not None and value < _MAX_LENGTH:
                 return Stated(value, (Evidence("config", f"{key}: {value}", "as its configuration states"),))
-    value = wire.count(wire.mapping(model, "gguf"), "context_length")
+    header = wire.read(model).contents.gguf_metadata or wire.EMPTY
+    value = wire.count(header, f"{wire.text(header, 'general.architecture')}.context_length")
+    value = value or wire.count(wire.mapping(model, "gguf"), "context_length")
     if value is None or value >= _MAX_LENGTH:
         return Stated()
     return Stated(value, (Evidence("gguf", f"context_length: {value}", "as the GGUF header states"),))

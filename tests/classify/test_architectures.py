@@ -141,6 +141,12 @@ def test_a_gguf_header_shows_whether_there_are_experts(experts: int, active: int
     assert (found.params_source, found.params_total, found.params_active) == ("gguf", 8 * B, active)
 
 
+def test_the_context_length_of_a_gguf_header() -> None:
+    metadata = {"general.architecture": "qwen3", "qwen3.context_length": 40_960}
+    found = classified("someone/thing-GGUF", RepositoryFiles(gguf_metadata=metadata))
+    assert found.stated["context_length"] == 40_960
+
+
 REAL = {
     "Qwen/Qwen3.8-Flash-Next": (180 * B, 6 * B), "zai-org/GLM-5.3-Flash": (320 * B, 18 * B),
     "nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16": (32_913_266_240, 3.3 * B),

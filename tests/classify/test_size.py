@@ -75,6 +75,8 @@ def classified(repo_id: str, **facts: Any) -> Classification:
         ("nucleus-22B-token-500B", 22, None),
         ("CLIP-ViT-B-32-256x256-DataComp-s34B-b86K", None, None),
         ("vit-s13B-b90K", None, None),
+        ("CLIP-ViT-L-14-laion2B-s32B-b82K", None, None),
+        ("webssl-mae1b-full2b-224", None, None),
         ("Qwen3.5-08b", 0.8, None),
         ("gemma-2-9b-9b", 9, None),
         ("SmolVLM-256M-Instruct", 0.256, None),
