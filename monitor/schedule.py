@@ -161,6 +161,8 @@ MAX_FEED_SECONDS = 86_400.0
 """Between two reads of any feed, also of one that fails."""
 READS_PER_ENTRY = 48
 """Reads in the time that usually lies between two entries: a daily feed is read every half hour."""
+STALE_SECONDS, STALE_GAPS = 90 * 86_400.0, 10
+"""A feed is stale after this long without an entry, and after this many of its usual gaps."""
 FEED_JITTER = 1.1
 """Upwards only: the shortest interval is a promise to the server."""
 
@@ -171,11 +173,27 @@ def feed_interval(published: Collection[datetime], at: datetime, shortest: float
     A part of the usual gap between entries, or of the time since the newest where that is longer; between
     ``shortest`` and a day.
     """
-    times = sorted(set(published), reverse=True)
-    gaps = [(later - earlier).total_seconds() for later, earlier in itertools.pairwise(times)]
-    silence = (at - times[0]).total_seconds() if times else 0.0
-    usual = max(median(gaps) if gaps else 0.0, silence)
+    silence = (at - max(published)).total_seconds() if published else 0.0
+    usual = max(_usual_gap(published), silence)
     return min(max(usual / READS_PER_ENTRY, shortest), max(MAX_FEED_SECONDS, shortest))
+
+
+def is_feed_stale(published: Collection[datetime], at: datetime) -> bool:
+    """Whether a feed has had nothing new for far longer than its rhythm explains.
+
+    ``published``: when its latest entries were published. Stale is what has been silent for more than 90 days and for
+    more than ten times the usual gap between those entries; without entries nothing can be said.
+    """
+    if not published:
+        return False
+    silence = (at - max(published)).total_seconds()
+    return silence > max(STALE_SECONDS, STALE_GAPS * _usual_gap(published))
+
+
+def _usual_gap(published: Collection[datetime]) -> float:
+    """The median of the seconds between two entries; 0 where there are not two."""
+    times = sorted(set(published))
+    return median([(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)] or [0.0])
 
 
 def feed_backoff(failures: int, shortest: float, retry_after: float | None) -> float:

@@ -19,6 +19,7 @@ from monitor.ingest.feeds import reader as feeds
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
+from monitor.labs.sources import RssSource
 from monitor.notify import heartbeat, outbox
 from monitor.notify import outages as notices
 from monitor.notify.debounce import STABLE_POLLS, publish_stable_changes
@@ -119,10 +120,9 @@ class Service:
     def read_feeds(self) -> int:
         """Reads the feeds that are due; returns how many entries are new."""
         settings = self.settings
-        chosen = settings.feeds if settings.feeds is not None else self.registry.feeds
         entries = feeds.read_due(
             self.engine,
-            chosen,
+            self.registry.sources if settings.feeds is None else [RssSource(url=url) for url in settings.feeds],
             shortest=settings.feed_interval,
             allow_private=settings.allow_private_targets,
             user_agent=self.user_agent,

@@ -238,7 +238,7 @@ class Settings(BaseSettings):
     @classmethod
     def _feed_urls(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for url in value or ():
-            if urlsplit(url).scheme not in {"http", "https"}:
+            if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
                 raise ValueError(f"{masked_url(url)!r} is not an http:// or https:// URL")
         return value
 

@@ -203,7 +203,7 @@ def list_labs(form: Format | None = FormatOption) -> None:
             "kind": str(lab.kind),
             "namespaces": list(lab.namespaces),
             "parent": lab.parent,
-            "feeds": list(lab.feeds),
+            "feeds": list(lab.source_urls),
             "repackager": lab.repackager,
         }
         for lab in registry.labs
@@ -232,7 +232,7 @@ def _whole(found: Lab) -> dict[str, object]:
         "countries": list(found.countries), "reason": found.reason, "note": found.note, "kind": str(found.kind),
         "namespaces": list(found.namespaces), "legacy": list(found.legacy), "aliases": list(found.aliases),
         "parent": found.parent,
-        "feeds": list(found.feeds), "repackager": found.repackager,
+        "feeds": list(found.source_urls), "repackager": found.repackager,
         "because": found.reason or found.note,  # the name that both had before
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from monitor.enums import LabKind, OriginBasis
 from monitor.labs.countries import CONSORTIA, COUNTRIES
+from monitor.labs.sources import AnySource, RssSource, Source
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _IDENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -66,7 +67,8 @@ class Lab(BaseModel):
     several; ``reason``: one sentence, wherever another country could be argued for. ``note``: who it is, where the name
     does not tell. ``parent``: the id of the lab that it belongs to. ``namespaces``: the exact names in use on the Hub;
     ``legacy``: those it had before; ``aliases``: other names that people call it by. ``repackager``: publishes others'
-    models in other forms, so it is known but not watched.
+    models in other forms, so it is known but not watched. ``feeds``: addresses of RSS or Atom at which it announces;
+    ``sources``: its other ways to announce.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +87,7 @@ class Lab(BaseModel):
     legacy: tuple[Namespace, ...] = ()
     aliases: tuple[str, ...] = ()
     feeds: tuple[Url, ...] = ()
+    sources: tuple[AnySource, ...] = ()
     repackager: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
@@ -100,6 +103,16 @@ class Lab(BaseModel):
         if self.countries and self.origin in COUNTRIES and self.origin not in self.countries:
             raise ValueError(f"countries: the origin {self.origin} expected among them")
         return self
+
+    @property
+    def all_sources(self) -> tuple[Source, ...]:
+        """Where it announces: ``feeds`` and ``sources``."""
+        return (*(RssSource(url=url) for url in self.feeds), *self.sources)
+
+    @property
+    def source_urls(self) -> tuple[str, ...]:
+        """The addresses of all its sources."""
+        return (*self.feeds, *(source.url for source in self.sources))
 
     @property
     def arguable(self) -> bool:

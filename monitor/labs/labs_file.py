@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from monitor.labs.lab import Lab
+from monitor.labs.sources import explain
 
 Entry = dict[str, Any]
 """A ``[[lab]]`` table as written; in a user's own file it may hold only some of the keys."""
@@ -97,6 +98,8 @@ def _renamed(entry: Entry) -> Entry:
 def _explained(error: ErrorDetails) -> tuple[str, str]:
     """(key, what is wrong with it and what was expected) of a validation error."""
     key, given = str(error["loc"][0]) if error["loc"] else "", error["input"]
+    if key == "sources":
+        return key, explain(error)
     match error["type"]:
         case "missing":
             problem = "missing"

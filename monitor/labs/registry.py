@@ -11,6 +11,7 @@ from pathlib import Path
 
 from monitor.labs.lab import Lab
 from monitor.labs.labs_file import Entry, LabsError, merged, namespaces, read_entries, read_text
+from monitor.labs.sources import Source, SourceError, check_expressions
 
 
 def slug(text: str) -> str:
@@ -83,12 +84,18 @@ class Registry:
 
     @property
     def feeds(self) -> tuple[str, ...]:
-        """Every feed, sorted."""
-        return tuple(sorted({feed for lab in self.labs for feed in lab.feeds}))
+        """The addresses of all sources, sorted."""
+        return tuple(source.url for source in self.sources)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where labs announce, sorted by address; an address that several labs name once."""
+        found = {source.url: source for lab in reversed(self.labs) for source in lab.all_sources}
+        return tuple(found[url] for url in sorted(found))
 
     def labs_of_feed(self, url: str) -> tuple[Lab, ...]:
-        """The labs that a feed speaks for."""
-        return tuple(lab for lab in self.labs if url in lab.feeds)
+        """The labs that announce at an address."""
+        return tuple(lab for lab in self.labs if url in lab.source_urls)
 
 
 def load(extra: Path | None = None) -> Registry:
@@ -98,12 +105,15 @@ def load(extra: Path | None = None) -> Registry:
     namespace that it claims is taken from whoever had it.
     """
     entries = read_entries(files(__package__).joinpath("labs.toml").read_text("utf-8"), "labs.toml", {})
-    where = "labs.toml"
+    where, additions = "labs.toml", dict[str, Entry]()
     if extra is not None:
         where = str(extra)
-        _merge(entries, read_entries(read_text(extra), where, entries))
+        additions = read_entries(read_text(extra), where, entries)
+        _merge(entries, additions)
     labs = {ident: Lab.model_validate(entry) for ident, entry in entries.items()}
     _check_parents(labs, where)
+    # A test compiles those that ship: loading the libraries for it at each start takes a tenth of a second.
+    _check_expressions([labs[ident] for ident in additions], where)
     return Registry(labs.values())
 
 
@@ -129,6 +139,15 @@ def _merge(entries: dict[str, Entry], extra: Mapping[str, Entry]) -> None:
                 entry[key] = [name for name in entry[key] if name.lower() not in claimed]
     for ident, entry in extra.items():
         entries[ident] = merged(entries.get(ident, {}), entry)
+
+
+def _check_expressions(labs: Iterable[Lab], where: str) -> None:
+    for lab in labs:
+        for source in lab.sources:
+            try:
+                check_expressions(source)
+            except SourceError as error:
+                raise LabsError(f"labs file {where}: lab {lab.id!r}: {error}") from None
 
 
 def _check_parents(labs: Mapping[str, Lab], where: str) -> None:

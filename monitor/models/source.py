@@ -112,7 +112,10 @@ class WebhookEvent(SQLModel, table=True):
 
 
 class Feed(SQLModel, table=True):
-    """A feed of a lab: its present location, the server's validators and schedule, and the result of the last read."""
+    """A source of a lab's news: its present location, the server's validators and schedule, the last read's result.
+
+    ``stale_since``: when its newest entry was published, where that is far longer ago than its rhythm explains.
+    """
 
     __tablename__: ClassVar[str] = "feed"
 
@@ -127,6 +130,7 @@ class Feed(SQLModel, table=True):
     leased_until: datetime | None = nullable_timestamp()
     read_at: datetime | None = nullable_timestamp()
     changed_at: datetime | None = nullable_timestamp()
+    stale_since: datetime | None = nullable_timestamp()
     failures: int = Field(default=0)
     error: str | None = nullable_text()
 

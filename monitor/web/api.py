@@ -192,7 +192,7 @@ def _lab(lab: Lab) -> dict[str, Any]:
         "namespaces": list(lab.namespaces),
         "legacy": list(lab.legacy),
         "aliases": list(lab.aliases),
-        "feeds": list(lab.feeds),
+        "feeds": list(lab.source_urls),
         "repackager": lab.repackager,
     }
 

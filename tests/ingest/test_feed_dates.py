@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.ingest.feeds.dates import parse_date
 from monitor.ingest.feeds.parser import parse
+from monitor.labs.sources import RssSource
 
 CASES = {
     "2026/11/28 10:00:00": "2026-11-28 10:00",
@@ -72,7 +73,9 @@ def test_what_names_no_moment_or_two_is_unknown(text: str) -> None:
 
 def test_the_dates_of_a_feed_are_those_of_its_entries() -> None:
     body = (Path(__file__).parent / "data" / "feed-dates.xml").read_bytes()
-    found = parse(body, "application/rss+xml", "https://lab.example/feed").entries
+    found = parse(
+        RssSource(url="https://lab.example/feed"), body, "application/rss+xml", "https://lab.example/feed"
+    ).entries
     assert [entry.published_at for entry in found] == [
         datetime(2026, 11, 28, 10, tzinfo=UTC),
         datetime(2026, 11, 28, 10, tzinfo=UTC),

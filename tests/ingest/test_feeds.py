@@ -18,10 +18,12 @@ from sqlalchemy import Engine, select
 from sqlmodel import col
 
 from monitor.db.engine import now, reading, transaction
+from monitor.ingest.feeds.entries import Parsed
 from monitor.ingest.feeds.limits import FeedError
-from monitor.ingest.feeds.parser import Parsed, parse
+from monitor.ingest.feeds.parser import parse
 from monitor.ingest.feeds.reader import EMPTY, UNLISTED, NewEntry, read_due
 from monitor.ingest.feeds.text import plain, repositories
+from monitor.labs.sources import RssSource, Source
 from monitor.models import Feed, FeedEntry
 from monitor.net.client import Limits
 from monitor.schedule import LEASE_SECONDS, MAX_FEED_SECONDS, feed_interval
@@ -44,7 +46,11 @@ class Reading:
         self.options: dict[str, Any] = {"shortest": 300.0, "allow_private": True, "user_agent": "test"}
 
     def read(self, *urls: str, **options: Any) -> list[NewEntry]:
-        return read_due(self.engine, urls, **(self.options | options))
+        """Reads the feeds at these addresses, as far as they are due."""
+        return self.read_sources([RssSource(url=url) for url in urls], **options)
+
+    def read_sources(self, sources: Sequence[Source], **options: Any) -> list[NewEntry]:
+        return read_due(self.engine, sources, **(self.options | options))
 
     def again(self, *urls: str, **options: Any) -> list[NewEntry]:
         """Reads although it is not yet time."""
@@ -74,7 +80,7 @@ def feeds(sqlite_engine: Engine) -> Reading:
 
 
 def parsed(text: str | bytes, content_type: str | None = RSS, url: str = URL) -> Parsed:
-    return parse(text.encode() if isinstance(text, str) else text, content_type, url)
+    return parse(RssSource(url=url), text.encode() if isinstance(text, str) else text, content_type, url)
 
 
 def refusal(text: str | bytes, content_type: str | None = RSS) -> str:
@@ -464,7 +470,7 @@ _pieces = st.sampled_from(
 )
 def test_no_bytes_raise_anything_but_a_refusal(body: bytes, content_type: str | None, url: str) -> None:
     try:
-        found = parse(body, content_type, url)
+        found = parse(RssSource(url=URL), body, content_type, url)
     except FeedError as error:
         assert str(error)
         return
@@ -603,7 +609,6 @@ def test_each_bad_feed_is_refused_with_its_reason_and_harms_no_other(web: FeedSe
         web.url("/endless-1"): "127.0.0.1 redirects in a circle",
         web.url("/missing"): "127.0.0.1 answers 404 Not Found",
         web.fail("/broken", 500): "127.0.0.1 answers 500 Internal Server Error",
-        "ftp://lab.example/feed": "ftp is neither http nor https",
         "http://nobody.invalid/feed": "nobody.invalid is not found",
     }
     good = [web.put(f"/good-{n}", rss(numbered(n))) for n in range(1, 4)]

@@ -11,6 +11,10 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
+from monitor.labs.sources import Source
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""What is dated before is not dated."""
 _MAX_TEXT = 100
 """Characters of the longest date that is read."""
 
@@ -55,6 +59,44 @@ _FORMS = [
         rf"{_NAME} +{_NTH},? +{_TIME}(?: {_ZONE})? +(?P<year>\d{{4}})",
     )
 ]
+
+
+_MILLISECONDS_FROM = 1e11
+"""A number of at least this counts milliseconds since 1970: as seconds it would lie beyond the year 5000."""
+_EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
+"""Text that is such a number."""
+
+
+def read_date(value: object) -> datetime | None:
+    """The time that ``value`` states, in UTC: text, or seconds or milliseconds since 1970; None if it states none."""
+    if isinstance(value, str) and _EPOCH.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, str):
+        found = parse_date(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        found = _since_1970(value)
+    else:
+        return None
+    return found if found is not None and found > EARLIEST else None
+
+
+def _since_1970(number: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(number / 1_000 if number >= _MILLISECONDS_FROM else number, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def date_in_url(source: Source, url: str | None) -> datetime | None:
+    """The date in an entry's address, where the ``date_pattern`` of its source finds one."""
+    found = re.search(source.date_pattern, url) if source.date_pattern is not None and url is not None else None
+    if found is None:
+        return None
+    try:
+        year = int(found["year"] or source.default_year or 0)
+        return datetime(year + (2_000 if year < 100 else 0), int(found["month"]), int(found["day"]), tzinfo=UTC)
+    except (TypeError, ValueError):
+        return None
 
 
 def parse_date(text: str) -> datetime | None:

@@ -26,7 +26,7 @@ class FeedError(ValueError):
 def guarded(text: str) -> str:
     """``text``, fit to be parsed in bounded time and memory. Raises FeedError, which says what is wrong with it."""
     _refuse_other_formats(text)
-    _refuse_growth(text)
+    refuse_growth(text)
     # Nobody here asks who wrote it, and feedparser's search for their addresses takes hours over a long word.
     text = _PEOPLE.sub(r"\1x-", text)
     _refuse_labyrinths(text)
@@ -34,17 +34,21 @@ def guarded(text: str) -> str:
 
 
 def _refuse_other_formats(text: str) -> None:
-    if not text:
-        raise FeedError("it is empty")
-    start = text[_prolog(text) :][:100].lower()
-    if start.startswith(("<!doctype html", "<html")):
-        raise FeedError("it is an HTML page, not a feed")
-    if start.startswith(("{", "[")):
+    refuse_html(text, "a feed")
+    if text[_prolog(text) :].startswith(("{", "[")):
         raise FeedError("it is JSON, not RSS or Atom")
 
 
-def _refuse_growth(text: str) -> None:
-    """Refuses declarations in a DOCTYPE that multiply text.
+def refuse_html(text: str, expected: str) -> None:
+    """Raises FeedError where ``text`` is empty, or an HTML page in the place of what is expected."""
+    if not text.strip():
+        raise FeedError("it is empty")
+    if text[_prolog(text) :][:100].lower().startswith(("<!doctype html", "<html")):
+        raise FeedError(f"it is an HTML page, not {expected}")
+
+
+def refuse_growth(text: str) -> None:
+    """Raises FeedError where a DOCTYPE holds declarations that multiply text.
 
     There are two readings of where the document begins, XML's and feedparser's, which takes a DOCTYPE away before
     it parses: where either sees one, no such declaration may follow anywhere.

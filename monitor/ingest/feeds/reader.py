@@ -1,4 +1,4 @@
-"""The labs' feeds: read when they are due, politely, and kept entry by entry.
+"""The labs' feeds and other sources of news: read when they are due, politely, and kept entry by entry.
 
 A feed is leased, asked outside of any transaction, and what came of it is written as one: its new entries and its
 own state. A feed that fails notes why, waits longer each time, and is never given up.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,11 +21,20 @@ from monitor.db.engine import now, reading, transaction
 from monitor.db.leases import claim, unleased
 from monitor.db.upsert import insert_or_ignore
 from monitor.ingest.feeds.cache_control import remaining_max_age
+from monitor.ingest.feeds.entries import Entry, Parsed, apart
 from monitor.ingest.feeds.limits import FeedError
-from monitor.ingest.feeds.parser import Entry, Parsed, apart, parse
+from monitor.ingest.feeds.parser import parse
+from monitor.labs.sources import Source, SourceKind
 from monitor.models import Feed, FeedEntry
 from monitor.net.client import LIMITS, Fetched, FetchError, Limits, get
-from monitor.schedule import LEASE_SECONDS, MAX_FEED_SECONDS, feed_backoff, feed_interval, feed_jittered
+from monitor.schedule import (
+    LEASE_SECONDS,
+    MAX_FEED_SECONDS,
+    feed_backoff,
+    feed_interval,
+    feed_jittered,
+    is_feed_stale,
+)
 from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
@@ -40,7 +49,12 @@ EMPTY = "it answers, and has held no entry so far"
 """The error of a feed that is read without a failure, and of which nothing has ever been kept."""
 UNLISTED = "not read: it is no longer listed"
 """The error of a feed that has left the list. It stays for its entries' sake."""
-ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml, application/xml;q=0.9, */*;q=0.5"
+ACCEPT: dict[SourceKind, str] = {
+    SourceKind.RSS: "application/atom+xml, application/rss+xml, application/rdf+xml, application/xml;q=0.9, */*;q=0.5",
+    SourceKind.SITEMAP: "application/xml, text/xml;q=0.9, */*;q=0.5",
+    SourceKind.JSON: "application/json, */*;q=0.5",
+    SourceKind.HTML: "text/html, application/xhtml+xml;q=0.9, */*;q=0.5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +75,12 @@ class _Reader:
     allow_private: bool
     user_agent: str
     limits: Limits
+    sources: Mapping[str, Source]
 
 
 def read_due(
     engine: Engine,
-    feeds: Sequence[str],
+    sources: Sequence[Source],
     *,
     shortest: float,
     allow_private: bool,
@@ -73,14 +88,14 @@ def read_due(
     most: int = 20,
     limits: Limits = LIMITS,
 ) -> list[NewEntry]:
-    """Reads the feeds among ``feeds`` (URLs) that are due, at the most ``most``; returns the entries that are new.
+    """Reads the sources that are due, at the most ``most``; returns the entries that are new.
 
-    ``shortest``: seconds between two reads of one feed at the least. What a feed holds when it is first read is
-    history: kept, and not returned. Failures are noted with the feed; none is raised.
+    ``shortest``: seconds between two reads of one source at the least. What a source holds when it is first read is
+    history: kept, and not returned. Failures are noted with the source; none is raised.
     """
-    listed = list(dict.fromkeys(url.strip() for url in feeds if url.strip()))
+    listed = {source.url: source for source in reversed(sources)}
     _keep_in_step(engine, listed)
-    reader = _Reader(engine, shortest, allow_private, user_agent, limits)
+    reader = _Reader(engine, shortest, allow_private, user_agent, limits, listed)
     new: list[NewEntry] = []
     ends = time.monotonic() + PASS
     asked: set[str] = set()
@@ -96,7 +111,7 @@ def read_due(
 # --- whose turn it is ---------------------------------------------------------------------------------------
 
 
-def _keep_in_step(engine: Engine, listed: list[str]) -> None:
+def _keep_in_step(engine: Engine, listed: Mapping[str, Source]) -> None:
     """Makes a row for each feed of the list, and marks those that have left it."""
     with reading(engine) as session:
         there = {url: error == UNLISTED for url, error in session.execute(select(col(Feed.url), col(Feed.error)))}
@@ -111,6 +126,7 @@ def _keep_in_step(engine: Engine, listed: list[str]) -> None:
             session.execute(insert_or_ignore(session, Feed), values)
         for row in session.scalars(select(Feed).where(col(Feed.url).in_(changed))):
             row.error = None if row.url in listed else UNLISTED
+            row.stale_since = None
             session.add(row)
 
 
@@ -126,12 +142,13 @@ def _claim(engine: Engine, urls: list[str]) -> Feed | None:
 
 
 def _read(reader: _Reader, feed: Feed) -> list[NewEntry]:
+    source = reader.sources[feed.url]
     try:
         answer = get(
             feed.location,
             user_agent=reader.user_agent,
             allow_private=reader.allow_private,
-            headers=_conditions(feed),
+            headers=_conditions(feed, source),
             limits=reader.limits,
         )
         if answer.status == 304 and not (feed.etag or feed.last_modified):
@@ -139,7 +156,7 @@ def _read(reader: _Reader, feed: Feed) -> list[NewEntry]:
         digest = hashlib.sha256(answer.body).hexdigest()
         if answer.status == 304 or digest == feed.body_digest:
             return _same(reader, feed, answer)
-        parsed = parse(answer.body, answer.headers.get("content-type"), answer.url)
+        parsed = parse(source, answer.body, answer.headers.get("content-type"), answer.url)
     except (FetchError, FeedError) as error:
         log.warning("feed not read", feed=masked_url(feed.url), error=str(error))
         _failed(reader, feed, error)
@@ -147,8 +164,8 @@ def _read(reader: _Reader, feed: Feed) -> list[NewEntry]:
     return _changed(reader, feed, answer, parsed, digest)
 
 
-def _conditions(feed: Feed) -> dict[str, str]:
-    headers = {"Accept": ACCEPT}
+def _conditions(feed: Feed, source: Source) -> dict[str, str]:
+    headers = {"Accept": ACCEPT[source.kind]}
     if feed.etag:
         headers["If-None-Match"] = feed.etag
     if feed.last_modified:
@@ -207,7 +224,9 @@ def _succeeded(session: Session, row: Feed, answer: Fetched, shortest: float, le
         row.etag, row.last_modified = _validator(answer, "etag"), _validator(answer, "last-modified")
     row.read_at, row.failures, row.leased_until = moment, 0, None
     row.location = answer.moved_to or row.location
-    row.interval = max(least, feed_interval(_recent(session, row.url), moment, shortest))
+    recent = _recent(session, row.url)
+    row.stale_since = max(recent) if is_feed_stale(recent, moment) else None
+    row.interval = max(least, feed_interval(recent, moment, shortest))
     wait = max(row.interval, remaining_max_age(answer.headers))
     row.due_at = moment + timedelta(seconds=feed_jittered(wait, shortest))
     session.add(row)

@@ -35,6 +35,7 @@ _CUT_TAG = re.compile(r"<[a-z/!][^<>]*$", re.I)
 _ENDLESS_NUMBER = re.compile(r"&#x?[0-9a-f]{9,};?", re.I)
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.I)
+_DECLARATION = re.compile(r"^<\?xml[^>]*>")
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})", re.I)
 _MARKS = (
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -85,6 +86,11 @@ def _encodings(body: bytes, content_type: str | None) -> list[str]:
 def fit(text: str) -> str:
     """``text`` without the characters that neither XML nor a database takes."""
     return _UNFIT.sub("", text)
+
+
+def without_declaration(text: str) -> str:
+    """XML without its declaration, which names the encoding that it had as bytes."""
+    return _DECLARATION.sub("", text.lstrip("\ufeff \t\r\n"), count=1)
 
 
 def _unescaped(text: str) -> str:
