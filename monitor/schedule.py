@@ -63,6 +63,9 @@ TASKS: dict[str, Task] = {
 
 OUTAGE_INTERVALS = 3
 """Intervals without a success, or failures one after the other, that make an outage."""
+OUTAGE_HOLD_SECONDS = 60.0
+"""How long an outage must last until operators are notified of it, and its end likewise: a machine under load, or one
+request that failed, is no outage."""
 
 # --- leases -----------------------------------------------------------------------------------------------
 

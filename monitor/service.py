@@ -20,13 +20,12 @@ from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
 from monitor.labs.sources import RssSource
-from monitor.notify import heartbeat, outbox
-from monitor.notify import outages as notices
+from monitor.notify import heartbeat, notices, outages, outbox
 from monitor.notify.debounce import STABLE_POLLS, publish_stable_changes
 from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
-from monitor.releases import coverage
 from monitor.releases.adoption import Pass, track
+from monitor.releases.outages import record_outages
 from monitor.releases.recorder import News
 from monitor.releases.retention import prune
 from monitor.releases.tally import merge
@@ -109,8 +108,8 @@ class Service:
         self.ingest = replace(self.ingest, hub_interval=hub_interval)
 
     def watch(self) -> None:
-        """Makes the registry's namespaces be swept, and those that subscriptions name; notes who is not seen."""
-        coverage.watch(self.engine, self.settings.hub_interval)
+        """Adds the namespaces of the registry and of subscriptions to those that are swept; records outages."""
+        record_outages(self.engine, self.settings.hub_interval)
         with db.reading(self.engine) as session:
             names = followed_namespaces(session)
         # A name that the registry writes otherwise is the registry's: the Hub knows no other case of it.
@@ -166,6 +165,6 @@ class Service:
         return heartbeat.beat(self.engine, url.get_secret_value(), self.settings.hub_interval, self.user_agent)
 
     def notices(self) -> int:
-        """Looks who has gone silent or is back, and tells the operators; returns how many notices went."""
-        notices.watch(self.engine, self.settings.hub_interval)
-        return notices.send(self.engine, self.channels)
+        """Writes notices for outages that began or ended, and sends what is due; returns how many were sent."""
+        outages.notify_operators(self.engine, self.settings.hub_interval)
+        return notices.send_notices(self.engine, self.channels)

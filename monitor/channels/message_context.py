@@ -12,7 +12,7 @@ from monitor.enums import Digest
 from monitor.models import Change, Release, Subscription
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import zone
-from monitor.releases.coverage import blind, honest
+from monitor.releases import outages
 from monitor.releases.query import parse
 from monitor.releases.search import matching
 
@@ -42,7 +42,7 @@ def outage_note(session: Session, subscription: Subscription) -> str | None:
     None if it was polled all the time, and for subscriptions without a digest.
     """
     span = DIGEST_SPANS.get(Digest(subscription.digest))
-    return honest(blind(session, now() - span)) if span is not None else None
+    return outages.outage_note(outages.outages_since(session, now() - span)) if span is not None else None
 
 
 def matches_by_day(session: Session, subscription: Subscription) -> list[tuple[date, int]]:

@@ -22,11 +22,12 @@ from monitor.ingest.hub.responses import BadCredentialsError, HubError
 from monitor.ingest.hub.webhook import sync
 from monitor.labs import Lab, in_use
 from monitor.labs import load as load_labs
-from monitor.models import Feed, Subscription, iso
+from monitor.models import Feed, Namespace, Subscription, iso
 from monitor.notify.forecast import DAYS, forecast
 from monitor.notify.message import SendError, test_message
 from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
+from monitor.releases.outages import lists_nothing
 from monitor.releases.query import parse
 from monitor.releases.suggest import suggestions
 from monitor.service import Service
@@ -414,6 +415,17 @@ def _feeds(settings: Settings) -> str:
     return "\n  ".join([said if troubled else f"ok, {said}", *lines])
 
 
+def _namespaces(settings: Settings) -> str:
+    """How many namespaces list nothing, and a line for some of them: a name may be misspelled."""
+    engine = db.make_engine(settings.database_url)
+    if migrations.revision(engine) != migrations.head():
+        return "unknown until hub-monitor db upgrade has run"
+    with db.reading(engine) as session:
+        rows = list(session.scalars(select(Namespace).where(lists_nothing()).order_by(col(Namespace.name))))
+    lines = [f"{row.name}: {row.error}" for row in rows[:MAX_SHOWN]]
+    return "\n  ".join([f"{len(rows)} list nothing" if rows else "ok", *lines])
+
+
 def _heartbeat(settings: Settings) -> str:
     """Where it is sent. The check does not send it: that would report success."""
     if settings.heartbeat_url is None:
@@ -435,7 +447,7 @@ def _lookups(settings: Settings) -> str:
 
 
 MAX_SHOWN = 5
-"""How many failed lookups and ignored dates are printed."""
+"""How many namespaces, failed lookups and ignored dates are printed."""
 
 
 def _smtp(settings: Settings) -> str:
@@ -479,6 +491,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "broker": _broker,
     "labs": _labs,
     "Hub": _hub,
+    "namespaces": _namespaces,
     "feeds": _feeds,
     "heartbeat": _heartbeat,
     "lookups": _lookups,

@@ -1,7 +1,7 @@
-"""The heartbeat: a request to an outside service after each healthy round, so that silence is noticed there.
+"""The heartbeat: a request to an outside service after each healthy round, so that it notices when they stop.
 
-A service such as healthchecks.io raises the alarm when the request does not come: what runs inside cannot tell that all
-of it has stopped.
+A service such as healthchecks.io raises the alarm when the request does not come: the monitor itself cannot report
+that all of it has stopped.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import structlog
 from sqlalchemy import Engine, select
 from sqlmodel import col
 
-from monitor.db.engine import now, reading
+from monitor.db.engine import reading
 from monitor.models import Poll
 from monitor.net.client import FetchError, Limits, get
-from monitor.notify.outages import READINESS, unheard
+from monitor.releases.outages import READINESS_POLLS, failing_polls
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +23,9 @@ LIMITS = Limits(seconds=10.0, size=1_000_000, redirects=3)
 def healthy(engine: Engine, hub_interval: float) -> bool:
     """Whether the polls that count towards readiness succeeded at their latest turn, and within three intervals."""
     with reading(engine) as session:
-        rows = session.scalars(select(Poll).where(col(Poll.name).in_(READINESS), col(Poll.failures) == 0))
-        return len(list(rows)) == len(READINESS) and not unheard(session, hub_interval, now())
+        query = select(col(Poll.name)).where(col(Poll.failures) == 0, col(Poll.succeeded_at).is_not(None))
+        healthy_polls = set(session.scalars(query)) - failing_polls(session, hub_interval)
+    return healthy_polls >= set(READINESS_POLLS)
 
 
 def beat(engine: Engine, url: str, hub_interval: float, user_agent: str) -> bool:

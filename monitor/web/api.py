@@ -16,11 +16,11 @@ from monitor import db
 from monitor.db import migrations
 from monitor.labs import Lab
 from monitor.models import Poll, Release
-from monitor.notify.outages import unheard
 from monitor.problems import refusals
 from monitor.releases.adoption import series
-from monitor.releases.coverage import coverage, token_refused
+from monitor.releases.coverage import coverage
 from monitor.releases.export import FORMATS
+from monitor.releases.outages import READINESS_POLLS, failing_polls, token_refused
 from monitor.releases.query import parse
 from monitor.releases.query.values import DATES
 from monitor.releases.revisions import as_of as known
@@ -229,7 +229,7 @@ async def healthz() -> dict[str, str]:
 def readyz(request: Request, session: Present) -> dict[str, Any]:
     """200 if the Hub was polled within three intervals and the database is at this version, else 503.
 
-    `token_refused` tells since when the Hub has refused HF_TOKEN; null while it is accepted. The service is ready
+    `token_refused` says since when the Hub has refused HF_TOKEN; null while it is accepted. The service is ready
     without a token, since public repositories can be read without one.
     """
     service = service_of(request)
@@ -237,10 +237,10 @@ def readyz(request: Request, session: Present) -> dict[str, Any]:
     if at != newest:
         raise HTTPException(503, f"the database is at {at or 'nothing'}, not {newest}: run hub-monitor db upgrade")
     interval, as_of_time = service.settings.hub_interval, db.now()
-    silent = unheard(session, interval, as_of_time)
-    if silent:
+    failing = sorted(failing_polls(session, interval) & set(READINESS_POLLS))
+    if failing:
         waited = f"{OUTAGE_INTERVALS * interval:.0f} s"
-        raise HTTPException(503, f"the source is blind: no successful poll of {', '.join(sorted(silent))} for {waited}")
+        raise HTTPException(503, f"no successful poll of {', '.join(failing)} for {waited}")
     polls = session.scalars(select(Poll))
     ages = {row.name: (as_of_time - row.succeeded_at).total_seconds() for row in polls if row.succeeded_at}
     seen = coverage(session, interval)

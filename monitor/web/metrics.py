@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -20,8 +21,9 @@ from monitor import __version__, db
 from monitor.enums import QUEUES
 from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import RateLimited
-from monitor.models import Delivery, DeliveryState, Namespace, OutageAlert, Poll, Subscription, Target, WebhookEvent
+from monitor.models import Delivery, DeliveryState, Namespace, Poll, Subscription, Target, WebhookEvent
 from monitor.releases.counters import BUCKETS, counted
+from monitor.releases.outages import failing_sources
 from monitor.service import Service
 
 router = APIRouter()
@@ -51,7 +53,7 @@ class _Tables(Collector):
         up = True
         try:
             with db.reading(self._service.read_engine) as session:
-                yield from _of_the_tables(session, db.now())
+                yield from _of_the_tables(session, db.now(), self._service.settings.hub_interval)
         except (DBAPIError, NoConnectionError):
             up = False
         yield GaugeMetricFamily("hub_monitor_database_up", "1 if the database answers.", value=float(up))
@@ -59,7 +61,7 @@ class _Tables(Collector):
         yield from _queues(self._service)
 
 
-def _of_the_tables(session: Session, current_time: datetime) -> Iterator[Metric]:
+def _of_the_tables(session: Session, current_time: datetime, hub_interval: float) -> Iterator[Metric]:
     counts = counted(session)
     yield _counter("releases_seen", "Releases detected, by first source.", ["via"], counts, "releases")
     yield _counter("deliveries", "Delivery attempts, by result.", ["channel", "end"], counts, "deliveries")
@@ -68,7 +70,7 @@ def _of_the_tables(session: Session, current_time: datetime) -> Iterator[Metric]
     )
     yield _histogram("delivery_delay", "Seconds from a message being due to being sent.", "channel", counts)
     yield from _outbox(session, current_time)
-    yield from _sources(session, current_time)
+    yield from _sources(session, current_time, hub_interval)
     people = GaugeMetricFamily("hub_monitor_subscriptions", "Subscriptions.", labels=["channel", "state"])
     state = (col(Subscription.channel), col(Subscription.paused), col(Subscription.confirmed))
     for channel, paused, confirmed, count in session.execute(select(*state, func.count()).group_by(*state)):
@@ -94,7 +96,7 @@ def _outbox(session: Session, current_time: datetime) -> Iterator[Metric]:
     yield oldest
 
 
-def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
+def _sources(session: Session, current_time: datetime, hub_interval: float) -> Iterator[Metric]:
     polls = GaugeMetricFamily(
         "hub_monitor_poll_success_age_seconds", "Seconds since the last successful poll.", labels=["poll"]
     )
@@ -109,13 +111,11 @@ def _sources(session: Session, current_time: datetime) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "hub_monitor_hints_waiting", "Webhook events of the Hub that are not processed yet.", value=waiting
     )
-    silent = GaugeMetricFamily("hub_monitor_silent_sources", "Failing sources.", labels=["kind"])
-    kinds = dict.fromkeys(("poll", "namespace", "feed", "token"), 0)
-    for source in session.scalars(select(col(OutageAlert.source)).where(col(OutageAlert.notified_at).is_not(None))):
-        kinds[source.partition(" ")[0]] += 1
-    for kind, number in kinds.items():
-        silent.add_metric([kind], number)
-    yield silent
+    outages = GaugeMetricFamily("hub_monitor_silent_sources", "Failing sources.", labels=["kind"])
+    kinds = Counter(source.kind for source in failing_sources(session, hub_interval))
+    for kind in ("poll", "namespace", "feed", "token"):
+        outages.add_metric([kind], kinds[kind])
+    yield outages
     failing = GaugeMetricFamily(
         "hub_monitor_failed_lookups", "Failing lookups of repositories and organizations.", labels=["kind"]
     )

@@ -190,7 +190,7 @@ class Doubts(BaseModel):
 
 
 class SourceObject(BaseModel):
-    """A source that is not simply seen, since when, and why."""
+    """A source that is not fully read, since when, and why."""
 
     name: str
     state: Literal["seen", "blind", "truncated", "empty", "failing"]
@@ -199,7 +199,7 @@ class SourceObject(BaseModel):
 
 
 class CoverageObject(BaseModel):
-    """Whether the Hub is seen, and each source that is not."""
+    """Whether the Hub is fully read, and each source that is not."""
 
     state: Literal["seen", "partial", "blind"]
     sources: list[SourceObject]

@@ -17,8 +17,9 @@ from monitor.channels.base import Channel
 from monitor.channels.email import Email
 from monitor.channels.slack.transport import Slack
 from monitor.models import Notice, Poll
-from monitor.notify import outages as notices
+from monitor.notify import notices, outages
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
+from monitor.schedule import OUTAGE_HOLD_SECONDS
 from monitor.settings import Settings
 from tests.channels.slack.office import visible
 from tests.fakes import smtp
@@ -43,11 +44,11 @@ class Watchkeeper:
 
     def watch(self, minutes: float) -> int:
         """Looks, as the beat makes it, from a minute before until so many minutes from now; how many notices went."""
-        with time_machine.travel(db.now() + timedelta(minutes=minutes) - notices.HOLD):
-            notices.watch(self.engine, INTERVAL)
+        with time_machine.travel(db.now() + timedelta(minutes=minutes) - timedelta(seconds=OUTAGE_HOLD_SECONDS)):
+            outages.notify_operators(self.engine, INTERVAL)
         with time_machine.travel(db.now() + timedelta(minutes=minutes), tick=True):
-            notices.watch(self.engine, INTERVAL)
-            return notices.send(self.engine, self.channels)
+            outages.notify_operators(self.engine, INTERVAL)
+            return notices.send_notices(self.engine, self.channels)
 
     def notice(self) -> Notice:
         with db.reading(self.engine) as session:
@@ -105,8 +106,8 @@ def test_slack_is_told_once_that_a_source_is_silent_and_once_that_it_is_back(
     keeper.polled(7)
     assert [keeper.watch(8), keeper.watch(9)] == [1, 0]
     silent, back = map(visible, slack.messages)
-    assert "poll created is silent since" in silent and "poll modified is silent since" in silent
-    assert "poll created is back" in back and "poll modified is back" in back
+    assert "poll created has been failing since" in silent and "poll modified has been failing since" in silent
+    assert "poll created works again" in back and "poll modified works again" in back
     assert not slack.refused
 
 
@@ -135,7 +136,7 @@ def test_an_incoming_webhook_of_slack_takes_notices(keeper: Watchkeeper, slack: 
     operator(keeper, "slack", url)
     assert [keeper.watch(5), keeper.watch(6)] == [1, 0]
     (body,) = slack.webhooks[url.removeprefix(slack.origin)]
-    assert "poll created is silent since" in body["text"]
+    assert "poll created has been failing since" in body["text"]
 
 
 def test_what_a_source_said_is_shown_in_slack_and_not_obeyed(keeper: Watchkeeper, slack: FakeSlack, room: str) -> None:
@@ -153,9 +154,9 @@ def test_an_operator_reads_it_once_by_mail(keeper: Watchkeeper, sink: SmtpSink) 
     assert keeper.watch(8) == 1
     silent, back = (letter.message for letter in sink.emails)
     assert silent["To"] == "ops@example.org"
-    assert silent["Subject"].startswith("Hub Release Monitor: poll created is silent since")
-    assert "poll modified is silent since" in silent.get_content()
-    assert "poll created is back" in back.get_content()
+    assert silent["Subject"].startswith("Hub Release Monitor: poll created has been failing since")
+    assert "poll modified has been failing since" in silent.get_content()
+    assert "poll created works again" in back.get_content()
     assert silent["Message-ID"] != back["Message-ID"]
 
 

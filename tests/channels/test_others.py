@@ -21,7 +21,7 @@ from monitor.channels.webhook import Webhook, secret_of
 from monitor.db.engine import now
 from monitor.models import Subscription
 from monitor.notify.message import Item, Message, SendError
-from monitor.notify.outages import SupportsNotices
+from monitor.notify.notices import SupportsNotices
 from monitor.settings import Settings
 from tests.channels.room import release
 from tests.fakes.dns import DnsServer

@@ -12,7 +12,7 @@ from monitor.channels import available
 from monitor.db.engine import now
 from monitor.models import Subscription
 from monitor.notify.message import SendError
-from monitor.notify.outages import SupportsNotices
+from monitor.notify.notices import SupportsNotices
 from monitor.settings import Settings
 from tests.channels.room import message_of, release
 from tests.fakes.feeds import FeedServer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
@@ -103,8 +104,18 @@ def test_doctor_says_what_is_in_force_and_ok() -> None:
     assert done.returncode == 0, done.stdout
     assert f"HF_ENDPOINT={hub.endpoint}" in done.stdout
     assert "MONITOR_HUB_INTERVAL=60.0  (default)" in done.stdout
-    for name in ("database", "migrations", "broker", "labs", "Hub", "feeds"):
+    for name in ("database", "migrations", "broker", "labs", "Hub", "namespaces", "feeds"):
         assert f"\n{name}: ok" in done.stdout
+
+
+def test_a_namespace_that_lists_nothing_is_shown_by_doctor() -> None:
+    with ReplayHub() as hub:
+        settings = {"HF_ENDPOINT": hub.endpoint, "MONITOR_HUB_REQUESTS_PER_WINDOW": "4"}
+        run("poll", "--source", "hub", **settings)
+        done = run("doctor", HF_ENDPOINT=hub.endpoint)
+    assert re.search(r"\nnamespaces: \d list nothing\n  \S+: lists nothing: .*\(case matters\)", done.stdout), (
+        done.stdout
+    )
 
 
 def test_a_feed_that_says_nothing_is_shown_by_doctor() -> None:

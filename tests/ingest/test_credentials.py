@@ -14,7 +14,7 @@ from monitor.ingest.hub import webhook as hub_webhook
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import HubError
-from monitor.notify import outages as notices
+from monitor.notify import notices, outages
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.cli.test_commands import run
@@ -115,8 +115,8 @@ def test_a_refused_token_is_said_everywhere_until_it_is_accepted_again(signed: H
 
     def look() -> None:
         signed.look("Qwen")
-        notices.watch(signed.engine, signed.ingest.hub_interval)
-        notices.send(signed.engine, {"kept": channel})
+        outages.notify_operators(signed.engine, signed.ingest.hub_interval)
+        notices.send_notices(signed.engine, {"kept": channel})
 
     look()
     assert client.get("/readyz").json()["token_refused"] is None

@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from monitor import db
 from monitor.models import Notice, Subscription
-from monitor.notify import outages as notices
+from monitor.notify import notices
 from monitor.notify.identity import change_identities, event_id
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
@@ -155,7 +155,7 @@ def test_a_notice_is_known_by_what_it_says_and_not_by_its_number(house: House) -
                 session.delete(row)
             for text in texts:
                 notice(session, ident, text)
-        assert notices.send(house.engine, {"kept": channel}) == 2
+        assert notices.send_notices(house.engine, {"kept": channel}) == 2
     first, second, again, third = channel.keys
     assert second == again
     assert len({first, second, third}) == 3

@@ -14,9 +14,10 @@ from monitor.enums import Via
 from monitor.ingest import polls, sweeps
 from monitor.ingest.hub.responses import HubError
 from monitor.models import Namespace, Notice, Subscription
-from monitor.notify import outages as notices
+from monitor.notify import notices, outages
 from monitor.notify.message import SendError
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
+from monitor.schedule import OUTAGE_HOLD_SECONDS
 from tests.fakes.hub import model
 from tests.house import House
 
@@ -57,8 +58,8 @@ def later(house: House, intervals: float):  # type: ignore[no-untyped-def]
 
 def glance(house: House, channel: Heard) -> int:
     """One look, as the beat makes it; how many notices went."""
-    notices.watch(house.engine, house.ingest.hub_interval)
-    return notices.send(house.engine, {"kept": channel})
+    outages.notify_operators(house.engine, house.ingest.hub_interval)
+    return notices.send_notices(house.engine, {"kept": channel})
 
 
 def after(seconds: float):  # type: ignore[no-untyped-def]
@@ -68,7 +69,7 @@ def after(seconds: float):  # type: ignore[no-untyped-def]
 def look(house: House, channel: Heard) -> int:
     """Two looks, between which what there was has lasted long enough to be told."""
     sent = glance(house, channel)
-    with after(notices.HOLD.total_seconds()):
+    with after(OUTAGE_HOLD_SECONDS):
         return sent + glance(house, channel)
 
 
@@ -82,18 +83,18 @@ def test_a_silence_is_told_once_and_its_end_once(operated: House) -> None:
         for _ in range(3):
             look(operated, channel)
         (said,) = channel.said
-        assert "poll created is silent since" in said[1]
-        assert "poll modified is silent since" in said[1]
+        assert "poll created has been failing since" in said[1]
+        assert "poll modified has been failing since" in said[1]
         operated.look("Qwen")
         for _ in range(3):
             look(operated, channel)
     assert len(channel.said) == 2
-    assert "poll created is back" in channel.said[1][1]
+    assert "poll created works again" in channel.said[1][1]
 
 
 def test_a_silence_that_does_not_last_is_told_to_nobody(operated: House) -> None:
     channel = Heard()
-    hold = notices.HOLD.total_seconds()
+    hold = OUTAGE_HOLD_SECONDS
     with later(operated, 3.5):
         glance(operated, channel)
         with after(0.9 * hold):
@@ -118,7 +119,7 @@ def test_a_source_that_comes_and_goes_is_one_silence(operated: House) -> None:
         operated.look("Qwen")
         look(operated, channel)
     assert len(channel.said) == 2
-    assert "poll created is back" in channel.said[1][1]
+    assert "poll created works again" in channel.said[1][1]
 
 
 def test_why_it_is_silent_is_said(operated: House) -> None:
@@ -131,8 +132,11 @@ def test_why_it_is_silent_is_said(operated: House) -> None:
     assert "503" in channel.said[0][1]
 
 
-def test_a_namespace_that_lists_nothing_is_an_alarm(operated: House) -> None:
+def test_a_namespace_that_lists_nothing_any_more_is_in_one_notice(operated: House) -> None:
     sweeps.watch(operated.ingest, ["Qwen", "qwEn"])
+    operated.hub.add(model("qwEn/one"))
+    operated.look("qwEn")
+    operated.hub.delete("qwEn/one")
     operated.look("qwEn")
     channel = Heard()
     look(operated, channel)
@@ -142,10 +146,19 @@ def test_a_namespace_that_lists_nothing_is_an_alarm(operated: House) -> None:
     (said,) = channel.said
     assert "namespace qwEn" in said[1]
     assert "case" in said[1]
-    operated.hub.add(model("qwEn/one"))
+    operated.hub.add(model("qwEn/two"))
     operated.look("qwEn")
     look(operated, channel)
-    assert "namespace qwEn is back" in channel.said[1][1]
+    assert "namespace qwEn works again" in channel.said[1][1]
+
+
+def test_a_namespace_that_never_listed_anything_is_in_no_notice(operated: House) -> None:
+    # Its name is misspelled, say: that is no outage, and /status and doctor show it.
+    sweeps.watch(operated.ingest, ["Qwen", "qwEn"])
+    operated.look("qwEn")
+    channel = Heard()
+    look(operated, channel)
+    assert channel.said == []
 
 
 def test_many_look_at_once_and_one_tells(operated: House) -> None:
@@ -158,7 +171,7 @@ def test_many_look_at_once_and_one_tells(operated: House) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert sum("poll created is silent" in text for _, text, _ in channel.said) == 1
+    assert sum("poll created has been failing" in text for _, text, _ in channel.said) == 1
 
 
 def test_a_notice_that_failed_is_tried_again_under_its_key(operated: House) -> None:
@@ -181,7 +194,7 @@ def test_a_hundred_sources_that_fall_silent_together_are_one_notice(operated: Ho
     channel = Heard()
     look(operated, channel)
     (said,) = channel.said
-    assert said[1].count("\n") == notices.LINES
+    assert said[1].count("\n") == outages.MAX_LINES
     assert said[1].endswith("… and 80 more: see /status")
 
 

@@ -19,8 +19,7 @@ from monitor.channels.slack.transport import Slack
 from monitor.enums import Digest
 from monitor.labs import load
 from monitor.models import Delivery, FeedEntry, Notice, Release, Subscription
-from monitor.notify import outages as notices
-from monitor.notify import outbox
+from monitor.notify import notices, outbox
 from monitor.notify.batching import FLOOD_RELEASES
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
@@ -206,12 +205,12 @@ def test_a_model_announced_without_weights_is_told_once_and_its_release_says_so(
         subscribe(session, SubscriptionCreate("email", "reader@example.org", asked))
         subscribe(session, SubscriptionCreate("email", "none@example.org", "event:announced lab:openai"))
     house.read(entry("Introducing Gemma 8", began, "first"))
-    assert notices.send(house.engine, readers.channels) == 0, "what a first read brought is history"
+    assert notices.send_notices(house.engine, readers.channels) == 0, "what a first read brought is history"
     with time_machine.travel(began + timedelta(hours=2), tick=True):
         house.read(entry("Introducing Gemma 9", db.now(), "nine"), entry("A year of kindness", db.now(), "kind"))
         house.read(entry("Introducing Gemma 9, again", db.now(), "again"))
-        assert notices.send(house.engine, readers.channels) == 2
-        assert notices.send(house.engine, readers.channels) == 0
+        assert notices.send_notices(house.engine, readers.channels) == 2
+        assert notices.send_notices(house.engine, readers.channels) == 0
     (said,) = readers.slack.messages
     (letter,) = readers.sink.emails
     assert "Google announced Gemma 9" in said["text"] and "https://google.example/nine" in said["text"]
@@ -241,7 +240,7 @@ def test_who_left_meanwhile_is_told_of_no_announcement(readers: Readers) -> None
     with db.transaction(house.engine) as session:
         session.get_one(Subscription, ident).paused = True
     with time_machine.travel(began + timedelta(days=8), tick=True):
-        assert notices.send(house.engine, readers.channels) == 0
+        assert notices.send_notices(house.engine, readers.channels) == 0
     assert not readers.sink.emails
 
 

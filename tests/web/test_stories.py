@@ -17,7 +17,7 @@ from monitor.enums import Observation, Via
 from monitor.labs import load
 from monitor.models import Announcement, Feed, FeedEntry, Namespace, Outage, Poll, Release
 from monitor.notify.matching import enqueue
-from monitor.releases import coverage
+from monitor.releases import outages
 from monitor.releases.corrections import CorrectionError, add_corrections, end_corrections, parse_correction
 from monitor.releases.launches.announcements import announce, key_of, named
 from monitor.releases.reclassify import reclassify, reclassify_releases
@@ -187,36 +187,34 @@ def test_a_correction_that_cannot_be_is_refused(text: str) -> None:
         parse_correction(text)
 
 
-def test_no_releases_and_a_blind_source_look_different(client: TestClient, sqlite_engine: Engine) -> None:
-    assert "has not been seen" in client.get("/").text
+def test_no_releases_and_an_outage_look_different(client: TestClient, sqlite_engine: Engine) -> None:
+    assert "has not been polled" in client.get("/").text
     assert client.get("/readyz").status_code == 503
     with db.transaction(sqlite_engine) as session:
         for name in ("created", "modified"):
             session.add(Poll(name=name, state={"complete": True}, succeeded_at=db.now()))
-    assert "has not been seen" not in client.get("/").text
+    assert "has not been polled" not in client.get("/").text
     assert client.get("/api/v1/coverage").json() == {"state": "seen", "sources": []}
+    seen(sqlite_engine, model("Qwen/Qwen9-8B"))
     with db.transaction(sqlite_engine) as session:
         session.get_one(Poll, "modified").state = {"complete": False}
-        session.add(
-            Namespace(
-                name="qwen", reason="x", added_at=db.now(), due_at=db.now(), error="lists nothing: is its name right?"
-            )
-        )
+        session.add(Poll(name="trending", state={}, succeeded_at=db.now()))
+        session.get_one(Namespace, "Qwen").error = "lists nothing: is its name right?"
     shown = client.get("/api/v1/coverage").json()
-    assert {(one["name"], one["state"]) for one in shown["sources"]} == {("modified", "truncated"), ("qwen", "empty")}
+    assert {(one["name"], one["state"]) for one in shown["sources"]} == {("modified", "truncated"), ("Qwen", "empty")}
     with time_machine.travel(db.now() + timedelta(hours=1), tick=True):
-        coverage.watch(sqlite_engine, 60)
-        coverage.watch(sqlite_engine, 60)
-        assert "has not been seen since" in client.get("/").text
-        assert "blind" in client.get("/readyz").json()["error"]["message"]
+        outages.record_outages(sqlite_engine, 60)
+        outages.record_outages(sqlite_engine, 60)
+        assert "has not been polled since" in client.get("/").text
+        assert "no successful poll of created, modified" in client.get("/readyz").json()["error"]["message"]
         with db.transaction(sqlite_engine) as session:
             assert len(session.exec(select(Outage)).all()) == 2
             for name in ("created", "modified"):
                 session.get_one(Poll, name).succeeded_at = db.now()
-        coverage.watch(sqlite_engine, 60)
+        outages.record_outages(sqlite_engine, 60)
         with db.reading(sqlite_engine) as session:
-            spans = coverage.blind(session, db.now() - timedelta(days=1))
+            spans = outages.outages_since(session, db.now() - timedelta(days=1))
     assert len(spans) == 1
     assert spans[0][1] is not None
-    assert "was not seen" in (coverage.honest(spans) or "")
-    assert coverage.honest([]) is None
+    assert "could not be polled" in (outages.outage_note(spans) or "")
+    assert outages.outage_note([]) is None

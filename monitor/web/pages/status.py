@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from monitor.db.engine import now
 from monitor.ingest import lookups
 from monitor.models import Delivery, DeliveryState, Feed, Namespace, Poll, Subscription, WebhookEvent
-from monitor.releases.coverage import token_refused
+from monitor.releases.outages import failing_polls, token_refused
 from monitor.web.api import Present, service_of
 from monitor.web.render import page
 
@@ -28,7 +28,7 @@ _FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(No
 
 @router.get("/status", response_class=HTMLResponse)
 def status(request: Request, session: Present) -> HTMLResponse:
-    """How each source goes, what is left of the rate limit, and what waits to be told."""
+    """How each source goes, what is left of the rate limit, and what waits to be sent."""
     service = service_of(request)
     current_time = now()
     spaces = list(session.scalars(select(Namespace).order_by(col(Namespace.name))))
@@ -40,7 +40,7 @@ def status(request: Request, session: Present) -> HTMLResponse:
         "share": service.settings.hub_requests_per_window,
         "polls": polls,
         "token_refused": token_refused(session),
-        "late": {poll.name for poll in polls if poll.succeeded_at is None or current_time - poll.succeeded_at > limit},
+        "late": failing_polls(session, service.settings.hub_interval),
         "namespaces": len(spaces),
         "swept": len(swept),
         "overdue": sum(space.due_at < current_time - limit for space in spaces),

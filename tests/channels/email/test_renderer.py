@@ -305,4 +305,4 @@ def test_a_digest_says_when_the_hub_was_not_seen(desk: Desk) -> None:
     desk.news(release(at=now() - timedelta(hours=3)))
     desk.make_due()
     assert desk.deliver() == 1
-    assert all("The Hub was not seen" in text for text in texts(check(desk.sink.emails[0])))
+    assert all("The Hub could not be polled" in text for text in texts(check(desk.sink.emails[0])))
