@@ -15,8 +15,10 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor import db
+from monitor.classify import RepositoryFiles
 from monitor.classify import classify as judge
 from monitor.classify.repo_ids import parse_repo_id
+from monitor.cli.model_files import take_files
 from monitor.cli.model_objects import read_model_objects
 from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
@@ -27,7 +29,8 @@ from monitor.ingest.backfill import backfill as learn
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
-from monitor.labs import load, use
+from monitor.ingest.repository_files import read_without_keeping
+from monitor.labs import Registry, load, use
 from monitor.models import Feed
 from monitor.net.client import FetchError
 from monitor.releases.hub_facts import normalize
@@ -144,6 +147,14 @@ def classify(
         metavar="FILE|-",
         help="File of Hub model objects: JSON lines or an array, may be gzipped; - for standard input.",
     ),
+    folder: Path = typer.Option(
+        None,
+        "--files",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="With --input: folder of the repositories' files (DIR/NAMESPACE/NAME/config.json, README.md, LICENSE …).",
+    ),
     explain: bool = typer.Option(False, "--explain", help="Print the evidence for each value."),
     form: Format | None = FormatOption,
 ) -> None:
@@ -155,9 +166,14 @@ def classify(
     failures: list[str] = []
     if source and not Path(source).exists() and (named := parse_repo_id(source)) and "://" in source:
         repo_ids, source = [named], ""
-    objects = _from_file(source, failures) if source else _from_hub(repo_ids, failures)
-    storable = (normalize(facts).facts for facts in objects)
-    rows = (release_object(unrecorded(facts, judge(facts, registry), db.now(), "classify")) for facts in storable)
+    if folder is not None and not source:
+        raise typer.BadParameter("--files needs --input FILE")
+    found = _from_file(source, folder, failures) if source else _from_hub(repo_ids, registry, failures)
+    storable = ((normalize(facts).facts, files) for facts, files in found)
+    rows = (
+        release_object(unrecorded(facts, judge(facts, registry, files=files), db.now(), "classify"))
+        for facts, files in storable
+    )
     if explain:
         write(
             _reasons(rows),
@@ -180,7 +196,10 @@ def _reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 yield {"repo_id": row["repo_id"], "judgement": judgement, **item}
 
 
-def _from_hub(texts: list[str], failures: list[str]) -> Iterator[dict[str, Any]]:
+_Found = Iterator[tuple[dict[str, Any], RepositoryFiles]]
+
+
+def _from_hub(texts: list[str], registry: Registry, failures: list[str]) -> _Found:
     hub: Hub = Service(load_settings()).ingest.hub
     for text in texts:
         repo_id = parse_repo_id(text) or text
@@ -192,11 +211,12 @@ def _from_hub(texts: list[str], failures: list[str]) -> Iterator[dict[str, Any]]
         if facts is None:
             failures.append(f"{repo_id}: not found on the Hub, or private")
         else:
-            yield facts
+            yield facts, read_without_keeping(hub, facts, registry)
 
 
-def _from_file(source: str, failures: list[str]) -> Iterator[dict[str, Any]]:
+def _from_file(source: str, folder: Path | None, failures: list[str]) -> _Found:
     try:
-        yield from read_model_objects(source, sys.stdin.buffer, failures)
+        for model in read_model_objects(source, sys.stdin.buffer, failures):
+            yield model, take_files(model, folder, failures)
     except OSError as error:
         raise typer.BadParameter(f"cannot read {source}: {error.strerror}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from monitor.classify import classify
+from monitor.classify import RepositoryFiles, classify
 from monitor.db.engine import in_values, now, reading, transaction
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import Event, FileState, Kind
@@ -33,7 +33,7 @@ from monitor.models import Namespace, Release, RepositoryFile
 from monitor.notify.edits import enqueue_edits
 from monitor.releases.reclassify import reclassify_releases
 from monitor.releases.recorder import MAX_NEWS_AGE, News, Recorded
-from monitor.releases.repository_files import kept_content
+from monitor.releases.repository_files import kept_content, parse_files
 from monitor.schedule import BACKOFFS
 
 log = structlog.get_logger(__name__)
@@ -74,6 +74,11 @@ def wanted_files(facts: Facts) -> list[Wanted]:
     if not isinstance(commit, str) or not commit or not isinstance(siblings, list):
         return []
     names = [name for item in siblings if isinstance(item, dict) and isinstance(name := item.get("rfilename"), str)]
+    return [Wanted(facts["_id"], facts["id"], commit, path) for path in wanted_paths(names, facts)]
+
+
+def wanted_paths(names: Collection[str], facts: Mapping[str, Any]) -> list[str]:
+    """Of the names of a repository's files, those that say something about it (see :func:`wanted_files`)."""
     paths = [name for name in _EXACT if name in names]
     at_root = sorted(name for name in names if "/" not in name)
     paths += [name for name in at_root if name.lower().startswith(_LICENSES)][:1]
@@ -81,7 +86,14 @@ def wanted_files(facts: Facts) -> list[Wanted]:
         paths += [name for name in at_root if name.endswith(_INDEX)][:1]
     if not facts.get("gguf"):
         paths += [name for name in at_root if name.lower().endswith(".gguf")][:1]
-    return [Wanted(facts["_id"], facts["id"], commit, path) for path in paths]
+    return paths
+
+
+def max_bytes(path: str) -> int:
+    """How much of a file is read, in bytes: of a GGUF file its beginning; of any other all, if it is not larger."""
+    if path.lower().endswith(".gguf"):
+        return GGUF_BYTES
+    return INDEX_MAX_BYTES if path.endswith(_INDEX) else DEFAULT_MAX_BYTES
 
 
 def read_new(context: IngestContext, items: Sequence[Facts], *, trending: bool = False) -> None:
@@ -221,16 +233,33 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
 
 
 def _read_one(hub: Hub, one: Wanted) -> HubFile:
+    most = max_bytes(one.path)
     large = one.path.lower().endswith(".gguf")
-    most = INDEX_MAX_BYTES if one.path.endswith(_INDEX) else DEFAULT_MAX_BYTES
     return read_file(
         hub,
         one.repo_id,
         one.commit,
         one.path,
-        max_bytes=most,
-        first_bytes=GGUF_BYTES if large else None,
+        max_bytes=DEFAULT_MAX_BYTES if large else most,
+        first_bytes=most if large else None,
     )
+
+
+def read_without_keeping(hub: Hub, facts: Facts, registry: Registry) -> RepositoryFiles:
+    """The files of one repository, read now; none of a packed copy. Raises nothing that the Hub does."""
+    wanted = [] if _is_packed(facts, registry) else wanted_files(facts)
+    contents, unreadable = {}, {}
+    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="repository-file") as pool:
+        asked = {one.path: pool.submit(contextvars.copy_context().run, _read_one, hub, one) for one in wanted}
+    for path, future in asked.items():
+        found = _answer(future)
+        if found is None or found.state is FileState.FAILED:
+            unreadable[path] = found.message if found else "the Hub does not answer for files now"
+        elif found.state is FileState.READ:
+            contents[path] = found.content
+        elif found.state is not FileState.MISSING:
+            unreadable[path] = found.message
+    return parse_files(contents, unreadable)
 
 
 def _answer(future: Future[HubFile]) -> HubFile | None:

@@ -74,6 +74,22 @@ def load_files(session: Session, hub_ids: Iterable[str]) -> dict[str, Repository
     return {hub_id: RepositoryFiles(**fields) for hub_id, fields in found.items() if fields}
 
 
+def parse_files(contents: Mapping[str, bytes], unreadable: Mapping[str, str] | None = None) -> RepositoryFiles:
+    """Files by path as the input of a classification, the same as after they were kept and loaded.
+
+    ``unreadable``: why others could not be read; those whose content is not what their name promises are added.
+    """
+    fields: dict[str, Any] = {}
+    reasons = dict(unreadable or {})
+    for path in sorted(contents):
+        kept = kept_content(path, contents[path])
+        if kept is None:
+            reasons[path] = str(FileState.UNUSABLE)
+        else:
+            fields |= _fields(path, kept)
+    return RepositoryFiles(**fields, unreadable=reasons)
+
+
 def files_of(session: Session, hub_id: str) -> RepositoryFiles:
     """What was read of this repository."""
     return load_files(session, [hub_id]).get(hub_id, NO_FILES)
