@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.bases import RELATIONS
-from monitor.classify.originals import NAME_LENGTH, QUANTS, family_of, folded, lab_of, named_after
+from monitor.classify.originals import (
+    NAME_LENGTH,
+    QUANTS,
+    family_of,
+    folded,
+    lab_of,
+    method_word,
+    named_after,
+    named_like,
+)
 from monitor.classify.result import Evidence
 from monitor.enums import Kind
 from monitor.labs import Lab, Registry
@@ -31,17 +40,25 @@ def _word(pattern: str, end: str = r"$|[-_.]") -> Callable[[str], str | None]:
     return find
 
 
-_QUANTIZED = _word(QUANTS)
+_find_packing_word = _word(QUANTS)
 _NOT_QUANTIZED = _word("(?:un|de)quantized|unquant")
 _CONVERTED = _word(
     "mlx|onnx|coreml|openvino|ov|litert|litertlm|tflite|diffusers|hf|ct2|llamafile|ncnn|comfyui|repackaged"
 )
+
+
+@lru_cache(maxsize=65_536)
+def _packing_word(name: str) -> str | None:
+    """The word for a packed format in ``name``."""
+    return _find_packing_word(name) or method_word(name)
+
+
 _OWN_FORMAT = frozenset({"hf", "diffusers"})
 """Formats in which labs publish their own releases: no sign of a conversion if the publisher is a lab."""
 _ADAPTER = _word("q?lora|lokr|loha|dora|(?:ip-?|t2i-?)?adapter|controlnets?", r"$|[-_.\ds]")
 _MERGE = _word("merge[ds]?|mergekit|slerp|dare-?ties|frankenmerge|passthrough")
 _WORDS = (
-    (Kind.ADAPTER, _ADAPTER), (Kind.QUANTIZED, _QUANTIZED), (Kind.MERGE, _MERGE), (Kind.CONVERSION, _CONVERTED),
+    (Kind.ADAPTER, _ADAPTER), (Kind.QUANTIZED, _packing_word), (Kind.MERGE, _MERGE), (Kind.CONVERSION, _CONVERTED),
 )  # fmt: skip
 """Words of a name, the most trusted first."""
 _EXL = re.compile(r"exl[23]", re.IGNORECASE)
@@ -95,7 +112,7 @@ def kind_of(
     if decision is not None:
         return decision
     if stated is not None:
-        return _as_tagged(facts, stated)
+        return _as_tagged(facts, stated, registry, parents)
     own = lab_of(registry.of(facts.namespace))
     return (
         _by_name(facts, None if parents else own)
@@ -145,14 +162,57 @@ _TAGGED = {
 }
 
 
-def _as_tagged(model: wire.Model, stated: str) -> Decision:
+def _as_tagged(model: wire.Model, stated: str, registry: Registry, parents: tuple[str, ...]) -> Decision:
+    """The relation that the Hub tags, unless name or publisher contradict what the Hub infers of its own."""
     if stated == "finetune":
-        exl = next((tag for tag in ("exl2", "exl3") if tag in wire.tags(model)), None)
-        named = _EXL.search(wire.name(model)[:NAME_LENGTH])
-        if exl or named:
-            message = "EXL is a quantisation format; the Hub infers finetune"
-            return Decision(Kind.QUANTIZED, Evidence("name", named[0] if named else str(exl), message))
+        return _not_finetuned(model, parents) or _TAGGED[stated]
+    if stated == "quantized" and parents and _own_version(model, registry, parents):
+        message = (
+            "of the same publisher, and no word or tag of a packing: a release of its own; the Hub infers quantized"
+        )
+        return Decision(Kind.FINETUNE, Evidence("publisher", wire.namespace(model)[:NAME_LENGTH], message))
     return _TAGGED[stated]
+
+
+def _not_finetuned(model: wire.Model, parents: tuple[str, ...]) -> Decision | None:
+    """Quantised or an adapter, if the name says so: the Hub infers ``finetune`` where it does not know the format."""
+    name, tags = wire.name(model)[:NAME_LENGTH], wire.tags(model)
+    exl = next((tag for tag in ("exl2", "exl3") if tag in tags), None)
+    named = _EXL.search(name)
+    if exl or named:
+        message = "EXL is a quantisation format; the Hub infers finetune"
+        return Decision(Kind.QUANTIZED, Evidence("name", named[0] if named else str(exl), message))
+    packing = _packing_word(name)
+    # The name of what was tuned can contain the word: a fine-tune of a packed model is no packed copy of it.
+    if packing is not None and not _NOT_QUANTIZED(name) and not any(_packing_word(one) for one in parents):
+        return Decision(Kind.QUANTIZED, Evidence("name", packing, f"names {Kind.QUANTIZED}; the Hub infers finetune"))
+    adapter = _ADAPTER(name)
+    if adapter is not None and not _MERGE(name) and not _holds_whole_model(model):
+        return Decision(Kind.ADAPTER, Evidence("name", adapter, f"names {Kind.ADAPTER}; the Hub infers finetune"))
+    return None
+
+
+def _holds_whole_model(model: wire.Model) -> bool:
+    """Whether the files are listed, and are those of a whole model: weights with their configuration."""
+    listed = wire.files(model)
+    return "config.json" in listed and any(
+        file.startswith(("model", "pytorch_model")) and file.endswith(_OTHER_FILES) for file in listed
+    )
+
+
+def _own_version(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -> bool:
+    """Whether the publisher of the bases published it too, and only the Hub's inference says that it is packed."""
+    if _packing_word(wire.name(model)[:NAME_LENGTH]) or not _same_publisher(model, registry, parents):
+        return False
+    tags = set(wire.tags(model))
+    return not (tags & _QUANTIZED_TAGS or "mlx" in tags or ("gguf" in tags and not tags & _OTHER_WEIGHTS))
+
+
+def _same_publisher(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -> bool:
+    namespace = wire.namespace(model).lower()
+    own = lab_of(registry.of(namespace))
+    spaces = [parent.partition("/")[0] for parent in parents]
+    return all(space.lower() == namespace or (own is not None and registry.of(space) is own) for space in spaces)
 
 
 def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -> Decision | None:
@@ -180,10 +240,10 @@ def _by_files(model: wire.Model, registry: Registry, parents: tuple[str, ...]) -
 
 def _native(model: wire.Model, method: str, registry: Registry, parents: tuple[str, ...]) -> bool:
     """Whether the model was first released in this precision, as DeepSeek-V3 in FP8 and gpt-oss in MXFP4."""
-    if method not in _NATIVE_METHODS or _QUANTIZED(wire.name(model)[:NAME_LENGTH]):
+    if method not in _NATIVE_METHODS or _packing_word(wire.name(model)[:NAME_LENGTH]):
         return False
     own = lab_of(registry.of(wire.namespace(model)))
-    if own is not None and all(registry.of(parent.partition("/")[0]) is own for parent in parents):
+    if (parents or own is not None) and _same_publisher(model, registry, parents):
         return True
     return bool(parents) and all(_BORN_PACKED.search(parent) for parent in parents)
 
@@ -243,9 +303,12 @@ def _by_another_name(model: wire.Model, registry: Registry, own: Lab | None) -> 
             Evidence("name", distilled[0], "another publisher's smaller model, trained on outputs of a larger one"),
         )
     original = named_after(name, registry, own)
-    if original is None:
+    if original is not None:
+        return Decision(Kind.FINETUNE, Evidence("name", name, f"begins with the name of {original}"))
+    namespace = named_like(name, registry, own)
+    if namespace is None:
         return None
-    return Decision(Kind.FINETUNE, Evidence("name", name, f"begins with the name of {original}"))
+    return Decision(Kind.FINETUNE, Evidence("name", name, f"begins as the names of {namespace}'s releases do"))
 
 
 def _by_publisher(model: wire.Model, registry: Registry, own: Lab | None) -> Decision | None:
@@ -300,4 +363,4 @@ def _holds_something(model: wire.Model) -> bool:
 
 def has_quantization_word(name: str) -> bool:
     """Whether a repository name contains a word for a quantised format."""
-    return _QUANTIZED(name[:NAME_LENGTH]) is not None
+    return _packing_word(name[:NAME_LENGTH]) is not None

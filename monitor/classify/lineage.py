@@ -7,7 +7,16 @@ from typing import NamedTuple
 from monitor.classify import wire
 from monitor.classify.bases import stated_bases
 from monitor.classify.kind import Decision, has_quantization_word, kind_of
-from monitor.classify.originals import NAME_LENGTH, family_of, lab_of, named_after, strip_packaging
+from monitor.classify.originals import (
+    BUILT_ON,
+    NAME_LENGTH,
+    family_of,
+    lab_of,
+    longest_name,
+    named_after,
+    named_within,
+    strip_packaging,
+)
 from monitor.classify.repo_ids import distinct
 from monitor.classify.result import BaseModelInfo, Evidence, Foundation, Lineage, Lookup, Parent, no_lookup
 from monitor.enums import Kind
@@ -91,6 +100,9 @@ def _traced(
     model: wire.Model, kind: Kind, registry: Registry, own: Lab | None, known: Lookup
 ) -> tuple[str | None, bool]:
     """(the original found by the name, whether it is the parent and not an earlier ancestor)."""
+    listed = BUILT_ON.get(wire.repo_id(model))
+    if listed is not None:
+        return listed, True
     name = wire.name(model)[:NAME_LENGTH]
     bare = strip_packaging(name)
     if kind in _COPIES:
@@ -98,7 +110,7 @@ def _traced(
         found = next((one for one in likely if known(one) is not None), None)
         if found is not None:
             return found, True
-    original = named_after(bare, registry, own, copies=kind in _COPIES)
+    original = named_after(bare, registry, own, copies=kind in _COPIES, known=known)
     if original is None:
         return None, False
     return original, kind is Kind.FINETUNE or original.endswith(f"/{bare}")
@@ -119,14 +131,7 @@ class _Chain(NamedTuple):
 
 
 def _follow(repo_id: str, registry: Registry, known: Lookup, child: str) -> _Chain:
-    """The ancestors of ``repo_id`` and their root, by the history; through a re-packager to the original."""
-    if known(repo_id) is None:
-        lab = registry.of(repo_id.partition("/")[0])
-        if lab is None:
-            return _Chain((), Foundation(repo_id, None, None), Evidence("base_model", repo_id, "the stated base"))
-        if not lab.repackager:
-            root = Foundation(repo_id, lab.id, lab.origin)
-            return _Chain((), root, Evidence("base_model", repo_id, "the stated base"))
+    """The ancestors of ``repo_id`` and their root, by the history; what it does not know is traced by its name."""
     steps: list[Parent] = []
     seen = {child.lower(), repo_id.lower()}
     current, descendant = repo_id, None
@@ -136,7 +141,7 @@ def _follow(repo_id: str, registry: Registry, known: Lookup, child: str) -> _Cha
         if following is None:
             if found is None and descendant is not None:
                 return _recorded_chain(steps, seen, descendant, registry, current)
-            following = _through(current, registry, known)
+            following = _through(current, registry, known) or _by_own_name(current, found, registry, known)
         if following is None or following.repo_id.lower() in seen:
             break
         seen.add(following.repo_id.lower())
@@ -145,6 +150,25 @@ def _follow(repo_id: str, registry: Registry, known: Lookup, child: str) -> _Cha
         if found is not None and found.kind is Kind.MERGE and found.foundation is not None:
             return _recorded_chain(steps, seen, found, registry, current)
     return _finished_chain(steps, registry, known, current, descendant)
+
+
+def _by_own_name(repo_id: str, found: BaseModelInfo | None, registry: Registry, known: Lookup) -> Parent | None:
+    """What a repository that states no base was built on: by the table, or the release that its name contains."""
+    listed = BUILT_ON.get(repo_id)
+    if listed is not None:
+        return Parent(listed, Kind.FINETUNE)
+    if found is not None:
+        return None
+    namespace, _, name = repo_id.partition("/")
+    own = lab_of(registry.of(namespace))
+    packed = has_quantization_word(name)
+    bare = strip_packaging(name[:NAME_LENGTH])
+    original = named_after(bare, registry, own, copies=packed, known=known) or named_within(bare, registry, own)
+    if original is None or original.lower() == repo_id.lower():
+        return None
+    copied = original.endswith(f"/{bare}")
+    kind = Kind.FINETUNE if not copied else Kind.QUANTIZED if packed else Kind.CONVERSION
+    return Parent(original, kind)
 
 
 def _finished_chain(
@@ -159,7 +183,7 @@ def _finished_chain(
         return _Chain((), root, Evidence("base_model", current, message))
     if descendant is not None:
         return _Chain(tuple(steps), root, Evidence("history", current, "the last ancestor in the history"))
-    return _Chain(tuple(steps), root, Evidence("name", current, "the original of a re-packager's copy, by its name"))
+    return _Chain(tuple(steps), root, Evidence("name", current, "the last ancestor, by the names of those before it"))
 
 
 def _recorded_chain(
@@ -186,8 +210,7 @@ def _through(repo_id: str, registry: Registry, known: Lookup) -> Parent | None:
     if family is None or family.namespace == namespace:
         return None
     candidate = f"{family.namespace}/{bare}"
-    exact = family.names is not None and (match := family.names.match(bare)) is not None and match[0] == bare
-    if exact or known(candidate) is not None:
+    if longest_name(family, bare) == bare or known(candidate) is not None:
         return Parent(candidate, Kind.QUANTIZED if has_quantization_word(name) else Kind.CONVERSION)
     return None
 

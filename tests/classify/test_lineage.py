@@ -211,3 +211,106 @@ def test_a_precision_that_a_model_was_born_in_is_no_quantisation(
 ) -> None:
     packed = {"quantization_config": {"quant_method": method}}
     assert classified(repo_id, *(f"base_model:{base}" for base in bases), config=packed).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "word"),
+    [
+        ("JANGQ-AI/DeepSeek-V4-Flash-JANGTQ", "JANGTQ"),
+        ("bearzi/gemma-4-31B-it-JANG_1L", "JANG_1L"),
+        ("someone/Qwen3.6-27B-PARO", "PARO"),
+        ("someone/Qwen3.6-27B-ParoQuant", "ParoQuant"),
+        ("someone/Qwen3.6-27B-TQ3", "TQ3"),
+        ("someone/Qwen3.6-27B-TQ3_4S", "TQ3_4S"),
+        ("someone/Qwen3.6-27B-MixFP4", "MixFP4"),
+        ("someone/Qwen3.6-27B-ROCmFP4-STRIX", "ROCmFP4"),
+        ("mlx-community/Qwen3-8B-4bit-DWQ", "4bit"),
+        ("someone/Qwen3-8B-DWQ", "DWQ"),
+        ("someone/Qwen3-8B-OptiQ", "OptiQ"),
+        ("someone/Qwen3-8B-SINQ", "SINQ"),
+        ("someone/Qwen3-8B-VPTQ-k65536", "VPTQ"),
+        ("someone/Qwen3-8B-W4A16", "W4A16"),
+        ("majentik/Qwen3.6-35B-A3B-TurboQuant", "TurboQuant"),
+    ],
+)
+def test_a_packing_is_known_by_a_rule_and_outranks_what_the_hub_infers(repo_id: str, word: str) -> None:
+    tagged = classified(repo_id, "base_model:finetune:x/Original", "base_model:x/Original")
+    assert (tagged.kind, tagged.evidence["kind"][0].value) == (Kind.QUANTIZED, word)
+    assert classified(repo_id).kind is Kind.QUANTIZED
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "kind"),
+    [
+        ("someone/QwQ-32B-tuned", Kind.FINETUNE),
+        ("someone/QVQ-72B-tuned", Kind.FINETUNE),
+        ("someone/thing-FAQ", Kind.FINETUNE),
+        ("someone/checkpoint4", Kind.FINETUNE),
+        ("someone/thing-unquantized", Kind.FINETUNE),
+        ("someone/Thing-LoRA", Kind.ADAPTER),
+        ("someone/Thing-lora-merged", Kind.FINETUNE),
+    ],
+)
+def test_only_a_plain_word_outranks_what_the_hub_infers(repo_id: str, kind: Kind) -> None:
+    assert classified(repo_id, "base_model:finetune:x/Original").kind is kind
+
+
+def test_a_fine_tune_of_a_packed_model_is_no_packed_copy() -> None:
+    found = classified("someone/Thing-bnb-4bit-tuned", "base_model:finetune:unsloth/Qwen3-8B-bnb-4bit")
+    assert found.kind is Kind.FINETUNE
+    files = [{"rfilename": "config.json"}, {"rfilename": "model.safetensors"}]
+    whole = classified("someone/Thing-LoRA", "base_model:finetune:x/Original", siblings=files)
+    assert whole.kind is Kind.FINETUNE
+
+
+def test_an_inferred_packing_of_the_publishers_own_is_a_release() -> None:
+    packing = {"quantization_config": {"quant_method": "fp8"}}
+    tags = ("fp8", "safetensors", "base_model:quantized:deepseek-ai/DeepSeek-V3.1-Base")
+    assert classified("deepseek-ai/DeepSeek-V3.1", *tags, config=packing).kind is Kind.FINETUNE
+    unregistered = ("safetensors", "base_model:quantized:nobody-known/Thing-Base")
+    assert classified("nobody-known/Thing", *unregistered).kind is Kind.FINETUNE
+    assert classified("nobody-known/Thing", *unregistered, config=packing).kind is Kind.FINETUNE
+    # With a word, with a tag of a packing, of another's model, or as the author states: packed.
+    assert classified("deepseek-ai/DeepSeek-V3.1-FP8", *tags).kind is Kind.QUANTIZED
+    assert classified("nobody-known/Thing", *unregistered, "gptq").kind is Kind.QUANTIZED
+    assert classified("someone/Thing", "base_model:quantized:deepseek-ai/DeepSeek-V3.1-Base").kind is Kind.QUANTIZED
+    card = {"base_model_relation": "quantized", "base_model": "nobody-known/Thing-Base"}
+    assert classified("nobody-known/Thing", *unregistered, cardData=card).kind is Kind.QUANTIZED
+
+
+@pytest.mark.parametrize(
+    ("parent", "root"),
+    [
+        ("wangzhang/Qwen3.6-27B-abliterated", "Qwen/Qwen3.6-27B"),
+        ("huihui-ai/Huihui-Qwen3.6-27B-abliterated", "Qwen/Qwen3.6-27B"),
+        ("mlabonne/gemma-3-12b-it-abliterated-v2", "google/gemma-3-12b-it"),
+        ("cerebras/GLM-4.7-Flash-REAP-23B-A3B", "zai-org/GLM-4.7-Flash"),
+        ("someone/Hermes-9-Llama-3.1-8B", "meta-llama/Llama-3.1-8B"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "Qwen/Qwen2.5-Math-7B"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("someone/Qwen3.6-40B-Deckard", "someone/Qwen3.6-40B-Deckard"),
+        ("someone/Thing", "someone/Thing"),
+        ("Qwen/Qwen9-8B", "Qwen/Qwen9-8B"),
+    ],
+)
+def test_a_stated_base_that_nothing_knows_is_traced_by_its_name(parent: str, root: str) -> None:
+    found = classified("someone/else", f"base_model:finetune:{parent}")
+    assert found.foundation is not None
+    assert (found.lineage[0].repo_id, found.foundation.repo_id) == (parent, root)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Qwen3.6-40B-Deckard", "Qwen3-9B-x", "gemma-4-99B-it-x", "Llama-3.1-13B-x", "GLM-4.9-x", "Mixtral-8x99B-v0.1-x"],
+)
+def test_no_id_is_made_up(name: str) -> None:
+    for repo_id in (f"someone/{name}", f"someone/{name}-GGUF"):
+        found = classified(repo_id)
+        assert (found.lineage, found.foundation) == ((), None), repo_id
+        assert "/" not in found.evidence["kind"][0].message
+
+
+def test_a_name_that_only_the_history_knows_is_traced() -> None:
+    known = {"Qwen/Qwen9-8B": BaseModelInfo("Qwen/Qwen9-8B", Kind.BASE, (), Foundation("Qwen/Qwen9-8B", "qwen", "CN"))}
+    found = classified("someone/Qwen9-8B-abliterated", known=known)
+    assert found.lineage == (Parent("Qwen/Qwen9-8B", Kind.FINETUNE),)
