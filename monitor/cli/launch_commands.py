@@ -10,7 +10,7 @@ from monitor import db
 from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
 from monitor.releases.corrections import add_corrections, end_corrections, parse_correction
-from monitor.releases.launches.announcements import announcements as announced
+from monitor.releases.launches.announcement_queries import list_announcements
 from monitor.releases.launches.queries import find_launches
 from monitor.releases.query import parse
 from monitor.releases.reclassify import reclassify_releases
@@ -59,7 +59,7 @@ def announcements(
     engine = Service(load()).engine
     migrations.upgrade(engine)
     with db.reading(engine) as session:
-        rows = announced(session, lab=lab, state=state, limit=limit)
+        rows = list_announcements(session, lab=lab, state=state, limit=limit)
     write(rows, form, ANNOUNCEMENT_COLUMNS)
 
 

@@ -17,8 +17,7 @@ from monitor.ingest.feeds.reader import NewEntry
 from monitor.ingest.sweeps import request_sweeps
 from monitor.models import FeedEntry
 from monitor.notify.matching import enqueue_announcements
-from monitor.releases.launches.announcement_links import link_announcements
-from monitor.releases.launches.announcements import announce, news
+from monitor.releases.launches.announcements import link_announcements, record_announcements, select_news
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +30,7 @@ def process_feed_entries(context: IngestContext, entries: Sequence[NewEntry]) ->
         recent = select(FeedEntry).where(col(FeedEntry.seen_at) >= now() - timedelta(hours=1))
         rows = list(session.scalars(recent.order_by(col(FeedEntry.id))))
         link_announcements(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
-        fresh = news(session, announce(session, context.registry, rows), rows)
+        fresh = select_news(session, record_announcements(session, context.registry, rows), rows)
         enqueue_announcements(session, fresh, context.registry)
     labs = {lab.id: lab for entry in entries for lab in context.registry.labs_of_feed(entry.feed_url)}
     request_sweeps(context, sorted({name for lab in labs.values() for name in lab.namespaces}))

@@ -26,8 +26,7 @@ from monitor.releases.columns import release_columns, storable_count
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.counters import Key, count, delays
 from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
-from monitor.releases.launches.announcement_links import link_earlier_announcements
-from monitor.releases.launches.announcements import mark_released
+from monitor.releases.launches.announcements import link_earlier_announcements, mark_released
 from monitor.releases.launches.grouping import WINDOW, assign, member
 from monitor.releases.repository_files import files_of
 

@@ -11,8 +11,7 @@ from fastapi.responses import Response
 
 from monitor.channels.formatting import describe, flag, headline, launched
 from monitor.releases.coverage import coverage as covered
-from monitor.releases.launches.announcements import announcements as announced
-from monitor.releases.launches.announcements import open_and_closed
+from monitor.releases.launches.announcement_queries import list_announcements, open_and_closed
 from monitor.releases.launches.queries import find_launches, get_launch, parse_cursor
 from monitor.releases.query import parse
 from monitor.releases.review import review as doubtful
@@ -61,7 +60,7 @@ def announcements(
     request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Limit = 100
 ) -> Response:
     """Models that the labs' feeds named: announced, or released once their weights came."""
-    return as_json(request, {"items": announced(session, lab=lab, state=state, month=month, limit=limit)})
+    return as_json(request, {"items": list_announcements(session, lab=lab, state=state, month=month, limit=limit)})
 
 
 @router.get("/api/v1/announcements/by-month", tags=["launches"], response_model=Months, responses=errors())

@@ -19,7 +19,8 @@ from monitor.models import Announcement, Feed, FeedEntry, Namespace, Outage, Pol
 from monitor.notify.matching import enqueue
 from monitor.releases import outages
 from monitor.releases.corrections import CorrectionError, add_corrections, end_corrections, parse_correction
-from monitor.releases.launches.announcements import announce, key_of, named
+from monitor.releases.launches.announced_names import announced_model, name_key
+from monitor.releases.launches.announcements import record_announcements
 from monitor.releases.reclassify import reclassify, reclassify_releases
 from monitor.releases.recorder import record
 from monitor.releases.search import find
@@ -108,7 +109,7 @@ def test_the_calendar_has_launches_and_lone_derivatives(client: TestClient, sqli
     ],
 )
 def test_a_title_that_announces_a_model_names_it(title: str, name: str | None) -> None:
-    assert named(title) == name
+    assert announced_model(title) == name
 
 
 def test_a_closed_model_stays_announced_and_an_open_one_becomes_its_release(
@@ -124,8 +125,8 @@ def test_a_closed_model_stays_announced_and_an_open_one_becomes_its_release(
         rows = [FeedEntry(feed_url=feed, entry_id=url, url=url, title=title, seen_at=moment) for title, url in entries]
         session.add_all(rows)
         session.flush()
-        assert len(announce(session, REGISTRY, rows)) == 2
-        assert announce(session, REGISTRY, rows) == []
+        assert len(record_announcements(session, REGISTRY, rows)) == 2
+        assert record_announcements(session, REGISTRY, rows) == []
     seen(sqlite_engine, model(f"{lab.namespaces[0]}/Marvel-9-70B"), model(f"{lab.namespaces[0]}/Marvel-90-7B"))
     items = {item["model"]: item for item in client.get("/api/v1/announcements").json()["items"]}
     assert items["Marvel 9"]["state"] == "released"
@@ -139,7 +140,7 @@ def test_a_closed_model_stays_announced_and_an_open_one_becomes_its_release(
         assert len(session.exec(select(Announcement)).all()) == 2
     months = client.get("/api/v1/announcements/by-month").json()["items"]
     assert {item["access"] for item in months} == {"open", "announced only"}
-    assert key_of("GPT-4.1") != key_of("GPT-4")
+    assert name_key("GPT-4.1") != name_key("GPT-4")
 
 
 def test_a_correction_outranks_automation_and_says_why(client: TestClient, sqlite_engine: Engine) -> None:

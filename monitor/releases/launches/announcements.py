@@ -1,99 +1,41 @@
 """Announcements: models that a lab's feed names, and the releases that they became.
 
 A model whose weights are not public is an announcement with its own state. When its weights come, it becomes the
-release's announcement; a closed model (GPT-4, Claude, Gemini) stays one, so that open can be set against closed.
+release's announcement; a closed model (GPT-4, Claude, Gemini) stays one, so that open can be set against closed. A feed
+entry that links to a repository is the announcement of that release, whatever its title.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from monitor.db.engine import now
 from monitor.db.upsert import insert_or_ignore
-from monitor.enums import Event
 from monitor.labs import Registry
-from monitor.models import Announcement, FeedEntry, Release, iso
+from monitor.models import Announcement, FeedEntry, Release
 from monitor.releases.changes import record_change
-from monitor.releases.query import Query, parse, to_predicate
-from monitor.releases.query.tree import All, normalised
-from monitor.releases.stats import between, stats
+from monitor.releases.launches.announced_names import announced_model, name_key
 
 ANNOUNCED, RELEASED = "announced", "released"
-RELEASE_WINDOW = timedelta(days=45)
-"""Between an announcement and the release that it is of, at the most."""
-
+ANNOUNCEMENT_WINDOW = timedelta(days=45)
+"""Maximum time between an announcement and its release."""
 MAX_NEWS_AGE = timedelta(days=7)
-"""How old an announcement that was not read before may be, and be news."""
-MAX_NAME_WORDS = 5
-"""Words of a model's name; what has more is a sentence."""
-
-_VERB = r"(?:introducing|announcing|meet|unveiling|launching|releasing|presenting|welcome)"
-_WORD = r"(?:[A-Z][\w·+]*|v?\d+(?:\.\d+)*[A-Za-z]?|o\d)"
-_NAME = re.compile(rf"{_WORD}(?:[ -]{_WORD})*", re.ASCII)
-_VERSION = re.compile(r"v?\d+(?:\.\d+)*[A-Za-z]?|[A-Za-z·]+v?\d+(?:\.\d+)*[A-Za-z]?")
-_YEAR = re.compile(r"(?:19|20)\d\d")
-_VARIANTS = frozenset(
-    {"pro", "mini", "nano", "flash", "lite", "ultra", "max", "opus", "sonnet", "haiku", "turbo", "large", "small",
-     "medium", "preview", "thinking", "instruct", "codex", "fast", "vision", "reasoning", "translate", "heavy"}
-)  # fmt: skip
-_ENDS = re.compile(r"\s*(?:$|[:,.!?–—(|]|is\b|are\b|and\b|now\b|for\b|with\b|-\s|in\b)", re.IGNORECASE)
+"""Maximum age of an announcement that is read for the first time and still is news."""
 
 
-def named(title: str | None) -> str | None:
-    """The model that a title announces: ``Claude Opus 4.5`` of "Introducing Claude Opus 4.5"; None for none.
-
-    Only a name with a version, at the beginning of the title or behind a word like *introducing*.
-    """
-    text = " ".join((title or "").split())[:300]
-    verb = re.match(rf"{_VERB}\s*:?\s+(?:(?:the|our|a|new)\s+)*", text, re.IGNORECASE)
-    rest = text[verb.end() :] if verb else text
-    found = _NAME.match(rest)
-    if found is None:
-        return None
-    words = re.split(r"(?<=[^ -])[ -]", found[0])
-    kept = _until_version(words)
-    if kept is None or kept > MAX_NAME_WORDS:
-        return None
-    name = _spelled(rest, kept)
-    return name if verb or _ENDS.match(rest[len(name) :]) else None
-
-
-def _until_version(words: Sequence[str]) -> int | None:
-    """How many words up to the version and the variants behind it; None where there is no version."""
-    for place, word in enumerate(words):
-        if _VERSION.fullmatch(word) and not _YEAR.fullmatch(word) and (place > 0 or not word[0].isdigit()):
-            end = place + 1
-            while end < len(words) and (words[end].lower() in _VARIANTS or _VERSION.fullmatch(words[end])):
-                end += 1
-            return end
-    return None
-
-
-def _spelled(text: str, words: int) -> str:
-    found = re.match(rf"(?:[^ -]+[ -]){{{words - 1}}}[^ -]+", text)
-    return (found[0] if found else text).rstrip(".:,!?")
-
-
-def key_of(name: str) -> tuple[str, ...]:
-    """A name without its spelling: ``("claude", "opus", "4.5")``."""
-    return tuple(re.findall(r"[^\W\d_]+|\d+(?:\.\d+)*", name.lower()))
-
-
-def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry]) -> list[Announcement]:
-    """Keeps the models that entries of the labs' own feeds name; returns those that were not named before."""
+def record_announcements(session: Session, registry: Registry, entries: Iterable[FeedEntry]) -> list[Announcement]:
+    """Stores the models that entries of the labs' own feeds announce; returns those that are new."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for entry in entries:
-        name = named(entry.title)
+        name = announced_model(entry.title)
         labs = registry.labs_of_feed(entry.feed_url) if name else ()
         if name and labs:
-            key = " ".join(key_of(name))
+            key = " ".join(name_key(name))
             row = {
                 "lab": labs[0].id, "key": key, "model": name, "state": ANNOUNCED, "title": entry.title,
                 "url": entry.url, "announced_at": entry.published_at or entry.seen_at, "seen_at": entry.seen_at,
@@ -115,7 +57,7 @@ def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry])
         released = select(Release).where(
             col(Release.lab).in_({row["lab"] for row in fresh}),
             col(Release.pending).is_(False),
-            col(Release.first_seen_at) >= now() - RELEASE_WINDOW,
+            col(Release.first_seen_at) >= now() - ANNOUNCEMENT_WINDOW,
         )
         mark_released(session, list(session.scalars(released)))
     new = select(Announcement).where(
@@ -126,8 +68,8 @@ def announce(session: Session, registry: Registry, entries: Iterable[FeedEntry])
     return [found[row["lab"], row["key"]] for row in fresh]
 
 
-def news(session: Session, rows: Iterable[Announcement], entries: Iterable[FeedEntry]) -> list[Announcement]:
-    """Those of these announcements that are news: without weights, not old, and from no feed's first read."""
+def select_news(session: Session, rows: Iterable[Announcement], entries: Iterable[FeedEntry]) -> list[Announcement]:
+    """Returns the announcements among ``rows`` that are news: without weights, recent, not from a feed's first read."""
     entries = list(entries)
     first = select(col(FeedEntry.feed_url), func.min(FeedEntry.seen_at)).group_by(col(FeedEntry.feed_url))
     feeds = {entry.feed_url for entry in entries}
@@ -141,7 +83,7 @@ def news(session: Session, rows: Iterable[Announcement], entries: Iterable[FeedE
 
 
 def mark_released(session: Session, rows: Sequence[Release], *, notified: bool = False) -> None:
-    """Gives releases the announcements that named them: those are released now.
+    """Marks the announcements that name one of these releases as released, and links the releases to them.
 
     ``notified``: the messages about the releases are being enqueued, and mention the announcement.
     """
@@ -151,11 +93,11 @@ def mark_released(session: Session, rows: Sequence[Release], *, notified: bool =
     waiting = select(Announcement).where(
         col(Announcement.lab).in_(labs),
         col(Announcement.state) == ANNOUNCED,
-        col(Announcement.announced_at) >= now() - 4 * RELEASE_WINDOW,
+        col(Announcement.announced_at) >= now() - 4 * ANNOUNCEMENT_WINDOW,
     )
     for announcement in session.scalars(waiting):
         wanted = tuple(announcement.key.split())
-        match = (row for row in rows if row.lab == announcement.lab and key_of(row.name)[: len(wanted)] == wanted)
+        match = (row for row in rows if row.lab == announcement.lab and name_key(row.name)[: len(wanted)] == wanted)
         row = next(match, None)
         if row is None:
             continue
@@ -177,7 +119,7 @@ def mark_released(session: Session, rows: Sequence[Release], *, notified: bool =
 
 
 def as_release(row: Announcement, registry: Registry) -> Release:
-    """An announced model as a release of which little more than its name and its lab is known: to be matched."""
+    """Returns an announced model as a release with its name and lab and little else, so that filters can match it."""
     lab = registry.get(row.lab)
     namespace = lab.namespaces[0] if lab is not None and lab.namespaces else row.lab
     return Release(
@@ -188,72 +130,37 @@ def as_release(row: Announcement, registry: Registry) -> Release:
     )  # fmt: skip
 
 
-def announcements(
-    session: Session,
-    *,
-    lab: str | None = None,
-    state: str | None = None,
-    month: str | None = None,
-    limit: int = 100,
-) -> list[dict[str, Any]]:
-    """What was announced, newest first; ``month`` (``2026-05``, of UTC) is that of the announcement."""
-    query = select(Announcement, col(Release.repo_id)).outerjoin(
-        Release, col(Release.id) == col(Announcement.release_id)
-    )
-    if lab is not None:
-        query = query.where(col(Announcement.lab) == lab)
-    if state is not None:
-        query = query.where(col(Announcement.state) == state)
-    if month is not None:
-        first = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-        after = (first + timedelta(days=31)).replace(day=1)
-        query = query.where(col(Announcement.announced_at) >= first, col(Announcement.announced_at) < after)
-    newest = query.order_by(col(Announcement.announced_at).desc(), col(Announcement.id).desc()).limit(limit)
-    return [
-        {
-            "lab": row.lab,
-            "model": row.model,
-            "state": row.state,
-            "title": row.title,
-            "url": row.url,
-            "announced_at": iso(row.announced_at),
-            "repo_id": repo_id,
-        }
-        for row, repo_id in session.execute(newest)
-    ]
+def link_announcements(session: Session, links: Iterable[tuple[str, str]]) -> int:
+    """Links known releases to the feed entries that name them; returns the number of releases.
 
-
-OPEN, CLOSED = "open", "announced only"
-LAUNCHED = "launch:any -lab:none"
-"""The query of what labs of the registry launched with public weights."""
-
-
-def open_and_closed(session: Session, registry: Registry, query: Query) -> list[dict[str, Any]]:
-    """For each month: launches of the registry's labs with public weights, and models that were only announced.
-
-    Rows ``{month, access, count}``, of those that match; no month between the first and the last is left out.
+    ``links``: (repository id, URL of the entry). A release keeps the first one.
     """
-    counts: Counter[tuple[str, str]] = Counter()
-    launched = Query(normalised(All((query.root, parse(LAUNCHED).root))))
-    for row in stats(session, launched, ["month"], medians=False):
-        if row["month"] is not None:
-            counts[row["month"], OPEN] += row["launches"]
-    holds = to_predicate(query)
-    for announcement in _without_weights(session):
-        if holds(as_release(announcement, registry), (Event.ANNOUNCED,)):
-            counts[f"{announcement.announced_at:%Y-%m}", CLOSED] += 1
-    months = between(sorted({month for (month, _), number in counts.items() if number}), "month")
-    return [
-        {"month": month, "access": access, "count": counts[month, access]}
-        for month in months
-        for access in (OPEN, CLOSED)
-    ]
+    urls = dict(reversed(list(links)))
+    query = select(Release).where(col(Release.repo_id).in_(list(urls)), col(Release.announcement_url).is_(None))
+    rows = list(session.scalars(query)) if urls else []
+    for row in rows:
+        record_change(
+            session, row, "announcement_url", None, urls[row.repo_id], now(), "feed", notify=not row.is_backfilled
+        )
+        row.announcement_url = urls[row.repo_id]
+        session.add(row)
+    return len(rows)
 
 
-def _without_weights(session: Session) -> Iterable[Announcement]:
-    """Yields models without weights: as of a past time, those whose release was not known then."""
-    query = select(Announcement).outerjoin(Release, col(Release.id) == col(Announcement.release_id))
-    query = query.where(or_(col(Release.id).is_(None), col(Release.pending).is_(True)))
-    if "as_of" in session.info:
-        query = query.where(col(Announcement.seen_at) <= session.info["as_of"])
-    return session.scalars(query)
+def link_earlier_announcements(session: Session, rows: Sequence[Release]) -> None:
+    """Links new releases to the feed entries that named them before."""
+    if not rows:
+        return
+    recent = col(FeedEntry.seen_at) >= now() - ANNOUNCEMENT_WINDOW
+    entries = session.scalars(select(FeedEntry).where(recent).order_by(col(FeedEntry.id)))
+    urls: dict[str, str] = {}
+    for entry in entries:
+        for repo_id in entry.repo_ids:
+            urls.setdefault(repo_id, entry.url or "")
+    for row in rows:
+        url = urls.get(row.repo_id)
+        if url:
+            row.announcement_url = url
+            stored = session.get(Release, row.id)
+            if stored is not None and stored is not row:
+                stored.announcement_url = url

@@ -8,7 +8,8 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
 from monitor.releases.coverage import coverage
-from monitor.releases.launches.announcements import ANNOUNCED, announcements
+from monitor.releases.launches.announcement_queries import list_announcements
+from monitor.releases.launches.announcements import ANNOUNCED
 from monitor.releases.launches.queries import count_launches, get_launch, parse_cursor, summarize_launches
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.values import ANY
@@ -38,7 +39,7 @@ def launches(
     items, following = summarize_launches(
         session, query, limit=LAUNCHES_PER_PAGE, before=parse_cursor(cursor) if cursor else None
     )
-    only = announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
+    only = list_announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
     return page(
         request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,
         number=count_launches(session, query), members=narrowed(query, "launch", ANY),
@@ -59,7 +60,7 @@ def announced(
     request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None
 ) -> HTMLResponse:
     """What the labs' feeds announced."""
-    items = announcements(session, lab=lab, state=state, month=month, limit=MAX_ANNOUNCEMENTS)
+    items = list_announcements(session, lab=lab, state=state, month=month, limit=MAX_ANNOUNCEMENTS)
     return page(request, "announcements", items=items, lab=lab, state=state, month=month)
 
 

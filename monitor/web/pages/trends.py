@@ -11,7 +11,8 @@ from sqlmodel import Session
 
 from monitor import charts
 from monitor.charts import Chart
-from monitor.releases.launches.announcements import ANNOUNCED, LAUNCHED, OPEN, open_and_closed
+from monitor.releases.launches.announcement_queries import LAUNCHED, OPEN, open_and_closed
+from monitor.releases.launches.announcements import ANNOUNCED
 from monitor.releases.query import Query as ParsedQuery
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.tree import All
