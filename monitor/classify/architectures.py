@@ -48,10 +48,9 @@ def mixture_evidence(model: wire.Model) -> Evidence | None:
         return Evidence("architecture", kind[:NAME_LENGTH], message)
     if _gguf_experts(model) or _MIXTURE_WORD.search(in_gguf):
         return Evidence("gguf", in_gguf[:NAME_LENGTH] or "experts", message)
-    for tag in wire.tags(model):
-        lower = tag[:NAME_LENGTH].lower()
-        if ":" not in lower and (lower in _TABLE["mixture"] or _MIXTURE_WORD.search(lower)):
-            return Evidence("tag", tag[:NAME_LENGTH], message)
+    tag = next((tag for tag in wire.tags(model) if _is_mixture_tag(tag)), None)
+    if tag is not None:
+        return Evidence("tag", tag[:NAME_LENGTH], message)
     found = _named_mixture(wire.name(model)[:NAME_LENGTH])
     return None if found is None else Evidence("name", found, message)
 
@@ -77,6 +76,12 @@ def _gguf_experts(model: wire.Model) -> int | None:
         return None
     kind = wire.text(metadata, "general.architecture")
     return (wire.count(metadata, f"{kind}.expert_count") or 0) if kind is not None else None
+
+
+@lru_cache(maxsize=65_536)
+def _is_mixture_tag(tag: str) -> bool:
+    lower = tag[:NAME_LENGTH].lower()
+    return ":" not in lower and (lower in _TABLE["mixture"] or _MIXTURE_WORD.search(lower) is not None)
 
 
 @lru_cache(maxsize=65_536)

@@ -163,7 +163,8 @@ def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packi
     if packing.mixed:
         return TensorCount(plain, certain=False)  # the counts by type do not show how much has which width
     if holder == "I8":
-        return _bytes_of_pairs(plain, packed, packing)
+        fp8 = exponents > 0 or any(kind.startswith(_EIGHT_BIT_FLOATS) for kind in by_type)
+        return _signed_bytes(plain, packed, fp8=fp8 or packing.fp4_experts)
     scales_counted = _near(by_type.get("F8_E4M3", 0), packed / 8)
     if holder == "U8" and (bits is not None or packing.method or packing.hint or scales_counted):
         # A byte of a format with four bits is a pair, whatever a tag like 8-bit counts (elements of a byte).
@@ -194,9 +195,9 @@ def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packi
     )
 
 
-def _bytes_of_pairs(plain: int, packed: int, packing: _Packing) -> TensorCount:
-    """Signed bytes are eight-bit weights, or pairs of FP4 values where the configuration states that of experts."""
-    if not packing.fp4_experts:
+def _signed_bytes(plain: int, packed: int, *, fp8: bool) -> TensorCount:
+    """Signed bytes are eight-bit weights; in a model in FP8 they can be pairs of FP4 values (DeepSeek-V4)."""
+    if not fp8:
         return TensorCount(plain)
     return TensorCount(plain, plain + packed, "4-bit values unpacked from I8", True, packed)
 

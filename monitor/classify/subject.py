@@ -172,7 +172,7 @@ _MAX_LENGTH = 10**9
 def context_length(model: wire.Model) -> Stated:
     """The context length in tokens, from the configuration, else from the GGUF header."""
     outer, language = language_config(wire.config(model))
-    for config in (language, outer):
+    for config in (language, outer) if outer else ():
         if wire.text(config, "model_type") in _NOT_LENGTHS:
             return Stated()
         for key in _LENGTHS:

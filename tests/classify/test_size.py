@@ -1,4 +1,4 @@
-"""How big: from names, from weights in any packing, from configurations, and in which order these are believed."""
+"""Sizes from names, from weights in any packing and from configurations, and their order of trust."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def classified(repo_id: str, **facts: Any) -> Classification:
         ("", None, None),
     ],
 )
-def test_what_a_name_tells(name: str, total: float | None, active: float | None) -> None:
+def test_sizes_in_names(name: str, total: float | None, active: float | None) -> None:
     found = from_name(name)
     counts = (None, None) if found is None else (found.total, found.active)
     assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
@@ -122,7 +122,7 @@ def written_down() -> list[tuple[str, float | None, float | None]]:
         ]
 
 
-def test_names_across_the_field_tell_what_they_tell() -> None:
+def test_sizes_in_names_across_the_field() -> None:
     table = written_down()
     assert len(table) >= 240
     for name, total, active in table:
@@ -246,13 +246,37 @@ def test_a_gptq_counted_in_2023_is_unpacked_by_its_name() -> None:
     assert found.params_total == pytest.approx(117 * B, rel=0.02)
 
 
-def test_pairs_of_fp4_in_signed_bytes_are_unpacked_by_the_configuration() -> None:
-    files = RepositoryFiles(config={"model_type": "deepseek_v4", "expert_dtype": "fp4"})
-    packed = {"parameters": {"I8": 140 * B, "BF16": 4 * B}}
-    unpacked = {"parameters": {"I8": 280 * B, "BF16": 4 * B}}
-    for weights in (packed, unpacked):
-        found = classify({"id": "someone/model-284B", "safetensors": weights}, registry(), files=files)
-        assert found.params_total == 284 * B
+@pytest.mark.parametrize("packed", [140 * B, 280 * B])
+@pytest.mark.parametrize(
+    ("config", "others"),
+    [({"model_type": "deepseek_v4", "expert_dtype": "fp4"}, {"BF16": 4 * B}), ({}, {"F8_E4M3": 4 * B})],
+)
+def test_pairs_of_fp4_in_signed_bytes_are_counted_in_both_forms(
+    packed: int, config: dict[str, str], others: dict[str, int]
+) -> None:
+    weights = {"parameters": {"I8": packed, **others}}
+    files = RepositoryFiles(config=config or None)
+    found = classify({"id": "someone/model-284B", "safetensors": weights}, registry(), files=files)
+    assert found.params_total == 284 * B
+    # In a model without FP8 they are weights.
+    assert classified("someone/model", safetensors={"parameters": {"I8": 8 * B, "BF16": B}}).params_total == 9 * B
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "method", "total"),
+    [
+        ("Kimi-K3", {"U8": 2_700 * B, "BF16": 80 * B}, "compressed-tensors", 2_780 * B),
+        ("Some-70B-w4a16", {"I32": 68_450_000_000, "BF16": 2_100_000_000}, "compressed-tensors", 70_550_000_000),
+        ("thing-AWQ", {"I32": 6_979_321_856, "BF16": 1_050_939_392}, "awq", 8_030_261_248),
+        ("thing-bnb-4bit", {"U8": 6_979_321_856, "BF16": 1_050_939_392}, "bitsandbytes", 8_030_261_248),
+    ],
+)
+def test_what_the_hub_has_unpacked_is_counted_as_served(
+    name: str, parameters: dict[str, int], method: str, total: int
+) -> None:
+    config = {"quantization_config": {"quant_method": method}}
+    found = classified(f"stranger/{name}", safetensors={"parameters": parameters}, config=config)
+    assert found.params_total == total
 
 
 @pytest.mark.parametrize(
@@ -277,7 +301,7 @@ def test_values_packed_without_zero_points_are_counted_without_them() -> None:
     assert found.params_total == B + 100_000_000
 
 
-def test_a_name_that_counts_otherwise_than_the_weights_is_told() -> None:
+def test_a_name_that_disagrees_with_the_weights_is_in_the_evidence() -> None:
     found = classified("someone/thing-7B", safetensors={"total": 3 * B})
     assert found.params_total == 3 * B
     assert ("name", "7B", "disagrees") in found.evidence["params"]
@@ -337,7 +361,7 @@ def test_arithmetic_from_a_configuration(name: str) -> None:
         ({"hidden_size": 100_001, "depth": 1}, 0),
     ],
 )
-def test_an_encoder_beside_the_language_model_is_counted_to_the_unit(encoder: dict[str, Any], counted: int) -> None:
+def test_an_encoder_is_counted_to_the_unit(encoder: dict[str, Any], counted: int) -> None:
     config, _, _ = CONFIGS["gemma3-27b"]
     alone = classified("someone/nameless", config={**config, "vision_config": {}}).params_total
     both = classified("someone/nameless", config={**config, "vision_config": encoder}).params_total
@@ -524,14 +548,12 @@ def test_an_encoder_of_images_alone_has_patches_and_positions_and_no_vocabulary(
         ({}, None),
     ],
 )
-def test_whether_there_are_weights_is_told_by_any_of_what_the_hub_says(
-    facts: dict[str, Any], held: bool | None
-) -> None:
+def test_any_sign_of_weights_is_enough(facts: dict[str, Any], held: bool | None) -> None:
     assert has_weights({"id": "someone/thing", **facts}) is held
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_packed_weights_and_a_configuration_tell_both(packing: str) -> None:
+def test_packed_weights_with_a_configuration(packing: str) -> None:
     for name, (config, total, active) in CONFIGS.items():
         facts = shape(round(total * B), packing)
         facts["config"] = {**config, **{key: value for key, value in facts["config"].items() if key != "model_type"}}
@@ -558,7 +580,7 @@ def test_weights_packed_in_an_unknown_way_are_not_counted() -> None:
     assert classified("someone/nameless-7B", **facts).params_source == "name"
 
 
-def test_a_copy_that_counts_otherwise_is_as_big_as_what_it_is_a_copy_of() -> None:
+def test_a_copy_without_counts_by_type_has_the_size_of_its_base() -> None:
     tags = ["base_model:quantized:Qwen/Qwen3-30B-A3B"]
     found = classified("someone/copy", tags=tags, safetensors={"total": 5 * B})
     assert (found.params_source, found.params_total) == ("base_model", 30_500_000_000)
@@ -581,7 +603,7 @@ def test_a_copy_that_counts_otherwise_is_as_big_as_what_it_is_a_copy_of() -> Non
         ("Qwen/SAE-Res-Qwen3-8B-Base-W64K-L0_50", None, None),
     ],
 )
-def test_what_labs_state_where_the_name_does_not_tell(repo_id: str, total: float | None, active: float | None) -> None:
+def test_counts_stated_by_labs(repo_id: str, total: float | None, active: float | None) -> None:
     found = classified(repo_id)
     counts = (found.params_total, found.params_active)
     assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
@@ -600,7 +622,7 @@ def test_an_experts_count_is_never_taken_for_dense() -> None:
     assert (found.params_total, found.params_active) == (16 * B, None)
 
 
-def test_a_quantised_copy_is_as_big_as_what_it_is_a_copy_of() -> None:
+def test_a_quantised_copy_has_the_size_of_its_base() -> None:
     def history(repo_id: str) -> BaseModelInfo | None:
         return (
             BaseModelInfo("lab/base", Kind.BASE, params_total=30 * B, params_active=3 * B)
@@ -664,7 +686,7 @@ def test_an_adapters_size_is_its_own() -> None:
     assert classified("someone/Qwen3-8B-lora", tags=["base_model:adapter:Qwen/Qwen3-8B"]).params_total is None
 
 
-def test_a_draft_model_is_not_as_big_as_what_it_drafts_for() -> None:
+def test_a_draft_model_does_not_have_the_size_of_its_target() -> None:
     assert classified("someone/Kimi-K2.5-DFlash").params_total is None
     assert classified("someone/x-eagle3", tags=["base_model:finetune:openai/gpt-oss-20b"]).params_total is None
 
@@ -680,12 +702,12 @@ def test_a_draft_model_is_not_as_big_as_what_it_drafts_for() -> None:
         (250 * B, "giant"),
     ],
 )
-def test_size_classes_begin_where_they_say(total: int, size: str) -> None:
+def test_size_classes(total: int, size: str) -> None:
     assert classified("someone/thing", safetensors={"total": total}).size == size
 
 
 @pytest.mark.parametrize("total", [0, -1, True, "7B", None, 1.5, {}])
-def test_a_count_that_is_none_is_none(total: object) -> None:
+def test_an_invalid_count_is_none(total: object) -> None:
     assert classified("someone/thing", safetensors={"total": total}).params_total is None
 
 
@@ -696,7 +718,7 @@ def _by_config(name: str, **changed: int) -> int:
     return total
 
 
-def test_feed_forward_layers_are_as_wide_as_their_multiple_says() -> None:
+def test_feed_forward_width_is_rounded_up_to_a_multiple() -> None:
     """LFM2: two thirds of 12,288, rounded up to a multiple."""
     wider = _by_config("lfm2-1.2b", block_multiple_of=5_000) - _by_config("lfm2-1.2b", block_multiple_of=256)
     assert wider == 16 * 3 * 2048 * (10_000 - 8_192)
