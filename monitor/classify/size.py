@@ -20,7 +20,7 @@ from monitor.classify.originals import NAME_LENGTH, folded, strip_packaging
 from monitor.classify.result import BaseModelInfo, Evidence, Lineage, Lookup, Parameters, no_lookup
 from monitor.classify.size_config import from_config
 from monitor.classify.size_layers import Counted
-from monitor.classify.size_names import NameSize, from_name, is_part_name
+from monitor.classify.size_names import NameSize, before_pruned, from_name, is_part_name
 from monitor.classify.size_packing import TensorCount, count_tensors, settle
 from monitor.enums import Kind
 
@@ -124,7 +124,7 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -
         return Parameters(*registered, "registry", (Evidence("registry", facts.name, message),))
     base = None if part else _base(facts.name, lineage, known)
     arithmetic = from_config(facts.config) if facts.config else None
-    sources = _Sources(facts, tensors, from_name(facts.name), base, arithmetic)
+    sources = _Sources(facts, tensors, _name_size(facts.name, lineage), base, arithmetic)
     total = _own_total(sources)
     if base is not None and lineage.kind in _COPIES and _is_base_size(sources, total, base):
         message = f"{base.total} in total, as the model that it is a copy of"
@@ -178,6 +178,17 @@ def _base(name: str, lineage: Lineage, known: Lookup) -> _Base | None:
 @lru_cache(maxsize=65_536)
 def _words_for_smaller(name: str) -> frozenset[str]:
     return frozenset(_SMALLER.findall(f"-{folded(name[:NAME_LENGTH])}"))
+
+
+def _name_size(name: str, lineage: Lineage) -> NameSize | None:
+    """The size in a name. Before ``REAP`` it is that of the result if the base has a larger one."""
+    found, before = from_name(name), before_pruned(name)
+    if before is None or before.total is None or (found is not None and found.total) or not lineage.parents:
+        return found
+    parent = from_name(lineage.parents[0].repo_id.rpartition("/")[2])
+    if parent is None or parent.total is None or before.total >= (1 - WEIGHT_COUNT_TOLERANCE) * parent.total:
+        return found
+    return NameSize(before.total, found.active if found is not None else before.active, before.piece)
 
 
 class _Total(NamedTuple):

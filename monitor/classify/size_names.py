@@ -88,6 +88,12 @@ def from_name(name: str) -> NameSize | None:
     return _in_parts(name) if any(sign.search(lower) for sign in _SEVERAL_SIZES) else _plain_size(name)
 
 
+def before_pruned(name: str) -> NameSize | None:
+    """The size before the word for a pruned model: that of the original, or of the result. None without such a word."""
+    pruned = _PRUNED.search(folded(name)) if len(name) <= NAME_LENGTH else None
+    return None if pruned is None else from_name(name[: pruned.start()])
+
+
 def _in_parts(name: str) -> NameSize | None:
     """The size in a name that may have active parameters, tokens or a context length too."""
     if _MIXTURE.search(name):

@@ -636,6 +636,24 @@ def test_a_quantised_copy_has_the_size_of_its_base() -> None:
     assert (found.params_source, found.params_total, found.params_active) == ("base_model", 30 * B, 3 * B)
 
 
+@pytest.mark.parametrize(
+    ("name", "base", "total", "active"),
+    [
+        ("Qwen3.6-28B-REAP20-A3B-GGUF", "Qwen/Qwen3.6-35B-A3B", 28, 3),
+        ("Qwen3.6-35B-REAP20-A3B-GGUF", "Qwen/Qwen3.6-35B-A3B", None, 3),
+        ("GLM-9B-pruned", "someone/GLM-9B", None, None),
+        ("GLM-6B-pruned", "someone/GLM-9B", 6, None),
+        ("GLM-6B-pruned", "someone/GLM", None, None),
+    ],
+)
+def test_a_size_before_a_word_for_pruned_is_the_one_that_is_left_if_it_is_smaller_than_the_base(
+    name: str, base: str, total: int | None, active: int | None
+) -> None:
+    found = classified(f"someone/{name}", tags=[f"base_model:quantized:{base}"])
+    counts = (found.params_total, found.params_active)
+    assert counts == tuple(None if value is None else value * B for value in (total, active))
+
+
 def base_of_30b(repo_id: str) -> BaseModelInfo | None:
     known = {"lab/base", "lab/nano-base"}
     return BaseModelInfo(repo_id, Kind.BASE, params_total=30 * B, params_active=3 * B) if repo_id in known else None
