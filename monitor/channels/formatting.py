@@ -22,7 +22,7 @@ def flag(origin: str | None) -> str:
     return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in origin if "A" <= letter <= "Z")
 
 
-def filters(message: Message) -> str:
+def format_filters(message: Message) -> str:
     """The filters of all subscriptions that a message is sent for: ``"kind:base" and "lab:qwen"``."""
     texts = dict.fromkeys(one.typed or one.filter for one in message.subscriptions)
     return "everything" if "" in texts else plain(" and ".join(f'"{text}"' for text in texts))[:1_000]
@@ -66,7 +66,7 @@ def license_name(license_id: str | None) -> str | None:
     return text[:1].upper() + text[1:]
 
 
-def essentials(release: Release) -> list[str]:
+def list_facts(release: Release) -> list[str]:
     """The main facts: ``8.2B (active 1.4B)``, ``base``, ``Apache-2.0``, ``open-weights``; unknown ones are named so."""
     return [
         size(release) or "size unknown",
@@ -127,13 +127,13 @@ def headline(release: Release, event: str = Event.RELEASE) -> str:
     return f"{plain(release.repo_id)}: {EVENTS[word]}"
 
 
-def launched(launch: Launch, items: Sequence[object]) -> str:
+def format_launch(launch: Launch, items: Sequence[object]) -> str:
     """The heading of a launch: ``qwen launched Qwen4: 14 repositories``."""
     number = len(items)
     return f"{plain(launch.publisher)} launched {plain(launch.name)}: {number} repositor{'y' if number == 1 else 'ies'}"
 
 
-def changed(event: str, change: Change | None) -> str:
+def format_change(event: str, change: Change | None) -> str:
     """A change in one line: ``licence changed from Apache-2.0 to MIT``; without values if they are unknown."""
     word = event_of(event)
     line = EVENTS[word]

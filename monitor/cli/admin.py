@@ -93,9 +93,10 @@ def _answer(session: Session, made: Subscription) -> None:
     found = forecast(session, query)
     lines = [f"{describe_target(made.channel, made.target)} gets alerts for {made.filter or 'all releases'}"]
     if not made.operator:
-        lines.append(f"In the last {DAYS} days it would have matched {found.counted()}. {found.span()}".rstrip())
-        if found.a_day >= MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE and made.digest == Digest.IMMEDIATE:
-            lines.append(f"That is about {found.a_day:.0f} a day: a digest may suit better (--digest daily)")
+        preview = f"In the last {DAYS} days it would have matched {found.describe_matches()}."
+        lines.append(f"{preview} {found.describe_period()}".rstrip())
+        if found.alerts_per_day >= MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE and made.digest == Digest.IMMEDIATE:
+            lines.append(f"That is about {found.alerts_per_day:.0f} a day: a digest may suit better (--digest daily)")
         if not found.releases and not found.events:
             lines += suggestions(session, query, in_use())
     lines.append(

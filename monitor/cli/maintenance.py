@@ -10,7 +10,7 @@ from monitor import db
 from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
 from monitor.notify.dead_letters import list_dead, requeue
-from monitor.releases.reclassify import reclassify as judge_again
+from monitor.releases.reclassify import reclassify as reclassify_all
 from monitor.service import Service
 from monitor.settings import load
 
@@ -31,7 +31,7 @@ def reclassify(
     """Classifies all releases again and lists what changed; sends no alerts."""
     service = Service(load())
     migrations.upgrade(service.engine)
-    rows = (item._asdict() for item in judge_again(service.engine, service.registry, keep=not dry_run))
+    rows = (item._asdict() for item in reclassify_all(service.engine, service.registry, keep=not dry_run))
     number = write(rows, form, CHANGE_COLUMNS)
     print(f"{number} values {'would change' if dry_run else 'changed'}", file=sys.stderr)
 
@@ -53,5 +53,5 @@ def resend(
         unknown = [str(number) for number in deliveries or () if number not in known]
         if unknown:
             raise typer.BadParameter(f"no failed delivery {', '.join(unknown)}; without a number, resend lists them")
-        again = requeue(session, sorted(known) if everything else deliveries)
-    print(f"{again} deliveries will be sent again", file=sys.stderr)
+        number = requeue(session, sorted(known) if everything else deliveries)
+    print(f"{number} deliveries will be sent again", file=sys.stderr)

@@ -20,7 +20,7 @@ from monitor.releases.query import Query, parse
 from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import release_object
-from monitor.releases.search import SORTS, namesake, pasted, search, stream
+from monitor.releases.search import SORTS, find_by_name, find_pasted, search, stream
 from monitor.releases.stats import DIMENSIONS, dimensions, stats, zone
 from monitor.releases.suggest import suggestions
 from monitor.service import Service
@@ -58,7 +58,7 @@ def releases(
             cursor = page.next
             if cursor is None:
                 break
-        named = pasted(session, query) or (namesake(session, wanted) if sort == "released" else None)
+        named = find_pasted(session, query) or (find_by_name(session, wanted) if sort == "released" else None)
         if named is not None:
             rows = [release_object(named), *(row for row in rows if row["repo_id"] != named.repo_id)][:limit]
         empty = None if rows else _why_empty(service, session, wanted)

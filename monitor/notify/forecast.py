@@ -1,4 +1,4 @@
-"""A preview of a filter: what it would have matched in the last 30 days, and how many alerts a day to expect."""
+"""A preview of a filter: what it would have matched in the last 30 days, and how many alerts per day to expect."""
 
 from __future__ import annotations
 
@@ -24,58 +24,58 @@ MAX_CHANGES = 2_000
 class Forecast:
     """``releases`` of the last 30 days that match, the ``newest`` of them, and the number of other ``events``.
 
-    ``watched``: for how many of these 30 days this monitor has been running, at least one. ``alerts``: how many alerts
-    there would have been in that time.
+    ``days_running``: for how many of these days this monitor has been running, at least one. ``alerts``: the number of
+    alerts in that time.
     """
 
     releases: int
     events: int
-    watched: float
+    days_running: float
     alerts: int
     newest: tuple[Release, ...] = ()
 
     @property
-    def a_day(self) -> float:
-        """Alerts a day to expect, without digests."""
-        return self.alerts / self.watched
+    def alerts_per_day(self) -> float:
+        """Alerts per day to expect, without digests."""
+        return self.alerts / self.days_running
 
-    def counted(self) -> str:
+    def describe_matches(self) -> str:
         """``9 releases and 2 changes``."""
         changes = f" and {_number(self.events, 'change')}" if self.events else ""
         return f"{_number(self.releases, 'release')}{changes}"
 
-    def span(self) -> str:
+    def describe_period(self) -> str:
         """A sentence for users if this monitor has run for less than 30 days; otherwise empty."""
-        if self.watched >= DAYS:
+        if self.days_running >= DAYS:
             return ""
-        return f"This monitor has been running for {max(1, round(self.watched))} of these {DAYS} days."
+        return f"This monitor has been running for {max(1, round(self.days_running))} of these {DAYS} days."
 
 
 def forecast(session: Session, query: Query, newest: int = 0) -> Forecast:
     """What a filter would have matched in the last 30 days, with up to ``newest`` releases."""
-    at = now()
-    since = at - timedelta(days=DAYS)
-    began = session.scalar(select(func.min(col(Release.first_seen_at)))) or at
+    timestamp = now()
+    since = timestamp - timedelta(days=DAYS)
+    began = session.scalar(select(func.min(col(Release.first_seen_at)))) or timestamp
     start = max(since, began)
-    watched = max(1.0, (at - start) / timedelta(days=1))
+    days_running = max(1.0, (timestamp - start) / timedelta(days=1))
     released = col(Release.released_at)
     if query.fields & {"event", "crossed"}:
         holds = to_predicate(query)
-        some = matching(query).where(released >= since) if _asks_releases(query) else None
+        some = matching(query).where(released >= since) if _names_releases(query) else None
         events = sum(holds(row, (event,)) for row, event in _changes(session, since))
     else:
         some = matching(query).where(released >= since)
         events = _count(session, _updates(query, since))
     releases = _count(session, some) if some is not None else 0
-    came = (col(Release.is_backfilled).is_(False), col(Release.first_seen_at) >= start)
-    alerts = (_count(session, some.where(*came)) if some is not None else 0) + events
+    live = (col(Release.is_backfilled).is_(False), col(Release.first_seen_at) >= start)
+    alerts = (_count(session, some.where(*live)) if some is not None else 0) + events
     shown = []
     if some is not None and newest:
         shown = list(session.scalars(some.order_by(released.desc(), col(Release.id).desc()).limit(newest)))
-    return Forecast(releases, events, watched, alerts, tuple(shown))
+    return Forecast(releases, events, days_running, alerts, tuple(shown))
 
 
-def _asks_releases(query: Query) -> bool:
+def _names_releases(query: Query) -> bool:
     return bool(query.values("event") & {str(Event.RELEASE), str(Event.LAUNCH)})
 
 

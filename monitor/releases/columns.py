@@ -59,7 +59,7 @@ def release_columns(facts: dict[str, Any], classification: Classification) -> di
         "downloads": storable_count(facts.get("downloads")),
         "likes": storable_count(facts.get("likes")),
         "evidence": {
-            key: [{"signal": signal, "value": value, "says": says} for signal, value, says in items]
+            key: [{"signal": signal, "value": value, "says": message} for signal, value, message in items]
             for key, items in classification.evidence.items()
         },
     }

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from monitor.channels.formatting import describe, flag, headline, launched
+from monitor.channels.formatting import describe, flag, format_launch, headline
 from monitor.releases.coverage import coverage as covered
 from monitor.releases.launches.announcement_queries import list_announcements, open_and_closed
 from monitor.releases.launches.queries import find_launches, get_launch, parse_cursor
@@ -94,7 +94,7 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     made.add("x-wr-calname", plain(f"Open-weight releases: {q}" if q else "Open-weight releases"))
     launches_found, _ = find_launches(session, query, limit=MAX_CALENDAR_ENTRIES)
     for item in launches_found:
-        title = f"{flag(item.members[0].origin)} {launched(item.launch, item.members)}"
+        title = f"{flag(item.members[0].origin)} {format_launch(item.launch, item.members)}"
         lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in item.members[:50])
         ident, at = f"launch-{item.launch.id}", item.launch.first_at
         made.add_component(_event(ident, title, lines, at, f"{base}/launches/{item.launch.id}{as_of}"))

@@ -14,7 +14,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from monitor.channels import formatting as words
+from monitor.channels import formatting
 from monitor.db.engine import now
 from monitor.labs.countries import name as country
 from monitor.models import iso
@@ -148,9 +148,9 @@ templates.env.filters |= {
     "lasting": lasting,
     "when": when,
     "iso": iso,
-    "flag": words.flag,
+    "flag": formatting.flag,
     "country": country,
-    "count": words.count,
+    "count": formatting.count,
     "number": number,
     "plain": plain,
     "short": short,

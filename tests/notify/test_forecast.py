@@ -53,8 +53,8 @@ def test_events_count_and_the_rate_is_of_the_time_that_was_watched(
     with db.reading(watched) as session:
         found = forecast(session, parse(query), 3)
     assert (found.releases, found.events) == (releases, events)
-    assert found.a_day == pytest.approx(a_day, abs=0.01)
+    assert found.alerts_per_day == pytest.approx(a_day, abs=0.01)
     assert len(found.newest) == min(3, releases)
-    assert found.span() == "This monitor has been running for 10 of these 30 days."
+    assert found.describe_period() == "This monitor has been running for 10 of these 30 days."
     if query == "":
-        assert found.counted() == "7 releases and 2 changes"
+        assert found.describe_matches() == "7 releases and 2 changes"

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlmodel import col
 
 from monitor import db
-from monitor.channels.formatting import changed
+from monitor.channels.formatting import format_change
 from monitor.enums import Via
 from monitor.ingest import polls, sweeps
 from monitor.models import Change, Release
@@ -87,9 +87,9 @@ def test_a_line_is_told_once_to_those_who_asked_for_it(house: House) -> None:
 
 def test_a_line_is_put_into_words() -> None:
     crossed = Change(release_id=1, field="crossed downloads>=1M", before=999_999, after=1_000_001, reason="adoption")
-    assert changed("momentum:7", crossed) == "1M downloads or more (from 999999 to 1000001)"
+    assert format_change("momentum:7", crossed) == "1M downloads or more (from 999999 to 1000001)"
     ranked = Change(release_id=1, field="crossed trending<=10", before=None, after=3, reason="adoption")
-    assert changed("momentum:8", ranked) == "among the top 10 trending (from none to 3)"
+    assert format_change("momentum:8", ranked) == "among the top 10 trending (from none to 3)"
 
 
 def test_a_filter_for_a_line_is_told_of_no_release(house: House) -> None:

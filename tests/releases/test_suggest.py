@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from monitor import db
 from monitor.labs import load
 from monitor.releases.query import parse
-from monitor.releases.search import namesake, pasted, recorded
+from monitor.releases.search import find_by_name, find_pasted, recorded_ids
 from monitor.releases.suggest import suggestions
 from tests.releases.query.test_query import release
 
@@ -50,7 +50,7 @@ def test_what_is_known_or_like_nothing_gets_none(engine_of_three: Engine, query:
 )
 def test_an_id_or_a_url_is_its_release(engine_of_three: Engine, text: str) -> None:
     with db.reading(engine_of_three) as session:
-        found = pasted(session, text)
+        found = find_pasted(session, text)
         assert found is not None
         assert found.repo_id == "Qwen/Qwen3-8B"
 
@@ -58,8 +58,8 @@ def test_an_id_or_a_url_is_its_release(engine_of_three: Engine, text: str) -> No
 @pytest.mark.parametrize("text", ["", "Qwen", "Qwen/Other", "https://huggingface.co/docs", "Qwen/Qwen3-8B kind:base"])
 def test_anything_else_is_a_search(engine_of_three: Engine, text: str) -> None:
     with db.reading(engine_of_three) as session:
-        assert pasted(session, text) is None
-        assert recorded(session, ["Qwen/qwen3-8b", "x/y", None]) == {"qwen/qwen3-8b"}
+        assert find_pasted(session, text) is None
+        assert recorded_ids(session, ["Qwen/qwen3-8b", "x/y", None]) == {"qwen/qwen3-8b"}
 
 
 @pytest.mark.parametrize("query", ["gpt-oss-20b", "GPT oss 20b kind:base", '"deepseek r1"', "r1 deepseek", "qwen3-8b"])
@@ -68,12 +68,12 @@ def test_the_namesake_of_what_is_searched_for_is_known(engine_of_three: Engine, 
         for number, name in enumerate(("x/GPT-OSS-20B", "x/DeepSeek-R1-GGUF", "x/Qwen3-8B")):
             session.add(release(10 + number, repo_id=name, name=name[2:], likes=None))
     with db.reading(engine_of_three) as session:
-        found = namesake(session, parse(query))
+        found = find_by_name(session, parse(query))
         assert found is not None
         assert found.repo_id in NAMES
 
 
 @pytest.mark.parametrize("query", ["", "gpt", "kind:base", "deepseek r1 gguf", "-gpt-oss-20b"])
-def test_a_search_for_no_name_has_no_namesake(engine_of_three: Engine, query: str) -> None:
+def test_a_search_for_no_name_finds_no_release_by_name(engine_of_three: Engine, query: str) -> None:
     with db.reading(engine_of_three) as session:
-        assert namesake(session, parse(query)) is None
+        assert find_by_name(session, parse(query)) is None

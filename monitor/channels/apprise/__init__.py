@@ -9,7 +9,7 @@ import apprise
 from sqlalchemy import Engine
 
 from monitor.channels.base import EVERY_TARGET, Channel
-from monitor.channels.formatting import describe, filters, flag, foundation, headline, launched, plain
+from monitor.channels.formatting import describe, flag, format_filters, format_launch, foundation, headline, plain
 from monitor.channels.message_groups import MessageGroup, group_items, launch_facts, summarize
 from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
@@ -90,7 +90,7 @@ def _is_watched(service: apprise.NotifyBase) -> bool:
 def title(message: Message) -> str:
     """The title of a message: one line that says what happened."""
     if message.launch is not None and len(message.items) > 1:
-        return f"{flag(message.items[0].release.origin)} {launched(message.launch, message.items)}"
+        return f"{flag(message.items[0].release.origin)} {format_launch(message.launch, message.items)}"
     if len(message.items) > 1:
         return summarize(group_items(message))
     first = message.items[0]
@@ -104,13 +104,16 @@ def body(message: Message) -> str:
     if len(groups) > MAX_LISTED:
         blocks.append(f"… and {len(groups) - MAX_LISTED} more")
     if message.others:
-        blocks.append(f"Matches {filters(message)}")
+        blocks.append(f"Matches {format_filters(message)}")
     return "\n\n".join(blocks)
 
 
 def _lines(group: MessageGroup, alone: bool) -> list[str | None]:
     release = group.first.release
     if group.launch is not None:
-        return [f"{flag(release.origin)} {launched(group.launch, group.items)}", " · ".join(launch_facts(group)[1:])]
+        return [
+            f"{flag(release.origin)} {format_launch(group.launch, group.items)}",
+            " · ".join(launch_facts(group)[1:]),
+        ]
     heading = None if alone else f"{flag(release.origin)} {headline(release, group.first.event)}"
     return [heading, describe(release), foundation(release), hub_url(release.repo_id)]

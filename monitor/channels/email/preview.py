@@ -32,7 +32,7 @@ class Preview:
     @property
     def per_week(self) -> str:
         """How many alerts to expect a week, as text."""
-        weekly = self.forecast.a_day * 7 if self.forecast else 0
+        weekly = self.forecast.alerts_per_day * 7 if self.forecast else 0
         if weekly == 0:
             return "none"
         return "less than one" if weekly < 1 else f"about {weekly:.0f}"

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from monitor.channels import formatting as words
+from monitor.channels import formatting
 from monitor.channels.email import chart, phrases
 from monitor.channels.email.addresses import NAME, Sender
 from monitor.channels.email.mime_policy import POLICY
@@ -224,10 +224,10 @@ class EmailRenderer:
         message_id: str,
         recipient: str,
         headers: Mapping[str, str],
-        words: Mapping[str, str],
+        values: Mapping[str, str],
     ) -> RenderedEmail:
         own = {"To": recipient, "Date": format_datetime(now()), "Message-ID": message_id, **headers}
-        return RenderedEmail(message_id, template.fill(own, words))
+        return RenderedEmail(message_id, template.fill(own, values))
 
     # --- texts --------------------------------------------------------------------------------------------
 
@@ -236,16 +236,17 @@ class EmailRenderer:
         if group.launch is not None:
             return self._launch_entry(group, group.launch)
         publisher = self.publisher_name(release)
-        change = None if item.event == "release" else words.changed(item.event, message_context.changes.get(item.event))
+        event = item.event
+        change = None if event == "release" else formatting.format_change(event, message_context.changes.get(event))
         path = quote(release.repo_id, safe="/")
         return Entry(
             publisher=publisher,
-            flag=words.flag(release.origin),
+            flag=formatting.flag(release.origin),
             name=shorten(release.name),
             repo_id=shorten(release.repo_id),
             headline=phrases.subject(publisher, release, change),
-            description=clean(words.describe(release))[:300],
-            foundation=words.foundation(release),
+            description=clean(formatting.describe(release))[:300],
+            foundation=formatting.foundation(release),
             change=change,
             url=f"{self._url}/releases/{path}",
             hub_url=hub_url(path),
@@ -259,7 +260,7 @@ class EmailRenderer:
         links = [item.release.announcement_url for item in group.items]
         return Entry(
             publisher=publisher,
-            flag=words.flag(release.origin),
+            flag=formatting.flag(release.origin),
             name=name,
             repo_id=shorten(release.repo_id),
             headline=f"{publisher} launched {name}",

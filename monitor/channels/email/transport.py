@@ -63,9 +63,9 @@ class Email(Channel):
     def send(self, message: Message) -> str:
         """Sends the email for a message; returns its Message-ID, which is the same at every attempt."""
         address = recipient(message.target)
-        why = self._blocklist.suppression_reason(address)
-        if why is not None:
-            raise SendError(f"suppressed: {REASON_TEXTS[why]}", permanent=True)
+        reason = self._blocklist.suppression_reason(address)
+        if reason is not None:
+            raise SendError(f"suppressed: {REASON_TEXTS[reason]}", permanent=True)
         email = self.renderer.alert(message, address, self.message_context(message))
         self._hand_over(self.renderer.return_path(message.subscription.id), address, email.raw)
         return email.message_id
@@ -91,9 +91,9 @@ class Email(Channel):
     def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
         """Sends a notice of a few sentences; the same notice has the same Message-ID."""
         address = recipient(subscription.target)
-        why = self._blocklist.suppression_reason(address)
-        if why is not None:
-            raise SendError(f"suppressed: {REASON_TEXTS[why]}", permanent=True)
+        reason = self._blocklist.suppression_reason(address)
+        if reason is not None:
+            raise SendError(f"suppressed: {REASON_TEXTS[reason]}", permanent=True)
         email = self.renderer.notice(subscription, title, text, key, address)
         self._hand_over(self.renderer.return_path(subscription.id), address, email.raw)
         return email.message_id

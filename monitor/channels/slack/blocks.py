@@ -70,7 +70,7 @@ def _render_single(message: Message, context: RenderContext) -> Rendered:
     lines = [headline(item, context)]
     if item.event == "release":
         lines += _facts(item.release, context)
-    plain = f"{_plain_headline(item, context)}: {escape(' · '.join(formatting.essentials(item.release)), 400)}"
+    plain = f"{_plain_headline(item, context)}: {escape(' · '.join(formatting.list_facts(item.release)), 400)}"
     blocks = [section("\n".join(lines)), _matched_filters(message.subscriptions)]
     return Rendered(plain, [*blocks, _actions(item.release, subscription, context)])
 
@@ -82,12 +82,12 @@ def headline(item: Item, context: RenderContext) -> str:
     name = link(hub(release.repo_id), release.name or release.repo_id, 250)
     if item.event == "release":
         return f"{formatting.flag(release.origin)} *{who}* released *{name}*"
-    what = formatting.changed(item.event, context.changes.get(item.event))
+    what = formatting.format_change(item.event, context.changes.get(item.event))
     return f"{formatting.flag(release.origin)} *{name}* by {who}: {escape(what, 300)}"
 
 
 def _facts(release: Release, context: RenderContext) -> list[str]:
-    lines = [escape(" · ".join(formatting.essentials(release)), 500)]
+    lines = [escape(" · ".join(formatting.list_facts(release)), 500)]
     if formatting.foundation(release):
         root = str(release.foundation_repo_id)
         lines.append(f"Built on {link(hub(root), root, 250)} {formatting.flag(release.foundation_origin)}")
@@ -108,7 +108,7 @@ def _plain_headline(item: Item, context: RenderContext) -> str:
     who, name = escape(context.publisher_name(release) or "?", 150), escape(release.name or release.repo_id, 250)
     if item.event == "release":
         return f"{formatting.flag(release.origin)} {who} released {name}"
-    what = formatting.changed(item.event, context.changes.get(item.event))
+    what = formatting.format_change(item.event, context.changes.get(item.event))
     return f"{formatting.flag(release.origin)} {name} by {who}: {escape(what, 300)}"
 
 
@@ -142,7 +142,7 @@ def release_page_url(release: Release, page: str) -> str:
 def _render_group(message: Message, context: RenderContext) -> Rendered:
     subscription, groups = message.subscription, group_items(message)
     when = DIGEST_PERIODS.get(subscription.digest, "")
-    title = formatting.launched(message.launch, message.items) if message.launch else f"{summarize(groups)}{when}"
+    title = formatting.format_launch(message.launch, message.items) if message.launch else f"{summarize(groups)}{when}"
     all_url = f"{context.public_url}/releases?q={quote(subscription.filter)}"
     buttons = [
         button("Show all", "details", url=all_url if len(all_url) <= 2_900 else f"{context.public_url}/releases")
@@ -181,9 +181,9 @@ def _list_line(group: MessageGroup, context: RenderContext) -> str:
     release = item.release
     name = link(hub(release.repo_id), release.name or release.repo_id, 120)
     if item.event != "release":
-        return f"• {name}: {escape(formatting.changed(item.event, context.changes.get(item.event)), 200)}"
+        return f"• {name}: {escape(formatting.format_change(item.event, context.changes.get(item.event)), 200)}"
     built_on = formatting.foundation(release)
-    parts = [*formatting.essentials(release), *([built_on] if built_on else [])]
+    parts = [*formatting.list_facts(release), *([built_on] if built_on else [])]
     return f"• {name} · {escape(' · '.join(parts), 300)}"
 
 

@@ -59,11 +59,11 @@ def query_error_reply(query: str, error: QueryError) -> Reply:
 def preview_reply(query: str, normal: str, preview: Forecast, known: bool) -> Reply:
     """Returns the preview of a filter and the buttons that subscribe to it."""
     shown = code(query) if normal else "all releases"
-    lines = [f"Preview for {shown}: last {DAYS} days, *{preview.counted()}*."]
-    if preview.span():
-        lines.append(preview.span())
-    if preview.a_day >= DIGEST_HINT_ALERTS_PER_DAY:
-        lines.append(f"That is about {preview.a_day:.0f} alerts a day. Consider a digest.")
+    lines = [f"Preview for {shown}: last {DAYS} days, *{preview.describe_matches()}*."]
+    if preview.describe_period():
+        lines.append(preview.describe_period())
+    if preview.alerts_per_day >= DIGEST_HINT_ALERTS_PER_DAY:
+        lines.append(f"That is about {preview.alerts_per_day:.0f} alerts a day. Consider a digest.")
     blocks = [section("\n".join(lines))]
     if preview.newest:
         blocks.append(section("\n".join(map(release_line, preview.newest))))
@@ -89,7 +89,8 @@ def subscribed_reply(subscription: Subscription) -> Reply:
 
 def filter_changed_reply(subscription: Subscription, preview: Forecast, former: str) -> Reply:
     """Confirms a changed filter, with its preview and an Undo button."""
-    text = f"The filter is now {describe_filter(subscription)}. Preview: last {DAYS} days, {preview.counted()}."
+    matches = preview.describe_matches()
+    text = f"The filter is now {describe_filter(subscription)}. Preview: last {DAYS} days, {matches}."
     value = f"{subscription.id} {former}"
     buttons = [button("Undo", "undo", value=value)] if units(value) <= 2_000 else []
     return text_reply(text, *buttons)
@@ -137,7 +138,7 @@ def why_reply(release: Release, reasons: Sequence[tuple[Subscription, Sequence[t
 def release_line(release: Release) -> str:
     """``🇨🇳 Qwen3-8B · 8.2B · base · Apache-2.0 · open-weights · 24 Nov``."""
     day = f" · {_day(release.released_at)}" if release.released_at else ""
-    facts = escape(" · ".join(formatting.essentials(release)), 200)
+    facts = escape(" · ".join(formatting.list_facts(release)), 200)
     name = link(hub(release.repo_id), release.repo_id or release.name, 160)
     return f"{formatting.flag(release.origin)} {name} · {facts}{day}"
 

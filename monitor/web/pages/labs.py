@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from monitor.labs import Lab
 from monitor.labs.countries import name as country
 from monitor.releases.query import parse
-from monitor.releases.search import recorded, search
+from monitor.releases.search import recorded_ids, search
 from monitor.releases.stats import stats
 from monitor.web.api import Reading, service_of
 from monitor.web.render import page
@@ -55,7 +55,7 @@ def lab(request: Request, session: Reading, lab: str) -> Response:
         parent=parent,
         parts=parts,
         items=items,
-        recorded=recorded(session, (row.foundation_repo_id for row in items)),
+        recorded=recorded_ids(session, (row.foundation_repo_id for row in items)),
         q=f"lab:{found.id}",
         number=number,
     )

@@ -63,5 +63,5 @@ def _parameter(item: dict[str, Any]) -> dict[str, str]:
         "in": item["in"],
         "kind": ", ".join([*([" | ".join(choices)] if choices else [kinds]), *limits]),
         "usual": "" if schema.get("default") in {None, ""} else str(schema["default"]),
-        "says": item.get("description") or schema.get("description") or "",
+        "description": item.get("description") or schema.get("description") or "",
     }

@@ -17,7 +17,7 @@ from monitor import charts
 from monitor.classify.bases import stated_bases
 from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.schema import release_object
-from monitor.releases.search import find, recorded
+from monitor.releases.search import find, recorded_ids
 from monitor.web.api import Reading, service_of
 from monitor.web.http_responses import conditional
 from monitor.web.pages.problem import error
@@ -63,7 +63,7 @@ def release(
     more = derivatives[DERIVATIVES_PER_PAGE - 1].id if len(derivatives) > DERIVATIVES_PER_PAGE else None
     context: dict[str, Any] = {
         "r": row,
-        "recorded": recorded(session, [row.foundation_repo_id]),
+        "recorded": recorded_ids(session, [row.foundation_repo_id]),
         "json": release_object(row),
         "adoption": _adoption(session, row),
         "lab": service_of(request).registry.get(row.lab) if row.lab else None,

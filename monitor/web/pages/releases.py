@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from monitor.releases.coverage import coverage
 from monitor.releases.query import Query, QueryError, parse
-from monitor.releases.search import Page, SearchError, namesake, pasted, recorded, search
+from monitor.releases.search import Page, SearchError, find_by_name, find_pasted, recorded_ids, search
 from monitor.releases.stats import Facets, count_facets
 from monitor.releases.suggest import suggestions
 from monitor.web.api import Q, Reading, service_of
@@ -57,7 +57,7 @@ def releases(
 
     An id or a Hub URL alone leads to the page of its release.
     """
-    row = pasted(session, q) if cursor is None else None
+    row = find_pasted(session, q) if cursor is None else None
     if row is not None:
         return RedirectResponse(address(f"/releases/{path(row.repo_id)}", as_of=request.state.as_of), 303)
     live_now = live != "off" and cursor is None and request.state.as_of_time is None
@@ -94,9 +94,9 @@ def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", 
 
 
 def _found(session: Session, query: Query, sort: str, cursor: str | None = None) -> Page:
-    """A page of what matches; in the usual order, the namesake of what is searched for comes first."""
+    """A page of matching releases; in the default order, a release with just the searched name comes first."""
     found = search(session, query, sort=sort, limit=RELEASES_PER_PAGE, cursor=cursor)
-    same = namesake(session, query) if sort == "released" else None
+    same = find_by_name(session, query) if sort == "released" else None
     if same is None:
         return found
     # On no later page again.
@@ -110,7 +110,7 @@ def _table(request: Request, session: Session, found: Page, q: str, sort: str) -
     have = hashlib.blake2b(repr(state).encode(), digest_size=6).hexdigest()
     return {
         "items": found.items,
-        "recorded": recorded(session, (row.foundation_repo_id for row in found.items)),
+        "recorded": recorded_ids(session, (row.foundation_repo_id for row in found.items)),
         "next": found.next and address("/releases", **given, cursor=found.next),
         "renew": address("/releases/rows", **given, have=have),
         "have": have,
