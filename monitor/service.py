@@ -108,13 +108,17 @@ class Service:
         self.ingest = replace(self.ingest, hub_interval=hub_interval)
 
     def watch(self) -> None:
-        """Adds the namespaces of the registry and of subscriptions to those that are swept; records outages."""
+        """Adds the namespaces of the registry and of subscriptions to those that are swept; records outages.
+
+        The files of releases that subscriptions name are read, too.
+        """
         record_outages(self.engine, self.settings.hub_interval)
         with db.reading(self.engine) as session:
             names = followed_namespaces(session)
         # A name that the registry writes otherwise is the registry's: the Hub knows no other case of it.
         written = {name.lower(): name for name in self.registry.watched}
         sweeps.watch(self.ingest, sorted({written.get(name.lower(), name) for name in names}))
+        repository_files.enqueue_named(self.ingest)
 
     def read_feeds(self) -> int:
         """Reads the feeds that are due; returns how many entries are new."""

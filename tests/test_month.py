@@ -34,6 +34,11 @@ def test_the_hub_never_has_to_refuse(hours: Outcome) -> None:
     assert hours.busiest <= 400
 
 
+def test_files_are_read_and_take_no_more_than_a_quarter_of_their_bucket(hours: Outcome) -> None:
+    assert hours.files > hours.releases
+    assert hours.busiest_files <= 3_000 / 4
+
+
 def test_passing_over_what_can_find_nothing_changes_nothing(tmp_path: Path) -> None:
     plan = Plan(
         days=0.06, namespaces=6, repositories=400, uploads=800, pace=6_000, bursts=1, burst=120, outage_hours=0.2,

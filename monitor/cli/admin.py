@@ -385,7 +385,8 @@ def _labs(settings: Settings) -> str:
 
 
 def _hub(settings: Settings) -> str:
-    hub = Service(settings).ingest.hub
+    service = Service(settings)
+    hub, limiter = service.ingest.hub, service.rate_limiter
     try:
         who = hub.whoami()
     except BadCredentialsError as error:
@@ -395,7 +396,8 @@ def _hub(settings: Settings) -> str:
             "set a valid HF_TOKEN, or none"
         ) from None
     hub.ping()
-    return f"ok, {masked_url(settings.hf_endpoint)}, {'as ' + who if who else 'anonymous'}"
+    limits = f"{limiter.per_window:,} requests and {limiter.files_per_window:,} for repository files in 5 minutes"
+    return f"ok, {masked_url(settings.hf_endpoint)}, {'as ' + who if who else 'anonymous'}, at most {limits}"
 
 
 def _feeds(settings: Settings) -> str:

@@ -200,7 +200,9 @@ class ReplayHub(World):
         parts = urlsplit(url)
         request = Request(method, parts.path, parts.query, f"{parts.scheme}://{parts.netloc}", client, None, None)
         answer = self._answer(request)
-        body = answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
+        body = answer.body
+        if not isinstance(body, bytes):
+            body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         return answer.status, answer.headers, body
 
     def knock(self, path: str, *, client: str) -> int:
@@ -327,7 +329,9 @@ class ReplayHub(World):
         if facts["disabled"]:
             raise HubError(403, "Access to this resource is disabled.")
         signed_in = request.token is not None
-        answer = repository_files.resolved(facts, revision, path, signed_in=signed_in, large_files=self.large_files)
+        answer = repository_files.resolved(
+            facts, revision, path, signed_in=signed_in, large_files=lambda: self.large_files
+        )
         if answer.status == 307:
             answer.headers["Location"] = self.prefix + answer.headers["Location"]
             if self.links is not None:

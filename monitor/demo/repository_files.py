@@ -8,6 +8,7 @@ model object.
 
 import hashlib
 import re
+from collections.abc import Callable
 from urllib.parse import quote, unquote
 
 from monitor.demo.server import Answer, Request
@@ -19,8 +20,8 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 GATED = "Access to model {} is restricted. You must have access to it and be authenticated to access it. Please log in."
 
 
-def resolved(facts: Facts, revision: str, path: str, *, signed_in: bool, large_files: str) -> Answer:
-    """The redirect to a file's content. `large_files` is the base URL of the host that holds large files."""
+def resolved(facts: Facts, revision: str, path: str, *, signed_in: bool, large_files: Callable[[], str]) -> Answer:
+    """The redirect to a file's content. `large_files` returns the base URL of the host that holds large files."""
     if revision not in {"main", facts["sha"]}:
         raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
     if facts["gated"]:
@@ -30,7 +31,7 @@ def resolved(facts: Facts, revision: str, path: str, *, signed_in: bool, large_f
         raise HubError(404, "Entry not found", "EntryNotFound")
     headers = {"X-Repo-Commit": facts["sha"], "ETag": _etag(content)}
     if _LARGE.search(path):
-        target = f"{large_files}/{facts['_id']}/{facts['sha']}/{quote(path)}?Expires=1790000000&Signature=made"
+        target = f"{large_files()}/{facts['_id']}/{facts['sha']}/{quote(path)}?Expires=1790000000&Signature=made"
         headers |= {"X-Linked-Size": str(len(content)), "X-Linked-Etag": _etag(content)}
         return Answer(302, f"Found. Redirecting to {target}", {**headers, "Location": target})
     place = f"/{facts['id']}/resolve/{revision}/{path}"

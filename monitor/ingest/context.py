@@ -49,6 +49,8 @@ class IngestContext:
     """How long an alert waits for the files of its release."""
     editing_channels: Collection[str] = ()
     """Channels whose sent messages are edited when the files of a release have been read."""
+    file_threads: int = 8
+    """How many files are read side by side."""
     notify_worker: Callable[[str], None] = field(default=lambda _task: None)
     """Called with ``deliver`` after deliveries were written, so that a worker sends them at once."""
 

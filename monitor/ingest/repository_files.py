@@ -12,18 +12,18 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
 from monitor.classify import RepositoryFiles, classify
 from monitor.db.engine import in_values, now, reading, transaction
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import Event, FileState, Kind
-from monitor.ingest.context import IngestContext, log_recorded
+from monitor.ingest.context import PUBLIC_STATUSES, IngestContext, log_recorded
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.files import DEFAULT_MAX_BYTES, HubFile, read_file
 from monitor.ingest.hub.rate_limiter import FILES, RateLimited
@@ -31,6 +31,7 @@ from monitor.ingest.hub.responses import Facts, HubDownError
 from monitor.labs import Registry
 from monitor.models import Namespace, Release, RepositoryFile
 from monitor.notify.edits import enqueue_edits
+from monitor.notify.subscriptions import followed_repositories
 from monitor.releases.reclassify import reclassify_releases
 from monitor.releases.recorder import MAX_NEWS_AGE, News, Recorded
 from monitor.releases.repository_files import kept_content, parse_files
@@ -121,6 +122,32 @@ def read_new(context: IngestContext, items: Sequence[Facts], *, trending: bool =
 def enqueue_bases(context: IngestContext, bases: Iterable[Facts]) -> None:
     """Lets the files of bases on the way to a root be read when there is time."""
     enqueue(context.engine, [one for item in bases for one in wanted_files(item)])
+
+
+def enqueue_named(context: IngestContext) -> None:
+    """Lets the files of known releases that a subscription names be read when there is time, packed copies too."""
+    with reading(context.engine) as session:
+        names = {name.lower() for name in followed_repositories(session)}
+        if not names:
+            return
+        there = select(col(RepositoryFile.hub_id)).where(col(RepositoryFile.hub_id) == col(Release.hub_id))
+        query = select(col(Release.facts)).where(
+            in_values(session, "lower(release.repo_id)", names), col(Release.status).in_(PUBLIC_STATUSES)
+        )
+        found = list(session.scalars(query.where(~there.exists())))
+    enqueue(context.engine, [one for facts in found for one in wanted_files(facts)])
+
+
+def waiting_files(session: Session) -> dict[str, int]:
+    """How many files are to be read: ``waiting`` for their first attempt, or ``failing`` and to be asked for again."""
+    failing = col(RepositoryFile.failures) > 0
+    query = select(failing, func.count()).where(col(RepositoryFile.due_at) > _EPOCH).group_by(failing)
+    counts = {bool(key): number for key, number in session.execute(query)}
+    return {"waiting": counts.get(False, 0), "failing": counts.get(True, 0)}
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before every turn: a condition that the index serves, unlike one on null."""
 
 
 def _known(session: Session, items: Iterable[Facts]) -> set[str]:
@@ -214,7 +241,7 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
     wanted = wanted[: max(0, left // 2)]  # a text file takes two requests
     if not wanted:
         return []
-    pool = ThreadPoolExecutor(max_workers=min(THREADS, len(wanted)), thread_name_prefix="repository-file")
+    pool = ThreadPoolExecutor(max_workers=min(context.file_threads, len(wanted)), thread_name_prefix="repository-file")
     try:
         asked: dict[Future[HubFile], Wanted] = {}
         for one in wanted:

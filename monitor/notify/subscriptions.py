@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -170,6 +172,7 @@ def advance_due_digests(session: Session, at: datetime) -> None:
 
 _NAMED = re.compile(r"(?<![^\s(])(namespace|repo):\"?([^\s()\"<>]+)", re.IGNORECASE)
 _NAMESPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 
 
 def followed_namespaces(session: Session) -> set[str]:
@@ -179,19 +182,33 @@ def followed_namespaces(session: Session) -> set[str]:
     return {name for text in session.scalars(query) for name in namespaces_in(text)}
 
 
+def followed_repositories(session: Session) -> set[str]:
+    """Repositories that active subscriptions name with ``repo:``, as typed."""
+    naming = col(Subscription.filter).contains("repo:")
+    query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
+    return {name for text in session.scalars(query) for name in repositories_in(text)}
+
+
 def namespaces_in(text: str) -> set[str]:
     """The namespaces that a query, as typed, asks for; not those that it excludes."""
+    named = ((field, *name.partition("/")) for field, name in _named(text))
+    return {
+        space for field, space, slash, _ in named if (slash or field == "namespace") and _NAMESPACE.fullmatch(space)
+    }
+
+
+def repositories_in(text: str) -> set[str]:
+    """The repositories that a query, as typed, asks for by their full names; not those that it excludes."""
+    return {name for field, name in _named(text) if field == "repo" and _REPOSITORY.fullmatch(name)}
+
+
+def _named(text: str) -> Iterator[tuple[str, str]]:
+    """(``namespace`` or ``repo``, what it asks for) of a query as typed."""
     try:
         plain = spelled(text).text
     except QueryError:
-        return set()
-    found = set()
+        return
     for field, values in _NAMED.findall(plain):
         for value in values.split(","):
-            try:
-                namespace, slash, _ = (reference(value) or value).partition("/")
-            except HubURLError:
-                continue
-            if (slash or field.lower() == "namespace") and _NAMESPACE.fullmatch(namespace):
-                found.add(namespace)
-    return found
+            with suppress(HubURLError):
+                yield field.lower(), reference(value) or value

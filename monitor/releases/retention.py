@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, delete, exists, func, select, update
+from sqlalchemy import Engine, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -26,6 +26,7 @@ from monitor.models import (
     Notice,
     Release,
     ReleaseRevision,
+    RepositoryFile,
 )
 from monitor.settings import Settings
 
@@ -35,6 +36,8 @@ BATCH_ROWS = 1_000
 """Rows of one transaction: other writers wait no longer than it takes to delete these."""
 MAX_BATCHES = 100
 """Transactions of one pass for each table; the next pass continues."""
+FILE_AGE = timedelta(days=30)
+"""How long the files of a repository that became no release are kept."""
 MARK = ("pruned", "past")
 """The counter with the time until which the past was deleted, in seconds since 1970."""
 
@@ -52,6 +55,7 @@ def prune(engine: Engine, settings: Settings) -> dict[str, int]:
         done["feed_entry"] = _repeated(engine, lambda session: _feed_texts(session, horizon))
     if settings.keep_past_days:
         done |= _past(engine, at - timedelta(days=settings.keep_past_days))
+    done["repository_file"] = _repeated(engine, lambda session: _files_without_release(session, at - FILE_AGE))
     log.info("pruned", **done)
     return done
 
@@ -102,6 +106,23 @@ def _rows(session: Session, statement: Any) -> int:
 def _deliveries(session: Session, horizon: datetime) -> int:
     over = col(Delivery.state).in_([str(DeliveryState.SENT), str(DeliveryState.DEAD)])
     return _deleted(session, Delivery, over, col(Delivery.due_at) < horizon)
+
+
+def _files_without_release(session: Session, horizon: datetime) -> int:
+    """Files of repositories that became no release. Those of a release are kept as long as it is."""
+    seen = func.coalesce(col(RepositoryFile.read_at), col(RepositoryFile.due_at))
+    # First by the indexes alone: in SQLite the times lie behind the contents, which are long.
+    file = aliased(RepositoryFile)
+    without = select(col(file.hub_id)).where(~exists().where(col(Release.hub_id) == col(file.hub_id)))
+    some = (
+        select(col(RepositoryFile.hub_id), col(RepositoryFile.path))
+        .where(col(RepositoryFile.hub_id).in_(without), or_(seen.is_(None), seen < horizon))
+        .limit(BATCH_ROWS)
+    )
+    return _rows(
+        session,
+        delete(RepositoryFile).where(tuple_(col(RepositoryFile.hub_id), col(RepositoryFile.path)).in_(some)),
+    )
 
 
 def _notices(session: Session, horizon: datetime) -> int:

@@ -20,7 +20,8 @@ from sqlmodel import Session, col
 from monitor import __version__, db
 from monitor.enums import QUEUES
 from monitor.ingest import lookups
-from monitor.ingest.hub.rate_limiter import RateLimited
+from monitor.ingest.hub.rate_limiter import API, FILES, RateLimited
+from monitor.ingest.repository_files import waiting_files
 from monitor.models import Delivery, DeliveryState, Namespace, Poll, Subscription, Target, WebhookEvent
 from monitor.releases.counters import BUCKETS, counted
 from monitor.releases.outages import failing_sources
@@ -116,6 +117,12 @@ def _sources(session: Session, current_time: datetime, hub_interval: float) -> I
     for kind in ("poll", "namespace", "feed", "token"):
         outages.add_metric([kind], kinds[kind])
     yield outages
+    files = GaugeMetricFamily(
+        "hub_monitor_repository_files", "Repository files to read: waiting, or failing.", labels=["state"]
+    )
+    for state, number in waiting_files(session).items():
+        files.add_metric([state], number)
+    yield files
     failing = GaugeMetricFamily(
         "hub_monitor_failed_lookups", "Failing lookups of repositories and organizations.", labels=["kind"]
     )
@@ -134,13 +141,28 @@ def _rate_limit(service: Service) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "hub_monitor_hub_allowance_requests", "Maximum requests to the Hub in any 5 minutes.", value=limit
     )
-    try:
-        left = service.rate_limiter.left()
-    except RateLimited:
-        left = 0
     yield GaugeMetricFamily(
-        "hub_monitor_hub_allowance_left_requests", "Requests to the Hub left in the current 5 minutes.", value=left
+        "hub_monitor_hub_allowance_left_requests",
+        "Requests to the Hub left in the current 5 minutes.",
+        value=_left(service, API),
     )
+    yield GaugeMetricFamily(
+        "hub_monitor_hub_file_allowance_requests",
+        "Maximum requests for repository files in any 5 minutes.",
+        value=service.rate_limiter.files_per_window,
+    )
+    yield GaugeMetricFamily(
+        "hub_monitor_hub_file_allowance_left_requests",
+        "Requests for repository files left in the current 5 minutes.",
+        value=_left(service, FILES),
+    )
+
+
+def _left(service: Service, bucket: str) -> int:
+    try:
+        return service.rate_limiter.left(bucket)
+    except RateLimited:
+        return 0
 
 
 def _queues(service: Service) -> Iterator[Metric]:

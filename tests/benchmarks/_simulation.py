@@ -30,10 +30,10 @@ from sqlmodel import col
 from monitor import db
 from monitor.db import migrations
 from monitor.enums import Via
-from monitor.ingest import base_lookups, polls, sweeps
+from monitor.ingest import base_lookups, polls, repository_files, sweeps
 from monitor.ingest.context import IngestContext, is_limit_low
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
+from monitor.ingest.hub.rate_limiter import FILES, HubRateLimiter, RateLimited, bucket_of
 from monitor.ingest.hub.responses import Facts, HubError, HubUnreachableError
 from monitor.labs import load
 from monitor.models import Delivery, Namespace, Poll, Release, iso
@@ -48,7 +48,7 @@ from tests.fakes.hub import ReplayHub, empty, model, stamp
 START = datetime(2026, 4, 5, 6, 0, tzinfo=UTC)
 POLL, SWEEP = 60, 5
 """Seconds between two polls, and between two looks at whose turn it is, as in the beat schedule."""
-WEIGHTS = ["README.md", "config.json", "model.safetensors"]
+WEIGHTS = ["LICENSE", "README.md", "config.json", "model.safetensors"]
 
 
 ODD_NAMESPACES = 10
@@ -192,7 +192,7 @@ class Script:
         elif kind < 0.5:
             self._placeholder(repo_id, moment)
         else:
-            self._at(moment, lambda: self._public(self.hub.add(model(repo_id)), moment))
+            self._at(moment, lambda: self._public(self.hub.add(model(repo_id, siblings=WEIGHTS)), moment))
             self._afterwards(repo_id, name, moment)
 
     def _public(self, hub_id: str, moment: datetime) -> None:
@@ -200,9 +200,9 @@ class Script:
 
     def _flip(self, repo_id: str, moment: datetime) -> None:
         made = moment - timedelta(days=self.chance.uniform(1, 30))
-        add = lambda: self.hub.add(model(repo_id, private=True, createdAt=stamp(made), lastModified=stamp(made)))  # noqa: E731
+        facts = model(repo_id, siblings=WEIGHTS, private=True, createdAt=stamp(made), lastModified=stamp(made))
         ids: list[str] = []
-        self._at(min(max(made, START - timedelta(days=1)), moment), lambda: ids.append(add()))
+        self._at(min(max(made, START - timedelta(days=1)), moment), lambda: ids.append(self.hub.add(facts)))
         self._at(moment, lambda: self.hub.publish(repo_id))
         self._at(moment, lambda: self._public(ids[0], moment))
 
@@ -237,13 +237,14 @@ class InProcess(httpx2.BaseTransport):
 
     def __init__(self, hub: ReplayHub, broken: Callable[[], bool]) -> None:
         self._hub, self._broken = hub, broken
-        self.requests = self.refused = 0
+        self.requests = self.refused = self.files = 0
         self.windows: Counter[int] = Counter()
+        self.file_windows: Counter[int] = Counter()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         if self._broken():
             raise httpx2.ConnectError("outage")
-        self._count()
+        self._count(bucket_of(request.url.path))
         status, headers, body = self._hub.ask(request.method, str(request.url), client="monitor")
         self.refused += status == 429
         return httpx2.Response(status, headers=headers, content=body, request=request)
@@ -252,15 +253,20 @@ class InProcess(httpx2.BaseTransport):
         """A request of which only the cost and the failure matter. Raises as the transport would."""
         if self._broken():
             raise HubUnreachableError("outage")
-        self._count()
+        self._count(bucket_of(path))
         status = self._hub.knock(path, client="monitor")
         self.refused += status == 429
         if status != 200:
             raise HubError(str(status))
 
-    def _count(self) -> None:
-        self.requests += 1
-        self.windows[int(self._hub.clock().timestamp()) // 300] += 1
+    def _count(self, bucket: str) -> None:
+        window = int(self._hub.clock().timestamp()) // 300
+        if bucket == FILES:
+            self.files += 1
+            self.file_windows[window] += 1
+        else:
+            self.requests += 1
+            self.windows[window] += 1
 
 
 class CountedHub(ReplayHub):
@@ -343,6 +349,9 @@ class Outcome:
     requests: int
     refused: int
     busiest: int
+    files: int
+    """Requests for repository files; ``busiest_files``: the most in one window of the Hub."""
+    busiest_files: int
     errors: Counter[str]
     hostile: int
     withdrawn: list[str]
@@ -386,6 +395,9 @@ class _Life:
             registry=registry,
             hub_interval=POLL,
             enqueue=enqueue,
+            # On this clock no time passes while files are read, and the order of requests must repeat.
+            file_wait_seconds=60,
+            file_threads=1,
         )
         with db.transaction(self.engine) as session:
             subscribe(session, SubscriptionCreate("kept", "everything"))
@@ -415,6 +427,7 @@ class _Life:
                 self.attempt("sweep", lambda: sweeps.sweep_due(self.ingest))
                 if self.quiet is not None:
                     self.quiet.learn()
+            self.attempt("files", lambda: repository_files.read_due(self.ingest))
             if tick % 2_000 == 0:
                 progress(tick / ticks)
         try:
@@ -486,6 +499,8 @@ class _Life:
             requests=self.line.requests,
             refused=self.line.refused,
             busiest=max(self.line.windows.values()),
+            files=self.line.files,
+            busiest_files=max(self.line.file_windows.values(), default=0),
             errors=self.errors,
             hostile=len(truth.hostile),
             withdrawn=withdrawn,

@@ -57,6 +57,8 @@ def table(plan: Plan, found: Outcome) -> str:
         ("releases of strangers seen", f"{found.strangers - found.strangers_missed:,} of {found.strangers:,}", ""),
         ("requests", f"{found.requests:,}", f"{found.naive_requests:,}"),
         ("requests in the busiest 5 minutes", f"{found.busiest}", ""),
+        ("requests for files, in all", f"{found.files:,}", ""),
+        ("requests for files, in the busiest 5 minutes", f"{found.busiest_files}", ""),
         ("answers 429", f"{found.refused}", f"{found.naive_refused}"),
     ]
     head = f"| {plan.days:g} days, {plan.namespaces} namespaces, {plan.repositories:,} repositories | ours | naive |"

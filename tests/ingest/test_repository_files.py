@@ -43,6 +43,11 @@ def _states(house: House) -> dict[str, str]:
         return {row.path: row.state for row in rows}
 
 
+def _waiting(house: House) -> dict[str, int]:
+    with db.reading(house.engine) as session:
+        return repository_files.waiting_files(session)
+
+
 def _time_passes(house: House) -> None:
     with db.transaction(house.engine) as session:
         session.execute(update(RepositoryFile).values(due_at=db.now()))
@@ -159,6 +164,38 @@ def test_no_more_files_are_asked_for_than_their_bucket_holds(house: House) -> No
     polls.poll(house.ingest, Via.CREATED)
     assert set(_states(house).values()) == {str(FileState.WANTED)}
     assert not [call for call in house.hub.calls if "/resolve" in call.path]
+
+
+@pytest.mark.parametrize("query", ["repo:x/New", "repo:X/new OR lab:qwen", "repo:https://huggingface.co/x/New"])
+def test_what_a_subscription_names_is_read(house: House, query: str) -> None:
+    for name in ("x/New", "x/Other"):
+        house.hub.add(model(name, config=MIXTURE, params=PARAMS))
+    house.begin("Qwen")
+    house.subscribe(query)
+    repository_files.enqueue_named(house.ingest)
+    repository_files.enqueue_named(house.ingest)
+    assert _waiting(house) == {"waiting": 2, "failing": 0}
+    repository_files.read_due(house.ingest)
+    assert _is_mixture(house, "x/New")
+    assert house.release("x/Other").params_active is None
+    assert _waiting(house) == {"waiting": 0, "failing": 0}
+
+
+@pytest.mark.parametrize("query", ["-repo:x/New", "namespace:x", "repo:New", "New"])
+def test_what_a_subscription_does_not_name_is_not_read(house: House, query: str) -> None:
+    house.hub.add(model("x/New", config=MIXTURE, params=PARAMS))
+    house.begin("Qwen")
+    house.subscribe(query)
+    repository_files.enqueue_named(house.ingest)
+    assert _states(house) == {}
+
+
+def test_files_that_failed_are_counted_apart(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    house.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(house.ingest, Via.CREATED)
+    assert _waiting(house) == {"waiting": 0, "failing": 2}
 
 
 def test_what_is_asked_for_is_what_the_hub_lists() -> None:

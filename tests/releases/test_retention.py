@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
 from monitor import db
-from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Notice, Release, ReleaseRevision
+from monitor.models import Adoption, Change, Delivery, Feed, FeedEntry, Notice, Release, ReleaseRevision, RepositoryFile
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases import retention
 from monitor.releases.query import parse
@@ -66,30 +66,40 @@ def filled(engine: Engine) -> Engine:
 def test_nothing_goes_where_everything_is_to_be_kept(filled: Engine) -> None:
     tables = (Delivery, Notice, FeedEntry, ReleaseRevision, Change, Adoption, Release)
     before = [count(filled, table) for table in tables]
-    assert prune(filled, settings()) == {}
+    assert prune(filled, settings()) == {"repository_file": 0}
     assert [count(filled, table) for table in tables] == before
 
 
 def test_old_deliveries_go_and_what_waits_stays(filled: Engine) -> None:
-    assert prune(filled, settings(keep_deliveries_days=400)) == {"delivery": 2, "notice": 1}
+    assert prune(filled, settings(keep_deliveries_days=400)) == {"delivery": 2, "notice": 1, "repository_file": 0}
     assert count(filled, Delivery, col(Delivery.due_at) < YOUNG) == 1
     assert count(filled, Delivery, col(Delivery.state) == "pending") == 2
     assert count(filled, Delivery) == 4
 
 
 def test_an_old_entry_of_a_feed_loses_its_summary_and_is_still_known(filled: Engine) -> None:
-    assert prune(filled, settings(keep_feed_texts_days=180)) == {"feed_entry": 1}
+    assert prune(filled, settings(keep_feed_texts_days=180)) == {"feed_entry": 1, "repository_file": 0}
     assert count(filled, FeedEntry) == 2
     assert count(filled, FeedEntry, col(FeedEntry.summary).is_not(None)) == 1
 
 
 def test_of_the_old_past_goes_what_the_documentation_names(filled: Engine) -> None:
-    assert prune(filled, settings(keep_past_days=365)) == {"release_revision": 2, "change": 1, "adoption": 2}
+    assert prune(filled, settings(keep_past_days=365)) == {
+        "release_revision": 2,
+        "change": 1,
+        "adoption": 2,
+        "repository_file": 0,
+    }
     assert count(filled, ReleaseRevision) == 2
     assert count(filled, Change, col(Change.release_id) == 1) == 6
     assert count(filled, Change, col(Change.release_id) == 2) == 5
     assert count(filled, Release) == 2
-    assert prune(filled, settings(keep_past_days=365)) == {"release_revision": 0, "change": 0, "adoption": 0}
+    assert prune(filled, settings(keep_past_days=365)) == {
+        "release_revision": 0,
+        "change": 0,
+        "adoption": 0,
+        "repository_file": 0,
+    }
 
 
 def shown(engine: Engine, moment: datetime) -> list[Any]:
@@ -120,6 +130,24 @@ def test_much_goes_in_small_transactions_and_the_next_pass_goes_on(
         session.add_all([ReleaseRevision(release_id=1, at=OLD, before={}) for _ in range(45)])
     passes = [prune(engine, settings(keep_past_days=365))["release_revision"] for _ in range(3)]
     assert passes == [30, 15, 0]
+
+
+def test_files_go_where_no_release_has_them(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        session.add(kept := release(1))
+        session.flush()
+        for hub_id, read_at in ((kept.hub_id, OLD), ("other-old", OLD), ("other-young", YOUNG)):
+            for path in ("README.md", "config.json"):
+                session.add(RepositoryFile(
+                    hub_id=hub_id, path=path, repo_id="a/b", commit="c", state="read", read_at=read_at,
+                ))  # fmt: skip
+        session.add(RepositoryFile(hub_id="other-due", path="x", repo_id="a/b", commit="c", state="wanted", due_at=NOW))
+        session.add(RepositoryFile(hub_id="never", path="x", repo_id="a/b", commit="c", state="failed"))
+        hub_id = kept.hub_id
+    assert prune(engine, settings())["repository_file"] == 3
+    with db.reading(engine) as session:
+        left = set(session.scalars(select(col(RepositoryFile.hub_id))))
+    assert left == {hub_id, "other-young", "other-due"}
 
 
 def test_a_limit_that_is_too_short_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,9 @@ def test_what_was_seen_and_told_is_counted(told: House) -> None:
     assert found["hub_monitor_poll_success_age_seconds", "created"] < 60
     assert found["hub_monitor_database_up",] == 1
     assert found["hub_monitor_hub_allowance_left_requests",] == 400
+    assert found["hub_monitor_hub_file_allowance_requests",] == 700
+    assert found["hub_monitor_hub_file_allowance_left_requests",] == 700
+    assert found["hub_monitor_repository_files", "waiting"] == found["hub_monitor_repository_files", "failing"] == 0
 
 
 def test_what_waits_has_an_age(told: House) -> None:

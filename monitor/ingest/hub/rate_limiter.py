@@ -101,6 +101,11 @@ class HubRateLimiter:
         """Requests to the API in any 300 s, as things are now."""
         return min(item.amount for item in self._items(API))
 
+    @property
+    def files_per_window(self) -> int:
+        """Requests for files in any 300 s, as things are now."""
+        return min(item.amount for item in self._items(FILES))
+
     def _items(self, bucket: str) -> list[RateLimitItemPerSecond]:
         """The limits that a request in this bucket counts towards."""
         mine = self._files_per_window if bucket == FILES else self._per_window
