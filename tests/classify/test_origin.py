@@ -47,6 +47,19 @@ def test_the_registry_decides(namespace: str, lab: str, origin: str, kind: str) 
         assert found.lab == lab
 
 
+def test_what_can_be_argued_about_is_less_sure_and_says_why() -> None:
+    sure = classified("Qwen/thing")
+    assert (sure.origin, sure.origin_confidence, len(sure.evidence["origin"])) == ("CN", 0.99, 1)
+    arguable = classified("HuggingFaceTB/thing")
+    assert (arguable.origin, arguable.origin_confidence) == ("US", 0.9)
+    basis = arguable.evidence["origin"][1]
+    assert (basis.signal, basis.value) == ("basis", "headquarters")
+    assert "Paris" in basis.message
+    unknown = classified("ornith-ai/thing")
+    assert (unknown.lab, unknown.origin, unknown.origin_confidence) == ("ornith", None, None)
+    assert unknown.evidence["origin"][1] == ("basis", "unknown", "It does not state where it is run from.")
+
+
 def test_a_former_name_is_the_same_lab() -> None:
     assert classified("THUDM/x").lab == classified("zai-org/x").lab
 

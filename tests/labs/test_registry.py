@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.enums import OriginBasis
 from monitor.labs import LabsError, load
+from monitor.labs.countries import CONSORTIA
 from tests.house import labs_file
 
 GOOD = '[[lab]]\nid = "mine"\nname = "Mine"\nkind = "company"\nnamespaces = ["mine"]\n'
@@ -37,6 +39,41 @@ def test_repackagers_are_known_and_not_watched() -> None:
     assert unsloth is not None
     assert unsloth.repackager
     assert "unsloth" not in registry.watched
+
+
+@pytest.mark.parametrize(
+    ("namespace", "origin"),
+    [
+        ("thinkingmachines", "US"), ("meta-models", "US"), ("FacebookAI", "US"), ("IFM", "AE"), ("inception42", "AE"),
+        ("dots-studio", "CN"), ("IQuestLab", "CN"), ("XHToken", "CN"), ("ATH-MaaS", "CN"), ("TaichuAI", "CN"),
+        ("k2-fsa", "CN"), ("KORMo-Team", "KR"), ("Infomaniak-AI", "CH"), ("tngtech", "DE"), ("Photoroom", "FR"),
+        ("HuggingFaceFW", "US"), ("AI-MO", "FR"), ("krea", "US"), ("Tesslate", "US"), ("ISTA-DASLab", "AT"),
+        ("jhu-clsp", "US"), ("ornith-ai", None), ("deepreinforce-ai", None), ("gerulata", "SK"), ("MLRS", "MT"),
+        ("Sunbird", "UG"), ("pysentimiento", "AR"), ("SinaLab", "PS"),
+    ],
+)  # fmt: skip
+def test_labs_of_the_last_years_are_watched_with_their_country(namespace: str, origin: str | None) -> None:
+    registry = load()
+    lab = registry.of(namespace)
+    assert lab is not None
+    assert lab.origin == origin
+    assert namespace in registry.watched
+
+
+def test_a_reason_stands_wherever_the_country_can_be_argued_about() -> None:
+    registry = load()
+    for lab in registry.labs:
+        above = [one.origin for one in registry.ancestors(lab)]
+        if lab.origin is not None and (lab.arguable or {*above} - {lab.origin}):
+            assert lab.reason, lab.id
+        if lab.basis is OriginBasis.PARENT:
+            assert above[0] == lab.origin, lab.id
+        assert (lab.basis is OriginBasis.MEMBERS) == (lab.origin in CONSORTIA), lab.id
+        if lab.reason is not None:
+            assert lab.reason.endswith("."), lab.id
+            assert ". " not in lab.reason.replace("N.V. ", ""), f"{lab.id}: more than one sentence"
+    companies = [lab for lab in registry.labs if lab.reason and lab.basis is not OriginBasis.PEOPLE]
+    assert len(companies) >= 60
 
 
 def test_every_author_of_several_trending_models_is_in_it_or_knowingly_left_out(shared: Path) -> None:
