@@ -103,6 +103,15 @@ BACKOFFS: dict[str, Backoff] = {
     "webhook event": Backoff(30, 3_840),
 }
 """Those with fixed bounds; of sweeps and feeds the bounds depend on the settings, see below."""
+MAX_LOOKUP_AGE_SECONDS = 30 * 86_400.0
+"""A look-up that has failed for so long is forgotten; it is made again when something new needs it."""
+
+# --- debounce ---------------------------------------------------------------------------------------------
+
+DEBOUNCE_INTERVALS = 3
+"""Hub intervals for which a change has to hold until it is sent."""
+CONFIRMATION_INTERVAL_SECONDS = 600.0
+"""Minimum time between two confirmation emails to one address."""
 
 # --- repository files -------------------------------------------------------------------------------------
 
@@ -160,6 +169,8 @@ def jittered(seconds: float) -> timedelta:
 
 # --- feeds ------------------------------------------------------------------------------------------------
 
+FEED_PASS_SECONDS = 60.0
+"""After which a pass over the feeds begins no further feed; the next pass continues."""
 MAX_FEED_SECONDS = 86_400.0
 """Between two reads of any feed, also of one that fails."""
 READS_PER_ENTRY = 48

@@ -21,7 +21,7 @@ from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
 from monitor.labs.sources import RssSource
 from monitor.notify import heartbeat, notices, outages, outbox
-from monitor.notify.debounce import STABLE_POLLS, publish_stable_changes
+from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
 from monitor.releases.adoption import Pass, track
@@ -29,6 +29,7 @@ from monitor.releases.outages import record_outages
 from monitor.releases.recorder import News
 from monitor.releases.retention import prune
 from monitor.releases.tally import merge
+from monitor.schedule import DEBOUNCE_INTERVALS
 from monitor.settings import Settings
 
 
@@ -153,7 +154,7 @@ class Service:
     def deliver(self, *, digest: bool | None = None) -> int:
         """Publishes stable changes, sends what is due (digests, the rest, or all); returns the number of messages."""
         if not digest:
-            publish_stable_changes(self.engine, timedelta(seconds=STABLE_POLLS * self.settings.hub_interval))
+            publish_stable_changes(self.engine, timedelta(seconds=DEBOUNCE_INTERVALS * self.settings.hub_interval))
         return outbox.send_due(self.engine, self.channels, digest=digest)
 
     @property

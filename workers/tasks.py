@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from monitor.channels import email
 from monitor.enums import Via
-from monitor.ingest import base_lookups, polls, sweeps, webhook_events
+from monitor.ingest import base_models, polls, sweeps, webhook_events
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.releases.reclassify import reclassify as reclassify_all
@@ -80,7 +80,7 @@ def files() -> None:
 @traced_task
 def look_again() -> None:
     """Looks base models up again that the Hub did not return."""
-    base_lookups.retry_base_lookups(service().ingest)
+    base_models.retry_base_lookups(service().ingest)
 
 
 @app.task(name="hub.hints")

@@ -23,7 +23,7 @@ from monitor.cli.model_objects import read_model_objects
 from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
 from monitor.enums import Via
-from monitor.ingest import base_lookups, polls, sweeps
+from monitor.ingest import base_models, polls, sweeps
 from monitor.ingest.backfill import Progress
 from monitor.ingest.backfill import backfill as learn
 from monitor.ingest.hub.client import Hub
@@ -93,7 +93,7 @@ def _passes(service: Service, source: Source) -> Iterator[tuple[str, Recorded | 
             yield str(via), error
             return  # the Hub does not answer: do not try every namespace
     service.heartbeat()
-    yield "look-ups", base_lookups.retry_base_lookups(context)
+    yield "look-ups", base_models.retry_base_lookups(context)
     while names := sweeps.due(context):
         for name in names:
             try:

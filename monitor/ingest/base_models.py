@@ -1,4 +1,4 @@
-"""The bases of what is new, asked of the Hub where the history does not know them: lineages reach their roots."""
+"""Look-ups of the base models that new releases state and the database lacks, so that lineages reach their roots."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from sqlalchemy import Engine, select
 from sqlmodel import col
 
 from monitor.classify.bases import stated_bases
-from monitor.db.engine import reading
-from monitor.enums import LookupKind
+from monitor.db.engine import reading, transaction
+from monitor.enums import LookupKind, Via
+from monitor.ingest import repository_files
+from monitor.ingest.context import IngestContext, log_recorded, observation
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter, RateLimited
 from monitor.ingest.hub.responses import Facts, HubDownError, LookupFailedError, public
-from monitor.ingest.lookups import Lookups
+from monitor.ingest.lookups import Lookups, due
 from monitor.labs import Registry
 from monitor.models import Release
+from monitor.releases.reclassify import reclassify_releases
+from monitor.releases.recorder import Recorded, record
 
 log = structlog.get_logger(__name__)
 
 MAX_BASES_PER_POLL = 5
-"""Bases that are asked for in one poll: new derivatives come by the thousand, and the rate limit is for releases."""
+"""Bases looked up in one poll: new derivatives come by the thousand, and the rate limit is for releases."""
 MAX_GENERATIONS = 3
-"""Generations that are followed at once; what lies deeper is found when `reclassify` runs."""
+"""Generations looked up at once; `reclassify` finds what lies deeper."""
 RESERVED_SHARE_FOR_POLLS = 0.5
 """The part of the rate limit that must be left."""
+MAX_RECLASSIFIED = 1_000
+"""Releases that are classified again at once for a base that was found; `reclassify` does the rest."""
 
 _REPO_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
@@ -35,10 +41,10 @@ _REPO_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 def fetch_ancestors(
     engine: Engine, hub: Hub, rate_limiter: HubRateLimiter, registry: Registry, items: Sequence[Facts]
 ) -> list[Facts]:
-    """Facts of the bases that new ones among ``items`` state and the history lacks, the oldest generation first.
+    """Returns facts of the bases that new ``items`` state and the database lacks, the oldest generation first.
 
-    A base of a lab in the registry is not asked for: whose it is and from where is known without. One for which the
-    Hub has no answer is left out; it is asked for again later (:mod:`monitor.ingest.lookups`). Never raises HubError.
+    Bases of labs in the registry are not looked up: their lab and origin are known. A base whose look-up fails is left
+    out and retried later (:mod:`monitor.ingest.lookups`). Never raises HubError.
     """
     found: list[Facts] = []
     asked: set[str] = set()
@@ -55,9 +61,9 @@ def fetch_ancestors(
 def fetch_bases(
     engine: Engine, hub: Hub, rate_limiter: HubRateLimiter, wanted: Sequence[str], most: int, asked: set[str]
 ) -> list[Facts]:
-    """Facts of these bases, ``most`` at the most, as far as the Hub answers and the rate limit goes.
+    """Returns facts of at most ``most`` of these bases, as far as the Hub answers and the rate limit allows.
 
-    Adds to ``asked`` those that were asked for; all of these have been answered, or are kept as failed.
+    Adds to ``asked`` those that were looked up: each has been answered, or is kept as failed.
     """
     if not wanted:
         return []
@@ -71,12 +77,33 @@ def fetch_bases(
         except LookupFailedError:
             facts = None
         except (HubDownError, RateLimited) as error:
-            log.warning("bases are not asked for now", error=str(error))
+            log.warning("look-ups of bases stopped", error=str(error))
             break
         asked.add(repo_id)
         if facts is not None and public(facts):
             found.append(facts)
     return found
+
+
+def retry_base_lookups(context: IngestContext) -> Recorded:
+    """Retries the failed look-ups of bases that are due; classifies again what was built on those that are found."""
+    names = due(context.engine, LookupKind.BASE, MAX_BASES_PER_POLL)
+    found = fetch_bases(context.engine, context.hub, context.rate_limiter, names, MAX_BASES_PER_POLL, set())
+    if not found:
+        return Recorded()
+    deeper = fetch_ancestors(context.engine, context.hub, context.rate_limiter, context.registry, found)
+    repository_files.enqueue_bases(context, [*deeper, *found])
+    observations = [observation(item, Via.CREATED) for item in (*deeper, *found)]
+    with transaction(context.engine) as session:
+        done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)
+        session.flush()
+        roots = [item["id"] for item in found]
+        built = select(Release).where(col(Release.foundation_repo_id).in_(roots), col(Release.repo_id).not_in(roots))
+        reclassify_releases(
+            session, list(session.scalars(built.limit(MAX_RECLASSIFIED))), context.registry, "its base was found"
+        )
+    log_recorded(context, done, "look-ups")
+    return done
 
 
 def _new(engine: Engine, items: Sequence[Facts]) -> list[Facts]:

@@ -45,31 +45,28 @@ from monitor.schedule import LEASE_SECONDS, jittered, sweep_interval
 log = structlog.get_logger(__name__)
 
 MAX_DETAILS = 5
-"""Repositories of one namespace that are asked for one by one; for more, its whole listing costs less."""
+"""Repositories of one namespace that are looked up one by one; for more, its full listing costs less."""
 MAX_CONFIRMED = 20
-"""Vanished repositories of one namespace that one sweep asks after; the rest is left to the next."""
-
-
-_UNSWEPT: dict[str, Any] = {"interval": 0.0, "repositories": 0, "failures": 0}
+"""Missing repositories that one sweep looks up; the next sweep looks up the rest."""
+_NEVER_SWEPT: dict[str, Any] = {"interval": 0.0, "repositories": 0, "failures": 0}
 
 
 def watch(context: IngestContext, followed: Sequence[str] = ()) -> None:
-    """Makes the registry's namespaces, and those that subscriptions follow, be swept."""
-    moment = now()
+    """Makes the namespaces of the registry, and those that subscriptions follow, the ones that are swept."""
+    at = now()
     wanted = dict.fromkeys(context.registry.watched, "registry") | dict.fromkeys(followed, "subscription")
     with transaction(context.engine) as session:
         there = {row.name: row for row in session.scalars(select(Namespace))}
         labs = {name: lab.id if (lab := context.registry.of(name)) else None for name in wanted}
         for name in wanted.keys() & there.keys():
             there[name].reason, there[name].lab = wanted[name], labs[name]
-        # Another worker may be at the same: what it has added or taken away is as wanted.
-        fresh = [
-            {"name": name, "reason": why, "lab": labs[name], "added_at": moment, "due_at": moment, **_UNSWEPT}
+        new = [
+            {"name": name, "reason": why, "lab": labs[name], "added_at": at, "due_at": at, **_NEVER_SWEPT}
             for name, why in wanted.items()
             if name not in there
         ]
-        if fresh:
-            session.execute(insert_or_ignore(session, Namespace), fresh)
+        if new:  # another worker may have added them meanwhile
+            session.execute(insert_or_ignore(session, Namespace), new)
         session.execute(delete(Namespace).where(col(Namespace.name).in_(there.keys() - wanted.keys())))
 
 
@@ -88,9 +85,9 @@ def due(context: IngestContext, most: int = 10, *, requested_only: bool = False)
 
 
 def sweep_due(context: IngestContext) -> Recorded:
-    """Sweeps the namespaces whose turn it is, as far as the rate limit goes; a failing one stops no other.
+    """Sweeps the due namespaces within the rate limit; a namespace that fails does not stop the others.
 
-    When little of the rate limit is left, only those of which something was just heard.
+    While little of the rate limit is left, only requested sweeps run.
     """
     total = Recorded()
     names = due(context, requested_only=is_limit_low(context))
@@ -99,7 +96,6 @@ def sweep_due(context: IngestContext) -> Recorded:
         try:
             total.add(sweep(context, name))
         except (RateLimited, HubDownError) as error:
-            # Whoever was not asked keeps its turn, and comes before those that fall due later.
             log.warning("sweeps put off", error=str(error))
             with transaction(context.engine) as session:
                 give_back(session, Namespace, names)
@@ -110,31 +106,27 @@ def sweep_due(context: IngestContext) -> Recorded:
 
 
 def sweep(context: IngestContext, name: str) -> Recorded:
-    """Compares the namespace's repositories with those known: new, changed, renamed, vanished, returned.
+    """Records which repositories of the namespace are new, changed, renamed, gone or public again.
 
-    Raises HubError after having noted the failure.
+    Raises HubError after recording the failure.
     """
     with recording_failure(context, Namespace, name):
         began = now()
         listed = {item["_id"]: item for item in context.hub.brief(name) if public(item)}
         known = _known_repositories(context.engine, name)
-        looked = _read_details(context, name, [i for key, i in listed.items() if _has_changed(i, known.get(key))])
-        moved, gone, alive = _check_missing(context, [row for key, row in known.items() if key not in listed])
+        changed = _look_up_changed(context, name, [i for key, i in listed.items() if _has_changed(i, known.get(key))])
+        moved, gone, alive = _look_up_missing(context, [row for key, row in known.items() if key not in listed])
         if not listed and alive:
-            raise HubError(f"{name} lists nothing, though {alive[0]} is public: is its name written right?")
-        repository_files.read_new(context, looked)
-        observations = [observation(item, Via.SWEEP) for item in (*looked, *moved)]
+            raise HubError(f"{name} lists nothing, though {alive[0]} is public: check the case of the name")
+        repository_files.read_new(context, changed)
+        observations = [observation(item, Via.SWEEP) for item in (*changed, *moved)]
         newest = _newest_created_at(known, listed.values(), began)
         with transaction(context.engine) as session:
-            done = (
-                record(session, observations, context.registry, context.enqueue, window=context.launch_window)
-                if observations
-                else Recorded()
-            )
+            done = Recorded()
+            if observations:
+                done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)
             done.changed += mark_gone(session, gone)
-            swept_at = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name))
-            if swept_at is None or swept_at.date() < began.date():
-                update_popularity(session, listed.values())
+            _update_popularity_once_a_day(session, name, listed.values(), began)
             _record_sweep(session, context, name, began, newest, len(listed))
     log_recorded(context, done, name)
     return done
@@ -173,44 +165,52 @@ def _has_changed(item: Facts, known: _KnownRepository | None) -> bool:
     return gated != known.gated or plausible_hub_time(item.get("lastModified")) != known.modified_at
 
 
-def _read_details(context: IngestContext, namespace: str, items: list[Facts]) -> list[Facts]:
-    """All facts of these repositories, one by one or, where that would cost more, by the namespace's listing.
+def _look_up_changed(context: IngestContext, namespace: str, items: list[Facts]) -> list[Facts]:
+    """Returns all facts of these repositories: one by one or, if that costs more, from the namespace's full listing.
 
-    One that the Hub does not answer on is taken from the listing too; where it is not there, it is asked for later.
+    A repository whose look-up fails is taken from the full listing too; if that fails, a later sweep looks it up.
     """
     if not items:
         return []
-    asking = Lookups(context.engine, LookupKind.REPOSITORY, [item["id"] for item in items])
-    asked = [item for item in items if asking.may(item["id"])]
-    if len(asked) > MAX_DETAILS:
-        return _details_by_listing(context.hub, namespace, {item["_id"] for item in asked})
-    looked, failed = [], dict[str, str]()
-    for item in asked:
+    lookups = Lookups(context.engine, LookupKind.REPOSITORY, [item["id"] for item in items])
+    wanted = [item for item in items if lookups.may(item["id"])]
+    if len(wanted) > MAX_DETAILS:
+        return _details_by_listing(context.hub, namespace, {item["_id"] for item in wanted})
+    found, failed = list[Facts](), dict[str, str]()
+    for item in wanted:
         try:
-            facts = asking.ask(item["id"], context.hub.detail)
+            facts = lookups.ask(item["id"], context.hub.detail)
         except DisabledError:
             continue
         except LookupFailedError:
             failed[item["_id"]] = item["id"]
             continue
         if facts is not None and public(facts):
-            looked.append(facts)
-    if failed:
-        try:
-            found = _details_by_listing(context.hub, namespace, set(failed))
-        except HubDownError:
-            raise
-        except HubError as error:
-            log.warning("left for a later sweep", repo_ids=list(failed.values()), error=str(error))
-            return looked
-        for facts in found:
-            asking.succeeded(facts["id"])
-        looked += found
-    return looked
+            found.append(facts)
+    return found + _retry_by_listing(context.hub, namespace, lookups, failed)
+
+
+def _retry_by_listing(hub: Hub, namespace: str, lookups: Lookups, failed: dict[str, str]) -> list[Facts]:
+    """Returns facts of repositories whose look-up failed (hub id to repository id), from the namespace's full listing.
+
+    Raises HubDownError; another failure of the listing leaves them for a later sweep.
+    """
+    if not failed:
+        return []
+    try:
+        found = _details_by_listing(hub, namespace, set(failed))
+    except HubDownError:
+        raise
+    except HubError as error:
+        log.warning("left for a later sweep", repo_ids=list(failed.values()), error=str(error))
+        return []
+    for facts in found:
+        lookups.succeeded(facts["id"])
+    return found
 
 
 def _details_by_listing(hub: Hub, namespace: str, wanted: set[str]) -> list[Facts]:
-    """All facts of the repositories with these hub ids, by the namespace's listing."""
+    """Returns all facts of the repositories with these hub ids, from the namespace's full listing."""
     found = []
     for facts in hub.full(namespace):
         if facts["_id"] in wanted:
@@ -222,12 +222,12 @@ def _details_by_listing(hub: Hub, namespace: str, wanted: set[str]) -> list[Fact
     return found
 
 
-def _check_missing(
+def _look_up_missing(
     context: IngestContext, missing: list[_KnownRepository]
 ) -> tuple[list[Facts], dict[str, str], list[str]]:
-    """(facts of those that moved, hub ids of those that are gone with why, names of those that are still there).
+    """Returns (facts of those that moved, hub ids of those that are gone with why, ids of those still public).
 
-    A repository that one listing left out may only have slipped past a page's edge: each is asked for.
+    A listing can omit a repository that moves from one page to another while it is read, so each is looked up.
     """
     moved, gone, alive = list[Facts](), dict[str, str](), list[str]()
     live = [row for row in missing if row.live]
@@ -252,9 +252,15 @@ def _check_missing(
 
 
 def _newest_created_at(known: dict[str, _KnownRepository], listed: Iterable[Facts], at: datetime) -> datetime | None:
-    """When the namespace last made something; a date that cannot be true does not count."""
+    """Returns when the namespace last created a repository; implausible dates do not count."""
     made = [row.created_at for row in known.values()] + [plausible_hub_time(item.get("createdAt")) for item in listed]
-    return max((moment for moment in made if moment is not None and plausible_at(moment, at)), default=None)
+    return max((created for created in made if created is not None and plausible_at(created, at)), default=None)
+
+
+def _update_popularity_once_a_day(session: Session, name: str, listed: Iterable[Facts], at: datetime) -> None:
+    swept_at = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name))
+    if swept_at is None or swept_at.date() < at.date():
+        update_popularity(session, listed)
 
 
 def _record_sweep(
@@ -270,14 +276,14 @@ def _record_sweep(
         "failures": 0,
         "leased_until": None,
         "sweep_requested_at": None,
-        # A watched namespace that lists nothing is an alarm, not a success: its name may be written wrong.
-        "error": None if repositories else "lists nothing: is its name written right (case matters)?",
+        # A monitored namespace that lists nothing may be misspelled: the Hub reports no error for that.
+        "error": None if repositories else "lists nothing: check its name (case matters)",
     }
     session.execute(update(Namespace).where(col(Namespace.name) == name).values(**values))
 
 
 def request_sweeps(context: IngestContext, namespaces: Sequence[str]) -> None:
-    """Brings the sweeps of these namespaces forward to now."""
+    """Makes these namespaces due now, before all others."""
     with transaction(context.engine) as session:
         for row in session.scalars(select(Namespace).where(col(Namespace.name).in_(namespaces))):
             row.due_at = row.sweep_requested_at = now()

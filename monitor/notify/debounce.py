@@ -13,8 +13,6 @@ from monitor.notify.matching import enqueue
 from monitor.releases.changes import what_happened
 from monitor.releases.recorder import News
 
-STABLE_POLLS = 3
-"""Hub-wide polls for which a change has to hold."""
 DAY = timedelta(days=1)
 REPEAT_FACTOR = 4
 """How many times longer a change has to hold for each earlier event of the same kind within a day."""

@@ -30,7 +30,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.db import migrations
 from monitor.enums import Via
-from monitor.ingest import base_lookups, polls, repository_files, sweeps
+from monitor.ingest import base_models, polls, repository_files, sweeps
 from monitor.ingest.context import IngestContext, is_limit_low
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import FILES, HubRateLimiter, RateLimited, bucket_of
@@ -442,7 +442,7 @@ class _Life:
             session.execute(delete(Namespace).where(col(Namespace.name).not_in(self.names)))
 
     def _polls(self, minute: int) -> None:
-        self.attempt("look-ups", lambda: base_lookups.retry_base_lookups(self.ingest))
+        self.attempt("look-ups", lambda: base_models.retry_base_lookups(self.ingest))
         for via in (Via.CREATED, Via.MODIFIED, *([Via.TRENDING] if minute % 15 == 0 else [])):
             if self.quiet is None:
                 self.attempt(str(via), lambda via=via: polls.poll(self.ingest, via))

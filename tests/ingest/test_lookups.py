@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.enums import LookupKind, Via
-from monitor.ingest import base_lookups, lookups, polls, sweeps, webhook_events
+from monitor.ingest import base_models, lookups, polls, sweeps, webhook_events
 from monitor.models import FailedLookup, Namespace, Poll
+from monitor.schedule import MAX_LOOKUP_AGE_SECONDS
 from tests.console import run
 from tests.fakes.hub import ReplayHub, model
 from tests.house import House
@@ -68,14 +70,14 @@ def test_a_base_is_asked_for_again_with_back_off_and_what_was_built_on_it_is_cla
     asked = house.hub.requests_by_path["/api/models/a/base"]
     house.hub.add(model("b/second", base_model="a/base", relation="finetune"))
     house.look()
-    base_lookups.retry_base_lookups(house.ingest)
+    base_models.retry_base_lookups(house.ingest)
     assert house.hub.requests_by_path["/api/models/a/base"] == asked, "not before its time"
     _time_passes(house)
-    base_lookups.retry_base_lookups(house.ingest)
+    base_models.retry_base_lookups(house.ingest)
     assert _failing(house) == {("base", "a/base"): 2}
     house.hub.change("a/base", _refused=None)
     _time_passes(house)
-    base_lookups.retry_base_lookups(house.ingest)
+    base_models.retry_base_lookups(house.ingest)
     assert _failing(house) == {}
     for child in house.release("b/child"), house.release("b/second"):
         assert [step["repo_id"] for step in child.lineage] == ["a/base", "Qwen/Qwen3-8B"]
@@ -94,7 +96,7 @@ def test_back_off_grows_and_what_fails_for_a_month_is_forgotten(house: House) ->
     assert waits[4] > 800
     assert 70_000 < waits[-1] < 100_000
     with db.transaction(house.engine) as session:
-        old = db.now() - lookups.GIVEN_UP * 2
+        old = db.now() - 2 * timedelta(seconds=MAX_LOOKUP_AGE_SECONDS)
         session.execute(update(FailedLookup).values(failed_at=old, due_at=db.now()))
     assert lookups.due(house.engine, LookupKind.BASE, 5) == []
     assert _failing(house) == {}

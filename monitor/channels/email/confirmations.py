@@ -20,11 +20,10 @@ from monitor.models import EmailConfirmation, Subscription
 from monitor.notify.message import ChannelRateLimited, OutboxChannel, SendError
 from monitor.notify.outbox import MAX_RUN_SECONDS
 from monitor.notify.retries import backoff
-from monitor.schedule import LEASE_SECONDS
+from monitor.schedule import CONFIRMATION_INTERVAL_SECONDS, LEASE_SECONDS
 
 log = structlog.get_logger(__name__)
 
-MIN_INTERVAL = timedelta(minutes=10)
 MAX_PER_ADDRESS_PER_DAY = 5
 """Confirmation emails to one address in 24 hours; a suppressed address gets one."""
 MAX_PER_CLIENT_PER_HOUR = 20
@@ -53,7 +52,7 @@ def may_send_confirmation(session: Session, address: str, client: str) -> bool:
         raise TooManyRequestsError(3_600)
     day = select(asked).where(col(EmailConfirmation.address) == address, asked > timestamp - timedelta(days=1))
     times = list(session.scalars(day))
-    if any(time > timestamp - MIN_INTERVAL for time in times):
+    if any(time > timestamp - timedelta(seconds=CONFIRMATION_INTERVAL_SECONDS) for time in times):
         return False
     return len(times) < (MAX_PER_ADDRESS_PER_DAY if suppressed(session, address) is None else 1)
 

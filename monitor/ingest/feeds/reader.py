@@ -28,6 +28,7 @@ from monitor.labs.sources import Source, SourceKind
 from monitor.models import Feed, FeedEntry
 from monitor.net.client import LIMITS, Fetched, FetchError, Limits, get
 from monitor.schedule import (
+    FEED_PASS_SECONDS,
     LEASE_SECONDS,
     MAX_FEED_SECONDS,
     feed_backoff,
@@ -39,8 +40,6 @@ from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
 
-PASS = 60.0
-"""Seconds after which a pass begins no further feed; the next pass goes on where it ended."""
 RECENT = 10
 """Entries that tell how often a feed speaks."""
 LOST = 3
@@ -97,7 +96,7 @@ def read_due(
     _keep_in_step(engine, listed)
     reader = _Reader(engine, shortest, allow_private, user_agent, limits, listed)
     new: list[NewEntry] = []
-    ends = time.monotonic() + PASS
+    ends = time.monotonic() + FEED_PASS_SECONDS
     asked: set[str] = set()
     while len(asked) < most and time.monotonic() < ends:
         feed = _claim(engine, [url for url in listed if url not in asked])
