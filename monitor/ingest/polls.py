@@ -59,7 +59,7 @@ def poll(context: IngestContext, via: Via, *, skip_if_recent: bool = False) -> R
         shown = [item for item in items if public(item)]
         bases = fetch_ancestors(context.engine, context.hub, context.rate_limiter, context.registry, shown)
         repository_files.enqueue_bases(context, bases)
-        repository_files.read_new(context, shown, trending=via is Via.TRENDING)
+        repository_files.read_new(context, shown, via)
         observations = [observation(item, via) for item in (*bases, *shown)]
         with transaction(context.engine) as session:
             row = session.get_one(Poll, str(via))

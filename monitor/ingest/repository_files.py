@@ -20,10 +20,11 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import Session, col
 
 from monitor.classify import RepositoryFiles, classify
+from monitor.dates import hub_time
 from monitor.db.engine import in_values, now, reading, transaction
 from monitor.db.upsert import insert_or_ignore
-from monitor.enums import Event, FileState, Kind
-from monitor.ingest.context import PUBLIC_STATUSES, IngestContext, log_recorded
+from monitor.enums import Event, FileState, Kind, Via
+from monitor.ingest.context import PUBLIC_STATUSES, RESERVED_SHARE, IngestContext, log_recorded, observation
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.files import DEFAULT_MAX_BYTES, HubFile, read_file
 from monitor.ingest.hub.rate_limiter import FILES, RateLimited
@@ -33,7 +34,7 @@ from monitor.models import Namespace, Release, RepositoryFile
 from monitor.notify.edits import enqueue_edits
 from monitor.notify.subscriptions import followed_repositories
 from monitor.releases.reclassify import reclassify_releases
-from monitor.releases.recorder import MAX_NEWS_AGE, News, Recorded
+from monitor.releases.recorder import MAX_NEWS_AGE, News, NewsRule, Recorded
 from monitor.releases.repository_files import kept_content, parse_files
 from monitor.schedule import BACKOFFS
 
@@ -97,24 +98,28 @@ def max_bytes(path: str) -> int:
     return INDEX_MAX_BYTES if path.endswith(_INDEX) else DEFAULT_MAX_BYTES
 
 
-def read_new(context: IngestContext, items: Sequence[Facts], *, trending: bool = False) -> None:
-    """Reads the files of those that are new, of a namespace that is watched, or ``trending``; keeps what came.
+def read_new(context: IngestContext, items: Sequence[Facts], via: Via) -> None:
+    """Reads the files of those that are news of a namespace that is watched, or that trend; keeps what came.
 
     Waits no longer than ``context.file_wait_seconds``: what has not answered by then is read later (:func:`read_due`),
-    and so are the files of what was known before and has another commit now. Packed copies are left out: what they
-    hold is their original's. Raises nothing that the Hub does.
+    and so are the files of what was known before and has another commit now. History is left out, which nobody is
+    notified of, and so are packed copies: what they hold is their original's. Raises nothing that the Hub does.
     """
     enqueue(context.engine, changed_files(context.engine, items))
     with reading(context.engine) as session:
         known = _known(session, items)
-        candidates = [item for item in items if trending or item["_id"] not in known]
-        watched = _watched(session, candidates)
-    wanted = [
-        one
-        for item in candidates
-        if (trending or item["_id"] in watched) and not _is_packed(item, context.registry)
-        for one in wanted_files(item)
-    ]
+        chosen = list(items)
+        if via is not Via.TRENDING:
+            fresh_items = [item for item in items if item["_id"] not in known]
+            watched = _watched(session, fresh_items)
+            rule = NewsRule(session, {item["id"].partition("/")[0] for item in fresh_items})
+            chosen = [
+                item
+                for item in fresh_items
+                if item["_id"] in watched
+                and (via is Via.WEBHOOK or rule.is_news(observation(item, via), hub_time(item.get("createdAt")))[0])
+            ]
+    wanted = [one for item in chosen if not _is_packed(item, context.registry) for one in wanted_files(item)]
     fresh = enqueue(context.engine, wanted)
     read(context, [one for one in fresh if one.hub_id not in known], context.file_wait_seconds)
 
@@ -212,7 +217,9 @@ def read_due(context: IngestContext) -> Recorded:
     query = select(RepositoryFile).where(col(RepositoryFile.due_at) <= now()).order_by(col(RepositoryFile.due_at))
     with reading(context.engine) as session:
         rows = list(session.scalars(query.limit(MAX_DUE)))
-    read_ids = read(context, [Wanted(row.hub_id, row.repo_id, row.commit, row.path) for row in rows], None)
+    wanted = [Wanted(row.hub_id, row.repo_id, row.commit, row.path) for row in rows]
+    # The last part of the rate limit is kept for releases that are about to be announced.
+    read_ids = read(context, wanted, None, reserve=round(RESERVED_SHARE * context.rate_limiter.files_per_window))
     done = Recorded()
     if not read_ids:
         return done
@@ -229,16 +236,17 @@ def read_due(context: IngestContext) -> Recorded:
     return done
 
 
-def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None) -> list[str]:
+def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None, *, reserve: int = 0) -> list[str]:
     """Reads these files side by side and keeps what came; returns the hub ids of those of which something came.
 
-    ``seconds``: how long all of it may take; what did not answer by then keeps its turn.
+    ``seconds``: how long all of it may take; what did not answer by then keeps its turn. ``reserve``: requests of the
+    rate limit that are left.
     """
     try:
         left = context.rate_limiter.left(FILES)
     except RateLimited:
         return []
-    wanted = wanted[: max(0, left // 2)]  # a text file takes two requests
+    wanted = wanted[: max(0, (left - reserve) // 2)]  # a text file takes two requests
     if not wanted:
         return []
     pool = ThreadPoolExecutor(max_workers=min(context.file_threads, len(wanted)), thread_name_prefix="repository-file")

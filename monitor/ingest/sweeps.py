@@ -118,7 +118,7 @@ def sweep(context: IngestContext, name: str) -> Recorded:
         moved, gone, alive = _look_up_missing(context, [row for key, row in known.items() if key not in listed])
         if not listed and alive:
             raise HubError(f"{name} lists nothing, though {alive[0]} is public: check the case of the name")
-        repository_files.read_new(context, changed)
+        repository_files.read_new(context, changed, Via.SWEEP)
         observations = [observation(item, Via.SWEEP) for item in (*changed, *moved)]
         newest = _newest_created_at(known, listed.values(), began)
         with transaction(context.engine) as session:

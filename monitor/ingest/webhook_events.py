@@ -67,7 +67,7 @@ def _process(context: IngestContext, events: list[WebhookEvent], total: Recorded
     except DisabledError:
         facts = None
     if facts is not None and public(facts):
-        repository_files.read_new(context, [facts])
+        repository_files.read_new(context, [facts], Via.WEBHOOK)
     with transaction(context.engine) as session:
         if facts is not None and public(facts):
             seen = observation(facts, Via.WEBHOOK)._replace(

@@ -192,7 +192,7 @@ def _record_new(
 ) -> None:
     if not observations:
         return
-    rule = _NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
+    rule = NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
     found = {observation.hub_id: observation for observation in observations}
     rows = [_new_row(found[key], classifications[key], rule) for key in classifications if key in found]
     _mark_superseded(session, rows)
@@ -208,7 +208,7 @@ def _record_new(
             done.news.append(News(new, str(Event.RELEASE)))
 
 
-def _new_row(observation: Observation, columns: dict[str, Any], rule: _NewsRule) -> dict[str, Any]:
+def _new_row(observation: Observation, columns: dict[str, Any], rule: NewsRule) -> dict[str, Any]:
     created = columns["created_at"]
     news, after = rule.is_news(observation, created)
     when = (None, None, None) if columns["pending"] else _released(observation, created, after, news=news)
@@ -241,7 +241,7 @@ BEFORE_FIRST_WALK = timedelta(hours=1)
 """How far back a webhook's time counts as news while nothing has been walked yet."""
 
 
-class _NewsRule:
+class NewsRule:
     """Decides between news and backfill, by since when each source has been watched."""
 
     def __init__(self, session: Session, namespaces: set[str]) -> None:

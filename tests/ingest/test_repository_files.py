@@ -84,6 +84,30 @@ def test_a_strangers_files_are_not_read_until_it_trends(house: House) -> None:
     assert _is_mixture(house, "x/New")
 
 
+def test_the_files_of_history_are_not_read(house: House) -> None:
+    old = "2025-01-01T00:00:00.000Z"
+    house.hub.add(model("Qwen/Old", config=MIXTURE, params=PARAMS, createdAt=old, lastModified=old))
+    house.begin("Qwen")
+    assert house.release("Qwen/Old").is_backfilled
+    assert _states(house) == {}
+
+
+def test_what_is_not_urgent_leaves_a_part_of_the_rate_limit(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    for _ in range(700 - 140):
+        house.rate_limiter.take("resolvers")
+    house.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(house.ingest, Via.CREATED)
+    house.hub.heal()
+    _time_passes(house)
+    repository_files.read_due(house.ingest)
+    assert set(_states(house).values()) == {str(FileState.WANTED)}
+    house.hub.add(model("Qwen/Newer", config=MIXTURE, params=PARAMS))
+    polls.poll(house.ingest, Via.CREATED)
+    assert _is_mixture(house, "Qwen/Newer")
+
+
 def test_the_files_of_a_packed_copy_are_not_read(house: House) -> None:
     house.begin("Qwen")
     house.hub.add(model("Qwen/New-AWQ", base_model="Qwen/New", relation="quantized", config=MIXTURE))
