@@ -128,3 +128,42 @@ def test_the_changelog_has_its_form_and_ends_at_the_version() -> None:
 def test_security_names_the_version_that_is_supported() -> None:
     series = ".".join(__version__.split(".")[:2])
     assert f"| {series}.x | yes |" in (ROOT / "SECURITY.md").read_text()
+
+
+REPLACED_WORDS = re.compile(r"\b(told|letters?|house|beside|moment|allowance|sighting)\b", re.IGNORECASE)
+"""Words that were used in place of the standard ones."""
+ALLOWED_PHRASES = re.compile(
+    r"dead letters?|letters?(?: or| and|,)(?: a)? digits?|two letters|so many letters|letter case|letter-spacing",
+    re.IGNORECASE,
+)
+ALLOWED_LINES = {
+    # The page of a proxy, as the fake Hub serves it.
+    "monitor/demo/server.py": "<body>Just a moment</body>",
+    # A key of the personal data that subscribers download.
+    "monitor/channels/email/personal_data.py": '"letters": [',
+}
+TEXTS = [
+    ROOT / "README.md",
+    *(
+        path
+        for folder in ("monitor", "workers", "docs")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in {".py", ".md", ".html", ".css", ".toml"}
+    ),
+]
+
+
+def test_replaced_words_do_not_come_back() -> None:
+    # Readers search for the standard word: notified, email, context, process, timestamp, rate limit, observation.
+    found = []
+    for path in TEXTS:
+        name = str(path.relative_to(ROOT))
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            rest = ALLOWED_PHRASES.sub("", line.replace(ALLOWED_LINES.get(name, "\0"), ""))
+            if REPLACED_WORDS.search(rest):
+                found.append(f"{name}:{number}: {line.strip()}")
+    assert found == []
+
+
+def test_every_allowed_line_is_still_there() -> None:
+    assert all(phrase in (ROOT / name).read_text() for name, phrase in ALLOWED_LINES.items())

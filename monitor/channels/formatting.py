@@ -19,7 +19,7 @@ def flag(origin: str | None) -> str:
         return "🏳"
     if origin in _NAMED:
         return _NAMED[origin]
-    return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in origin if "A" <= letter <= "Z")
+    return "".join(chr(0x1F1E6 + ord(char) - ord("A")) for char in origin if "A" <= char <= "Z")
 
 
 def format_filters(message: Message) -> str:

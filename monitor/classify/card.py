@@ -1,7 +1,7 @@
 """What a model card states of its own model, each statement with the sentence or table row that states it.
 
 English and Chinese. A card describes siblings, rivals, bases and methods too: a statement counts only if it names the
-own model or no model at all. What cannot be told apart is left out. Pure functions with bounded time; none raises.
+own model or no model at all. What is ambiguous is left out. Pure functions with bounded time; none raises.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class _Number(NamedTuple):
 
 
 def sizes(card: CardText, own: OwnName) -> Sizes:
-    """The sizes of the own model; a value is None if it is not stated or cannot be told whose it is."""
+    """The sizes of the own model; a value is None if it is not stated or its model is ambiguous."""
     named = from_name(own.name)
     claims = [claim for claim in _claims(card, own) if claim.whose is not Whose.OTHER and _fits_name(claim, named)]
     return Sizes(
@@ -290,7 +290,7 @@ def _in_table(card: CardText, own: OwnName, table: Table) -> Iterator[_Claim]:
 
 
 def _label_roles(label: str) -> tuple[str, ...]:
-    """The roles of the numbers under or beside a label: one, or two for ``activated / total``; none for others."""
+    """The roles of the numbers under or next to a label: one, or two for ``activated / total``; none for others."""
     if len(label) > 100:
         return ()
     apart = _APART_LABEL.search(label)

@@ -1,4 +1,4 @@
-"""Repository files that are given to ``classify`` beside model objects: in the objects themselves, or in a folder."""
+"""Repository files that ``classify`` gets with model objects: in the objects themselves, or in a folder."""
 
 from __future__ import annotations
 

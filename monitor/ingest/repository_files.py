@@ -307,11 +307,11 @@ def _answer(future: Future[HubFile]) -> HubFile | None:
 
 
 def _keep(session: Session, row: RepositoryFile, found: HubFile) -> None:
-    moment = now()
+    current_time = now()
     if found.state is FileState.FAILED:
         row.failures += 1
         row.message = found.message[:500]
-        row.due_at = _retry_at(row.failures, moment)
+        row.due_at = _retry_at(row.failures, current_time)
         if row.state == FileState.WANTED and row.due_at is None:
             row.state = str(FileState.FAILED)
     else:
@@ -321,14 +321,14 @@ def _keep(session: Session, row: RepositoryFile, found: HubFile) -> None:
         row.content = content
         row.digest = hashlib.sha256(found.content).hexdigest() if found.state is FileState.READ else None
         row.message = found.message[:500] or None
-        row.read_at, row.due_at, row.failures = moment, None, 0
+        row.read_at, row.due_at, row.failures = current_time, None, 0
     session.add(row)
 
 
-def _retry_at(failures: int, moment: datetime) -> datetime | None:
+def _retry_at(failures: int, current_time: datetime) -> datetime | None:
     if failures >= MAX_FAILURES:
         return None
-    return moment + timedelta(seconds=BACKOFFS["repository file"].seconds(failures))
+    return current_time + timedelta(seconds=BACKOFFS["repository file"].seconds(failures))
 
 
 def changed_files(engine: Engine, items: Iterable[Facts]) -> list[Wanted]:

@@ -83,7 +83,7 @@ def unsuppress(session: Session, address: str, signed_at: datetime) -> None:
 
 
 def subscriptions_of(session: Session, address: str) -> list[Subscription]:
-    """Every email subscription of an address, oldest first, in any letter case."""
+    """Every email subscription of an address, oldest first, whatever its case."""
     query = select(Subscription).where(
         col(Subscription.channel) == "email", func.lower(col(Subscription.target)) == address
     )

@@ -1,4 +1,4 @@
-"""Entries: what every kind of source is read into, and how the entries of one body are told apart. No I/O."""
+"""Entries: the form that every kind of source is read into, and how entries of one body are distinguished. No I/O."""
 
 from __future__ import annotations
 

@@ -118,9 +118,11 @@ def _keep_in_step(engine: Engine, listed: Mapping[str, Source]) -> None:
     changed = [url for url, left in there.items() if left == (url in listed)]
     if not fresh and not changed:
         return
-    moment = now()
+    current_time = now()
     with transaction(engine) as session:
-        values = [{"url": url, "location": url, "interval": 0.0, "due_at": moment, "failures": 0} for url in fresh]
+        values = [
+            {"url": url, "location": url, "interval": 0.0, "due_at": current_time, "failures": 0} for url in fresh
+        ]
         if values:
             session.execute(insert_or_ignore(session, Feed), values)
         for row in session.scalars(select(Feed).where(col(Feed.url).in_(changed))):
@@ -204,12 +206,12 @@ def _changed(reader: _Reader, feed: Feed, answer: Fetched, parsed: Parsed, diges
         row = session.get(Feed, feed.url, with_for_update=True)
         if row is None:
             return []
-        first, moment = row.read_at is None, now()
+        first, current_time = row.read_at is None, now()
         entries = _unknown(session, row.url, parsed.entries)
-        values = [_values(row.url, entry, moment) for entry in entries]
+        values = [_values(row.url, entry, current_time) for entry in entries]
         if values:
             session.execute(insert_or_ignore(session, FeedEntry), values)
-            row.changed_at = moment
+            row.changed_at = current_time
         row.title, row.body_digest = parsed.title or row.title, digest
         row.error = parsed.warning or _emptiness(session, row.url)
         _succeeded(session, row, answer, reader.shortest, min(parsed.every or 0.0, MAX_FEED_SECONDS))
@@ -218,16 +220,16 @@ def _changed(reader: _Reader, feed: Feed, answer: Fetched, parsed: Parsed, diges
 
 def _succeeded(session: Session, row: Feed, answer: Fetched, shortest: float, least: float) -> None:
     """Notes a read that went well; the feed is left alone for ``least`` seconds, and longer as it speaks rarely."""
-    moment = now()
+    current_time = now()
     if answer.status != 304:
         row.etag, row.last_modified = _validator(answer, "etag"), _validator(answer, "last-modified")
-    row.read_at, row.failures, row.leased_until = moment, 0, None
+    row.read_at, row.failures, row.leased_until = current_time, 0, None
     row.location = answer.moved_to or row.location
     recent = _recent(session, row.url)
-    row.stale_since = max(recent) if is_feed_stale(recent, moment) else None
-    row.interval = max(least, feed_interval(recent, moment, shortest))
+    row.stale_since = max(recent) if is_feed_stale(recent, current_time) else None
+    row.interval = max(least, feed_interval(recent, current_time, shortest))
     wait = max(row.interval, remaining_max_age(answer.headers))
-    row.due_at = moment + timedelta(seconds=feed_jittered(wait, shortest))
+    row.due_at = current_time + timedelta(seconds=feed_jittered(wait, shortest))
     session.add(row)
 
 
@@ -278,7 +280,7 @@ def _marks(url: str | None, title: str | None, published_at: datetime | None) ->
     return {(title, other) for other in (url, published_at) if other is not None} or {(title, None)}
 
 
-def _values(feed_url: str, entry: Entry, moment: datetime) -> dict[str, Any]:
+def _values(feed_url: str, entry: Entry, current_time: datetime) -> dict[str, Any]:
     return {
         "feed_url": feed_url,
         "entry_id": entry.entry_id,
@@ -286,8 +288,8 @@ def _values(feed_url: str, entry: Entry, moment: datetime) -> dict[str, Any]:
         "title": entry.title,
         "summary": entry.summary,
         # Nothing that is there to be read was published in the future.
-        "published_at": min(entry.published_at, moment) if entry.published_at else None,
-        "seen_at": moment,
+        "published_at": min(entry.published_at, current_time) if entry.published_at else None,
+        "seen_at": current_time,
         "repo_ids": list(entry.repo_ids),
     }
 

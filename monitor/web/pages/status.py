@@ -38,7 +38,7 @@ def status(request: Request, session: Present) -> HTMLResponse:
     polls = list(session.scalars(select(Poll).order_by(col(Poll.name))))
     limit = timedelta(seconds=3 * service.settings.hub_interval)
     context: dict[str, Any] = {
-        "allowance": service.rate_limiter.left(),
+        "hub_requests_left": service.rate_limiter.left(),
         "share": service.settings.hub_requests_per_window,
         "file_allowance": service.rate_limiter.left(FILES),
         "file_share": service.rate_limiter.files_per_window,
