@@ -168,7 +168,7 @@ def test_classify_of_a_repository_that_is_not_there_fails_for_that_one() -> None
         done = run("classify", "Qwen/Qwen3-8B", "x/missing", HF_ENDPOINT=hub.endpoint)
     assert done.returncode == 1
     assert json.loads(done.stdout)["params_total"] == 7_615_616_512
-    assert "x/missing: not on the Hub, or private" in done.stderr
+    assert "x/missing: not found on the Hub, or private" in done.stderr
 
 
 def test_every_recorded_model_is_classified(shared: Path) -> None:
