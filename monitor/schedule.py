@@ -143,7 +143,7 @@ MAX_SWEEP_SECONDS = 3_600.0
 
 
 def sweep_interval(shortest: float, newest: datetime | None, at: datetime, *, followed: bool) -> float:
-    """Seconds until the next sweep: the shortest for a followed namespace, else longer the longer it is silent.
+    """Seconds until the next sweep: the shortest for a followed namespace, else longer the longer it has not released.
 
     A namespace silent for ``d`` days releases about every ``d`` days. The least time is lost over all of them where
     the rate of sweeps goes with the root of the rate of releases: every ``2 √d`` minutes, so one that released today

@@ -1,4 +1,4 @@
-"""What every way of detection needs: the context it runs in, and what it does with what it found."""
+"""What polls, sweeps, webhook events and feeds share: their context, and steps that each of them takes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from monitor.schedule import FILE_WAIT_SECONDS, sweep_backoff
 log = structlog.get_logger(__name__)
 
 RESERVED_SHARE = 0.2
-"""The part of the rate limit that is kept for what is new: routine sweeps stop when no more than this is left."""
+"""The part of the rate limit that is kept for polls and requested sweeps: routine sweeps stop when it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestContext:
-    """The database, the Hub and its rate limiter, the registry of labs, and what passes news on."""
+    """The database, the Hub and its rate limiter, the registry of labs, and how alerts are enqueued."""
 
     engine: Engine
     hub: Hub
@@ -63,7 +63,7 @@ def observation(facts: Facts, via: Via) -> Observation:
 
 
 def mark_gone(session: Session, reasons: Mapping[str, str]) -> list[Release]:
-    """Marks public releases as withdrawn, by hub id with why; returns those that were public."""
+    """Marks public releases as withdrawn; ``reasons`` by hub id. Returns the releases that were public."""
     if not reasons:
         return []
     query = select(Release).where(
@@ -81,7 +81,7 @@ def is_limit_low(context: IngestContext) -> bool:
 
 @contextmanager
 def recording_failure(context: IngestContext, table: type[Poll] | type[Namespace], name: str) -> Iterator[None]:
-    """Notes a failure with the row (its lease given back, its next turn later the more it fails), and raises it."""
+    """Records a failure with the row, returns its lease, sets the back-off of a namespace, and raises it again."""
     try:
         yield
     except (HubError, RateLimited) as error:

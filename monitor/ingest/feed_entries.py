@@ -1,4 +1,4 @@
-"""What new entries of lab feeds announce, and whose namespaces they bring forward."""
+"""Processing of new entries of lab feeds: announcements, and sweeps that they request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 def process_feed_entries(context: IngestContext, entries: Sequence[NewEntry]) -> None:
-    """Keeps what new entries announce, and brings the sweeps of their labs' namespaces forward."""
+    """Stores the announcements in new entries, and requests sweeps of the namespaces of their labs."""
     with transaction(context.engine) as session:
         # From the table, not from ``entries``: what a first read brought announces too, and so does what was read
         # just before a crash.

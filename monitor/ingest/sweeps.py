@@ -1,4 +1,4 @@
-"""Sweeps: the repositories of one namespace compared with those known."""
+"""Sweeps: comparing the repositories of one namespace with those in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events that the Hub POSTed, each followed by a look at the repository itself."""
+"""Processing of the events that the Hub POSTs: each repository they name is looked up."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 def process_webhook_events(context: IngestContext, most: int = 50) -> Recorded:
-    """Looks at what the Hub's webhook spoke of: the newest word of each repository, asked of the Hub itself."""
+    """Looks up the repositories that waiting webhook events name, and records what the Hub answers."""
     total = Recorded()
     for events in _claim_events(context, most):
         try:
@@ -52,7 +52,7 @@ def process_webhook_events(context: IngestContext, most: int = 50) -> Recorded:
 
 
 def _claim_events(context: IngestContext, most: int) -> list[list[WebhookEvent]]:
-    """Claims the events that are due, and returns them by repository, oldest first."""
+    """Claims the due events; returns them by repository, oldest first."""
     ready = select(WebhookEvent).where(col(WebhookEvent.due_at) <= now()).order_by(col(WebhookEvent.id)).limit(most)
     by_repo: dict[str, list[WebhookEvent]] = {}
     for row in claim_due(context.engine, ready, BACKOFFS["webhook event"].seconds):
@@ -81,7 +81,7 @@ def _process(context: IngestContext, events: list[WebhookEvent], total: Recorded
 
 
 def _public_since(events: Sequence[WebhookEvent], created: datetime | None) -> datetime | None:
-    """When the repository turned public, by the first event that says so; None where none does.
+    """Returns when the repository turned public, by the first event that says so; None where none does.
 
     One that was created public turned public when it was created, whenever its event came.
     """
@@ -92,7 +92,7 @@ def _public_since(events: Sequence[WebhookEvent], created: datetime | None) -> d
 
 
 def _record_withdrawal(session: Session, last: WebhookEvent) -> None:
-    """The Hub shows nothing under this name: deleted or private, as the webhook said."""
+    """Marks a repository that the Hub does not show: deleted or private, as the event said."""
     same = col(Release.hub_id) == last.hub_id if last.hub_id else col(Release.repo_id) == last.repo_id
     for row in session.scalars(select(Release).where(same)):
         if row.repo_id == last.repo_id:
