@@ -50,9 +50,9 @@ def classify(
     ancestry = lineage(facts, registry, known)
     size = parameters(facts, ancestry, known)
     declared = license_of(facts)
-    papers, datasets, weights = subject.papers(facts), subject.datasets(facts), subject.has_weights(facts)
+    report, datasets, weights = subject.report(facts, ancestry), subject.datasets(facts), subject.has_weights(facts)
     binding = effective(facts, declared, ancestry, known)
-    open_ = openness(facts, declared, weights, papers, datasets, ancestry.kind)
+    open_ = openness(facts, declared, weights, report.link, datasets, ancestry.kind)
     task, gated = subject.task(facts), facts.get("gated")
     stated = {name: read(facts) for name, read in subject.STATED.items()}
     return Classification(
@@ -80,7 +80,7 @@ def classify(
         modality=subject.modality(task),
         library=subject.library(facts),
         languages=subject.languages(facts),
-        papers=papers,
+        papers=report.papers,
         datasets=datasets,
         has_weights=weights,
         stated={name: found.value for name, found in stated.items()},
@@ -93,6 +93,7 @@ def classify(
             "effective_license": binding.evidence,
             "openness": open_.evidence,
             "availability": open_.availability_evidence,
+            **({"papers": report.evidence} if report.evidence else {}),
             **{name: found.evidence for name, found in stated.items()},
         },
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from monitor.classify import wire
 from monitor.classify.card_names import OwnName, Whose
 from monitor.classify.card_sizes import NO_SIZES, Sizes, sizes, under
 from monitor.classify.card_text import CardText, Link, Sentence, Statement, Table
@@ -65,8 +66,7 @@ class CardStatements:
     @property
     def arxiv_id(self) -> str | None:
         """The arXiv id of the report, without its version."""
-        found = None if self.report is None else _ARXIV_ID.search(self.report.value)
-        return None if found is None else found[1]
+        return None if self.report is None else arxiv_id(self.report.value)
 
 
 NO_STATEMENTS = CardStatements()
@@ -74,6 +74,19 @@ NO_STATEMENTS = CardStatements()
 _ARXIV_ID = re.compile(
     r"(?:arxiv\.org/(?:abs|pdf|html)/|huggingface\.co/papers/|hf\.co/papers/)(\d{4}\.\d{4,5})", re.IGNORECASE
 )
+
+
+def arxiv_id(address: str) -> str | None:
+    """The arXiv id in an address, without its version."""
+    found = _ARXIV_ID.search(address)
+    return None if found is None else found[1]
+
+
+def card_statements(model: wire.Model) -> CardStatements:
+    """The statements of a model's README; NO_STATEMENTS if it was not read."""
+    facts = wire.read(model)
+    readme = facts.contents.readme
+    return NO_STATEMENTS if readme is None else read_card(readme, facts["id"])
 
 
 @lru_cache(maxsize=256)
@@ -384,8 +397,8 @@ def _cited_report(own: OwnName, entry: str) -> str | None:
 
 def _address(target: str) -> str:
     """The address of a paper; one form for arXiv."""
-    found = _ARXIV_ID.search(target)
-    return f"https://arxiv.org/abs/{found[1]}" if found else target[:500]
+    found = arxiv_id(target)
+    return f"https://arxiv.org/abs/{found}" if found else target[:500]
 
 
 # Training code and data

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from monitor.classify import wire
+from monitor.classify.card import NO_STATEMENTS, card_statements
 from monitor.classify.result import Artefact, Evidence, License
 from monitor.enums import ARTEFACTS, Availability, Found, Kind, LicenseClass, Openness
 
@@ -82,7 +83,7 @@ def openness(
     model: wire.Model,
     terms: License,
     weights: bool | None,
-    papers: tuple[str, ...],
+    report: str | None,
     datasets: tuple[str, ...],
     kind: Kind,
 ) -> OpennessResult:
@@ -90,13 +91,13 @@ def openness(
 
     open-science: permissive weights, training data or code, and a paper. open-weights: permissive or copyleft.
     restricted-weights: any other licence. unknown: no licence stated, recognised or read, or no weights. Gating and
-    unknown artefacts do not change the label; no artefact is inferred from the licence. A derivative cites papers of
-    its base or of a method and states the data of its last training step: it is open-science only if its lab is known
-    to have published the rest.
+    unknown artefacts do not change the label; no artefact is inferred from the licence. ``report`` is the address of
+    the model's own paper. A derivative states the paper, code and data of its last training step at best: it is
+    open-science only if its lab is known to have published the rest.
     """
     availability, reason = _availability(model, weights)
     derived = kind in _DERIVED
-    artefacts = _artefacts(model, () if derived else papers, datasets if kind in _TRAINED else ())
+    artefacts = _artefacts(model, None if derived else report, datasets, trained=kind in _TRAINED)
     data, code, paper = artefacts["training_data"], artefacts["training_code"], artefacts["paper"]
     label, rule = _label(terms.license_class, weights, data.found, code.found, paper.found)
     if not terms.is_read and label is not Openness.UNKNOWN:
@@ -195,20 +196,30 @@ def _rule(
     return Openness.OPEN_WEIGHTS, f"{license_class} weights"
 
 
-def _artefacts(model: wire.Model, papers: tuple[str, ...], datasets: tuple[str, ...]) -> Mapping[str, Artefact]:
-    """Each artefact: shown by the object itself, else known to be published by its lab, else unknown."""
+def _artefacts(
+    model: wire.Model, report: str | None, datasets: tuple[str, ...], *, trained: bool
+) -> Mapping[str, Artefact]:
+    """Each artefact: shown by the object itself or its card, else known to be published by its lab, else unknown."""
     facts = wire.read(model)
     by_lab = published(facts["id"])
     files = wire.files(facts) if "siblings" in facts else ()
-    if not (by_lab or papers or datasets or facts.card or files or not _RESULTS.isdisjoint(facts.tags)):
+    stated = card_statements(facts)
+    datasets = datasets if trained else ()
+    if not (by_lab or report or datasets or facts.card or files or not _RESULTS.isdisjoint(facts.tags)) and (
+        stated is NO_STATEMENTS
+    ):
         return _NOTHING
     found = dict(by_lab)
-    if papers:
-        found["paper"] = Artefact(Found.YES, f"https://arxiv.org/abs/{papers[0]}")
+    if report is not None:
+        found["paper"] = Artefact(Found.YES, report)
+    if trained and stated.training_data is not None:
+        found["training_data"] = Artefact(Found.YES, stated.training_data.value)
     named = next((name for name in datasets if name.lower() not in _NO_DATASET and _DATASET.fullmatch(name)), None)
     if named is not None:
         found["training_data"] = Artefact(Found.YES, f"https://huggingface.co/datasets/{named}")
     code = _code(facts.card) if facts.card else None
+    if code is None and trained and stated.training_code is not None:
+        code = stated.training_code.value
     if code is not None:
         found["training_code"] = Artefact(Found.YES, code)
     page = f"https://huggingface.co/{facts['id']}"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from monitor.classify import wire
-from monitor.classify.result import Evidence, Stated
+from monitor.classify.card import arxiv_id, card_statements
+from monitor.classify.card_names import OwnName
+from monitor.classify.result import Evidence, Lineage, Stated
 from monitor.classify.size_config import language_config
 from monitor.classify.weights import holds_weights
+from monitor.enums import Kind
 
 MODALITIES = {
     "text": """text-generation text-classification token-classification question-answering summarization translation
@@ -125,10 +129,47 @@ def _coded(stated: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({*LANGUAGES.intersection(stated), *regional}))
 
 
-def papers(model: wire.Model) -> tuple[str, ...]:
-    """arXiv ids from the tags; sorted."""
-    tagged = wire.tagged(model, "arxiv:")
-    return tuple([text for text in tagged if _ARXIV.fullmatch(text)]) if tagged else ()
+class Report(NamedTuple):
+    """A model's own report: arXiv ids (one or none), its address, and what decided."""
+
+    papers: tuple[str, ...] = ()
+    link: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+MAX_CITATIONS = 20
+
+
+def report(model: wire.Model, ancestry: Lineage) -> Report:
+    """The paper that the model's card calls its own. A tag ``arxiv:`` is a citation: evidence, and no paper.
+
+    A copy has none of its own, and a derivative's card may be that of the base: a report that carries the base's name
+    is not the derivative's.
+    """
+    facts = wire.read(model)
+    tagged = [text for text in facts.by_prefix.get("arxiv", ()) if _ARXIV.fullmatch(text)]
+    stated = None if ancestry.kind in _COPIES else card_statements(facts).report
+    if stated is not None and any(_is_report_of(stated.text, parent.repo_id, facts) for parent in ancestry.parents):
+        stated = None
+    if stated is None:
+        return Report((), None, _citations(tagged)) if tagged else _NO_REPORT
+    found = arxiv_id(stated.value)
+    others = [text for text in tagged if text != found]
+    return Report((found,) if found else (), stated.value, (stated.evidence, *_citations(others)))
+
+
+_NO_REPORT = Report()
+_COPIES = frozenset({Kind.QUANTIZED, Kind.CONVERSION})
+
+
+def _is_report_of(text: str, parent: str, facts: wire.Facts) -> bool:
+    """Whether a report carries the name of a base that somebody else published."""
+    namespace = parent.partition("/")[0].lower()
+    return namespace != facts.namespace.lower() and OwnName(parent).is_family_of(text)
+
+
+def _citations(ids: list[str]) -> tuple[Evidence, ...]:
+    return tuple([Evidence("tag", f"arxiv:{one}", "cited; not known to be its own") for one in ids[:MAX_CITATIONS]])
 
 
 def datasets(model: wire.Model) -> tuple[str, ...]:
@@ -170,7 +211,7 @@ _MAX_LENGTH = 10**9
 
 
 def context_length(model: wire.Model) -> Stated:
-    """The context length in tokens, from the configuration, else from the GGUF header."""
+    """The context length in tokens, from the configuration, else from the GGUF header, else from the card."""
     outer, language = language_config(wire.config(model))
     for config in (language, outer) if outer else ():
         if wire.text(config, "model_type") in _NOT_LENGTHS:
@@ -183,7 +224,8 @@ def context_length(model: wire.Model) -> Stated:
     value = wire.count(header, f"{wire.text(header, 'general.architecture')}.context_length")
     value = value or wire.count(wire.mapping(model, "gguf"), "context_length")
     if value is None or value >= _MAX_LENGTH:
-        return Stated()
+        stated = card_statements(model).context_length
+        return Stated() if stated is None else Stated(stated.value, (stated.evidence,))
     return Stated(value, (Evidence("gguf", f"context_length: {value}", "as the GGUF header states"),))
 
 

@@ -236,7 +236,7 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field("modality", str | None, "what the task works on: text, image, audio, multimodal, …", "text"),
     _field("library", str | None, "the library that loads it", "transformers"),
     _field("languages", list[str], "ISO 639 codes", ["en"]),
-    _field("papers", list[str], "arXiv ids", ["2505.09388"]),
+    _field("papers", list[str], "arXiv ids of its own papers", ["2505.09388"]),
     _field("datasets", list[str], "training data named in the card or the tags", []),
     _field("tags", list[str], "the Hub's tags", ["transformers", "safetensors", "license:apache-2.0"]),
     _time("created_at", str | None, "when the repository was created, often while private", "2025-04-27T03:42:21Z"),

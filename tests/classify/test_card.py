@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.classify import RepositoryFiles, classify
 from monitor.classify.card import CardStatements, read_card
 from monitor.classify.card_names import OwnName, Whose
 from monitor.classify.card_text import MAX_CARD_CHARACTERS, Statement
 from monitor.classify.front_matter import front_matter
+from monitor.labs import load
 
 B = 10**9
 
@@ -340,6 +342,35 @@ def test_affiliation(card: str, expected: str | None) -> None:
 def test_context_length(repo_id: str, card: str, expected: int | None) -> None:
     found = read_card(card, repo_id).context_length
     assert (found and found.value) == expected
+
+
+PAPER = "[Paper](https://arxiv.org/abs/2601.00001)"
+
+
+@pytest.mark.parametrize(
+    ("facts", "readme", "papers", "cited"),
+    [
+        ({"tags": ["arxiv:1905.07830", "arxiv:1905.10044"]}, None, (), 2),
+        ({"tags": ["arxiv:1905.07830", "arxiv:2601.00001"]}, PAPER, ("2601.00001",), 1),
+        ({"tags": ["arxiv:1905.07830"]}, "# Foo", (), 1),
+        ({"id": "x/Qwen3-8B-Tuned", "tags": ["base_model:finetune:Qwen/Qwen3-8B"]}, QWEN3_BIBTEX, (), 0),
+        ({"id": "x/Qwen3-8B-GGUF", "tags": ["base_model:quantized:Qwen/Qwen3-8B"]}, PAPER, (), 0),
+        ({"id": "x/Foo-8B", "tags": ["base_model:finetune:Qwen/Qwen3-8B"]}, PAPER, ("2601.00001",), 0),
+        ({"id": "Qwen/Qwen3-8B", "tags": ["base_model:finetune:Qwen/Qwen3-8B-Base"]}, QWEN3_BIBTEX, ("2505.09388",), 0),
+        ({}, "[Technical report](https://x.y/Foo.pdf)", (), 0),
+    ],
+)
+def test_a_citation_is_no_paper(facts: dict[str, Any], readme: str | None, papers: tuple[str, ...], cited: int) -> None:
+    found = classify({"id": "x/Foo-8B", **facts}, load(), files=RepositoryFiles(readme=readme))
+    assert found.papers == papers
+    assert [one.signal for one in found.evidence.get("papers", ())].count("tag") == cited
+
+
+def test_the_card_gives_the_context_length_where_the_configuration_does_not() -> None:
+    files = RepositoryFiles(readme="- **Context length:** 128K", config={"model_type": "llama"})
+    found = classify({"id": "x/Foo-8B"}, load(), files=files)
+    assert found.stated["context_length"] == 131_072
+    assert found.evidence["context_length"][0].message == "README.md, line 1"
 
 
 def test_evidence_is_the_sentence_and_its_line() -> None:

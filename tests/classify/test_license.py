@@ -152,7 +152,8 @@ def test_of_several_the_strictest_decides() -> None:
     assert classified(cardData={"license": ["mit", "cc-by-nc-4.0"]}).license_class == "non-commercial"
 
 
-PAPER, DATA = "arxiv:2401.00001", "dataset:allenai/dolma"
+PAPER, DATA = "[Paper](https://arxiv.org/abs/2401.00001)", "dataset:allenai/dolma"
+CITATION = "arxiv:2401.00001"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,7 @@ PAPER, DATA = "arxiv:2401.00001", "dataset:allenai/dolma"
         (["license:apache-2.0", PAPER, DATA], "open-science"),
         (["license:apache-2.0", PAPER], "open-weights"),
         (["license:apache-2.0", DATA], "open-weights"),
+        (["license:apache-2.0", CITATION, DATA], "open-weights"),
         (["license:gpl-3.0", PAPER, DATA], "open-weights"),
         (["license:llama3.1", PAPER, DATA], "restricted-weights"),
         (["license:cc-by-nc-4.0"], "restricted-weights"),
@@ -169,7 +171,8 @@ PAPER, DATA = "arxiv:2401.00001", "dataset:allenai/dolma"
     ],
 )
 def test_openness_follows_licence_and_artefacts(tags: list[str], expected: str) -> None:
-    found = classified(tags=tags)
+    files = RepositoryFiles(readme="".join(tag for tag in tags if tag == PAPER))
+    found = classify({"id": "someone/thing", "tags": [tag for tag in tags if tag != PAPER]}, registry(), files=files)
     assert found.openness == expected
     assert {item.signal for item in found.evidence["openness"]} == {"rule", "weights", "data", "code", "paper"}
     assert found.evidence["openness"][0].value == expected
@@ -177,7 +180,8 @@ def test_openness_follows_licence_and_artefacts(tags: list[str], expected: str) 
 
 def test_training_code_counts_as_data_does() -> None:
     card = {"license": "mit", "code": "https://github.com/someone/thing"}
-    assert classified(tags=[PAPER], cardData=card).openness == "open-science"
+    found = classify({"id": "someone/thing", "cardData": card}, registry(), files=RepositoryFiles(readme=PAPER))
+    assert found.openness == "open-science"
 
 
 @pytest.mark.parametrize("gated", [False, "auto", "manual", None])

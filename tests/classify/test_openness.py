@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from monitor.classify import BaseModelInfo, Classification, classify, no_lookup
+from monitor.classify import BaseModelInfo, Classification, RepositoryFiles, classify, no_lookup
 from monitor.classify.license import released_under
 from monitor.classify.result import Lookup
 from monitor.classify.size import stated
@@ -71,7 +71,9 @@ def test_each_artefact_is_shown_by_a_link() -> None:
     files = [
         "model.safetensors", "train.py", "data_card.md", "checkpoint-500/model.safetensors", ".eval_results/mmlu.yaml",
     ]  # fmt: skip
-    found = classified(tags=["arxiv:2401.00001", "dataset:x/y"], siblings=[{"rfilename": file} for file in files])
+    model = {"id": "someone/thing", "tags": ["dataset:x/y"], "siblings": [{"rfilename": file} for file in files]}
+    readme = "[Technical report](https://arxiv.org/abs/2401.00001)"
+    found = classify(model, registry(), files=RepositoryFiles(readme=readme))
     page = "https://huggingface.co/someone/thing"
     assert {name: (str(item.found), item.link) for name, item in found.artefacts.items()} == {
         "training_code": ("yes", f"{page}/blob/main/train.py"),
@@ -81,6 +83,13 @@ def test_each_artefact_is_shown_by_a_link() -> None:
         "paper": ("yes", "https://arxiv.org/abs/2401.00001"),
         "evaluation": ("yes", f"{page}/blob/main/.eval_results/mmlu.yaml"),
     }
+
+
+def test_the_card_shows_training_code_and_data() -> None:
+    readme = "[Training code](https://github.com/x/y), [training data](https://huggingface.co/datasets/x/y)"
+    found = classify({"id": "someone/thing"}, registry(), files=RepositoryFiles(readme=readme))
+    assert found.artefacts["training_code"] == ("yes", "https://github.com/x/y")
+    assert found.artefacts["training_data"] == ("yes", "https://huggingface.co/datasets/x/y")
 
 
 def test_what_nothing_shows_is_unknown_and_not_no() -> None:
