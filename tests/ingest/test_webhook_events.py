@@ -17,8 +17,8 @@ from monitor.models import Feed, FeedEntry, Namespace
 from tests.fakes.hub import model
 from tests.house import House
 
-FEED = "https://github.com/QwenLM/Qwen3/releases.atom"
-POST = "https://github.com/QwenLM/Qwen3/releases/tag/v9"
+FEED = "https://qwen.ai/api/v2/article/retrieval?type=qwen_ai&language=en-US"
+POST = "https://qwen.ai/blog?id=qwen9"
 URL = "https://monitor.example/hooks/hub"
 
 
