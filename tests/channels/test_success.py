@@ -83,7 +83,7 @@ def test_an_incoming_webhook_of_slack_succeeds_by_its_ok_alone(
 ) -> None:
     one = subscription("slack", server.put("/services/x", body, "text/plain"))
     slack = channels(server, sqlite_engine)["slack"]
-    with pytest.raises(SendError, match="is the address right"):
+    with pytest.raises(SendError, match="check the webhook URL"):
         slack.send(message_of(one, release()))  # type: ignore[attr-defined]
     server.put("/services/x", "ok", "text/plain")
     assert slack.send(message_of(one, release())) == "k-1"  # type: ignore[attr-defined]

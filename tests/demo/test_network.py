@@ -8,13 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.fakes.hub import until
 
+pytestmark = pytest.mark.slow
+
 RECORDED = """
 import os, sys
-
-pytestmark = pytest.mark.slow
 log = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 HERE = {"127.0.0.1", "::1", "localhost", "0.0.0.0", None, ""}
 def note(event, args):
