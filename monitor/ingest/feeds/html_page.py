@@ -13,7 +13,7 @@ from parsel import Selector
 from monitor.ingest.feeds.dates import date_in_url, read_date
 from monitor.ingest.feeds.entries import MAX_TITLE_CHARS, Entry, Parsed, joined, kept, make_entry, web_url, words_of
 from monitor.ingest.feeds.limits import ELEMENTS, ENTRIES, FeedError
-from monitor.ingest.feeds.text import decoded, fit
+from monitor.ingest.feeds.text import decoded, fit, without_scripts
 from monitor.labs.sources import HtmlSource
 
 _MAX_CHARS = 4 * 1024 * 1024
@@ -23,17 +23,17 @@ _MAX_TEXT_CHARS = 20_000
 _MAX_DATES = 10
 """Elements of one entry that are tried for its date."""
 _SEVERAL = object()
+_MAX_SEPARATORS = 20_000
+"""What stands between attributes or words, from one element to the next."""
+_SEPARATOR = re.compile(r"[\s/\"']+")
 _ELEMENT = re.compile(r"<[a-z]", re.I)
 
 
 def parse_html(source: HtmlSource, body: bytes, content_type: str | None, url: str) -> Parsed:
     """The entries of a page that came from ``url``. Raises FeedError where its selectors find none."""
     text, readable = decoded(body, content_type)
-    text = fit(text)
-    if not text.strip():
-        raise FeedError("it is empty")
-    if len(text) > _MAX_CHARS or sum(1 for _ in _ELEMENT.finditer(text)) > ELEMENTS:
-        raise FeedError(f"it holds more than {_MAX_CHARS} characters or {ELEMENTS} elements")
+    text = without_scripts(fit(text))
+    _refuse_labyrinths(text)
     try:
         page = Selector(text=text, type="html", huge_tree=False)
     except ValueError as error:
@@ -49,6 +49,16 @@ def parse_html(source: HtmlSource, body: bytes, content_type: str | None, url: s
         raise FeedError(f"none of the {len(found)} elements that match {source.entries!r} has a title or a link")
     title = words_of(page.css("title::text").get(), MAX_TITLE_CHARS)
     return Parsed(title, entries, None, None if readable else "some of its characters cannot be read")
+
+
+def _refuse_labyrinths(text: str) -> None:
+    if not text.strip():
+        raise FeedError("it is empty")
+    if len(text) > _MAX_CHARS or sum(1 for _ in _ELEMENT.finditer(text)) > ELEMENTS:
+        raise FeedError(f"it holds more than {_MAX_CHARS} characters or {ELEMENTS} elements")
+    # The parser compares each attribute of an element with all others.
+    if any(sum(1 for _ in _SEPARATOR.finditer(part)) > _MAX_SEPARATORS for part in text.split("<")):
+        raise FeedError(f"an element of it has more than {_MAX_SEPARATORS} attributes or words")
 
 
 def _entries(source: HtmlSource, found: list[Selector], base: str) -> list[Entry]:

@@ -88,6 +88,11 @@ def fit(text: str) -> str:
     return _UNFIT.sub("", text)
 
 
+def without_scripts(markup: str) -> str:
+    """HTML without its scripts, styles and comments."""
+    return _HIDDEN.sub(" ", markup)
+
+
 def without_declaration(text: str) -> str:
     """XML without its declaration, which names the encoding that it had as bytes."""
     return _DECLARATION.sub("", text.lstrip("\ufeff \t\r\n"), count=1)
