@@ -401,7 +401,7 @@ def _hub(settings: Settings) -> str:
 
 
 def _feeds(settings: Settings) -> str:
-    """How many feeds work, and a line for each that fails or is empty."""
+    """How many feeds work, and a line for each that fails, is empty or is stale."""
     from monitor.ingest.feeds.reader import UNLISTED
 
     engine = db.make_engine(settings.database_url)
@@ -413,8 +413,11 @@ def _feeds(settings: Settings) -> str:
         )
     troubled = [row for row in rows if row.error]
     well = sum(row.read_at is not None and not row.error for row in rows)
+    stale = [row for row in rows if row.stale_since and not row.failures]
     lines = [f"{masked_url(row.url)}: {row.error}" for row in troubled]
+    lines += [f"{masked_url(row.url)}: stale, nothing new since {row.stale_since:%Y-%m-%d}" for row in stale]
     said = f"{well} of {len(rows)} feeds are read without errors" if rows else "no feed has been read yet"
+    said += f", {len(stale)} of them stale" if stale else ""
     return "\n  ".join([said if troubled else f"ok, {said}", *lines])
 
 

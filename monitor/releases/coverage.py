@@ -9,8 +9,10 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.models import Poll, iso
-from monitor.releases.outages import INCOMPLETE, READINESS_POLLS, failing_sources, incomplete_polls
+from monitor.releases.outages import INCOMPLETE, READINESS_POLLS, failing_sources, incomplete_polls, stale_feeds
+from monitor.urls import masked_url
 
+STALE = "it answers, and has had nothing new for far longer than usual"
 MAX_NAMESPACES = 100
 """Failing namespaces that are listed."""
 
@@ -19,7 +21,8 @@ class Source(NamedTuple):
     """A source of the Hub that is not fully read, since when and why.
 
     ``state``: that of the outage (:class:`monitor.releases.outages.FailingSource`); truncated, where the last walk
-    ended before it met a known repository; blind also for a poll that has not been made yet.
+    ended before it met a known repository; blind also for a poll that has not been made yet; stale, for a lab's feed
+    that answers and has had nothing new for far longer than usual.
     """
 
     name: str
@@ -38,7 +41,7 @@ class Coverage(NamedTuple):
     sources: tuple[Source, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The state, and every source that is not fully read."""
+        """The state, and every source that is not fully read, or is stale."""
         return {"state": self.state, "sources": [source.as_json() for source in self.sources]}
 
     def sentence(self) -> str:
@@ -50,7 +53,7 @@ class Coverage(NamedTuple):
             if since is None:
                 return "The Hub has not been polled yet: new releases are missing here."
             return f"The Hub has not been polled since {since:%Y-%m-%d %H:%M} UTC: newer releases are missing here."
-        names = [source.name for source in self.sources]
+        names = [source.name for source in self.sources if source.state != "stale"]
         return f"Not fully read: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}."
 
 
@@ -68,7 +71,9 @@ def coverage(session: Session, hub_interval: float) -> Coverage:
     polls += [Source(name, "blind", None, "not polled yet") for name in _not_polled_yet(session) if name not in names]
     sources = (*polls, *spaces[:MAX_NAMESPACES])
     state = "blind" if is_blind else "partial" if sources else "seen"
-    return Coverage(state, tuple(sorted(sources, key=lambda source: source.state != "blind")))
+    # A lab that publishes nothing new leaves the Hub as fully read as before.
+    stale = [Source(f"feed {masked_url(row.url)}", "stale", row.stale_since, STALE) for row in stale_feeds(session)]
+    return Coverage(state, (*sorted(sources, key=lambda source: source.state != "blind"), *stale))
 
 
 def _not_polled_yet(session: Session) -> list[str]:

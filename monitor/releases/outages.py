@@ -104,6 +104,15 @@ def lists_nothing() -> Any:
     return col(Namespace.error).is_not(None) & (col(Namespace.failures) == 0)
 
 
+def stale_feeds(session: Session) -> list[Feed]:
+    """Feeds that answer without an error and have had nothing new for far longer than their rhythm explains.
+
+    They are no outage: nothing that can be read is missing. See :func:`monitor.schedule.is_feed_stale`.
+    """
+    stale = select(Feed).where(col(Feed.stale_since).is_not(None), col(Feed.failures) == 0)
+    return list(session.scalars(stale.order_by(col(Feed.url))))
+
+
 def _feeds(session: Session) -> Iterator[FailingSource]:
     query = select(Feed).where(col(Feed.failures) >= OUTAGE_INTERVALS).order_by(col(Feed.url))
     for row in session.scalars(query):

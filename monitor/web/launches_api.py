@@ -77,7 +77,7 @@ def review(request: Request, session: Present, limit: Limit = 50) -> Response:
 
 @router.get("/api/v1/coverage", tags=["operation"], response_model=CoverageObject, responses=errors())
 def coverage(request: Request, session: Present) -> Response:
-    """Whether the Hub is fully read: the overall state, and every source that is blind, truncated, empty or failing."""
+    """Whether the Hub is fully read: the state, and every source that is blind, truncated, empty, failing or stale."""
     return as_json(request, covered(session, service_of(request).settings.hub_interval).as_json())
 
 

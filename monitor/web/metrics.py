@@ -24,7 +24,7 @@ from monitor.ingest.hub.rate_limiter import API, FILES, RateLimited
 from monitor.ingest.repository_files import waiting_files
 from monitor.models import Delivery, DeliveryState, Namespace, Poll, Subscription, Target, WebhookEvent
 from monitor.releases.counters import BUCKETS, counted
-from monitor.releases.outages import failing_sources
+from monitor.releases.outages import failing_sources, stale_feeds
 from monitor.service import Service
 
 router = APIRouter()
@@ -117,6 +117,10 @@ def _sources(session: Session, current_time: datetime, hub_interval: float) -> I
     for kind in ("poll", "namespace", "feed", "token"):
         outages.add_metric([kind], kinds[kind])
     yield outages
+    yield GaugeMetricFamily(
+        "hub_monitor_stale_feeds", "Feeds that answer and have had nothing new for far longer than usual.",
+        value=len(stale_feeds(session)),
+    )  # fmt: skip
     files = GaugeMetricFamily(
         "hub_monitor_repository_files", "Repository files to read: waiting, or failing.", labels=["state"]
     )

@@ -193,7 +193,7 @@ class SourceObject(BaseModel):
     """A source that is not fully read, since when, and why."""
 
     name: str
-    state: Literal["seen", "blind", "truncated", "empty", "failing"]
+    state: Literal["seen", "blind", "truncated", "empty", "failing", "stale"]
     since: str | None
     says: str | None
 

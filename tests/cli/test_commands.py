@@ -130,6 +130,16 @@ def test_a_feed_that_says_nothing_is_shown_by_doctor() -> None:
     assert f"\n  {broken}: " in done.stdout
 
 
+def test_a_feed_that_has_long_been_silent_is_shown_by_doctor() -> None:
+    with ReplayHub() as hub, FeedServer() as web:
+        settings = {"HF_ENDPOINT": hub.endpoint, "MONITOR_ALLOW_PRIVATE_TARGETS": "true"}
+        stopped = web.put("/stopped", rss([item("A", "https://lab.example/a", date="2025-09-22")]))
+        run("poll", "--source", "feeds", MONITOR_FEEDS=stopped, **settings)
+        done = run("doctor", **settings)
+    assert "\nfeeds: ok, 1 of 1 feeds are read without errors, 1 of them stale\n" in done.stdout
+    assert f"\n  {stopped}: stale, nothing new since 2025-09-22\n" in done.stdout
+
+
 def test_poll_learns_history_and_then_prints_what_is_new() -> None:
     with ReplayHub() as hub:
         hub.add(model("Qwen/Qwen3-8B"))

@@ -64,6 +64,8 @@ def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) 
             session.add(Feed(url=url, location=url, due_at=end + timedelta(minutes=4), read_at=end, failures=0))
         session.merge(Feed(url=load().feeds[0], location="", due_at=end, failures=3, error="<b>no answer</b>"))
         session.merge(Feed(url=load().feeds[1], location="", due_at=end, read_at=end, failures=0, error=EMPTY))
+        since = end - timedelta(days=200)
+        session.merge(Feed(url=load().feeds[2], location="", due_at=end, read_at=end, failures=0, stale_since=since))
 
 
 def _taken_up(session: Session, repo_id: str, end: datetime) -> Iterator[Adoption]:

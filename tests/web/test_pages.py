@@ -14,6 +14,7 @@ import pytest
 from monitor import db
 from monitor.db import migrations
 from monitor.ingest.feeds.reader import EMPTY
+from monitor.labs import load
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
@@ -277,6 +278,10 @@ def test_status_tells_of_each_source(client: httpx.Client) -> None:
         assert word in page
     assert "&lt;b&gt;no answer&lt;/b&gt;" in page
     assert EMPTY in page
+    assert '<span class="tag warn">stale</span> nothing new since' in page
+    stale = [one for one in client.get("/api/v1/coverage").json()["sources"] if one["state"] == "stale"]
+    assert [one["name"] for one in stale] == [f"feed {load().feeds[2]}"]
+    assert "hub_monitor_stale_feeds 1.0" in client.get("/metrics").text
 
 
 def test_the_api_is_described_for_people(client: httpx.Client) -> None:

@@ -24,8 +24,12 @@ MAX_ROWS = 50
 MAX_COUNTED_ROWS = 10_000
 """Rows that are counted one by one; more are "more than"."""
 
-_FEEDS = select(Feed).order_by(col(Feed.failures).desc(), col(Feed.error).is_(None), col(Feed.url)).limit(200)
-"""Failing feeds first, then those with another problem."""
+_FEEDS = (
+    select(Feed)
+    .order_by(col(Feed.failures).desc(), col(Feed.error).is_(None), col(Feed.stale_since).is_(None), col(Feed.url))
+    .limit(200)
+)
+"""Failing feeds first, then those with another problem, then stale ones."""
 
 
 @router.get("/status", response_class=HTMLResponse)
