@@ -55,7 +55,7 @@ _ADDRESS = re.compile(
     r"(?:https?://)?(?:www\.)?(?P<host>huggingface\.co|hf\.co|hf-mirror\.com)(?P<path>/[^?#]*)?(?:[?#].*)?",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?")
 _SUBPAGES = {"tree", "blob", "resolve", "raw", "commit", "commits", "discussions", "edit", "blame", "settings"}
 """Path segments after the repository name in the URLs of its pages."""
 _NOT_MODELS = {
