@@ -89,7 +89,7 @@ class Lineage(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Parameter counts; ``source`` is where they come from (registry, safetensors, gguf, config, base_model, name)."""
+    """Parameter counts; ``source``: registry, safetensors, gguf, config, base_model, card or name."""
 
     total: int | None
     active: int | None

@@ -1,9 +1,10 @@
 """Total and active parameters of a model, from the most trusted source that has them.
 
 In order of trust: the count stated by the lab (``families.toml``), the weights (safetensors with packing undone, gguf),
-arithmetic from the configuration, the base model for a copy of it, and the name last. Active parameters are never
-inferred from the total: they are in the name, those of the base, or calculated from a configuration. A model is only
-dense by a configuration without experts whose arithmetic fits the weights, or by an architecture known to be dense.
+arithmetic from the configuration, the base model for a copy of it, the model card, and the name last. Active parameters
+are never inferred from the total: the card states them of the model's own name, or they are in the name, those of the
+base, or calculated from a configuration. A model is only dense by a configuration without experts whose arithmetic fits
+the weights, or by an architecture known to be dense.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.architectures import dense_evidence, mixture_evidence
+from monitor.classify.card import card_statements
+from monitor.classify.card_sizes import Count
 from monitor.classify.originals import NAME_LENGTH, folded, strip_packaging
 from monitor.classify.result import BaseModelInfo, Evidence, Lineage, Lookup, Parameters, no_lookup
 from monitor.classify.size_config import from_config
@@ -26,6 +29,9 @@ from monitor.enums import Kind
 
 WEIGHT_COUNT_TOLERANCE = 0.05
 """Share by which prediction heads and rounding make the weights differ from the count that the lab states."""
+
+CARD_TOTAL_TOLERANCE = 0.15
+"""Share by which a card's total, which is rounded and leaves out some parts, differs from the weights at most."""
 
 MIN_UPLOADED_SHARE = 0.02
 """Weights below this share of the size in the name are an adapter, or a part of an upload."""
@@ -129,8 +135,8 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -
     if base is not None and lineage.kind in _COPIES and _is_base_size(sources, total, base):
         message = f"{base.total} in total, as the model that it is a copy of"
         return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
-    if total is None and sources.by_name is not None:
-        total = _total_in_name(sources.by_name)
+    if total is None:
+        total = _total_in_card(facts) or (_total_in_name(sources.by_name) if sources.by_name is not None else None)
     if total is None and base is not None and _is_plain_finetune(lineage):
         message = f"{base.total} in total, as the model that it was tuned from"
         return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
@@ -283,8 +289,16 @@ def _total_in_name(by_name: NameSize) -> _Total | None:
     return _Total(by_name.total, "name", (Evidence("name", by_name.piece, "rounded, as in its name"),))
 
 
+def _total_in_card(facts: wire.Facts) -> _Total | None:
+    stated_total = card_statements(facts).sizes.total
+    return None if stated_total is None else _Total(stated_total.value, "card", (stated_total.evidence,))
+
+
 def _without_total(sources: _Sources) -> Parameters:
     by_name = sources.by_name
+    in_card = card_statements(sources.facts).sizes.active
+    if in_card is not None:
+        return Parameters(None, in_card.value, "card", (in_card.evidence,))
     if by_name is not None and by_name.active is not None:
         evidence = Evidence("name", by_name.piece, "active parameters, rounded, as in its name")
         return Parameters(None, by_name.active, "name", (evidence,))
@@ -298,7 +312,10 @@ def _with_active(sources: _Sources, total: _Total) -> Parameters:
 
 
 def _active(sources: _Sources, total: _Total) -> tuple[int | None, Evidence | None]:
-    """(active parameters, their evidence): by the name, the base, a configuration that fits, or the architecture."""
+    """(active parameters, their evidence): by card, name, base, a configuration that fits, or the architecture."""
+    in_card = _active_in_card(sources.facts, total.number)
+    if in_card is not None:
+        return in_card.value, in_card.evidence
     count, arithmetic, base = total.number, sources.arithmetic, sources.base
     fits = arithmetic is not None and abs(arithmetic.total - count) <= WEIGHT_COUNT_TOLERANCE * count
     named = sources.by_name.active if sources.by_name else None
@@ -310,6 +327,23 @@ def _active(sources: _Sources, total: _Total) -> tuple[int | None, Evidence | No
         evidence = Evidence("base_model", base.repo_id, f"{base.active} active, as the model that it was made of")
         return (count if base.active == base.total else min(base.active, count)), evidence
     return _by_architecture(sources, count, arithmetic if fits else None)
+
+
+def _active_in_card(facts: wire.Facts, count: int) -> Count | None:
+    """The active parameters that the card states, if its total is that of the weights.
+
+    A card can leave out of the total what it counts apart, which the weights hold: n-gram tables, layers for
+    multi-token prediction.
+    """
+    sizes = card_statements(facts).sizes
+    if sizes.active is None or sizes.active.value > count:
+        return None
+    if sizes.total is not None:
+        apart = sum(part.value for part in (sizes.ngram, sizes.mtp) if part is not None)
+        totals = (sizes.total.value, sizes.total.value + apart)
+        if all(abs(stated_total - count) > CARD_TOTAL_TOLERANCE * count for stated_total in totals):
+            return None
+    return sizes.active
 
 
 def _by_architecture(sources: _Sources, count: int, arithmetic: Counted | None) -> tuple[int | None, Evidence | None]:

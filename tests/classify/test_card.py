@@ -344,6 +344,35 @@ def test_context_length(repo_id: str, card: str, expected: int | None) -> None:
     assert (found and found.value) == expected
 
 
+@pytest.mark.parametrize(
+    ("facts", "readme", "expected"),
+    [
+        (
+            {"id": "Qwen/Qwen3.9-Flash-Next", "safetensors": {"parameters": {"BF16": 179_999_981_424}}},
+            "- Number of Parameters: 125B with 6B activated, plus 51B n-gram embedding and 4B MTP",
+            (179_999_981_424, 6 * B, "safetensors"),
+        ),
+        (
+            {"id": "x/Foo-1-30B-A3B", "safetensors": {"parameters": {"BF16": 30_532_122_624}}},
+            "Total parameters: 30.5B, activated parameters: 3.3B",
+            (30_532_122_624, 3_300_000_000, "safetensors"),
+        ),
+        (
+            {"id": "x/Foo-1", "safetensors": {"parameters": {"BF16": 8 * B}}},
+            "Number of parameters: 671B total, 37B activated",
+            (8 * B, None, "safetensors"),
+        ),
+        ({"id": "x/Foo-1"}, "总参数 309B，激活 15B", (309 * B, 15 * B, "card")),
+        ({"id": "x/Foo-1"}, "It activates only 3B parameters per token.", (None, 3 * B, "card")),
+        ({"id": "x/Foo-7B"}, "Number of Parameters: 7.24B", (7_240_000_000, None, "card")),
+        ({"id": "x/Foo-7B"}, "Number of Parameters: 70B", (7 * B, None, "name")),
+    ],
+)
+def test_sizes_of_a_release(facts: dict[str, Any], readme: str, expected: tuple[int | None, int | None, str]) -> None:
+    found = classify(facts, load(), files=RepositoryFiles(readme=readme))
+    assert (found.params_total, found.params_active, found.params_source) == expected
+
+
 PAPER = "[Paper](https://arxiv.org/abs/2601.00001)"
 
 
