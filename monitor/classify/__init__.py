@@ -17,9 +17,11 @@ from monitor.classify.result import (
     Foundation,
     Lookup,
     Parent,
+    Suspicion,
     no_lookup,
 )
 from monitor.classify.size import parameters
+from monitor.classify.suspected import SameSize, SizeLookup, no_size_lookup, suspected_foundation
 from monitor.labs import Registry
 
 __all__ = [
@@ -32,18 +34,27 @@ __all__ = [
     "Lookup",
     "Parent",
     "RepositoryFiles",
+    "SameSize",
+    "SizeLookup",
+    "Suspicion",
     "classify",
     "no_lookup",
+    "no_size_lookup",
 ]
 
 
 def classify(
-    model: wire.Model, registry: Registry, known: Lookup = no_lookup, *, files: RepositoryFiles = NO_FILES
+    model: wire.Model,
+    registry: Registry,
+    known: Lookup = no_lookup,
+    *,
+    files: RepositoryFiles = NO_FILES,
+    same_size: SizeLookup = no_size_lookup,
 ) -> Classification:
     """The classification of a Hub model object (any field may be absent, null or of a wrong type).
 
-    ``known`` finds other repositories in the history. ``files`` is the content of the repository's own files, which
-    outranks what the object has of them. Unknown values are None. Never raises.
+    ``known`` finds other repositories in the history, ``same_size`` those of exactly one size. ``files`` is the content
+    of the repository's own files, which outranks what the object has of them. Unknown values are None. Never raises.
     """
     facts = wire.prepared(model, files)
     by = publisher(facts, registry)
@@ -54,6 +65,7 @@ def classify(
     binding = effective(facts, declared, ancestry, known)
     open_ = openness(facts, declared, weights, report.link, datasets, ancestry.kind)
     task, gated = subject.task(facts), facts.get("gated")
+    suspected = suspected_foundation(facts, registry, ancestry, size, known, same_size)
     stated = {name: read(facts) for name, read in subject.STATED.items()}
     return Classification(
         lab=by.lab,
@@ -84,6 +96,7 @@ def classify(
         datasets=datasets,
         has_weights=weights,
         stated={name: found.value for name, found in stated.items()},
+        suspected_foundation=suspected,
         evidence={
             "origin": by.evidence,
             "kind": ancestry.evidence,
@@ -94,6 +107,7 @@ def classify(
             "openness": open_.evidence,
             "availability": open_.availability_evidence,
             **({"papers": report.evidence} if report.evidence else {}),
+            **({"suspected_foundation": suspected.evidence} if suspected is not None else {}),
             **{name: found.evidence for name, found in stated.items()},
         },
     )

@@ -124,7 +124,7 @@ _WORD_STARTS = re.compile(r"[-_](?=[A-Za-z])")
 def _another(name: str, registry: Registry, own: Lab | None) -> Family | None:
     """The family that ``name`` begins with, unless it is the publisher's own."""
     family = family_of(name)
-    if family is None or (own is not None and _same_organization(own, registry.of(family.namespace), registry)):
+    if family is None or (own is not None and same_organization(own, registry.of(family.namespace), registry)):
         return None
     return family
 
@@ -134,7 +134,7 @@ def longest_name(family: Family, name: str) -> str | None:
     return max((found[0] for one in family.names if (found := one.match(name))), key=len, default=None)
 
 
-def _same_organization(one: Lab, other: Lab | None, registry: Registry) -> bool:
+def same_organization(one: Lab, other: Lab | None, registry: Registry) -> bool:
     """Whether two labs are the same, or one is the parent of the other, or both have the same parent."""
     return other is not None and (one is other or bool({one.id, one.parent} & {other.id, other.parent} - {None}))
 

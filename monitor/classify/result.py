@@ -46,6 +46,19 @@ class Foundation(NamedTuple):
     origin: str | None
 
 
+class Suspicion(NamedTuple):
+    """What a release that states no base was probably built on; ``repo_id`` is None if only the publisher shows.
+
+    ``confidence`` is from 0 to 1.
+    """
+
+    repo_id: str | None
+    lab: str | None
+    origin: str | None
+    confidence: float
+    evidence: tuple[Evidence, ...]
+
+
 class BaseModelInfo(NamedTuple):
     """What the history has on a repository that others are built on."""
 
@@ -156,6 +169,7 @@ class Classification(NamedTuple):
     has_weights: bool | None
     stated: Mapping[str, int | str | None] = MappingProxyType({})
     evidence: Mapping[str, tuple[Evidence, ...]] = MappingProxyType({})
+    suspected_foundation: Suspicion | None = None
 
 
 _EDGES = (10**9, 10 * 10**9, 50 * 10**9, 250 * 10**9)

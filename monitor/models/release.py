@@ -32,7 +32,7 @@ from monitor.models.columns import (
     required_text,
     timestamp,
 )
-from monitor.releases.schema import StatedColumns
+from monitor.releases.schema import HubCountColumns, StatedColumns, SuspicionColumns
 
 SORTED = (
     "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
@@ -44,13 +44,14 @@ COUNTED = (
 )  # fmt: skip
 
 
-class Release(StatedColumns, table=True):
+class Release(StatedColumns, SuspicionColumns, HubCountColumns, table=True):
     """A repository of the Hub, by its permanent id, with its classification and the facts that it rests on.
 
     ``pending``: a placeholder without weights, which nobody was notified of. ``facts``: the Hub's own object, merged
     from every observation; ``listed_digest``: of the facts in the last Hub-wide listing. ``released_after``: the latest
     time at which it was known not to be public. ``search_text``: what bare words of a query search.
-    ``is_backfilled``: learnt without alerts. ``derivatives``: number of repositories made from it; ``trending_rank``:
+    ``is_backfilled``: learnt without alerts. ``derivatives``: number of repositories made from it, by the Hub's count
+    (``hub_finetunes`` …) if there is one; ``trending_rank``:
     its rank in the trending list, from 1; None where it is not listed.
     """
 

@@ -17,9 +17,10 @@ from sqlmodel import Session, col
 from monitor.db.engine import now, reading, transaction
 from monitor.enums import Event
 from monitor.models import Adoption, Change, Release
-from monitor.releases.columns import storable_count
+from monitor.releases.columns import hub_counts, storable_count
 from monitor.releases.query.values import number
 from monitor.releases.recorder import Enqueue, News
+from monitor.releases.schema import HUB_DERIVATIVES
 
 MEASURES = ("downloads", "likes", "trending_rank", "derivatives")
 STANDARD_LINES = ("derivatives>=1K", "downloads>=1M", "trending<=10")
@@ -72,7 +73,15 @@ def update_trending_ranks(session: Session, hub_ids: Sequence[str]) -> None:
 def update_popularity(session: Session, items: Iterable[dict[str, Any]]) -> None:
     """Writes the downloads and likes of known repositories, from the Hub's objects."""
     for item in items:
-        values = {name: storable_count(item[name]) for name in ("downloads", "likes") if name in item}
+        values: dict[str, int | None] = {
+            name: storable_count(item[name]) for name in ("downloads", "likes") if name in item
+        }
+        counted = hub_counts(item)
+        if "downloadsAllTime" not in item:
+            del counted["downloads_all_time"]
+        if "childrenModelCount" not in item:
+            counted = {name: count for name, count in counted.items() if name not in HUB_DERIVATIVES.values()}
+        values |= counted
         moved = [getattr(Release, name).is_distinct_from(value) for name, value in values.items()]
         if values:
             there = update(Release).where(col(Release.hub_id) == item["_id"], or_(*moved))
@@ -121,8 +130,15 @@ def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue) -> Pass:
     return Pass(len(changed), crossed)
 
 
+_HUB_COLUMNS = ", ".join(HUB_DERIVATIVES.values())
+_BY_HUB = " + ".join(f"COALESCE({column}, 0)" for column in HUB_DERIVATIVES.values())
+
+
 def _count_derivatives(engine: Engine) -> None:
-    """Writes the number of derivatives of each release, in all generations; a publisher's own do not count."""
+    """Writes the number of derivatives of each release, in all generations; a publisher's own do not count.
+
+    If the Hub counts them, its number is taken: of direct derivatives, and of all that it knows.
+    """
     made = f"""
         SELECT o.id AS ident, count(DISTINCT r.id) AS number FROM release r, {DERIVATIVES[engine.dialect.name]}
         WHERE NOT r.pending AND r.namespace <> o.namespace AND (r.lab IS NULL OR o.lab IS NULL OR r.lab <> o.lab)
@@ -130,6 +146,8 @@ def _count_derivatives(engine: Engine) -> None:
     """  # noqa: S608 - no value of anybody's
     with reading(engine) as session:
         found = dict(tuple(row) for row in session.execute(text(made)))
+        by_hub = text(f"SELECT id, {_BY_HUB} FROM release WHERE COALESCE({_HUB_COLUMNS}) IS NOT NULL")  # noqa: S608
+        found |= dict(tuple(row) for row in session.execute(by_hub))
         before = select(col(Release.id), col(Release.derivatives)).where(col(Release.derivatives).is_not(None))
         known = dict(tuple(row) for row in session.execute(before))
     moved = [(key, found.get(key, 0)) for key in {*found, *known} if found.get(key, 0) != known.get(key)]

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Row, Select, column, select, table
+from sqlalchemy import JSON, Row, Select, bindparam, column, select, table
 from sqlmodel import Session
 
-from monitor.classify import NO_FILES, Classification, classify
+from monitor.classify import NO_FILES, Classification, SameSize, classify
 from monitor.classify.bases import stated_bases
 from monitor.classify.lineage import likely_originals
 from monitor.classify.result import BaseModelInfo
@@ -36,7 +36,8 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
     files = load_files(session, [observation.hub_id for observation in observations])
     done = {}
     for observation, one in zip(observations, known, strict=True):
-        found = classify(one.facts, registry, lookup, files=files.get(observation.hub_id, NO_FILES))
+        read = files.get(observation.hub_id, NO_FILES)
+        found = classify(one.facts, registry, lookup, files=read, same_size=lookup.same_size)
         lookup.add(observation.repo_id, found)
         done[observation.hub_id] = insertable_row(one, found)
     return done
@@ -58,6 +59,7 @@ class BaseModelLookup:
         self._session = session
         self._cache: dict[str, BaseModelInfo | None] = {}
         self._classified: dict[str, tuple[str, Classification]] = {}
+        self._by_size: dict[int, list[SameSize]] = {}
 
     def __call__(self, repo_id: str) -> BaseModelInfo | None:
         key = repo_id.lower()
@@ -85,6 +87,16 @@ class BaseModelLookup:
     def _keep(self, found: Iterable[tuple[str, Row[Any]]]) -> None:
         self._cache.update({repo_id.lower(): base_model_info(row._asdict()) for repo_id, row in found})
 
+    def same_size(self, total: int) -> Sequence[SameSize]:
+        """Returns the releases of labs with exactly ``total`` parameters, the oldest first."""
+        if total not in self._by_size:
+            rows = self._session.execute(_SAME_SIZE, {"total": total}).all()
+            files = load_files(self._session, [row.hub_id for row in rows]) if rows else {}
+            self._by_size[total] = [
+                SameSize(row.repo_id, row.model_type, files.get(row.hub_id, NO_FILES).config or {}) for row in rows
+            ]
+        return self._by_size[total]
+
     def add(self, repo_id: str, found: Classification) -> None:
         """Adds what has just been classified."""
         self._classified[repo_id.lower()] = repo_id, found
@@ -109,6 +121,23 @@ _RELEASE = table(
     column("lineage", JSON),
 )  # fmt: skip
 """Named here and not by its model: where one is asked for by itself, the mapper takes longer than the database."""
+_SIZED = table(
+    "release",
+    *map(column, ("hub_id", "repo_id", "kind", "lab", "params_total", "params_source", "created_at")),
+    column("facts", JSON),
+)
+_MAX_SAME_SIZE = 20
+_SAME_SIZE = (
+    select(_SIZED.c.hub_id, _SIZED.c.repo_id, _SIZED.c.facts["config"]["model_type"].as_string().label("model_type"))
+    .where(
+        _SIZED.c.params_total == bindparam("total"),
+        _SIZED.c.params_source == "safetensors",
+        _SIZED.c.lab.is_not(None),
+        _SIZED.c.kind.in_(["base", "finetune"]),
+    )
+    .order_by(_SIZED.c.created_at)
+    .limit(_MAX_SAME_SIZE)
+)
 _KNOWN = select(_RELEASE).order_by(_RELEASE.c.id)
 _KEY = "lower(release.repo_id)"
 """As the index of the ids without case is written."""

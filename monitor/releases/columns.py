@@ -9,6 +9,7 @@ from monitor.classify.result import BaseModelInfo, Foundation, Parent
 from monitor.dates import plausible_hub_time
 from monitor.enums import Found, Kind, LicenseClass
 from monitor.releases.hub_facts import MAX_COUNT, StorableFacts
+from monitor.releases.schema import HUB_DERIVATIVES
 
 
 def release_columns(facts: dict[str, Any], classification: Classification) -> dict[str, Any]:
@@ -58,10 +59,30 @@ def release_columns(facts: dict[str, Any], classification: Classification) -> di
         "modified_at": plausible_hub_time(facts.get("lastModified")),
         "downloads": storable_count(facts.get("downloads")),
         "likes": storable_count(facts.get("likes")),
+        **hub_counts(facts),
+        **_suspicion(classification),
         "evidence": {
             key: [{"signal": signal, "value": value, "says": message} for signal, value, message in items]
             for key, items in classification.evidence.items()
         },
+    }
+
+
+def hub_counts(facts: dict[str, Any]) -> dict[str, int | None]:
+    """What the Hub counts: downloads of all time, and derivatives by kind; None for what it was not asked."""
+    children = facts.get("childrenModelCount")
+    children = children if isinstance(children, dict) else {}
+    counts = {column: storable_count(children.get(kind)) for kind, column in HUB_DERIVATIVES.items()}
+    return {"downloads_all_time": storable_count(facts.get("downloadsAllTime")), **counts}
+
+
+def _suspicion(classification: Classification) -> dict[str, Any]:
+    found = classification.suspected_foundation
+    return {
+        "suspected_repo_id": found.repo_id if found else None,
+        "suspected_lab": found.lab if found else None,
+        "suspected_origin": found.origin if found else None,
+        "suspected_confidence": found.confidence if found else None,
     }
 
 

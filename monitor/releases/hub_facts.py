@@ -12,7 +12,7 @@ import orjson
 from monitor.classify.weights import holds_weights
 
 MAX_COUNT = 2**63 - 1
-POPULARITY = ("downloads", "likes", "trendingScore")
+POPULARITY = ("downloads", "downloadsAllTime", "likes", "childrenModelCount", "trendingScore")
 """Facts that change all the time and that no classification depends on."""
 
 _UNREAD = {"widget", "widgetData", "model-index", "model_index", "extra_gated_fields", "extra_gated_prompt"}

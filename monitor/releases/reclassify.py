@@ -78,7 +78,7 @@ def _batch(
     lookup, at, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
     files = load_files(session, [row.hub_id for row in rows])
     for row in rows:
-        found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES))
+        found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES), same_size=lookup.same_size)
         columns = release_columns(row.facts, found)
         columns = apply_corrections(columns, by_hand.get(row.id, ()))
         # Names and popularity come from later observations; only the classification is repeated.

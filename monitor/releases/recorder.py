@@ -22,7 +22,7 @@ from monitor.models.search_text import build_search_text
 from monitor.observability.tracing import spanned
 from monitor.releases.changes import record_change
 from monitor.releases.classification import BaseModelLookup, Classifications, classify_new
-from monitor.releases.columns import release_columns, storable_count
+from monitor.releases.columns import hub_counts, release_columns, storable_count
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.counters import Key, count, delays
 from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
@@ -344,13 +344,16 @@ def _outlasting(before: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
 
 def _update_popularity(row: Release, facts: dict[str, Any]) -> None:
     row.downloads, row.likes = storable_count(facts.get("downloads")), storable_count(facts.get("likes"))
+    for name, number in hub_counts({**row.facts, **facts}).items():
+        setattr(row, name, number)
     row.facts = {**row.facts, **{key: facts[key] for key in POPULARITY if key in facts}}
 
 
 def _reclassify(
     session: Session, row: Release, known: StorableFacts, observation: Observation, registry: Registry, done: Recorded
 ) -> None:
-    classification = classify(known.facts, registry, BaseModelLookup(session), files=files_of(session, row.hub_id))
+    lookup, files = BaseModelLookup(session), files_of(session, row.hub_id)
+    classification = classify(known.facts, registry, lookup, files=files, same_size=lookup.same_size)
     had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in TRACKED_COLUMNS}
     columns = release_columns(known.facts, classification)

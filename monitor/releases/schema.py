@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Float, Text
 from sqlmodel import Field as Column
 from sqlmodel import SQLModel
 
@@ -57,6 +57,25 @@ class Foundation(BaseModel):
     origin: str | None
 
 
+class SuspectedFoundation(BaseModel):
+    """What a release that states no base was probably built on; ``repo_id`` is null if only the publisher shows."""
+
+    repo_id: str | None
+    lab: str | None
+    origin: str | None
+    confidence: float
+    evidence: list[Reason]
+
+
+class DerivativesByKind(BaseModel):
+    """Number of models built on a release, by how, as the Hub counts them."""
+
+    finetune: int | None
+    adapter: int | None
+    merge: int | None
+    quantized: int | None
+
+
 class Parent(BaseModel):
     """A model that another was made from, and how."""
 
@@ -82,6 +101,31 @@ class StatedColumns(SQLModel):
     """
 
     context_length: int | None = Column(default=None, sa_type=BigInteger)
+
+
+class SuspicionColumns(SQLModel):
+    """Columns of the table ``release`` that hold ``suspected_foundation``; its evidence is with the other evidence."""
+
+    suspected_repo_id: str | None = Column(default=None, sa_type=Text)
+    suspected_lab: str | None = Column(default=None, sa_type=Text)
+    suspected_origin: str | None = Column(default=None, sa_type=Text)
+    suspected_confidence: float | None = Column(default=None, sa_type=Float)
+
+
+class HubCountColumns(SQLModel):
+    """Columns of the table ``release`` that hold what the Hub counts: ``childrenModelCount``, ``downloadsAllTime``."""
+
+    downloads_all_time: int | None = Column(default=None, sa_type=BigInteger)
+    hub_finetunes: int | None = Column(default=None, sa_type=BigInteger)
+    hub_adapters: int | None = Column(default=None, sa_type=BigInteger)
+    hub_merges: int | None = Column(default=None, sa_type=BigInteger)
+    hub_quantized: int | None = Column(default=None, sa_type=BigInteger)
+
+
+HUB_DERIVATIVES = {
+    "finetune": "hub_finetunes", "adapter": "hub_adapters", "merge": "hub_merges", "quantized": "hub_quantized",
+}  # fmt: skip
+"""Columns by the Hub's word for the relation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +186,29 @@ def _foundation(row: Any) -> dict[str, str | None] | None:
     return {"repo_id": row.foundation_repo_id, "lab": row.foundation_lab, "origin": row.foundation_origin}
 
 
+def _suspected(row: Any) -> dict[str, Any] | None:
+    if row.suspected_confidence is None:
+        return None
+    return {
+        "repo_id": row.suspected_repo_id,
+        "lab": row.suspected_lab,
+        "origin": row.suspected_origin,
+        "confidence": row.suspected_confidence,
+        "evidence": row.evidence.get("suspected_foundation", []),
+    }
+
+
+def _derivatives_by_kind(row: Any) -> dict[str, int | None] | None:
+    found = {kind: getattr(row, column) for kind, column in HUB_DERIVATIVES.items()}
+    return found if any(count is not None for count in found.values()) else None
+
+
+def _derivatives_source(row: Any) -> str | None:
+    if _derivatives_by_kind(row) is not None:
+        return "hub"
+    return None if row.derivatives is None else "history"
+
+
 def _gated(row: Any) -> str | bool | None:
     gated: str | None = row.gated
     return False if gated == "no" else gated
@@ -164,7 +231,7 @@ def _origin_evidence(row: Any) -> list[Any]:
 
 
 def _evidence(row: Any) -> dict[str, Any]:
-    return {key: value for key, value in row.evidence.items() if key != "origin"}
+    return {key: value for key, value in row.evidence.items() if key not in {"origin", "suspected_foundation"}}
 
 
 def _words(words: Any) -> str:
@@ -205,6 +272,14 @@ FIELDS: tuple[ReleaseField, ...] = (
         {"repo_id": "Qwen/Qwen3-8B", "lab": "qwen", "origin": "CN"},
         read=_foundation,
         columns=("foundation_repo_id", "foundation_lab", "foundation_origin"),
+    ),
+    _field(
+        "suspected_foundation",
+        SuspectedFoundation | None,
+        "what a release that states no base was probably built on, `{repo_id, lab, origin, confidence, evidence}`: by"
+        " its configuration, its architecture or its exact size; never mixed into `foundation`",
+        read=_suspected,
+        columns=("suspected_repo_id", "suspected_lab", "suspected_origin", "suspected_confidence"),
     ),
     _field("lineage", list[Parent], "the models that it was made from, `[{repo_id, relation}]`, nearest first", []),
     _field("kind", Kind, _words(Kind), "base"),
@@ -251,8 +326,21 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field("launch", int | None, "number of its launch, shared by all releases in it", 7,
            read=attrgetter("launch_id")),
     _field("downloads", int | None, "downloads in the last 30 days, as last seen", 1_200_000),
+    _field("downloads_all_time", int | None, "all downloads, as the Hub counted them when last seen; it can fall",
+           9_800_000),
     _field("likes", int | None, "likes, as last seen", 540),
-    _field("derivatives", int | None, "number of models built on it", 12),
+    _field("derivatives", int | None, "number of models built on it: directly, as the Hub counts them; else in all"
+           " generations, as this monitor saw them", 12),
+    _field(
+        "derivatives_by_kind",
+        DerivativesByKind | None,
+        "`{finetune, adapter, merge, quantized}`, as the Hub counts them; null if it was not asked",
+        {"finetune": 7, "adapter": 2, "merge": 1, "quantized": 2},
+        read=_derivatives_by_kind,
+        columns=tuple(HUB_DERIVATIVES.values()),
+    ),
+    _field("derivatives_source", Literal["hub", "history"] | None, "who counted `derivatives`", "hub",
+           read=_derivatives_source),
     _field("trending_rank", int | None, "its rank on the Hub's trending list, from 1; null: not on it", 3),
     _field("status", Status, "live; gone (deleted or private: the Hub does not tell these apart); private (as its"
            " webhook reported); renamed (public under another name than first seen)", "live"),
@@ -283,9 +371,11 @@ COMPUTED = {
     " announcement_url IS NOT NULL THEN 'announced' ELSE availability END",
     "gated": "CASE gated WHEN 'no' THEN 'false' ELSE gated END",
     "launch": "launch_id",
+    "derivatives_source": "CASE WHEN COALESCE(hub_finetunes, hub_adapters, hub_merges, hub_quantized) IS NOT NULL THEN"
+    " 'hub' WHEN derivatives IS NOT NULL THEN 'history' END",
 }
 """SQL of the columns of ``releases_view`` that differ from the table's."""
-SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch"}), "launch_id")
+SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch", "derivatives_source"}), "launch_id")
 """The columns of the table that these need."""
 
 
@@ -295,6 +385,7 @@ def column_kinds() -> dict[str, str]:
     for field in FIELDS:
         spread = field.columns != (field.name,)
         kinds.update(dict.fromkeys(field.columns, "text" if spread else _kind(field.type)))
+    kinds.update(dict.fromkeys(HUB_DERIVATIVES.values(), "integer"), suspected_confidence="number")
     return kinds
 
 
@@ -408,6 +499,8 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
            "origin:CN,KR"),
     _query("foundation", "text", "country, lab or repository of the root model that it was built on", "foundation:CN",
            column=None),
+    _query("suspected", "text", "country, lab or repository of the model that a release without a stated base was"
+           " probably built on; any or none", "suspected:CN", of="suspected_foundation", column=None),
     _query("lab", "lab", "a lab's id, name, alias or namespace", 'lab:"Mistral AI"'),
     _query("parent", "text", "country or name of the organisation that the lab belongs to; the lab itself if it belongs"
            " to none", "parent:alibaba", of="lab", column=None),

@@ -79,7 +79,8 @@ def test_the_column_comes_to_releases_that_are_there_and_to_the_view(engine: Eng
     migrations.check(engine)
     with engine.begin() as connection:
         after = connection.execute(text("SELECT * FROM releases_view")).mappings().one()
-        assert dict(after) == {**before, "context_length": None}
+        # Later migrations add columns of their own.
+        assert {name: after[name] for name in (*before, "context_length")} == {**before, "context_length": None}
         connection.execute(text("UPDATE release SET context_length = 40960"))
         assert connection.execute(text("SELECT context_length FROM releases_view")).scalar_one() == 40_960
     with engine.connect() as connection, pytest.raises(DBAPIError, match=r"read-only|cannot modify"):

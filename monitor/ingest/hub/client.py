@@ -37,7 +37,8 @@ from monitor.ingest.hub.transport import install_client
 from monitor.settings import HUB, Settings
 
 FULL = [
-    "author", "baseModels", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "gguf",
+    "author", "baseModels", "cardData", "childrenModelCount", "config", "createdAt", "disabled", "downloads",
+    "downloadsAllTime", "gated", "gguf",
     "lastModified", "library_name", "likes", "pipeline_tag", "private", "safetensors", "sha", "siblings",
     "tags", "trendingScore",
 ]  # fmt: skip

@@ -130,6 +130,16 @@ def _foundation(value: str) -> Callable[[Release], bool]:
     return lambda release: release.foundation_lab == value
 
 
+def _suspected(value: str) -> Callable[[Release], bool]:
+    if value in {NONE, ANY}:
+        return lambda release: (release.suspected_confidence is None) == (value == NONE)
+    if "/" in value:
+        return lambda release: fold(release.suspected_repo_id or "") == value
+    if value.isupper():
+        return lambda release: release.suspected_origin == value
+    return lambda release: release.suspected_lab == value
+
+
 def _parent(value: str) -> Callable[[Release], bool]:
     if value != NONE and not value.isupper():
         labs = labs_of(value)
@@ -146,7 +156,7 @@ def _launched(value: str) -> Callable[[Release], bool]:
 
 
 _OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {
-    "foundation": _foundation, "launch": _launched, "parent": _parent,
+    "foundation": _foundation, "launch": _launched, "parent": _parent, "suspected": _suspected,
 }  # fmt: skip
 """Fields whose values have meanings of their own."""
 

@@ -148,6 +148,8 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
             return _gated(value)
         case "foundation":
             return _foundation(value)
+        case "suspected":
+            return _suspected(value)
         case "parent":
             return _parent(value)
         case "repo":
@@ -200,6 +202,15 @@ def _foundation(value: str) -> ColumnElement[bool]:
     if "/" in value:
         return folded(col(Release.foundation_repo_id)) == value
     return col(Release.foundation_origin) == value if value.isupper() else col(Release.foundation_lab) == value
+
+
+def _suspected(value: str) -> ColumnElement[bool]:
+    if value in {NONE, ANY}:
+        known = col(Release.suspected_confidence)
+        return known.is_(None) if value == NONE else known.is_not(None)
+    if "/" in value:
+        return folded(col(Release.suspected_repo_id)) == value
+    return col(Release.suspected_origin) == value if value.isupper() else col(Release.suspected_lab) == value
 
 
 def _parent(value: str) -> ColumnElement[bool]:

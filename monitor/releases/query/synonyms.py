@@ -11,6 +11,7 @@ FIELDS = {
     "country": "origin", "countries": "origin", "from": "origin",
     "licence": "license", "licenses": "license", "licences": "license", "license_class": "license",
     "base": "foundation", "base_model": "foundation", "root": "foundation", "built_on": "foundation",
+    "suspected_foundation": "suspected",
     "labs": "lab", "company": "lab", "publisher": "lab",
     "org": "namespace", "organization": "namespace", "organisation": "namespace", "author": "namespace",
     "owner": "namespace", "user": "namespace",

@@ -208,6 +208,11 @@ def _foundation(text: str) -> str | tuple[str, ...]:
     return country(text) or _lab(text)
 
 
+def _suspected(text: str) -> str | tuple[str, ...]:
+    """As a foundation, or any."""
+    return ANY if fold(text) == ANY else _foundation(text)
+
+
 def _parent(text: str) -> str | tuple[str, ...]:
     """A country, or else a lab."""
     return country(text) or _lab(text)
@@ -279,6 +284,7 @@ _READERS: dict[str, Callable[[str], str | tuple[str, ...]]] = {
     **{field: _word(field) for field in WORDS},
     "origin": _origin,
     "foundation": _foundation,
+    "suspected": _suspected,
     "lab": _lab,
     "parent": _parent,
     "namespace": _namespace,

@@ -51,6 +51,12 @@ MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
     ("origin:US foundation:CN", {"origin": "US", "foundation_origin": "CN"}, {"origin": "US"}),
     ("foundation:Qwen/Qwen3-8B", {"foundation_repo_id": "Qwen/Qwen3-8B"}, {"foundation_repo_id": "Qwen/Qwen3"}),
     ("foundation:qwen", {"foundation_lab": "qwen"}, {"foundation_lab": "google"}),
+    ("suspected:CN", {"suspected_origin": "CN"}, {"suspected_origin": "US", "foundation_origin": "CN"}),
+    ("suspected:chinese", {"suspected_origin": "CN"}, {"suspected_origin": None}),
+    ("suspected:qwen", {"suspected_lab": "qwen"}, {"suspected_lab": "google"}),
+    ("suspected:qwen/qwen3-8b", {"suspected_repo_id": "Qwen/Qwen3-8B"}, {"suspected_repo_id": "Qwen/Qwen3"}),
+    ("suspected:any", {"suspected_confidence": 0.5}, {"suspected_confidence": None}),
+    ("suspected:none", {"suspected_confidence": None}, {"suspected_confidence": 0.5}),
     ('lab:"Mistral AI"', {"lab": "mistral"}, {"lab": "viet-mistral"}),
     ("lab:THUDM", {"lab": "zai"}, {"lab": "z-ai"}),
     ("lab:any", {"lab": "qwen"}, {"lab": None}),
@@ -395,7 +401,8 @@ def _compare(field: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[st
 
 SAMPLED = [
 "origin:CN", "origin:CN,US", "origin:none", "foundation:CN", "foundation:qwen", "foundation:qwen/a",
-"foundation:none", "lab:qwen", "lab:none", "kind:base", "kind:base,merge", "size:tiny", "size:none",
+"foundation:none", "suspected:CN", "suspected:qwen", "suspected:qwen/a", "suspected:none", "parent:CN",
+"parent:alibaba", "lab:qwen", "lab:none", "kind:base", "kind:base,merge", "size:tiny", "size:none",
 "license:mit", "license:permissive", "license:none", 'license:"odd one"', "gated:true", "gated:false",
 "gated:none", "language:ko", "language:none", "tag:none", "modality:text", "status:live", "via:sweep",
 "repo:*a*", "openness:open-weights", "task:none", "event:release", "event:launch", "event:gated,renamed",
