@@ -46,7 +46,7 @@ TASKS: dict[str, Task] = {
     "trending": Task("poll", ("trending",), hub_intervals=15),
     "watched namespaces": Task("watch", seconds=60, hub_intervals=1),
     "sweeps": Task("sweep", seconds=5, hub_intervals=1),
-    "failed look-ups": Task("look_again", seconds=60, hub_intervals=1),
+    "failed lookups": Task("retry_lookups", seconds=60, hub_intervals=1),
     "repository files": Task("files", seconds=5),
     "hints": Task("hints", seconds=1),
     "feeds": Task("feeds", seconds=15, feed_intervals=1),
@@ -55,7 +55,7 @@ TASKS: dict[str, Task] = {
     "outages and notices": Task("notices", seconds=15, hub_intervals=1),
     "confirmation emails": Task("confirm", seconds=1, requires="smtp_url"),
     "bounces": Task("bounces", seconds=60, requires="bounce_url"),
-    "tidying of email addresses": Task("tidy_email", seconds=3_600),
+    "expired email data": Task("delete_expired_email_data", seconds=3_600),
     "retention": Task("prune", seconds=3_600),
     "adoption": Task("adopt", seconds=3_600),
 }

@@ -17,7 +17,7 @@ QUEUES = {
     "watch": "polls",
     "poll": "polls",
     "sweep": "polls",
-    "look_again": "polls",
+    "retry_lookups": "polls",
     "files": "polls",
     "hints": "hints",
     "feeds": "feeds",
@@ -28,7 +28,7 @@ QUEUES = {
     "notices": "deliveries",
     "digests": "digests",
     "heartbeat": "upkeep",
-    "tidy_email": "upkeep",
+    "delete_expired_email_data": "upkeep",
     "prune": "upkeep",
     "adopt": "upkeep",
 }

@@ -28,11 +28,11 @@ def service() -> Service:
 
 
 def _send_now(task: str) -> None:
-    """Sends a task ahead of the beat. While the broker is away the beat's next message does the work."""
+    """Sends a task ahead of the beat. If the broker is unavailable, the beat sends the task later."""
     try:
         app.send_task(f"hub.{task}", expires=60)
     except OperationalError as error:
-        log.info("the broker is away; the next message of the beat does the work", task=task, error=str(error))
+        log.info("broker unavailable", task=task, error=str(error))
 
 
 @app.task(name="hub.poll")
@@ -42,10 +42,10 @@ def poll(via: str) -> None:
     try:
         done = polls.poll(service().ingest, Via(via), skip_if_recent=True)
     except (HubError, RateLimited) as error:
-        log.warning("poll failed, the next one tries again", poll=via, error=str(error))
+        log.warning("poll failed", poll=via, error=str(error))
         return
     if via == Via.MODIFIED and done is not None and service().settings.heartbeat_url is not None:
-        service().notify_worker("heartbeat")  # a task of its own: a slow receiver holds up no poll
+        service().notify_worker("heartbeat")  # in its own task, so that a slow receiver does not delay polls
 
 
 @app.task(name="hub.heartbeat")
@@ -58,7 +58,7 @@ def heartbeat() -> None:
 @app.task(name="hub.watch")
 @traced_task
 def watch() -> None:
-    """Updates which namespaces are swept: subscriptions come and go."""
+    """Updates the list of namespaces to sweep, which depends on the subscriptions."""
     service().watch()
 
 
@@ -72,14 +72,14 @@ def sweep() -> None:
 @app.task(name="hub.files")
 @traced_task
 def files() -> None:
-    """The repository files that are due."""
+    """Reads the repository files that are due."""
     service().read_files()
 
 
-@app.task(name="hub.look_again")
+@app.task(name="hub.retry_lookups")
 @traced_task
-def look_again() -> None:
-    """Looks base models up again that the Hub did not return."""
+def retry_lookups() -> None:
+    """Retries lookups of base models that the Hub did not return."""
     base_models.retry_base_lookups(service().ingest)
 
 
@@ -114,7 +114,7 @@ def digests() -> None:
 @app.task(name="hub.notices")
 @traced_task
 def notices() -> None:
-    """Looks for outages and their ends, and sends the notices of them."""
+    """Checks for outages that began or ended, and sends notices about them."""
     service().notices()
 
 
@@ -128,7 +128,7 @@ def reclassify() -> None:
 @app.task(name="hub.adopt")
 @traced_task
 def adopt() -> None:
-    """Records the adoption of releases today."""
+    """Records today's adoption of releases."""
     service().adopt()
 
 
@@ -142,22 +142,22 @@ def confirm() -> None:
 @app.task(name="hub.bounces")
 @traced_task
 def bounces() -> None:
-    """Reads the mailbox of bounces."""
+    """Reads the bounce mailbox."""
     try:
         email.collect_bounces(service().settings, service().engine)
     except email.MailboxError as error:
-        log.warning("mailbox of bounces not read, the next run tries again", error=str(error))
+        log.warning("bounce mailbox read failed", error=str(error))
 
 
 @app.task(name="hub.prune")
 @traced_task
 def prune() -> None:
-    """Deletes what is older than the settings keep."""
+    """Deletes data that is older than its retention setting."""
     service().prune()
 
 
-@app.task(name="hub.tidy_email")
+@app.task(name="hub.delete_expired_email_data")
 @traced_task
-def tidy_email() -> None:
-    """Deletes data of email addresses that is no longer needed."""
+def delete_expired_email_data() -> None:
+    """Deletes expired personal data of email subscribers."""
     email.delete_expired(service().engine)

@@ -27,7 +27,7 @@ commands.register(
     {
         "releases": "Searches the recorded releases.",
         "stats": "Counts releases and launches by one or two dimensions, with the sum and median of their parameters.",
-        "export": "Exports releases to a CSV, JSON lines or Parquet file.",
+        "export": "Exports releases to a CSV, JSON lines or Parquet file, which appears only when complete.",
     },
 )
 commands.register(

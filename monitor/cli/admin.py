@@ -17,6 +17,7 @@ from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
 from monitor.enums import Digest
 from monitor.ingest import lookups
+from monitor.ingest.feeds.reader import UNLISTED
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import BadCredentialsError, HubError
 from monitor.ingest.hub.webhook import sync
@@ -29,6 +30,7 @@ from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subs
 from monitor.notify.subscriptions import remove as drop
 from monitor.releases.outages import lists_nothing
 from monitor.releases.query import parse
+from monitor.releases.snapshot import SnapshotError, write_snapshot
 from monitor.releases.suggest import suggestions
 from monitor.service import Service
 from monitor.settings import Settings, SettingsError, load
@@ -316,8 +318,6 @@ def snapshot(
     file: Path = typer.Argument(..., help="The file to write; it must not exist.", dir_okay=False),
 ) -> None:
     """Writes public data (releases, launches, changes, adoption) to an SQLite file that can be published."""
-    from monitor.releases.snapshot import SnapshotError, write_snapshot
-
     try:
         counts = write_snapshot(_ready().engine, file)
     except SnapshotError as error:
@@ -402,8 +402,6 @@ def _hub(settings: Settings) -> str:
 
 def _feeds(settings: Settings) -> str:
     """How many feeds work, and a line for each that fails, is empty or is stale."""
-    from monitor.ingest.feeds.reader import UNLISTED
-
     engine = db.make_engine(settings.database_url)
     if migrations.revision(engine) != migrations.head():
         return "unknown until hub-monitor db upgrade has run"

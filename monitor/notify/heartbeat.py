@@ -38,6 +38,6 @@ def beat(engine: Engine, url: str, hub_interval: float, user_agent: str) -> bool
     try:
         get(url, user_agent=user_agent, allow_private=True, limits=LIMITS)
     except FetchError as error:
-        log.warning("heartbeat not sent, the next healthy round sends one", error=error.reason)
+        log.warning("heartbeat failed", error=error.reason)
         return False
     return True

@@ -178,7 +178,7 @@ def _matcher(text: str) -> _Matcher:
         query = parse(text)
     except QueryError as error:
         # Stored by a version that could parse it; it must not keep other subscriptions from their alerts.
-        log.warning("a filter that cannot be parsed matches nothing", filter=text, error=str(error))
+        log.warning("stored filter cannot be parsed", filter=text, error=str(error))
         return _Matcher(lambda *_: False, names_events=True)
     crossed = frozenset(query.values("crossed"))
     return _Matcher(to_predicate(query), query.names("event") or bool(crossed), crossed)

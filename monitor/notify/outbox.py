@@ -247,7 +247,7 @@ def _log(channel: OutboxChannel, outcome: _Outcome) -> None:
         "trace": " ".join(outcome.claim.traces[:5]),
     }
     if error is not None:
-        log.warning("not delivered", **fields, error=str(error)[:500], permanent=error.permanent)
+        log.warning("delivery failed", **fields, error=str(error)[:500], permanent=error.permanent)
     elif outcome.receipt is not None and channel.logs_sent:
         log.info("delivered" if message.items else "edited", **fields, waited=round(outcome.claim.waited, 3))
 

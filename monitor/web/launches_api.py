@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
+from icalendar import Calendar, Event
 
 from monitor.channels.formatting import describe, flag, format_launch, headline
 from monitor.releases.coverage import coverage as covered
@@ -84,8 +85,6 @@ def coverage(request: Request, session: Present) -> Response:
 @router.get("/feed.ics", tags=["feeds"], response_class=Response, responses=errors())
 def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest launches, and releases that are in none, that match: as a calendar (RFC 5545)."""
-    from icalendar import Calendar
-
     base, query = service_of(request).settings.public_url, parse(q)
     as_of = f"?as_of={quote(request.state.as_of)}" if request.state.as_of else ""
     made = Calendar()
@@ -109,8 +108,6 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
 
 
 def _event(ident: str, title: str, description: str, at: datetime, url: str) -> Any:
-    from icalendar import Event
-
     event = Event()
     event.add("uid", f"{ident}@hub-release-monitor")
     event.add("summary", plain(title))

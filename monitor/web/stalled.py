@@ -55,7 +55,7 @@ class StalledReaders:
 
     def _abort(self, transport: Any, path: str) -> None:
         # The server then takes the client for gone: what waits in `send` goes on, and a stream is cancelled.
-        log.info("client disconnected: it stopped reading", path=path, seconds=self._timeout)
+        log.info("stalled client disconnected", path=path, seconds=self._timeout)
         transport.abort()
 
 

@@ -120,7 +120,7 @@ def _send(engine: Engine, email: Email, due: _Due) -> int:
     except SendError as error:
         lasting = error.permanent or due.attempt >= MAX_ATTEMPTS
         again = None if lasting else now() + timedelta(seconds=backoff(due.attempt))
-        log.warning("confirmation email not sent", reason=str(error), again=again)
+        log.warning("confirmation email failed", reason=str(error), again=again)
         _record_result(engine, due, error=str(error)[:500], again=again)
         return 0
     _record_result(engine, due)

@@ -27,6 +27,7 @@ from monitor.channels.slack.subscriptions import (
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, DeliveryState, Release, Subscription
+from monitor.notify.subscriptions import remove
 from monitor.releases import search
 from monitor.releases.query import QueryError, explain, parse
 from monitor.releases.query.spelling import spelled
@@ -108,8 +109,6 @@ def _subscriptions(context: SlackContext, channel: ChannelRef) -> list[Subscript
 
 
 def _remove(context: SlackContext, channel: ChannelRef, selector: str) -> Reply:
-    from monitor.notify.subscriptions import remove
-
     with transaction(context.engine) as session:
         one = select_subscription(list_subscriptions(context, session, channel), selector)
         if one is None:

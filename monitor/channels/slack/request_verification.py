@@ -10,6 +10,7 @@ from functools import cached_property
 
 from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
+from slack_sdk.signature import SignatureVerifier
 from sqlalchemy import Engine, delete
 from sqlmodel import Session, col
 
@@ -58,8 +59,6 @@ def slack_context(request: Request) -> SlackContext:
 
 async def signed_body(request: Request) -> bytes:
     """Returns the body of a verified request. Raises 403 without a signing secret, 401 if verification fails."""
-    from slack_sdk.signature import SignatureVerifier
-
     context = slack_context(request)
     secret = context.settings.slack_signing_secret
     if secret is None:

@@ -1,14 +1,11 @@
-"""HTTP routes for Slack. Each responds at once (Slack waits three seconds) and works in the background.
-
-The web app imports this module at start, so slack-sdk is imported with the first request.
-"""
+"""HTTP routes for Slack. Each responds at once (Slack waits three seconds) and works in the background."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import structlog
@@ -16,32 +13,22 @@ from fastapi import APIRouter, BackgroundTasks, Cookie, Depends, HTTPException, 
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from monitor.channels.page_templates import ChannelPages
+from monitor.channels.slack import installs, interactions, oauth
+from monitor.channels.slack.api import post_to_webhook, webhook_client
+from monitor.channels.slack.commands import Command, handle_command
+from monitor.channels.slack.replies import text_reply
+from monitor.channels.slack.request_verification import signed_body, slack_context
+from monitor.channels.slack.subscriptions import ChannelRef
+from monitor.db.engine import transaction
 from monitor.notify.message import SendError
 from monitor.settings import SettingsError
-
-if TYPE_CHECKING:
-    from monitor.channels.slack.request_verification import SlackContext
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/slack", tags=["slack"], include_in_schema=False)
 
 _PAGES = ChannelPages(Path(__file__).parent / "pages")
 COOKIE = "slack_install"
-
-
-async def _signed(request: Request) -> bytes:
-    from monitor.channels.slack.request_verification import signed_body
-
-    return await signed_body(request)
-
-
-def _slack_context(request: Request) -> SlackContext:
-    from monitor.channels.slack.request_verification import slack_context
-
-    return slack_context(request)
-
-
-Signed = Annotated[bytes, Depends(_signed)]
+Signed = Annotated[bytes, Depends(signed_body)]
 
 
 # --- commands and clicks ----------------------------------------------------------------------------------
@@ -50,14 +37,12 @@ Signed = Annotated[bytes, Depends(_signed)]
 @router.post("/commands")
 def command(request: Request, body: Signed, background: BackgroundTasks) -> Response:
     """``/hub …``: responds with the reply, or with 200 and posts the reply to the response_url."""
-    from monitor.channels.slack.commands import Command, handle_command
-    from monitor.channels.slack.subscriptions import ChannelRef
 
     form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
     channel = ChannelRef(form.get("team_id", ""), form.get("channel_id", ""), form.get("channel_name", ""))
     if not channel.team or not channel.id:
         raise HTTPException(422, "expected team_id and channel_id")
-    context = _slack_context(request)
+    context = slack_context(request)
     found = handle_command(context, Command.parse(channel, form.get("text", "")))
     if not callable(found):
         return JSONResponse(found)
@@ -68,10 +53,9 @@ def command(request: Request, body: Signed, background: BackgroundTasks) -> Resp
 @router.post("/interactions")
 def interaction(request: Request, body: Signed, background: BackgroundTasks) -> Response:
     """Handles a click or a submitted modal."""
-    from monitor.channels.slack import interactions
 
     payload = _payload(body)
-    context = _slack_context(request)
+    context = slack_context(request)
     shown: dict[str, Any] | None = None
     work: Callable[[], dict[str, Any] | None] | None = None
     if payload.get("type") == "block_actions":
@@ -100,8 +84,6 @@ def _json_object(text: str | bytes) -> dict[str, Any]:
 
 def _run_and_reply(url: str | None, work: Callable[[], dict[str, Any] | None]) -> None:
     """Runs ``work`` and posts its reply, or an error message, to the response_url."""
-    from monitor.channels.slack.api import post_to_webhook, webhook_client
-    from monitor.channels.slack.replies import text_reply
 
     try:
         found = work()
@@ -122,8 +104,6 @@ def _run_and_reply(url: str | None, work: Callable[[], dict[str, Any] | None]) -
 @router.post("/events")
 def event(request: Request, body: Signed) -> Response:
     """Handles events: URL verification and workspaces that remove the app."""
-    from monitor.channels.slack import installs
-    from monitor.db.engine import transaction
 
     payload = _json_object(body)
     if payload.get("type") == "url_verification":
@@ -132,7 +112,7 @@ def event(request: Request, body: Signed) -> Response:
     kind, team = (details or {}).get("type"), str(payload.get("team_id", ""))
     revoked = kind == "tokens_revoked" and bool(((details or {}).get("tokens") or {}).get("bot"))
     if kind == "app_uninstalled" or revoked:
-        with transaction(_slack_context(request).engine) as session:
+        with transaction(slack_context(request).engine) as session:
             paused = installs.remove_installation(
                 session, team, "the workspace removed the app: install it again to resume"
             )
@@ -146,9 +126,8 @@ def event(request: Request, body: Signed) -> Response:
 @router.get("/install")
 def install(request: Request) -> Response:
     """ "Add to Slack": redirects to Slack's permission page."""
-    from monitor.channels.slack import oauth
 
-    context = _slack_context(request)
+    context = slack_context(request)
     try:
         url, nonce = oauth.start_installation(context)
     except SettingsError as error:
@@ -170,12 +149,11 @@ def oauth_redirect(
     slack_install: Annotated[str, Cookie()] = "",
 ) -> Response:
     """Handles the redirect from Slack, with a code or an error."""
-    from monitor.channels.slack import oauth
 
     if error or not code:
         return _page(request, 400, "Not added", "Permission was not granted. Nothing was changed.")
     try:
-        team = oauth.complete_installation(_slack_context(request), code[:500], state, slack_install)
+        team = oauth.complete_installation(slack_context(request), code[:500], state, slack_install)
     except oauth.StateError as problem:
         return _page(request, 400, "Not added", f"{str(problem).capitalize()}. Start again at /slack/install.")
     except SettingsError as problem:

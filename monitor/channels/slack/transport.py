@@ -33,6 +33,7 @@ from monitor.channels.slack.blocks import RenderContext, Rendered, render, secti
 from monitor.channels.slack.installs import bot_token
 from monitor.channels.slack.markup import escape, paragraph
 from monitor.channels.slack.targets import WEBHOOK_PREFIXES, SlackTarget, parse_target
+from monitor.charts import by_day
 from monitor.db.engine import now, reading
 from monitor.enums import Digest
 from monitor.labs import Registry, load
@@ -234,8 +235,6 @@ class Slack(Channel):
         """Posts the week's chart in the thread of a digest; a failed upload is logged only."""
         if len(message.items) < 2 or message.subscription.digest not in {Digest.DAILY, Digest.WEEKLY}:
             return
-        from monitor.charts import by_day  # the drawing libraries are slow to import, and few messages need them
-
         with reading(self._engine) as session:
             rows = [(day.isoformat(), count) for day, count in matches_by_day(session, message.subscription)]
         try:
@@ -243,7 +242,7 @@ class Slack(Channel):
             upload = {"filename": "week.png", "title": chart.title, "alt_txt": chart.summary[:1_000]}
             call(client.files_upload_v2, content=chart.png(), channel=channel, thread_ts=ts, **upload)
         except SendError as error:
-            log.info("chart of a digest not uploaded", channel=channel, error=str(error))
+            log.info("chart upload failed", channel=channel, error=str(error))
 
 
 def _parse_receipt(receipt: str | None) -> tuple[str, str] | None:
