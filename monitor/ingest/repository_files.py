@@ -45,6 +45,8 @@ MAX_FAILURES = 10
 """Attempts after which a file counts as one that does not answer, until the repository changes."""
 MAX_DUE = 100
 """Files that are read in one pass."""
+DOWN_SECONDS = 60.0
+"""When files are asked for again while the Hub is not there: its polls say that, and count it."""
 FILES_READ = "its files were read"
 """Why a classification changed."""
 
@@ -257,9 +259,24 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
         done, _ = wait(asked, timeout=seconds)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    found = [(asked[future], answer) for future in done if (answer := _answer(future)) is not None]
+    found: list[tuple[Wanted, HubFile]] = []
+    put_off: dict[Wanted, float] = {}
+    error: Exception | None = None
+    for future in done:
+        try:
+            found.append((asked[future], future.result()))
+        except HubDownError as down:
+            error, put_off[asked[future]] = down, DOWN_SECONDS
+        except RateLimited as limited:
+            error, put_off[asked[future]] = limited, limited.retry_in
+    if error is not None:
+        log.info("files put off", files=len(put_off), error=str(error))
     with transaction(context.engine) as session:
-        rows = {(row.hub_id, row.path): row for row in _rows(session, [one for one, _ in found])}
+        rows = {(row.hub_id, row.path): row for row in _rows(session, [*(one for one, _ in found), *put_off])}
+        for one, wait_seconds in put_off.items():
+            if (row := rows.get((one.hub_id, one.path))) is not None and row.due_at is not None:
+                row.due_at = now() + timedelta(seconds=wait_seconds)
+                session.add(row)
         for one, answer in found:
             row = rows.get((one.hub_id, one.path))
             if row is not None and row.commit == one.commit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from sqlalchemy import select, update
 from monitor import db
 from monitor.enums import FileState, Via
 from monitor.ingest import polls, repository_files, sweeps, webhook_events
+from monitor.ingest.hub.client import Hub
 from monitor.ingest.repository_files import wanted_files
 from monitor.models import RepositoryFile, WebhookEvent
+from monitor.settings import Settings
 from tests.fakes.hub import model
 from tests.house import House
 
@@ -178,6 +181,23 @@ def test_the_bases_of_a_release_are_read_when_there_is_time(house: House) -> Non
     assert house.release("a/base").params_active is None
     repository_files.read_due(house.ingest)
     assert _is_mixture(house, "a/base")
+
+
+def test_files_wait_while_the_hub_is_not_there(house: House) -> None:
+    house.begin("Qwen")
+    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    house.hub.fail("timeout", times=None, path_prefix="/Qwen/New/resolve/")
+    house.ingest = replace(house.ingest, file_wait_seconds=0.05)
+    polls.poll(house.ingest, Via.CREATED)
+    house.hub.heal()
+    nobody = Hub(Settings(hf_endpoint="http://127.0.0.1:9"), house.rate_limiter)
+    _time_passes(house)
+    repository_files.read_due(replace(house.ingest, hub=nobody))
+    with db.reading(house.engine) as session:
+        rows = list(session.scalars(select(RepositoryFile)))
+    assert {row.state for row in rows} == {FileState.WANTED}
+    assert {row.failures for row in rows} == {0}
+    assert all(row.due_at is not None and row.due_at > db.now() + timedelta(seconds=30) for row in rows)
 
 
 def test_no_more_files_are_asked_for_than_their_bucket_holds(house: House) -> None:
