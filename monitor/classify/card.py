@@ -483,6 +483,7 @@ _END_OF_NAME = re.compile(
     r"\s(?:for|as|with|using|on|to|that|which|by|is|was|under|via|through|based|specifically)\s|"
     r"\sand (?:is|was|released|trained)\s|[(（]?\s{0,3}https?:",
 )
+_ORIGINAL = re.compile(r"\b(?:original|base|upstream|parent)\b|原始|基座", re.IGNORECASE)
 _NOBODY = re.compile(
     r"more information|needed|^\s*(?:us|me|you|n/?a|none|unknown)\b|fine-?tuning|training|merging|distill",
     re.IGNORECASE,
@@ -495,7 +496,8 @@ def _affiliation(card: CardText, own: OwnName) -> Statement[str] | None:
         found = _WE_ARE.search(sentence.text) or _BY.search(sentence.text) or _BY_CHINESE.search(sentence.text)
         if found is None or _is_of_another(own, sentence.text[: found.start()], sentence):
             continue
-        if _OF_A_PART.search(sentence.text[max(0, found.start() - 60) : found.start()]):
+        before = sentence.text[: found.start()]
+        if _OF_A_PART.search(before[-60:]) or _RELATION.search(before) or _ORIGINAL.search(before):
             continue
         name = _END_OF_NAME.split(" ".join(found[1].split()) + " ", maxsplit=1)[0].strip(" ,-*_")
         if name and not _NOBODY.search(name):

@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from monitor.classify import wire
+from monitor.classify.card import card_statements
 from monitor.classify.result import Evidence, Publisher
 from monitor.enums import LabKind
 from monitor.labs import Lab, Registry
@@ -101,7 +102,9 @@ _UNKNOWN_PUBLISHER = Publisher(None, None, None, None)
 
 
 def _weighed(model: wire.Model, namespace: str) -> Publisher:
-    if "_organization" not in model and not wire.card(model) and not _in_namespace(namespace[:100]):
+    affiliation = card_statements(model).affiliation
+    known = "_organization" in model or wire.card(model) or _in_namespace(namespace[:100])
+    if not known and affiliation is None:
         return _UNKNOWN_PUBLISHER
     doubt: dict[str, float] = defaultdict(lambda: 1.0)
     evidence = []
@@ -122,6 +125,11 @@ def _signals(model: wire.Model, namespace: str) -> Iterator[tuple[str, float, Ev
     """(country, weight, evidence), each signal once."""
     yield from _in_namespace(namespace[:100])
     card = wire.card(model)
+    stated = card_statements(model).affiliation
+    if stated is not None:
+        for country, weight, item in _in_text(stated.value):
+            signal = item.signal.replace("description", "card")
+            yield country, weight, Evidence(signal, item.value, f"{item.message}: {stated.text[:200]!r}")
     if not card and "_organization" not in model:
         return
     text = " ".join((_organization_text(model), *wire.texts(card, "affiliation"), *wire.texts(card, "organization")))

@@ -318,6 +318,8 @@ def test_training_code_and_data(card: str, code: str | None, data: str | None) -
         ("- **Developed by:** [More Information Needed]", None),
         ("Qwen3-8B was developed by Alibaba Cloud.", None),
         ("We are happy to share this.", None),
+        ("A quantized version of the model developed by Alibaba Cloud.", None),
+        ("The original model was developed by Alibaba Cloud.", None),
     ],
 )
 def test_affiliation(card: str, expected: str | None) -> None:
@@ -371,6 +373,15 @@ def test_context_length(repo_id: str, card: str, expected: int | None) -> None:
 def test_sizes_of_a_release(facts: dict[str, Any], readme: str, expected: tuple[int | None, int | None, str]) -> None:
     found = classify(facts, load(), files=RepositoryFiles(readme=readme))
     assert (found.params_total, found.params_active, found.params_source) == expected
+
+
+def test_an_unknown_publisher_has_the_country_that_its_card_states() -> None:
+    files = RepositoryFiles(readme="We are a research lab at KAIST, South Korea.")
+    found = classify({"id": "someone-unknown/Foo-8B"}, load(), files=files)
+    assert found.origin == "KR"
+    assert any("We are a research lab at KAIST" in item.message for item in found.evidence["origin"])
+    silent = classify({"id": "someone-unknown/Foo-8B"}, load(), files=RepositoryFiles(readme="Made with care."))
+    assert silent.origin is None
 
 
 PAPER = "[Paper](https://arxiv.org/abs/2601.00001)"
