@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 SWEEP = r"""
 import importlib, pkgutil, re, sys, warnings
 import monitor
@@ -46,6 +48,7 @@ LENGTH = 3_000
 pattern takes the square of it (names by their 300 characters, titles by theirs)."""
 
 
+@pytest.mark.slow
 def test_no_pattern_backtracks_for_ever() -> None:
     script = SWEEP.replace("LENGTH", str(LENGTH))
     done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=300)
