@@ -56,7 +56,7 @@ class Facts(dict[str, Any]):
     by_prefix: dict[str, tuple[str, ...]]
     """What follows ``license:`` and the like, by prefix (``license``); sorted: the order of tags must not matter."""
     card: Mapping[str, Any]
-    """``cardData``, and over it the front matter of ``README.md`` if that was read."""
+    """``cardData``, completed from the front matter of ``README.md``, which may have been read at an earlier commit."""
     config: Mapping[str, Any]
     """``config.json`` if it was read, else the part of it that the Hub serves."""
     contents: RepositoryFiles
@@ -83,7 +83,7 @@ def prepared(model: Model, contents: RepositoryFiles = NO_FILES) -> Facts:
     facts._files = None if "siblings" in model else ()
     facts.card = card_data = mapping(model, "cardData")
     if contents.readme is not None and (front := front_matter(contents.readme)):
-        facts.card = {**card_data, **front}
+        facts.card = {**front, **card_data}
     facts.config = contents.config or mapping(model, "config")
     full = text(model, "id") or text(model, "modelId") or ""
     head, slash, _ = full.partition("/")
