@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
 from monitor.labs.lab import Lab
 from monitor.labs.sources import explain
@@ -95,7 +94,7 @@ def _renamed(entry: Entry) -> Entry:
     return {("reason" if key == "because" else key): value for key, value in entry.items()}
 
 
-def _explained(error: ErrorDetails) -> tuple[str, str]:
+def _explained(error: Mapping[str, Any]) -> tuple[str, str]:
     """(key, what is wrong with it and what was expected) of a validation error."""
     key, given = str(error["loc"][0]) if error["loc"] else "", error["input"]
     if key == "sources":
