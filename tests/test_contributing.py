@@ -22,9 +22,9 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 
 
-def shown(language: str) -> str:
-    """The only block of CONTRIBUTING.md in this language, without its indentation."""
-    ((indent, block),) = re.findall(rf"^( *)```{language}\n(.*?)^ *```", GUIDE, re.DOTALL | re.MULTILINE)
+def shown(language: str, number: int = 0) -> str:
+    """A block of CONTRIBUTING.md in this language, without its indentation."""
+    indent, block = re.findall(rf"^( *)```{language}\n(.*?)^ *```", GUIDE, re.DOTALL | re.MULTILINE)[number]
     return "\n".join(line.removeprefix(indent) for line in block.splitlines()) + "\n"
 
 
@@ -41,6 +41,13 @@ def test_the_lab_that_it_adds_is_one(tmp_path: Path) -> None:
     lab = load(tmp_path / "labs.toml").of("example-lab")
     assert lab is not None
     assert (lab.name, lab.origin) == ("Example Lab", "KR")
+
+
+def test_the_source_of_a_lab_that_it_adds_is_one(tmp_path: Path) -> None:
+    (tmp_path / "labs.toml").write_text(shown("toml") + "\n" + shown("toml", 1))
+    lab = load(tmp_path / "labs.toml").of("example-lab")
+    assert lab is not None
+    assert [source.url for source in lab.sources] == ["https://example.com/sitemap.xml"]
 
 
 def test_the_source_that_it_adds_records_what_is_public_once(tmp_path: Path, house: House) -> None:

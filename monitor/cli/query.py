@@ -120,10 +120,7 @@ def export(
     output: Path = typer.Option(..., "-o", "--output", help="A .csv, .jsonl or .parquet file."),
     as_of: str = AsOf,
 ) -> None:
-    """Exports releases to a CSV, JSON lines or Parquet file.
-
-    The file appears only when it is complete.
-    """
+    """Exports releases to a CSV, JSON lines or Parquet file, which appears only when complete."""
     engine = Service(load()).engine
     wanted = parse(query)
     kind = output.suffix.removeprefix(".")
