@@ -34,7 +34,7 @@ def test_a_target_that_is_none_is_one_clear_line(office: Office) -> None:
 
 def test_doctor_asks_slack_whose_token_it_is(office: Office) -> None:
     good = run("doctor", **settings(office))
-    assert "Slack: ok, @hub in Acme; without MONITOR_SLACK_SIGNING_SECRET no /hub and no buttons" in good.stdout
+    assert "Slack: ok, @hub in Acme; /hub and buttons need MONITOR_SLACK_SIGNING_SECRET" in good.stdout
     bad = run("doctor", **settings(office, MONITOR_SLACK_BOT_TOKEN="xoxb-wrong"))
     assert "Slack: FAILED, invalid_auth: Slack does not accept the token: check MONITOR_SLACK_BOT_TOKEN" in bad.stdout
     assert bad.returncode == 1
