@@ -29,7 +29,7 @@ from monitor import db
 from monitor.models import Release
 from monitor.releases.query import parse
 from monitor.releases.schema import COLUMNS, COMPUTED
-from monitor.releases.search import _encoded, search
+from monitor.releases.search import _encode_cursor, search
 from tests.benchmarks._million import databases
 from tests.fakes.hub import until
 
@@ -219,7 +219,7 @@ def _deep(client: Client, place: str, url: str) -> None:
         with db.reading(engine) as session:
             order = col(Release.downloads).desc(), col(Release.id).desc()
             row = session.scalars(select(Release).order_by(*order).offset(int(share * NUMBER)).limit(1)).one()
-        cursor = _encoded("downloads", row.id or 0, row.downloads)
+        cursor = _encode_cursor("downloads", row.id or 0, row.downloads)
         told.append(f"at {share:.0%} {figures(client.timed(f'{path}&cursor={cursor}', TIMES, anew=True))}")
     engine.dispose()
     print(f"{place}: page of 100 by downloads, p50 / p99 in ms: {', '.join(told)}", flush=True)
