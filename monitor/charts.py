@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-import vl_convert
 
 from monitor.enums import Kind, LicenseClass, Openness, Size
 from monitor.labs.countries import name as country
@@ -87,6 +86,8 @@ class Chart:
 
     def png(self) -> bytes:
         """The chart as PNG on white, at twice its size for dense screens."""
+        import vl_convert  # only who draws needs its megabytes
+
         spec = orjson.loads(self.drawing()) | {"background": "white"}
         return bytes(vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=2))
 
@@ -98,6 +99,8 @@ _CLIP = re.compile(r"(?<=[\"#])clip(\d+)(?=[\")])")
 
 @lru_cache(maxsize=64)
 def _drawn(drawing: bytes) -> str:
+    import vl_convert
+
     drawn = str(vl_convert.vegalite_to_svg(orjson.loads(drawing), vl_version=_VERSION))
     # Its ids are numbered across drawings: they are named after the drawing, so that a page can have two charts.
     name = hashlib.blake2b(drawing, digest_size=6).hexdigest()

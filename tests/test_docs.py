@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -89,7 +90,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         assert learnt.returncode == 0, learnt.stderr
         made = run("subscribe", "slack", channel, "--filter", "origin:KR", **settings)
         assert made.returncode == 0, made.stderr
+        (folder / "models.jsonl").write_text(json.dumps(hub.facts("Qwen/Qwen3-8B")) + "\n")
         words = {
+            "models.jsonl": str(folder / "models.jsonl"),
             "REPO_ID": "Qwen/Qwen3-8B",
             "monitor/labs/labs.toml": str(ROOT / "monitor" / "labs" / "labs.toml"),
             " ID": f" {made.stdout.strip()}",

@@ -87,6 +87,9 @@ class Reader:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("reader")
     (folder / "models.jsonl").write_text('{"id": "Qwen/Qwen3-8B", "tags": ["license:apache-2.0"]}\n')
+    config = folder / "folder" / "Qwen" / "Qwen3-8B" / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text('{"model_type": "qwen3"}')
     with ReplayHub(quota=1_000_000) as hub:
         hub.add(model("Qwen/Qwen3-8B"))
         environment = {

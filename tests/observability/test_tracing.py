@@ -125,7 +125,7 @@ def test_without_being_asked_for_it_does_nothing(settings: dict[str, str], monke
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     telemetry._provider.cache_clear()
-    assert telemetry.root("x", "y") is telemetry.span("z") is telemetry.NOTHING
+    assert telemetry.root("x", "y") is telemetry.span("z") is telemetry.NO_SPAN
     telemetry._provider.cache_clear()
 
 
