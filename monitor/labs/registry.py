@@ -121,9 +121,13 @@ _shipped = cache(load)
 _in_use: list[Callable[[], Registry]] = [_shipped]
 
 
-def use(registry: Callable[[], Registry]) -> None:
-    """Makes :func:`in_use` return this registry: a process has one, which its settings choose."""
-    _in_use[0] = registry
+def use(registry: Callable[[], Registry]) -> Callable[[], Registry]:
+    """Makes :func:`in_use` return this registry, as a process has one, which its settings choose; returns the former.
+
+    ``registry`` is called for each query, so it must not load a file each time.
+    """
+    _in_use[0], former = registry, _in_use[0]
+    return former
 
 
 def in_use() -> Registry:

@@ -75,12 +75,12 @@ PUBLISHERS = {
 
 @pytest.fixture
 def history(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
-    before, registry = labs.in_use(), labs.load(labs_file(tmp_path, OWN))
-    labs.use(lambda: registry)
+    registry = labs.load(labs_file(tmp_path, OWN))
+    former = labs.use(lambda: registry)
     with db.transaction(engine) as session:
         session.add_all([release(number, **publisher) for number, publisher in PUBLISHERS.items()])
     yield engine
-    labs.use(lambda: before)
+    labs.use(former)
 
 
 @pytest.mark.parametrize(

@@ -344,11 +344,11 @@ def test_every_name_of_every_lab_finds_it() -> None:
 def test_a_users_own_labs_are_known_by_their_names(tmp_path: Path) -> None:
     text = '[[lab]]\nid="acme"\nname="Acme Deep"\naliases=["Wile"]\nkind="company"\nnamespaces=["acme-x"]\n'
     labs = load(labs_file(tmp_path, text))
-    use(lambda: labs)
+    former = use(lambda: labs)
     try:
         assert {parse(f'lab:"{name}"').normal for name in ("Acme Deep", "wile", "acme-x")} == {"lab:acme"}
     finally:
-        use(load)
+        use(former)
     assert parse("lab:wile").normal == "lab:wile"
 
 
