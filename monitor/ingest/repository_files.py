@@ -11,12 +11,13 @@ import contextvars
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor.classify import RepositoryFiles, classify
@@ -66,6 +67,10 @@ class Wanted:
     repo_id: str
     commit: str
     path: str
+
+
+_STORED = select(*map(col, (RepositoryFile.hub_id, RepositoryFile.repo_id, RepositoryFile.commit, RepositoryFile.path)))
+"""The columns of Wanted: each poll asks for these, and a card's content is up to 64 KB."""
 
 
 def wanted_files(facts: Facts) -> list[Wanted]:
@@ -199,7 +204,7 @@ def enqueue(engine: Engine, wanted: Sequence[Wanted]) -> list[Wanted]:
             if row is not None and row.commit != one.commit:
                 row.commit, row.due_at, row.failures = one.commit, now(), 0
                 session.add(row)
-            if row is None or row.commit != one.commit or row.due_at is not None:
+            if row is None or row.due_at is not None:
                 fresh.append(one)
     return fresh
 
@@ -207,6 +212,8 @@ def enqueue(engine: Engine, wanted: Sequence[Wanted]) -> list[Wanted]:
 def _rows(session: Session, wanted: Iterable[Wanted]) -> Iterator[RepositoryFile]:
     asked = {(one.hub_id, one.path) for one in wanted}
     query = select(RepositoryFile).where(in_values(session, "repository_file.hub_id", {key for key, _ in asked}))
+    # Whoever writes a content does not need the old one.
+    query = query.options(defer(col(RepositoryFile.content)))  # type: ignore[arg-type]
     return (row for row in session.scalars(query) if (row.hub_id, row.path) in asked)
 
 
@@ -216,10 +223,9 @@ def read_due(context: IngestContext) -> Recorded:
     A release that is news is matched again: subscribers whose filter holds only now are notified. Where the message
     about a release was sent and can be edited, it is.
     """
-    query = select(RepositoryFile).where(col(RepositoryFile.due_at) <= now()).order_by(col(RepositoryFile.due_at))
+    query = _STORED.where(col(RepositoryFile.due_at) <= now()).order_by(col(RepositoryFile.due_at))
     with reading(context.engine) as session:
-        rows = list(session.scalars(query.limit(MAX_DUE)))
-    wanted = [Wanted(row.hub_id, row.repo_id, row.commit, row.path) for row in rows]
+        wanted = [Wanted(*row) for row in session.execute(query.limit(MAX_DUE))]
     # The last part of the rate limit is kept for releases that are about to be announced.
     read_ids = read(context, wanted, None, reserve=round(RESERVED_SHARE * context.rate_limiter.files_per_window))
     done = Recorded()
@@ -253,9 +259,7 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
         return []
     pool = ThreadPoolExecutor(max_workers=min(context.file_threads, len(wanted)), thread_name_prefix="repository-file")
     try:
-        asked: dict[Future[HubFile], Wanted] = {}
-        for one in wanted:
-            asked[pool.submit(contextvars.copy_context().run, _read_one, context.hub, one)] = one
+        asked = _submit(pool, context.hub, wanted)
         done, _ = wait(asked, timeout=seconds)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -284,6 +288,11 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
     return sorted({one.hub_id for one, answer in found if answer.state is not FileState.FAILED})
 
 
+def _submit(pool: ThreadPoolExecutor, hub: Hub, wanted: Iterable[Wanted]) -> dict[Future[HubFile], Wanted]:
+    """Starts to read these files, each in a copy of this context: its spans belong to the caller's trace."""
+    return {pool.submit(contextvars.copy_context().run, _read_one, hub, one): one for one in wanted}
+
+
 def _read_one(hub: Hub, one: Wanted) -> HubFile:
     most = max_bytes(one.path)
     large = one.path.lower().endswith(".gguf")
@@ -302,9 +311,9 @@ def read_without_keeping(hub: Hub, facts: Facts, registry: Registry) -> Reposito
     wanted = [] if _is_packed(facts, registry) else wanted_files(facts)
     contents, unreadable = {}, {}
     with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="repository-file") as pool:
-        asked = {one.path: pool.submit(contextvars.copy_context().run, _read_one, hub, one) for one in wanted}
-    for path, future in asked.items():
-        found = _answer(future)
+        asked = _submit(pool, hub, wanted)
+    for future, one in asked.items():
+        path, found = one.path, _answer(future)
         if found is None or found.state is FileState.FAILED:
             unreadable[path] = found.message if found else "the Hub does not answer for files now"
         elif found.state is FileState.READ:
@@ -354,9 +363,6 @@ def changed_files(engine: Engine, items: Iterable[Facts]) -> list[Wanted]:
     if not commits:
         return []
     with reading(engine) as session:
-        query = select(RepositoryFile).where(in_values(session, "repository_file.hub_id", commits))
-        return [
-            Wanted(row.hub_id, row.repo_id, commits[row.hub_id], row.path)
-            for row in session.scalars(query)
-            if row.commit != commits[row.hub_id]
-        ]
+        rows = session.execute(_STORED.where(in_values(session, "repository_file.hub_id", commits)))
+        stored = [Wanted(*row) for row in rows]
+    return [replace(one, commit=commits[one.hub_id]) for one in stored if one.commit != commits[one.hub_id]]
