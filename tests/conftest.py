@@ -17,8 +17,8 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 
 from monitor import db
 from monitor.db import migrations
+from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub
-from tests.house import House
 from tests.servers import RedisServer
 
 ROOT = Path(__file__).parent.parent
@@ -176,6 +176,6 @@ def no_client_of_another_test() -> Iterator[None]:
 
 
 @pytest.fixture
-def house(engine: Engine, hub: ReplayHub) -> House:
-    """A house on both dialects, with an empty Hub."""
-    return House(engine, hub)
+def env(engine: Engine, hub: ReplayHub) -> TestEnv:
+    """An environment on both dialects, with an empty Hub."""
+    return TestEnv(engine, hub)

@@ -11,7 +11,7 @@ from monitor.channels.slack.blocks import RenderContext, render
 from monitor.db.engine import now
 from monitor.models import Release, Subscription
 from monitor.notify.message import Item, Message
-from tests.channels.room import release
+from tests.channels.channel_test_env import release
 from tests.conftest import ROOT
 from tests.fakes.slack_html import page
 

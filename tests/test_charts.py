@@ -113,7 +113,7 @@ def test_lines_take_dates_and_numbers() -> None:
     assert any(text.endswith("B") for text in texts(charts.lines(counted, "days", None, "n", "Parameters")))
 
 
-def test_more_groups_than_can_be_told_apart_become_one() -> None:
+def test_more_groups_than_can_be_sent_apart_become_one() -> None:
     rows = [{"month": "2026-01", "lab": f"lab{number:02}", "count": 100 - number} for number in range(30)]
     shown = texts(charts.over_time(rows, "month", "lab", title="T"))
     assert [text for text in shown if text.startswith("lab")] == [f"lab{number:02}" for number in range(7)]

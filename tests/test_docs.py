@@ -52,7 +52,7 @@ RUN = [line for line in LINES if line not in COMMANDS and not line.startswith(tu
 
 
 @dataclass(frozen=True)
-class Desk:
+class OperatorSettings:
     """An operator's settings, and what stands for the words that a reader puts in."""
 
     settings: dict[str, str]
@@ -65,9 +65,9 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSettings]:
     """A database that learnt two releases, with a subscription of a channel in Slack."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("operator")
     with ReplayHub(quota=1_000_000, tokens={"hf_right": "me"}) as hub, FakeSlack() as slack:
         hub.add(model("Qwen/Qwen3-8B"))
         hub.add(model("deepseek-ai/DeepSeek-V3"))
@@ -101,7 +101,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "services/…": "services/T0ACME001/B00000001/secret",
             "/etc/hub-monitor": str(folder),
         }
-        yield Desk(settings, words)
+        yield OperatorSettings(settings, words)
 
 
 def test_what_is_not_run_is_still_written_somewhere() -> None:
@@ -127,17 +127,17 @@ def test_every_target_and_extra_is_one() -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in RUN if line.startswith("hub-monitor ")])
-def test_a_command_of_ours_runs(line: str, desk: Desk) -> None:
-    done = run(*desk.filled(line)[1:], **desk.settings)
+def test_a_command_of_ours_runs(line: str, operator: OperatorSettings) -> None:
+    done = run(*operator.filled(line)[1:], **operator.settings)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("line", [line for line in RUN if not line.startswith("hub-monitor ")])
-def test_a_command_of_another_program_runs(line: str, desk: Desk, redis_url: str) -> None:
-    program, *words = desk.filled(line)
+def test_a_command_of_another_program_runs(line: str, operator: OperatorSettings, redis_url: str) -> None:
+    program, *words = operator.filled(line)
     found = shutil.which(program, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if found is None:
         pytest.skip(f"{program} is not installed")
-    environment = {**os.environ, **desk.settings, "PYTHONPATH": str(ROOT), "MONITOR_BROKER_URL": redis_url}
+    environment = {**os.environ, **operator.settings, "PYTHONPATH": str(ROOT), "MONITOR_BROKER_URL": redis_url}
     subprocess.run([found, *words], check=True, env=environment, timeout=60)

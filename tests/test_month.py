@@ -20,7 +20,7 @@ def hours(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return simulate(HOURS, f"sqlite:///{tmp_path_factory.mktemp('hours')}/hub.db")
 
 
-def test_every_release_of_a_watched_namespace_is_seen_and_told_once(hours: Outcome) -> None:
+def test_every_release_of_a_watched_namespace_is_seen_and_sent_once(hours: Outcome) -> None:
     assert hours.releases > 40
     assert (hours.missed, hours.false, hours.double) == ([], [], [])
 

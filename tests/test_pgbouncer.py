@@ -23,8 +23,8 @@ from monitor.releases.revisions import as_of
 from monitor.releases.search import search
 from monitor.releases.stats import stats
 from monitor.settings import load
+from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub, model, until
-from tests.house import House
 from tests.servers import free_port
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -87,15 +87,15 @@ def test_everything_is_done_behind_it(engine: Engine) -> None:
     migrations.check(engine)
     with ReplayHub(quota=10_000) as hub:
         hub.add(model("Qwen/before"))
-        house = House(engine, hub)
-        house.begin("Qwen")
-        house.subscribe("")
+        env = TestEnv(engine, hub)
+        env.begin("Qwen")
+        env.subscribe("")
         began = db.now()
         for number in range(10):
             hub.add(model(f"Qwen/Qwen3-{number}B"))
-            house.look("Qwen")
-        house.deliver()
-    assert sorted(name for _, name in house.channel.told) == [f"Qwen/Qwen3-{number}B" for number in range(10)]
+            env.look("Qwen")
+        env.deliver()
+    assert sorted(name for _, name in env.channel.alerts) == [f"Qwen/Qwen3-{number}B" for number in range(10)]
     with db.reading(engine) as session:
         assert len(search(session, parse("qwen3")).items) == 10
     with db.reading(engine) as session, as_of(session, began):

@@ -14,7 +14,7 @@ from monitor.enums import Via
 from monitor.ingest import polls
 from monitor.schedule import BACKOFFS, TASKS, Task
 from monitor.settings import load
-from tests.house import House
+from tests.environment import TestEnv
 from workers.app import QUEUES, beat_schedule
 
 ENTRIES = {Via.CREATED: "newest created", Via.MODIFIED: "newest modified", Via.TRENDING: "trending"}
@@ -23,14 +23,14 @@ ENTRIES = {Via.CREATED: "newest created", Via.MODIFIED: "newest modified", Via.T
 @pytest.mark.parametrize("via", ENTRIES)
 @pytest.mark.parametrize("intervals", [1, 15, 40])
 def test_changing_an_entry_changes_both_the_beat_and_what_is_polled(
-    house: House, monkeypatch: pytest.MonkeyPatch, via: Via, intervals: int
+    env: TestEnv, monkeypatch: pytest.MonkeyPatch, via: Via, intervals: int
 ) -> None:
     name = ENTRIES[via]
     monkeypatch.setitem(schedule.TASKS, name, TASKS[name]._replace(hub_intervals=intervals))
     beat = beat_schedule(load(_env_file=None, hub_interval=60))
     tick = timedelta(seconds=float(str(beat[name]["schedule"])))
     assert tick.total_seconds() == 60 * intervals
-    context = replace(house.ingest, hub_interval=60)
+    context = replace(env.ingest, hub_interval=60)
     began = now()
     with time_machine.travel(began, tick=False):
         assert polls.poll(context, via, skip_if_recent=True) is not None

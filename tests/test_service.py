@@ -1,4 +1,4 @@
-"""The house as one object."""
+"""The env as one object."""
 
 from __future__ import annotations
 

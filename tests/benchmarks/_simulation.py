@@ -4,9 +4,9 @@ Everything of ours is real: detection, classification, the database, the rate li
 Hub is the one of the tests, asked in process (a socket would add nothing but time); its clock, and every clock that
 ours reads, is the simulated one. What happens on it is drawn from real names and dates, see :class:`Script`.
 
-A month holds a million sweeps and polls of which all but some thousands find that nothing has changed. Unless told to
+A month holds a million sweeps and polls of which all but some thousands find that nothing has changed. Unless asked to
 live through every one, :class:`_Quiet` passes over those that cannot find anything: it takes their requests from the
-allowance and from the Hub's window, lets them fail like any other, and gives the next turn by the same rhythm. A test
+rate limit and from the Hub's window, lets them fail like any other, and gives the next turn by the same rhythm. A test
 lives through the same plan both ways and demands the same outcome to the second.
 """
 
@@ -401,7 +401,7 @@ class _Life:
         )
         with db.transaction(self.engine) as session:
             subscribe(session, SubscriptionCreate("kept", "everything"))
-        self.told: list[tuple[str, datetime]] = []
+        self.alerts: list[tuple[str, datetime]] = []
         self.errors: Counter[str] = Counter()
         self.naive = Naive(self.hub)
         self.quiet = None if every_one else _Quiet(self)
@@ -459,7 +459,7 @@ class _Life:
             self.errors[f"{what}: {type(error).__name__}"] += 1
             return False
         if done is not None:
-            self.told += [(item.release.hub_id, self.now) for item in done.news if item.event == "release"]
+            self.alerts += [(item.release.hub_id, self.now) for item in done.news if item.event == "release"]
         return True
 
     def _shift(self, hub: ReplayHub) -> None:
@@ -470,32 +470,32 @@ class _Life:
             self.script._made(facts, self.now)
 
     def _outcome(self) -> Outcome:
-        truth, told = self.script.truth, dict[str, datetime]()
-        double = [hub_id for hub_id, count in Counter(hub_id for hub_id, _ in self.told).items() if count > 1]
-        for hub_id, at in self.told:
-            told.setdefault(hub_id, at)
+        truth, alerts = self.script.truth, dict[str, datetime]()
+        double = [hub_id for hub_id, count in Counter(hub_id for hub_id, _ in self.alerts).items() if count > 1]
+        for hub_id, at in self.alerts:
+            alerts.setdefault(hub_id, at)
         with db.reading(self.engine) as session:
             rows = list(session.execute(select(col(Release.hub_id), col(Release.repo_id), col(Release.status))))
             names = {row[0]: row[1] for row in rows}
             ended = {row[0] for row in rows if row[2] in {"gone", "private"}}
             queued = select(func.count()).select_from(Delivery).where(col(Delivery.event) == "release")
             deliveries = session.scalar(queued)
-        assert deliveries == len(told), "what was told is what was queued"
+        assert deliveries == len(alerts), "what was sent is what was queued"
         everything = truth.watched | truth.others
-        honest = {hub_id: at for hub_id, at in told.items() if hub_id not in truth.hostile}
+        honest = {hub_id: at for hub_id, at in alerts.items() if hub_id not in truth.hostile}
         false = [names[hub_id] for hub_id, at in honest.items() if hub_id not in everything or at < everything[hub_id]]
         withdrawn = [names[key] for key in everything if key in ended and self.hub.find(names[key]) is not None]
-        delays = [(told[key] - at).total_seconds() for key, at in truth.watched.items() if key in told]
+        delays = [(alerts[key] - at).total_seconds() for key, at in truth.watched.items() if key in alerts]
         seen = self.naive.seen
         right = {key: at for key, at in truth.watched.items() if key in seen and key not in self.naive.placeholders}
         return Outcome(
             releases=len(truth.watched),
             delays=delays,
-            missed=[key for key in truth.watched if key not in told],
+            missed=[key for key in truth.watched if key not in alerts],
             false=false,
             double=double,
             strangers=len(truth.others),
-            strangers_missed=sum(key not in told for key in truth.others),
+            strangers_missed=sum(key not in alerts for key in truth.others),
             requests=self.line.requests,
             refused=self.line.refused,
             busiest=max(self.line.windows.values()),

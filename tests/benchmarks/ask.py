@@ -214,15 +214,15 @@ def _one(url: str) -> str:
 def _deep(client: Client, place: str, url: str) -> None:
     """The first page by downloads, and those that begin at a tenth, in the middle and near the end."""
     path, engine = "/api/v1/releases?limit=100&sort=downloads", db.make_engine(url)
-    told = [f"the first {figures(client.timed(path, TIMES, anew=True))}"]
+    alerts = [f"the first {figures(client.timed(path, TIMES, anew=True))}"]
     for share in (0.1, 0.5, 0.99):
         with db.reading(engine) as session:
             order = col(Release.downloads).desc(), col(Release.id).desc()
             row = session.scalars(select(Release).order_by(*order).offset(int(share * NUMBER)).limit(1)).one()
         cursor = _encode_cursor("downloads", row.id or 0, row.downloads)
-        told.append(f"at {share:.0%} {figures(client.timed(f'{path}&cursor={cursor}', TIMES, anew=True))}")
+        alerts.append(f"at {share:.0%} {figures(client.timed(f'{path}&cursor={cursor}', TIMES, anew=True))}")
     engine.dispose()
-    print(f"{place}: page of 100 by downloads, p50 / p99 in ms: {', '.join(told)}", flush=True)
+    print(f"{place}: page of 100 by downloads, p50 / p99 in ms: {', '.join(alerts)}", flush=True)
 
 
 if __name__ == "__main__":

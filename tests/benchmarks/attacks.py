@@ -133,8 +133,8 @@ def _phase(hub: ReplayHub, port: int, process: int, output: Path, name: str, *, 
         number += 1
         repo_id, began = f"attacks-{name}/new-{number}", time.monotonic()
         hub.add(model(repo_id))
-        told = re.compile(rf"released {re.escape(repo_id)}\b")
-        until(lambda told=told: told.search(output.read_text()) is not None, 120, f"the alert of {repo_id}")
+        alerts = re.compile(rf"released {re.escape(repo_id)}\b")
+        until(lambda alerts=alerts: alerts.search(output.read_text()) is not None, 120, f"the alert of {repo_id}")
         delays.append(time.monotonic() - began)
         time.sleep(min(1.0, SECONDS / 20))
     ended.set()

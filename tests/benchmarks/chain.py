@@ -32,7 +32,7 @@ KILL_EVERY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much: so many releases over so many seconds, told by subscriptions of one release each.
+    """How much: so many releases over so many seconds, announced by subscriptions of one release each.
 
     ``processes``: of each worker. ``kill_every``: seconds between two kills of a worker; None: none is killed.
     """
@@ -51,7 +51,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it: messages, kills, and seconds until the last release was public and until all was told."""
+    """What came of it: messages, kills, and seconds until the last release was public and until all was notified."""
 
     expected: int
     arrived: int

@@ -20,7 +20,7 @@ from monitor.notify.subscriptions import target_of
 from monitor.releases.query import parse
 from monitor.releases.recorder import News
 from tests.benchmarks.emails import databases
-from tests.channels.room import release
+from tests.channels.channel_test_env import release
 
 SIZES = (1_000, 10_000, 100_000)
 EACH = 100
@@ -63,7 +63,7 @@ def fill(engine: Engine, subscriptions: int) -> None:
         session.execute(insert(Subscription), rows)
 
 
-def told(session: Session, row: Release) -> tuple[int, float]:
+def alerts(session: Session, row: Release) -> tuple[int, float]:
     """(deliveries, seconds) of one release, as it is recorded."""
     session.add(row)
     session.flush()
@@ -100,15 +100,15 @@ def main() -> None:
 
 def _measure(name: str, engine: Engine, subscriptions: int) -> None:
     with transaction(engine) as session:
-        told(session, release("first", origin="XX", kind="merge"))  # the filters are parsed once a process
+        alerts(session, release("first", origin="XX", kind="merge"))  # the filters are parsed once a process
         session.execute(delete(Delivery))
     none, some = [], []
     for number in range(ROUNDS):
         with transaction(engine) as session:
-            none.append(told(session, release(f"none-{number}", origin=None, kind="merge", params_total=1)))
+            none.append(alerts(session, release(f"none-{number}", origin=None, kind="merge", params_total=1)))
         began = time.perf_counter()
         with transaction(engine) as session:
-            count, _ = told(session, release(f"some-{number}"))
+            count, _ = alerts(session, release(f"some-{number}"))
         ours = time.perf_counter() - began
         with transaction(engine) as session:
             left = session.scalar(select(func.count()).select_from(Delivery).where(col(Delivery.id) > 0))

@@ -1,4 +1,4 @@
-"""The same work with 1, 2 and 4 workers on PostgreSQL and Redis: releases found, and their alerts told.
+"""The same work with 1, 2 and 4 workers on PostgreSQL and Redis: releases found, and their alerts sent.
 
 A worker is one process of Celery's at a time (``--concurrency 1``). The fakes, the database and the broker share the
 machine's cores with them, so that more workers than cores cannot be faster; what more of them cost is seen too.

@@ -74,7 +74,7 @@ def main() -> None:
 def _started(folder: Path, *, sweeps: bool) -> tuple[float, float, float]:
     """Seconds to the first poll, MB when idle, seconds to the end.
 
-    ``sweeps``: after a sweep of every namespace; else there is no allowance for them, for the Hub here holds nothing of
+    ``sweeps``: after a sweep of every namespace; else they have no rate limit, for the Hub here holds nothing of
     a history that was made up.
     """
     with ReplayHub(quota=1_000_000) as hub:

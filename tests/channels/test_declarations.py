@@ -16,8 +16,8 @@ from monitor.notify import outbox
 from monitor.notify.subscriptions import SubscriptionCreate, SubscriptionError, subscribe
 from monitor.settings import Settings
 from tests.conftest import ROOT
+from tests.environment import Kept, TestEnv
 from tests.fakes.hub import model
-from tests.house import House, Kept
 
 ADDED = f"{__name__}:Pager"
 
@@ -63,25 +63,25 @@ def test_each_channel_is_one_folder_and_one_line() -> None:
 
 
 @pytest.mark.usefixtures("with_pager")
-def test_a_channel_is_added_by_one_line(house: House) -> None:
+def test_a_channel_is_added_by_one_line(env: TestEnv) -> None:
     assert canonical_target("pager", "+1 555 0100") == "+15550100"
     with pytest.raises(SubscriptionError, match="a number expected"):
         canonical_target("pager", "somebody")
     assert describe_target("pager", "+15550100") == "pager …00"
-    pager = available(Settings(), house.engine)["pager"]
+    pager = available(Settings(), env.engine)["pager"]
     assert isinstance(pager, Pager)
-    with db.transaction(house.engine) as session:
+    with db.transaction(env.engine) as session:
         subscribe(session, SubscriptionCreate("pager", "+15550100", "lab:qwen"))
         subscribe(session, SubscriptionCreate("kept", "me", "lab:qwen"))
-    house.hub.add(model("x/before"))
-    house.begin("Qwen")
-    house.hub.add_many(model(f"Qwen/{name}") for name in ("Qwen9-4B", "Qwen9-8B"))
-    house.look("Qwen")
-    both = {"pager": pager, "kept": house.channel}
-    outbox.send_due(house.engine, both)
-    assert (len(pager.messages), len(house.channel.messages)) == (0, 1)
+    env.hub.add(model("x/before"))
+    env.begin("Qwen")
+    env.hub.add_many(model(f"Qwen/{name}") for name in ("Qwen9-4B", "Qwen9-8B"))
+    env.look("Qwen")
+    both = {"pager": pager, "kept": env.channel}
+    outbox.send_due(env.engine, both)
+    assert (len(pager.messages), len(env.channel.messages)) == (0, 1)
     with time_machine.travel(db.now() + timedelta(hours=2), tick=True):
-        outbox.send_due(house.engine, both)
+        outbox.send_due(env.engine, both)
     (message,) = pager.messages
     assert {item.release.name for item in message.items} == {"Qwen9-4B", "Qwen9-8B"}
 
@@ -117,19 +117,19 @@ class Flat(Kept):
 
 @pytest.mark.parametrize(("channel", "expected"), [(Kept, "kept-1"), (Flat, None)])
 def test_only_a_channel_that_can_thread_gets_what_to_answer(
-    house: House, channel: type[Kept], expected: str | None
+    env: TestEnv, channel: type[Kept], expected: str | None
 ) -> None:
-    house.channel = channel()
-    house.subscribe("namespace:y")
-    house.hub.add(model("x/before"))
-    house.begin("y")
-    house.hub.add(model("y/one", gated=False))
-    house.look("y")
-    house.deliver()
-    house.hub.change("y/one", gated="manual")
-    house.look("y")
-    house.deliver()
-    assert [(one.items[0].event.split(":")[0], one.first_receipt) for one in house.channel.messages] == [
+    env.channel = channel()
+    env.subscribe("namespace:y")
+    env.hub.add(model("x/before"))
+    env.begin("y")
+    env.hub.add(model("y/one", gated=False))
+    env.look("y")
+    env.deliver()
+    env.hub.change("y/one", gated="manual")
+    env.look("y")
+    env.deliver()
+    assert [(one.items[0].event.split(":")[0], one.first_receipt) for one in env.channel.messages] == [
         ("release", None),
         ("gated", expected),
     ]

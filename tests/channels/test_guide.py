@@ -15,7 +15,7 @@ from monitor.notify import matching as match
 from monitor.notify import outbox
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.recorder import News
-from tests.channels.room import message_of, release
+from tests.channels.channel_test_env import message_of, release
 from tests.conftest import ROOT
 
 GUIDE = (ROOT / "docs" / "contributors" / "channels.md").read_text()
@@ -30,7 +30,7 @@ def journal() -> Any:
     return module["Journal"]()
 
 
-def _told(engine: Engine, target: Path) -> Delivery:
+def _alerts(engine: Engine, target: Path) -> Delivery:
     with transaction(engine) as session:
         subscribe(session, SubscriptionCreate("journal", str(target)))
         row = release()
@@ -43,7 +43,7 @@ def _told(engine: Engine, target: Path) -> Delivery:
 
 
 def test_it_tells_once(sqlite_engine: Engine, tmp_path: Path) -> None:
-    row = _told(sqlite_engine, tmp_path / "releases.txt")
+    row = _alerts(sqlite_engine, tmp_path / "releases.txt")
     assert row.state == "sent"
     assert "qwen released Qwen/Qwen3-Next-80B-A3B" in (tmp_path / "releases.txt").read_text()
     with reading(sqlite_engine) as session:
@@ -53,7 +53,7 @@ def test_it_tells_once(sqlite_engine: Engine, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_pauses(sqlite_engine: Engine, tmp_path: Path) -> None:
-    assert _told(sqlite_engine, tmp_path).state == "dead"
+    assert _alerts(sqlite_engine, tmp_path).state == "dead"
     with reading(sqlite_engine) as session:
         assert "directory" in str(session.scalars(select(Subscription)).one().paused_because)
 

@@ -1,4 +1,4 @@
-"""What an operator is told of a source gone silent, as Slack and a mail server get it: once, whatever breaks."""
+"""What an operator is notified of a source gone silent, as Slack and a mail server get it: once, whatever breaks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.notify import notices, outages
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.schedule import OUTAGE_HOLD_SECONDS
 from monitor.settings import Settings
-from tests.channels.slack.office import visible
+from tests.channels.slack.slack_test_env import visible
 from tests.fakes import smtp
 from tests.fakes.slack import KEEP_AND_DROP, FakeSlack
 from tests.fakes.smtp import SmtpSink
@@ -31,7 +31,7 @@ INTERVAL = 60.0
 
 @dataclass
 class Watchkeeper:
-    """A house whose polls can fall silent, with one operator who reads Slack or letters."""
+    """An environment whose polls can fall silent, with one operator who reads Slack or email."""
 
     engine: Engine
     channels: dict[str, Channel]
@@ -98,7 +98,7 @@ def room(keeper: Watchkeeper, slack: FakeSlack) -> str:
     return ident
 
 
-def test_slack_is_told_once_that_a_source_is_silent_and_once_that_it_is_back(
+def test_slack_is_sent_once_that_a_source_is_silent_and_once_that_it_is_back(
     keeper: Watchkeeper, slack: FakeSlack, room: str
 ) -> None:
     assert keeper.watch(1) == 0
@@ -152,7 +152,7 @@ def test_an_operator_reads_it_once_by_mail(keeper: Watchkeeper, sink: SmtpSink) 
     assert [keeper.watch(5), keeper.watch(6)] == [1, 0]
     keeper.polled(7)
     assert keeper.watch(8) == 1
-    silent, back = (letter.message for letter in sink.emails)
+    silent, back = (email.message for email in sink.emails)
     assert silent["To"] == "ops@example.org"
     assert silent["Subject"].startswith("Hub Release Monitor: poll created has been failing since")
     assert "poll modified has been failing since" in silent.get_content()
@@ -167,7 +167,7 @@ def test_a_mail_server_that_fails_is_asked_again_under_the_same_message_id(
     operator(keeper, "email", "ops@example.org")
     sink.fail("message", how)
     assert [keeper.watch(5), keeper.watch(10), keeper.watch(15)] == [0, 1, 0]
-    told = keeper.notice()
-    (letter,) = sink.emails
-    assert letter.message["Message-ID"] == told.receipt
-    assert str(told.receipt).startswith(f"<notice-{told.subscription_id}-")
+    alerts = keeper.notice()
+    (email,) = sink.emails
+    assert email.message["Message-ID"] == alerts.receipt
+    assert str(alerts.receipt).startswith(f"<notice-{alerts.subscription_id}-")

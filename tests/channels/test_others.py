@@ -23,7 +23,7 @@ from monitor.models import Subscription
 from monitor.notify.message import Item, Message, SendError
 from monitor.notify.notices import SupportsNotices
 from monitor.settings import Settings
-from tests.channels.room import release
+from tests.channels.channel_test_env import release
 from tests.fakes.dns import DnsServer
 from tests.fakes.feeds import FeedServer
 

@@ -14,7 +14,7 @@ from monitor.models import Subscription
 from monitor.notify.message import SendError
 from monitor.notify.notices import SupportsNotices
 from monitor.settings import Settings
-from tests.channels.room import message_of, release
+from tests.channels.channel_test_env import message_of, release
 from tests.fakes.feeds import FeedServer
 
 PAGES = ("ok", '{"ok": true, "channel": "C1", "ts": "1.2"}', "<!doctype html><title>Slack</title>")

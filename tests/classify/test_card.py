@@ -1,4 +1,4 @@
-"""What a model card states of its own model, and that nothing is stated of which it cannot be told whose it is."""
+"""What a model card states of its own model, and that nothing is stated of which it is not clear whose it is."""
 
 from __future__ import annotations
 

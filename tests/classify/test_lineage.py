@@ -96,7 +96,7 @@ def test_a_labs_instruct_version_of_its_own_base_is_a_finetune_of_it() -> None:
     assert (found.kind, found.foundation) == (Kind.FINETUNE, Foundation("Qwen/Qwen9-8B", "qwen", "CN"))
 
 
-def test_several_bases_make_a_merge_whose_parents_are_all_told() -> None:
+def test_several_bases_make_a_merge_whose_parents_are_all_sent() -> None:
     found = classified("someone/thing", "base_model:merge:Qwen/Qwen3-8B", "base_model:merge:google/gemma-3-4b-it")
     assert found.kind is Kind.MERGE
     assert {parent.repo_id for parent in found.lineage} == {"Qwen/Qwen3-8B", "google/gemma-3-4b-it"}

@@ -59,7 +59,7 @@ def test_what_became_of_the_repository_outranks_what_it_was_judged_to_be() -> No
     assert release_object(row)["availability"] == "withdrawn"
 
 
-def test_a_placeholder_that_its_lab_has_told_of_is_announced() -> None:
+def test_a_placeholder_that_its_lab_has_sent_of_is_announced() -> None:
     facts = {"id": "someone/thing", "siblings": []}
     row = unrecorded(facts, classify(facts, registry()), now(), "test")
     assert release_object(row)["availability"] == "no-weights"

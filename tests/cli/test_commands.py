@@ -25,7 +25,7 @@ from monitor.db import migrations
 from monitor.models import Delivery
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
-from tests.channels.room import release
+from tests.channels.channel_test_env import release
 from tests.console import run, started
 from tests.fakes.feeds import FeedServer, item, rss
 from tests.fakes.hub import ReplayHub, model
@@ -89,7 +89,7 @@ def test_an_unreachable_hub_is_one_line_and_exit_code_1() -> None:
     one_line(run("poll", "--source", "hub", HF_ENDPOINT="http://127.0.0.1:1"), 1, "cannot reach 127.0.0.1")
 
 
-def test_a_wrong_token_is_told_by_doctor() -> None:
+def test_a_wrong_token_is_sent_by_doctor() -> None:
     with ReplayHub(tokens={"hf_right": "me"}) as hub:
         done = run("doctor", HF_ENDPOINT=hub.endpoint, HF_TOKEN="hf_wrong")
     assert done.returncode == 1
@@ -362,7 +362,7 @@ def test_completion_can_be_installed() -> None:
     assert "--install-completion" in run("--help").stdout
 
 
-def test_who_subscribes_hears_how_it_was_read_what_it_would_have_told_and_what_to_do_next(sqlite_url: str) -> None:
+def test_who_subscribes_hears_how_it_was_read_what_it_would_have_sent_and_what_to_do_next(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url)
     migrations.upgrade(engine)
     with db.transaction(engine) as session:

@@ -44,7 +44,7 @@ def test_the_list_of_commands_says_what_each_says_of_itself(module: str) -> None
     assert listed == found
 
 
-def test_an_unknown_command_is_told_with_the_nearest_one() -> None:
+def test_an_unknown_command_is_sent_with_the_nearest_one() -> None:
     done = started("relases")
     assert done.returncode == 2
     assert "releases" in done.stderr

@@ -1,4 +1,4 @@
-"""``classify`` with the files of repositories: given beside the objects, or read from the Hub."""
+"""``classify`` with the files of repositories: given with the objects, or read from the Hub."""
 
 from __future__ import annotations
 

@@ -365,7 +365,7 @@ def test_whoami_wants_a_token(hub: ReplayHub, http: httpx2.Client) -> None:
     assert HfApi(endpoint=hub.endpoint, token="hf_any").whoami()["type"] == "user"
 
 
-# The allowance
+# The rate limit
 
 
 def test_every_answer_says_what_is_left(clock: Clock) -> None:

@@ -44,11 +44,11 @@ def test_the_demo_asks_nobody_but_this_machine(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environment |= {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path / "hf"), "AI_AGENT": "some"}
     command = [sys.executable, "-c", RECORDED, str(asked), "demo", "--port", "0", "--speed", "20"]
-    with output.open("wb") as told:
-        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=told, stderr=subprocess.STDOUT)
+    with output.open("wb") as alerts:
+        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=alerts, stderr=subprocess.STDOUT)
     try:
         until(
-            lambda: process.poll() is not None or output.read_bytes().count(b"\n") > 8, 120, "some releases to be told"
+            lambda: process.poll() is not None or output.read_bytes().count(b"\n") > 8, 120, "some releases to be sent"
         )
         assert process.poll() is None, output.read_text()
     finally:

@@ -89,7 +89,7 @@ def test_the_original_dates_are_kept_out(hub: ReplayHub) -> None:
     assert not [one.repo_id for one in load_timeline() if shown.get(one.repo_id) == one.created]
 
 
-def test_a_replay_stops_when_told(hub: ReplayHub) -> None:
+def test_a_replay_stops_when_sent(hub: ReplayHub) -> None:
     replay = Replay(hub, speed=100).start()
     until(lambda: replay.played)
     replay.stop()

@@ -536,7 +536,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {key: values[0] for key, values in parse_qs(body.decode()).items()}
 
     def _troubled(self, how: str, serve: Callable[[], object]) -> bool:
-        """Goes wrong as it was told to."""
+        """Goes wrong as it was asked to."""
         if how in {DROP, KEEP_AND_DROP}:
             if how == KEEP_AND_DROP:
                 serve()

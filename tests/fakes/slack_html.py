@@ -81,12 +81,12 @@ def _closing(text: str, start: int, mark: str) -> int | None:
         return None
     depth = 0
     for place in range(start + 1, len(text)):
-        letter = text[place]
-        depth += (letter == "<") - (letter == ">")
-        if letter == "\n":
+        character = text[place]
+        depth += (character == "<") - (character == ">")
+        if character == "\n":
             return None
         if (
-            letter == mark
+            character == mark
             and depth == 0
             and not text[place - 1].isspace()
             and not text[place + 1 : place + 2].isalnum()

@@ -1,4 +1,4 @@
-"""An SMTP server on loopback that keeps letters, and goes wrong at whichever stage it is told to.
+"""An SMTP server on loopback that keeps emails, and goes wrong at whichever stage it is asked to.
 
 Real sockets and real TLS (a certificate made here), on aiosmtpd.
 """
@@ -30,12 +30,12 @@ Tls = Literal["none", "starttls", "implicit"]
 Stage = Literal["connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "message"]
 DROP = "drop"
 KEEP_AND_DROP = "keep and drop"
-"""At the letter: it is taken, but the connection breaks before the answer."""
+"""At the message: it is taken, but the connection breaks before the answer."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A letter as it came."""
+    """An email as it came."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -99,8 +99,8 @@ class SmtpSink:
         asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(10)
 
     def to(self, address: str) -> list[Received]:
-        """The letters to one address."""
-        return [letter for letter in self.emails if address in letter.recipients]
+        """The emails to one address."""
+        return [email for email in self.emails if address in email.recipients]
 
     def __enter__(self) -> SmtpSink:
         self._thread.start()

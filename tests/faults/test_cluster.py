@@ -54,13 +54,13 @@ class Scene:
         self.wanted |= set(names)
 
     def settled(self, patience: float = 90) -> None:
-        """Waits until all is told, and sees that it was told once."""
+        """Waits until all is notified, and sees that it was sent once."""
         until(lambda: self.sent() >= len(self.wanted), patience, f"{len(self.wanted)} deliveries")
         with db.reading(self.engine) as session:
             query = select(col(Release.repo_id), col(Delivery.state)).join(Release)
-            told = Counter(name for name, state in session.execute(query) if state == DeliveryState.SENT)
-        assert set(told) == self.wanted
-        assert max(told.values()) == 1
+            alerts = Counter(name for name, state in session.execute(query) if state == DeliveryState.SENT)
+        assert set(alerts) == self.wanted
+        assert max(alerts.values()) == 1
         keys = Counter(message["metadata"]["event_payload"]["key"] for message in self.channel.messages)
         assert max(keys.values()) == 1
 
@@ -131,7 +131,7 @@ def test_the_commands_of_compose_work_together_and_stop_when_asked(
         recorded = {line["trace"] for line in lines if line["event"] == "recorded"}
         assert len(delivered) == 2
         for line in delivered:
-            # From the look that found it to the message that told it: one id.
+            # From the look that found it to the message that announced it: one id.
             assert line["trace"] in recorded
             assert line["task"] == "hub.deliver"
         scene.engine.dispose()

@@ -19,11 +19,11 @@ from monitor.enums import Via
 from monitor.ingest import polls
 from monitor.models import Delivery, Poll, Subscription
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
+from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub, model
 from tests.fakes.slack import FakeSlack
 from tests.faults.cluster import Cluster
 from tests.faults.test_cluster import Scene
-from tests.house import House
 from tests.servers import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -33,10 +33,10 @@ WRITERS, EACH = 4, 12
 
 def test_a_full_disk_leaves_nothing_half_written_and_work_goes_on_with_room(sqlite_engine: Engine) -> None:
     with ReplayHub() as hub:
-        house = House(sqlite_engine, hub)
-        house.subscribe()
+        env = TestEnv(sqlite_engine, hub)
+        env.subscribe()
         hub.add(model("x/before"))
-        house.begin()
+        env.begin()
         with db.reading(sqlite_engine) as session:
             mark = session.get_one(Poll, "created").state
         with sqlite_engine.connect() as connection:
@@ -51,9 +51,9 @@ def test_a_full_disk_leaves_nothing_half_written_and_work_goes_on_with_room(sqli
         for name in names:
             hub.add(model(name))
         with pytest.raises(OperationalError, match="database or disk is full"):
-            polls.poll(house.ingest, Via.CREATED)
-        assert set(house.releases()) == {"x/before"}
-        assert house.count(Delivery) == 0
+            polls.poll(env.ingest, Via.CREATED)
+        assert set(env.releases()) == {"x/before"}
+        assert env.count(Delivery) == 0
         with db.reading(sqlite_engine) as session:
             assert session.get_one(Poll, "created").state == mark
             assert session.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
@@ -62,10 +62,10 @@ def test_a_full_disk_leaves_nothing_half_written_and_work_goes_on_with_room(sqli
         with db.transaction(sqlite_engine) as session:
             # The poll that came to grief holds its lease still; nobody waits for it here.
             session.get_one(Poll, "created").leased_until = None
-        house.look()
-        house.deliver()
-        assert {name for _, name in house.channel.told} == names
-        assert len(house.channel.told) == len(names)
+        env.look()
+        env.deliver()
+        assert {name for _, name in env.channel.alerts} == names
+        assert len(env.channel.alerts) == len(names)
 
 
 def _write(url: str, writer: int) -> None:
@@ -93,32 +93,32 @@ def test_several_processes_that_write_at_once_wait_for_each_other_and_lose_nothi
     assert kept == {f"{writer}-{number}" for writer in range(WRITERS) for number in range(EACH)}
 
 
-def test_old_code_goes_on_with_tables_that_a_newer_one_has_added_to(house: House) -> None:
-    house.subscribe()
-    house.hub.add(model("Qwen/A-7B"))
-    house.begin("Qwen")
-    with house.engine.begin() as connection:
+def test_old_code_goes_on_with_tables_that_a_newer_one_has_added_to(env: TestEnv) -> None:
+    env.subscribe()
+    env.hub.add(model("Qwen/A-7B"))
+    env.begin("Qwen")
+    with env.engine.begin() as connection:
         for table in SQLModel.metadata.tables:
             connection.execute(text(f'ALTER TABLE "{table}" ADD COLUMN of_the_next_version TEXT'))
         connection.execute(text("CREATE TABLE of_the_next_version (id INTEGER PRIMARY KEY)"))
-    house.hub.add(model("Qwen/B-7B"))
-    house.look("Qwen")
-    house.deliver()
-    assert house.channel.told == [("release", "Qwen/B-7B")]
+    env.hub.add(model("Qwen/B-7B"))
+    env.look("Qwen")
+    env.deliver()
+    assert env.channel.alerts == [("release", "Qwen/B-7B")]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_hub_whose_clock_is_an_hour_off_is_watched_all_the_same(sqlite_engine: Engine, hours: int) -> None:
     with ReplayHub(clock=lambda: datetime.now(UTC) + timedelta(hours=hours)) as hub:
-        house = House(sqlite_engine, hub)
-        house.subscribe()
+        env = TestEnv(sqlite_engine, hub)
+        env.subscribe()
         hub.add(model("x/before"))
-        house.begin()
+        env.begin()
         for number in range(3):
             hub.add(model(f"x/new-{number}"))
-            house.look()
-            house.deliver()
-        assert sorted(house.channel.told) == [("release", f"x/new-{number}") for number in range(3)]
+            env.look()
+            env.deliver()
+        assert sorted(env.channel.alerts) == [("release", f"x/new-{number}") for number in range(3)]
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""A token that the Hub refuses: nothing is withdrawn, reading goes on without it, and operators are told."""
+"""A token that the Hub refuses: nothing is withdrawn, reading goes on without it, and operators are notified."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from monitor.notify import notices, outages
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.cli.test_commands import run
+from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub, model
-from tests.house import House
 from tests.notify.test_notices import Heard
 from tests.web.test_operation import client_of, metrics_of
 
@@ -27,30 +27,30 @@ EXPIRED = 'User Access Token "monitor" is expired'
 
 
 @pytest.fixture
-def signed(house: House) -> Iterator[House]:
-    """A house that reads the Hub with a token, and knows a release; nobody waits to try a refused token again."""
-    house.hub.tokens = {"hf_ours": "us"}
-    hub = Hub(Settings(hf_endpoint=house.hub.endpoint, hf_token="hf_ours"), house.rate_limiter, recheck=0)
-    house.ingest = replace(house.ingest, hub=hub)
-    house.subscribe()
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/Qwen9-8B"))
-    house.look("Qwen")
-    house.deliver()
-    yield house
+def signed(env: TestEnv) -> Iterator[TestEnv]:
+    """One that reads the Hub with a token, and knows a release; nobody waits to try a refused token again."""
+    env.hub.tokens = {"hf_ours": "us"}
+    hub = Hub(Settings(hf_endpoint=env.hub.endpoint, hf_token="hf_ours"), env.rate_limiter, recheck=0)
+    env.ingest = replace(env.ingest, hub=hub)
+    env.subscribe()
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/Qwen9-8B"))
+    env.look("Qwen")
+    env.deliver()
+    yield env
 
 
-def _revoke(house: House) -> None:
-    house.hub.tokens = {}
+def _revoke(env: TestEnv) -> None:
+    env.hub.tokens = {}
 
 
-def _webhook(house: House, action: str, scope: str = "repo.content", **more: Any) -> None:
-    repo = {"type": "model", "name": "Qwen/Qwen9-8B", "id": house.release("Qwen/Qwen9-8B").hub_id, "private": False}
+def _webhook(env: TestEnv, action: str, scope: str = "repo.content", **more: Any) -> None:
+    repo = {"type": "model", "name": "Qwen/Qwen9-8B", "id": env.release("Qwen/Qwen9-8B").hub_id, "private": False}
     found = hub_webhook.parse_payload({"event": {"action": action, "scope": scope}, "repo": repo, **more}, db.now())
     assert found is not None
-    with db.transaction(house.engine) as session:
+    with db.transaction(env.engine) as session:
         session.add(found)
-    webhook_events.process_webhook_events(house.ingest)
+    webhook_events.process_webhook_events(env.ingest)
 
 
 @pytest.mark.parametrize(
@@ -58,44 +58,44 @@ def _webhook(house: House, action: str, scope: str = "repo.content", **more: Any
 )
 @pytest.mark.parametrize("says", ["Invalid credentials in Authorization header", EXPIRED])
 def test_a_webhook_while_the_token_is_refused_withdraws_nothing(
-    signed: House, action: str, scope: str, says: str
+    signed: TestEnv, action: str, scope: str, says: str
 ) -> None:
     _revoke(signed)
     signed.hub.bad_credentials = says
     _webhook(signed, action, scope)
     signed.deliver()
     assert signed.release("Qwen/Qwen9-8B").status == "live"
-    assert signed.channel.told == [("release", "Qwen/Qwen9-8B")]
+    assert signed.channel.alerts == [("release", "Qwen/Qwen9-8B")]
 
 
-def test_what_is_gone_is_withdrawn_while_the_token_is_refused(signed: House) -> None:
+def test_what_is_gone_is_withdrawn_while_the_token_is_refused(signed: TestEnv) -> None:
     _revoke(signed)
     signed.hub.delete("Qwen/Qwen9-8B")
     _webhook(signed, "delete", "repo")
     signed.deliver()
-    assert signed.channel.told == [("release", "Qwen/Qwen9-8B"), ("withdrawn", "Qwen/Qwen9-8B")]
+    assert signed.channel.alerts == [("release", "Qwen/Qwen9-8B"), ("withdrawn", "Qwen/Qwen9-8B")]
 
 
-def test_a_valid_token_is_told_404_of_what_is_gone(signed: House) -> None:
+def test_a_valid_token_is_sent_404_of_what_is_gone(signed: TestEnv) -> None:
     signed.hub.delete("Qwen/Qwen9-8B")
     signed.look("Qwen")
     assert signed.release("Qwen/Qwen9-8B").status == "gone"
 
 
-def test_reading_goes_on_while_the_token_is_refused(signed: House) -> None:
+def test_reading_goes_on_while_the_token_is_refused(signed: TestEnv) -> None:
     _revoke(signed)
     signed.hub.add(model("google/gemma-9-32b"))
     signed.look("Qwen")
     signed.look("Qwen")
     signed.deliver()
-    assert signed.channel.told == [("release", "Qwen/Qwen9-8B"), ("release", "google/gemma-9-32b")]
+    assert signed.channel.alerts == [("release", "Qwen/Qwen9-8B"), ("release", "google/gemma-9-32b")]
     assert {row.status for row in signed.releases().values()} == {"live"}
 
 
 @pytest.mark.parametrize("kind", [401, 404])
 @pytest.mark.parametrize("token", [None, "hf_ours"])
 def test_a_401_or_404_that_is_not_about_the_repository_withdraws_nothing(
-    signed: House, kind: int, token: str | None
+    signed: TestEnv, kind: int, token: str | None
 ) -> None:
     """A proxy, a mirror or an address that is written wrong answers so."""
     signed.ingest = replace(
@@ -108,7 +108,7 @@ def test_a_401_or_404_that_is_not_about_the_repository_withdraws_nothing(
     assert signed.release("Qwen/Qwen9-8B").status == "live"
 
 
-def test_a_refused_token_is_said_everywhere_until_it_is_accepted_again(signed: House) -> None:
+def test_a_refused_token_is_said_everywhere_until_it_is_accepted_again(signed: TestEnv) -> None:
     with db.transaction(signed.engine) as session:
         subscribe(session, SubscriptionCreate("kept", "operators", operator=True))
     channel, client = Heard(), client_of(signed)

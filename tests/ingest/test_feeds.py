@@ -39,7 +39,7 @@ def web() -> Iterator[FeedServer]:
 
 
 class Reading:
-    """A database, and a reader of feeds that can be told that time has passed."""
+    """A database, and a reader of feeds that can be given a later time."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -796,7 +796,7 @@ def test_the_list_is_followed_and_what_left_it_keeps_its_entries(web: FeedServer
     assert feeds.feed(one).error is None
 
 
-def test_one_pass_reads_no_more_than_it_is_told(web: FeedServer, feeds: Reading) -> None:
+def test_one_pass_reads_no_more_than_it_is_sent(web: FeedServer, feeds: Reading) -> None:
     urls = [web.put(f"/{n}", rss(numbered(n))) for n in range(1, 6)]
     feeds.read(*urls, most=2)
     assert len(web.asked) == 2

@@ -50,7 +50,7 @@ def test_the_body_the_headers_and_where_they_came_from(web: FeedServer) -> None:
     assert answer.headers["ETag"] == '"1"'
 
 
-def test_the_server_is_told_who_asks_and_what_is_understood(web: FeedServer) -> None:
+def test_the_server_is_sent_who_asks_and_what_is_understood(web: FeedServer) -> None:
     ask(web.put("/feed", "hello"), Accept="application/rss+xml")
     sent = web.last("/feed").headers
     assert sent["user-agent"] == AGENT

@@ -16,8 +16,8 @@ from monitor.ingest import base_models, lookups, polls, sweeps, webhook_events
 from monitor.models import FailedLookup, Namespace, Poll
 from monitor.schedule import MAX_LOOKUP_AGE_SECONDS
 from tests.console import run
+from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub, model
-from tests.house import House
 from tests.web.test_operation import client_of, metrics_of
 
 DISABLED = "Access to this resource is disabled."
@@ -25,236 +25,236 @@ REFUSALS = [(403, DISABLED), (403, "Forbidden"), (410, "Gone"), (451, "Unavailab
 OLD = {"createdAt": "2025-01-01T00:00:00.000Z", "lastModified": "2025-01-01T00:00:00.000Z"}
 
 
-def _time_passes(house: House) -> None:
+def _time_passes(env: TestEnv) -> None:
     """Every back-off runs out."""
-    with db.transaction(house.engine) as session:
+    with db.transaction(env.engine) as session:
         session.execute(update(FailedLookup).values(due_at=db.now()))
 
 
-def _failing(house: House) -> dict[tuple[str, str], int]:
-    with db.reading(house.engine) as session:
+def _failing(env: TestEnv) -> dict[tuple[str, str], int]:
+    with db.reading(env.engine) as session:
         return {(row.kind, row.name): row.failures for row in session.scalars(select(FailedLookup))}
 
 
-def _poll(house: House, via: Via) -> Poll:
-    with db.reading(house.engine) as session:
+def _poll(env: TestEnv, via: Via) -> Poll:
+    with db.reading(env.engine) as session:
         return session.get_one(Poll, str(via))
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_base_that_the_hub_refuses_does_not_stop_the_polls(house: House, refusal: tuple[int, str]) -> None:
-    house.hub.add(model("a/base", base_model="Qwen/Qwen3-8B", relation="finetune", **OLD, _refused=refusal))
+def test_a_base_that_the_hub_refuses_does_not_stop_the_polls(env: TestEnv, refusal: tuple[int, str]) -> None:
+    env.hub.add(model("a/base", base_model="Qwen/Qwen3-8B", relation="finetune", **OLD, _refused=refusal))
     for n in range(250):
-        house.hub.add(model(f"x/m{n}"))
-    house.subscribe()
-    house.begin("Qwen")
-    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+        env.hub.add(model(f"x/m{n}"))
+    env.subscribe()
+    env.begin("Qwen")
+    env.hub.add(model("b/child", base_model="a/base", relation="finetune"))
     for via in Via.CREATED, Via.MODIFIED, Via.TRENDING:
-        polls.poll(house.ingest, via)
-        assert _poll(house, via).error is None
-    child = house.release("b/child")
+        polls.poll(env.ingest, via)
+        assert _poll(env, via).error is None
+    child = env.release("b/child")
     assert [step["repo_id"] for step in child.lineage] == ["a/base"]
     assert child.foundation_origin is None
-    house.deliver()
-    assert house.channel.told == [("release", "b/child")]
-    assert _failing(house) == {("base", "a/base"): 1}
+    env.deliver()
+    assert env.channel.alerts == [("release", "b/child")]
+    assert _failing(env) == {("base", "a/base"): 1}
 
 
-def test_a_base_is_asked_for_again_with_back_off_and_what_was_built_on_it_is_classified_anew(house: House) -> None:
-    house.hub.add(model("a/base", base_model="Qwen/Qwen3-8B", relation="finetune", **OLD, _refused=(503, "Oops")))
+def test_a_base_is_asked_for_again_with_back_off_and_what_was_built_on_it_is_classified_anew(env: TestEnv) -> None:
+    env.hub.add(model("a/base", base_model="Qwen/Qwen3-8B", relation="finetune", **OLD, _refused=(503, "Oops")))
     for n in range(250):
-        house.hub.add(model(f"x/m{n}"))
-    house.begin("Qwen")
-    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
-    house.look()
-    asked = house.hub.requests_by_path["/api/models/a/base"]
-    house.hub.add(model("b/second", base_model="a/base", relation="finetune"))
-    house.look()
-    base_models.retry_base_lookups(house.ingest)
-    assert house.hub.requests_by_path["/api/models/a/base"] == asked, "not before its time"
-    _time_passes(house)
-    base_models.retry_base_lookups(house.ingest)
-    assert _failing(house) == {("base", "a/base"): 2}
-    house.hub.change("a/base", _refused=None)
-    _time_passes(house)
-    base_models.retry_base_lookups(house.ingest)
-    assert _failing(house) == {}
-    for child in house.release("b/child"), house.release("b/second"):
+        env.hub.add(model(f"x/m{n}"))
+    env.begin("Qwen")
+    env.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    env.look()
+    asked = env.hub.requests_by_path["/api/models/a/base"]
+    env.hub.add(model("b/second", base_model="a/base", relation="finetune"))
+    env.look()
+    base_models.retry_base_lookups(env.ingest)
+    assert env.hub.requests_by_path["/api/models/a/base"] == asked, "not before its time"
+    _time_passes(env)
+    base_models.retry_base_lookups(env.ingest)
+    assert _failing(env) == {("base", "a/base"): 2}
+    env.hub.change("a/base", _refused=None)
+    _time_passes(env)
+    base_models.retry_base_lookups(env.ingest)
+    assert _failing(env) == {}
+    for child in env.release("b/child"), env.release("b/second"):
         assert [step["repo_id"] for step in child.lineage] == ["a/base", "Qwen/Qwen3-8B"]
         assert (child.foundation_repo_id, child.foundation_origin) == ("Qwen/Qwen3-8B", "CN")
 
 
-def test_back_off_grows_and_what_fails_for_a_month_is_forgotten(house: House) -> None:
-    asking = lookups.Lookups(house.engine, LookupKind.BASE, ["a/base"])
+def test_back_off_grows_and_what_fails_for_a_month_is_forgotten(env: TestEnv) -> None:
+    asking = lookups.Lookups(env.engine, LookupKind.BASE, ["a/base"])
     waits = []
     for _ in range(20):
         before = db.now()
         asking.failed("a/base", "503")
-        with db.reading(house.engine) as session:
+        with db.reading(env.engine) as session:
             waits.append((session.get_one(FailedLookup, ("base", "a/base")).due_at - before).total_seconds())
     assert 50 < waits[0] < 70
     assert waits[4] > 800
     assert 70_000 < waits[-1] < 100_000
-    with db.transaction(house.engine) as session:
+    with db.transaction(env.engine) as session:
         old = db.now() - 2 * timedelta(seconds=MAX_LOOKUP_AGE_SECONDS)
         session.execute(update(FailedLookup).values(failed_at=old, due_at=db.now()))
-    assert lookups.due(house.engine, LookupKind.BASE, 5) == []
-    assert _failing(house) == {}
+    assert lookups.due(env.engine, LookupKind.BASE, 5) == []
+    assert _failing(env) == {}
 
 
 @pytest.mark.parametrize("kind", [429, "refused"])
-def test_what_stops_look_ups_does_not_stop_the_poll_that_made_them(house: House, kind: int | str) -> None:
+def test_what_stops_look_ups_does_not_stop_the_poll_that_made_them(env: TestEnv, kind: int | str) -> None:
     for n in range(250):
-        house.hub.add(model(f"x/m{n}"))
-    house.begin("Qwen")
-    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
-    house.hub.fail(kind, times=None, path_prefix="/api/models/a/base")  # type: ignore[arg-type]
-    polls.poll(house.ingest, Via.CREATED)
-    assert _poll(house, Via.CREATED).error is None
-    assert house.release("b/child").is_backfilled is False
+        env.hub.add(model(f"x/m{n}"))
+    env.begin("Qwen")
+    env.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    env.hub.fail(kind, times=None, path_prefix="/api/models/a/base")  # type: ignore[arg-type]
+    polls.poll(env.ingest, Via.CREATED)
+    assert _poll(env, Via.CREATED).error is None
+    assert env.release("b/child").is_backfilled is False
 
 
 @pytest.mark.parametrize("refusal", [*REFUSALS, None])
-def test_one_repository_does_not_end_the_sweeps_of_its_namespace(house: House, refusal: tuple[int, str] | None) -> None:
-    house.hub.add(model("Qwen/Old-8B"))
-    house.subscribe()
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/A-8B"))
-    house.hub.add(model("Qwen/Odd-8B", _refused=refusal))
+def test_one_repository_does_not_end_the_sweeps_of_its_namespace(env: TestEnv, refusal: tuple[int, str] | None) -> None:
+    env.hub.add(model("Qwen/Old-8B"))
+    env.subscribe()
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/A-8B"))
+    env.hub.add(model("Qwen/Odd-8B", _refused=refusal))
     if refusal is None:
-        house.hub.fail("garbage", times=None, path_prefix="/api/models/Qwen/Odd-8B")
-    house.hub.add(model("Qwen/B-8B"))
+        env.hub.fail("garbage", times=None, path_prefix="/api/models/Qwen/Odd-8B")
+    env.hub.add(model("Qwen/B-8B"))
     for _ in range(2):
-        sweeps.sweep(house.ingest, "Qwen")
-    with db.reading(house.engine) as session:
+        sweeps.sweep(env.ingest, "Qwen")
+    with db.reading(env.engine) as session:
         row = session.get_one(Namespace, "Qwen")
         assert (row.failures, row.error) == (0, None)
-    assert {"Qwen/A-8B", "Qwen/B-8B"} <= set(house.releases())
+    assert {"Qwen/A-8B", "Qwen/B-8B"} <= set(env.releases())
     withdrawn = refusal is not None and (refusal[1] == DISABLED or refusal[0] in {410, 451})
-    assert ("Qwen/Odd-8B" in house.releases()) is not withdrawn, "the listing shows what the details do not"
-    assert ("repository", "Qwen/Odd-8B") in _failing(house) or not withdrawn
+    assert ("Qwen/Odd-8B" in env.releases()) is not withdrawn, "the listing shows what the details do not"
+    assert ("repository", "Qwen/Odd-8B") in _failing(env) or not withdrawn
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_vanished_release_is_gone_only_where_the_hub_says_so(house: House, refusal: tuple[int, str]) -> None:
+def test_a_vanished_release_is_gone_only_where_the_hub_says_so(env: TestEnv, refusal: tuple[int, str]) -> None:
     for name in "A", "B", "C":
-        house.hub.add(model(f"Qwen/{name}-8B"))
-    house.begin("Qwen")
-    house.hub.change("Qwen/A-8B", private=True)
-    house.hub.fail(refusal[0], times=None, path_prefix="/api/models/Qwen/A-8B")
+        env.hub.add(model(f"Qwen/{name}-8B"))
+    env.begin("Qwen")
+    env.hub.change("Qwen/A-8B", private=True)
+    env.hub.fail(refusal[0], times=None, path_prefix="/api/models/Qwen/A-8B")
     if refusal[1] == DISABLED:
-        house.hub.heal()
-        house.hub.change("Qwen/A-8B", private=False, disabled=True)
-    house.hub.hide("Qwen/B-8B")
-    sweeps.sweep(house.ingest, "Qwen")
+        env.hub.heal()
+        env.hub.change("Qwen/A-8B", private=False, disabled=True)
+    env.hub.hide("Qwen/B-8B")
+    sweeps.sweep(env.ingest, "Qwen")
     withdrawn = refusal[1] == DISABLED or refusal[0] in {410, 451}
-    assert house.release("Qwen/A-8B").status == ("gone" if withdrawn else "live")
-    assert house.release("Qwen/B-8B").status == "gone"
-    assert house.release("Qwen/C-8B").status == "live"
-    house.hub.heal()
-    house.hub.change("Qwen/A-8B", private=False, disabled=False)
-    sweeps.sweep(house.ingest, "Qwen")
-    assert house.release("Qwen/A-8B").status == "live"
+    assert env.release("Qwen/A-8B").status == ("gone" if withdrawn else "live")
+    assert env.release("Qwen/B-8B").status == "gone"
+    assert env.release("Qwen/C-8B").status == "live"
+    env.hub.heal()
+    env.hub.change("Qwen/A-8B", private=False, disabled=False)
+    sweeps.sweep(env.ingest, "Qwen")
+    assert env.release("Qwen/A-8B").status == "live"
 
 
-def test_what_a_listing_shows_as_disabled_is_withdrawn_and_no_release(house: House) -> None:
-    house.hub.add(model("x/known"))
-    house.subscribe()
-    house.begin("Qwen")
-    house.hub.touch("x/known", disabled=True)
-    house.hub.add(model("x/never", disabled=True))
-    house.look()
-    assert house.release("x/known").status == "gone"
-    assert ("status", "live", "gone") in house.changes("x/known")
-    assert "x/never" not in house.releases()
-    house.hub.touch("x/known", disabled=False)
-    house.look()
-    assert house.release("x/known").status == "live"
+def test_what_a_listing_shows_as_disabled_is_withdrawn_and_no_release(env: TestEnv) -> None:
+    env.hub.add(model("x/known"))
+    env.subscribe()
+    env.begin("Qwen")
+    env.hub.touch("x/known", disabled=True)
+    env.hub.add(model("x/never", disabled=True))
+    env.look()
+    assert env.release("x/known").status == "gone"
+    assert ("status", "live", "gone") in env.changes("x/known")
+    assert "x/never" not in env.releases()
+    env.hub.touch("x/known", disabled=False)
+    env.look()
+    assert env.release("x/known").status == "live"
 
 
-def test_a_webhook_event_of_a_disabled_repository_withdraws_it(house: House) -> None:
+def test_a_webhook_event_of_a_disabled_repository_withdraws_it(env: TestEnv) -> None:
     from monitor.models import WebhookEvent
 
-    house.hub.add(model("Qwen/A-8B"))
-    house.begin("Qwen")
-    house.hub.change("Qwen/A-8B", disabled=True)
-    with db.transaction(house.engine) as session:
+    env.hub.add(model("Qwen/A-8B"))
+    env.begin("Qwen")
+    env.hub.change("Qwen/A-8B", disabled=True)
+    with db.transaction(env.engine) as session:
         session.add(
             WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id="Qwen/A-8B", private=False)
         )
-    webhook_events.process_webhook_events(house.ingest)
-    assert house.release("Qwen/A-8B").status == "gone"
-    assert house.count(WebhookEvent) == 0
+    webhook_events.process_webhook_events(env.ingest)
+    assert env.release("Qwen/A-8B").status == "gone"
+    assert env.count(WebhookEvent) == 0
 
 
 @pytest.mark.parametrize("kind", [403, 500, "garbage", "refused"])
-def test_an_organization_without_an_answer_does_not_stop_what_trends(house: House, kind: int | str) -> None:
-    house.begin("Qwen")
-    house.hub.organization("new-lab", fullname="New Lab", details="A company based in Seoul")
-    house.hub.add(model("new-lab/Thing-7B", trendingScore=900))
-    house.hub.fail(kind, times=None, path_prefix="/api/organizations")  # type: ignore[arg-type]
-    polls.poll(house.ingest, Via.TRENDING)
-    assert house.release("new-lab/Thing-7B").trending_rank == 1
-    assert _failing(house) == {("organization", "new-lab"): 1}
-    house.hub.heal()
-    _time_passes(house)
-    polls.poll(house.ingest, Via.TRENDING)
-    assert house.release("new-lab/Thing-7B").origin == "KR"
-    assert _failing(house) == {}
+def test_an_organization_without_an_answer_does_not_stop_what_trends(env: TestEnv, kind: int | str) -> None:
+    env.begin("Qwen")
+    env.hub.organization("new-lab", fullname="New Lab", details="A company based in Seoul")
+    env.hub.add(model("new-lab/Thing-7B", trendingScore=900))
+    env.hub.fail(kind, times=None, path_prefix="/api/organizations")  # type: ignore[arg-type]
+    polls.poll(env.ingest, Via.TRENDING)
+    assert env.release("new-lab/Thing-7B").trending_rank == 1
+    assert _failing(env) == {("organization", "new-lab"): 1}
+    env.hub.heal()
+    _time_passes(env)
+    polls.poll(env.ingest, Via.TRENDING)
+    assert env.release("new-lab/Thing-7B").origin == "KR"
+    assert _failing(env) == {}
 
 
 # --- dates --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("date", ["2099-01-01T00:00:00.000Z", "soon", "9999", {"$date": 1}, 7, [], "0001-01-01", None])
-def test_a_date_that_cannot_be_true_does_not_become_the_mark(house: House, date: Any) -> None:
-    house.hub.add(model("x/old"))
-    house.subscribe()
-    house.begin("Qwen")
-    house.hub.add(model("x/odd", _served={"createdAt": date, "lastModified": date}))
-    house.look()
+def test_a_date_that_cannot_be_true_does_not_become_the_mark(env: TestEnv, date: Any) -> None:
+    env.hub.add(model("x/old"))
+    env.subscribe()
+    env.begin("Qwen")
+    env.hub.add(model("x/odd", _served={"createdAt": date, "lastModified": date}))
+    env.look()
     for n in range(450):
-        house.hub.add(model(f"y/burst-{n}"))
-    house.look()
-    told = {name for name, row in house.releases().items() if not row.is_backfilled}
-    assert {f"y/burst-{n}" for n in range(450)} <= told
-    poll = _poll(house, Via.CREATED)
+        env.hub.add(model(f"y/burst-{n}"))
+    env.look()
+    alerts = {name for name, row in env.releases().items() if not row.is_backfilled}
+    assert {f"y/burst-{n}" for n in range(450)} <= alerts
+    poll = _poll(env, Via.CREATED)
     assert poll.state["mark"] < db.now().isoformat()
     if date is not None:
         assert poll.state["implausible"] == {"x/odd": str(date)[:50]}
-        assert house.release("x/odd").created_at is None
+        assert env.release("x/odd").created_at is None
 
 
 @pytest.mark.parametrize("bad", ["2099-01-01T00:00:00.000Z", "zzz", "0001-01-01T00:00:00Z"])
 @pytest.mark.parametrize("both", [True, False])
-def test_a_bad_mark_of_an_older_version_heals_itself(house: House, bad: str, *, both: bool) -> None:
-    house.hub.add(model("x/old"))
-    house.begin("Qwen")
-    with db.transaction(house.engine) as session:
+def test_a_bad_mark_of_an_older_version_heals_itself(env: TestEnv, bad: str, *, both: bool) -> None:
+    env.hub.add(model("x/old"))
+    env.begin("Qwen")
+    with db.transaction(env.engine) as session:
         for row in session.scalars(select(Poll).where(col(Poll.name).in_(["created", "modified"]))):
             row.state = {**row.state, "mark": bad, **({"since": bad} if both else {})}
             session.add(row)
     for n in range(450):
-        house.hub.add(model(f"y/burst-{n}"))
-    house.look()
-    rows = house.releases()
+        env.hub.add(model(f"y/burst-{n}"))
+    env.look()
+    rows = env.releases()
     assert all(f"y/burst-{n}" in rows and not rows[f"y/burst-{n}"].is_backfilled for n in range(450))
-    state = _poll(house, Via.CREATED).state
+    state = _poll(env, Via.CREATED).state
     assert max(state["mark"], state["since"]) < db.now().isoformat()
 
 
 # --- shown --------------------------------------------------------------------------------------------------
 
 
-def test_what_fails_and_what_is_ignored_is_shown(house: House) -> None:
-    client = client_of(house)
-    house.hub.add(model("a/base", **OLD, _refused=(503, "Oops")))
+def test_what_fails_and_what_is_ignored_is_shown(env: TestEnv) -> None:
+    client = client_of(env)
+    env.hub.add(model("a/base", **OLD, _refused=(503, "Oops")))
     for n in range(250):
-        house.hub.add(model(f"x/m{n}"))
-    house.begin("Qwen")
+        env.hub.add(model(f"x/m{n}"))
+    env.begin("Qwen")
     assert "Failed lookups" not in client.get("/status").text
-    house.hub.add(model("b/child", base_model="a/base", relation="finetune", _served={"createdAt": "<b>soon"}))
-    house.look()
+    env.hub.add(model("b/child", base_model="a/base", relation="finetune", _served={"createdAt": "<b>soon"}))
+    env.look()
     page = client.get("/status").text
     assert "Failed lookups" in page
     assert "a/base" in page

@@ -16,8 +16,8 @@ from monitor.ingest.hub.client import Hub
 from monitor.ingest.repository_files import wanted_files
 from monitor.models import RepositoryFile, WebhookEvent
 from monitor.settings import Settings
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 
 MIXTURE: dict[str, Any] = {
     "architectures": ["Qwen3MoeForCausalLM"],
@@ -40,206 +40,206 @@ PARAMS = 30_532_122_624
 ACTIVE = 3_345_000_000
 
 
-def _states(house: House) -> dict[str, str]:
-    with db.reading(house.engine) as session:
+def _states(env: TestEnv) -> dict[str, str]:
+    with db.reading(env.engine) as session:
         rows = session.scalars(select(RepositoryFile).order_by(RepositoryFile.path))  # type: ignore[arg-type]
         return {row.path: row.state for row in rows}
 
 
-def _waiting(house: House) -> dict[str, int]:
-    with db.reading(house.engine) as session:
+def _waiting(env: TestEnv) -> dict[str, int]:
+    with db.reading(env.engine) as session:
         return repository_files.waiting_files(session)
 
 
-def _time_passes(house: House) -> None:
-    with db.transaction(house.engine) as session:
+def _time_passes(env: TestEnv) -> None:
+    with db.transaction(env.engine) as session:
         session.execute(update(RepositoryFile).values(due_at=db.now()))
 
 
-def _is_mixture(house: House, repo_id: str = "Qwen/New") -> bool:
-    active = house.release(repo_id).params_active
+def _is_mixture(env: TestEnv, repo_id: str = "Qwen/New") -> bool:
+    active = env.release(repo_id).params_active
     return active is not None and abs(active - ACTIVE) < 0.1 * ACTIVE
 
 
 @pytest.mark.parametrize("how", ["poll", "sweep", "webhook"])
-def test_a_release_of_a_watched_namespace_is_classified_by_its_configuration(house: House, how: str) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+def test_a_release_of_a_watched_namespace_is_classified_by_its_configuration(env: TestEnv, how: str) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
     if how == "poll":
-        polls.poll(house.ingest, Via.CREATED)
+        polls.poll(env.ingest, Via.CREATED)
     elif how == "sweep":
-        sweeps.sweep(house.ingest, "Qwen")
+        sweeps.sweep(env.ingest, "Qwen")
     else:
-        with db.transaction(house.engine) as session:
+        with db.transaction(env.engine) as session:
             session.add(WebhookEvent(received_at=db.now(), due_at=db.now(), action="create", repo_id="Qwen/New"))
-        webhook_events.process_webhook_events(house.ingest)
-    assert _is_mixture(house)
-    assert _states(house) == {"README.md": "read", "config.json": "read"}
+        webhook_events.process_webhook_events(env.ingest)
+    assert _is_mixture(env)
+    assert _states(env) == {"README.md": "read", "config.json": "read"}
 
 
-def test_a_strangers_files_are_not_read_until_it_trends(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("x/New", config=MIXTURE, params=PARAMS))
-    polls.poll(house.ingest, Via.CREATED)
-    assert _states(house) == {}
-    polls.poll(house.ingest, Via.TRENDING)
-    repository_files.read_due(house.ingest)
-    assert _is_mixture(house, "x/New")
+def test_a_strangers_files_are_not_read_until_it_trends(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("x/New", config=MIXTURE, params=PARAMS))
+    polls.poll(env.ingest, Via.CREATED)
+    assert _states(env) == {}
+    polls.poll(env.ingest, Via.TRENDING)
+    repository_files.read_due(env.ingest)
+    assert _is_mixture(env, "x/New")
 
 
-def test_the_files_of_history_are_not_read(house: House) -> None:
+def test_the_files_of_history_are_not_read(env: TestEnv) -> None:
     old = "2025-01-01T00:00:00.000Z"
-    house.hub.add(model("Qwen/Old", config=MIXTURE, params=PARAMS, createdAt=old, lastModified=old))
-    house.begin("Qwen")
-    assert house.release("Qwen/Old").is_backfilled
-    assert _states(house) == {}
+    env.hub.add(model("Qwen/Old", config=MIXTURE, params=PARAMS, createdAt=old, lastModified=old))
+    env.begin("Qwen")
+    assert env.release("Qwen/Old").is_backfilled
+    assert _states(env) == {}
 
 
-def test_what_is_not_urgent_leaves_a_part_of_the_rate_limit(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+def test_what_is_not_urgent_leaves_a_part_of_the_rate_limit(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
     for _ in range(700 - 140):
-        house.rate_limiter.take("resolvers")
-    house.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
-    polls.poll(house.ingest, Via.CREATED)
-    house.hub.heal()
-    _time_passes(house)
-    repository_files.read_due(house.ingest)
-    assert set(_states(house).values()) == {str(FileState.WANTED)}
-    house.hub.add(model("Qwen/Newer", config=MIXTURE, params=PARAMS))
-    polls.poll(house.ingest, Via.CREATED)
-    assert _is_mixture(house, "Qwen/Newer")
+        env.rate_limiter.take("resolvers")
+    env.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(env.ingest, Via.CREATED)
+    env.hub.heal()
+    _time_passes(env)
+    repository_files.read_due(env.ingest)
+    assert set(_states(env).values()) == {str(FileState.WANTED)}
+    env.hub.add(model("Qwen/Newer", config=MIXTURE, params=PARAMS))
+    polls.poll(env.ingest, Via.CREATED)
+    assert _is_mixture(env, "Qwen/Newer")
 
 
-def test_the_files_of_a_packed_copy_are_not_read(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New-AWQ", base_model="Qwen/New", relation="quantized", config=MIXTURE))
-    polls.poll(house.ingest, Via.CREATED)
-    assert _states(house) == {}
+def test_the_files_of_a_packed_copy_are_not_read(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New-AWQ", base_model="Qwen/New", relation="quantized", config=MIXTURE))
+    polls.poll(env.ingest, Via.CREATED)
+    assert _states(env) == {}
 
 
-def test_reading_files_takes_nothing_from_the_api(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
-    before = house.rate_limiter.left()
-    polls.poll(house.ingest, Via.CREATED)
-    assert before - house.rate_limiter.left() == 1
-    assert _states(house)["config.json"] == FileState.READ
+def test_reading_files_takes_nothing_from_the_api(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    before = env.rate_limiter.left()
+    polls.poll(env.ingest, Via.CREATED)
+    assert before - env.rate_limiter.left() == 1
+    assert _states(env)["config.json"] == FileState.READ
 
 
-def test_a_file_that_does_not_answer_delays_no_alert_and_is_read_later(house: House) -> None:
-    house.ingest = replace(house.ingest, file_wait_seconds=0.2)
-    house.subscribe("origin:CN", "everything")
-    house.subscribe("active:<=4B", "small")
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
-    house.hub.fail("timeout", times=None, path_prefix="/Qwen/New/resolve/")
-    polls.poll(house.ingest, Via.CREATED)
-    house.deliver()
-    assert [message.target for message in house.channel.messages] == ["everything"]
-    assert house.release("Qwen/New").params_active is None
-    house.hub.heal()
-    _time_passes(house)
-    assert [row.repo_id for row in repository_files.read_due(house.ingest).changed] == ["Qwen/New"]
-    assert _is_mixture(house)
-    house.deliver()
-    assert [message.target for message in house.channel.messages] == ["everything", "small"]
+def test_a_file_that_does_not_answer_delays_no_alert_and_is_read_later(env: TestEnv) -> None:
+    env.ingest = replace(env.ingest, file_wait_seconds=0.2)
+    env.subscribe("origin:CN", "everything")
+    env.subscribe("active:<=4B", "small")
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    env.hub.fail("timeout", times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(env.ingest, Via.CREATED)
+    env.deliver()
+    assert [message.target for message in env.channel.messages] == ["everything"]
+    assert env.release("Qwen/New").params_active is None
+    env.hub.heal()
+    _time_passes(env)
+    assert [row.repo_id for row in repository_files.read_due(env.ingest).changed] == ["Qwen/New"]
+    assert _is_mixture(env)
+    env.deliver()
+    assert [message.target for message in env.channel.messages] == ["everything", "small"]
 
 
-def test_files_that_cannot_be_read_are_told_apart(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/Gated", gated="manual", config=MIXTURE, params=PARAMS))
-    house.hub.add(model("Qwen/Odd", files={"params.json": "no JSON", "config.json": b"\xff\xfe"}))
-    polls.poll(house.ingest, Via.CREATED)
-    with db.reading(house.engine) as session:
+def test_files_that_cannot_be_read_are_sent_apart(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/Gated", gated="manual", config=MIXTURE, params=PARAMS))
+    env.hub.add(model("Qwen/Odd", files={"params.json": "no JSON", "config.json": b"\xff\xfe"}))
+    polls.poll(env.ingest, Via.CREATED)
+    with db.reading(env.engine) as session:
         rows = {(row.repo_id, row.path): row for row in session.scalars(select(RepositoryFile))}
     assert rows["Qwen/Gated", "config.json"].state == FileState.GATED
     assert rows["Qwen/Gated", "config.json"].due_at is None
     assert rows["Qwen/Odd", "params.json"].state == rows["Qwen/Odd", "config.json"].state == FileState.UNUSABLE
 
 
-def test_files_are_read_again_at_another_commit(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
-    polls.poll(house.ingest, Via.CREATED)
-    house.hub.upload("Qwen/New", files={"README.md": "---\nlicense: mit\n---\n# New\n"})
-    polls.poll(house.ingest, Via.MODIFIED)
-    repository_files.read_due(house.ingest)
-    with db.reading(house.engine) as session:
-        card = session.get_one(RepositoryFile, (house.release("Qwen/New").hub_id, "README.md"))
+def test_files_are_read_again_at_another_commit(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    polls.poll(env.ingest, Via.CREATED)
+    env.hub.upload("Qwen/New", files={"README.md": "---\nlicense: mit\n---\n# New\n"})
+    polls.poll(env.ingest, Via.MODIFIED)
+    repository_files.read_due(env.ingest)
+    with db.reading(env.engine) as session:
+        card = session.get_one(RepositoryFile, (env.release("Qwen/New").hub_id, "README.md"))
     assert card.content == "---\nlicense: mit\n---\n# New\n"
-    assert card.commit == house.hub.facts("Qwen/New")["sha"]
+    assert card.commit == env.hub.facts("Qwen/New")["sha"]
 
 
-def test_the_bases_of_a_release_are_read_when_there_is_time(house: House) -> None:
+def test_the_bases_of_a_release_are_read_when_there_is_time(env: TestEnv) -> None:
     old = "2025-01-01T00:00:00.000Z"
-    house.hub.add(model("a/base", config=MIXTURE, params=PARAMS, createdAt=old, lastModified=old))
-    house.hub.add_many(model(f"x/m{number}") for number in range(250))  # the first look does not reach the base
-    house.begin("Qwen")
-    house.hub.add(model("b/child", base_model="a/base", relation="finetune"))
-    polls.poll(house.ingest, Via.CREATED)
-    assert house.release("a/base").params_active is None
-    repository_files.read_due(house.ingest)
-    assert _is_mixture(house, "a/base")
+    env.hub.add(model("a/base", config=MIXTURE, params=PARAMS, createdAt=old, lastModified=old))
+    env.hub.add_many(model(f"x/m{number}") for number in range(250))  # the first look does not reach the base
+    env.begin("Qwen")
+    env.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    polls.poll(env.ingest, Via.CREATED)
+    assert env.release("a/base").params_active is None
+    repository_files.read_due(env.ingest)
+    assert _is_mixture(env, "a/base")
 
 
-def test_files_wait_while_the_hub_is_not_there(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
-    house.hub.fail("timeout", times=None, path_prefix="/Qwen/New/resolve/")
-    house.ingest = replace(house.ingest, file_wait_seconds=0.05)
-    polls.poll(house.ingest, Via.CREATED)
-    house.hub.heal()
-    nobody = Hub(Settings(hf_endpoint="http://127.0.0.1:9"), house.rate_limiter)
-    _time_passes(house)
-    repository_files.read_due(replace(house.ingest, hub=nobody))
-    with db.reading(house.engine) as session:
+def test_files_wait_while_the_hub_is_not_there(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    env.hub.fail("timeout", times=None, path_prefix="/Qwen/New/resolve/")
+    env.ingest = replace(env.ingest, file_wait_seconds=0.05)
+    polls.poll(env.ingest, Via.CREATED)
+    env.hub.heal()
+    nobody = Hub(Settings(hf_endpoint="http://127.0.0.1:9"), env.rate_limiter)
+    _time_passes(env)
+    repository_files.read_due(replace(env.ingest, hub=nobody))
+    with db.reading(env.engine) as session:
         rows = list(session.scalars(select(RepositoryFile)))
     assert {row.state for row in rows} == {FileState.WANTED}
     assert {row.failures for row in rows} == {0}
     assert all(row.due_at is not None and row.due_at > db.now() + timedelta(seconds=30) for row in rows)
 
 
-def test_no_more_files_are_asked_for_than_their_bucket_holds(house: House) -> None:
-    house.begin("Qwen")
+def test_no_more_files_are_asked_for_than_their_bucket_holds(env: TestEnv) -> None:
+    env.begin("Qwen")
     for number in range(5):
-        house.hub.add(model(f"Qwen/New-{number}", config=MIXTURE, params=PARAMS))
-    house.rate_limiter.shut(60, "resolvers")
-    polls.poll(house.ingest, Via.CREATED)
-    assert set(_states(house).values()) == {str(FileState.WANTED)}
-    assert not [call for call in house.hub.calls if "/resolve" in call.path]
+        env.hub.add(model(f"Qwen/New-{number}", config=MIXTURE, params=PARAMS))
+    env.rate_limiter.shut(60, "resolvers")
+    polls.poll(env.ingest, Via.CREATED)
+    assert set(_states(env).values()) == {str(FileState.WANTED)}
+    assert not [call for call in env.hub.calls if "/resolve" in call.path]
 
 
 @pytest.mark.parametrize("query", ["repo:x/New", "repo:X/new OR lab:qwen", "repo:https://huggingface.co/x/New"])
-def test_what_a_subscription_names_is_read(house: House, query: str) -> None:
+def test_what_a_subscription_names_is_read(env: TestEnv, query: str) -> None:
     for name in ("x/New", "x/Other"):
-        house.hub.add(model(name, config=MIXTURE, params=PARAMS))
-    house.begin("Qwen")
-    house.subscribe(query)
-    repository_files.enqueue_named(house.ingest)
-    repository_files.enqueue_named(house.ingest)
-    assert _waiting(house) == {"waiting": 2, "failing": 0}
-    repository_files.read_due(house.ingest)
-    assert _is_mixture(house, "x/New")
-    assert house.release("x/Other").params_active is None
-    assert _waiting(house) == {"waiting": 0, "failing": 0}
+        env.hub.add(model(name, config=MIXTURE, params=PARAMS))
+    env.begin("Qwen")
+    env.subscribe(query)
+    repository_files.enqueue_named(env.ingest)
+    repository_files.enqueue_named(env.ingest)
+    assert _waiting(env) == {"waiting": 2, "failing": 0}
+    repository_files.read_due(env.ingest)
+    assert _is_mixture(env, "x/New")
+    assert env.release("x/Other").params_active is None
+    assert _waiting(env) == {"waiting": 0, "failing": 0}
 
 
 @pytest.mark.parametrize("query", ["-repo:x/New", "namespace:x", "repo:New", "New"])
-def test_what_a_subscription_does_not_name_is_not_read(house: House, query: str) -> None:
-    house.hub.add(model("x/New", config=MIXTURE, params=PARAMS))
-    house.begin("Qwen")
-    house.subscribe(query)
-    repository_files.enqueue_named(house.ingest)
-    assert _states(house) == {}
+def test_what_a_subscription_does_not_name_is_not_read(env: TestEnv, query: str) -> None:
+    env.hub.add(model("x/New", config=MIXTURE, params=PARAMS))
+    env.begin("Qwen")
+    env.subscribe(query)
+    repository_files.enqueue_named(env.ingest)
+    assert _states(env) == {}
 
 
-def test_files_that_failed_are_counted_apart(house: House) -> None:
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
-    house.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
-    polls.poll(house.ingest, Via.CREATED)
-    assert _waiting(house) == {"waiting": 0, "failing": 2}
+def test_files_that_failed_are_counted_apart(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    env.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(env.ingest, Via.CREATED)
+    assert _waiting(env) == {"waiting": 0, "failing": 2}
 
 
 def test_what_is_asked_for_is_what_the_hub_lists() -> None:

@@ -9,7 +9,7 @@ import pytest
 from monitor.enums import OriginBasis
 from monitor.labs import LabsError, load
 from monitor.labs.countries import CONSORTIA
-from tests.house import labs_file
+from tests.environment import labs_file
 
 GOOD = '[[lab]]\nid = "mine"\nname = "Mine"\nkind = "company"\nnamespaces = ["mine"]\n'
 

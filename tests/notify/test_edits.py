@@ -17,8 +17,8 @@ from monitor.models import Delivery, RepositoryFile, Subscription
 from monitor.notify import outbox
 from monitor.notify.message import Message, SendError
 from monitor.notify.subscriptions import pause
+from tests.environment import Kept, TestEnv
 from tests.fakes.hub import model
-from tests.house import House, Kept
 from tests.ingest.test_repository_files import MIXTURE, PARAMS
 
 
@@ -40,39 +40,39 @@ class Editing(Kept):
 
 
 @pytest.fixture
-def slow(house: House) -> House:
-    """A house with a channel that can edit; the Hub does not answer for files of Qwen/New."""
-    house.channel = Editing()
-    house.ingest = replace(house.ingest, file_wait_seconds=0.05, editing_channels=frozenset({"kept", "slack"}))
-    house.begin("Qwen")
-    house.hub.fail("timeout", times=None, path_prefix="/Qwen/")
-    return house
+def slow(env: TestEnv) -> TestEnv:
+    """An environment with a channel that can edit; the Hub does not answer for files of Qwen/New."""
+    env.channel = Editing()
+    env.ingest = replace(env.ingest, file_wait_seconds=0.05, editing_channels=frozenset({"kept", "slack"}))
+    env.begin("Qwen")
+    env.hub.fail("timeout", times=None, path_prefix="/Qwen/")
+    return env
 
 
-def _edits(house: House) -> list[tuple[str | None, dict[str, int | None]]]:
-    assert isinstance(house.channel, Editing)
-    return house.channel.edits
+def _edits(env: TestEnv) -> list[tuple[str | None, dict[str, int | None]]]:
+    assert isinstance(env.channel, Editing)
+    return env.channel.edits
 
 
-def _publish(house: House, *names: str, **facts: Any) -> None:
+def _publish(env: TestEnv, *names: str, **facts: Any) -> None:
     for name in names:
-        house.hub.add(model(f"Qwen/{name}", config=MIXTURE, params=PARAMS, **facts))
-    polls.poll(house.ingest, Via.CREATED)
+        env.hub.add(model(f"Qwen/{name}", config=MIXTURE, params=PARAMS, **facts))
+    polls.poll(env.ingest, Via.CREATED)
 
 
-def _read(house: House) -> None:
-    house.hub.heal()
-    with db.transaction(house.engine) as session:
+def _read(env: TestEnv) -> None:
+    env.hub.heal()
+    with db.transaction(env.engine) as session:
         session.execute(update(RepositoryFile).where(RepositoryFile.read_at.is_(None)).values(due_at=db.now()))  # type: ignore[union-attr]
-    repository_files.read_due(house.ingest)
+    repository_files.read_due(env.ingest)
 
 
-def _events(house: House) -> list[tuple[str, str]]:
-    with db.reading(house.engine) as session:
+def _events(env: TestEnv) -> list[tuple[str, str]]:
+    with db.reading(env.engine) as session:
         return [(row.event.partition(":")[0], row.state) for row in session.scalars(select(Delivery))]
 
 
-def test_a_message_is_edited_once_when_the_files_were_read(slow: House) -> None:
+def test_a_message_is_edited_once_when_the_files_were_read(slow: TestEnv) -> None:
     slow.subscribe("origin:CN")
     _publish(slow, "New")
     slow.deliver()
@@ -82,11 +82,11 @@ def test_a_message_is_edited_once_when_the_files_were_read(slow: House) -> None:
     ((receipt, found),) = _edits(slow)
     assert receipt == "kept-1"
     assert found["Qwen/New"]
-    assert slow.channel.told == [("release", "Qwen/New")]
+    assert slow.channel.alerts == [("release", "Qwen/New")]
     assert _events(slow) == [("release", "sent"), ("updated", "sent")]
 
 
-def test_files_that_come_one_after_the_other_are_shown_by_the_last_edit(slow: House) -> None:
+def test_files_that_come_one_after_the_other_are_shown_by_the_last_edit(slow: TestEnv) -> None:
     slow.subscribe("origin:CN")
     _publish(slow, "New")
     slow.deliver()
@@ -103,10 +103,10 @@ def test_files_that_come_one_after_the_other_are_shown_by_the_last_edit(slow: Ho
     slow.deliver()
     assert _edits(slow)[1][1] == {"Qwen/New": slow.release("Qwen/New").params_active}
     assert _edits(slow)[0][1] != _edits(slow)[1][1]
-    assert slow.channel.told == [("release", "Qwen/New")]
+    assert slow.channel.alerts == [("release", "Qwen/New")]
 
 
-def test_the_members_of_a_launch_are_one_edit(slow: House) -> None:
+def test_the_members_of_a_launch_are_one_edit(slow: TestEnv) -> None:
     slow.subscribe("origin:CN")
     _publish(slow, "New9-4B", "New9-8B", "New9-32B")
     assert slow.deliver() == 1
@@ -117,7 +117,7 @@ def test_the_members_of_a_launch_are_one_edit(slow: House) -> None:
     assert all(found.values())
 
 
-def test_a_digest_keeps_its_other_items(slow: House) -> None:
+def test_a_digest_keeps_its_other_items(slow: TestEnv) -> None:
     slow.subscribe("origin:CN", digest=Digest.DAILY)
     _publish(slow, "New")
     slow.hub.add(model("Qwen/Other"))
@@ -132,7 +132,7 @@ def test_a_digest_keeps_its_other_items(slow: House) -> None:
 
 @pytest.mark.parametrize("what", ["release", "edit"])
 def test_a_worker_that_died_between_claim_and_finish_leaves_one_message_in_its_last_state(
-    slow: House, what: str
+    slow: TestEnv, what: str
 ) -> None:
     class DiedError(BaseException):
         """What a killed process looks like from here."""
@@ -162,7 +162,7 @@ def test_a_worker_that_died_between_claim_and_finish_leaves_one_message_in_its_l
     assert _events(slow) == [("release", "sent"), ("updated", "sent")]
 
 
-def test_an_edit_waits_for_a_message_that_is_retried(slow: House) -> None:
+def test_an_edit_waits_for_a_message_that_is_retried(slow: TestEnv) -> None:
     class Failing(Editing):
         def send(self, message: Message) -> str:
             raise SendError("cut off", in_doubt=True)
@@ -179,7 +179,7 @@ def test_an_edit_waits_for_a_message_that_is_retried(slow: House) -> None:
 
 
 @pytest.mark.parametrize("what", ["another channel", "a day later", "paused", "given up", "not sent yet"])
-def test_nothing_is_edited(slow: House, what: str) -> None:
+def test_nothing_is_edited(slow: TestEnv, what: str) -> None:
     ident = slow.subscribe("origin:CN")
     if what == "another channel":
         slow.ingest = replace(slow.ingest, editing_channels=frozenset({"slack"}))

@@ -1,4 +1,4 @@
-"""What a filter would have told, before it is kept."""
+"""What a filter would have sent, before it is kept."""
 
 from __future__ import annotations
 

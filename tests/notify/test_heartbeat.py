@@ -13,9 +13,9 @@ from monitor.ingest.hub.responses import HubError
 from monitor.service import Service
 from monitor.settings import Settings, SettingsError, load
 from tests.console import run
+from tests.environment import TestEnv
 from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import ReplayHub, model
-from tests.house import House
 
 SECRET = "b8c5c1de-ping"
 PATH = f"/{SECRET}"
@@ -28,54 +28,54 @@ def receiver() -> Iterator[FeedServer]:
         yield server
 
 
-def _service(house: House, url: str | None) -> Service:
-    service = Service(Settings(hub_interval=60, heartbeat_url=url, hf_endpoint=house.hub.endpoint))  # type: ignore[arg-type]
-    service.__dict__["engine"] = house.engine
+def _service(env: TestEnv, url: str | None) -> Service:
+    service = Service(Settings(hub_interval=60, heartbeat_url=url, hf_endpoint=env.hub.endpoint))  # type: ignore[arg-type]
+    service.__dict__["engine"] = env.engine
     return service
 
 
-def _round(house: House) -> None:
+def _round(env: TestEnv) -> None:
     for via in (Via.CREATED, Via.MODIFIED):
         with suppress(HubError):
-            polls.poll(house.ingest, via)
+            polls.poll(env.ingest, via)
 
 
-def test_a_healthy_round_requests_the_address_once(house: House, receiver: FeedServer) -> None:
-    service = _service(house, receiver.url(PATH))
+def test_a_healthy_round_requests_the_address_once(env: TestEnv, receiver: FeedServer) -> None:
+    service = _service(env, receiver.url(PATH))
     assert service.heartbeat() is False, "there has been no round yet"
-    _round(house)
+    _round(env)
     assert service.heartbeat() is True
     assert [(asked.method, asked.path) for asked in receiver.asked] == [("GET", PATH)]
 
 
 @pytest.mark.parametrize("via", [Via.CREATED, Via.MODIFIED])
-def test_a_round_in_which_a_poll_failed_requests_nothing(house: House, receiver: FeedServer, via: Via) -> None:
-    service = _service(house, receiver.url(PATH))
-    _round(house)
-    house.hub.fail(503, times=None)
+def test_a_round_in_which_a_poll_failed_requests_nothing(env: TestEnv, receiver: FeedServer, via: Via) -> None:
+    service = _service(env, receiver.url(PATH))
+    _round(env)
+    env.hub.fail(503, times=None)
     with pytest.raises(HubError):
-        polls.poll(house.ingest, via)
+        polls.poll(env.ingest, via)
     assert service.heartbeat() is False
-    house.hub.heal()
-    _round(house)
+    env.hub.heal()
+    _round(env)
     assert service.heartbeat() is True
     assert receiver.count(PATH) == 1
 
 
-def test_half_a_round_requests_nothing(house: House, receiver: FeedServer) -> None:
-    polls.poll(house.ingest, Via.CREATED)
-    assert _service(house, receiver.url(PATH)).heartbeat() is False
+def test_half_a_round_requests_nothing(env: TestEnv, receiver: FeedServer) -> None:
+    polls.poll(env.ingest, Via.CREATED)
+    assert _service(env, receiver.url(PATH)).heartbeat() is False
     assert receiver.asked == []
 
 
-def test_without_an_address_nothing_is_requested(house: House) -> None:
-    _round(house)
-    assert _service(house, None).heartbeat() is False
+def test_without_an_address_nothing_is_requested(env: TestEnv) -> None:
+    _round(env)
+    assert _service(env, None).heartbeat() is False
 
 
 @pytest.mark.parametrize("trouble", ["500", "404", "endless", "nobody there", "no such host"])
 def test_a_heartbeat_that_fails_is_logged_without_its_secret_and_raises_nothing(
-    house: House, receiver: FeedServer, trouble: str, capsys: pytest.CaptureFixture[str]
+    env: TestEnv, receiver: FeedServer, trouble: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = {
         "500": lambda: receiver.fail(PATH, 500),
@@ -84,8 +84,8 @@ def test_a_heartbeat_that_fails_is_logged_without_its_secret_and_raises_nothing(
         "nobody there": lambda: f"http://127.0.0.1:1{PATH}",
         "no such host": lambda: f"http://nowhere.invalid{PATH}",
     }[trouble]()
-    _round(house)
-    assert _service(house, url).heartbeat() is False
+    _round(env)
+    assert _service(env, url).heartbeat() is False
     said = "".join(capsys.readouterr())
     assert "heartbeat failed" in said
     assert SECRET not in said

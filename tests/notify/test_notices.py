@@ -1,4 +1,4 @@
-"""Operators are told once that a source went silent, and once that it is back."""
+"""Operators are sent once that a source went silent, and once that it is back."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from monitor.notify import notices, outages
 from monitor.notify.message import SendError
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.schedule import OUTAGE_HOLD_SECONDS
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 
 
 class Heard:
-    """A channel that keeps notices, and fails as it is told to."""
+    """A channel that keeps notices, and fails as it is asked to."""
 
     name = "kept"
     pace = 0.0
@@ -39,45 +39,45 @@ class Heard:
         return key
 
     def send(self, message: object) -> str:
-        raise AssertionError("an operator is told of no release")
+        raise AssertionError("an operator is notified of no release")
 
 
 @pytest.fixture
-def operated(house: House) -> House:
-    """A house that watches, with one operator."""
-    house.hub.add(model("Qwen/before"))
-    house.begin("Qwen")
-    with db.transaction(house.engine) as session:
+def operated(env: TestEnv) -> TestEnv:
+    """An environment that watches, with one operator."""
+    env.hub.add(model("Qwen/before"))
+    env.begin("Qwen")
+    with db.transaction(env.engine) as session:
         subscribe(session, SubscriptionCreate("kept", "the operator", operator=True))
-    return house
+    return env
 
 
-def later(house: House, intervals: float):  # type: ignore[no-untyped-def]
-    return time_machine.travel(db.now() + timedelta(seconds=intervals * house.ingest.hub_interval), tick=True)
+def later(env: TestEnv, intervals: float):  # type: ignore[no-untyped-def]
+    return time_machine.travel(db.now() + timedelta(seconds=intervals * env.ingest.hub_interval), tick=True)
 
 
-def glance(house: House, channel: Heard) -> int:
+def glance(env: TestEnv, channel: Heard) -> int:
     """One look, as the beat makes it; how many notices went."""
-    outages.notify_operators(house.engine, house.ingest.hub_interval)
-    return notices.send_notices(house.engine, {"kept": channel})
+    outages.notify_operators(env.engine, env.ingest.hub_interval)
+    return notices.send_notices(env.engine, {"kept": channel})
 
 
 def after(seconds: float):  # type: ignore[no-untyped-def]
     return time_machine.travel(db.now() + timedelta(seconds=seconds), tick=True)
 
 
-def look(house: House, channel: Heard) -> int:
-    """Two looks, between which what there was has lasted long enough to be told."""
-    sent = glance(house, channel)
+def look(env: TestEnv, channel: Heard) -> int:
+    """Two looks, between which what there was has lasted long enough to be sent."""
+    sent = glance(env, channel)
     with after(OUTAGE_HOLD_SECONDS):
-        return sent + glance(house, channel)
+        return sent + glance(env, channel)
 
 
-def test_all_is_well(operated: House) -> None:
+def test_all_is_well(operated: TestEnv) -> None:
     assert look(operated, Heard()) == 0
 
 
-def test_a_silence_is_told_once_and_its_end_once(operated: House) -> None:
+def test_a_silence_is_sent_once_and_its_end_once(operated: TestEnv) -> None:
     channel = Heard()
     with later(operated, 3.5):
         for _ in range(3):
@@ -92,7 +92,7 @@ def test_a_silence_is_told_once_and_its_end_once(operated: House) -> None:
     assert "poll created works again" in channel.said[1][1]
 
 
-def test_a_silence_that_does_not_last_is_told_to_nobody(operated: House) -> None:
+def test_a_silence_that_does_not_last_is_sent_to_nobody(operated: TestEnv) -> None:
     channel = Heard()
     hold = OUTAGE_HOLD_SECONDS
     with later(operated, 3.5):
@@ -106,7 +106,7 @@ def test_a_silence_that_does_not_last_is_told_to_nobody(operated: House) -> None
     assert channel.said == []
 
 
-def test_a_source_that_comes_and_goes_is_one_silence(operated: House) -> None:
+def test_a_source_that_comes_and_goes_is_one_silence(operated: TestEnv) -> None:
     channel = Heard()
     with later(operated, 3.5):
         look(operated, channel)
@@ -122,7 +122,7 @@ def test_a_source_that_comes_and_goes_is_one_silence(operated: House) -> None:
     assert "poll created works again" in channel.said[1][1]
 
 
-def test_why_it_is_silent_is_said(operated: House) -> None:
+def test_why_it_is_silent_is_said(operated: TestEnv) -> None:
     channel = Heard()
     with later(operated, 3.5):
         operated.hub.fail(503, times=None)
@@ -132,7 +132,7 @@ def test_why_it_is_silent_is_said(operated: House) -> None:
     assert "503" in channel.said[0][1]
 
 
-def test_a_namespace_that_lists_nothing_any_more_is_in_one_notice(operated: House) -> None:
+def test_a_namespace_that_lists_nothing_any_more_is_in_one_notice(operated: TestEnv) -> None:
     sweeps.watch(operated.ingest, ["Qwen", "qwEn"])
     operated.hub.add(model("qwEn/one"))
     operated.look("qwEn")
@@ -152,7 +152,7 @@ def test_a_namespace_that_lists_nothing_any_more_is_in_one_notice(operated: Hous
     assert "namespace qwEn works again" in channel.said[1][1]
 
 
-def test_a_namespace_that_never_listed_anything_is_in_no_notice(operated: House) -> None:
+def test_a_namespace_that_never_listed_anything_is_in_no_notice(operated: TestEnv) -> None:
     # Its name is misspelled, say: that is no outage, and /status and doctor show it.
     sweeps.watch(operated.ingest, ["Qwen", "qwEn"])
     operated.look("qwEn")
@@ -161,7 +161,7 @@ def test_a_namespace_that_never_listed_anything_is_in_no_notice(operated: House)
     assert channel.said == []
 
 
-def test_many_look_at_once_and_one_tells(operated: House) -> None:
+def test_many_look_at_once_and_one_tells(operated: TestEnv) -> None:
     channel = Heard()
     with later(operated, 4):
         glance(operated, channel)
@@ -174,7 +174,7 @@ def test_many_look_at_once_and_one_tells(operated: House) -> None:
     assert sum("poll created has been failing" in text for _, text, _ in channel.said) == 1
 
 
-def test_a_notice_that_failed_is_tried_again_under_its_key(operated: House) -> None:
+def test_a_notice_that_failed_is_tried_again_under_its_key(operated: TestEnv) -> None:
     channel = Heard(SendError("busy", in_doubt=True))
     with later(operated, 4):
         assert look(operated, channel) == 0
@@ -187,7 +187,7 @@ def test_a_notice_that_failed_is_tried_again_under_its_key(operated: House) -> N
     assert (row.due_at, row.error, row.attempts) == (None, None, 2)
 
 
-def test_a_hundred_sources_that_fall_silent_together_are_one_notice(operated: House) -> None:
+def test_a_hundred_sources_that_fall_silent_together_are_one_notice(operated: TestEnv) -> None:
     with db.transaction(operated.engine) as session:
         values = {"reason": "registry", "added_at": db.now(), "due_at": db.now(), "failures": 5, "error": "404"}
         session.add_all(Namespace(name=f"n{number}", **values) for number in range(100))
@@ -198,7 +198,7 @@ def test_a_hundred_sources_that_fall_silent_together_are_one_notice(operated: Ho
     assert said[1].endswith("… and 80 more: see /status")
 
 
-def test_an_operator_hears_of_no_release(operated: House) -> None:
+def test_an_operator_hears_of_no_release(operated: TestEnv) -> None:
     operated.hub.add(model("y/new"))
     operated.look()
     assert operated.deliver() == 0

@@ -30,12 +30,12 @@ from monitor.notify.dead_letters import requeue
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.message import Message, SendError
 from monitor.notify.subscriptions import SubscriptionCreate, pause, remove, subscribe
-from tests.channels.slack.office import visible
+from tests.channels.slack.slack_test_env import visible
+from tests.environment import Kept, TestEnv
 from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import model
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
-from tests.house import House, Kept
 from tests.notify.channel_settings import channel_settings
 
 FAMILIES = ("Qwen9", "Qwen9-VL", "Qwen9-Coder")
@@ -56,30 +56,30 @@ class Reader:
 class Street:
     """A server for every channel, and a reader behind each."""
 
-    house: House
+    env: TestEnv
     channels: dict[str, Channel]
     readers: dict[str, Reader]
     screen: io.StringIO = field(default_factory=io.StringIO)
 
     def deliver(self) -> None:
         """Sends all that is due, however slow the pace of a channel."""
-        publish_stable_changes(self.house.engine, timedelta(0))
+        publish_stable_changes(self.env.engine, timedelta(0))
         for second in range(0, 40, 2):
             with time_machine.travel(db.now() + timedelta(seconds=second), tick=True):
-                if outbox.send_due(self.house.engine, self.channels) == 0 and second:
+                if outbox.send_due(self.env.engine, self.channels) == 0 and second:
                     return
 
 
 @pytest.fixture
-def street(house: House, tmp_path: Path) -> Iterator[Street]:
+def street(env: TestEnv, tmp_path: Path) -> Iterator[Street]:
     with FakeSlack() as slack, SmtpSink() as sink, FeedServer() as receiver:
         workspace = slack.workspace()
         channel = slack.channel(workspace)
         settings = channel_settings(tmp_path, slack, workspace, sink, allow_private_targets=True)
-        house.hub.add(model("x/before"))
-        house.begin("Qwen")
+        env.hub.add(model("x/before"))
+        env.begin("Qwen")
         screen = io.StringIO()
-        channels = available(settings, house.engine)
+        channels = available(settings, env.engine)
         channels["terminal"] = Terminal(Console(file=screen, width=300))
         incoming = slack.webhook()
         hook, apprise = receiver.put("/hook", ""), receiver.put("/apprise", "")
@@ -93,13 +93,13 @@ def street(house: House, tmp_path: Path) -> Iterator[Street]:
                                              for body in bodies("/hook") for item in body["data"]["items"]]),
             "apprise": Reader(apprise.replace("http:", "json:"), lambda: [
                 body["message"] for body in bodies("/apprise")]),
-            "slack": Reader(channel.id, lambda: [visible(told) for told in channel.messages]),
+            "slack": Reader(channel.id, lambda: [visible(alerts) for alerts in channel.messages]),
             "slack webhook": Reader(incoming, lambda: [
-                visible(told) for told in slack.webhooks[incoming.removeprefix(slack.origin)]]),
+                visible(alerts) for alerts in slack.webhooks[incoming.removeprefix(slack.origin)]]),
             "email": Reader("reader@example.org", lambda: [
-                letter.message.get_body(("plain",)).get_content() for letter in sink.emails]),
+                email.message.get_body(("plain",)).get_content() for email in sink.emails]),
         }  # fmt: skip
-        yield Street(house, channels, readers, screen)
+        yield Street(env, channels, readers, screen)
 
 
 def seen(reader: Reader) -> Counter[str]:
@@ -115,33 +115,33 @@ CHANNELS = ("terminal", "webhook", "apprise", "slack", "slack webhook", "email")
 
 @pytest.mark.parametrize("name", CHANNELS)
 @pytest.mark.parametrize("filters", [("lab:qwen",), ("lab:qwen", "namespace:Qwen", "origin:CN")])
-def test_each_member_of_a_launch_is_told_once(street: Street, name: str, filters: tuple[str, ...]) -> None:
+def test_each_member_of_a_launch_is_sent_once(street: Street, name: str, filters: tuple[str, ...]) -> None:
     reader = street.readers[name]
-    with db.transaction(street.house.engine) as session:
+    with db.transaction(street.env.engine) as session:
         for query in filters:
             subscribe(session, SubscriptionCreate(name.partition(" ")[0], reader.target, query))
     began = db.now()
     for minute in sorted(set(MEMBERS.values())):
         with time_machine.travel(began + timedelta(minutes=minute), tick=True):
-            street.house.hub.add_many(model(f"Qwen/{one}") for one, when in MEMBERS.items() if when == minute)
-            street.house.look("Qwen")
+            street.env.hub.add_many(model(f"Qwen/{one}") for one, when in MEMBERS.items() if when == minute)
+            street.env.look("Qwen")
             street.deliver()
     with time_machine.travel(began + timedelta(hours=4), tick=True):
         street.deliver()
     assert seen(reader) == dict.fromkeys(MEMBERS, 1)
-    with db.reading(street.house.engine) as session:
+    with db.reading(street.env.engine) as session:
         assert set(session.scalars(select(col(Delivery.state)))) == {"sent"}
 
 
 def test_a_webhook_of_slack_waits_for_its_launch_whatever_its_scheme(street: Street) -> None:
     incoming = street.readers["slack webhook"]
     assert incoming.target.startswith("http://")
-    with db.transaction(street.house.engine) as session:
+    with db.transaction(street.env.engine) as session:
         subscribe(session, SubscriptionCreate("slack", incoming.target, "lab:qwen"))
         subscribe(session, SubscriptionCreate("slack", "https://hooks.slack.com/services/T0/B0/x", "lab:qwen"))
-    street.house.hub.add_many(model(f"Qwen/{name}") for name in ("Qwen9-4B", "Qwen9-8B"))
-    street.house.look("Qwen")
-    with db.reading(street.house.engine) as session:
+    street.env.hub.add_many(model(f"Qwen/{name}") for name in ("Qwen9-4B", "Qwen9-8B"))
+    street.env.look("Qwen")
+    with db.reading(street.env.engine) as session:
         due = set(session.scalars(select(col(Delivery.due_at))))
     assert len(due) == 1
     assert due.pop() > db.now()
@@ -152,38 +152,38 @@ def test_a_webhook_of_slack_waits_for_its_launch_whatever_its_scheme(street: Str
 # --- several subscriptions of one target ------------------------------------------------------------------
 
 
-def deliveries(house: House) -> list[Delivery]:
-    with db.reading(house.engine) as session:
+def deliveries(env: TestEnv) -> list[Delivery]:
+    with db.reading(env.engine) as session:
         return list(session.scalars(select(Delivery).order_by(col(Delivery.id))))
 
 
-def told(house: House) -> list[tuple[list[str], set[str]]]:
+def alerts(env: TestEnv) -> list[tuple[list[str], set[str]]]:
     """(repositories, filters) of each message that was sent."""
     return [
         ([item.release.name for item in one.items], {each.filter for each in one.subscriptions})
-        for one in house.channel.messages
+        for one in env.channel.messages
     ]
 
 
 @pytest.fixture
-def watching(house: House) -> House:
-    """A house that has seen what was there."""
-    house.hub.add(model("x/before"))
-    house.begin()
-    return house
+def watching(env: TestEnv) -> TestEnv:
+    """An environment that has seen what was there."""
+    env.hub.add(model("x/before"))
+    env.begin()
+    return env
 
 
-def released(house: House, *names: str) -> None:
-    house.hub.add_many(model(name) for name in names)
-    house.look()
+def released(env: TestEnv, *names: str) -> None:
+    env.hub.add_many(model(name) for name in names)
+    env.look()
 
 
-def test_two_subscriptions_that_match_are_one_message_that_names_both(watching: House) -> None:
+def test_two_subscriptions_that_match_are_one_message_that_names_both(watching: TestEnv) -> None:
     for query in ("namespace:y", "namespace:y,z", "namespace:z"):
         watching.subscribe(query)
     released(watching, "y/one", "z/two")
     watching.deliver()
-    assert sorted(told(watching)) == [
+    assert sorted(alerts(watching)) == [
         (["one"], {"namespace:y", "namespace:y,z"}),
         (["two"], {"namespace:y,z", "namespace:z"}),
     ]
@@ -192,7 +192,7 @@ def test_two_subscriptions_that_match_are_one_message_that_names_both(watching: 
     assert len({(row.release_id, row.message, row.receipt) for row in rows}) == 2
 
 
-def test_a_change_and_its_reply_come_once_too(watching: House) -> None:
+def test_a_change_and_its_reply_come_once_too(watching: TestEnv) -> None:
     watching.subscribe("namespace:y")
     watching.subscribe("namespace:y kind:unknown")
     watching.subscribe("event:gated")
@@ -201,27 +201,27 @@ def test_a_change_and_its_reply_come_once_too(watching: House) -> None:
     watching.hub.touch("y/one", gated="manual")
     watching.look()
     watching.deliver()
-    assert watching.channel.told == [("release", "y/one"), ("gated", "y/one")]
+    assert watching.channel.alerts == [("release", "y/one"), ("gated", "y/one")]
     assert len(watching.channel.messages[1].subscriptions) == 3
     assert watching.channel.messages[1].first_receipt == "kept-1"
 
 
-def test_what_is_told_at_once_is_not_told_again_by_a_digest(watching: House) -> None:
+def test_what_is_sent_at_once_is_not_sent_again_by_a_digest(watching: TestEnv) -> None:
     watching.subscribe("namespace:y", digest=Digest.DAILY)
     watching.subscribe("namespace:y,z", digest=Digest.DAILY)
     watching.subscribe("repo:y/one")
     released(watching, "y/one", "y/two", "z/three")
     watching.deliver()
-    assert told(watching) == [(["one"], {"repo:y/one", "namespace:y", "namespace:y,z"})]
+    assert alerts(watching) == [(["one"], {"repo:y/one", "namespace:y", "namespace:y,z"})]
     assert watching.channel.messages[0].subscription.digest == Digest.IMMEDIATE
     with time_machine.travel(db.now() + timedelta(days=1, minutes=1), tick=True):
         assert watching.deliver() == 1
-    assert sorted(told(watching)[1][0]) == ["three", "two"]
-    assert told(watching)[1][1] == {"namespace:y", "namespace:y,z"}
+    assert sorted(alerts(watching)[1][0]) == ["three", "two"]
+    assert alerts(watching)[1][1] == {"namespace:y", "namespace:y,z"}
     assert {row.state for row in deliveries(watching)} == {"sent"}
 
 
-def test_a_digest_that_has_nothing_left_to_tell_is_not_sent(watching: House) -> None:
+def test_a_digest_that_has_nothing_left_to_tell_is_not_sent(watching: TestEnv) -> None:
     watching.subscribe("namespace:y", digest=Digest.WEEKLY)
     watching.subscribe("namespace:y")
     released(watching, "y/one")
@@ -231,7 +231,7 @@ def test_a_digest_that_has_nothing_left_to_tell_is_not_sent(watching: House) -> 
     assert len(watching.channel.messages) == 1
 
 
-def test_a_flood_counts_what_all_subscriptions_of_a_target_want(watching: House) -> None:
+def test_a_flood_counts_what_all_subscriptions_of_a_target_want(watching: TestEnv) -> None:
     watching.subscribe("namespace:y")
     watching.subscribe("namespace:y,z")
     released(watching, *(f"y/m{number}" for number in range(4)), *(f"z/m{number}" for number in range(4)))
@@ -241,7 +241,7 @@ def test_a_flood_counts_what_all_subscriptions_of_a_target_want(watching: House)
 
 @pytest.mark.parametrize("what", ["pause", "remove", "nothing"])
 def test_a_message_that_failed_is_sent_again_once_whatever_became_of_one_subscription(
-    watching: House, what: str
+    watching: TestEnv, what: str
 ) -> None:
     first, second = watching.subscribe("namespace:y"), watching.subscribe("repo:y/one")
     watching.subscribe("namespace:y", digest=Digest.DAILY)
@@ -272,7 +272,7 @@ def test_a_message_that_failed_is_sent_again_once_whatever_became_of_one_subscri
     assert {row.state for row in deliveries(watching)} == {"sent"}
 
 
-def test_a_worker_that_died_in_the_middle_leaves_no_second_message_to_a_digest(watching: House) -> None:
+def test_a_worker_that_died_in_the_middle_leaves_no_second_message_to_a_digest(watching: TestEnv) -> None:
     watching.subscribe("namespace:y")
     watching.subscribe("namespace:y", digest=Digest.DAILY)
     released(watching, "y/one")
@@ -290,11 +290,11 @@ def test_a_worker_that_died_in_the_middle_leaves_no_second_message_to_a_digest(w
         with time_machine.travel(db.now() + timedelta(hours=hours), tick=True):
             for digest in (False, True):
                 outbox.send_due(watching.engine, {"kept": watching.channel}, digest=digest)
-    assert watching.channel.told == [("release", "y/one")]
+    assert watching.channel.alerts == [("release", "y/one")]
     assert {row.state for row in deliveries(watching)} == {"sent"}
 
 
-def test_a_dead_message_is_revived_as_a_whole_and_sent_once(watching: House) -> None:
+def test_a_dead_message_is_revived_as_a_whole_and_sent_once(watching: TestEnv) -> None:
     watching.subscribe("namespace:y")
     watching.subscribe("repo:y/one")
     released(watching, "y/one")
@@ -305,11 +305,11 @@ def test_a_dead_message_is_revived_as_a_whole_and_sent_once(watching: House) -> 
         assert requeue(session, [first.id or 0]) == 1
         assert requeue(session, [second.id or 0]) == 0
     watching.deliver()
-    assert watching.channel.told == [("release", "y/one")]
+    assert watching.channel.alerts == [("release", "y/one")]
     assert {row.state for row in deliveries(watching)} == {"sent"}
 
 
-def test_who_unsubscribes_and_takes_it_back_is_not_told_again_by_another_subscription(watching: House) -> None:
+def test_who_unsubscribes_and_takes_it_back_is_not_sent_again_by_another_subscription(watching: TestEnv) -> None:
     ident = watching.subscribe("namespace:y")
     watching.subscribe("namespace:y,z")
     released(watching, "y/one")
@@ -319,10 +319,10 @@ def test_who_unsubscribes_and_takes_it_back_is_not_told_again_by_another_subscri
     with db.transaction(watching.engine) as session:
         undo_unsubscribe(session, ident)
     watching.deliver()
-    assert told(watching) == [(["one"], {"namespace:y,z"})]
+    assert alerts(watching) == [(["one"], {"namespace:y,z"})]
 
 
-def test_a_target_that_is_gone_pauses_all_that_the_message_was_for(watching: House) -> None:
+def test_a_target_that_is_gone_pauses_all_that_the_message_was_for(watching: TestEnv) -> None:
     idents = [watching.subscribe("namespace:y"), watching.subscribe("repo:y/one")]
     released(watching, "y/one")
 

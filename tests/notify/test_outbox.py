@@ -1,4 +1,4 @@
-"""Told once, told right: matching, leases, failures, floods and digests, on both databases."""
+"""Sent once, sent right: matching, leases, failures, floods and digests, on both databases."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from monitor.notify.message import ChannelRateLimited, Message, SendError
 from monitor.notify.retries import MAX_ATTEMPTS, backoff
 from monitor.notify.subscriptions import SubscriptionCreate, pause, subscribe
 from monitor.schedule import LEASE_SECONDS
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 
 
 class Failing(Channel):
-    """A channel that fails as it is told to, then sends."""
+    """A channel that fails as it is asked to, then sends."""
 
     name = "kept"
 
@@ -43,53 +43,53 @@ class Failing(Channel):
         return "sent"
 
 
-def released(house: House, *names: str) -> None:
+def released(env: TestEnv, *names: str) -> None:
     """These become public now."""
     for name in names:
-        house.hub.add(model(name))
-    house.look()
+        env.hub.add(model(name))
+    env.look()
 
 
 @pytest.fixture
-def watching(house: House) -> House:
-    """A house that has seen what was there."""
-    house.hub.add(model("x/before"))
-    house.begin("Qwen")
-    return house
+def watching(env: TestEnv) -> TestEnv:
+    """An environment that has seen what was there."""
+    env.hub.add(model("x/before"))
+    env.begin("Qwen")
+    return env
 
 
-def subscription(house: House, ident: str) -> Subscription:
-    with db.reading(house.engine) as session:
+def subscription(env: TestEnv, ident: str) -> Subscription:
+    with db.reading(env.engine) as session:
         return session.get_one(Subscription, ident)
 
 
-def deliveries(house: House) -> list[Delivery]:
-    with db.reading(house.engine) as session:
+def deliveries(env: TestEnv) -> list[Delivery]:
+    with db.reading(env.engine) as session:
         return list(session.scalars(select(Delivery).order_by(col(Delivery.id))))
 
 
-def due_now(house: House) -> None:
+def due_now(env: TestEnv) -> None:
     """What waits for a later attempt is due at once."""
-    with db.transaction(house.engine) as session:
+    with db.transaction(env.engine) as session:
         session.execute(update(Delivery).values(due_at=db.now()))
         session.execute(update(Target).values(open_at=db.now(), leased_until=None))
 
 
-def test_each_is_told_what_it_asked_for(watching: House) -> None:
+def test_each_is_sent_what_it_asked_for(watching: TestEnv) -> None:
     watching.subscribe("kind:quantized")
     watching.subscribe("namespace:y")
     released(watching, "y/one", "z/two-GGUF", "z/three")
     watching.deliver()
-    told = {(m.subscription.filter, item.release.repo_id) for m in watching.channel.messages for item in m.items}
-    assert told == {("kind:quantized", "z/two-GGUF"), ("namespace:y", "y/one")}
+    alerts = {(m.subscription.filter, item.release.repo_id) for m in watching.channel.messages for item in m.items}
+    assert alerts == {("kind:quantized", "z/two-GGUF"), ("namespace:y", "y/one")}
 
 
-def test_the_same_wish_written_otherwise_is_one_subscription(watching: House) -> None:
+def test_the_same_wish_written_otherwise_is_one_subscription(watching: TestEnv) -> None:
     first = watching.subscribe("origin:CN kind:base")
     assert watching.subscribe("kind:base  AND origin:cn") == first
 
 
-def test_one_paused_or_unconfirmed_is_told_nothing(watching: House) -> None:
+def test_one_paused_or_unconfirmed_is_sent_nothing(watching: TestEnv) -> None:
     ident = watching.subscribe()
     watching.subscribe("kind:base,unknown", confirmed=False)
     with db.transaction(watching.engine) as session:
@@ -98,7 +98,7 @@ def test_one_paused_or_unconfirmed_is_told_nothing(watching: House) -> None:
     assert watching.deliver() == 0
 
 
-def test_a_passing_failure_is_tried_again_with_the_same_key(watching: House) -> None:
+def test_a_passing_failure_is_tried_again_with_the_same_key(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one")
     channel = Failing(SendError("busy"))
@@ -114,7 +114,7 @@ def test_a_passing_failure_is_tried_again_with_the_same_key(watching: House) -> 
     assert deliveries(watching)[0].state == "sent"
 
 
-def test_a_send_whose_end_is_unknown_is_marked_in_doubt(watching: House) -> None:
+def test_a_send_whose_end_is_unknown_is_marked_in_doubt(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one")
     channel = Failing(SendError("cut off", in_doubt=True))
@@ -124,7 +124,7 @@ def test_a_send_whose_end_is_unknown_is_marked_in_doubt(watching: House) -> None
     assert [message.in_doubt for message in channel.messages] == [False, True]
 
 
-def test_the_wait_that_a_target_asks_for_holds_for_all_its_messages(watching: House) -> None:
+def test_the_wait_that_a_target_asks_for_holds_for_all_its_messages(watching: TestEnv) -> None:
     watching.subscribe()
     watching.subscribe("kind:unknown")
     released(watching, "y/one")
@@ -137,7 +137,9 @@ def test_the_wait_that_a_target_asks_for_holds_for_all_its_messages(watching: Ho
     assert timedelta(seconds=80) < target.open_at - db.now() <= timedelta(seconds=90)
 
 
-def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_day_at_the_most(watching: House) -> None:
+def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_day_at_the_most(
+    watching: TestEnv,
+) -> None:
     watching.subscribe()
     released(watching, "y/one")
     channel = Failing(*[SendError("slow down", retry_after=90) for _ in range(MAX_ATTEMPTS)],
@@ -151,7 +153,7 @@ def test_a_target_that_names_a_time_uses_up_no_attempt_and_is_left_alone_for_a_d
     assert outbox.send_due(watching.engine, {"kept": channel}) == 1
 
 
-def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: House) -> None:
+def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: TestEnv) -> None:
     watching.subscribe()
     watching.subscribe("kind:unknown", "another")
     released(watching, "y/one")
@@ -163,7 +165,7 @@ def test_what_a_channel_sends_not_yet_is_as_if_it_had_not_been_taken(watching: H
     assert not any(message.in_doubt for message in channel.messages)
 
 
-def test_a_permanent_failure_ends_at_once_and_pauses_with_its_reason(watching: House) -> None:
+def test_a_permanent_failure_ends_at_once_and_pauses_with_its_reason(watching: TestEnv) -> None:
     ident = watching.subscribe()
     released(watching, "y/one")
     channel = Failing(SendError("channel_not_found", permanent=True))
@@ -177,7 +179,7 @@ def test_a_permanent_failure_ends_at_once_and_pauses_with_its_reason(watching: H
     assert len(deliveries(watching)) == 1
 
 
-def test_dead_letters_are_listed_and_can_be_sent_again(watching: House) -> None:
+def test_dead_letters_are_listed_and_can_be_sent_again(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one")
     outbox.send_due(watching.engine, {"kept": Failing(SendError("gone", permanent=True))})
@@ -186,10 +188,10 @@ def test_dead_letters_are_listed_and_can_be_sent_again(watching: House) -> None:
         assert (row["repo_id"], row["error"], row["target"]) == ("y/one", "gone", "kept me")
         assert requeue(session, [row["id"]]) == 1
     assert watching.deliver() == 1
-    assert watching.channel.told == [("release", "y/one")]
+    assert watching.channel.alerts == [("release", "y/one")]
 
 
-def test_after_many_failures_a_delivery_is_dead(watching: House) -> None:
+def test_after_many_failures_a_delivery_is_dead(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one")
     channel = Failing(*(SendError("busy") for _ in range(20)))
@@ -206,7 +208,7 @@ def test_the_back_off_grows_and_has_an_end() -> None:
     assert backoff(50) <= 14_400 * 1.25
 
 
-def test_what_one_target_owes_stops_no_other(watching: House) -> None:
+def test_what_one_target_owes_stops_no_other(watching: TestEnv) -> None:
     watching.subscribe()
     with db.transaction(watching.engine) as session:
         outbox_target = session.scalars(select(Target)).one()
@@ -219,7 +221,7 @@ def test_what_one_target_owes_stops_no_other(watching: House) -> None:
     assert [message.target for message in watching.channel.messages] == ["someone else"]
 
 
-def test_a_slow_channel_is_served_one_target_at_a_time(watching: House) -> None:
+def test_a_slow_channel_is_served_one_target_at_a_time(watching: TestEnv) -> None:
     with db.transaction(watching.engine) as session:
         for reader in range(4):
             subscribe(session, SubscriptionCreate("kept", f"reader {reader}"))
@@ -242,14 +244,14 @@ def test_a_slow_channel_is_served_one_target_at_a_time(watching: House) -> None:
     assert channel.held == [1, 1, 1, 1]
 
 
-def test_a_flood_is_one_grouped_message(watching: House) -> None:
+def test_a_flood_is_one_grouped_message(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, *(f"y/m{n}" for n in range(60)))
     assert watching.deliver() == 1
     assert len(watching.channel.messages[0].items) == 60
 
 
-def test_a_few_are_told_one_by_one(watching: House) -> None:
+def test_a_few_are_sent_one_by_one(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one", "y/two")
     assert watching.deliver() == 2
@@ -257,7 +259,7 @@ def test_a_few_are_told_one_by_one(watching: House) -> None:
     assert all(keys) and len(set(keys)) == 2
 
 
-def test_a_digest_waits_for_its_hour_and_comes_once(watching: House) -> None:
+def test_a_digest_waits_for_its_hour_and_comes_once(watching: TestEnv) -> None:
     watching.subscribe(digest=Digest.DAILY, timezone="Europe/Paris", hour=9)
     released(watching, "y/one", "y/two")
     assert watching.deliver() == 0
@@ -277,13 +279,13 @@ def test_a_digest_waits_for_its_hour_and_comes_once(watching: House) -> None:
         (datetime(2026, 10, 24, 12, tzinfo=UTC), datetime(2026, 10, 25, 8, tzinfo=UTC)),
     ],
 )
-def test_a_daily_digest_keeps_its_hour_when_the_clocks_change(house: House, moment: datetime, due: datetime) -> None:
+def test_a_daily_digest_keeps_its_hour_when_the_clocks_change(env: TestEnv, moment: datetime, due: datetime) -> None:
     with time_machine.travel(moment, tick=False):
-        ident = house.subscribe(digest=Digest.DAILY, timezone="Europe/Paris", hour=9)
-    assert subscription(house, ident).digest_due_at == due
+        ident = env.subscribe(digest=Digest.DAILY, timezone="Europe/Paris", hour=9)
+    assert subscription(env, ident).digest_due_at == due
 
 
-def test_a_change_that_matters_is_told_to_those_who_were_told(watching: House) -> None:
+def test_a_change_that_matters_is_sent_to_those_who_were_sent(watching: TestEnv) -> None:
     watching.subscribe("namespace:y kind:unknown")
     released(watching, "y/one")
     watching.deliver()
@@ -291,11 +293,11 @@ def test_a_change_that_matters_is_told_to_those_who_were_told(watching: House) -
     watching.hub.touch("y/one", tags=["license:mit"], cardData={"license": "mit"}, gated="auto")
     watching.look()
     watching.deliver()
-    events = [(event, name) for event, name in watching.channel.told[1:]]
+    events = [(event, name) for event, name in watching.channel.alerts[1:]]
     assert sorted(events) == [("gated", "y/one"), ("relicensed", "y/one")]
 
 
-def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: House) -> None:
+def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one")
 
@@ -312,16 +314,16 @@ def test_a_worker_that_died_holding_a_lease_loses_nothing(watching: House) -> No
     with time_machine.travel(db.now() + timedelta(seconds=LEASE_SECONDS["delivery"] + 1), tick=True):
         assert watching.deliver() == 1
     assert watching.channel.messages[0].in_doubt
-    assert watching.channel.told == [("release", "y/one")]
+    assert watching.channel.alerts == [("release", "y/one")]
 
 
-def test_who_comes_late_leaves_the_lease_of_the_one_who_took_over(watching: House) -> None:
+def test_who_comes_late_leaves_the_lease_of_the_one_who_took_over(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one")
     began, enough = threading.Event(), threading.Event()
 
     class Holding(Failing):
-        """Sends, and is not done before it is told so."""
+        """Sends, and is not done before it is sent so."""
 
         def send(self, message: Message) -> str:
             began.set()
@@ -357,7 +359,7 @@ def test_who_comes_late_leaves_the_lease_of_the_one_who_took_over(watching: Hous
         ({"siblings": [{"rfilename": "README.md"}], "safetensors": None}, "weights"),
     ],
 )
-def test_what_changes_and_changes_back_is_not_told(watching: House, changed: dict[str, object], event: str) -> None:
+def test_what_changes_and_changes_back_is_not_sent(watching: TestEnv, changed: dict[str, object], event: str) -> None:
     watching.subscribe()
     released(watching, "y/one")
     before = {key: value for key, value in watching.hub.facts("y/one").items() if key in changed}
@@ -366,24 +368,24 @@ def test_what_changes_and_changes_back_is_not_told(watching: House, changed: dic
     watching.hub.touch("y/one", **{"gated": False, **before})
     watching.look()
     watching.deliver()
-    assert watching.channel.told == [("release", "y/one")]
+    assert watching.channel.alerts == [("release", "y/one")]
     watching.hub.touch("y/one", **changed)
     watching.look()
     watching.deliver()
-    assert watching.channel.told[1:] == [(event, "y/one")]
+    assert watching.channel.alerts[1:] == [(event, "y/one")]
 
 
-def test_a_filter_that_names_events_says_itself_what_it_hears(watching: House) -> None:
+def test_a_filter_that_names_events_says_itself_what_it_hears(watching: TestEnv) -> None:
     watching.subscribe("event:gated namespace:y")
     watching.subscribe("event:release")
     released(watching, "y/one")
     watching.hub.touch("y/one", gated="manual", tags=["license:mit"], cardData={"license": "mit"})
     watching.look()
     watching.deliver()
-    assert sorted(watching.channel.told) == [("gated", "y/one"), ("release", "y/one")]
+    assert sorted(watching.channel.alerts) == [("gated", "y/one"), ("release", "y/one")]
 
 
-def test_a_source_that_flaps_slowly_is_told_ever_more_rarely(watching: House) -> None:
+def test_a_source_that_flaps_slowly_is_sent_ever_more_rarely(watching: TestEnv) -> None:
     watching.subscribe()
     released(watching, "y/one")
     watching.deliver()
@@ -396,4 +398,4 @@ def test_a_source_that_flaps_slowly_is_told_ever_more_rarely(watching: House) ->
         with time_machine.travel(moment + timedelta(minutes=9), tick=True):
             publish_stable_changes(watching.engine, delay)
     watching.deliver()
-    assert watching.channel.told.count(("gated", "y/one")) <= 2
+    assert watching.channel.alerts.count(("gated", "y/one")) <= 2

@@ -1,4 +1,4 @@
-"""What several workers see at the same moment is told once."""
+"""What several workers see at the same moment is sent once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from monitor.enums import Via
 from monitor.ingest import polls, sweeps, webhook_events
 from monitor.models import WebhookEvent
 from monitor.notify.debounce import publish_stable_changes
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 
 WORKERS = 6
 NAMES = [f"Qwen/Qwen9-{number}B" for number in range(5)]
@@ -42,64 +42,64 @@ def at_once(*works: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def told(house: House) -> House:
-    """A house whose reader was told of some releases."""
-    house.hub.add(model("x/before"))
-    house.begin("Qwen")
-    house.subscribe()
-    house.hub.add_many(model(name) for name in NAMES)
-    house.look("Qwen")
-    house.deliver()
-    return house
+def notified(env: TestEnv) -> TestEnv:
+    """An environment whose reader was notified of some releases."""
+    env.hub.add(model("x/before"))
+    env.begin("Qwen")
+    env.subscribe()
+    env.hub.add_many(model(name) for name in NAMES)
+    env.look("Qwen")
+    env.deliver()
+    return env
 
 
-def test_a_withdrawal_is_told_once_in_a_burst_of_webhook_events(told: House) -> None:
+def test_a_withdrawal_is_sent_once_in_a_burst_of_webhook_events(notified: TestEnv) -> None:
     for name in NAMES:
-        told.hub.hide(name)
-        with db.transaction(told.engine) as session:
+        notified.hub.hide(name)
+        with db.transaction(notified.engine) as session:
             session.add_all(
                 WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=private)
                 for private in (True, None, True, None, True)
             )
-        sweep = lambda: sweeps.sweep(told.ingest, "Qwen")  # noqa: E731
-        at_once(sweep, *(lambda: webhook_events.process_webhook_events(told.ingest, 1) for _ in range(WORKERS - 1)))
-    publish_stable_changes(told.engine, timedelta(0))
-    told.deliver()
-    assert Counter(told.channel.told) == Counter(
+        sweep = lambda: sweeps.sweep(notified.ingest, "Qwen")  # noqa: E731
+        at_once(sweep, *(lambda: webhook_events.process_webhook_events(notified.ingest, 1) for _ in range(WORKERS - 1)))
+    publish_stable_changes(notified.engine, timedelta(0))
+    notified.deliver()
+    assert Counter(notified.channel.alerts) == Counter(
         [*(("release", name) for name in NAMES), *(("withdrawn", name) for name in NAMES)]
     )
 
 
-def test_a_change_that_two_ways_see_at_once_is_told_once(told: House) -> None:
+def test_a_change_that_two_ways_see_at_once_is_sent_once(notified: TestEnv) -> None:
     for name in NAMES:
-        told.hub.touch(name, gated="manual", tags=["license:mit"], cardData={"license": "mit"})
-        with db.transaction(told.engine) as session:
+        notified.hub.touch(name, gated="manual", tags=["license:mit"], cardData={"license": "mit"})
+        with db.transaction(notified.engine) as session:
             session.add_all(
                 WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id=name) for _ in range(4)
             )
         at_once(
-            lambda: sweeps.sweep(told.ingest, "Qwen"),
-            lambda: polls.poll(told.ingest, Via.MODIFIED),
-            *(lambda: webhook_events.process_webhook_events(told.ingest, 1) for _ in range(4)),
+            lambda: sweeps.sweep(notified.ingest, "Qwen"),
+            lambda: polls.poll(notified.ingest, Via.MODIFIED),
+            *(lambda: webhook_events.process_webhook_events(notified.ingest, 1) for _ in range(4)),
         )
-    publish_stable_changes(told.engine, timedelta(0))
-    told.deliver()
-    assert set(Counter(told.channel.told).values()) == {1}
-    assert len(told.channel.told) == 3 * len(NAMES)
+    publish_stable_changes(notified.engine, timedelta(0))
+    notified.deliver()
+    assert set(Counter(notified.channel.alerts).values()) == {1}
+    assert len(notified.channel.alerts) == 3 * len(NAMES)
 
 
-def test_a_change_that_settles_while_the_next_is_seen_is_told_once(told: House) -> None:
+def test_a_change_that_settles_while_the_next_is_seen_is_sent_once(notified: TestEnv) -> None:
     for name in NAMES:
-        told.hub.hide(name)
-        sweeps.sweep(told.ingest, "Qwen")
-        with db.transaction(told.engine) as session:
+        notified.hub.hide(name)
+        sweeps.sweep(notified.ingest, "Qwen")
+        with db.transaction(notified.engine) as session:
             session.add_all(
                 WebhookEvent(received_at=db.now(), due_at=db.now(), action="update", repo_id=name, private=True)
                 for _ in range(3)
             )
         at_once(
-            *(lambda: webhook_events.process_webhook_events(told.ingest, 1) for _ in range(3)),
-            *(lambda: publish_stable_changes(told.engine, timedelta(0)) for _ in range(3)),
+            *(lambda: webhook_events.process_webhook_events(notified.ingest, 1) for _ in range(3)),
+            *(lambda: publish_stable_changes(notified.engine, timedelta(0)) for _ in range(3)),
         )
-    told.deliver()
-    assert Counter(event for event, _ in told.channel.told) == {"release": len(NAMES), "withdrawn": len(NAMES)}
+    notified.deliver()
+    assert Counter(event for event, _ in notified.channel.alerts) == {"release": len(NAMES), "withdrawn": len(NAMES)}

@@ -20,8 +20,8 @@ from monitor.observability.logging import traced
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
+from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub, model
-from tests.house import House
 from workers.embedded import WebThread
 
 
@@ -68,25 +68,25 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 def test_a_release_is_one_trace_from_the_look_to_the_message(
     collector: Collector, sqlite_engine: Engine, hub: ReplayHub
 ) -> None:
-    house, task, other = House(sqlite_engine, hub), str(uuid4()), str(uuid4())
-    house.subscribe()
+    env, task, other = TestEnv(sqlite_engine, hub), str(uuid4()), str(uuid4())
+    env.subscribe()
     hub.add(model("x/before"))
-    house.begin()
+    env.begin()
     hub.add(model("y/new"))
     with traced(task), telemetry.root("hub.poll", task):
-        house.look()
+        env.look()
     with telemetry.root("hub.deliver", other):
-        assert house.deliver() == 1
+        assert env.deliver() == 1
     telemetry.flush()
     (look,), (tick,) = collector.named("hub.poll"), collector.named("hub.deliver")
-    (told,) = collector.named("deliver kept")
+    (alerts,) = collector.named("deliver kept")
     recorded = [span for span in collector.named("record") if span.trace_id == look.trace_id]
     asked = [span for span in collector.named("GET 127.0.0.1") if span.trace_id == look.trace_id]
     assert look.trace_id.hex() == task.replace("-", "")
     assert not look.parent_span_id
     assert recorded and asked and {span.parent_span_id for span in recorded + asked} == {look.span_id}
-    assert (told.trace_id, told.parent_span_id) == (look.trace_id, look.span_id)
-    assert [link.span_id for link in told.links] == [tick.span_id]
+    assert (alerts.trace_id, alerts.parent_span_id) == (look.trace_id, look.span_id)
+    assert [link.span_id for link in alerts.links] == [tick.span_id]
 
 
 def test_a_request_tells_its_route_and_not_what_stands_in_its_path(
@@ -100,12 +100,12 @@ def test_a_request_tells_its_route_and_not_what_stands_in_its_path(
     telemetry.flush()
     (span,) = collector.named("GET")
     assert b"signature" not in span.SerializeToString()
-    told = {attribute.key: attribute.value for attribute in span.attributes}
-    assert told["http.response.status_code"].int_value >= 400
-    assert told["http.route"].string_value == "/preferences/{token}"
+    alerts = {attribute.key: attribute.value for attribute in span.attributes}
+    assert alerts["http.response.status_code"].int_value >= 400
+    assert alerts["http.route"].string_value == "/preferences/{token}"
 
 
-def test_an_error_is_told_by_its_kind(collector: Collector) -> None:
+def test_an_error_is_sent_by_its_kind(collector: Collector) -> None:
     with pytest.raises(ValueError, match="someone@example"), telemetry.root("hub.poll", "x"):
         raise ValueError("someone@example.org")
     telemetry.flush()

@@ -17,69 +17,69 @@ from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.releases.adoption import Pass, series, track
 from monitor.releases.query import parse
 from monitor.releases.search import find, search
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 
 
-def look(house: House) -> Pass:
+def look(env: TestEnv) -> Pass:
     """One pass, with the lines that subscriptions ask for."""
-    with db.reading(house.engine) as session:
+    with db.reading(env.engine) as session:
         asked = subscribed_thresholds(session)
-    return track(house.engine, asked, enqueue)
+    return track(env.engine, asked, enqueue)
 
 
-def fares(house: House, repo_id: str, **values: int | None) -> None:
-    with db.transaction(house.engine) as session:
+def fares(env: TestEnv, repo_id: str, **values: int | None) -> None:
+    with db.transaction(env.engine) as session:
         session.execute(update(Release).where(col(Release.repo_id) == repo_id).values(**values))
 
 
-def days(house: House, repo_id: str) -> list[tuple[object, ...]]:
-    with db.reading(house.engine) as session:
+def days(env: TestEnv, repo_id: str) -> list[tuple[object, ...]]:
+    with db.reading(env.engine) as session:
         row = find(session, repo_id)
         assert row is not None
         return [tuple(day.values()) for day in series(session, row)]
 
 
-def test_a_day_without_a_change_is_as_the_day_before(house: House) -> None:
-    house.hub.add(model("Qwen/Qwen3-8B", downloads=5, likes=1))
+def test_a_day_without_a_change_is_as_the_day_before(env: TestEnv) -> None:
+    env.hub.add(model("Qwen/Qwen3-8B", downloads=5, likes=1))
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC), tick=False):
-        house.begin("Qwen")
-        assert look(house) == Pass(1, 0)
-        fares(house, "Qwen/Qwen3-8B", downloads=6)
-        assert look(house) == Pass(1, 0)
-        assert look(house) == Pass(0, 0)
+        env.begin("Qwen")
+        assert look(env) == Pass(1, 0)
+        fares(env, "Qwen/Qwen3-8B", downloads=6)
+        assert look(env) == Pass(1, 0)
+        assert look(env) == Pass(0, 0)
     with time_machine.travel(datetime(2026, 5, 3, 12, tzinfo=UTC), tick=False):
-        fares(house, "Qwen/Qwen3-8B", downloads=9)
-        look(house)
-        assert days(house, "Qwen/Qwen3-8B") == [
+        fares(env, "Qwen/Qwen3-8B", downloads=9)
+        look(env)
+        assert days(env, "Qwen/Qwen3-8B") == [
             ("2026-05-01", 6, 1, None, None), ("2026-05-02", 6, 1, None, None), ("2026-05-03", 9, 1, None, None),
         ]  # fmt: skip
 
 
-def test_derivatives_are_what_others_made_of_it_through_any_hands(house: House) -> None:
-    house.hub.add(model("Qwen/Qwen3-8B"))
-    house.hub.add(model("Qwen/Qwen3-8B-FP8", base_model="Qwen/Qwen3-8B", relation="quantized"))
-    house.hub.add(model("a/packed", base_model="Qwen/Qwen3-8B", relation="quantized"))
-    house.hub.add(model("b/tuned", base_model="a/packed", relation="finetune"))
-    house.begin("Qwen", "a", "b")
-    look(house)
-    assert house.release("Qwen/Qwen3-8B").derivatives == 2
-    assert house.release("a/packed").derivatives == 1
+def test_derivatives_are_what_others_made_of_it_through_any_hands(env: TestEnv) -> None:
+    env.hub.add(model("Qwen/Qwen3-8B"))
+    env.hub.add(model("Qwen/Qwen3-8B-FP8", base_model="Qwen/Qwen3-8B", relation="quantized"))
+    env.hub.add(model("a/packed", base_model="Qwen/Qwen3-8B", relation="quantized"))
+    env.hub.add(model("b/tuned", base_model="a/packed", relation="finetune"))
+    env.begin("Qwen", "a", "b")
+    look(env)
+    assert env.release("Qwen/Qwen3-8B").derivatives == 2
+    assert env.release("a/packed").derivatives == 1
 
 
-def test_a_line_is_told_once_to_those_who_asked_for_it(house: House) -> None:
-    house.subscribe("crossed:downloads>=1000K origin:CN")
-    house.subscribe("crossed:downloads>=2M")
-    house.subscribe("origin:US")
-    house.hub.add(model("Qwen/Qwen3-8B", downloads=999_999))
-    house.begin("Qwen")
-    assert look(house).crossed == 0
+def test_a_line_is_sent_once_to_those_who_asked_for_it(env: TestEnv) -> None:
+    env.subscribe("crossed:downloads>=1000K origin:CN")
+    env.subscribe("crossed:downloads>=2M")
+    env.subscribe("origin:US")
+    env.hub.add(model("Qwen/Qwen3-8B", downloads=999_999))
+    env.begin("Qwen")
+    assert look(env).crossed == 0
     for downloads in (1_000_000, 999_999, 1_000_001):
-        fares(house, "Qwen/Qwen3-8B", downloads=downloads)
-        look(house)
-    house.deliver()
-    assert house.channel.told == [("momentum", "Qwen/Qwen3-8B")]
-    with db.reading(house.engine) as session:
+        fares(env, "Qwen/Qwen3-8B", downloads=downloads)
+        look(env)
+    env.deliver()
+    assert env.channel.alerts == [("momentum", "Qwen/Qwen3-8B")]
+    with db.reading(env.engine) as session:
         assert len(search(session, parse("crossed:downloads>=1M")).items) == 1
         assert len(search(session, parse("event:momentum")).items) == 1
         assert not search(session, parse("crossed:downloads>=2M")).items
@@ -92,39 +92,39 @@ def test_a_line_is_put_into_words() -> None:
     assert format_change("momentum:8", ranked) == "among the top 10 trending (from none to 3)"
 
 
-def test_a_filter_for_a_line_is_told_of_no_release(house: House) -> None:
-    house.subscribe("crossed:derivatives>=1")
-    house.begin("Qwen")
-    house.hub.add(model("Qwen/Qwen4-8B"))
-    house.look("Qwen")
-    look(house)
-    house.deliver()
-    assert house.channel.told == []
-    house.hub.add(model("x/mine", base_model="Qwen/Qwen4-8B", relation="finetune"))
-    house.look("Qwen")
-    assert look(house).crossed == 1
-    house.deliver()
-    assert house.channel.told == [("momentum", "Qwen/Qwen4-8B")]
+def test_a_filter_for_a_line_is_sent_of_no_release(env: TestEnv) -> None:
+    env.subscribe("crossed:derivatives>=1")
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/Qwen4-8B"))
+    env.look("Qwen")
+    look(env)
+    env.deliver()
+    assert env.channel.alerts == []
+    env.hub.add(model("x/mine", base_model="Qwen/Qwen4-8B", relation="finetune"))
+    env.look("Qwen")
+    assert look(env).crossed == 1
+    env.deliver()
+    assert env.channel.alerts == [("momentum", "Qwen/Qwen4-8B")]
 
 
-def test_how_much_a_model_had_when_it_was_first_tracked_is_no_news(house: House) -> None:
-    house.subscribe("event:momentum")
-    house.hub.add(model("Qwen/Qwen3-8B", downloads=5_000_000))
-    house.begin("Qwen")
-    assert look(house) == Pass(1, 0)
+def test_how_much_a_model_had_when_it_was_first_tracked_is_no_news(env: TestEnv) -> None:
+    env.subscribe("event:momentum")
+    env.hub.add(model("Qwen/Qwen3-8B", downloads=5_000_000))
+    env.begin("Qwen")
+    assert look(env) == Pass(1, 0)
 
 
-def test_sweeps_and_polls_bring_downloads_and_ranks(house: House) -> None:
-    house.hub.add(model("Qwen/Qwen3-8B", downloads=5, trendingScore=3))
-    house.hub.add(model("Qwen/Qwen3-4B", downloads=5, trendingScore=9))
+def test_sweeps_and_polls_bring_downloads_and_ranks(env: TestEnv) -> None:
+    env.hub.add(model("Qwen/Qwen3-8B", downloads=5, trendingScore=3))
+    env.hub.add(model("Qwen/Qwen3-4B", downloads=5, trendingScore=9))
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC), tick=False):
-        house.begin("Qwen")
-        polls.poll(house.ingest, Via.TRENDING)
-    assert house.release("Qwen/Qwen3-4B").trending_rank == 1
-    assert house.release("Qwen/Qwen3-8B").trending_rank == 2
-    with db.transaction(house.engine) as session:
+        env.begin("Qwen")
+        polls.poll(env.ingest, Via.TRENDING)
+    assert env.release("Qwen/Qwen3-4B").trending_rank == 1
+    assert env.release("Qwen/Qwen3-8B").trending_rank == 2
+    with db.transaction(env.engine) as session:
         session.execute(update(Release).values(downloads=1))
     with time_machine.travel(datetime(2026, 5, 2, 12, tzinfo=UTC), tick=False):
-        sweeps.sweep(house.ingest, "Qwen")
-    with db.reading(house.engine) as session:
+        sweeps.sweep(env.ingest, "Qwen")
+    with db.reading(env.engine) as session:
         assert set(session.scalars(select(col(Release.downloads)))) == {5}

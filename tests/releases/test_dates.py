@@ -16,8 +16,8 @@ from monitor.models import Release
 from monitor.releases.query import parse
 from monitor.releases.stats import MAX_PERIODS, between, stats
 from monitor.releases.unrecorded import unrecorded
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 from tests.releases.query.test_query import release
 
 YEARS = (1, 1970, 2015, 9999)
@@ -40,17 +40,17 @@ def test_what_is_classified_without_a_database_has_none_of_them(year: int) -> No
     assert (row.created_at, row.released_at, row.released_precision) == (None, None, None)
 
 
-def test_a_repository_of_the_future_is_recorded_without_its_dates(house: House) -> None:
+def test_a_repository_of_the_future_is_recorded_without_its_dates(env: TestEnv) -> None:
     future = datetime(9999, 1, 1, tzinfo=UTC)
-    house.hub.add({**model("Qwen/odd"), "createdAt": future, "lastModified": future})
-    house.begin("Qwen")
-    with db.reading(house.engine) as session:
+    env.hub.add({**model("Qwen/odd"), "createdAt": future, "lastModified": future})
+    env.begin("Qwen")
+    with db.reading(env.engine) as session:
         (row,) = session.scalars(select(Release))
     assert (row.created_at, row.modified_at, row.released_at, row.released_precision) == (None, None, None, None)
-    house.look("Qwen")
-    asked = house.hub.requests_by_path["/api/models/Qwen/odd"]
-    house.look("Qwen")
-    assert house.hub.requests_by_path["/api/models/Qwen/odd"] == asked, "it is not taken for changed at every sweep"
+    env.look("Qwen")
+    asked = env.hub.requests_by_path["/api/models/Qwen/odd"]
+    env.look("Qwen")
+    assert env.hub.requests_by_path["/api/models/Qwen/odd"] == asked, "it is not taken for changed at every sweep"
 
 
 @pytest.mark.parametrize("by", ["day", "week", "month"])

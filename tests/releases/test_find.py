@@ -8,7 +8,7 @@ from monitor.db.engine import now, transaction
 from monitor.models import Change
 from monitor.releases.classification import BaseModelLookup
 from monitor.releases.search import find
-from tests.channels.room import release
+from tests.channels.channel_test_env import release
 
 
 def test_by_its_name_its_former_name_or_not_at_all(engine: Engine) -> None:

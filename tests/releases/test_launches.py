@@ -1,4 +1,4 @@
-"""One launch, one story: which repositories belong together, whatever their order, and how that is told."""
+"""One launch, one story: which repositories belong together, whatever their order, and how that is sent."""
 
 from __future__ import annotations
 
@@ -159,15 +159,15 @@ def test_a_copy_that_joins_two_launches_of_one_batch_makes_them_one(sqlite_engin
     assert len(found) == 3
 
 
-def test_the_launch_that_was_told_keeps_its_number_when_an_earlier_one_joins_it(engine: Engine) -> None:
+def test_the_launch_that_was_sent_keeps_its_number_when_an_earlier_one_joins_it(engine: Engine) -> None:
     rows = [release(f"Qwen9-{size}B", T0 + timedelta(minutes=minutes)) for size, minutes in ((8, 90), (4, 0), (2, 45))]
     members = [member(row.model_dump(), REGISTRY) for row in rows]
     with db.transaction(engine) as session:
-        (told,) = assign(session, members[:1])
-        held = session.get_one(Launch, told)
-        assert assign(session, members[1:]) == [told, told]
+        (alerts,) = assign(session, members[:1])
+        held = session.get_one(Launch, alerts)
+        assert assign(session, members[1:]) == [alerts, alerts]
         assert (held.first_at, held.last_at) == (T0, T0 + timedelta(minutes=90))
-        assert list(session.scalars(select(Launch.id))) == [told]
+        assert list(session.scalars(select(Launch.id))) == [alerts]
 
 
 def test_members_that_several_workers_see_at_the_same_moment_are_one_launch(engine: Engine) -> None:

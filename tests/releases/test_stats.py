@@ -105,8 +105,8 @@ def test_counts_sums_and_medians_are_those_counted_by_hand(
         if tz == "UTC":
             part = stats(session, query, by, launches=False)[: len(rows) // 2 + 1]
             add_launches(session, query, by, part)
-            told = {tuple(row[name] for name in by): row["launches"] for row in found}
-            assert all(row["launches"] == told[tuple(row[name] for name in by)] for row in part)
+            alerts = {tuple(row[name] for name in by): row["launches"] for row in found}
+            assert all(row["launches"] == alerts[tuple(row[name] for name in by)] for row in part)
         seen = count_facets(session, query)
         assert (seen.total, seen.exact) == (len(matching), True)
         for name in COLUMNS:

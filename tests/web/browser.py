@@ -95,8 +95,8 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """What the browser's console says of errors since it was asked last: broken scripts, refused styles."""
-        told = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
-        return [text for text in told if "status of 4" not in text]
+        alerts = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return [text for text in alerts if "status of 4" not in text]
 
     def violations(self, *rules: str) -> list[dict[str, Any]]:
         """What axe-core finds that is serious or critical: by all its rules, or by these alone."""

@@ -126,7 +126,7 @@ def test_answers_are_compressed_and_any_page_may_read_them(client: TestClient) -
     assert "access-control-allow-origin" not in client.get("/api/v1/subscriptions", headers=asked).headers
 
 
-def test_one_client_may_ask_so_often_a_minute_and_is_told_when_to_come_back(small: TestClient) -> None:
+def test_one_client_may_ask_so_often_a_minute_and_is_sent_when_to_come_back(small: TestClient) -> None:
     codes = [small.get("/api/v1/labs").status_code for _ in range(30)]
     assert codes.count(200) in {12, 24}  # a minute may end meanwhile
     refused = small.get("/api/v1/labs")

@@ -84,7 +84,7 @@ def test_hostile_names_do_nothing_in_a_browser(browser: Browser, name: str) -> N
     for path in ("/releases?q=evil", f"/releases/{quote(name)}"):
         browser.open(path)
         assert browser.all("main script") == []
-        assert browser.complaints() == []  # an alert would raise, a refused script would be told here
+        assert browser.complaints() == []  # an alert would raise, a refused script would be sent here
     browser.open(f"/releases/{quote(SCRIPT)}")
     assert SCRIPT in browser.find("h1").text
 

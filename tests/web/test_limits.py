@@ -93,7 +93,7 @@ def test_a_connection_that_was_limited_is_not_any_more(engine: Engine, monkeypat
 
 
 def test_a_client_has_few_turns_at_the_same_time_and_others_have_theirs() -> None:
-    async def told() -> None:
+    async def alerts() -> None:
         limiter = edge.ConcurrencyLimiter()
         first = [await limiter.begin("a") for _ in range(edge.MAX_CONCURRENT_REQUESTS)]
         waiting = [asyncio.ensure_future(limiter.begin("a")) for _ in range(edge.MAX_WAITING_REQUESTS)]
@@ -113,4 +113,4 @@ def test_a_client_has_few_turns_at_the_same_time_and_others_have_theirs() -> Non
         limiter.end("b")
         assert not limiter._of  # nothing is kept of who is gone
 
-    asyncio.run(told())
+    asyncio.run(alerts())

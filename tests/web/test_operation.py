@@ -25,8 +25,8 @@ from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
 from tests.conftest import ROOT
+from tests.environment import TestEnv
 from tests.fakes.hub import model
-from tests.house import House
 
 DEPLOY = ROOT / "deploy"
 
@@ -39,10 +39,10 @@ HINT: dict[str, Any] = {
 """What the Hub sends of a change."""
 
 
-def client_of(house: House, **settings: object) -> TestClient:
-    """The web over a house's database."""
+def client_of(env: TestEnv, **settings: object) -> TestClient:
+    """The web over an environment's database."""
     service = Service(Settings(**{"hub_interval": 60, "hub_webhook_secret": "s3cret", **settings}))  # type: ignore[arg-type]
-    service.__dict__["engine"] = house.engine
+    service.__dict__["engine"] = env.engine
     return TestClient(create_app(service), raise_server_exceptions=False)
 
 
@@ -57,19 +57,19 @@ def metrics_of(client: TestClient) -> dict[tuple[str, ...], float]:
 
 
 @pytest.fixture
-def told(house: House) -> House:
-    """A house that has told one release."""
-    house.hub.add(model("x/before"))
-    house.begin("Qwen")
-    house.subscribe()
-    house.hub.add(model("y/new"))
-    house.look()
-    house.deliver()
-    return house
+def notified(env: TestEnv) -> TestEnv:
+    """An environment that has sent one release."""
+    env.hub.add(model("x/before"))
+    env.begin("Qwen")
+    env.subscribe()
+    env.hub.add(model("y/new"))
+    env.look()
+    env.deliver()
+    return env
 
 
-def test_ready_only_while_the_hub_is_polled(told: House) -> None:
-    client = client_of(told)
+def test_ready_only_while_the_hub_is_polled(notified: TestEnv) -> None:
+    client = client_of(notified)
     assert client.get("/readyz").json()["status"] == "ready"
     with time_machine.travel(db.now() + timedelta(seconds=170), tick=True):
         assert client.get("/readyz").status_code == 200
@@ -82,14 +82,14 @@ def test_ready_only_while_the_hub_is_polled(told: House) -> None:
         assert client.get("/healthz").status_code == 200
 
 
-def test_not_ready_without_any_sign_of_a_running_monitor(house: House) -> None:
-    assert client_of(house).get("/readyz").status_code == 503
+def test_not_ready_without_any_sign_of_a_running_monitor(env: TestEnv) -> None:
+    assert client_of(env).get("/readyz").status_code == 503
 
 
-def test_ready_before_the_first_poll_for_three_intervals_only(house: House) -> None:
+def test_ready_before_the_first_poll_for_three_intervals_only(env: TestEnv) -> None:
     # A poll that is not due yet is no outage: a monitor that has just started is ready, and its coverage says the rest.
-    sweeps.watch(house.ingest, ["Qwen"])
-    client = client_of(house)
+    sweeps.watch(env.ingest, ["Qwen"])
+    client = client_of(env)
     ready = client.get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["coverage"]["state"] == "partial"
@@ -98,10 +98,10 @@ def test_ready_before_the_first_poll_for_three_intervals_only(house: House) -> N
         assert client.get("/api/v1/coverage").json()["state"] == "blind"
 
 
-def test_not_ready_on_tables_of_another_version(told: House) -> None:
-    with told.engine.begin() as connection:
+def test_not_ready_on_tables_of_another_version(notified: TestEnv) -> None:
+    with notified.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'other'")
-    answer = client_of(told).get("/readyz")
+    answer = client_of(notified).get("/readyz")
     assert (answer.status_code, "other" in answer.text) == (503, True)
 
 
@@ -115,8 +115,8 @@ def test_a_database_that_is_down_is_said_and_no_traceback(tmp_path: Path) -> Non
     assert metrics_of(client)["hub_monitor_database_up",] == 0
 
 
-def test_what_was_seen_and_told_is_counted(told: House) -> None:
-    found = metrics_of(client_of(told))
+def test_what_was_seen_and_sent_is_counted(notified: TestEnv) -> None:
+    found = metrics_of(client_of(notified))
     assert found["hub_monitor_releases_seen_total", "created"] == 1
     assert found["hub_monitor_releases_seen_total", "history"] == 1
     assert found["hub_monitor_deliveries_total", "kept", "sent"] == 1
@@ -130,33 +130,33 @@ def test_what_was_seen_and_told_is_counted(told: House) -> None:
     assert found["hub_monitor_repository_files", "waiting"] == found["hub_monitor_repository_files", "failing"] == 0
 
 
-def test_what_waits_has_an_age(told: House) -> None:
-    told.hub.add(model("y/waits"))
-    told.look()
+def test_what_waits_has_an_age(notified: TestEnv) -> None:
+    notified.hub.add(model("y/waits"))
+    notified.look()
     with time_machine.travel(db.now() + timedelta(seconds=100), tick=True):
-        found = metrics_of(client_of(told))
+        found = metrics_of(client_of(notified))
     assert found["hub_monitor_deliveries_due", "kept"] == 1
     assert 99 < found["hub_monitor_oldest_delivery_age_seconds", "kept"] < 130
 
 
-def test_failed_and_dead_deliveries_are_counted_apart(told: House) -> None:
+def test_failed_and_dead_deliveries_are_counted_apart(notified: TestEnv) -> None:
     class Refusing(Channel):
         name = "kept"
 
         def send(self, message: Message) -> str:
             raise SendError("no", permanent=True)
 
-    told.hub.add(model("y/refused"))
-    told.look()
-    outbox.send_due(told.engine, {"kept": Refusing()})
-    assert metrics_of(client_of(told))["hub_monitor_deliveries_total", "kept", "dead"] == 1
+    notified.hub.add(model("y/refused"))
+    notified.look()
+    outbox.send_due(notified.engine, {"kept": Refusing()})
+    assert metrics_of(client_of(notified))["hub_monitor_deliveries_total", "kept", "dead"] == 1
 
 
-def test_failing_polls_are_counted_by_the_rule_of_readiness(told: House) -> None:
+def test_failing_polls_are_counted_by_the_rule_of_readiness(notified: TestEnv) -> None:
     # No operator needs to have been notified of them: the alert rule has a delay of its own.
     for seconds, ready in ((170, 200), (190, 503)):
         with time_machine.travel(db.now() + timedelta(seconds=seconds), tick=True):
-            client = client_of(told)
+            client = client_of(notified)
             assert client.get("/readyz").status_code == ready
             failing = metrics_of(client)["hub_monitor_silent_sources", "poll"]
             assert failing == (2 if ready == 503 else 0)
@@ -166,10 +166,10 @@ def named(text: str) -> set[str]:
     return set(re.findall(r"\bhub_monitor_\w+", text))
 
 
-def test_every_metric_that_a_panel_or_an_alert_names_exists(told: House) -> None:
-    told.hub.add(model("y/waits"))
-    told.look()
-    exist = {key[0] for key in metrics_of(client_of(told))} | {"hub_monitor_queue_messages", "hub_monitor_redis_up"}
+def test_every_metric_that_a_panel_or_an_alert_names_exists(notified: TestEnv) -> None:
+    notified.hub.add(model("y/waits"))
+    notified.look()
+    exist = {key[0] for key in metrics_of(client_of(notified))} | {"hub_monitor_queue_messages", "hub_monitor_redis_up"}
     board = json.loads((DEPLOY / "grafana" / "hub-monitor.json").read_text())
     rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
     shown = named(json.dumps(board["panels"]))
@@ -181,24 +181,24 @@ def test_every_metric_that_a_panel_or_an_alert_names_exists(told: House) -> None
         assert {"alert", "expr", "for", "labels", "annotations"} <= set(rule)
 
 
-def test_names_keep_to_the_conventions(told: House) -> None:
-    for family in text_string_to_metric_families(client_of(told).get("/metrics").text):
+def test_names_keep_to_the_conventions(notified: TestEnv) -> None:
+    for family in text_string_to_metric_families(client_of(notified).get("/metrics").text):
         assert family.documentation.endswith(".") or not family.name.startswith("hub_monitor")
         assert not (family.name.startswith("hub_monitor") and family.name.endswith(("_ms", "_count", "_sum")))
 
 
-def test_a_request_has_an_id_that_goes_on_with_what_it_brings(told: House) -> None:
-    client = client_of(told)
+def test_a_request_has_an_id_that_goes_on_with_what_it_brings(notified: TestEnv) -> None:
+    client = client_of(notified)
     sent = {"X-Webhook-Secret": "s3cret", "X-Request-ID": "from-the-proxy-1"}
     answer = client.post("/hooks/hub", json=HINT, headers=sent)
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (202, "from-the-proxy-1")
-    with db.reading(told.engine) as session:
+    with db.reading(notified.engine) as session:
         assert session.scalars(select(WebhookEvent)).one().trace == "from-the-proxy-1"
     assert client.get("/healthz", headers={"X-Request-ID": "x\n"}).headers["X-Request-ID"] != "x"
 
 
-def test_the_hubs_webhook_is_taken_with_its_secret_alone_and_where_it_can_be_read(told: House) -> None:
-    client = client_of(told)
+def test_the_hubs_webhook_is_taken_with_its_secret_alone_and_where_it_can_be_read(notified: TestEnv) -> None:
+    client = client_of(notified)
 
     def sent(body: object, **headers: str) -> tuple[int, str]:
         answer = client.post("/hooks/hub", json=body, headers=headers)
@@ -211,15 +211,15 @@ def test_the_hubs_webhook_is_taken_with_its_secret_alone_and_where_it_can_be_rea
     assert code == 422 and says.startswith("repo: ")
     dataset = HINT["repo"] | {"type": "dataset"}
     assert sent(HINT | {"repo": dataset}, **right) == (202, "ignored")
-    with db.reading(told.engine) as session:
+    with db.reading(notified.engine) as session:
         assert session.scalars(select(WebhookEvent)).all() == []
     assert sent(HINT, **right) == (202, "accepted")
-    closed = client_of(told, hub_webhook_secret=None).post("/hooks/hub", json=HINT, headers=right)
+    closed = client_of(notified, hub_webhook_secret=None).post("/hooks/hub", json=HINT, headers=right)
     assert closed.status_code == 403 and "MONITOR_HUB_WEBHOOK_SECRET" in closed.json()["error"]["message"]
 
 
-def test_headers_say_what_a_page_may_do(told: House) -> None:
-    plain, behind = client_of(told), client_of(told, public_url="https://releases.example.org")
+def test_headers_say_what_a_page_may_do(notified: TestEnv) -> None:
+    plain, behind = client_of(notified), client_of(notified, public_url="https://releases.example.org")
     answer = plain.get("/")
     assert "'unsafe-inline'" not in answer.headers["Content-Security-Policy"]
     assert answer.headers["X-Frame-Options"] == "DENY"

@@ -115,7 +115,7 @@ def read_list(text: str) -> str:
     return text[text.index('<div id="list"') : text.index("</table>")]
 
 
-def test_a_query_that_cannot_be_read_is_told_with_its_place_and_kept(client: httpx.Client) -> None:
+def test_a_query_that_cannot_be_read_is_sent_with_its_place_and_kept(client: httpx.Client) -> None:
     page = client.get("/releases", params={"q": "kind:base origin:XX"})
     assert page.status_code == 422
     assert "column 18" in page.text
@@ -197,7 +197,7 @@ def test_a_derivative_shows_its_way_up(client: httpx.Client) -> None:
     assert places == sorted(places)
 
 
-def test_adoption_is_drawn_and_told_in_numbers(client: httpx.Client) -> None:
+def test_adoption_is_drawn_and_sent_in_numbers(client: httpx.Client) -> None:
     page = client.get(f"/releases/{BASE}").text
     assert f'src="/releases/{BASE}/downloads.svg"' in page
     drawn = client.get(f"/releases/{BASE}/downloads.svg")
@@ -342,7 +342,7 @@ def test_an_empty_history_has_every_page(tmp_path: Any) -> None:
     made.engine.dispose()
 
 
-def test_ages_are_told_in_the_largest_unit_that_fits() -> None:
+def test_ages_are_sent_in_the_largest_unit_that_fits() -> None:
     from monitor.web.render import ago
 
     now = db.now()

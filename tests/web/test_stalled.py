@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from monitor import db
 from monitor.service import Service
 from monitor.settings import Settings
+from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub, model, until
-from tests.house import House
 from tests.releases.test_launches import release
 from tests.servers import served
 
@@ -62,9 +62,9 @@ def held(engine: Engine) -> int:
 
 
 def test_sixteen_exports_that_nobody_reads_hold_up_neither_pages_nor_alerts(service: Service, hub: ReplayHub) -> None:
-    house = House(service.engine, hub)
-    house.begin("Qwen")
-    house.subscribe("kind:base OR kind:unknown")
+    env = TestEnv(service.engine, hub)
+    env.begin("Qwen")
+    env.subscribe("kind:base OR kind:unknown")
     with served(service) as address, asking(address, "/export.jsonl", STALLED) as connections:
         statuses = [status_of(one) for one in connections]
         assert [status for status, _ in statuses].count(200) == ALLOWED
@@ -75,9 +75,9 @@ def test_sixteen_exports_that_nobody_reads_hold_up_neither_pages_nor_alerts(serv
         for path in ("/releases", "/api/v1/stats?by=kind", "/feed.atom", "/healthz", "/metrics"):
             assert httpx.get(address + path, timeout=30).status_code == 200
         hub.add(model("Qwen/Qwen9-4B"))
-        house.look("Qwen")
-        house.deliver()
-        assert [name for _, name in house.channel.told] == ["Qwen/Qwen9-4B"]
+        env.look("Qwen")
+        env.deliver()
+        assert [name for _, name in env.channel.alerts] == ["Qwen/Qwen9-4B"]
         assert [held(one) for one in (service.engine, service.web_engine, service.read_engine)] == [0, 0, 0]
 
 

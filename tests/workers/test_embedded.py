@@ -66,7 +66,7 @@ class Running:
         return self.process.wait(60)
 
 
-def _told(path: Path) -> Counter[str]:
+def _alerts(path: Path) -> Counter[str]:
     return Counter(re.findall(r"released (\S+)", path.read_text()))
 
 
@@ -100,21 +100,23 @@ def test_killed_at_any_moment_it_loses_nothing_and_repeats_at_most_the_one_in_do
                 hub.add(model(f"x/new-{number}"))
                 number += 1
             until(
-                lambda seen=number: len(_told(tmp_path / "out.txt")) >= seen - chance.randint(0, 11), 30, "some alerts"
+                lambda seen=number: len(_alerts(tmp_path / "out.txt")) >= seen - chance.randint(0, 11),
+                30,
+                "some alerts",
             )
             running.kill()
             running = Running(tmp_path, hub, "--no-web")
         # Killed at any moment, an earlier one may not have come to say so: the last says something after its start.
         hub.add(model("x/last"))
         wanted = {*(f"x/new-{n}" for n in range(number)), "x/last"}
-        until(lambda: wanted <= set(_told(tmp_path / "out.txt")), 30, "every alert")
+        until(lambda: wanted <= set(_alerts(tmp_path / "out.txt")), 30, "every alert")
         assert running.stop() == 0
-    told, known = _told(tmp_path / "out.txt"), _known(tmp_path)
-    assert set(told) == wanted
+    alerts, known = _alerts(tmp_path / "out.txt"), _known(tmp_path)
+    assert set(alerts) == wanted
     assert set(known) == {*wanted, "x/before"}
     assert max(known.values()) == 1
     # A grouped message is in doubt as one, so what counts is how many sends were repeated, not how many lines.
-    assert max(told.values()) <= 2
+    assert max(alerts.values()) <= 2
 
 
 NARROW = """
@@ -150,9 +152,9 @@ def test_on_a_full_disk_it_says_so_in_a_line_and_goes_on_when_there_is_room(tmp_
         until(lambda: "the disk of the database is full: make room there" in said.read_text(), 60, "the line")
         assert not names & set(_known(tmp_path))
         pages.write_text("1000000")
-        until(lambda: names <= set(_told(tmp_path / "out.txt")), 60, "every alert")
+        until(lambda: names <= set(_alerts(tmp_path / "out.txt")), 60, "every alert")
         assert running.stop() == 0
-    assert _told(tmp_path / "out.txt") == dict.fromkeys(names, 1)
+    assert _alerts(tmp_path / "out.txt") == dict.fromkeys(names, 1)
     assert said.read_text().count("the disk of the database is full") == 1
     assert "Traceback" not in said.read_text()
 
@@ -193,7 +195,7 @@ def test_an_unreachable_hub_is_tried_again_until_it_answers(tmp_path: Path) -> N
     hub.start()
     hub.stop()
     running = Running(tmp_path, hub, "--no-web")
-    until(lambda: "cannot reach 127.0.0.1" in (tmp_path / "err.txt").read_text(), 60, "a failure told")
+    until(lambda: "cannot reach 127.0.0.1" in (tmp_path / "err.txt").read_text(), 60, "a failure reported")
     assert "Traceback" not in (tmp_path / "err.txt").read_text()
     hub.add(model("x/one"))
     hub.start()

@@ -1,4 +1,4 @@
-"""A desk for each test: an SQLite database with every table, and a sink."""
+"""An environment for each test: an SQLite database with every table, and a sink."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from sqlalchemy import Engine
 
 from monitor.channels.email import Email
 from monitor.settings import Settings
-from tests.channels.email.email_test_env import Desk
+from tests.channels.email.email_test_env import EmailTestEnv
 from tests.fakes.smtp import SmtpSink
 
-Make = Callable[[SmtpSink], Desk]
+Make = Callable[[SmtpSink], EmailTestEnv]
 
 
 @pytest.fixture
 def desk_with(sqlite_engine: Engine, sqlite_url: str) -> Make:
-    """Makes a desk over a sink."""
+    """Makes an environment over a sink."""
 
-    def make(sink: SmtpSink) -> Desk:
+    def make(sink: SmtpSink) -> EmailTestEnv:
         settings = Settings(
             database_url=sqlite_url,
             smtp_url=SecretStr(sink.url),
@@ -29,7 +29,7 @@ def desk_with(sqlite_engine: Engine, sqlite_url: str) -> Make:
             secret_key=SecretStr("a key for tests"),
             admin_token=SecretStr("admin"),
         )
-        return Desk(sqlite_engine, settings, sink, Email(settings, sqlite_engine))
+        return EmailTestEnv(sqlite_engine, settings, sink, Email(settings, sqlite_engine))
 
     return make
 
@@ -42,13 +42,13 @@ def sink() -> Iterator[SmtpSink]:
 
 
 @pytest.fixture(params=["pipelining", "one by one"])
-def any_desk(desk_with: Make, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    """A desk over a sink of each sort: commands in one packet, or each answered before the next."""
+def any_desk(desk_with: Make, request: pytest.FixtureRequest) -> Iterator[EmailTestEnv]:
+    """An environment over a sink of each sort: commands in one packet, or each answered before the next."""
     with SmtpSink(pipelining=request.param == "pipelining") as server:
         yield desk_with(server)
 
 
 @pytest.fixture
-def desk(desk_with: Make, sink: SmtpSink) -> Desk:
-    """A desk over that sink."""
+def env(desk_with: Make, sink: SmtpSink) -> EmailTestEnv:
+    """An environment over that sink."""
     return desk_with(sink)

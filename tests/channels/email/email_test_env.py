@@ -1,4 +1,4 @@
-"""A desk at which emails are written: a database, a sender, a sink, and the web routes over them."""
+"""An environment at which emails are written: a database, a sender, a sink, and the web routes over them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from monitor.notify import outbox
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.service import Service
 from monitor.web.app import create_app
-from tests.channels.room import Room
+from tests.channels.channel_test_env import ChannelTestEnv
 from tests.fakes.smtp import SmtpSink
 
 READER = "reader@example.org"
 
 
 @dataclass
-class Desk(Room):
+class EmailTestEnv(ChannelTestEnv):
     """Everything that a test of emails needs."""
 
     sink: SmtpSink

@@ -23,7 +23,7 @@ from monitor.notify import matching as match
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.recorder import News
 from monitor.settings import Settings
-from tests.channels.room import message_of, release
+from tests.channels.channel_test_env import message_of, release
 from tests.channels.workers import Workers
 from tests.fakes.hub import until
 from tests.fakes.smtp import SmtpSink
@@ -90,14 +90,14 @@ def settings_for(database_url: str, sink: Sink) -> dict[str, str]:
 
 
 def readers(engine: Engine, number: int) -> None:
-    """So many subscribers to everything, told at once."""
+    """So many subscribers to everything, notified at once."""
     with transaction(engine) as session:
         for count in range(number):
             subscribe(session, SubscriptionCreate("email", f"reader{count}@example.org"))
 
 
 def announce(engine: Engine, name: str) -> int:
-    """One release that all are told of; how many emails that makes."""
+    """One release that all are notified of; how many emails that makes."""
     with transaction(engine) as session:
         row = release(name)
         session.add(row)
@@ -187,7 +187,7 @@ def run_load(
     meanwhile: Callable[[Workers, int], object] = lambda _workers, _came: None,
     patience: float = 120,
 ) -> Result:
-    """Announces a release to everyone while workers wait, until all were told. ``meanwhile``: called all the time,
+    """Announces a release to everyone while workers wait, until all were notified. ``meanwhile``: called all the time,
     with the workers and the number of emails that came."""
     sink.emails()
     with Workers(environment, workers) as running:
@@ -226,17 +226,17 @@ class Pair:
 def paired(engine: Engine, database_url: str, sink: Sink, workers: int, slices: int) -> Pair:
     """The bare loop and the workers by turns, so that what else the machine does slows both alike.
 
-    Each slice is a release that everyone in the database is told of, after as many emails of the bare loop.
+    Each slice is a release that everyone in the database is sent of, after as many emails of the bare loop.
     """
     emails = lost = twice = 0
     bare_took = took = 0.0
     with Workers(settings_for(database_url, sink), workers) as _:
         for number in range(slices):
-            told = announce(engine, f"Model-{workers}-{number}")
+            alerts = announce(engine, f"Model-{workers}-{number}")
             began = time.monotonic()
-            until(lambda told=told: _came(sink) >= told and left(engine) == 0, 120, f"{told} emails")  # type: ignore[misc]
+            until(lambda alerts=alerts: _came(sink) >= alerts and left(engine) == 0, 120, f"{alerts} emails")  # type: ignore[misc]
             took += time.monotonic() - began
             found = sink.emails()
-            emails, lost, twice = emails + told, lost + told - len(set(found)), twice + len(found) - len(set(found))
-            bare_took += told / bare(sink, engine, database_url, told)
+            emails, lost, twice = emails + alerts, lost + alerts - len(set(found)), twice + len(found) - len(set(found))
+            bare_took += alerts / bare(sink, engine, database_url, alerts)
     return Pair(emails, emails / bare_took, emails / took, lost, twice)

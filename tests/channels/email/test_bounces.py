@@ -18,8 +18,8 @@ from monitor.channels.email.reports import Kind, parse_report
 from monitor.db.engine import reading, transaction
 from monitor.models import EmailBounce, Subscription, Suppression
 from monitor.notify.message import Message, SendError
-from tests.channels.email.email_test_env import READER, Desk
-from tests.channels.room import message_of, release
+from tests.channels.channel_test_env import message_of, release
+from tests.channels.email.email_test_env import READER, EmailTestEnv
 from tests.fakes.hub import until
 from tests.fakes.imap import ImapServer
 from tests.fakes.smtp import Received
@@ -62,143 +62,143 @@ def arf(original: bytes, kind: str = "abuse") -> bytes:
     ).encode() + (original + b"\r\n--B--\r\n")
 
 
-def email(desk: Desk) -> Received:
+def email(env: EmailTestEnv) -> Received:
     """An email that went out, to a subscriber made for it."""
-    ident = desk.subscriber()
-    desk.email.send(message_of(desk.subscription(ident), release()))
-    return desk.sink.emails[-1]
+    ident = env.subscriber()
+    env.email.send(message_of(env.subscription(ident), release()))
+    return env.sink.emails[-1]
 
 
-def report(desk: Desk, raw: bytes) -> str:
-    answer = desk.client.post("/hooks/email/bounce", content=raw, headers=ADMIN)
+def report(env: EmailTestEnv, raw: bytes) -> str:
+    answer = env.client.post("/hooks/email/bounce", content=raw, headers=ADMIN)
     assert answer.status_code == 200, answer.text
     status: str = answer.json()["status"]
     return status
 
 
-def suppression(desk: Desk) -> Suppression | None:
-    with reading(desk.engine) as session:
+def suppression(env: EmailTestEnv) -> Suppression | None:
+    with reading(env.engine) as session:
         return session.get(Suppression, READER)
 
 
-def test_a_hard_bounce_ends_the_emails_at_once(desk: Desk) -> None:
-    sent = email(desk)
-    desk.news(release("waiting"))
-    assert report(desk, dsn(sent.sender)) == "suppressed"
-    found = suppression(desk)
+def test_a_hard_bounce_ends_the_emails_at_once(env: EmailTestEnv) -> None:
+    sent = email(env)
+    env.news(release("waiting"))
+    assert report(env, dsn(sent.sender)) == "suppressed"
+    found = suppression(env)
     assert found is not None and found.reason == "hard" and "no such user" in (found.message or "")
-    assert desk.deliver() == 0 and len(desk.sink.emails) == 1
-    row = desk.subscriptions()[0]
+    assert env.deliver() == 0 and len(env.sink.emails) == 1
+    row = env.subscriptions()[0]
     assert row.paused and "cannot be delivered" in (row.paused_because or "")
-    until(lambda: refused(desk, message_of(row, release())), 20, "the list of suppressed addresses to be read again")
+    until(lambda: refused(env, message_of(row, release())), 20, "the list of suppressed addresses to be read again")
 
 
-def refused(desk: Desk, message: Message) -> bool:
+def refused(env: EmailTestEnv, message: Message) -> bool:
     try:
-        desk.email.send(message)
+        env.email.send(message)
     except SendError as error:
         return error.permanent
     return False
 
 
-def test_capitals_in_the_return_path_do_not_matter(desk: Desk) -> None:
-    assert report(desk, dsn(email(desk).sender.upper())) == "suppressed"
+def test_capitals_in_the_return_path_do_not_matter(env: EmailTestEnv) -> None:
+    assert report(env, dsn(email(env).sender.upper())) == "suppressed"
 
 
 @pytest.mark.parametrize("status", ["4.2.1", "5.2.2", "4.4.7", "5.3.4"])
-def test_soft_bounces_on_the_fifth_day_within_thirty_end_them(status: str, desk: Desk) -> None:
-    sent = email(desk)
+def test_soft_bounces_on_the_fifth_day_within_thirty_end_them(status: str, env: EmailTestEnv) -> None:
+    sent = email(env)
     done = []
     for number in (0, 1, 2, 3, 4, 5):
-        done.append(report(desk, dsn(sent.sender, status, original=f"X-Number: {number}".encode())))
-        done.append(report(desk, dsn(sent.sender, status, original=f"X-Second: {number}".encode())))
+        done.append(report(env, dsn(sent.sender, status, original=f"X-Number: {number}".encode())))
+        done.append(report(env, dsn(sent.sender, status, original=f"X-Second: {number}".encode())))
         if number < 5:
             # The first lies too far back to count.
-            pass_days(desk, 27 if number == 0 else 1)
+            pass_days(env, 27 if number == 0 else 1)
     assert done == ["counted"] * 10 + ["suppressed", "suppressed"]
-    found = suppression(desk)
+    found = suppression(env)
     assert found is not None and found.reason == "soft"
 
 
-def pass_days(desk: Desk, days: int) -> None:
+def pass_days(env: EmailTestEnv, days: int) -> None:
     """Moves everything that came back into the past."""
-    with transaction(desk.engine) as session:
+    with transaction(env.engine) as session:
         for row in session.scalars(select(EmailBounce)):
             row.at -= timedelta(days=days)
             session.add(row)
 
 
-def test_a_mailbox_that_is_full_for_an_hour_of_many_releases_ends_nothing(desk: Desk) -> None:
-    sent = email(desk)
+def test_a_mailbox_that_is_full_for_an_hour_of_many_releases_ends_nothing(env: EmailTestEnv) -> None:
+    sent = email(env)
     for number in range(30):
         raw = dsn(sent.sender, "5.0.0", original=f"X-Number: {number}".encode(), reply="552 Quota exceeded")
-        assert report(desk, raw) == "counted"
-    assert suppression(desk) is None and not desk.subscriptions()[0].paused
+        assert report(env, raw) == "counted"
+    assert suppression(env) is None and not env.subscriptions()[0].paused
 
 
 @pytest.mark.parametrize("status", ["5.1.7", "5.1.8", "5.5.0", "5.5.4", "5.6.0", "5.7.1", "5.7.26"])
-def test_what_is_about_the_sender_ends_no_readers_emails_however_long(status: str, desk: Desk) -> None:
-    sent = email(desk)
+def test_what_is_about_the_sender_ends_no_readers_emails_however_long(status: str, env: EmailTestEnv) -> None:
+    sent = email(env)
     for number in range(12):
         raw = dsn(sent.sender, status, original=f"X-Number: {number}".encode(), reply=f"550 {status} not from you")
-        assert report(desk, raw) == "counted"
-        pass_days(desk, 1)
-    assert suppression(desk) is None and desk.rows(EmailBounce) == 12
+        assert report(env, raw) == "counted"
+        pass_days(env, 1)
+    assert suppression(env) is None and env.rows(EmailBounce) == 12
 
 
-def test_postfix_s_general_status_of_a_full_mailbox_is_soft_by_its_text(desk: Desk) -> None:
+def test_postfix_s_general_status_of_a_full_mailbox_is_soft_by_its_text(env: EmailTestEnv) -> None:
     raw = (DATA / "bounce-general-status-quota.eml").read_bytes()
     assert parse_report(raw).kind is Kind.SOFT
-    assert report(desk, raw.replace(b"bounce@alerts.example", email(desk).sender.encode())) == "counted"
-    assert suppression(desk) is None
+    assert report(env, raw.replace(b"bounce@alerts.example", email(env).sender.encode())) == "counted"
+    assert suppression(env) is None
 
 
-def test_one_dead_mailbox_of_several_that_a_reader_forwards_to_is_not_the_reader(desk: Desk) -> None:
+def test_one_dead_mailbox_of_several_that_a_reader_forwards_to_is_not_the_reader(env: EmailTestEnv) -> None:
     group = "\r\n\r\nFinal-Recipient: rfc822; other@example.net\r\nAction: failed\r\nStatus: 4.4.7\r\n"
-    raw = dsn(email(desk).sender, reply=f"550 5.1.1 no such user{group}")
-    assert report(desk, raw) == "counted"
+    raw = dsn(email(env).sender, reply=f"550 5.1.1 no such user{group}")
+    assert report(env, raw) == "counted"
 
 
-def test_the_same_report_counts_once(desk: Desk) -> None:
-    raw = dsn(email(desk).sender, "4.2.2")
-    assert report(desk, raw) == "counted"
-    assert [report(desk, raw) for _ in range(9)] == ["ignored"] * 9
-    assert desk.rows(EmailBounce) == 1 and suppression(desk) is None
+def test_the_same_report_counts_once(env: EmailTestEnv) -> None:
+    raw = dsn(email(env).sender, "4.2.2")
+    assert report(env, raw) == "counted"
+    assert [report(env, raw) for _ in range(9)] == ["ignored"] * 9
+    assert env.rows(EmailBounce) == 1 and suppression(env) is None
 
 
 @pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
-def test_what_did_not_fail_is_no_bounce(action: str, desk: Desk) -> None:
-    assert report(desk, dsn(email(desk).sender, "4.0.0", action)) == "ignored"
+def test_what_did_not_fail_is_no_bounce(action: str, env: EmailTestEnv) -> None:
+    assert report(env, dsn(email(env).sender, "4.0.0", action)) == "ignored"
 
 
-def test_a_complaint_ends_them_by_the_email_that_it_returns(desk: Desk) -> None:
-    sent = email(desk)
+def test_a_complaint_ends_them_by_the_email_that_it_returns(env: EmailTestEnv) -> None:
+    sent = email(env)
     returned = b"Return-Path: <" + sent.sender.encode() + b">\r\n" + sent.raw
-    assert report(desk, arf(returned)) == "suppressed"
-    found = suppression(desk)
+    assert report(env, arf(returned)) == "suppressed"
+    found = suppression(env)
     assert found is not None and found.reason == "complaint"
 
 
-def test_a_complaint_without_a_return_path_is_known_by_its_message_id(desk: Desk) -> None:
-    assert report(desk, arf(email(desk).raw)) == "suppressed"
+def test_a_complaint_without_a_return_path_is_known_by_its_message_id(env: EmailTestEnv) -> None:
+    assert report(env, arf(email(env).raw)) == "suppressed"
 
 
-def test_a_confirmation_that_is_complained_about_ends_them_too(desk: Desk) -> None:
-    assert desk.sign_up().status_code == 202
-    desk.confirmations()
-    assert report(desk, arf(desk.sink.emails[-1].raw)) == "suppressed"
+def test_a_confirmation_that_is_complained_about_ends_them_too(env: EmailTestEnv) -> None:
+    assert env.sign_up().status_code == 202
+    env.confirmations()
+    assert report(env, arf(env.sink.emails[-1].raw)) == "suppressed"
 
 
-def test_not_spam_is_no_complaint(desk: Desk) -> None:
-    assert report(desk, arf(email(desk).raw, "not-spam")) == "ignored"
+def test_not_spam_is_no_complaint(env: EmailTestEnv) -> None:
+    assert report(env, arf(email(env).raw, "not-spam")) == "ignored"
 
 
-def test_an_email_to_the_unsubscribe_address_unsubscribes(desk: Desk) -> None:
-    header = email(desk).message["List-Unsubscribe"]
+def test_an_email_to_the_unsubscribe_address_unsubscribes(env: EmailTestEnv) -> None:
+    header = email(env).message["List-Unsubscribe"]
     address = header.partition("<mailto:")[2].partition("?")[0]
     raw = f"From: {READER}\r\nTo: {address}\r\nSubject: unsubscribe\r\n\r\n".encode()
-    assert report(desk, raw) == "unsubscribed"
-    assert desk.subscriptions()[0].paused_because == "unsubscribed"
+    assert report(env, raw) == "unsubscribed"
+    assert env.subscriptions()[0].paused_because == "unsubscribed"
 
 
 FORGED = ("as it is", "forged tag", "forged Message-ID", "tag of an unsubscribe address", "no mark, sender's own words")
@@ -207,17 +207,17 @@ FORGED = ("as it is", "forged tag", "forged Message-ID", "tag of an unsubscribe 
 @pytest.mark.parametrize("kind", ["hard", "complaint"])
 @pytest.mark.parametrize("how", FORGED)
 @pytest.mark.parametrize("way", ["webhook", "mailbox"])
-def test_a_report_without_a_mark_that_we_signed_is_ignored(way: str, kind: str, how: str, desk: Desk) -> None:
-    sent = email(desk)
+def test_a_report_without_a_mark_that_we_signed_is_ignored(way: str, kind: str, how: str, env: EmailTestEnv) -> None:
+    sent = email(env)
     raw = forged(sent, kind, how)
     if way == "webhook":
-        assert report(desk, raw) == "ignored"
+        assert report(env, raw) == "ignored"
     else:
         with ImapServer() as imap:
             imap.add(raw)
-            chosen = desk.settings.model_copy(update={"bounce_url": SecretStr(imap.url)})
-            assert collect(chosen, desk.engine) == {"ignored": 1}
-    assert desk.rows(Suppression) == desk.rows(EmailBounce) == 0 and not desk.subscriptions()[0].paused
+            chosen = env.settings.model_copy(update={"bounce_url": SecretStr(imap.url)})
+            assert collect(chosen, env.engine) == {"ignored": 1}
+    assert env.rows(Suppression) == env.rows(EmailBounce) == 0 and not env.subscriptions()[0].paused
 
 
 def forged(sent: Received, kind: str, how: str) -> bytes:
@@ -244,31 +244,31 @@ def altered(address: str) -> str:
     return f"{local[:-1]}{'0' if local[-1] != '0' else '1'}@{domain}"
 
 
-def test_a_hard_bounce_that_lost_its_return_path_is_known_by_the_message_id_that_it_returns(desk: Desk) -> None:
-    ident = email(desk).message["Message-ID"].encode()
-    assert report(desk, dsn("postmaster@alerts.example", original=b"Message-ID:\r\n " + ident)) == "suppressed"
+def test_a_hard_bounce_that_lost_its_return_path_is_known_by_the_message_id_that_it_returns(env: EmailTestEnv) -> None:
+    ident = email(env).message["Message-ID"].encode()
+    assert report(env, dsn("postmaster@alerts.example", original=b"Message-ID:\r\n " + ident)) == "suppressed"
 
 
-def test_a_tag_decides_whom_it_is_about_not_what_the_report_claims(desk: Desk) -> None:
-    desk.subscriber(address="victim@example.org")
-    assert report(desk, dsn(email(desk).sender, who="victim@example.org")) == "suppressed"
-    assert suppression(desk) is not None
-    with reading(desk.engine) as session:
+def test_a_tag_decides_whom_it_is_about_not_what_the_report_claims(env: EmailTestEnv) -> None:
+    env.subscriber(address="victim@example.org")
+    assert report(env, dsn(email(env).sender, who="victim@example.org")) == "suppressed"
+    assert suppression(env) is not None
+    with reading(env.engine) as session:
         assert session.get(Suppression, "victim@example.org") is None
 
 
-def test_only_the_administrator_reports(desk: Desk) -> None:
-    raw = dsn(email(desk).sender)
+def test_only_the_administrator_reports(env: EmailTestEnv) -> None:
+    raw = dsn(email(env).sender)
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "admin"}):
-        assert desk.client.post("/hooks/email/bounce", content=raw, headers=headers).status_code == 401
-    desk.settings = desk.settings.model_copy(update={"admin_token": None})
-    client = desk.visitor("192.0.2.1")
+        assert env.client.post("/hooks/email/bounce", content=raw, headers=headers).status_code == 401
+    env.settings = env.settings.model_copy(update={"admin_token": None})
+    client = env.visitor("192.0.2.1")
     assert client.post("/hooks/email/bounce", content=raw, headers=ADMIN).status_code == 403
-    assert suppression(desk) is None
+    assert suppression(env) is None
 
 
-def test_a_report_beyond_measure_is_refused(desk: Desk) -> None:
-    answer = desk.client.post("/hooks/email/bounce", content=b"x" * 9_000_000, headers=ADMIN)
+def test_a_report_beyond_measure_is_refused(env: EmailTestEnv) -> None:
+    answer = env.client.post("/hooks/email/bounce", content=b"x" * 9_000_000, headers=ADMIN)
     assert answer.status_code == 413
 
 
@@ -286,9 +286,9 @@ def test_no_damage_to_a_report_breaks_the_reader(data: st.DataObject) -> None:
     assert parse_report(bytes(raw)).kind in set(Kind)
 
 
-def test_a_plain_email_says_nothing(desk: Desk) -> None:
-    email(desk)
+def test_a_plain_email_says_nothing(env: EmailTestEnv) -> None:
+    email(env)
     raw = b"From: a@example.org\r\nTo: news@alerts.example\r\nSubject: hello\r\n\r\nI am away.\r\n"
     assert message_from_bytes(raw, policy=default)["Subject"] == "hello"
-    assert report(desk, raw) == "ignored"
-    assert desk.rows(Subscription) == 1 and desk.rows(EmailBounce) == 0
+    assert report(env, raw) == "ignored"
+    assert env.rows(Subscription) == 1 and env.rows(EmailBounce) == 0

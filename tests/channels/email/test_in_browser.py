@@ -23,10 +23,10 @@ from monitor.enums import Digest
 from monitor.models import Release
 from monitor.service import Service
 from tests import servers
+from tests.channels.channel_test_env import release
 from tests.channels.email.conftest import Make
-from tests.channels.email.email_test_env import READER, Desk, texts
+from tests.channels.email.email_test_env import READER, EmailTestEnv, texts
 from tests.channels.email.test_renderer import check, read
-from tests.channels.room import release
 from tests.fakes.smtp import Received, SmtpSink
 from tests.servers import free_port
 from tests.web.browser import Browser
@@ -51,15 +51,15 @@ def browser(one_browser: Browser) -> Browser:
 
 
 @pytest.fixture
-def served(desk_with: Make, sink: SmtpSink) -> Iterator[Desk]:
-    """A desk whose pages a browser can open, at the address that its emails name."""
-    desk = desk_with(sink)
+def served(desk_with: Make, sink: SmtpSink) -> Iterator[EmailTestEnv]:
+    """An environment whose pages a browser can open, at the address that its emails name."""
+    env = desk_with(sink)
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    desk.settings = desk.settings.model_copy(update={"public_url": address, "smtp_url": SecretStr(sink.url)})
-    desk.email = Email(desk.settings, desk.engine)
-    with servers.served(Service(desk.settings), port):
-        yield desk
+    env.settings = env.settings.model_copy(update={"public_url": address, "smtp_url": SecretStr(sink.url)})
+    env.email = Email(env.settings, env.engine)
+    with servers.served(Service(env.settings), port):
+        yield env
 
 
 def keep(browser: Browser, name: str, *, wide: int = 700, dark: bool = False) -> None:
@@ -77,7 +77,7 @@ def keep(browser: Browser, name: str, *, wide: int = 700, dark: bool = False) ->
 # --- the whole path ---------------------------------------------------------------------------------------
 
 
-def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, browser: Browser) -> None:
+def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: EmailTestEnv, browser: Browser) -> None:
     base = served.settings.public_url
     served.news(*(release(f"before-{number}") for number in range(3)), release("elsewhere", origin="US"))
     browser.open(f"{base}/subscribe")
@@ -103,10 +103,10 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
 
     served.news(release("In-Time-80B-A3B"), release("not-asked-for", origin="US"))
     assert served.deliver() == 1
-    told = served.sink.to(READER)[-1].message
-    assert told["Subject"] == "Qwen released In-Time-80B-A3B (80B, 3B active, Apache-2.0)"
-    one_click = told["List-Unsubscribe"].partition("<")[2].partition(">")[0]
-    assert told["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    alerts = served.sink.to(READER)[-1].message
+    assert alerts["Subject"] == "Qwen released In-Time-80B-A3B (80B, 3B active, Apache-2.0)"
+    one_click = alerts["List-Unsubscribe"].partition("<")[2].partition(">")[0]
+    assert alerts["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     browser.open(one_click)  # a scanner follows the link
     assert not served.subscriptions()[0].paused
     assert httpx.post(one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
@@ -119,7 +119,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: Desk, brows
     assert not served.subscriptions()[0].paused
 
 
-def test_the_preference_page_can_be_read_and_used(served: Desk, browser: Browser) -> None:
+def test_the_preference_page_can_be_read_and_used(served: EmailTestEnv, browser: Browser) -> None:
     served.subscriber("origin:CN params:>=30B")
     served.subscriber("kind:base license:permissive", digest=Digest.WEEKLY, timezone="Europe/Paris")
     served.news(release())
@@ -142,14 +142,14 @@ def test_the_preference_page_can_be_read_and_used(served: Desk, browser: Browser
 # --- emails ----------------------------------------------------------------------------------------------
 
 
-def _one(desk: Desk) -> None:
-    desk.subscriber("origin:CN params:>=30B")
+def _one(env: EmailTestEnv) -> None:
+    env.subscriber("origin:CN params:>=30B")
     url = "https://qwen.ai/blog/qwen3-next"
-    desk.news(release(announcement_url=url, foundation_repo_id="Qwen/Qwen3-Base", foundation_origin="CN"))
+    env.news(release(announcement_url=url, foundation_repo_id="Qwen/Qwen3-Base", foundation_origin="CN"))
 
 
-def _digest(desk: Desk) -> None:
-    desk.subscriber("kind:base,finetune", digest=Digest.WEEKLY, timezone="Europe/Paris")
+def _digest(env: EmailTestEnv) -> None:
+    env.subscriber("kind:base,finetune", digest=Digest.WEEKLY, timezone="Europe/Paris")
     today = datetime.now(UTC)
     labs = {
         "qwen": ("Qwen", "CN", ["Qwen3-Next-80B-A3B-Instruct", "Qwen3-Next-80B-A3B-Thinking", "Qwen3-Omni-30B-A3B"]),
@@ -165,14 +165,14 @@ def _digest(desk: Desk) -> None:
             at = today - timedelta(days=len(rows) * 2 % 6)
             facts = {"lab": lab, "origin": origin, "params_total": int(total), "params_active": int(active), "at": at}
             rows.append(release(name, namespace=namespace, **facts))
-    desk.news(*rows)
+    env.news(*rows)
 
 
-def _confirmation(desk: Desk) -> None:
-    desk.sign_up(filter="origin:CN params:>=30B", digest="weekly", timezone="Europe/Paris", hour=8)
+def _confirmation(env: EmailTestEnv) -> None:
+    env.sign_up(filter="origin:CN params:>=30B", digest="weekly", timezone="Europe/Paris", hour=8)
 
 
-LETTERS: dict[str, Callable[[Desk], None]] = {"release": _one, "digest": _digest, "confirmation": _confirmation}
+LETTERS: dict[str, Callable[[EmailTestEnv], None]] = {"release": _one, "digest": _digest, "confirmation": _confirmation}
 
 
 def shown(email: Received) -> str:
@@ -196,14 +196,14 @@ def _overflow(browser: Browser) -> int:
 
 @pytest.mark.parametrize("name", list(LETTERS))
 def test_an_email_can_be_read_on_narrow_and_dark_screens(
-    name: str, desk: Desk, browser: Browser, tmp_path: Path
+    name: str, env: EmailTestEnv, browser: Browser, tmp_path: Path
 ) -> None:
-    LETTERS[name](desk)
-    desk.make_due()
-    assert desk.deliver() + desk.confirmations() == 1
-    check(desk.sink.emails[0], confirmation=name == "confirmation")
+    LETTERS[name](env)
+    env.make_due()
+    assert env.deliver() + env.confirmations() == 1
+    check(env.sink.emails[0], confirmation=name == "confirmation")
     file = tmp_path / "email.html"
-    file.write_text(shown(desk.sink.emails[0]), "utf-8")
+    file.write_text(shown(env.sink.emails[0]), "utf-8")
     browser.open(file.as_uri())
     for dark in (False, True):
         browser.look(dark=dark)

@@ -11,9 +11,9 @@ from monitor.channels.email.mailbox import MailboxError, collect, probe, server_
 from monitor.channels.email.servers import Server
 from monitor.models import EmailBounce, Suppression
 from monitor.settings import Settings, SettingsError
-from tests.channels.email.email_test_env import READER, Desk
+from tests.channels.channel_test_env import message_of, release
+from tests.channels.email.email_test_env import READER, EmailTestEnv
 from tests.channels.email.test_bounces import dsn
-from tests.channels.room import message_of, release
 from tests.fakes.imap import ImapServer
 from tests.fakes.smtp import Received
 
@@ -24,62 +24,64 @@ def imap() -> Iterator[ImapServer]:
         yield server
 
 
-def settings(desk: Desk, imap: ImapServer, **changes: str) -> Settings:
+def settings(env: EmailTestEnv, imap: ImapServer, **changes: str) -> Settings:
     url = imap.url
     for old, new in changes.items():
         url = url.replace(old, new)
-    return desk.settings.model_copy(update={"bounce_url": SecretStr(url)})
+    return env.settings.model_copy(update={"bounce_url": SecretStr(url)})
 
 
-def email(desk: Desk, address: str = READER) -> Received:
-    ident = desk.subscriber(address=address)
-    desk.email.send(message_of(desk.subscription(ident), release()))
-    return desk.sink.emails[-1]
+def email(env: EmailTestEnv, address: str = READER) -> Received:
+    ident = env.subscriber(address=address)
+    env.email.send(message_of(env.subscription(ident), release()))
+    return env.sink.emails[-1]
 
 
-def test_reports_and_farewells_are_acted_on_and_deleted_the_rest_is_left(desk: Desk, imap: ImapServer) -> None:
-    gone, leaving = email(desk), email(desk, "leaving@example.org")
+def test_reports_and_farewells_are_acted_on_and_deleted_the_rest_is_left(env: EmailTestEnv, imap: ImapServer) -> None:
+    gone, leaving = email(env), email(env, "leaving@example.org")
     farewell = leaving.message["List-Unsubscribe"].partition("<mailto:")[2].partition("?")[0]
     imap.add(dsn(gone.sender))
     imap.add(f"From: leaving@example.org\r\nTo: {farewell}\r\nSubject: unsubscribe\r\n\r\n".encode())
     other = imap.add(b"From: a@example.org\r\nTo: news@alerts.example\r\n\r\nHello\r\n")
-    chosen = settings(desk, imap)
+    chosen = settings(env, imap)
     assert probe(chosen).endswith("folder INBOX, 3 unread")
-    assert collect(chosen, desk.engine) == {"suppressed": 1, "unsubscribed": 1, "ignored": 1}
-    assert list(imap.messages) == [other] and collect(chosen, desk.engine) == {}
-    assert desk.rows(Suppression) == 1
-    assert all(row.paused for row in desk.subscriptions())
+    assert collect(chosen, env.engine) == {"suppressed": 1, "unsubscribed": 1, "ignored": 1}
+    assert list(imap.messages) == [other] and collect(chosen, env.engine) == {}
+    assert env.rows(Suppression) == 1
+    assert all(row.paused for row in env.subscriptions())
 
 
-def test_an_email_that_left_under_the_key_before_still_bounces(desk: Desk, imap: ImapServer) -> None:
-    imap.add(dsn(email(desk).sender))
-    rotated = settings(desk, imap).model_copy(update={"secret_key": SecretStr(f"next,{desk.settings.signing_key()}")})
-    assert collect(rotated, desk.engine) == {"suppressed": 1}
+def test_an_email_that_left_under_the_key_before_still_bounces(env: EmailTestEnv, imap: ImapServer) -> None:
+    imap.add(dsn(email(env).sender))
+    rotated = settings(env, imap).model_copy(update={"secret_key": SecretStr(f"next,{env.settings.signing_key()}")})
+    assert collect(rotated, env.engine) == {"suppressed": 1}
 
 
 @pytest.mark.parametrize("command", ["LOGIN", "SELECT", "SEARCH", "FETCH", "STORE", "EXPUNGE"])
-def test_a_line_that_breaks_loses_nothing_and_counts_nothing_twice(command: str, desk: Desk, imap: ImapServer) -> None:
-    imap.add(dsn(email(desk).sender, "4.2.2"))
+def test_a_line_that_breaks_loses_nothing_and_counts_nothing_twice(
+    command: str, env: EmailTestEnv, imap: ImapServer
+) -> None:
+    imap.add(dsn(email(env).sender, "4.2.2"))
     imap.break_at = command
     with pytest.raises(MailboxError, match=r"127\.0\.0\.1"):
-        collect(settings(desk, imap), desk.engine)
-    collect(settings(desk, imap), desk.engine)
-    assert desk.rows(EmailBounce) == 1
+        collect(settings(env, imap), env.engine)
+    collect(settings(env, imap), env.engine)
+    assert env.rows(EmailBounce) == 1
     assert all(r"\Seen" in kept.flags for kept in imap.messages.values())
 
 
-def test_what_is_too_large_is_left_alone(desk: Desk, imap: ImapServer) -> None:
-    imap.add(dsn(email(desk).sender, original=b"X" * 9_000_000))
-    assert collect(settings(desk, imap), desk.engine) == {"ignored": 1}
-    assert desk.rows(Suppression) == 0 and len(imap.messages) == 1
+def test_what_is_too_large_is_left_alone(env: EmailTestEnv, imap: ImapServer) -> None:
+    imap.add(dsn(email(env).sender, original=b"X" * 9_000_000))
+    assert collect(settings(env, imap), env.engine) == {"ignored": 1}
+    assert env.rows(Suppression) == 0 and len(imap.messages) == 1
 
 
 @pytest.mark.parametrize("changes", [{"s3cret": "wrong"}, {"INBOX": "Elsewhere"}])
 def test_a_login_or_a_folder_that_is_not_there_is_said_without_the_password(
-    changes: dict[str, str], desk: Desk, imap: ImapServer
+    changes: dict[str, str], env: EmailTestEnv, imap: ImapServer
 ) -> None:
     with pytest.raises(MailboxError) as caught:
-        probe(settings(desk, imap, **changes))
+        probe(settings(env, imap, **changes))
     assert "s3cret" not in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -18,8 +18,8 @@ from monitor.db.engine import now, transaction
 from monitor.enums import Digest
 from monitor.models import Change, Delivery, Outage
 from monitor.notify.message import test_message as marked_alert
-from tests.channels.email.email_test_env import READER, Desk, path_in, texts
-from tests.channels.room import message_of, release
+from tests.channels.channel_test_env import message_of, release
+from tests.channels.email.email_test_env import READER, EmailTestEnv, path_in, texts
 from tests.fakes.smtp import Received
 
 
@@ -90,11 +90,11 @@ def check(email: Received, *, confirmation: bool = False) -> Any:
     return message
 
 
-def test_one_release_is_told_by_its_subject(desk: Desk) -> None:
-    desk.subscriber("origin:CN")
-    desk.news(release(announcement_url="https://qwen.ai/blog/next"))
-    assert desk.deliver() == 1
-    message = check(desk.sink.emails[0])
+def test_one_release_is_sent_by_its_subject(env: EmailTestEnv) -> None:
+    env.subscriber("origin:CN")
+    env.news(release(announcement_url="https://qwen.ai/blog/next"))
+    assert env.deliver() == 1
+    message = check(env.sink.emails[0])
     assert message["Subject"] == "Qwen released Qwen3-Next-80B-A3B (80B, 3B active, Apache-2.0)"
     text, html = texts(message)
     for part in (text, html):
@@ -105,33 +105,33 @@ def test_one_release_is_told_by_its_subject(desk: Desk) -> None:
     assert "/unsubscribe/" in text and "/preferences/" in html
 
 
-def test_the_email_is_fit_for_narrow_and_dark_clients(desk: Desk) -> None:
-    desk.subscriber()
-    desk.news(release())
-    desk.deliver()
-    _, html = texts(check(desk.sink.emails[0]))
+def test_the_email_is_fit_for_narrow_and_dark_clients(env: EmailTestEnv) -> None:
+    env.subscriber()
+    env.news(release())
+    env.deliver()
+    _, html = texts(check(env.sink.emails[0]))
     assert "prefers-color-scheme: dark" in html
     assert 'name="color-scheme" content="light dark"' in html
     assert "max-width:600px" in html and "width=device-width" in html
 
 
-def test_the_message_id_is_the_delivery_s_and_its_receipt(desk: Desk) -> None:
-    ident = desk.subscriber()
-    desk.news(release())
-    desk.deliver()
-    delivery = desk.deliveries()[0]
-    assert delivery.receipt == desk.sink.emails[0].message["Message-ID"]
+def test_the_message_id_is_the_delivery_s_and_its_receipt(env: EmailTestEnv) -> None:
+    ident = env.subscriber()
+    env.news(release())
+    env.deliver()
+    delivery = env.deliveries()[0]
+    assert delivery.receipt == env.sink.emails[0].message["Message-ID"]
     assert str(delivery.message).startswith(f"{ident}-")
     assert delivery.receipt.startswith(f"<{delivery.message}.") and delivery.receipt.endswith("@alerts.example>")
 
 
-def test_a_flood_becomes_one_email_grouped_by_lab_and_origin(desk: Desk) -> None:
-    desk.subscriber()
+def test_a_flood_becomes_one_email_grouped_by_lab_and_origin(env: EmailTestEnv) -> None:
+    env.subscriber()
     rows = [release(f"Qwen-{number}B") for number in range(5)]
     rows += [release(f"gemma-{number}b", namespace="google", lab="google", origin="US") for number in range(2)]
-    desk.news(*rows)
-    assert desk.deliver() == 1
-    message = check(desk.sink.emails[0])
+    env.news(*rows)
+    assert env.deliver() == 1
+    message = check(env.sink.emails[0])
     assert message["Subject"] == "7 releases: Qwen, Google"
     text, html = texts(message)
     assert html.index("🇨🇳 Qwen") < html.index("🇺🇸 Google")
@@ -139,13 +139,13 @@ def test_a_flood_becomes_one_email_grouped_by_lab_and_origin(desk: Desk) -> None
         assert f"https://huggingface.co/{row.repo_id}" in text and f"https://huggingface.co/{row.repo_id}" in html
 
 
-def test_a_daily_digest_says_today_and_shows_the_week(desk: Desk) -> None:
-    desk.subscriber("origin:CN", digest=Digest.DAILY, timezone="Europe/Paris")
-    desk.news(*(release(f"m-{number}") for number in range(3)))
-    assert desk.deliver() == 0
-    desk.make_due()
-    assert desk.deliver() == 1
-    message = check(desk.sink.emails[0])
+def test_a_daily_digest_says_today_and_shows_the_week(env: EmailTestEnv) -> None:
+    env.subscriber("origin:CN", digest=Digest.DAILY, timezone="Europe/Paris")
+    env.news(*(release(f"m-{number}") for number in range(3)))
+    assert env.deliver() == 0
+    env.make_due()
+    assert env.deliver() == 1
+    message = check(env.sink.emails[0])
     assert message["Subject"] == "3 releases today: Qwen"
     images = [part for part in message.walk() if part.get_content_type() == "image/png"]
     assert len(images) == 1
@@ -155,93 +155,93 @@ def test_a_daily_digest_says_today_and_shows_the_week(desk: Desk) -> None:
     assert re.search(r"day by day: (\w{3} \d+, ){6}\w{3} 3", text)
 
 
-def test_a_hundred_releases_fit_in_one_email_that_is_shown_whole(desk: Desk) -> None:
-    desk.subscriber(digest=Digest.WEEKLY)
-    desk.news(*(release(f"Some-Quite-Long-Name-Of-A-Model-{number}-80B-Instruct") for number in range(120)))
-    desk.make_due()
-    assert desk.deliver() == 2
-    subjects = [check(email)["Subject"] for email in desk.sink.emails]
+def test_a_hundred_releases_fit_in_one_email_that_is_shown_whole(env: EmailTestEnv) -> None:
+    env.subscriber(digest=Digest.WEEKLY)
+    env.news(*(release(f"Some-Quite-Long-Name-Of-A-Model-{number}-80B-Instruct") for number in range(120)))
+    env.make_due()
+    assert env.deliver() == 2
+    subjects = [check(email)["Subject"] for email in env.sink.emails]
     assert subjects == ["100 releases this week: Qwen", "20 releases this week: Qwen"]
 
 
-def test_an_update_says_what_changed_and_answers_the_first_email(desk: Desk) -> None:
-    desk.subscriber()
+def test_an_update_says_what_changed_and_answers_the_first_email(env: EmailTestEnv) -> None:
+    env.subscriber()
     row = release(license="mit")
-    desk.news(row)
-    desk.deliver()
-    with transaction(desk.engine) as session:
+    env.news(row)
+    env.deliver()
+    with transaction(env.engine) as session:
         assert row.id is not None
         change = Change(release_id=row.id, at=now(), field="license", before="apache-2.0", after="mit", reason="sweep")
         session.add(change)
         session.flush()
         event = f"relicensed:{change.id}"
-    desk.news(row, event=event)
-    assert desk.deliver() == 1
-    first, second = (check(email) for email in desk.sink.emails)
+    env.news(row, event=event)
+    assert env.deliver() == 1
+    first, second = (check(email) for email in env.sink.emails)
     assert second["Subject"] == "Qwen3-Next-80B-A3B by Qwen: licence changed from Apache-2.0 to MIT"
     assert second["In-Reply-To"] == second["References"] == first["Message-ID"]
     assert second["Message-ID"] != first["Message-ID"]
 
 
-def test_the_confirmation_has_a_link_and_no_unsubscribing_that_does_nothing(desk: Desk) -> None:
-    assert desk.sign_up(filter="origin:CN kind:base", digest="daily", timezone="Asia/Tokyo", hour=7).status_code == 202
-    assert desk.confirmations() == 1
-    message = check(desk.sink.emails[0], confirmation=True)
+def test_the_confirmation_has_a_link_and_no_unsubscribing_that_does_nothing(env: EmailTestEnv) -> None:
+    assert env.sign_up(filter="origin:CN kind:base", digest="daily", timezone="Asia/Tokyo", hour=7).status_code == 202
+    assert env.confirmations() == 1
+    message = check(env.sink.emails[0], confirmation=True)
     text, html = texts(message)
     assert path_in(text, "confirm") == path_in(html, "confirm")
-    assert "every day at 07:00 (Asia/Tokyo)" in text and desk.subscriptions()[0].filter in text
+    assert "every day at 07:00 (Asia/Tokyo)" in text and env.subscriptions()[0].filter in text
 
 
-def test_a_test_email_says_that_it_is_one(desk: Desk) -> None:
-    ident = desk.subscriber()
-    desk.email.send(marked_alert(desk.subscription(ident)))
-    message = check(desk.sink.emails[0])
+def test_a_test_email_says_that_it_is_one(env: EmailTestEnv) -> None:
+    ident = env.subscriber()
+    env.email.send(marked_alert(env.subscription(ident)))
+    message = check(env.sink.emails[0])
     assert message["Subject"].startswith("[Test] ")
     assert "This is a test" in texts(message)[0]
 
 
-def test_names_from_all_over_the_world_arrive_as_they_are(desk: Desk) -> None:
-    desk.subscriber()
+def test_names_from_all_over_the_world_arrive_as_they_are(env: EmailTestEnv) -> None:
+    env.subscriber()
     names = {"lab": None, "namespace": "Новая", "license": "лицензия"}
-    desk.news(release("模型-7B-émeu-" + "長" * 30, **names))
-    desk.deliver()
-    message = check(desk.sink.emails[0])
+    env.news(release("模型-7B-émeu-" + "長" * 30, **names))
+    env.deliver()
+    message = check(env.sink.emails[0])
     assert "模型-7B-émeu-" + "長" * 30 in message["Subject"] and "Новая" in message["Subject"]
     assert "模型-7B-émeu" in texts(message)[0] and "模型-7B-émeu" in texts(message)[1]
     links = read(texts(message)[1]).links
     assert all(link.isascii() for link in links)
 
 
-def test_markup_in_a_name_is_text(desk: Desk) -> None:
-    desk.subscriber()
-    desk.news(release("<img src=http://evil.example/x.png><script>alert(1)</script>"))
-    desk.deliver()
-    html = texts(check(desk.sink.emails[0]))[1]
+def test_markup_in_a_name_is_text(env: EmailTestEnv) -> None:
+    env.subscriber()
+    env.news(release("<img src=http://evil.example/x.png><script>alert(1)</script>"))
+    env.deliver()
+    html = texts(check(env.sink.emails[0]))[1]
     assert "&lt;img" in html
 
 
-def test_an_announcement_that_is_no_web_address_is_no_link(desk: Desk) -> None:
-    desk.subscriber()
-    desk.news(release(announcement_url="javascript:alert(1)"))
-    desk.deliver()
-    assert "javascript:" not in texts(check(desk.sink.emails[0]))[1]
+def test_an_announcement_that_is_no_web_address_is_no_link(env: EmailTestEnv) -> None:
+    env.subscriber()
+    env.news(release(announcement_url="javascript:alert(1)"))
+    env.deliver()
+    assert "javascript:" not in texts(check(env.sink.emails[0]))[1]
 
 
-def test_lines_that_begin_with_a_dot_arrive_whole(desk: Desk) -> None:
-    subscription = desk.subscription(desk.subscriber())
-    desk.email.smtp_client.send("a@alerts.example", READER, b"Subject: x\r\n\r\n.\r\n..two\r\nend")
-    assert desk.sink.emails[0].raw == b"Subject: x\r\n\r\n.\r\n..two\r\nend\r\n"
+def test_lines_that_begin_with_a_dot_arrive_whole(env: EmailTestEnv) -> None:
+    subscription = env.subscription(env.subscriber())
+    env.email.smtp_client.send("a@alerts.example", READER, b"Subject: x\r\n\r\n.\r\n..two\r\nend")
+    assert env.sink.emails[0].raw == b"Subject: x\r\n\r\n.\r\n..two\r\nend\r\n"
     assert subscription.confirmed
 
 
-def test_every_link_in_an_email_works(desk: Desk) -> None:
-    desk.subscriber()
-    desk.news(release())
-    desk.deliver()
-    text, html = texts(check(desk.sink.emails[0]))
+def test_every_link_in_an_email_works(env: EmailTestEnv) -> None:
+    env.subscriber()
+    env.news(release())
+    env.deliver()
+    text, html = texts(check(env.sink.emails[0]))
     for part in (text, html):
         for what in ("unsubscribe", "preferences"):
-            assert desk.client.get(path_in(part, what)).status_code == 200
+            assert env.client.get(path_in(part, what)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -281,28 +281,28 @@ def test_the_chart_is_a_picture_of_seven_bars() -> None:
     assert all(low < high for low, high in pairwise(heights)), heights
 
 
-def test_deliveries_of_one_email_share_its_key(desk: Desk) -> None:
-    desk.subscriber()
-    desk.news(*(release(f"m-{number}") for number in range(6)))
-    desk.deliver()
-    with transaction(desk.engine) as session:
+def test_deliveries_of_one_email_share_its_key(env: EmailTestEnv) -> None:
+    env.subscriber()
+    env.news(*(release(f"m-{number}") for number in range(6)))
+    env.deliver()
+    with transaction(env.engine) as session:
         receipts = set(session.scalars(select(col(Delivery.receipt))))
-    assert len(receipts) == 1 and len(desk.sink.emails) == 1
+    assert len(receipts) == 1 and len(env.sink.emails) == 1
 
 
-def test_two_emails_about_the_same_message_have_one_message_id(desk: Desk) -> None:
-    subscription = desk.subscription(desk.subscriber())
+def test_two_emails_about_the_same_message_have_one_message_id(env: EmailTestEnv) -> None:
+    subscription = env.subscription(env.subscriber())
     for _ in range(2):
-        desk.email.send(message_of(subscription, release(), key="abc-1", in_doubt=True))
-    assert len({email.message["Message-ID"] for email in desk.sink.emails}) == 1
+        env.email.send(message_of(subscription, release(), key="abc-1", in_doubt=True))
+    assert len({email.message["Message-ID"] for email in env.sink.emails}) == 1
 
 
-def test_a_digest_says_when_the_hub_was_not_seen(desk: Desk) -> None:
-    desk.subscriber(digest=Digest.DAILY)
-    with transaction(desk.engine) as session:
+def test_a_digest_says_when_the_hub_was_not_seen(env: EmailTestEnv) -> None:
+    env.subscriber(digest=Digest.DAILY)
+    with transaction(env.engine) as session:
         began, ended = now() - timedelta(hours=2), now() - timedelta(hours=1)
         session.add(Outage(source="created", state="blind", began_at=began, ended_at=ended))
-    desk.news(release(at=now() - timedelta(hours=3)))
-    desk.make_due()
-    assert desk.deliver() == 1
-    assert all("The Hub could not be polled" in text for text in texts(check(desk.sink.emails[0])))
+    env.news(release(at=now() - timedelta(hours=3)))
+    env.make_due()
+    assert env.deliver() == 1
+    assert all("The Hub could not be polled" in text for text in texts(check(env.sink.emails[0])))

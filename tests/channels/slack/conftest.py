@@ -1,4 +1,4 @@
-"""A Slack on loopback, and an office in front of it: a database with every table, settings, the channel."""
+"""A Slack on loopback, and an env in front of it: a database with every table, settings, the channel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from monitor.settings import Settings
-from tests.channels.slack.office import Office
+from tests.channels.slack.slack_test_env import SlackTestEnv
 from tests.fakes.slack import FakeSlack
 
 
@@ -21,8 +21,8 @@ def slack() -> Iterator[FakeSlack]:
 
 
 @pytest.fixture
-def office(slack: FakeSlack, sqlite_engine: Engine, sqlite_url: str) -> Iterator[Office]:
-    """An office with a bot token for one workspace, which has one channel."""
+def env(slack: FakeSlack, sqlite_engine: Engine, sqlite_url: str) -> Iterator[SlackTestEnv]:
+    """An env with a bot token for one workspace, which has one channel."""
     workspace = slack.workspace()
     channel = slack.channel(workspace)
     settings = Settings(
@@ -35,6 +35,6 @@ def office(slack: FakeSlack, sqlite_engine: Engine, sqlite_url: str) -> Iterator
         public_url="https://monitor.example",
         secret_key=SecretStr("a key for tests"),
     )
-    made = Office(sqlite_engine, settings, slack, workspace, channel)
+    made = SlackTestEnv(sqlite_engine, settings, slack, workspace, channel)
     yield made
     made.close()

@@ -18,7 +18,7 @@ from monitor.models import DeliveryState
 from monitor.notify import matching as match
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.releases.recorder import News
-from tests.channels.room import release
+from tests.channels.channel_test_env import release
 from tests.channels.workers import Workers, states
 from tests.fakes.slack import FakeSlack
 
@@ -91,7 +91,7 @@ def subscribe_all(engine: Engine, crowd: Crowd) -> None:
 
 
 def announce(engine: Engine, number: int) -> int:
-    """A release that every channel is told of; how many messages that makes."""
+    """A release that every channel is notified of; how many messages that makes."""
     with transaction(engine) as session:
         row = release(f"Told-to-all-{number}")
         session.add(row)
@@ -121,11 +121,11 @@ def rush(engine: Engine, settings: dict[str, str], crowd: Crowd, each: int, work
     chance = random.Random(5)
     with Workers(settings, workers, lease) as running:
         subscribe_all(engine, crowd)
-        wanted, told = announce(engine, 0), 1
+        wanted, alerts = announce(engine, 0), 1
         began = killed_at = time.monotonic()
-        while (pending := states(engine).get(DeliveryState.PENDING, 0)) or told < each:
+        while (pending := states(engine).get(DeliveryState.PENDING, 0)) or alerts < each:
             if not pending:
-                wanted, told = wanted + announce(engine, told), told + 1
+                wanted, alerts = wanted + announce(engine, alerts), alerts + 1
             assert time.monotonic() - began < patience, f"{states(engine)} after {patience} s"
             if running.killed < kills and time.monotonic() - killed_at > kill_every:
                 running.kill_one(chance)

@@ -16,8 +16,8 @@ from monitor.channels.slack.transport import post
 from monitor.db.engine import now
 from monitor.models import Change, FeedEntry, Release, Subscription
 from monitor.notify.message import Item, Message
-from tests.channels.room import release
-from tests.channels.slack.office import Office
+from tests.channels.channel_test_env import release
+from tests.channels.slack.slack_test_env import SlackTestEnv
 from tests.fakes.slack import Json
 from tests.fakes.slack_html import Span, spans
 
@@ -70,16 +70,18 @@ def _stranger(texts: list[str]) -> tuple[Release, FeedEntry]:
 
 @given(some=messages())
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_ping_no_broken_markup_and_none_refused(office: Office, some: list[tuple[Message, RenderContext]]) -> None:
-    client = web_client(office.settings.slack_api_url, office.workspace.token)
+def test_no_ping_no_broken_markup_and_none_refused(
+    env: SlackTestEnv, some: list[tuple[Message, RenderContext]]
+) -> None:
+    client = web_client(env.settings.slack_api_url, env.workspace.token)
     for message, context in some:
         shown = render(message, context)
-        post(client, office.channel.id, shown, "key", None)
-        assert not office.slack.refused
-        kept = office.channel.messages.pop()
+        post(client, env.channel.id, shown, "key", None)
+        assert not env.slack.refused
+        kept = env.channel.messages.pop()
         assert kept["blocks"], "its blocks were refused"
         _is_sound(kept, shown)
-    office.slack.calls.clear()
+    env.slack.calls.clear()
 
 
 def _is_sound(kept: Json, shown: Rendered) -> None:

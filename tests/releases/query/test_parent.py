@@ -14,7 +14,7 @@ from monitor.models import Release
 from monitor.releases.query import QueryError, parse, to_predicate, to_sql
 from monitor.releases.schema import release_object
 from monitor.releases.suggest import suggestions
-from tests.house import labs_file
+from tests.environment import labs_file
 from tests.releases.query.test_query import release
 
 OWN = """
@@ -25,11 +25,11 @@ origin = "CN"
 kind = "company"
 namespaces = []
 [[lab]]
-id = "house"
-name = "House"
+id = "env"
+name = "TestEnv"
 origin = "CN"
 kind = "company"
-namespaces = ["house"]
+namespaces = ["env"]
 parent = "group"
 [[lab]]
 id = "branch"
@@ -37,7 +37,7 @@ name = "Branch"
 origin = "SG"
 kind = "company"
 namespaces = ["branch"]
-parent = "house"
+parent = "env"
 countries = ["SG", "CN"]
 reason = "Its people are in Singapore."
 [[lab]]
@@ -61,7 +61,7 @@ namespaces = ["child"]
 parent = "nowhere"
 """
 PUBLISHERS = {
-    1: {"lab": "house", "origin": "CN"},
+    1: {"lab": "env", "origin": "CN"},
     2: {"lab": "branch", "origin": "SG"},
     3: {"lab": "alone", "origin": "US"},
     4: {"lab": "child", "origin": "FR"},
@@ -88,7 +88,7 @@ def history(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
     [
         ("parent:group", {1, 2}),
         ('parent:"The Group"', {1, 2}),
-        ("parent:house", {2}),
+        ("parent:env", {2}),
         ("parent:branch", set()),
         ("parent:alone", {3, 7}),
         ("parent:nowhere", {4, 9}),

@@ -20,7 +20,7 @@ from monitor.models import Change, Launch, Release
 from monitor.releases.query import Query, QueryError, explain, lookup, parse, to_predicate, to_sql
 from monitor.releases.query.values import FIELDS
 from monitor.releases.search import indexed
-from tests.house import labs_file
+from tests.environment import labs_file
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -572,8 +572,8 @@ def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, Any]], que
             query = parse(text)
             by_sql = set(session.scalars(select(Release.hub_id).where(to_sql(query, NOW))))
             holds = to_predicate(query, NOW)
-            told = [words_of(row, events) for row, events in zip(releases, happened, strict=True)]
-            found = {row.hub_id for row, words in zip(releases, told, strict=True) if holds(row, words)}
+            alerts = [words_of(row, events) for row, events in zip(releases, happened, strict=True)]
+            found = {row.hub_id for row, words in zip(releases, alerts, strict=True) if holds(row, words)}
             assert by_sql == found, query.normal
             by_words = found_by_words(session, query)
             assert by_words is None or by_words >= by_sql, query.normal
@@ -618,7 +618,7 @@ def changed(row: Release, word: str) -> Change:
 
 
 def words_of(row: Release, events: list[str]) -> set[str]:
-    """What matching would be told to have happened to a release."""
+    """What matching would be sent to have happened to a release."""
     words = {"release", *events} | ({"launch"} if row.launch_id is not None else set())
     return words | ({"momentum"} if words & set(LINES) else set())
 

@@ -1,4 +1,4 @@
-"""An office: releases come in, messages go out to the fake Slack, and what is typed there comes back over HTTP."""
+"""An env: releases come in, messages go out to the fake Slack, and what is typed there comes back over HTTP."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from monitor.notify import outbox
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.service import Service
 from monitor.web.app import create_app
-from tests.channels.room import Room
+from tests.channels.channel_test_env import ChannelTestEnv
 from tests.fakes.slack import Channel, FakeSlack, Json, Workspace
 from workers.embedded import WebThread
 
 
 @dataclass
-class Office(Room):
+class SlackTestEnv(ChannelTestEnv):
     """Everything that a test of Slack needs. ``base``: where the routes are."""
 
     slack: FakeSlack
@@ -72,7 +72,7 @@ class Office(Room):
 
     # --- what was shown -----------------------------------------------------------------------------------
 
-    def told(self) -> list[str]:
+    def alerts(self) -> list[str]:
         """The whole visible text of each message, in order."""
         return [visible(message) for message in self.slack.messages]
 

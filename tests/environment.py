@@ -1,4 +1,4 @@
-"""A small house for tests: a database, a Hub, a registry of three labs, and a channel that keeps what it is sent."""
+"""What tests run in: a database, a Hub, a registry of three labs, and a channel that keeps what it is sent."""
 
 from __future__ import annotations
 
@@ -45,14 +45,16 @@ class Kept(Channel):
         return f"kept-{len(self.messages)}"
 
     @property
-    def told(self) -> list[tuple[str, str]]:
+    def alerts(self) -> list[tuple[str, str]]:
         """(event without its number, repository) of every item, in the order of sending."""
         return [(item.event.partition(":")[0], item.release.repo_id) for one in self.messages for item in one.items]
 
 
 @dataclass
-class House:
+class TestEnv:
     """Everything that a test of detection needs."""
+
+    __test__ = False
 
     engine: Engine
     hub: ReplayHub

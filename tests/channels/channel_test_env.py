@@ -49,7 +49,7 @@ def release(name: str = "Qwen3-Next-80B-A3B", **columns: Any) -> Release:
 
 
 @dataclass
-class Room:
+class ChannelTestEnv:
     """A database with subscriptions of one channel in it."""
 
     engine: Engine
