@@ -77,7 +77,7 @@ def fetch_bases(
         except LookupFailedError:
             facts = None
         except (HubDownError, RateLimited) as error:
-            log.warning("look-ups of bases stopped", error=str(error))
+            log.warning("base model lookups deferred", error=str(error))
             break
         asked.add(repo_id)
         if facts is not None and public(facts):

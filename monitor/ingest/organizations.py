@@ -50,7 +50,7 @@ def _fetch_overviews(context: IngestContext, names: Sequence[str]) -> dict[str, 
         except LookupFailedError:
             continue
         except (HubDownError, RateLimited) as error:
-            log.warning("look-ups of organizations stopped", error=str(error))
+            log.warning("organization lookups deferred", error=str(error))
             break
         overviews[name] = {key: overview[key] for key in ORGANIZATION_FIELDS if isinstance(overview.get(key), str)}
     return overviews

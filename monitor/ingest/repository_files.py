@@ -264,20 +264,20 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     found: list[tuple[Wanted, HubFile]] = []
-    put_off: dict[Wanted, float] = {}
+    deferred: dict[Wanted, float] = {}
     error: Exception | None = None
     for future in done:
         try:
             found.append((asked[future], future.result()))
         except HubDownError as down:
-            error, put_off[asked[future]] = down, DOWN_SECONDS
+            error, deferred[asked[future]] = down, DOWN_SECONDS
         except RateLimited as limited:
-            error, put_off[asked[future]] = limited, limited.retry_in
+            error, deferred[asked[future]] = limited, limited.retry_in
     if error is not None:
-        log.info("files put off", files=len(put_off), error=str(error))
+        log.info("file reads deferred", files=len(deferred), error=str(error))
     with transaction(context.engine) as session:
-        rows = {(row.hub_id, row.path): row for row in _rows(session, [*(one for one, _ in found), *put_off])}
-        for one, wait_seconds in put_off.items():
+        rows = {(row.hub_id, row.path): row for row in _rows(session, [*(one for one, _ in found), *deferred])}
+        for one, wait_seconds in deferred.items():
             if (row := rows.get((one.hub_id, one.path))) is not None and row.due_at is not None:
                 row.due_at = now() + timedelta(seconds=wait_seconds)
                 session.add(row)
@@ -328,7 +328,7 @@ def _answer(future: Future[HubFile]) -> HubFile | None:
     try:
         return future.result()
     except (HubDownError, RateLimited) as error:
-        log.warning("files are not read now", error=str(error))
+        log.warning("file read skipped", error=str(error))
         return None
 
 

@@ -96,7 +96,7 @@ def sweep_due(context: IngestContext) -> Recorded:
         try:
             total.add(sweep(context, name))
         except (RateLimited, HubDownError) as error:
-            log.warning("sweeps put off", error=str(error))
+            log.warning("sweeps deferred", error=str(error))
             with transaction(context.engine) as session:
                 give_back(session, Namespace, names)
             break
@@ -202,7 +202,7 @@ def _retry_by_listing(hub: Hub, namespace: str, lookups: Lookups, failed: dict[s
     except HubDownError:
         raise
     except HubError as error:
-        log.warning("left for a later sweep", repo_ids=list(failed.values()), error=str(error))
+        log.warning("repositories deferred to a later sweep", repo_ids=list(failed.values()), error=str(error))
         return []
     for facts in found:
         lookups.succeeded(facts["id"])

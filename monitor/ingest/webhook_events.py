@@ -44,7 +44,7 @@ def process_webhook_events(context: IngestContext, most: int = 50) -> Recorded:
             with traced(ident), span("webhook event", [ident] if ident else ()):
                 _process(context, events, total)
         except (HubError, RateLimited) as error:
-            log.warning("webhook event put off", repo_id=events[-1].repo_id, error=str(error))
+            log.warning("webhook event deferred", repo_id=events[-1].repo_id, error=str(error))
             if not isinstance(error, LookupFailedError):
                 break
     log_recorded(context, total, "webhook")

@@ -96,9 +96,9 @@ def _log(begun: Sequence[OutageAlert], over: Sequence[OutageAlert]) -> None:
     if begun:
         names = [row.source for row in begun[:MAX_LINES]]
         messages = sorted({row.message for row in begun})[:3]
-        log.error("sources are failing", number=len(begun), sources=names, messages=messages)
+        log.error("sources failing", number=len(begun), sources=names, messages=messages)
     for row in over:
-        log.warning("a source works again", source=row.source, failing_since=row.since.isoformat())
+        log.warning("source recovered", source=row.source, failing_since=row.since.isoformat())
 
 
 def _start_text(row: OutageAlert) -> str:

@@ -1,1 +1,1 @@
-"""Measurements: each prints its figures beside something named, measured in the same run. None is a test."""
+"""Measurements: each prints its figures against something named, measured in the same run. None is a test."""

@@ -64,7 +64,7 @@ class Plan:
     repositories: int = 100_000
     """At the end of it."""
     uploads: int = 1_000
-    """By strangers, in a day, beside the bursts."""
+    """By strangers, in a day, not counting the bursts."""
     pace: float = 1
     """How much more than in the month's plan the watched namespaces release."""
     bursts: int = 3
@@ -175,7 +175,7 @@ class Script:
             facts = {**facts, **model(facts["id"], base_model=base["id"], relation="finetune")}
         self.truth.others[self.hub.add(facts)] = moment
 
-    def _beside(self, name: str, number: int, moment: datetime) -> None:
+    def _odd_release(self, name: str, number: int, moment: datetime) -> None:
         """Something hostile in a watched namespace."""
         facts = spoiled(
             model(f"{name}/Odd-{number}-8B", createdAt=stamp(moment), lastModified=stamp(moment)), self.malice
@@ -186,7 +186,7 @@ class Script:
     def _release(self, name: str, number: int) -> None:
         repo_id, moment, kind = f"{name}/New-{number}-8B", self._some_time(late=False), self.chance.random()
         if self.malice.random() < self.plan.hostile * ODD_NAMESPACES:
-            self._at(moment - timedelta(minutes=1), lambda: self._beside(name, number, moment))
+            self._at(moment - timedelta(minutes=1), lambda: self._odd_release(name, number, moment))
         if kind < 0.35:
             self._flip(repo_id, moment)
         elif kind < 0.5:

@@ -1,4 +1,4 @@
-"""A million releases asked through HTTP on both databases, beside Datasette over the same SQLite file.
+"""A million releases asked through HTTP on both databases, against Datasette over the same SQLite file.
 
 Datasette is no dependency of ours: ``DATASETTE`` names its command (``uv tool run datasette``, or one in a virtual
 environment of its own); without it that column is empty. It is asked by hand-written SQL, the fastest of its ways, for
@@ -189,7 +189,7 @@ def main() -> None:
 
 def _tell(found: dict[str, dict[str, list[float]]]) -> None:
     print(f"\n{NUMBER:,} releases; p50 / p99 in ms of {TIMES} requests, one after the other; again: p50\n")
-    print("| question | SQLite, anew | again | PostgreSQL, anew | again | Datasette, same file | p50 beside it |")
+    print("| question | SQLite, anew | again | PostgreSQL, anew | again | Datasette, same file | p50 relative to it |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, by_place in found.items():
         other = by_place.get("datasette")

@@ -1,4 +1,4 @@
-"""Backfill of 1,000, 10,000 and 100,000 models, beside huggingface_hub's own listing of the same pages."""
+"""Backfill of 1,000, 10,000 and 100,000 models, against huggingface_hub's own listing of the same pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many models one core judges a second of its time, beside reading the same models from JSON."""
+"""How many models one core classifies per second of processor time, against reading the same models from JSON."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ def main() -> None:
     with ExitStack() as stack:
         urls = {size: stack.enter_context(_million.databases(size)) for size in SIZES}
         took = {name: by_turns([urls[size][name] for size in SIZES], registry) for name in urls[SIZES[0]]}
-    print("| releases there | SQLite, median | 95 % | beside the smallest | PostgreSQL, median | 95 % | beside it |")
+    relative = "relative to the smallest"
+    print(f"| releases there | SQLite, median | 95 % | {relative} | PostgreSQL, median | 95 % | {relative} |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for place, size in enumerate(SIZES):
         cells = [f"{size:,}"]

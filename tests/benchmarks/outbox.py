@@ -1,4 +1,4 @@
-"""One release against subscriptions, a hundred for each filter, and the outbox's rows beside a bare bulk insert.
+"""One release against subscriptions, a hundred for each filter, and the outbox's rows against a bare bulk insert.
 
 At three sizes ten times apart: 1,000, 10,000 and 100,000 subscriptions.
 """

@@ -1,6 +1,6 @@
 """How long ``hub-monitor up`` takes to its first poll, and what it holds in memory when idle.
 
-Beside it: a Python that only imports the libraries that everything rests on.
+Against it: a Python that only imports the libraries that everything rests on.
 """
 
 from __future__ import annotations

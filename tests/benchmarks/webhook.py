@@ -1,6 +1,6 @@
 """From the Hub's POST to the release stored and its delivery queued, in one process over real HTTP.
 
-Beside it: the webhook's own answer, which comes before any work.
+Against it: the webhook's own answer, which comes before any work.
 """
 
 from __future__ import annotations

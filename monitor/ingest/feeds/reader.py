@@ -159,7 +159,7 @@ def _read(reader: _Reader, feed: Feed) -> list[NewEntry]:
             return _same(reader, feed, answer)
         parsed = parse(source, answer.body, answer.headers.get("content-type"), answer.url)
     except (FetchError, FeedError) as error:
-        log.warning("feed not read", feed=masked_url(feed.url), error=str(error))
+        log.warning("feed read failed", feed=masked_url(feed.url), error=str(error))
         _failed(reader, feed, error)
         return []
     return _changed(reader, feed, answer, parsed, digest)

@@ -47,12 +47,12 @@ class Credentials:
                     return answer
         return get_session().get(url, headers=self._unsigned, **options)
 
-    def _refuse(self, says: str) -> None:
+    def _refuse(self, reason: str) -> None:
         if self.refused is None:
-            log.error("the Hub refuses HF_TOKEN; it is read without a token, at the anonymous rate limit", says=says)
-        self.refused, self._again_at = says, time.monotonic() + self._recheck
+            log.error("Hub rejects HF_TOKEN; continuing without a token, at the anonymous rate limit", reason=reason)
+        self.refused, self._again_at = reason, time.monotonic() + self._recheck
 
     def _accept(self) -> None:
         if self.refused is not None:
-            log.warning("the Hub accepts HF_TOKEN again")
+            log.warning("Hub accepts HF_TOKEN again")
         self.refused = None
