@@ -7,6 +7,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from monitor.classify.card_text import Sentence
 from monitor.classify.originals import NAME_LENGTH, family_of
 
 
@@ -163,6 +164,20 @@ class OwnName:
                 break
             end = following.start(1) + len(word)
         return end
+
+
+def under(own: OwnName, heading: str) -> Whose:
+    """Whose the text under a heading is: OTHER if it names other models only (a series is none), else UNNAMED."""
+    named = [mention.whose for mention in own.mentions(heading) if not own.covers(mention.text)]
+    return Whose.OTHER if named and all(whose is Whose.OTHER for whose in named) else Whose.UNNAMED
+
+
+def is_of_another(own: OwnName, before: str, sentence: Sentence) -> bool:
+    """Whether the last model named before a statement is another one; else the heading decides."""
+    named = own.mentions(before)
+    if named:
+        return named[-1].whose is Whose.OTHER and not own.covers(named[-1].text)
+    return under(own, sentence.heading) is Whose.OTHER
 
 
 def _is_number(token: str) -> bool:

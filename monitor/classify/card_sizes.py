@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from monitor.classify.card_names import Mention, OwnName, Whose
+from monitor.classify.card_names import Mention, OwnName, Whose, under
 from monitor.classify.card_text import CardText, Row, Sentence, Statement, Table
 from monitor.classify.size_names import NameSize, from_name
 
@@ -159,12 +159,6 @@ def _in_sentence(card: CardText, own: OwnName, sentence: Sentence) -> Iterator[_
         found = _by_role(text, of_one, numbers, quote, line)
         if found is not None:
             yield _Claim(heading if whose is Whose.UNNAMED else whose, found)
-
-
-def under(own: OwnName, heading: str) -> Whose:
-    """Whose the text under a heading is: OTHER if it names other models only (a series is none), else UNNAMED."""
-    named = [mention.whose for mention in own.mentions(heading) if not own.covers(mention.text)]
-    return Whose.OTHER if named and all(whose is Whose.OTHER for whose in named) else Whose.UNNAMED
 
 
 def _numbers(text: str, mentions: list[Mention]) -> Iterator[_Number]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -21,12 +21,11 @@ _END = re.compile(r"^---[ \t]{0,9}\r?$", re.MULTILINE)
 _KEY = re.compile(r"^(?:([A-Za-z_][\w-]{0,50})|\"[^\"\n]{1,50}\"|'[^'\n]{1,50}')[ \t]{0,9}:", re.MULTILINE)
 
 
-@lru_cache(maxsize=64)
 def front_matter(readme: str) -> Mapping[str, Any]:
     """The values between the ``---`` lines at the start of a README; empty if there are none.
 
     Top-level keys are read one by one. One that is malformed, too long (``model-index``), deeply nested, or that has an
-    anchor, an alias or a merge key is left out. The result is shared between calls and must not be changed.
+    anchor, an alias or a merge key is left out, and so is what JSON does not hold (a date).
     """
     found: dict[str, Any] = {}
     for key, start, end in _keys(readme):
@@ -38,7 +37,20 @@ def front_matter(readme: str) -> Mapping[str, Any]:
             continue
         if isinstance(value, dict) and key in value:
             found.setdefault(key, value[key])
-    return found
+    return {key: value for key, value in found.items() if _is_json(value)}
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value can be kept as JSON and comes back the same."""
+    if isinstance(value, str):
+        return value.isprintable() or not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(key) and _is_json(one) for key, one in value.items())
+    return value is None or isinstance(value, int)
 
 
 def front_matter_end(readme: str) -> int:

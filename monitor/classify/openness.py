@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from monitor.classify import wire
-from monitor.classify.card import NO_STATEMENTS, card_statements
+from monitor.classify.card_statements import NO_STATEMENTS
 from monitor.classify.result import Artefact, Evidence, License
 from monitor.enums import ARTEFACTS, Availability, Found, Kind, LicenseClass, Openness
 
@@ -203,7 +203,7 @@ def _artefacts(
     facts = wire.read(model)
     by_lab = published(facts["id"])
     files = wire.files(facts) if "siblings" in facts else ()
-    stated = card_statements(facts)
+    stated = facts.statements
     datasets = datasets if trained else ()
     if not (by_lab or report or datasets or facts.card or files or not _RESULTS.isdisjoint(facts.tags)) and (
         stated is NO_STATEMENTS

@@ -10,7 +10,6 @@ from functools import lru_cache
 from importlib.resources import files
 
 from monitor.classify import wire
-from monitor.classify.card import card_statements
 from monitor.classify.result import Evidence, Publisher
 from monitor.enums import LabKind
 from monitor.labs import Lab, Registry
@@ -102,7 +101,7 @@ _UNKNOWN_PUBLISHER = Publisher(None, None, None, None)
 
 
 def _weighed(model: wire.Model, namespace: str) -> Publisher:
-    affiliation = card_statements(model).affiliation
+    affiliation = wire.read(model).statements.affiliation
     known = "_organization" in model or wire.card(model) or _in_namespace(namespace[:100])
     if not known and affiliation is None:
         return _UNKNOWN_PUBLISHER
@@ -125,7 +124,7 @@ def _signals(model: wire.Model, namespace: str) -> Iterator[tuple[str, float, Ev
     """(country, weight, evidence), each signal once."""
     yield from _in_namespace(namespace[:100])
     card = wire.card(model)
-    stated = card_statements(model).affiliation
+    stated = wire.read(model).statements.affiliation
     if stated is not None:
         for country, weight, item in _in_text(stated.value):
             signal = item.signal.replace("description", "card")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from monitor.classify.card_statements import CardStatements
+
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -21,7 +23,9 @@ class RepositoryFiles:
     config: Mapping[str, Any] | None = None
     """``config.json``, parsed and whole."""
     readme: str | None = None
-    """``README.md`` with its front matter."""
+    """``README.md`` with its front matter; None if ``statements`` are given in its place."""
+    statements: CardStatements | None = None
+    """What was read in ``README.md`` before."""
     license_text: str | None = None
     """``LICENSE`` or a file of a similar name."""
     adapter_config: Mapping[str, Any] | None = None

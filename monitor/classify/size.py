@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.architectures import dense_evidence, mixture_evidence
-from monitor.classify.card import card_statements
 from monitor.classify.card_sizes import Count
 from monitor.classify.originals import NAME_LENGTH, folded, strip_packaging
 from monitor.classify.result import BaseModelInfo, Evidence, Lineage, Lookup, Parameters, no_lookup
@@ -290,13 +289,13 @@ def _total_in_name(by_name: NameSize) -> _Total | None:
 
 
 def _total_in_card(facts: wire.Facts) -> _Total | None:
-    stated_total = card_statements(facts).sizes.total
+    stated_total = facts.statements.sizes.total
     return None if stated_total is None else _Total(stated_total.value, "card", (stated_total.evidence,))
 
 
 def _without_total(sources: _Sources) -> Parameters:
     by_name = sources.by_name
-    in_card = card_statements(sources.facts).sizes.active
+    in_card = sources.facts.statements.sizes.active
     if in_card is not None:
         return Parameters(None, in_card.value, "card", (in_card.evidence,))
     if by_name is not None and by_name.active is not None:
@@ -335,7 +334,7 @@ def _active_in_card(facts: wire.Facts, count: int) -> Count | None:
     A card can leave out of the total what it counts apart, which the weights hold: n-gram tables, layers for
     multi-token prediction.
     """
-    sizes = card_statements(facts).sizes
+    sizes = facts.statements.sizes
     if sizes.active is None or sizes.active.value > count:
         return None
     if sizes.total is not None:

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from monitor.classify import wire
-from monitor.classify.card import arxiv_id, card_statements
 from monitor.classify.card_names import OwnName
+from monitor.classify.card_statements import arxiv_id
 from monitor.classify.result import Evidence, Lineage, Stated
 from monitor.classify.size_config import language_config
 from monitor.classify.weights import holds_weights
@@ -148,7 +148,7 @@ def report(model: wire.Model, ancestry: Lineage) -> Report:
     """
     facts = wire.read(model)
     tagged = [text for text in facts.by_prefix.get("arxiv", ()) if _ARXIV.fullmatch(text)]
-    stated = None if ancestry.kind in _COPIES else card_statements(facts).report
+    stated = None if ancestry.kind in _COPIES else facts.statements.report
     if stated is not None and any(_is_report_of(stated.text, parent.repo_id, facts) for parent in ancestry.parents):
         stated = None
     if stated is None:
@@ -224,7 +224,7 @@ def context_length(model: wire.Model) -> Stated:
     value = wire.count(header, f"{wire.text(header, 'general.architecture')}.context_length")
     value = value or wire.count(wire.mapping(model, "gguf"), "context_length")
     if value is None or value >= _MAX_LENGTH:
-        stated = card_statements(model).context_length
+        stated = wire.read(model).statements.context_length
         return Stated() if stated is None else Stated(stated.value, (stated.evidence,))
     return Stated(value, (Evidence("gguf", f"context_length: {value}", "as the GGUF header states"),))
 

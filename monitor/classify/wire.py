@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.classify.front_matter import front_matter
+from monitor.classify.card import read_card
+from monitor.classify.card_statements import NO_STATEMENTS, CardStatements
 from monitor.classify.repository_files import NO_FILES, RepositoryFiles
 
 Model = Mapping[str, Any]
@@ -49,7 +50,7 @@ def count(source: Mapping[str, Any], key: str) -> int | None:
 class Facts(dict[str, Any]):
     """A model object whose most used fields have been parsed once."""
 
-    __slots__ = ("_files", "by_prefix", "card", "config", "contents", "name", "namespace", "tags")
+    __slots__ = ("_files", "by_prefix", "card", "config", "contents", "name", "namespace", "statements", "tags")
 
     tags: tuple[str, ...]
     """In the Hub's order, without surrounding blanks."""
@@ -60,6 +61,8 @@ class Facts(dict[str, Any]):
     config: Mapping[str, Any]
     """``config.json`` if it was read, else the part of it that the Hub serves."""
     contents: RepositoryFiles
+    statements: CardStatements
+    """What ``README.md`` states of the model; NO_STATEMENTS if it was not read."""
     _files: tuple[str, ...] | None
     namespace: str
     name: str
@@ -81,16 +84,21 @@ def prepared(model: Model, contents: RepositoryFiles = NO_FILES) -> Facts:
             gathered[head] = (*gathered[head], rest) if head in gathered else (rest,)
     facts.by_prefix = gathered
     facts._files = None if "siblings" in model else ()
-    facts.card = card_data = mapping(model, "cardData")
-    if contents.readme is not None and (front := front_matter(contents.readme)):
-        facts.card = {**front, **card_data}
     facts.config = contents.config or mapping(model, "config")
     full = text(model, "id") or text(model, "modelId") or ""
     head, slash, _ = full.partition("/")
     facts.namespace = head if slash else (text(model, "author") or "")
     facts.name = full.rpartition("/")[2]
     facts["id"] = full
+    facts.statements = stated = _statements(contents, full)
+    facts.card = {**stated.front, **card_data} if (card_data := mapping(model, "cardData")) else stated.front
     return facts
+
+
+def _statements(contents: RepositoryFiles, repo_id: str) -> CardStatements:
+    if contents.statements is not None:
+        return contents.statements
+    return NO_STATEMENTS if contents.readme is None else read_card(contents.readme, repo_id)
 
 
 def _tags(value: Any) -> tuple[str, ...]:

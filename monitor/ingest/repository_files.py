@@ -21,6 +21,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor.classify import RepositoryFiles, classify
+from monitor.classify.card_statements import EXTRACTOR_VERSION
 from monitor.dates import hub_time
 from monitor.db.engine import in_values, now, reading, transaction
 from monitor.db.upsert import insert_or_ignore
@@ -36,7 +37,7 @@ from monitor.notify.edits import enqueue_edits
 from monitor.notify.subscriptions import followed_repositories
 from monitor.releases.reclassify import reclassify_releases
 from monitor.releases.recorder import MAX_NEWS_AGE, News, NewsRule, Recorded
-from monitor.releases.repository_files import kept_content, parse_files
+from monitor.releases.repository_files import KeptFile, kept_file, parse_files
 from monitor.schedule import BACKOFFS
 
 log = structlog.get_logger(__name__)
@@ -213,7 +214,7 @@ def _rows(session: Session, wanted: Iterable[Wanted]) -> Iterator[RepositoryFile
     asked = {(one.hub_id, one.path) for one in wanted}
     query = select(RepositoryFile).where(in_values(session, "repository_file.hub_id", {key for key, _ in asked}))
     # Whoever writes a content does not need the old one.
-    query = query.options(defer(col(RepositoryFile.content)))  # type: ignore[arg-type]
+    query = query.options(defer(col(RepositoryFile.content)), defer(col(RepositoryFile.statements)))  # type: ignore[arg-type]
     return (row for row in session.scalars(query) if (row.hub_id, row.path) in asked)
 
 
@@ -275,6 +276,8 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
             error, deferred[asked[future]] = limited, limited.retry_in
     if error is not None:
         log.info("file reads deferred", files=len(deferred), error=str(error))
+    answered = [(one, answer.content) for one, answer in found if answer.state is FileState.READ]
+    kept = {one: kept_file(one.path, one.repo_id, content) for one, content in answered}
     with transaction(context.engine) as session:
         rows = {(row.hub_id, row.path): row for row in _rows(session, [*(one for one, _ in found), *deferred])}
         for one, wait_seconds in deferred.items():
@@ -284,7 +287,9 @@ def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None
         for one, answer in found:
             row = rows.get((one.hub_id, one.path))
             if row is not None and row.commit == one.commit:
-                _keep(session, row, answer)
+                _keep(row, answer, kept.get(one, KeptFile(None)))
+                row.repo_id = one.repo_id
+                session.add(row)
     return sorted({one.hub_id for one, answer in found if answer.state is not FileState.FAILED})
 
 
@@ -332,7 +337,7 @@ def _answer(future: Future[HubFile]) -> HubFile | None:
         return None
 
 
-def _keep(session: Session, row: RepositoryFile, found: HubFile) -> None:
+def _keep(row: RepositoryFile, found: HubFile, kept: KeptFile) -> None:
     current_time = now()
     if found.state is FileState.FAILED:
         row.failures += 1
@@ -341,14 +346,13 @@ def _keep(session: Session, row: RepositoryFile, found: HubFile) -> None:
         if row.state == FileState.WANTED and row.due_at is None:
             row.state = str(FileState.FAILED)
     else:
-        content = kept_content(row.path, found.content) if found.state is FileState.READ else None
-        unusable = found.state is FileState.READ and content is None
+        unusable = found.state is FileState.READ and kept.content is None
         row.state = str(FileState.UNUSABLE if unusable else found.state)
-        row.content = content
+        row.content, row.statements = kept
+        row.statements_version = None if kept.statements is None else EXTRACTOR_VERSION
         row.digest = hashlib.sha256(found.content).hexdigest() if found.state is FileState.READ else None
         row.message = found.message[:500] or None
         row.read_at, row.due_at, row.failures = current_time, None, 0
-    session.add(row)
 
 
 def _retry_at(failures: int, current_time: datetime) -> datetime | None:

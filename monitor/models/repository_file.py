@@ -17,6 +17,8 @@ class RepositoryFile(SQLModel, table=True):
     ``state``: a :class:`monitor.enums.FileState`. ``content``: what classification may use of it (see
     :mod:`monitor.releases.repository_files`), None where it was not read. ``digest``: the SHA-256 of the whole file,
     or of its first bytes where only these are read. ``message``: why it could not be read.
+    ``statements``: what a model card states of the model ``repo_id``, as JSON, None if it was not extracted;
+    ``statements_version``: by which version of the extractor (see :mod:`monitor.classify.card_statements`).
     ``due_at``: when it is read next; None: not again until the repository changes.
     """
 
@@ -28,6 +30,8 @@ class RepositoryFile(SQLModel, table=True):
     commit: str = required_text()
     state: str = required_text()
     content: str | None = nullable_text()
+    statements: str | None = nullable_text()
+    statements_version: int | None = None
     digest: str | None = nullable_text()
     message: str | None = nullable_text()
     read_at: datetime | None = nullable_timestamp()

@@ -18,7 +18,7 @@ from monitor.enums import Observation
 from monitor.labs import Registry
 from monitor.releases.columns import base_model_info, insertable_row
 from monitor.releases.hub_facts import normalize
-from monitor.releases.repository_files import load_files
+from monitor.releases.repository_files import load_configs, load_files
 
 Classifications = Mapping[str, dict[str, Any]]
 """By ``_id``: what a new repository's facts say, as :func:`monitor.releases.columns.insertable_row`."""
@@ -33,7 +33,7 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
     known = [normalize(observation.facts) for observation in observations]
     lookup = BaseModelLookup(session)
     lookup.prefetch(base for one in known for base in _bases(one.facts))
-    files = load_files(session, [observation.hub_id for observation in observations])
+    files = load_files(session, {observation.hub_id: observation.repo_id for observation in observations})
     done = {}
     for observation, one in zip(observations, known, strict=True):
         read = files.get(observation.hub_id, NO_FILES)
@@ -91,10 +91,8 @@ class BaseModelLookup:
         """Returns the releases of labs with exactly ``total`` parameters, the oldest first."""
         if total not in self._by_size:
             rows = self._session.execute(_SAME_SIZE, {"total": total}).all()
-            files = load_files(self._session, [row.hub_id for row in rows]) if rows else {}
-            self._by_size[total] = [
-                SameSize(row.repo_id, row.model_type, files.get(row.hub_id, NO_FILES).config or {}) for row in rows
-            ]
+            configs = load_configs(self._session, [row.hub_id for row in rows])
+            self._by_size[total] = [SameSize(row.repo_id, row.model_type, configs.get(row.hub_id, {})) for row in rows]
         return self._by_size[total]
 
     def add(self, repo_id: str, found: Classification) -> None:

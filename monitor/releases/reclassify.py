@@ -18,7 +18,7 @@ from monitor.releases.classification import BaseModelLookup
 from monitor.releases.columns import release_columns
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
-from monitor.releases.repository_files import load_files
+from monitor.releases.repository_files import extract_statements, load_files
 
 BATCH_ROWS = 500
 MAX_PASSES = 20
@@ -36,11 +36,13 @@ class ChangedValue(NamedTuple):
 
 
 def reclassify(engine: Engine, registry: Registry, *, keep: bool = True) -> Iterator[ChangedValue]:
-    """Classifies every release again from its stored facts, and yields what changed; notifies nobody.
+    """Classifies every release again from its stored facts and kept files, and yields what changed; notifies nobody.
 
     Each batch is one transaction, so an interrupted run loses nothing: run it again. ``keep=False`` writes nothing, and
     so does not see what a parent's new classification would do to its children.
     """
+    if keep:
+        extract_statements(engine)
     for _ in range(MAX_PASSES if keep else 1):
         changed = False
         for item in _pass(engine, registry, keep=keep):
@@ -76,7 +78,7 @@ def _batch(
     session: Session, rows: list[Release], registry: Registry, reason: str = RECLASSIFIED
 ) -> Iterator[ChangedValue]:
     lookup, at, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
-    files = load_files(session, [row.hub_id for row in rows])
+    files = load_files(session, {row.hub_id: row.repo_id for row in rows})
     for row in rows:
         found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES), same_size=lookup.same_size)
         columns = release_columns(row.facts, found)

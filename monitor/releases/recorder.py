@@ -352,7 +352,7 @@ def _update_popularity(row: Release, facts: dict[str, Any]) -> None:
 def _reclassify(
     session: Session, row: Release, known: StorableFacts, observation: Observation, registry: Registry, done: Recorded
 ) -> None:
-    lookup, files = BaseModelLookup(session), files_of(session, row.hub_id)
+    lookup, files = BaseModelLookup(session), files_of(session, row.hub_id, observation.repo_id)
     classification = classify(known.facts, registry, lookup, files=files, same_size=lookup.same_size)
     had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in TRACKED_COLUMNS}

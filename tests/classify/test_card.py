@@ -7,12 +7,15 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.classify import RepositoryFiles, classify
-from monitor.classify.card import CardStatements, read_card
+from monitor.classify.card import read_card
+from monitor.classify.card_built_on import RELATION, RELATION_STEMS
 from monitor.classify.card_names import OwnName, Whose
+from monitor.classify.card_statements import CardStatements, from_json, to_json
 from monitor.classify.card_text import MAX_CARD_CHARACTERS, Statement
 from monitor.classify.front_matter import front_matter
 from monitor.labs import load
@@ -196,10 +199,6 @@ def test_names() -> None:
             [("finetune", "Qwen3-8B", "Qwen/Qwen3-8B")],
         ),
         ("在Qwen3-8B的基础上继续预训练", [("continued_pretraining", "Qwen3-8B", None)]),
-        (
-            "---\nbase_model: Qwen/Qwen3-8B\nbase_model_relation: distill\n---\n# Foo",
-            [("distill", "Qwen/Qwen3-8B", "Qwen/Qwen3-8B")],
-        ),
         ("It is based on the Transformer architecture and input/output pairs.", []),
         ("It is not based on Qwen3-8B.", []),
         ("The vision encoder is initialized from google/siglip-so400m-patch14-384.", []),
@@ -214,11 +213,15 @@ def test_what_it_was_built_on(card: str, expected: list[tuple[str, str, str | No
     assert [(one.relation, one.value, one.repo_id) for one in found] == expected
 
 
+@given(st.from_regex(RELATION))
+def test_no_relation_is_passed_over(text: str) -> None:
+    assert any(stem in text.casefold() for stem in RELATION_STEMS)
+
+
 @pytest.mark.parametrize(
     ("card", "name", "link"),
     [
-        ("---\nlicense: mit\n---\n", "mit", None),
-        ("---\nlicense: other\nlicense_name: kimi-k3\nlicense_link: LICENSE\n---\n", "kimi-k3", "LICENSE"),
+        ("---\nlicense: mit\n---\n", None, None),
         (
             "The model weights are released under the [Foo Community License](https://foo.ai/license).",
             "Foo Community License", "https://foo.ai/license",
@@ -458,7 +461,7 @@ CARDS = st.lists(st.sampled_from(PIECES) | st.text(max_size=10), max_size=60).ma
 
 
 def statements(found: CardStatements) -> list[Statement[Any]]:
-    values = [getattr(found, field.name) for field in fields(found)]
+    values = [getattr(found, field.name) for field in fields(found) if field.name != "front"]
     flat = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
     return [one for one in flat if one is not None]
 
@@ -472,6 +475,28 @@ def test_any_card_can_be_read_and_all_evidence_is_a_part_of_it(card: str, repo_i
         assert card.split("\n")[one.line - 1].strip().startswith(one.text.split("\n")[0].strip()) or (
             one.text.split("\n")[0] in card.split("\n")[one.line - 1]
         )
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text() | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+FRONT = st.dictionaries(st.sampled_from(["license", "base_model", "tags", "x"]), VALUES).map(
+    lambda values: f"---\n{yaml.safe_dump(values)}---\n" if values else ""
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(FRONT, CARDS, st.sampled_from(["x/Foo-8B", "Foo", "Qwen/Qwen3-8B"]))
+def test_statements_come_back_from_json_as_they_were(front: str, card: str, repo_id: str) -> None:
+    found = read_card(front + card, repo_id)
+    assert from_json(to_json(found)) == found
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"sizes": 1}', '{"built_on": [{"value": "x"}]}', "null"])
+def test_what_is_no_statements_is_none(text: str) -> None:
+    assert from_json(text) is None
 
 
 @pytest.mark.parametrize(
