@@ -8,6 +8,7 @@ from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
 from monitor.models.launch import Announcement, Launch
 from monitor.models.release import (
     COUNTED,
+    NAME_WORDS,
     Adoption,
     Change,
     Correction,
@@ -23,6 +24,7 @@ from monitor.models.subscription import Subscription, Target
 
 __all__ = [
     "COUNTED",
+    "NAME_WORDS",
     "Adoption",
     "Announcement",
     "Change",

@@ -44,6 +44,10 @@ COUNTED = (
 )  # fmt: skip
 
 
+NAME_WORDS = "replace(replace(replace(lower(name), '-', ' '), '_', ' '), '.', ' ')"
+"""SQL of the words of a repository's name, by which it is found whichever way they are joined."""
+
+
 class Release(StatedColumns, SuspicionColumns, HubCountColumns, table=True):
     """A repository of the Hub, by its permanent id, with its classification and the facts that it rests on.
 
@@ -63,6 +67,7 @@ class Release(StatedColumns, SuspicionColumns, HubCountColumns, table=True):
         *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
         # Repository ids know no case on the Hub.
         Index("ix_release_repo_id_lower", text("lower(repo_id)")),
+        Index("ix_release_name_words", text(NAME_WORDS)),
         # The members of launches, with all that launches are counted by.
         Index(
             "ix_release_launched",

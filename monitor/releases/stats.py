@@ -304,8 +304,10 @@ def _days(periods: list[str]) -> int:
 
 # --- facets -----------------------------------------------------------------------------------------------
 
-MAX_COUNTED_RELEASES = 2_000
+MAX_COUNTED_RELEASES = 1_000
 """If the tally cannot answer a query, facets count at most so many of its newest releases."""
+MAX_RARE_COUNTED = 6_000
+"""Matches of words that are looked up one by one to be counted: as long as a walk to the first thousand takes then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +333,7 @@ def count_facets(session: Session, query: Query, limit: int = 20) -> Facets:
         exact = True
     else:
         released = col(Release.released_at)
-        where = conditions(session, query, walked=True)
+        where = conditions(session, query, walked=True, rare=MAX_RARE_COUNTED)
         newest = select(*map(col, COLUMNS.values())).where(*where)
         newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(MAX_COUNTED_RELEASES + 1)
         rows = [tuple(row) for row in session.execute(newest)]
