@@ -84,7 +84,9 @@ def release_page(
     idents = [ident for ident, _ in found[:limit]]
     rows = session.connection().execute(_select_columns().where(col(Release.id).in_(idents)))
     # Some seventy attributes are read of each: of a namespace that takes a third of the time that it takes of a row.
-    by_id = {row.id: release_object(SimpleNamespace(**row._mapping)) for row in rows}
+    names = list(rows.keys())
+    plain = (SimpleNamespace(**dict(zip(names, row, strict=True))) for row in rows)
+    by_id = {row.id: release_object(row) for row in plain}
     return {"items": [by_id[key] for key in idents if key in by_id], "next": _next_cursor(found, sort, limit)}
 
 
