@@ -54,46 +54,56 @@ UNITS = {
     "params_median": "median parameters",
 }
 WIDTH, HEIGHT = 720, 260
+NARROW_WIDTH = 350
+"""Width of a chart for a phone, where it is shown at its own size, so that its labels can be read."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 MAX_GROUPS = 8
 """Maximum groups in a chart; the smallest ones are combined."""
+MAX_BARS = 20
+MAX_SHOWN_POINTS, MAX_POINTS = 40, 400
+"""Values of lines up to which each has a point that is seen, and up to which it has one at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart, drawn on demand from its rows (``values``) by ``plan``. ``summary``: its text alternative."""
+    """A chart, drawn on demand from its rows (``values``) by ``plan``, which takes the width in pixels.
+
+    ``summary``: its text alternative.
+    """
 
     title: str
     summary: str
     values: Sequence[Row]
-    plan: Callable[[], Any]
+    plan: Callable[[int], Any]
     height: int = HEIGHT
 
-    def drawing(self) -> bytes:
+    def drawing(self, width: int = WIDTH) -> bytes:
         """The chart as Vega-Lite JSON. Its rows are added last, because Altair validates all that it is given."""
-        drawn = self.plan() if self.values else _no_data()
-        spec = drawn.properties(width=WIDTH, height=self.height, title=self.title).to_dict()
-        spec |= {"config": _CONFIG, "datasets": {_ROWS: self.values or [{}]}}
+        drawn = self.plan(width) if self.values else _no_data()
+        spec = drawn.properties(width=width, height=self.height, title=self.title).to_dict()
+        spec |= {"config": _config(width), "datasets": {_ROWS: self.values or [{}]}}
         return orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
 
-    def svg(self) -> str:
-        """The chart as SVG with a title, a description, and colours for light and dark screens."""
-        head, tag, body = _drawn(self.drawing()).partition(">")
+    def svg(self, width: int = WIDTH) -> str:
+        """The chart as SVG with a title, a description, a title for each value, and colours for light and dark."""
+        head, tag, body = _drawn(self.drawing(width)).partition(">")
         about = f"<title>{html.escape(self.title)}</title><desc>{html.escape(self.summary)}</desc>"
         dark = "".join(f'[fill="{a}"]{{fill:{b}}}[stroke="{a}"]{{stroke:{b}}}' for a, b in DARK.items())
         style = f"<style>@media (prefers-color-scheme:dark){{{dark}}}</style>"
         return f'{head} role="img"{tag}{about}{style}{body}'
 
-    def png(self) -> bytes:
+    def png(self, width: int = WIDTH) -> bytes:
         """The chart as PNG on white, at twice its size for dense screens."""
         import vl_convert  # only who draws needs its megabytes
 
-        spec = orjson.loads(self.drawing()) | {"background": "white"}
+        spec = orjson.loads(self.drawing(width)) | {"background": "white"}
         return bytes(vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=2))
 
 
 _VERSION = "6.4"
 _ROWS = "rows"
+_MARK = re.compile(r'<path aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(bar|point)"([^>]*)/>')
+"""A bar or a point with its description, which a browser shows only as a title."""
 _CLIP = re.compile(r"(?<=[\"#])clip(\d+)(?=[\")])")
 
 
@@ -102,6 +112,7 @@ def _drawn(drawing: bytes) -> str:
     import vl_convert
 
     drawn = str(vl_convert.vegalite_to_svg(orjson.loads(drawing), vl_version=_VERSION))
+    drawn = _MARK.sub(r"<path\3><title>\1</title></path>", drawn)
     # Its ids are numbered across drawings: they are named after the drawing, so that a page can have two charts.
     name = hashlib.blake2b(drawing, digest_size=6).hexdigest()
     numbers = {number: str(place) for place, number in enumerate(dict.fromkeys(_CLIP.findall(drawn)))}
@@ -111,7 +122,7 @@ def _drawn(drawing: bytes) -> str:
 def by_day(rows: Sequence[tuple[str, int]], title: str) -> Chart:
     """A column chart of (day in ISO 8601, count), in the given order, each column with its count."""
 
-    def plan() -> Any:
+    def plan(_width: int) -> Any:
         alt = _altair()
         days = alt.X("x:O", sort=None, title=None, axis=alt.Axis(labelExpr=_when("day"), labelAngle=0))
         base = _of_rows().encode(x=days, y=alt.Y("y:Q", title=None, axis=None))
@@ -122,16 +133,23 @@ def by_day(rows: Sequence[tuple[str, int]], title: str) -> Chart:
     return _chart(plan, [{"x": day, "y": count} for day, count in rows], title, summary, height=140)
 
 
-def bars(rows: Sequence[tuple[str | None, float]], title: str, unit: str = "releases") -> Chart:
-    """Horizontal bars of (label, number), in the given order."""
-    values = [{"x": _label(label), "y": number, "n": _number(number)} for label, number in rows]
+def bars(
+    rows: Sequence[tuple[str | None, float]], title: str, unit: str = "releases", total: float | None = None
+) -> Chart:
+    """Horizontal bars of (label, number), in the given order; with their percentage of ``total`` if that is given."""
+    values: list[dict[str, Any]] = [{"x": _label(name), "y": number, "n": _number(number)} for name, number in rows]
+    for item in values:
+        if total:
+            item["n"] = f"{item['y'] / total:.1%} ({item['n']})"
+        item["d"] = f"{item['x']}: {item['n']}"
 
-    def plan() -> Any:
+    def plan(width: int) -> Any:
         alt = _altair()
-        labels = alt.Y("x:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False))
+        limit = min(260, width * 2 // 5)
+        labels = alt.Y("x:N", sort=None, title=None, axis=alt.Axis(labelLimit=limit, ticks=False, domain=False))
         base = _of_rows().encode(y=labels, x=alt.X("y:Q", title=unit, axis=None))
         numbers = base.mark_text(align="left", dx=5, color=FAINT).encode(text="n:N")
-        return base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2) + numbers
+        return base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2).encode(description="d:N") + numbers
 
     summary = f"{title}: " + ", ".join(f"{item['x']} {item['n']}" for item in values)
     return _chart(plan, values, title, summary, height=max(60, 24 * len(values)))
@@ -142,68 +160,82 @@ def over_time(
 ) -> Chart:
     """Stacked columns of the rows of ``stats``: ``x`` is month, week or day, ``color`` the other dimension.
 
-    ``share``: in percent of each column.
+    ``share``: in percent, of each column where there is a ``color``, else of all columns together.
     """
     known = [row for row in rows if row[x] is not None]
     values, groups = _grouped(known, x, color, value)
+    summary = _summary(title, values, x, share=share)
+    _describe(values, x, share=share)
 
-    def plan() -> Any:
+    def plan(width: int) -> Any:
         alt = _altair()
-        stack: Any = "normalize" if share else "zero"
-        axis = alt.Axis(tickCount=5, format=".0%") if share else alt.Axis(tickCount=5, labelExpr=_SHORT)
+        axis = alt.Axis(tickCount=5, format=".0%") if share else _numbers_axis()
+        whole = alt.Scale(domainMax=1) if share and color else alt.Undefined
         return (
             _of_rows()
             .mark_bar()
             .encode(
-                x=alt.X("x:O", title=None, axis=_periods([str(row[x]) for row in known], x)),
-                y=alt.Y("y:Q", title=None if share else UNITS.get(value, value), stack=stack, axis=axis),
+                x=alt.X("x:O", title=None, axis=_periods([str(row[x]) for row in known], x, width)),
+                y=alt.Y("y:Q", title=None if share else UNITS.get(value, value), axis=axis, scale=whole),
                 order=alt.Order("o:Q", sort="ascending"),
                 color=_colours(groups) if color else alt.value(PALETTE[0]),
+                description="d:N",
             )
         )
 
-    return _chart(plan, values, title, _summary(title, values, x))
+    return _chart(plan, values, title, summary)
 
 
 def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "count", title: str = "") -> Chart:
     """A line for each value of ``color``. ``x`` holds dates (ISO 8601) or numbers; unknown values have no point."""
     known = [row for row in rows if row[x] is not None and row[value] is not None]
     values, groups = _grouped(known, x, color, value)
+    summary = _summary(title, values, x)
+    for item in values:
+        item["d"] = f"{item['x']}{' · ' + item['g'] if color else ''}: {_exact(item['y'])}"
 
-    def plan() -> Any:
+    def plan(_width: int) -> Any:
         alt = _altair()
         if any(isinstance(row[x], str) for row in known):
             across = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=6, grid=False))
         else:
             across = alt.X("x:Q", title=x, axis=alt.Axis(tickCount=6, grid=False))
+        # Points that are not seen still say their value where a pointer is on them.
+        points = alt.OverlayMarkDef(size=22, opacity=1 if len(values) <= MAX_SHOWN_POINTS else 0)
         return (
             _of_rows()
-            .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=22) if len(values) <= 40 else False)
+            .mark_line(strokeWidth=2, point=points if len(values) <= MAX_POINTS else False)
             .encode(
                 x=across,
-                y=alt.Y("y:Q", title=UNITS.get(value, value), axis=alt.Axis(tickCount=5, labelExpr=_SHORT)),
+                y=alt.Y("y:Q", title=UNITS.get(value, value), axis=_numbers_axis()),
                 color=_colours(groups, symbolType="stroke", symbolStrokeWidth=3) if color else alt.value(PALETTE[0]),
+                description="d:N",
             )
         )
 
-    return _chart(plan, values, title, _summary(title, values, x))
+    return _chart(plan, values, title, summary)
 
 
-def of_stats(rows: Sequence[Row], by: Sequence[str], value: str = "count", title: str = "") -> Chart:
-    """The chart that suits these dimensions of ``stats``: columns over time, or bars."""
-    title = title or f"{UNITS.get(value, value)} by {' and '.join(by)}".replace("_", " ")
+def of_stats(
+    rows: Sequence[Row], by: Sequence[str], value: str = "count", title: str = "", *, share: bool = False
+) -> Chart:
+    """The chart that suits these dimensions of ``stats``: columns over time, or bars. ``share``: in percent."""
+    unit = UNITS.get(value, value)
+    title = title or f"{unit} by {' and '.join(by)}{', in percent' if share else ''}".replace("_", " ")
     time = next((name for name in by if name in _FORMATS), None)
     other = next((name for name in by if name != time), None)
     if time is not None:
-        return over_time(rows, time, other, value, title)
+        return over_time(rows, time, other, value, title, share=share)
     found = [(" · ".join(_named(name, row[name]) for name in by), row[value] or 0) for row in rows]
     ranked = sorted(found, key=lambda item: (-item[1], item[0]))
-    return bars(ranked[:20], title, UNITS.get(value, value))
+    if len(ranked) > MAX_BARS:
+        title = f"{title} (the {MAX_BARS} largest of {len(ranked):,})"
+    return bars(ranked[:MAX_BARS], title, unit, sum(number for _, number in ranked) if share else None)
 
 
 # --- the parts --------------------------------------------------------------------------------------------
 
-_SHORT = "replace(format(datum.value, '~s'), 'G', 'B')"
+_SHORT = "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'K')"
 _FORMATS = {"month": "%b %Y", "week": "%-d %b %Y", "day": "%a %-d %b"}
 
 
@@ -219,13 +251,26 @@ def _of_rows() -> Any:
     return alt.Chart(alt.NamedData(name=_ROWS))
 
 
+def _numbers_axis() -> Any:
+    """An axis of counts, which are integers."""
+    return _altair().Axis(tickCount=5, tickMinStep=1, labelExpr=_SHORT)
+
+
 def _no_data() -> Any:
     return _of_rows().mark_text(fontSize=14, color=FAINT).encode(text=_altair().value("no data yet"))
 
 
-def _chart(plan: Callable[[], Any], values: Sequence[Row], title: str, summary: str, *, height: int = HEIGHT) -> Chart:
+def _chart(
+    plan: Callable[[int], Any], values: Sequence[Row], title: str, summary: str, *, height: int = HEIGHT
+) -> Chart:
     title = short(title, 120)
     return Chart(title, short(summary if values else f"{title}: no data yet", 1_500), values, plan, height)
+
+
+def _config(width: int) -> dict[str, Any]:
+    """The style of a chart: as many columns in its legend as fit, and a title that is cut at its width."""
+    narrow = {"legend": _CONFIG["legend"] | {"columns": max(1, width // 144)}}
+    return _CONFIG | narrow | {"title": _CONFIG["title"] | {"limit": width - 24}}
 
 
 _CONFIG: dict[str, Any] = {
@@ -242,7 +287,7 @@ _CONFIG: dict[str, Any] = {
     },
     "axisBand": {"grid": False},
     "legend": {
-        "orient": "top", "title": None, "labelColor": INK, "labelFontSize": 12, "columns": 5, "labelLimit": 150,
+        "orient": "top", "title": None, "labelColor": INK, "labelFontSize": 12, "labelLimit": 150,
         "symbolType": "square", "symbolSize": 110, "symbolStrokeWidth": 0, "columnPadding": 14, "offset": 10,
     },
 }  # fmt: skip
@@ -290,11 +335,11 @@ def _colours(groups: Sequence[tuple[str, str]], **legend: Any) -> Any:
     return alt.Color("g:N", scale=scale, legend=alt.Legend(**legend))
 
 
-def _periods(periods: Sequence[str], unit: str) -> Any:
+def _periods(periods: Sequence[str], unit: str, width: int) -> Any:
     """An axis of months, weeks or days with no more labels than fit."""
     alt = _altair()
     distinct = sorted(set(periods))
-    step = max(1, -(-len(distinct) // 8))
+    step = max(1, -(-len(distinct) * 90 // width))
     return alt.Axis(values=distinct[::step], labelExpr=_when(unit), labelAngle=0, labelFlush=True)
 
 
@@ -323,13 +368,38 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
-def _summary(title: str, values: Sequence[dict[str, Any]], x: str) -> str:
-    """``Releases by origin, month 2026-01 to 2026-09: China 12, United States 9``."""
+def _exact(value: float) -> str:
+    """``12,345``; from a billion on, as short as on an axis."""
+    return _number(value) if abs(value) >= 1e9 else f"{value:,}"
+
+
+def _describe(values: Sequence[dict[str, Any]], x: str, *, share: bool) -> None:
+    """Adds what a pointer on a value shows (``2026-11 · China: 40 (47.1%)``); with ``share``, makes ``y`` a fraction.
+
+    The fraction is of the values with the same ``x`` where there are groups, else of all.
+    """
+    totals: dict[Any, float] = {}
+    for item in values:
+        whole = item["x"] if "g" in item else None
+        totals[whole] = totals.get(whole, 0) + item["y"]
+    for item in values:
+        total = totals[item["x"] if "g" in item else None]
+        part = round(item["y"] / total, 6) if total else 0
+        period = f"week of {item['x']}" if x == "week" else item["x"]
+        item["d"] = f"{period}{' · ' + item['g'] if 'g' in item else ''}: {_exact(item['y'])}"
+        item["d"] += f" ({part:.1%})" if total else ""
+        item["y"] = part if share else item["y"]
+
+
+def _summary(title: str, values: Sequence[dict[str, Any]], x: str, *, share: bool = False) -> str:
+    """``Releases by origin, month 2026-01 to 2026-09: China 12, United States 9``; with percentages if ``share``."""
     if not values:
         return title
     times = sorted({str(item["x"]) for item in values})
     sums: dict[str, float] = {}
     for item in sorted(values, key=lambda item: item["o"]):
         sums[item.get("g", "total")] = sums.get(item.get("g", "total"), 0) + item["y"]
-    parts = ", ".join(f"{name} {_number(number)}" for name, number in sums.items())
+    whole = sum(sums.values())
+    percent = {name: f" ({number / whole:.1%})" if share and whole else "" for name, number in sums.items()}
+    parts = ", ".join(f"{name} {_number(number)}{percent[name]}" for name, number in sums.items())
     return f"{plain(title)}, {x} {times[0]} to {times[-1]}: {parts}"

@@ -107,15 +107,20 @@ def _fitting(natural: list[int], line: int) -> list[int]:
 def _shown(key: str, value: Any) -> str:
     if value is None:
         return "–"
-    if key == "origin":
-        return f"{flag(value)} {value}"
-    if key in {"params_total", "params_active", "params_median"}:
-        return count(value) or "–"
-    if key == "foundation":
-        return plain(value.get("repo_id"))
-    if key.endswith("_at"):
-        return str(value)[:16].replace("T", " ")
-    return plain(", ".join(map(str, value)) if isinstance(value, list) else value)
+    match key:
+        case "origin":
+            shown = f"{flag(value)} {value}"
+        case "params_total" | "params_active" | "params_median":
+            shown = count(value) or "–"
+        case "share":
+            shown = f"{value:.1%}"
+        case "foundation":
+            shown = plain(value.get("repo_id"))
+        case _ if key.endswith("_at"):
+            shown = str(value)[:16].replace("T", " ")
+        case _:
+            shown = plain(", ".join(map(str, value)) if isinstance(value, list) else value)
+    return shown
 
 
 RELEASE_COLUMNS = (

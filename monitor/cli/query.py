@@ -91,7 +91,7 @@ def stats_command(
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
-    """Counts releases and launches by one or two dimensions, with the sum and median of their parameters."""
+    """Counts releases and launches by one or two dimensions, with shares and the sum and median of parameters."""
     engine = Service(load()).engine
     wanted, names = parse(query), dimensions(by)
     zone(tz)
@@ -103,8 +103,8 @@ def stats_command(
         rows = stats(session, wanted, names, tz=tz, medians=median)
     if plot is not None:
         _plot(rows, names, plot)
-    columns = ("count", "launches", "params_total", "params_known", "params_median")
-    write(rows, form, (*names, *columns), (*names, "releases", "launches", "parameters", "known", "median"))
+    columns = ("count", "share", "launches", "params_total", "params_known", "params_median")
+    write(rows, form, (*names, *columns), (*names, "releases", "share", "launches", "parameters", "known", "median"))
 
 
 def _plot(rows: list[dict[str, Any]], names: list[str], path: Path) -> None:

@@ -68,10 +68,11 @@ def stats(
     medians: bool | None = None,
     launches: bool = True,
 ) -> list[Row]:
-    """Rows ``{dimension: value …, count, launches, params_total, params_known, params_median}``; unknown is None.
+    """Rows ``{dimension: value …, count, share, launches, params_total, params_known, params_median}``.
 
-    ``count`` is of repositories, ``launches`` of the launches that have a member among them: one that has members in
-    several rows counts in each; where they are not wanted, all are 0.
+    Unknown is None. ``count`` is of repositories, ``launches`` of the launches that have a member among them: one that
+    has members in several rows counts in each; where they are not wanted, all are 0. ``share``: see
+    :func:`add_shares`.
     ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
     median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
     (see ``MAX_RELEASES_FOR_MEDIANS``). Periods (in the zone ``tz``) without releases have a row with count 0. Raises
@@ -100,6 +101,7 @@ def stats(
     time = next((name for name in by if name in TIMES), None)
     if time is not None:
         rows += _zeros(rows, by, time)
+    add_shares(rows, by)
     return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in by))
 
 
@@ -117,7 +119,7 @@ def _tallied(name: str) -> Any:
 def _row(by: list[str], values: tuple[Any, ...]) -> Row:
     count, known, high, low = values[len(by) :]
     total = (int(high) << 32) + int(low) if known else None
-    counts = {"count": int(count), "launches": 0, "params_total": total, "params_known": int(known)}
+    counts = {"count": int(count), "share": None, "launches": 0, "params_total": total, "params_known": int(known)}
     return _keys(by, values) | counts | _NO_MEDIAN
 
 
@@ -128,6 +130,21 @@ def _keys(by: list[str], values: tuple[Any, ...]) -> Row:
     # In the tally, unknown is an empty text.
     plain = (str(value) if isinstance(value, date) else value or None for value in values)
     return dict(zip(by, plain, strict=False))
+
+
+def add_shares(rows: list[Row], by: list[str], value: str = "count") -> None:
+    """Sets ``share`` of each row: what part of all (0 to 1, rounded to 6 digits) its ``value`` is.
+
+    All are the rows of the same month, week or day where ``by`` has another dimension too, else all rows; those with an
+    unknown value of a dimension count among them. None where the value is unknown or all are 0.
+    """
+    time = next((name for name in by if name in TIMES), None) if len(by) > 1 else None
+    totals: Counter[Any] = Counter()
+    for row in rows:
+        totals[row[time] if time else None] += row[value] or 0
+    for row in rows:
+        total = totals[row[time] if time else None]
+        row["share"] = round(row[value] / total, 6) if total and row[value] is not None else None
 
 
 def add_launches(session: Session, query: Query, by: list[str], rows: list[Row]) -> None:
@@ -265,7 +282,7 @@ def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
     periods = between(sorted({row[time] for row in rows if row[time] is not None}), time)
     groups: list[Any] = list({row[other] for row in rows}) if other else [None]
     there = {(row[time], row[other] if other else None) for row in rows}
-    empty = {"count": 0, "launches": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
+    empty = {"count": 0, "share": None, "launches": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
     return [
         {name: period if name == time else group for name in by} | empty
         for period in periods

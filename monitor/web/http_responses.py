@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -71,11 +72,18 @@ def conditional(
     request: Request, body: bytes | memoryview, media_type: str = "application/json", *, known_by: bytes | None = None
 ) -> Response:
     """The body with its ETag, or 304 if the client has it. The ETag is made of ``known_by`` if given."""
-    etag = weak_etag(known_by or body)
+    return conditionally(request, lambda: body, media_type, known_by=known_by or body)
+
+
+def conditionally(
+    request: Request, make: Callable[[], bytes | memoryview], media_type: str, *, known_by: bytes | memoryview
+) -> Response:
+    """What ``make`` returns, with the ETag of ``known_by``; 304 if the client has it, without making it."""
+    etag = weak_etag(known_by)
     headers = {"ETag": etag, "Cache-Control": cache_control(request)}
     if matches_etag(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
-    return Response(bytes(body), media_type=media_type, headers=headers)
+    return Response(bytes(make()), media_type=media_type, headers=headers)
 
 
 def as_json(request: Request, content: Any) -> Response:

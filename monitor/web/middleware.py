@@ -38,6 +38,8 @@ CSP = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Nothing inline, nothing from elsewhere."""
+EMBED_CSP = CSP.replace("frame-ancestors 'none'", "frame-ancestors *")
+"""The same, for the pages that may stand in frames of other sites."""
 HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -55,7 +57,7 @@ PUBLIC_PREFIXES = (
     "/openapi.json",
 )
 """Paths that scripts of other sites may read (CORS): public, without cookies."""
-COMPRESSED_PREFIXES = (*PUBLIC_PREFIXES, "/releases", "/labs", "/trends", "/status", "/launches", "/charts")
+COMPRESSED_PREFIXES = (*PUBLIC_PREFIXES, "/releases", "/labs", "/trends", "/status", "/launches", "/embed")
 """Paths with compressed responses; never those that show a secret (BREACH)."""
 UNLIMITED_PREFIXES = ("/healthz", "/static/", "/hooks/hub", "/slack/commands", "/slack/interactions", "/slack/events")
 """Paths that are not counted: cheap ones, and those that authenticate their caller (the Hub, Slack)."""
@@ -168,6 +170,8 @@ class SecurityHeadersMiddleware:
                 headers["X-Request-ID"] = ident
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if headers["Content-Security-Policy"] == EMBED_CSP:
+                    del headers["X-Frame-Options"]
             await send(message)
 
         about = {"http.request.method": scope["method"]}

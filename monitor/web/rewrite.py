@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
-from monitor.releases.query import Query
+from monitor.releases.query import Query, parse
+from monitor.releases.query.periods import week_name
 from monitor.releases.query.tree import All, Node, Term, normalised, written
 from monitor.releases.query.values import NONE, fold
 from monitor.releases.stats import TIMES
@@ -79,11 +79,32 @@ def counted(query: Query, row: Mapping[str, object], by: Sequence[str]) -> str |
 
 
 def period(name: str, begins: str) -> str:
-    """A month, week or day of UTC as a range of days."""
-    if name == "month":
-        last = monthrange(int(begins[:4]), int(begins[5:7]))[1]
-        return f"{begins}-01..{begins}-{last}"
-    return begins if name == "day" else f"{begins}..{date.fromisoformat(begins) + timedelta(days=6)}"
+    """A month, week or day of UTC as a value of ``released:``."""
+    return week_name(date.fromisoformat(begins)) if name == "week" else begins
+
+
+PRESETS = {"today": "Today", "7d": "7 days", "this-month": "This month", "this-year": "This year"}
+"""Values of ``released:`` that pages offer, each with its label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A period that a page offers, and the query with it in place of others, or without it where it is ``chosen``."""
+
+    label: str
+    chosen: bool
+    q: str
+
+
+def presets(query: Query) -> list[Preset]:
+    """The periods that narrow a query by a click."""
+    others = [item for item in _items(query) if not (isinstance(item, Term) and item.field == "released")]
+    found = []
+    for value, label in PRESETS.items():
+        wanted = parse(f"released:{value}").root
+        there = wanted in _items(query)
+        found.append(Preset(label, there, _text(others if there else [*others, wanted])))
+    return found
 
 
 def term(field: str, value: str) -> str:

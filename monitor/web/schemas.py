@@ -20,20 +20,21 @@ class Releases(BaseModel):
 
 
 class Counts(BaseModel):
-    """A row for each combination: the dimensions asked for, how many releases, how many launches with one of these, and
-    the parameters of those whose are known."""
+    """A row for each combination: the dimensions asked for, how many releases, what share (0 to 1) of the releases of
+    the same month, week or day (of all, where only one dimension or none of time is asked for), how many launches with
+    one of these, and the parameters of those whose are known."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "items": [
-                    {"month": "2026-01", "origin": "CN", "count": 3, "launches": 2, "params_total": 40_000_000_000,
-                     "params_known": 2, "params_median": 20_000_000_000}
+                    {"month": "2026-01", "origin": "CN", "count": 3, "share": 0.75, "launches": 2,
+                     "params_total": 40_000_000_000, "params_known": 2, "params_median": 20_000_000_000}
                 ]
             }
         }
     )  # fmt: skip
-    items: list[dict[str, str | int | None]]
+    items: list[dict[str, str | int | float | None]]
 
 
 class Value(BaseModel):

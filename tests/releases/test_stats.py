@@ -69,7 +69,7 @@ def key(row: Release, name: str, tz: str) -> Any:
 
 
 def by_hand(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Key → (count, launches, parameters, how many known, their median)."""
+    """Key → (count, its share, launches, parameters, how many known, their median)."""
     groups: dict[tuple[Any, ...], list[Release]] = defaultdict(list)
     for row in rows:
         groups[tuple(key(row, name, tz) for name in by)].append(row)
@@ -79,8 +79,15 @@ def by_hand(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...]
         low, high = (median_low(params), median_low([-n for n in params])) if params else (0, 0)
         launches = len({row.launch_id for row in some} - {None})
         median = (low - high) // 2 if params else None
-        found[group] = (len(some), launches, sum(params) if params else None, len(params), median)
+        share = len(some) / sum(len(groups[other]) for other in groups if _together(by, group, other))
+        found[group] = (len(some), round(share, 6), launches, sum(params) if params else None, len(params), median)
     return found
+
+
+def _together(by: list[str], one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether two rows of the statistics have shares of the same whole."""
+    times = [place for place, name in enumerate(by) if name in {"month", "week", "day"}]
+    return len(by) == 1 or all(one[place] == other[place] for place in times)
 
 
 @given(rows=ROWS, text=QUERIES, by=BY, tz=st.sampled_from(["UTC", "Europe/Paris", "Asia/Kolkata", "America/St_Johns"]))
@@ -132,6 +139,13 @@ def test_months_without_releases_are_there_and_count_zero(months: Engine) -> Non
         found = stats(session, parse(""), ["month"])
         assert [(row["month"], row["count"]) for row in found] == [("2026-01", 2), ("2026-02", 0), ("2026-03", 1)]
         assert [row["params_median"] for row in found] == [5, None, 20]
+        assert [row["share"] for row in found] == [0.666667, 0, 0.333333]
+        by_origin = stats(session, parse(""), ["month", "origin"])
+        assert [(row["month"], row["share"]) for row in by_origin] == [
+            ("2026-01", 1),
+            ("2026-02", None),
+            ("2026-03", 1),
+        ]
         in_paris = stats(session, parse(""), ["month"], tz="Europe/Paris")
         assert [(row["month"], row["count"]) for row in in_paris] == [("2026-01", 1), ("2026-02", 1), ("2026-03", 1)]
 

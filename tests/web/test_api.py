@@ -73,8 +73,10 @@ def test_counts_facets_and_one_release(client: TestClient) -> None:
         "items"
     ]
     assert [row["count"] for row in rows] == [1] * 6
-    assert rows[5] == {"day": "2026-05-06", "origin": "CN", "count": 1, "launches": 0, "params_total": 5 * 10**9,
-                       "params_known": 1, "params_median": 5 * 10**9}  # fmt: skip
+    assert rows[5] == {"day": "2026-05-06", "origin": "CN", "count": 1, "share": 1.0, "launches": 0,
+                       "params_total": 5 * 10**9, "params_known": 1, "params_median": 5 * 10**9}  # fmt: skip
+    shares = client.get("/api/v1/stats", params={"by": "origin"}).json()["items"]
+    assert [(row["origin"], row["share"]) for row in shares] == [("CN", 0.857143), (None, 0.142857)]
     facets = client.get("/api/v1/facets").json()
     assert (facets["total"], facets["exact"]) == (7, True)
     assert facets["origin"] == [{"value": "CN", "count": 6}, {"value": None, "count": 1}]

@@ -16,6 +16,7 @@ from monitor.labs import in_use, slug
 from monitor.labs.countries import NAMES
 from monitor.releases.query import synonyms
 from monitor.releases.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
+from monitor.releases.query.periods import MAX_YEAR, MIN_YEAR, period_span, read_period
 from monitor.releases.query.synonyms import comparison_key
 from monitor.releases.schema import QUERY_FIELDS
 from monitor.text import FOLD
@@ -31,7 +32,6 @@ UNIT_WORDS = {
 """Units of counts as people write them."""
 _COUNT = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
 _BACK = re.compile(r"(\d{1,5})([hdw])")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 FIELDS = tuple(field.name for field in QUERY_FIELDS)
 COUNTS = tuple(field.name for field in QUERY_FIELDS if field.takes == "count")
@@ -255,14 +255,17 @@ def _date(text: str) -> str:
         if hours > 24 * 36_500:
             raise ValueProblem(f"{text!r}: at most a hundred years back")
         return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
+    period = read_period(text)
+    if period is not None:
+        return period
     try:
         timestamp = datetime.fromisoformat(text.upper())
     except ValueError:
-        raise ValueProblem(f"{text!r}: a date expected, like 2026-01-31, 7d or 24h") from None
-    if not 1970 <= timestamp.year <= 9000:
-        raise ValueProblem(f"{text!r}: a year between 1970 and 9000 expected")
-    if _DAY.fullmatch(text):
-        return text
+        raise ValueProblem(
+            f"{text!r}: a date expected, like 2026-01-31, 2026-01, 2026-W05, today, this-month, 7d or 24h"
+        ) from None
+    if not MIN_YEAR <= timestamp.year <= MAX_YEAR:
+        raise ValueProblem(f"{text!r}: a year between {MIN_YEAR} and {MAX_YEAR} expected")
     timestamp = timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
     return timestamp.isoformat().replace("+00:00", "Z")
 
@@ -273,10 +276,10 @@ def span(text: str, now: datetime) -> tuple[datetime, datetime]:
     if back is not None:
         timestamp = now - timedelta(hours=int(back[1]) * (24 if back[2] == "d" else 1))
         return timestamp, timestamp
+    period = period_span(text, now)
+    if period is not None:
+        return period
     timestamp = datetime.fromisoformat(text)
-    if _DAY.fullmatch(text):
-        timestamp = timestamp.replace(tzinfo=UTC)
-        return timestamp, timestamp + timedelta(days=1)
     return timestamp, timestamp
 
 

@@ -19,9 +19,8 @@ from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded_ids
 from monitor.web.api import Reading, service_of
-from monitor.web.http_responses import conditional
+from monitor.web.pages.chart import Narrow, drawn_response
 from monitor.web.pages.problem import error
-from monitor.web.pages.trends import CSP
 from monitor.web.render import format_value, page, when
 
 router = APIRouter()
@@ -79,15 +78,18 @@ def release(
 
 @router.get("/releases/{namespace}/{name}/{of}.svg")
 def adoption(
-    request: Request, session: Reading, namespace: str, name: str, of: Literal["downloads", "likes", "derivatives"]
+    request: Request,
+    session: Reading,
+    namespace: str,
+    name: str,
+    of: Literal["downloads", "likes", "derivatives"],
+    narrow: Narrow = False,
 ) -> Response:
     """How a release was taken up, day by day, as a chart."""
     row = _found(session, namespace, name)
     days = [{"day": one.day, of: getattr(one, of)} for one in _adoption(session, row)]
     drawn = charts.lines(days, "day", None, of, f"{row.repo_id}: {of}")
-    response = conditional(request, drawn.svg().encode(), "image/svg+xml")
-    response.headers["Content-Security-Policy"] = CSP
-    return response
+    return drawn_response(request, drawn, "svg", charts.NARROW_WIDTH if narrow else charts.WIDTH)
 
 
 def _found(session: Session, namespace: str, name: str) -> Release:

@@ -17,7 +17,7 @@ from monitor.releases.stats import Facets, count_facets
 from monitor.releases.suggest import suggestions
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.render import address, page, path
-from monitor.web.rewrite import FACETS, chosen, conditions, toggled
+from monitor.web.rewrite import FACETS, chosen, conditions, presets, toggled
 
 router = APIRouter()
 RELEASES_PER_PAGE = 50
@@ -74,6 +74,7 @@ def releases(
     found = _found(session, query, sort, cursor)
     counted = count_facets(session, query, VALUES_PER_FACET)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
+    context["presets"] = presets(query)
     context |= {"total": counted.total, "exact": counted.exact}
     if not found.items and q and cursor is None:
         context |= {"suggestions": suggestions(session, query, service_of(request).registry)}

@@ -211,6 +211,9 @@ def test_an_error_names_column_and_expectation(query: str, column: int, expected
         ("--a", "a"),
         ("a a b", "(b a)"),
         ("released:7d", "released:>=168h"),
+        ('released:"This Month"', "released:this-month"),
+        ("seen:2026-w18", "seen:2026W18"),
+        ("released:2026-W18-4", "released:20260430"),
         ("a OR (b OR c)", "c OR b OR a"),
         ('lab:"Z.ai"', "lab:zai"),
         ("lab:z-ai", "lab:zai"),
@@ -390,7 +393,10 @@ def _quoted(text: str) -> str:
 
 _WORDS = TEXT.filter(lambda text: any(letter.isalnum() for letter in text))
 _COUNT = st.sampled_from(["1B", "7B", "0", "1.5B", "30000M", "2T", "1..7B", "..1B", "7B..", "none"])
-_DATE = st.sampled_from(["2026-04-30", "2026-05-01T12:00:00Z", "1d", "24h", "6w", "2026-04-01..2026-04-30", "none"])
+_DATE = st.sampled_from(
+    ["2026-04-30", "2026-05-01T12:00:00Z", "1d", "24h", "6w", "2026-04-01..2026-04-30", "none", "2026-04", "2026-W18",
+     "2026", "today", "yesterday", "this-week", "last-month", "2026-03..2026-W18", "last-week..today"]
+)  # fmt: skip
 _COMPARED = st.sampled_from(["", ">", ">=", "<", "<="])
 
 

@@ -1,0 +1,211 @@
+"""One chart of the statistics: as a page with its numbers, as a picture, as CSV, and in a frame of another site."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
+
+from monitor import __version__, charts
+from monitor.charts import NARROW_WIDTH, WIDTH, Chart
+from monitor.releases.export import FORMATS, cell
+from monitor.releases.launches.announcement_queries import LAUNCHED, OPEN, open_and_closed
+from monitor.releases.launches.announcements import ANNOUNCED
+from monitor.releases.query import Query as ParsedQuery
+from monitor.releases.query import QueryError, parse
+from monitor.releases.query.tree import All
+from monitor.releases.search import SearchError
+from monitor.releases.stats import DIMENSIONS, TIMES, Row, add_launches, add_shares, dimensions, stats
+from monitor.web.api import Q, Reading, service_of
+from monitor.web.http_responses import conditional, conditionally
+from monitor.web.middleware import EMBED_CSP
+from monitor.web.pages.questions import ACCESS
+from monitor.web.render import address, page
+from monitor.web.rewrite import counted
+
+router = APIRouter()
+
+CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""Of a chart opened by itself: it brings its colours, and nothing else."""
+UNKNOWN = (None, "unknown")
+"""Values of dimensions that are not known."""
+MAX_TABLE_ROWS = 200
+"""Rows of a table on a page; the API and the files have all."""
+VALUES = {"count": "releases", "launches": "launches", "params_total": "parameters"}
+NUMBERS = ("count", "share", "launches", "params_total", "params_known")
+"""The columns of a chart's CSV after its dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartOptions:
+    """What of the history is to be drawn."""
+
+    q: Q = ""
+    by: Annotated[str, Query(max_length=60)] = "month,origin"
+    value: Literal["count", "launches", "params_total"] = "count"
+    share: bool = False
+    last: Annotated[int, Query(ge=0, le=1_000, description="Only the last N months, weeks or days; 0: all.")] = 0
+    known: Annotated[bool, Query(description="Leave out unknown values.")] = False
+    title: Annotated[str, Query(max_length=120)] = ""
+
+    def address(self, base: str, as_of: str | None, *, narrow: bool = False) -> str:
+        """The address of this chart below ``base``."""
+        value = "" if self.value == "count" else self.value
+        chosen = {"q": self.q, "by": self.by, "value": value, "share": self.share, "last": self.last}
+        return address(base, **chosen, known=self.known, title=self.title, narrow=narrow, as_of=as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The rows of a chart, ``by`` these dimensions, with shares of its value.
+
+    ``left_out`` of ``total`` releases are in no row, because a value of theirs is unknown.
+    """
+
+    by: list[str]
+    rows: list[Row]
+    left_out: int = 0
+    total: int = 0
+
+
+Options = Annotated[ChartOptions, Depends()]
+Narrow = Annotated[bool, Query(description="A narrow chart for phones.")]
+
+
+@router.get("/trends/chart", response_class=HTMLResponse)
+def chart(request: Request, session: Reading, options: Options) -> HTMLResponse:
+    """One chart with its numbers, its query, and the way to another."""
+    context: dict[str, Any] = {
+        "options": options, "dimensions": DIMENSIONS, "times": TIMES, "values": VALUES, "problem": None, "rows": [],
+        "by": options.by.split(","), "most": MAX_TABLE_ROWS,
+    }  # fmt: skip
+    try:
+        found = count(request, session, options)
+    except (QueryError, SearchError) as error:
+        return page(request, "chart", 422, **context | {"problem": str(error)})
+    return page(request, "chart", **context | _table(session, options, found) | _pictures(request, options, found))
+
+
+@router.get("/embed/chart", response_class=HTMLResponse)
+def embed(request: Request, session: Reading, options: Options) -> HTMLResponse:
+    """One chart alone, which other sites may show in a frame."""
+    found = count(request, session, options)
+    response = page(request, "embed", **_pictures(request, options, found))
+    response.headers["Content-Security-Policy"] = EMBED_CSP
+    return response
+
+
+@router.get("/trends/table", response_class=HTMLResponse)
+def table(request: Request, session: Reading, options: Options) -> HTMLResponse:
+    """The numbers of a chart alone, as a part of a page."""
+    found = count(request, session, options)
+    csv_address = options.address("/trends/chart.csv", request.state.as_of)
+    context = _table(session, options, found) | {"csv": csv_address, "values": VALUES, "most": MAX_TABLE_ROWS}
+    return page(request, "numbers", options=options, **context)
+
+
+@router.get("/trends/chart.csv")
+def as_csv(request: Request, session: Reading, options: Options) -> Response:
+    """The numbers of a chart as CSV; an unknown value is an empty cell."""
+    found = count(request, session, options)
+    if options.by == ACCESS:
+        columns = (*found.by, "count", "share")
+    else:
+        columns = (*found.by, *NUMBERS)
+        if options.value != "launches":
+            add_launches(session, parse(options.q), found.by, found.rows)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([cell(row[name]) for name in columns] for row in found.rows)
+    response = conditional(request, text.getvalue().encode(), FORMATS["csv"])
+    response.headers["Content-Disposition"] = 'attachment; filename="chart.csv"'
+    return response
+
+
+@router.get("/trends/chart.{form}")
+def picture(
+    request: Request, session: Reading, options: Options, form: Literal["svg", "png"], narrow: Narrow = False
+) -> Response:
+    """A chart as SVG, for light and dark screens, or as PNG."""
+    drawn = draw(count(request, session, options), options)
+    return drawn_response(request, drawn, form, NARROW_WIDTH if narrow else WIDTH)
+
+
+def drawn_response(request: Request, drawn: Chart, form: str, width: int = WIDTH) -> Response:
+    """A chart as a file, drawn only if the client does not have it."""
+    known_by = drawn.drawing(width) + f" {form} {__version__}".encode()
+    if form == "png":
+        return conditionally(request, lambda: drawn.png(width), "image/png", known_by=known_by)
+    response = conditionally(request, lambda: drawn.svg(width).encode(), "image/svg+xml", known_by=known_by)
+    response.headers["Content-Security-Policy"] = CSP
+    return response
+
+
+def count(request: Request, session: Session, options: ChartOptions) -> Counted:
+    """The rows of a chart; launches are counted where they are what is drawn. Raises QueryError and SearchError."""
+    if options.by == ACCESS:
+        by, rows = ACCESS.split(","), _access(request, session, options)
+    else:
+        by = dimensions(options.by)
+        rows = stats(session, parse(options.q), by, medians=False, launches=options.value == "launches")
+    time = next((name for name in by if name in TIMES), None)
+    if time is not None and options.last:
+        # By the count, not by a condition on the date: so the tally answers, however long the history.
+        first = sorted({row[time] for row in rows if row[time] is not None})[-options.last :][:1]
+        rows = [row for row in rows if first and row[time] is not None and row[time] >= first[0]]
+    shown = [row for row in rows if all(row[name] not in UNKNOWN for name in by)] if options.known else rows
+    add_shares(shown, by, "count" if options.by == ACCESS else options.value)
+    whole, part = (sum(row["count"] for row in some) for some in (rows, shown))
+    return Counted(by, shown, whole - part, whole)
+
+
+def draw(found: Counted, options: ChartOptions) -> Chart:
+    """The chart of these rows."""
+    if options.by == ACCESS:
+        title = options.title or "Open weights launched, and models announced without weights"
+        month, access = found.by
+        return charts.over_time(found.rows, month, access, "models", title, share=options.share)
+    return charts.of_stats(found.rows, found.by, options.value, options.title, share=options.share)
+
+
+def _table(session: Session, options: ChartOptions, found: Counted) -> dict[str, Any]:
+    """What the table of the numbers shows; the launches of these rows are counted here."""
+    query = parse(options.q)
+    if options.by != ACCESS and options.value != "launches":
+        add_launches(session, query, found.by, found.rows[:MAX_TABLE_ROWS])
+    numbers = {"left_out": found.left_out, "total": found.total}
+    return {"by": found.by, "rows": found.rows, "query": query, **numbers}
+
+
+def _pictures(request: Request, options: ChartOptions, found: Counted) -> dict[str, Any]:
+    """The chart, and the addresses of its files and pages."""
+    as_of = request.state.as_of
+    bases = {"src": ".svg", "png": ".png", "csv": ".csv", "own": ""}
+    addresses = {name: options.address(f"/trends/chart{end}", as_of) for name, end in bases.items()}
+    return addresses | {
+        "chart": draw(found, options),
+        "narrow": options.address("/trends/chart.svg", as_of, narrow=True),
+        "embed": options.address("/embed/chart", as_of),
+        "site": service_of(request).settings.public_url,
+    }
+
+
+def _access(request: Request, session: Session, options: ChartOptions) -> list[Row]:
+    """The rows of open against closed, each with the address of what it counts."""
+    query, as_of = parse(options.q), request.state.as_of
+    rows = open_and_closed(session, service_of(request).registry, query)
+    for row in rows:
+        if row["access"] == OPEN:
+            launched = parse(LAUNCHED).root
+            q = counted(ParsedQuery(All((query.root, launched))), row, ["month"])
+            where = address("/launches", q=q, as_of=as_of)
+        else:
+            where = address("/announcements", state=ANNOUNCED, month=row["month"], as_of=as_of) if not options.q else ""
+        row |= {"models": row["count"], "where": where}
+    return rows
