@@ -24,6 +24,7 @@ from monitor.classify.originals import (
     named_like,
 )
 from monitor.classify.result import Evidence
+from monitor.classify.size_names import from_name
 from monitor.enums import Kind
 from monitor.labs import Lab, Registry
 
@@ -313,12 +314,20 @@ def _by_another_name(model: wire.Model, registry: Registry, own: Lab | None) -> 
 
 def _by_publisher(model: wire.Model, registry: Registry, own: Lab | None) -> Decision | None:
     """A base if a lab published it, a conversion if a re-packager did; nothing follows for an individual."""
+    if own is not None and not _could_state_bases(model):
+        message = "a lab's own release; neither tags nor card were read, so whether it states a base is not known"
+        return Decision(Kind.UNKNOWN, Evidence("publisher", own.id, message))
     if own is not None:
         return Decision(Kind.BASE, Evidence("publisher", own.id, "a lab's own release, and no base is stated"))
     lab = registry.of(wire.namespace(model))
     if lab is None or not lab.repackager or not _holds_something(model):
         return None
     return Decision(Kind.CONVERSION, Evidence("publisher", lab.id, "publishes models of others in other formats"))
+
+
+def _could_state_bases(model: wire.Model) -> bool:
+    """Whether there is anything in which a base would be stated: an object of an id alone has neither."""
+    return "tags" in model or "baseModels" in model or bool(wire.card(model))
 
 
 def _built_on(unusable: str) -> Decision:
@@ -337,7 +346,7 @@ def _tuned(model: wire.Model) -> Decision | None:
 def _of_its_own(model: wire.Model) -> Decision:
     name = wire.name(model)[:NAME_LENGTH]
     pretrained = _PRETRAINED(name)
-    if pretrained is not None:
+    if pretrained is not None and (pretrained.lower() != "base" or _is_pretrained_base(name)):
         return Decision(Kind.BASE, Evidence("name", pretrained, "a word for a pretrained base"))
     kinds = (wire.text(wire.config(model), "model_type"), wire.text(model, "library_name"))
     squashed = _squash(name)
@@ -348,6 +357,15 @@ def _of_its_own(model: wire.Model) -> Decision:
             )
     message = "no information found: no base is stated, and the publisher is not a known lab"
     return Decision(Kind.UNKNOWN, Evidence("base_model", "none", message))
+
+
+def _is_pretrained_base(name: str) -> bool:
+    """Whether "base" in a name is not a size between small and large (``text2vec-base``): a number is next to it."""
+    size = from_name(name)
+    if size is None:
+        return False
+    lower, piece = folded(name), size.piece.lower().replace(" ", "-")
+    return lower.endswith("base") or f"{piece}-base" in lower or f"base-{piece}" in lower
 
 
 def _squash(text: str) -> str:

@@ -22,8 +22,17 @@ from monitor.classify.originals import NAME_LENGTH, folded, strip_packaging
 from monitor.classify.result import BaseModelInfo, Evidence, Lineage, Lookup, Parameters, no_lookup
 from monitor.classify.size_config import from_config
 from monitor.classify.size_layers import Counted
-from monitor.classify.size_names import NameSize, before_pruned, from_name, is_part_name
+from monitor.classify.size_names import (
+    ENCODER_PARAMETERS,
+    NameSize,
+    before_pruned,
+    from_name,
+    is_omni_name,
+    is_part_name,
+    names_senses,
+)
 from monitor.classify.size_packing import TensorCount, count_tensors, settle
+from monitor.classify.subject import modality, task
 from monitor.enums import Kind
 
 WEIGHT_COUNT_TOLERANCE = 0.05
@@ -76,6 +85,8 @@ def _stated_by(namespace: str) -> list[_Checked]:
     ]
 
 
+_DATES = re.compile(r"[-_.](\d{4}|\d{6}|\d{8})(?=$|[-_.])")
+"""Dates in names, which labs use as versions."""
 _ANY_NAMESPACE_NAMES = re.compile(r"gpt-oss|8x\d+b", re.IGNORECASE)
 """Matches every name that a row of ANY_NAMESPACE matches."""
 
@@ -92,7 +103,10 @@ def stated(repo_id: str, created_at: str | None = None) -> tuple[int, int] | Non
 @lru_cache(maxsize=65_536)
 def _row(repo_id: str) -> _Checked | None:
     namespace, _, name = repo_id.partition("/")
+    dates = _DATES.findall(name)
     rows = _stated_by(namespace) if namespace in FAMILIES else []
+    # A later version can have another size: DeepSeek-V4-Flash-0731 has 304B, DeepSeek-V4-Flash 284B.
+    rows = [row for row in rows if all(date in row.names.pattern for date in dates)]
     if _ANY_NAMESPACE_NAMES.search(name):
         rows = [*rows, *_stated_by(ANY_NAMESPACE)]
     return next((row for row in rows if row.names.fullmatch(name)), None)
@@ -125,7 +139,7 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -
     part = is_part_name(facts.name)
     registered = None if part else stated(facts["id"], wire.text(facts, "createdAt"))
     if registered is not None and (tensors is None or _agrees(tensors, registered[0])):
-        message = f"{registered[0]} in total, {registered[1]} active, as stated by its lab"
+        message = f"{registered[0]} in total, {registered[1]} active, as stated by its lab; rounded"
         return Parameters(*registered, "registry", (Evidence("registry", facts.name, message),))
     base = None if part else _base(facts.name, lineage, known)
     arithmetic = from_config(facts.config) if facts.config else None
@@ -135,7 +149,7 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -
         message = f"{base.total} in total, as the model that it is a copy of"
         return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
     if total is None:
-        total = _total_in_card(facts) or (_total_in_name(sources.by_name) if sources.by_name is not None else None)
+        total = _total_in_card(facts) or _total_in_name(sources)
     if total is None and base is not None and _is_plain_finetune(lineage):
         message = f"{base.total} in total, as the model that it was tuned from"
         return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
@@ -193,7 +207,8 @@ def _name_size(name: str, lineage: Lineage) -> NameSize | None:
     parent = from_name(lineage.parents[0].repo_id.rpartition("/")[2])
     if parent is None or parent.total is None or before.total >= (1 - WEIGHT_COUNT_TOLERANCE) * parent.total:
         return found
-    return NameSize(before.total, found.active if found is not None else before.active, before.piece)
+    active = found.active if found is not None else before.active
+    return NameSize(before.total, active, before.piece, before.coarse)
 
 
 class _Total(NamedTuple):
@@ -282,10 +297,29 @@ def _is_plain_finetune(lineage: Lineage) -> bool:
     return lineage.kind is Kind.FINETUNE and len(tuned_from) <= 1
 
 
-def _total_in_name(by_name: NameSize) -> _Total | None:
-    if by_name.total is None:
+def _total_in_name(sources: _Sources) -> _Total | None:
+    """The total in the name, unless it shows no more than the order of magnitude (see :func:`_unstated`)."""
+    by_name = sources.by_name
+    if by_name is None or by_name.total is None or _unstated(sources.facts, by_name) is not None:
         return None
     return _Total(by_name.total, "name", (Evidence("name", by_name.piece, "rounded, as in its name"),))
+
+
+def _unstated(facts: wire.Facts, by_name: NameSize) -> str | None:
+    """Why the size in a name can be wrong by more than a tenth of the total; None if it cannot.
+
+    ``4B`` stands for 3.5 to 4.5 billion. A model with encoders is often named by the size of its language model.
+    """
+    if by_name.total is None:
+        return None
+    if by_name.coarse:
+        return "rounded by more than a tenth: no total is read from it"
+    if is_omni_name(facts.name):
+        return "that of the language model: what else it has is not in its name"
+    smallest = round(ENCODER_PARAMETERS / 0.1)
+    if by_name.total < smallest and (names_senses(facts.name) or modality(task(facts)) == "multimodal"):
+        return "that of the language model, perhaps without its encoder: no total is read from it"
+    return None
 
 
 def _total_in_card(facts: wire.Facts) -> _Total | None:
@@ -301,6 +335,9 @@ def _without_total(sources: _Sources) -> Parameters:
     if by_name is not None and by_name.active is not None:
         evidence = Evidence("name", by_name.piece, "active parameters, rounded, as in its name")
         return Parameters(None, by_name.active, "name", (evidence,))
+    reason = None if by_name is None else _unstated(sources.facts, by_name)
+    if by_name is not None and reason is not None:
+        return Parameters(None, None, None, (Evidence("name", by_name.piece, reason),))
     return Parameters(None, None, None, (Evidence("name", "none", "no information found"),))
 
 

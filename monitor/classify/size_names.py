@@ -27,7 +27,7 @@ _SPLIT = re.compile(rf"{_EDGE}(\d{{1,2}})([bB])(\d){_END}")
 _ANY_SIZE = re.compile(r"\d[bBmMtT](?![a-zA-Z])")
 """Matches every name with a size."""
 _SEVERAL_SIZES = (
-    re.compile(r"\d[xem]"), re.compile(r"[aes]\d"), re.compile(r"tok|tk|step|stories"),
+    re.compile(r"\d[xem]"), re.compile(r"[abes]\d"), re.compile(r"tok|tk|step|stories"),
     re.compile(r"(?:19|20)\d\d[._]\d|laion\d|full\d"),
 )  # fmt: skip
 """One of these matches every name with more than one plain size."""
@@ -36,8 +36,10 @@ _TOKENS = re.compile(
     re.IGNORECASE,
 )
 _TOKENS_AFTER = re.compile(r"[-_.]tokens?[-_]?\d+(?:\.\d+)?[bBtT](?=$|[-_.])", re.IGNORECASE)
-_SAMPLES = re.compile(r"(?<=[-_.])s\d+(?:\.\d+)?[bBmM](?:[-_]b\d+(?:\.\d+)?[kKmM])?(?=$|[-_.])")
-"""``s13B-b90K`` in the names of CLIP models: samples seen and batch size."""
+_SAMPLES = re.compile(
+    r"(?<=[-_.])(?:s\d+(?:\.\d+)?[bBmM](?:[-_]b\d+(?:\.\d+)?[kKmM])?|\d+(?:\.\d+)?[bBmM][-_]b\d+(?:\.\d+)?[kKmM])(?=$|[-_.])"
+)
+"""``s13B-b90K`` and ``39B-b160k`` in the names of CLIP models: samples seen and batch size."""
 _DATASETS = re.compile(r"(?:laion|full)\d+(?:\.\d+)?[bBmM](?=$|[-_.])", re.IGNORECASE)
 """``laion2B`` and ``full2b`` count the samples of a dataset."""
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d[._](?=\d+(?:\.\d+)?[bBmM](?:$|[-_. ]))")
@@ -48,6 +50,28 @@ _PART_OF_OTHER = re.compile(
     r"[-_.](?:q?lora|lokr|dora|adapter|draft|eagle\d?|speculator|assistant|medusa|dflash|dflare|dspark|domino|pard|mmproj|sae|tokenizer|projector|vae)s?(?:$|[-_.\d])"
 )
 _STORIES = re.compile(r"(?:tiny)?stories", re.IGNORECASE)
+_SENSES = re.compile(
+    r"[-_.\d](?:vl|vlm|mllm|lmm|mm|vision|visual|multi-?modal|omni[a-z]*|av|audio|speech|voice|llava|blip\d?)(?=$|[-_.\d])"
+)
+"""Words for a language model that has encoders for images, sound or video."""
+_OMNI = re.compile(r"[-_.\d]omni(?=$|[-_.\d])")
+"""The word for one that reads and writes all of them: what it adds can be half of the language model."""
+MIN_DIGITS = 5
+"""A number whose digits are less than this (``4B``, ``0.3B``) is rounded by more than a tenth of itself."""
+ENCODER_PARAMETERS = 800_000_000
+"""What an encoder of images or sound adds to a language model, at most in most models."""
+
+
+@lru_cache(maxsize=65_536)
+def names_senses(name: str) -> bool:
+    """Whether a name has a word for images, sound or video: its size can be that of the language model alone."""
+    return _SENSES.search(f"-{folded(name)}") is not None
+
+
+@lru_cache(maxsize=65_536)
+def is_omni_name(name: str) -> bool:
+    """Whether a name says ``omni``: its size is that of the language model alone."""
+    return _OMNI.search(f"-{folded(name)}") is not None
 
 
 @lru_cache(maxsize=65_536)
@@ -57,11 +81,15 @@ def is_part_name(name: str) -> bool:
 
 
 class NameSize(NamedTuple):
-    """The counts in a name, and the part of the name that has them."""
+    """The counts in a name, and the part of the name that has them.
+
+    ``coarse``: the total is rounded by more than a tenth of itself, and shows no more than the order of magnitude.
+    """
 
     total: int | None
     active: int | None
     piece: str
+    coarse: bool = False
 
 
 @lru_cache(maxsize=65_536)
@@ -104,7 +132,7 @@ def _in_parts(name: str) -> NameSize | None:
     both = _TOTAL_ACTIVE.search(name)
     if both is not None:
         total, active = _count(both[1], both[2]), _count(both[3], both[4])
-        return NameSize(total, active, both[0]) if active < total else None
+        return NameSize(total, active, both[0], _is_coarse(both[1])) if active < total else None
     clean = name
     for pattern in (_TOKENS_AFTER, _TOKENS, _SAMPLES, _DATASETS, _YEAR):
         clean = pattern.sub("", clean)
@@ -120,7 +148,7 @@ def _in_parts(name: str) -> NameSize | None:
     if len(found) != 1:
         return None if found else NameSize(None, active, only_active[0])
     ((total, piece),) = found.items()
-    return NameSize(total, active, f"{piece} {only_active[0]}") if active < total else None
+    return NameSize(total, active, f"{piece} {only_active[0]}", _is_coarse(piece)) if active < total else None
 
 
 def _plain_size(text: str) -> NameSize | None:
@@ -129,7 +157,7 @@ def _plain_size(text: str) -> NameSize | None:
     if len(found) != 1:
         return None
     ((total, piece),) = found.items()
-    return NameSize(total, None, piece)
+    return NameSize(total, None, piece, _is_coarse(piece))
 
 
 def _sizes(text: str) -> dict[int, str]:
@@ -139,6 +167,11 @@ def _sizes(text: str) -> dict[int, str]:
     # If there is a size in billions, a number in trillions is the count of training tokens.
     own = {count: piece for count, piece in found.items() if count < 1e12}
     return own or found
+
+
+def _is_coarse(number: str) -> bool:
+    """Whether half a unit of the last digit is more than a tenth of the number (``4B``, ``0.3B``; not ``1.5B``)."""
+    return int(re.sub(r"\D", "", number)) < MIN_DIGITS
 
 
 def _count(number: str, unit: str) -> int:

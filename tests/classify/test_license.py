@@ -134,9 +134,18 @@ def test_names_of_other_licences_have_their_class(name: str, expected: str) -> N
     assert (found.license, found.license_class) == (name, expected)
 
 
-def test_an_other_licence_is_known_by_its_address() -> None:
-    card = {"license": "other", "license_link": "https://creativecommons.org/licenses/by-sa/4.0/"}
-    assert classified(cardData=card).license_class == "copyleft"
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("https://creativecommons.org/licenses/by-sa/4.0/", "copyleft"),
+        ("https://ai.meta.com/resources/models-and-libraries/dinov3-license/", "community"),
+        ("https://developers.google.com/health-ai-developer-foundations/terms", "community"),
+        ("https://huggingface.co/spaces/bigscience/license", "use-restricted"),
+        ("https://huggingface.co/someone/thing/blob/main/LICENSE", "unknown"),
+    ],
+)
+def test_an_other_licence_is_known_by_its_address(link: str, expected: str) -> None:
+    assert classified(cardData={"license": "other", "license_link": link}).license_class == expected
 
 
 def test_the_table_knows_at_least_eighty() -> None:

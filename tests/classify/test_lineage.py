@@ -65,6 +65,14 @@ def test_what_the_author_states_outranks_the_tags() -> None:
         ("someone/Thing-abliterated", {}, Kind.FINETUNE),
         ("Qwen/Qwen9-8B", {}, Kind.BASE),
         ("someone/Thing", {}, Kind.UNKNOWN),
+        # A word for a pretrained model, and one for a size between small and large.
+        ("someone/Thing-8B-Base", {}, Kind.BASE),
+        ("someone/Thing-base-8b", {}, Kind.BASE),
+        ("someone/Thing-8B-v0.1-base", {}, Kind.BASE),
+        ("someone/Thing-pretrained", {}, Kind.BASE),
+        ("someone/text2vec-base-multilingual", {}, Kind.UNKNOWN),
+        ("someone/thing-roberta-base", {}, Kind.UNKNOWN),
+        ("someone/thing-base-embeddings-8M", {}, Kind.UNKNOWN),
     ],
 )
 def test_the_kind_without_a_stated_base(repo_id: str, facts: dict[str, Any], kind: Kind) -> None:
@@ -89,6 +97,14 @@ def test_a_packed_image_model_is_traced_by_its_name_and_one_that_only_begins_so_
 
 def test_a_base_is_its_own_foundation() -> None:
     assert classified("Qwen/Qwen9-8B").foundation == Foundation("Qwen/Qwen9-8B", "qwen", "CN")
+
+
+def test_an_id_alone_does_not_show_that_no_base_is_stated() -> None:
+    found = classify({"id": "Qwen/Qwen9-8B"}, registry())
+    assert (found.kind, found.foundation) == (Kind.UNKNOWN, None)
+    assert "is not known" in found.evidence["kind"][0].message
+    for facts in ({"tags": []}, {"cardData": {"license": "mit"}}, {"baseModels": None}):
+        assert classify({"id": "Qwen/Qwen9-8B", **facts}, registry()).kind is Kind.BASE
 
 
 def test_a_labs_instruct_version_of_its_own_base_is_a_finetune_of_it() -> None:

@@ -114,6 +114,65 @@ def test_sizes_in_names(name: str, total: float | None, active: float | None) ->
     assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
 
 
+ROUNDED = "rounded by more than a tenth: no total is read from it"
+LANGUAGE_MODEL = "that of the language model: what else it has is not in its name"
+ENCODER = "that of the language model, perhaps without its encoder: no total is read from it"
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "total", "reason"),
+    [
+        # Half a unit of the last digit is more than a tenth.
+        ("Thing-1B", {}, None, ROUNDED),
+        ("Thing-4B-it", {}, None, ROUNDED),
+        ("Thing-0.3B", {}, None, ROUNDED),
+        ("Thing-1T", {}, None, ROUNDED),
+        ("Thing-5B", {}, 5, None),
+        ("Thing-0.5B", {}, 0.5, None),
+        ("Thing-1.0B", {}, 1, None),
+        ("Thing-300M", {}, 0.3, None),
+        ("Thing-1b7", {}, 1.7, None),
+        # A language model's size, without encoders.
+        ("Thing-VL-7B", {}, None, ENCODER),
+        ("Thing2.5VL-7B", {}, None, ENCODER),
+        ("Thing-VL-8B", {}, 8, None),
+        ("Thing-Audio-7B", {}, None, ENCODER),
+        ("Thing-multimodal-7b", {}, None, ENCODER),
+        ("blip2-opt-6.7b", {}, None, ENCODER),
+        ("OmniThing-7B", {}, None, ENCODER),
+        ("OmniCoder-9B", {}, 9, None),
+        ("Thing-Omni-30B-A3B", {}, None, LANGUAGE_MODEL),
+        ("Thing-7B", {}, 7, None),
+        ("Thing-7B", {"pipeline_tag": "image-text-to-text"}, None, ENCODER),
+        ("Thing-7B", {"pipeline_tag": "text-generation"}, 7, None),
+        # Samples and batch size of a CLIP model.
+        ("CLIP-ViT-bigG-14-laion2B-39B-b160k", {}, None, "no information found"),
+    ],
+)
+def test_a_name_that_can_be_wrong_by_more_than_a_tenth_states_no_total(
+    name: str, facts: dict[str, Any], total: float | None, reason: str | None
+) -> None:
+    found = classified(f"someone/{name}", **facts)
+    assert found.params_total == (None if total is None else round(total * B))
+    messages = [item.message for item in found.evidence["params"]]
+    if reason is None:
+        assert messages == ["rounded, as in its name"]
+    elif found.params_active is None:
+        assert messages == [reason]
+
+
+@pytest.mark.parametrize("total", [3_210_000_000, 4_700_000_000])
+def test_a_rounded_name_still_shows_which_count_of_packed_weights_is_right(total: int) -> None:
+    for form in (shape, served):
+        assert classified("someone/thing-4B", **form(total, "gptq")).params_total == pytest.approx(total, rel=0.03)
+
+
+def test_what_a_rounded_name_does_not_state_is_that_of_its_base() -> None:
+    assert classified("someone/Qwen3-4B-AWQ").params_total == 4_020_000_000
+    tuned = classified("someone/thing-4B", tags=["base_model:finetune:Qwen/Qwen3-4B"])
+    assert (tuned.params_total, tuned.params_source) == (4_020_000_000, "base_model")
+
+
 def written_down() -> list[tuple[str, float | None, float | None]]:
     with Path(__file__).with_name("names.tsv").open() as file:
         return [
@@ -601,12 +660,23 @@ def test_a_copy_without_counts_by_type_has_the_size_of_its_base() -> None:
         ("google/siglip-so400m-patch14-384", 0.878, 0.878),
         ("sentence-transformers/all-MiniLM-L6-v2", 0.0227, 0.0227),
         ("Qwen/SAE-Res-Qwen3-8B-Base-W64K-L0_50", None, None),
+        # A date is a version: a later one has the count that its own row states, or none.
+        ("deepseek-ai/DeepSeek-V4-Flash", 284, 13),
+        ("deepseek-ai/DeepSeek-V4-Flash-0731", None, None),
+        ("deepseek-ai/DeepSeek-R1-0528", 671, 37),
+        ("deepseek-ai/DeepSeek-R1-1201", None, None),
+        ("moonshotai/Kimi-K2-Instruct-0905", 1000, 32),
+        ("moonshotai/Kimi-K2.5-20261101", None, None),
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", 30.5, 3.3),
+        ("google/siglip-so400m-patch16-256-i18n", None, None),
     ],
 )
 def test_counts_stated_by_labs(repo_id: str, total: float | None, active: float | None) -> None:
     found = classified(repo_id)
     counts = (found.params_total, found.params_active)
     assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
+    if found.params_source == "registry":
+        assert [item.message.rpartition("; ")[2] for item in found.evidence["params"]] == ["rounded"]
 
 
 def test_what_the_lab_states_outranks_what_its_files_count() -> None:
