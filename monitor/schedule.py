@@ -52,6 +52,7 @@ TASKS: dict[str, Task] = {
     "feeds": Task("feeds", seconds=15, feed_intervals=1),
     "deliveries": Task("deliver", seconds=1),
     "digests": Task("digests", seconds=15, hub_intervals=1),
+    "triggers": Task("triggers", seconds=60),
     "outages and notices": Task("notices", seconds=15, hub_intervals=1),
     "confirmation emails": Task("confirm", seconds=1, requires="smtp_url"),
     "bounces": Task("bounces", seconds=60, requires="bounce_url"),

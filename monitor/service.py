@@ -20,7 +20,7 @@ from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
 from monitor.labs.sources import RssSource
-from monitor.notify import heartbeat, notices, outages, outbox
+from monitor.notify import heartbeat, notices, outages, outbox, triggers
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
@@ -168,6 +168,10 @@ class Service:
         if url is None:
             return False
         return heartbeat.beat(self.engine, url.get_secret_value(), self.settings.hub_interval, self.user_agent)
+
+    def evaluate_triggers(self) -> int:
+        """Evaluates the triggers that are due; returns how many notices were written."""
+        return triggers.evaluate(self.engine, self.settings.public_url)
 
     def notices(self) -> int:
         """Writes notices for outages that began or ended, and sends what is due; returns how many were sent."""

@@ -27,6 +27,7 @@ QUEUES = {
     "bounces": "deliveries",
     "notices": "deliveries",
     "digests": "digests",
+    "triggers": "upkeep",
     "heartbeat": "upkeep",
     "delete_expired_email_data": "upkeep",
     "prune": "upkeep",

@@ -118,6 +118,13 @@ def notices() -> None:
     service().notices()
 
 
+@app.task(name="hub.triggers")
+@traced_task
+def triggers() -> None:
+    """Evaluates the triggers that are due, and writes notices about those whose line was crossed."""
+    service().evaluate_triggers()
+
+
 @app.task(name="hub.reclassify")
 @traced_task
 def reclassify() -> None:

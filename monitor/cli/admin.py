@@ -26,10 +26,13 @@ from monitor.labs import load as load_labs
 from monitor.models import Feed, Namespace, Subscription, iso
 from monitor.notify.forecast import DAYS, forecast
 from monitor.notify.message import SendError, test_message
-from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, describe_subscription, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
+from monitor.notify.trigger_preview import preview_trigger
+from monitor.notify.triggers import trigger_state
 from monitor.releases.outages import lists_nothing
 from monitor.releases.query import parse
+from monitor.releases.query.describe import describe
 from monitor.releases.snapshot import SnapshotError, write_snapshot
 from monitor.releases.suggest import suggestions
 from monitor.service import Service
@@ -71,6 +74,9 @@ def subscribe_command(
     channel: str = typer.Argument(..., help="slack, email, webhook, apprise or terminal."),
     target: str = typer.Argument(..., help="A Slack channel id, an email address, or a URL."),
     query: str = typer.Option("", "--filter", help="Which releases to send, in the query language; default: all."),
+    when: str = typer.Option(
+        "", "--when", help="Send a notice when a count or a share crosses a line, instead of releases."
+    ),
     digest: Digest = typer.Option(Digest.IMMEDIATE, help="Send alerts immediately, or as a digest."),
     timezone: str = typer.Option("UTC", help="Time zone of daily and weekly digests, like Europe/Paris."),
     hour: int = typer.Option(8, help="Hour of daily and weekly digests."),
@@ -82,39 +88,51 @@ def subscribe_command(
         raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
     with db.transaction(service.engine) as session:
         wish = SubscriptionCreate(
-            channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator
+            channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator, when=when
         )
         made = subscribe(session, wish)
         typer.echo(made.id)
-        _answer(session, made)
+        lines = [] if made.when is not None else _matches(session, made)
+    if made.when is not None:
+        lines = [preview_trigger(service.engine, made.when).sentences, "It is evaluated once a minute."]
+    _answer(made, lines)
 
 
-def _answer(session: Session, made: Subscription) -> None:
-    """Prints to standard error what a subscription is, its matches in the last days, and what to do next."""
-    query = parse(made.filter)
-    found = forecast(session, query)
-    lines = [f"{describe_target(made.channel, made.target)} gets alerts for {made.filter or 'all releases'}"]
-    if not made.operator:
-        preview = f"In the last {DAYS} days it would have matched {found.describe_matches()}."
-        lines.append(f"{preview} {found.describe_period()}".rstrip())
-        if found.alerts_per_day >= MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE and made.digest == Digest.IMMEDIATE:
-            lines.append(f"That is about {found.alerts_per_day:.0f} a day: a digest may suit better (--digest daily)")
-        if not found.releases and not found.events:
-            lines += suggestions(session, query, in_use())
+def _answer(made: Subscription, preview: list[str]) -> None:
+    """Prints to standard error what a subscription is, its preview, and what to do next."""
+    wanted = made.when or made.filter or "all releases"
+    lines = [f"{describe_target(made.channel, made.target)} gets alerts for {wanted}", *preview]
     lines.append(
         f"Send a test: hub-monitor subscriptions test {made.id}. Alerts are sent while hub-monitor up is running."
     )
     typer.echo("\n".join(lines), err=True)
 
 
+def _matches(session: Session, made: Subscription) -> list[str]:
+    """A filter in words, its matches in the last days, and advice."""
+    if made.operator:
+        return []
+    query = parse(made.filter)
+    found = forecast(session, query)
+    preview = f"In the last {DAYS} days it would have matched {found.describe_matches()}."
+    lines = [f"In words: {describe(query)}."] if made.filter else []
+    lines.append(f"{preview} {found.describe_period()}".rstrip())
+    if found.alerts_per_day >= MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE and made.digest == Digest.IMMEDIATE:
+        lines.append(f"That is about {found.alerts_per_day:.0f} a day: a digest may suit better (--digest daily)")
+    if not found.releases and not found.events:
+        lines += suggestions(session, query, in_use())
+    return lines
+
+
 MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE = 5
 """Average alerts per day from which a digest is recommended."""
-COLUMNS = ("id", "channel", "target", "filter", "digest", "paused", "paused_because", "created_at")
+COLUMNS = ("id", "channel", "target", "filter", "when", "digest", "paused", "paused_because", "created_at")
 
 
 def _row(subscription: Subscription) -> dict[str, object]:
     return {
         **{name: getattr(subscription, name) for name in COLUMNS[:-1]},
+        "description": describe_subscription(subscription),
         "timezone": subscription.timezone,
         "hour": subscription.hour,
         "created_by": subscription.created_by,
@@ -132,12 +150,14 @@ def list_subscriptions(form: Format | None = FormatOption) -> None:
 
 @subscriptions.command(epilog="Example: hub-monitor subscriptions show 7c41a90be2d3")
 def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = FormatOption) -> None:
-    """Shows one subscription; for a webhook also the secret that verifies its signatures."""
+    """Shows one subscription: in words, a trigger with its state, a webhook with the secret of its signatures."""
     service = _ready()
     with db.reading(service.engine) as session:
         found = _found(session, ident)
+        state = trigger_state(session, found)
     secret = {"secret": secret_of(service.settings, found.target)} if found.channel == "webhook" else {}
-    write([_row(found) | secret], form, (*COLUMNS, *secret))
+    more = {"trigger": state} if state is not None else {}
+    write([_row(found) | more | secret], form, (*COLUMNS, "description", *more, *secret))
 
 
 @subscriptions.command("pause", epilog="Example: hub-monitor subscriptions pause 7c41a90be2d3")

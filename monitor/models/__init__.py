@@ -21,11 +21,13 @@ from monitor.models.repository_file import RepositoryFile
 from monitor.models.slack import SlackInstallation, SlackSeen
 from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Namespace, Outage, Poll, WebhookEvent
 from monitor.models.subscription import Subscription, Target
+from monitor.models.trigger import AggregateTrigger
 
 __all__ = [
     "COUNTED",
     "NAME_WORDS",
     "Adoption",
+    "AggregateTrigger",
     "Announcement",
     "Change",
     "Correction",

@@ -19,6 +19,7 @@ from sqlmodel import Field, SQLModel
 
 from monitor.models.columns import (
     Id,
+    Json,
     Timestamp,
     nullable_text,
     nullable_timestamp,
@@ -100,7 +101,8 @@ class Notice(SQLModel, table=True):
     """A text for one subscription, with its own outbox. ``due_at``: None once it was sent or given up.
 
     Operators are notified of outages; subscriptions that asked for it of a model that was announced without weights
-    (``announcement_id`` and ``title``), once each.
+    (``announcement_id`` and ``title``), once each; subscriptions with a trigger of its line being crossed, with its
+    numbers in ``data`` for programs.
     """
 
     __tablename__: ClassVar[str] = "notice"
@@ -120,6 +122,7 @@ class Notice(SQLModel, table=True):
     receipt: str | None = nullable_text()
     error: str | None = nullable_text()
     title: str | None = nullable_text()
+    data: dict[str, Any] | None = Field(default=None, sa_column=Column(Json, nullable=True))
     announcement_id: int | None = Field(
         default=None, sa_column=Column(Id, ForeignKey("announcement.id", ondelete="CASCADE"), nullable=True)
     )

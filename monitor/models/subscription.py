@@ -47,7 +47,8 @@ class Subscription(SQLModel, table=True):
     """Who is notified of what, where and how often. ``filter``: a query in its normal form; ``typed``: as written.
 
     ``digest_due_at``: when the next digest is due; None for immediate alerts. ``operator``: is notified of outages and
-    their ends, and of no release.
+    their ends, and of no release. ``when``: a condition on counts or shares, in its normal form; such a subscription is
+    notified when its line is crossed, and of no release.
     """
 
     __tablename__: ClassVar[str] = "subscription"
@@ -66,6 +67,7 @@ class Subscription(SQLModel, table=True):
     paused: bool = Field(default=False)
     paused_because: str | None = nullable_text()
     options: dict[str, Any] = json_object()
+    when: str | None = nullable_text(index=True)
     operator: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     created_by: str = required_text()
     created_at: datetime = timestamp()

@@ -121,6 +121,7 @@ def _active() -> tuple[ColumnElement[bool], ...]:
         col(Subscription.confirmed).is_(True),
         col(Subscription.paused).is_(False),
         col(Subscription.operator).is_(False),
+        col(Subscription.when).is_(None),
     )
 
 

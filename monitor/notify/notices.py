@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import structlog
 from sqlalchemy import Engine, select
@@ -22,14 +22,20 @@ from monitor.schedule import LEASE_SECONDS
 log = structlog.get_logger(__name__)
 
 DEFAULT_TITLE = "Hub Release Monitor"
+NoticeData: TypeAlias = Mapping[str, Any] | None
 
 
 @runtime_checkable
 class SupportsNotices(Protocol):
     """A channel that can send a text that is no release."""
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """Sends it and returns a receipt, or raises SendError. ``in_doubt``: it may have been sent under this key."""
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
+    ) -> str:
+        """Sends it and returns a receipt, or raises SendError. ``in_doubt``: it may have been sent under this key.
+
+        ``data``: the same for programs, for a channel that sends to programs.
+        """
 
 
 def send_notices(engine: Engine, channels: Mapping[str, OutboxChannel], *, most: int = 100) -> int:
@@ -68,7 +74,7 @@ def _send(engine: Engine, channels: Mapping[str, OutboxChannel], notice: Notice,
         if subscription.paused or not subscription.confirmed:
             raise SendError("the subscription is paused or not confirmed", permanent=True)
         title = notice.title or DEFAULT_TITLE
-        receipt = channel.notify(subscription, title, notice.text, key, in_doubt=notice.attempts > 1)
+        receipt = channel.notify(subscription, title, notice.text, key, in_doubt=notice.attempts > 1, data=notice.data)
     except SendError as failure:
         error = str(failure)[:500]
         wait, postponed, dead = verdict(failure, attempts)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlmodel import Session, col
 
 from monitor.classify.repo_ids import HubURLError, reference
@@ -20,7 +20,9 @@ from monitor.db.upsert import insert_or_ignore
 from monitor.enums import Digest
 from monitor.models import Delivery, Subscription, Target
 from monitor.releases.query import QueryError, parse
+from monitor.releases.query.describe import describe
 from monitor.releases.query.spelling import spelled
+from monitor.releases.triggers import describe_trigger, parse_trigger
 
 
 class SubscriptionError(ValueError):
@@ -35,7 +37,8 @@ class SubscriptionError(ValueError):
 class SubscriptionCreate:
     """What a new subscription has. ``filter`` is a query as typed, ``hour`` the local hour of daily and weekly digests.
 
-    ``operator``: it gets notices of outages and no alerts.
+    ``operator``: it gets notices of outages and no alerts. ``when``: a trigger as typed; it gets notices of this line
+    being crossed and no alerts, so it has no filter.
     """
 
     channel: str
@@ -47,17 +50,27 @@ class SubscriptionCreate:
     created_by: str = "operator"
     confirmed: bool = True
     operator: bool = False
+    when: str = ""
+
+
+MAX_TRIGGERS_PER_TARGET = 20
+"""Subscriptions with a trigger that one target can have."""
+MAX_TRIGGERS = 1_000
+"""Distinct expressions of all subscriptions: each is evaluated once a minute."""
 
 
 def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, Any] | None = None) -> Subscription:
     """Stores a subscription and returns it; returns the existing one if target, filter and digest are the same.
 
-    Raises QueryError for a filter that cannot be parsed, SubscriptionError for anything else that is wrong.
+    Raises QueryError for a filter that cannot be parsed (TriggerError for a trigger), SubscriptionError for anything
+    else that is wrong.
     """
     zone(wanted.timezone)
     if not 0 <= wanted.hour <= 23:
         raise SubscriptionError("hour", f"hour {wanted.hour}: 0 to 23 expected")
     normal = parse(wanted.filter).normal
+    when = parse_trigger(wanted.when).normal if wanted.when.strip() else None
+    _refuse_both(normal, when, operator=wanted.operator)
     target = target_of(session, wanted.channel, wanted.target)
     assert target.id is not None
     same = select(Subscription).where(
@@ -65,10 +78,13 @@ def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, A
         col(Subscription.filter) == normal,
         col(Subscription.digest) == str(wanted.digest),
         col(Subscription.operator).is_(wanted.operator),
+        col(Subscription.when).is_(None) if when is None else col(Subscription.when) == when,
     )
     found = session.scalars(same).first()
     if found is not None:
         return found
+    if when is not None:
+        _refuse_many(session, target.id, when)
     subscription = Subscription(
         id=secrets.token_hex(6),
         target_id=target.id,
@@ -81,6 +97,7 @@ def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, A
         hour=wanted.hour,
         confirmed=wanted.confirmed,
         operator=wanted.operator,
+        when=when,
         created_by=wanted.created_by,
         created_at=now(),
         options=options or {},
@@ -89,6 +106,25 @@ def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, A
     session.add(subscription)
     session.flush()
     return subscription
+
+
+def _refuse_both(filter_text: str, when: str | None, *, operator: bool) -> None:
+    """Raises SubscriptionError where a trigger is combined with what it excludes."""
+    if when is not None and filter_text:
+        raise SubscriptionError("when", "a subscription has either a filter or a trigger: make two subscriptions")
+    if when is not None and operator:
+        raise SubscriptionError("when", "an operator's subscription has no trigger: make two subscriptions")
+
+
+def _refuse_many(session: Session, target_id: int, when: str) -> None:
+    """Raises SubscriptionError for one trigger too many, of this target or of all."""
+    named = col(Subscription.when).is_not(None)
+    mine = select(func.count()).where(col(Subscription.target_id) == target_id, named)
+    if (session.scalar(mine) or 0) >= MAX_TRIGGERS_PER_TARGET:
+        raise SubscriptionError("when", f"at most {MAX_TRIGGERS_PER_TARGET} triggers for one target: remove one first")
+    known = set(session.scalars(select(col(Subscription.when)).where(named).distinct()))
+    if when not in known and len(known) >= MAX_TRIGGERS:
+        raise SubscriptionError("when", f"this monitor already evaluates {MAX_TRIGGERS:,} different triggers")
 
 
 def target_of(session: Session, channel: str, address: str) -> Target:
@@ -133,15 +169,36 @@ def next_digest(subscription: Subscription, after: datetime) -> datetime | None:
 
 
 def change(subscription: Subscription, **changes: Any) -> None:
-    """Changes ``filter``, ``digest``, ``timezone`` or ``hour``. Raises as :func:`subscribe` does."""
+    """Changes ``filter``, ``when``, ``digest``, ``timezone`` or ``hour``. Raises as :func:`subscribe` does.
+
+    Neither a filter becomes a trigger, nor the reverse.
+    """
     if "timezone" in changes:
         zone(changes["timezone"])
+    if "when" in changes:
+        if subscription.when is None:
+            raise SubscriptionError("when", "this subscription has a filter: make another one for a trigger")
+        changes["when"] = parse_trigger(changes["when"]).normal
+    if subscription.when is not None and changes.get("filter"):
+        raise SubscriptionError("filter", "this subscription has a trigger: make another one for a filter")
     if "filter" in changes:
         changes["typed"] = changes["filter"]
         changes["filter"] = parse(changes["typed"]).normal
     for name, value in changes.items():
         setattr(subscription, name, str(value) if name == "digest" else value)
     subscription.digest_due_at = next_digest(subscription, now())
+
+
+def describe_subscription(subscription: Subscription) -> str:
+    """What a subscription is notified of, in plain words; its text where this version cannot read it any more."""
+    if subscription.operator:
+        return "outages of sources, and their ends"
+    try:
+        if subscription.when is not None:
+            return describe_trigger(parse_trigger(subscription.when))
+        return describe(parse(subscription.filter))
+    except QueryError:
+        return subscription.when or subscription.filter
 
 
 def remove(session: Session, subscription: Subscription) -> None:

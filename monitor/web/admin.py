@@ -18,8 +18,9 @@ from monitor.channels.webhook import secret_of
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription, iso
-from monitor.notify.subscriptions import SubscriptionCreate, change, pause, resume, subscribe
+from monitor.notify.subscriptions import SubscriptionCreate, change, describe_subscription, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
+from monitor.notify.triggers import trigger_state
 from monitor.problems import refusals
 from monitor.service import Service
 
@@ -46,6 +47,7 @@ class NewSubscription(BaseModel):
     channel: str = Field(max_length=40)
     target: str = Field(min_length=1, max_length=2_000)
     filter: str = Field("", max_length=2_000)
+    when: str = Field("", max_length=2_000)
     digest: Digest = Digest.IMMEDIATE
     timezone: str = Field("UTC", max_length=64)
     hour: int = Field(8, ge=0, le=23)
@@ -56,6 +58,7 @@ class ChangedSubscription(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     filter: str | None = Field(None, max_length=2_000)
+    when: str | None = Field(None, max_length=2_000)
     digest: Digest | None = None
     timezone: str | None = Field(None, max_length=64)
     hour: int | None = Field(None, ge=0, le=23)
@@ -83,13 +86,30 @@ def _described(kind: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"content": {"application/json": {"schema": schema}}, "required": True}}
 
 
-def as_json(service: Service, subscription: Subscription) -> dict[str, Any]:
-    """A subscription as the API shows it; of an outgoing webhook also the secret that its receiver checks with."""
-    keys = ("id", "channel", "target", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because")
+def as_json(service: Service, session: Session, subscription: Subscription) -> dict[str, Any]:
+    """A subscription as the API shows it; of an outgoing webhook also the secret that its receiver checks with.
+
+    ``trigger``: the state of its trigger; None where it has none.
+    """
+    keys = (
+        "id",
+        "channel",
+        "target",
+        "filter",
+        "when",
+        "digest",
+        "timezone",
+        "hour",
+        "confirmed",
+        "paused",
+        "paused_because",
+    )
     secret = {"secret": secret_of(service.settings, subscription.target)} if subscription.channel == "webhook" else {}
     return {key: getattr(subscription, key) for key in keys} | {
         "created_by": subscription.created_by,
         "created_at": iso(subscription.created_at),
+        "description": describe_subscription(subscription),
+        "trigger": trigger_state(session, subscription),
         **secret,
     }
 
@@ -99,7 +119,7 @@ def all_subscriptions(service: Admin) -> dict[str, Any]:
     """Every subscription, oldest first."""
     with reading(service.read_engine) as session:
         rows = session.scalars(select(Subscription).order_by(col(Subscription.created_at), col(Subscription.id)))
-        return {"items": [as_json(service, row) for row in rows]}
+        return {"items": [as_json(service, session, row) for row in rows]}
 
 
 @router.post(
@@ -111,14 +131,14 @@ def add(service: Admin, body: Annotated[NewSubscription, Depends(_body(NewSubscr
         raise HTTPException(422, f"channel {body.channel!r}: one of {', '.join(service.channels)} expected")
     terms = body.model_dump() | {"target": canonical_target(body.channel, body.target)}
     with transaction(service.web_engine) as session:
-        return as_json(service, subscribe(session, SubscriptionCreate(**terms, created_by="api")))
+        return as_json(service, session, subscribe(session, SubscriptionCreate(**terms, created_by="api")))
 
 
 @router.get("/{ident}", responses=refusals(401, 403, 404, 429))
 def one(service: Admin, ident: str) -> dict[str, Any]:
     """One subscription."""
     with reading(service.read_engine) as session:
-        return as_json(service, _found(session, ident))
+        return as_json(service, session, _found(session, ident))
 
 
 @router.patch(
@@ -134,7 +154,7 @@ def patch(
         if body.paused is not None:
             pause(found, "by the operator") if body.paused else resume(found)
         session.add(found)
-        return as_json(service, found)
+        return as_json(service, session, found)
 
 
 @router.delete("/{ident}", status_code=204, responses=refusals(401, 403, 404, 429))

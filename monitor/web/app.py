@@ -113,7 +113,7 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
         first = error.errors()[0]
         return str(first["msg"]), str(first["loc"][-1]) if first["loc"] else None, status or 422
     if isinstance(error, QueryError):
-        return str(error), "q", status or 422
+        return str(error), getattr(error, "field", "q"), status or 422
     if isinstance(error, DBAPIError | NoConnectionError):
         return _database_message(error), None, status or 503
     return str(error), getattr(error, "field", None), status or 400

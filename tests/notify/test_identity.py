@@ -136,7 +136,9 @@ class Speaking(Kept):
         super().__init__()
         self.keys: list[str] = []
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: object = None
+    ) -> str:
         self.keys.append(key)
         return key
 

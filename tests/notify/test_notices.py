@@ -32,7 +32,9 @@ class Heard:
         self.errors = list(errors)
         self.said: list[tuple[str, str, bool]] = []
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: object = None
+    ) -> str:
         self.said.append((key, text, in_doubt))
         if self.errors:
             raise self.errors.pop(0)

@@ -14,6 +14,7 @@ from monitor.channels.message_groups import MessageGroup, group_items, launch_fa
 from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 from monitor.notify.message import Message, SendError
+from monitor.notify.notices import NoticeData
 from monitor.releases.schema import hub_url
 from monitor.settings import Settings
 
@@ -48,7 +49,9 @@ class Apprise(Channel):
         self._notify(message.target, title(message), body(message))
         return message.key
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
+    ) -> str:
         """Sends a notice in plain text."""
         self._notify(subscription.target, title, text)
         return key

@@ -26,6 +26,7 @@ from monitor.enums import Digest
 from monitor.labs import Registry, load
 from monitor.models import Subscription
 from monitor.notify.message import Message, SendError
+from monitor.notify.notices import NoticeData
 from monitor.settings import Settings, SettingsError
 
 
@@ -88,7 +89,9 @@ class Email(Channel):
         email = self.renderer.confirmation(subscription, asked_at, address)
         self._hand_over(self.renderer.return_path(subscription.id), address, email.raw)
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
+    ) -> str:
         """Sends a notice of a few sentences; the same notice has the same Message-ID."""
         address = recipient(subscription.target)
         reason = self._blocklist.suppression_reason(address)

@@ -39,6 +39,7 @@ from monitor.enums import Digest
 from monitor.labs import Registry, load
 from monitor.models import FeedEntry, Release, Subscription
 from monitor.notify.message import Message, SendError
+from monitor.notify.notices import NoticeData
 from monitor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -106,7 +107,9 @@ class Slack(Channel):
         self._add_chart(client, channel, ts, message)
         return f"{channel}:{ts}"
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
+    ) -> str:
         """Posts a notice, found again by ``key`` like a message."""
         try:
             target = parse_target(subscription.target)

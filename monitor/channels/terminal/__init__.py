@@ -11,6 +11,7 @@ from monitor.channels.base import Channel
 from monitor.channels.formatting import describe, flag, foundation, headline, plain
 from monitor.models import Subscription
 from monitor.notify.message import Message
+from monitor.notify.notices import NoticeData
 from monitor.releases.schema import hub_url
 
 MAX_DETAILED = 10
@@ -38,10 +39,15 @@ class Terminal(Channel):
             self._console.file.flush()
         return "printed"
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """Prints a notice in one line."""
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
+    ) -> str:
+        """Prints a notice: in one line, or with its lines below the title."""
+        first, *more = [plain(line) for line in text.split("\n")]
         with self._lock:
-            self._console.print(Text(f"{title}: {plain(text)}", style="bold red"), soft_wrap=True)
+            self._console.print(Text(f"{plain(title)}: {first}", style="bold red"), soft_wrap=True)
+            for line in more:
+                self._console.print(Text(f"   {line}"), soft_wrap=True)
             self._console.file.flush()
         return "printed"
 

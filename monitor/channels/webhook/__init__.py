@@ -19,6 +19,7 @@ from monitor.db.engine import now
 from monitor.models import Subscription, iso
 from monitor.net.client import FetchError, post
 from monitor.notify.message import Message, SendError
+from monitor.notify.notices import NoticeData
 from monitor.releases.schema import release_object
 from monitor.settings import Settings
 from monitor.urls import masked_url
@@ -99,10 +100,12 @@ class Webhook(Channel):
         }
         return self._post(message.target, "releases", data, message.key)
 
-    def notify(self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool) -> str:
-        """POSTs a notice about the monitor itself, with type ``notice``."""
-        data = {"subscription": subscription.id, "title": title, "text": text}
-        return self._post(subscription.target, "notice", data, key)
+    def notify(
+        self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
+    ) -> str:
+        """POSTs a notice about the monitor itself or a trigger, with type ``notice``; ``trigger`` has its numbers."""
+        body = {"subscription": subscription.id, "title": title, "text": text}
+        return self._post(subscription.target, "notice", body | ({"trigger": data} if data else {}), key)
 
     def _post(self, url: str, kind: str, data: Mapping[str, object], key: str) -> str:
         sent_at = now()

@@ -33,7 +33,7 @@ _PLAIN = _FULL_WIDTH | _DASHES | _SIGNS
 
 def spelled(text: str) -> Spelled:
     """The query in the grammar's spelling. Raises QueryError, whose column is one of the text as it was typed."""
-    found = _characters(text)
+    found = plain_characters(text)
     for step in (_single_quotes, _addresses, _fields, _counts, _operators):
         found = step(found)
     return found
@@ -44,7 +44,7 @@ def at(text: Spelled, column: int) -> int:
     return text.columns[min(max(column, 1), len(text.columns)) - 1]
 
 
-def _characters(text: str) -> Spelled:
+def plain_characters(text: str) -> Spelled:
     """Plain characters, and plain quotes around what is quoted."""
     out: list[str] = []
     columns: list[int] = []
