@@ -6,7 +6,7 @@ from alembic import op
 from monitor.models import Json, Timestamp
 
 revision = "0022"
-down_revision = "0024"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -17,6 +17,7 @@ from monitor.releases.changes import record_change
 from monitor.releases.classification import BaseModelLookup
 from monitor.releases.columns import release_columns
 from monitor.releases.corrections import active_corrections, apply_corrections
+from monitor.releases.launches.grouping import leaves_launch
 from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
 from monitor.releases.repository_files import extract_statements, load_files
 
@@ -96,6 +97,10 @@ def _batch(
             promote_placeholder(row)
             yield ChangedValue(row.repo_id, "pending", True, False)
             differing = {"pending": False}
+        if leaves_launch(row, registry):
+            yield ChangedValue(row.repo_id, "launch", row.launch_id, None)
+            row.launch_id = None
+            differing = {"launch_id": None}
         if differing:
             session.add(row)
 

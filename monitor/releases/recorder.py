@@ -27,7 +27,7 @@ from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.counters import Key, count, delays
 from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
 from monitor.releases.launches.announcements import link_earlier_announcements, mark_released
-from monitor.releases.launches.grouping import WINDOW, assign, member
+from monitor.releases.launches.grouping import WINDOW, assign, leaves_launch, member
 from monitor.releases.repository_files import files_of
 
 
@@ -359,6 +359,8 @@ def _reclassify(
     columns = release_columns(known.facts, classification)
     for name, value in apply_corrections(columns, active_corrections(session, [row]).get(row.id, ())).items():
         setattr(row, name, value)
+    if leaves_launch(row, registry):
+        row.launch_id = None
     row.facts, row.facts_digest = known.facts, known.digest
     changes = {name: old for name, old in before.items() if getattr(row, name) != old}
     when, reason = observation.observed_at, str(observation.via)

@@ -155,3 +155,32 @@ def test_an_upgraded_database_takes_new_rows(old: Engine) -> None:
     with db.reading(old) as session:
         found = {row.repo_id: row.license for row in stream(session, parse("qwen9 lab:qwen"))}
     assert found["Qwen/Qwen9-32B"] == "apache-2.0" and found["Qwen/Qwen9-4B"] == "other"
+
+
+def test_derivatives_by_no_lab_leave_their_launches_whose_numbers_stay(old: Engine) -> None:
+    migrations.upgrade(old, "0024")
+    names = "x/Owl-8B", "x/Owl-8B-GGUF", "x/Heron-8B", "Qwen/Owl-8B"
+    kinds = "unknown", "quantized", "quantized", "finetune"
+    roots = None, "x/Owl-8B", "Qwen/Qwen9-8B", "Qwen/Owl-8B-Base"
+    with time_machine.travel(NOW, tick=False):
+        seen(old, *(model(name) for name in names))
+    change = text(
+        "UPDATE release SET kind = :kind, foundation_repo_id = :root, launch_id = :launch WHERE repo_id = :name"
+    )
+    with old.begin() as connection:
+        launch = "SELECT launch_id FROM release WHERE repo_id = :name"
+        numbers = [connection.scalar(text(launch), {"name": name}) for name in names]
+        numbers[1] = numbers[0]
+        for name, kind, root, number in zip(names, kinds, roots, numbers, strict=True):
+            connection.execute(change, {"name": name, "kind": kind, "root": root, "launch": number})
+        before = connection.scalar(text("SELECT count(*) FROM launch"))
+    migrations.upgrade(old)
+    with old.connect() as connection:
+        after = [connection.scalar(text(launch), {"name": name}) for name in names]
+        assert after == [numbers[0], numbers[0], None, numbers[3]]
+        assert connection.scalar(text("SELECT count(*) FROM launch")) == before
+    with db.reading(old) as session, as_of(session, NOW):
+        assert session.scalar(text(launch), {"name": names[2]}) == numbers[2]
+        assert len(find_launches(session, parse(f"launch:{numbers[2]}"))[0]) == 1
+    with db.reading(old) as session:
+        assert find_launches(session, parse(f"launch:{numbers[2]}"))[0] == []

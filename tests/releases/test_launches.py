@@ -18,7 +18,10 @@ from monitor.models import Launch, Namespace, Release
 from monitor.notify.matching import enqueue
 from monitor.releases.launches.family import family_of
 from monitor.releases.launches.grouping import REACH, WINDOW, assign, member
+from monitor.releases.launches.queries import find_launches, get_launch
+from monitor.releases.query import parse
 from monitor.releases.recorder import record
+from monitor.releases.revisions import as_of
 from tests.fakes.hub import made_id, model
 
 T0 = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -145,6 +148,67 @@ def test_an_own_copy_joins_its_original_however_late_it_comes(sqlite_engine: Eng
     late = T0 + 10 * REACH
     rows = [release("Qwen9-8B", T0), copy("Qwen9-8B-FP8", late, "Qwen/Qwen9-8B", namespace="Qwen")]
     assert set(recorded(sqlite_engine, rows, [1]).values()) == {"Qwen/Qwen9-8B"}
+
+
+def stranger(name: str, kind: str, *, root: str | None = None, parent: str | None = None, minutes: int = 0) -> Release:
+    """A release by a publisher that is no lab."""
+    step = [{"repo_id": parent, "relation": kind}] if parent else []
+    return release(
+        name, T0 + timedelta(minutes=minutes), namespace="x", lab=None, kind=kind, lineage=step,
+        foundation_repo_id=root, foundation_lab="qwen" if root and root.startswith("Qwen/") else None,
+    )  # fmt: skip
+
+
+def test_derivatives_by_no_lab_are_no_launches_even_of_own_derivatives(sqlite_engine: Engine) -> None:
+    rows = [
+        stranger("Owl-8B-Chat", "finetune", root="Qwen/Qwen9-8B", parent="Qwen/Qwen9-8B"),
+        stranger("Owl-8B-Chat-v2", "finetune", root="Qwen/Qwen9-8B", parent="x/Owl-8B-Chat"),
+        stranger("Owl-8B-Chat-GGUF", "quantized", root="Qwen/Qwen9-8B", parent="x/Owl-8B-Chat"),
+        stranger("Owl-8B-Merge", "merge"),
+        stranger("Owl-8B-Self", "finetune", root="x/Owl-8B-Self", parent="x/Owl-8B-Self"),
+        stranger("Hawk-8B-GGUF", "quantized", root="x/Hawk-8B", parent="x/Hawk-8B"),
+    ]
+    assert recorded(sqlite_engine, rows, [2, 2]) == {}
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_works_on_an_original_by_no_lab_join_it_in_any_order_of_one_look(
+    sqlite_engine: Engine, data: st.DataObject
+) -> None:
+    root = "x/Owl-8B-Base"
+    rows = [
+        stranger("Owl-8B-Base", "base", root=root),
+        stranger("Owl-8B-Instruct", "finetune", root=root, parent=root, minutes=5),
+        stranger("Owl-8B-Instruct-FP8", "quantized", root=root, parent="x/Owl-8B-Instruct", minutes=600),
+        stranger("Heron-8B", "unknown", minutes=1),
+    ]
+    found = recorded(sqlite_engine, data.draw(st.permutations(rows)), [])
+    assert found == {**dict.fromkeys((row.repo_id for row in rows[:3]), root), "x/Heron-8B": "x/Heron-8B"}
+
+
+def test_a_release_that_turns_out_to_be_a_strangers_derivative_leaves_its_launch(engine: Engine) -> None:
+    names = "x/Owl-8B", "x/Heron-8B"
+    with db.transaction(engine) as session:
+        session.add(Namespace(name="x", reason="test", interval=60, added_at=T0, swept_at=T0, due_at=T0))
+        looks = [Observation(made_id(name), name, model(name), Via.SWEEP, db.now()) for name in names]
+        record(session, looks, REGISTRY, enqueue)
+    before = db.now()
+    derived = model(names[0], base_model="Qwen/Qwen9-8B", relation="quantized")
+    with db.transaction(engine) as session:
+        assert len(find_launches(session, parse(""))[0]) == 2
+        record(session, [Observation(made_id(names[0]), names[0], derived, Via.SWEEP, db.now())], REGISTRY, enqueue)
+    with db.reading(engine) as session:
+        ((launch, (row,)),) = find_launches(session, parse(""))[0]
+        assert (row.repo_id, len(list(session.scalars(select(Launch))))) == (names[1], 2)
+        other = next(one for one in session.scalars(select(Launch.id)) if one != launch.id)
+        gone = get_launch(session, other)
+        assert gone is not None
+        assert gone.members == ()
+    with db.reading(engine) as session, as_of(session, before):
+        then = get_launch(session, other)
+        assert then is not None
+        assert [row.repo_id for row in then.members] == [names[0]]
 
 
 def test_a_copy_that_joins_two_launches_of_one_batch_makes_them_one(sqlite_engine: Engine) -> None:

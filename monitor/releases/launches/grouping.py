@@ -4,8 +4,9 @@ Two members belong together where they became public within the settle window of
 the day of making is known, within :data:`REACH`), or in a chain of such steps: so that neither the order nor the
 timing in which they are seen makes a difference. A launch that a late member joins to another becomes one with it.
 
-A stranger's derivative never forms or joins a launch: it counts for its base. A publisher's own packed copy belongs
-to the launch of what it was made of, whenever it comes. See docs/explanation/launches.md.
+A derivative by a publisher that is no lab never forms or joins a launch: it counts for its base. The exception is one
+whose root is that publisher's own launched model. A publisher's own packed copy belongs to the launch of what it was
+made of, whenever it comes. See docs/explanation/launches.md.
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ _Key = tuple[str, str]
 
 
 class Member(NamedTuple):
-    """What a release brings to a launch; ``copy_of``: the repository of the same publisher that it is a copy of."""
+    """What a release brings to a launch.
+
+    ``copy_of``: the repository of the same publisher that it is a copy of. ``root``: the publisher's own model without
+    whose launch it belongs to none; None for most.
+    """
 
     repo_id: str
     publisher: str
@@ -45,10 +50,11 @@ class Member(NamedTuple):
     at: datetime
     is_backfilled: bool
     copy_of: str | None
+    root: str | None = None
 
 
 def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
-    """The member that a release (its columns) is; None for a placeholder, and for a stranger's derivative.
+    """The member that a release (its columns) is; None for a placeholder and for a stranger's derivative.
 
     A lab of the registry that trains further on another's base launches a work of its own; a repackager launches
     nothing but bases. Of history, only what labs of the registry published is grouped.
@@ -58,7 +64,12 @@ def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
     publisher = registry.of(row["namespace"])
     if publisher is not None and publisher.repackager and row["kind"] != Kind.BASE:
         return None
-    if not (_own(row) or _trained_by_a_lab(row, registry)):
+    root = None
+    if row["lab"] is None and row["kind"] in _DERIVED:
+        root = _own_root(row)
+        if root is None:
+            return None
+    elif not (_own(row) or _trained_by_a_lab(row, registry)):
         return None
     parent = row["lineage"][0]["repo_id"] if row["lineage"] and row["kind"] in _COPIES else None
     return Member(
@@ -69,7 +80,27 @@ def member(row: Mapping[str, Any], registry: Registry) -> Member | None:
         at=row["released_at"] or row["first_seen_at"],
         is_backfilled=row["is_backfilled"],
         copy_of=parent if parent and _namespace(parent) == row["namespace"] else None,
+        root=root,
     )
+
+
+_READ = (
+    "repo_id", "namespace", "name", "lab", "kind", "lineage", "foundation_repo_id", "foundation_lab", "pending",
+    "is_backfilled", "released_at", "first_seen_at",
+)  # fmt: skip
+
+
+def leaves_launch(row: Release, registry: Registry) -> bool:
+    """Whether a release turned out to be a derivative by a publisher that is no lab, and so belongs to no launch."""
+    if row.launch_id is None or row.lab is not None:
+        return False
+    return member({name: getattr(row, name) for name in _READ}, registry) is None
+
+
+def _own_root(row: Mapping[str, Any]) -> str | None:
+    """The model of the same namespace that it goes back to; None if that is another's, unknown or itself."""
+    root: str | None = row["foundation_repo_id"]
+    return root if root and root != row["repo_id"] and _namespace(root) == row["namespace"] else None
 
 
 def _own(row: Mapping[str, Any]) -> bool:
@@ -92,17 +123,25 @@ def _namespace(repo_id: str) -> str:
 
 
 def assign(session: Session, members: Sequence[Member | None], window: timedelta = WINDOW) -> list[int | None]:
-    """The launch of each of these, new ones made, joined ones widened or made one; None for None."""
+    """The launch of each of these, new ones made, joined ones widened or made one; None for none."""
     wanted = [one for one in members if one is not None]
     if not wanted:
         return [None] * len(members)
     session.flush()
     _lock(session, {(one.publisher, one.family) for one in wanted if not one.is_backfilled})
     launches = _Launches(session, wanted, window)
-    for one in sorted(wanted, key=lambda item: (item.copy_of is not None, item.at, item.repo_id)):
+    for one in sorted(
+        wanted, key=lambda item: (item.root is not None, item.copy_of is not None, item.at, item.repo_id)
+    ):
         launches.place(one)
     launches.write()
-    return [launches.of[one.repo_id].id if one is not None else None for one in members]
+    placed = [launches.of.get(one.repo_id) if one is not None else None for one in members]
+    return [launch.id if launch is not None else None for launch in placed]
+
+
+def _order(one: Member) -> tuple[bool, bool, datetime, str]:
+    """Originals before what is made of them."""
+    return one.root is not None, one.copy_of is not None, one.at, one.repo_id
 
 
 def _lock(session: Session, keys: set[_Key]) -> None:
@@ -173,7 +212,7 @@ class _Launches:
         self._there: dict[_Key, list[_Launch]] = {}
         for row in _reachable(session, wanted):
             self._there.setdefault((row.publisher, row.family), []).append(self._known(row))
-        names = {one.copy_of for one in wanted if one.copy_of is not None}
+        names = {name for one in wanted for name in (one.copy_of, one.root) if name is not None}
         self._originals = {row.repo_id: self._known(row) for row in _launched(session, names)}
 
     def _known(self, row: Row[Any]) -> _Launch:
@@ -181,7 +220,9 @@ class _Launches:
         return self._by_id.setdefault(row.id, _Launch(*values, row.settles_at, row.is_backfilled))
 
     def place(self, one: Member) -> None:
-        """Finds the launch of a member; those of what others are copies of are placed before."""
+        """Finds the launch of a member; those of what others are made of are placed before."""
+        if one.root is not None and one.root not in self.of and one.root not in self._originals:
+            return
         original = self.of.get(one.copy_of or "") or self._originals.get(one.copy_of or "")
         launch = original or self._joined(one)
         launch.add(one)
