@@ -8,6 +8,7 @@ timeline through it, the tests make their own worlds.
 import json
 import re
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class ReplayHub(World):
     `bad_credentials` is what it says of a token that is refused.
     `other_buckets`, where set, are named in every `RateLimit` header before the API's: name to (remaining, reset).
     `shift_pages`, where set, is called with the hub before every page of a walk but the first.
+    `latency`, where set, returns the seconds for which the answer to a path is held back.
     `links`, where set, makes another URL, as a mirror or a fault would, of the one where the next page or a renamed
     repository is.
     """
@@ -87,6 +89,7 @@ class ReplayHub(World):
         self.bad_credentials = BAD_CREDENTIALS
         self.other_buckets: dict[str, tuple[int, int]] = {}
         self.links: Callable[[str], str] | None = None
+        self.latency: Callable[[str], float] | None = None
         self.requests = 0
         self.refused = 0
         self.requests_by_path: Counter[str] = Counter()
@@ -224,6 +227,8 @@ class ReplayHub(World):
             self.requests += 1
             self.requests_by_path[request.path] += 1
             self.calls.append(Call(request.method, request.path, request.params))
+        if self.latency is not None:
+            time.sleep(self.latency(request.path))
         # Nobody's window is charged for a token that is nobody's, so the address is.
         token = None if request.token is None or self._refuses(request.token) else request.token
         path = request.path.removeprefix(self.prefix)
