@@ -75,6 +75,8 @@ LEASE_SECONDS: dict[str, float] = {
     "sweep": 120,
     # Longer than one exchange with all its redirects, and the parsing of the largest body, can take.
     "feed": 300,
+    # Of one pass: longer than all of its files can take, eight at a time.
+    "repository files": 300,
     "delivery": 60,
     "notice": 120,
     "confirmation": 60,

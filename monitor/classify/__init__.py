@@ -22,6 +22,7 @@ from monitor.classify.result import (
 )
 from monitor.classify.size import parameters
 from monitor.classify.suspected import SameSize, SizeLookup, no_size_lookup, suspected_foundation
+from monitor.enums import Kind
 from monitor.labs import Registry
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "SizeLookup",
     "Suspicion",
     "classify",
+    "is_packed",
     "no_lookup",
     "no_size_lookup",
 ]
@@ -111,3 +113,11 @@ def classify(
             **{name: found.evidence for name, found in stated.items()},
         },
     )
+
+
+def is_packed(model: wire.Model, registry: Registry) -> bool:
+    """Whether a Hub model object shows a packed copy or a conversion, without its files and the history.
+
+    A part of :func:`classify`: whoever needs no other value can do without the rest. Never raises.
+    """
+    return lineage(wire.prepared(model, NO_FILES), registry).kind in (Kind.QUANTIZED, Kind.CONVERSION)

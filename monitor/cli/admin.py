@@ -21,6 +21,7 @@ from monitor.ingest.feeds.reader import UNLISTED
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import BadCredentialsError, HubError
 from monitor.ingest.hub.webhook import sync
+from monitor.ingest.repository_files import count_unread, latest_given_up
 from monitor.labs import Lab, in_use
 from monitor.labs import load as load_labs
 from monitor.models import Feed, Namespace, Subscription, iso
@@ -470,8 +471,20 @@ def _lookups(settings: Settings) -> str:
     return "\n  ".join([f"ok, {failing} failing, retried automatically", *some[:MAX_SHOWN]])
 
 
+def _files(settings: Settings) -> str:
+    """How many repository files are not read yet, and a line for some of those that were given up."""
+    engine = db.make_engine(settings.database_url)
+    if migrations.revision(engine) != migrations.head():
+        return "unknown until hub-monitor db upgrade has run"
+    with db.reading(engine) as session:
+        counts = count_unread(session)
+        some = [f"{repo_id}, {path}: {reason}" for repo_id, path, reason in latest_given_up(session, MAX_SHOWN)]
+    said = ", ".join(f"{number} {state}" for state, number in counts.items())
+    return "\n  ".join([said if some else f"ok, {said}", *some])
+
+
 MAX_SHOWN = 5
-"""How many namespaces, failed lookups and ignored dates are printed."""
+"""How many namespaces, failed lookups, ignored dates and files that were given up are printed."""
 
 
 def _smtp(settings: Settings) -> str:
@@ -519,6 +532,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "feeds": _feeds,
     "heartbeat": _heartbeat,
     "lookups": _lookups,
+    "repository files": _files,
     "Slack": _slack,
     "SMTP": _smtp,
     "email sender": _sender,

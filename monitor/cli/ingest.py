@@ -29,7 +29,7 @@ from monitor.ingest.backfill import backfill as learn
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
-from monitor.ingest.repository_files import read_without_keeping
+from monitor.ingest.wanted_files import read_without_keeping
 from monitor.labs import Registry, load, use
 from monitor.models import Feed
 from monitor.net.client import FetchError

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from monitor.classify import NO_FILES, RepositoryFiles
-from monitor.ingest.repository_files import max_bytes, wanted_paths
+from monitor.ingest.wanted_files import max_bytes, wanted_paths
 from monitor.releases.repository_files import parse_files
 
 KEY = "files"

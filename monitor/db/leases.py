@@ -1,8 +1,8 @@
 """Leases: rows that one worker holds until a time, so that workers share the work and none is lost when one dies.
 
 A row is held in one of two ways. Tables with a column ``leased_until`` are held until then or until the worker gives
-them back. Queues (webhook events, notices, confirmation emails) have no such column: their ``due_at`` moves on, and the
-worker that finishes a row says that it is due no more.
+them back. Queues (webhook events, notices, confirmation emails, repository files) have no such column: their ``due_at``
+moves on, and the worker that finishes a row says that it is due no more.
 
 On PostgreSQL workers skip rows that another has locked (``FOR UPDATE SKIP LOCKED``). On SQLite the write lock of the
 transaction does the same.

@@ -1,4 +1,4 @@
-"""A repository's own files: which are read, when, and what of them is kept.
+"""Repositories' own files: of which repositories they are read, and when.
 
 The Hub's model objects hold no dimensions, no licence text and no prose of the card; the files do. Those of a new
 release that matters are read at once, for as long as an alert can wait; what does not answer in time is read later,
@@ -7,103 +7,57 @@ and the release is classified again. Reading counts in the Hub's bucket of file 
 
 from __future__ import annotations
 
-import contextvars
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
-from monitor.classify import RepositoryFiles, classify
+from monitor.classify import is_packed
 from monitor.classify.card_statements import EXTRACTOR_VERSION
 from monitor.dates import hub_time
 from monitor.db.engine import in_values, now, reading, transaction
+from monitor.db.leases import any_ready, locked
 from monitor.db.upsert import insert_or_ignore
-from monitor.enums import Event, FileState, Kind, Via
+from monitor.enums import Event, FileState, Via
 from monitor.ingest.context import PUBLIC_STATUSES, RESERVED_SHARE, IngestContext, log_recorded, observation
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.hub.files import DEFAULT_MAX_BYTES, HubFile, read_file
+from monitor.ingest.hub.files import HubFile
 from monitor.ingest.hub.rate_limiter import FILES, RateLimited
-from monitor.ingest.hub.responses import Facts, HubDownError
-from monitor.labs import Registry
+from monitor.ingest.hub.responses import Facts
+from monitor.ingest.wanted_files import Deferred, Wanted, read_one, submit, wanted_files
 from monitor.models import Namespace, Release, RepositoryFile
+from monitor.models.repository_file import HAS_FAILED
 from monitor.notify.edits import enqueue_edits
 from monitor.notify.subscriptions import followed_repositories
 from monitor.releases.reclassify import reclassify_releases
 from monitor.releases.recorder import MAX_NEWS_AGE, News, NewsRule, Recorded
-from monitor.releases.repository_files import KeptFile, kept_file, parse_files
-from monitor.schedule import BACKOFFS
+from monitor.releases.repository_files import KeptFile, kept_file
+from monitor.schedule import BACKOFFS, LEASE_SECONDS
 
 log = structlog.get_logger(__name__)
 
-THREADS = 8
 MAX_FAILURES = 10
 """Attempts after which a file counts as one that does not answer, until the repository changes."""
 MAX_DUE = 100
 """Files that are read in one pass."""
-DOWN_SECONDS = 60.0
-"""When files are asked for again while the Hub is not there: its polls say that, and count it."""
+RECORD_SECONDS = 2.0
+"""After an alert has waited for a file, and before that file is read again: its release is written first."""
 FILES_READ = "its files were read"
 """Why a classification changed."""
 
-_EXACT = ("config.json", "README.md", "adapter_config.json", "model_index.json", "params.json", "mergekit_config.yml")
-_INDEX = ".safetensors.index.json"
-_LICENSES = ("license", "licence")
-GGUF_BYTES = 256 * 1024
-"""How much of a GGUF file is read: its metadata begins there, before its vocabulary."""
-INDEX_MAX_BYTES = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file to be read: of which repository, at which commit, and how much of it."""
-
-    hub_id: str
-    repo_id: str
-    commit: str
-    path: str
-
-
 _STORED = select(*map(col, (RepositoryFile.hub_id, RepositoryFile.repo_id, RepositoryFile.commit, RepositoryFile.path)))
 """The columns of Wanted: each poll asks for these, and a card's content is up to 64 KB."""
-
-
-def wanted_files(facts: Facts) -> list[Wanted]:
-    """The files of a repository that say something about it, by the names that the Hub lists; none without a commit.
-
-    An index of safetensors is read only where the Hub has not counted these, a GGUF file's header only where the Hub
-    has not read it.
-    """
-    commit, siblings = facts.get("sha"), facts.get("siblings")
-    if not isinstance(commit, str) or not commit or not isinstance(siblings, list):
-        return []
-    names = [name for item in siblings if isinstance(item, dict) and isinstance(name := item.get("rfilename"), str)]
-    return [Wanted(facts["_id"], facts["id"], commit, path) for path in wanted_paths(names, facts)]
-
-
-def wanted_paths(names: Collection[str], facts: Mapping[str, Any]) -> list[str]:
-    """Of the names of a repository's files, those that say something about it (see :func:`wanted_files`)."""
-    paths = [name for name in _EXACT if name in names]
-    at_root = sorted(name for name in names if "/" not in name)
-    paths += [name for name in at_root if name.lower().startswith(_LICENSES)][:1]
-    if not facts.get("safetensors"):
-        paths += [name for name in at_root if name.endswith(_INDEX)][:1]
-    if not facts.get("gguf"):
-        paths += [name for name in at_root if name.lower().endswith(".gguf")][:1]
-    return paths
-
-
-def max_bytes(path: str) -> int:
-    """How much of a file is read, in bytes: of a GGUF file its beginning; of any other all, if it is not larger."""
-    if path.lower().endswith(".gguf"):
-        return GGUF_BYTES
-    return INDEX_MAX_BYTES if path.endswith(_INDEX) else DEFAULT_MAX_BYTES
+_WITHOUT_CONTENT = (defer(col(RepositoryFile.content)), defer(col(RepositoryFile.statements)))  # type: ignore[arg-type]
+"""For whoever writes what a file holds, and does not need what it held."""
 
 
 def read_new(context: IngestContext, items: Sequence[Facts], via: Via) -> None:
@@ -113,23 +67,35 @@ def read_new(context: IngestContext, items: Sequence[Facts], via: Via) -> None:
     and so are the files of what was known before and has another commit now. History is left out, which nobody is
     notified of, and so are packed copies: what they hold is their original's. Raises nothing that the Hub does.
     """
-    enqueue(context.engine, changed_files(context.engine, items))
     with reading(context.engine) as session:
+        changed = changed_files(session, items)
         known = _known(session, items)
-        chosen = list(items)
-        if via is not Via.TRENDING:
-            fresh_items = [item for item in items if item["_id"] not in known]
-            watched = _watched(session, fresh_items)
-            rule = NewsRule(session, {item["id"].partition("/")[0] for item in fresh_items})
-            chosen = [
-                item
-                for item in fresh_items
-                if item["_id"] in watched
-                and (via is Via.WEBHOOK or rule.is_news(observation(item, via), hub_time(item.get("createdAt")))[0])
-            ]
-    wanted = [one for item in chosen if not _is_packed(item, context.registry) for one in wanted_files(item)]
-    fresh = enqueue(context.engine, wanted)
-    read(context, [one for one in fresh if one.hub_id not in known], context.file_wait_seconds)
+        chosen = items if via is Via.TRENDING else _news_of_watched(session, items, known, via)
+        wanted = [one for item in chosen if not is_packed(item, context.registry) for one in wanted_files(item)]
+        urgent = [one for one in _unread(session, wanted) if one.hub_id not in known]
+    urgent = urgent[: _readable(context)] if urgent else []
+    now_read = set(urgent)
+    later = [*changed, *(one for one in wanted if one not in now_read)]
+
+    def write() -> None:
+        enqueue(context.engine, later)
+        enqueue(context.engine, urgent, seconds=context.file_wait_seconds + RECORD_SECONDS)
+
+    read(context, urgent, context.file_wait_seconds, meanwhile=write)
+
+
+def _news_of_watched(session: Session, items: Sequence[Facts], known: Collection[str], via: Via) -> list[Facts]:
+    """Those of ``items`` that are not known, lie in a namespace that is swept, and are news."""
+    fresh = [item for item in items if item["_id"] not in known]
+    watched = _watched(session, fresh)
+    if via is Via.WEBHOOK:
+        return [item for item in fresh if item["_id"] in watched]
+    rule = NewsRule(session, {item["id"].partition("/")[0] for item in fresh})
+    return [
+        item
+        for item in fresh
+        if item["_id"] in watched and rule.is_news(observation(item, via), hub_time(item.get("createdAt")))[0]
+    ]
 
 
 def enqueue_bases(context: IngestContext, bases: Iterable[Facts]) -> None:
@@ -151,16 +117,26 @@ def enqueue_named(context: IngestContext) -> None:
     enqueue(context.engine, [one for facts in found for one in wanted_files(facts)])
 
 
-def waiting_files(session: Session) -> dict[str, int]:
-    """How many files are to be read: ``waiting`` for their first attempt, or ``failing`` and to be asked for again."""
+def count_unread(session: Session) -> dict[str, int]:
+    """How many files are not read: ``waiting`` for their first attempt, ``failing`` and to be asked for again, or
+    ``given up`` after MAX_FAILURES attempts until their repository changes."""
     failing = col(RepositoryFile.failures) > 0
     query = select(failing, func.count()).where(col(RepositoryFile.due_at) > _EPOCH).group_by(failing)
     counts = {bool(key): number for key, number in session.execute(query)}
-    return {"waiting": counts.get(False, 0), "failing": counts.get(True, 0)}
+    given_up = session.scalar(select(func.count()).select_from(RepositoryFile).where(*_GIVEN_UP)) or 0
+    return {"waiting": counts.get(False, 0), "failing": counts.get(True, 0), "given up": given_up}
+
+
+def latest_given_up(session: Session, most: int) -> list[tuple[str, str, str]]:
+    """(repository, path, reason) of at most ``most`` files that were given up."""
+    columns = (col(RepositoryFile.repo_id), col(RepositoryFile.path), col(RepositoryFile.message))
+    query = select(*columns).where(*_GIVEN_UP).order_by(col(RepositoryFile.repo_id), col(RepositoryFile.path))
+    return [(repo_id, path, message or "no reason") for repo_id, path, message in session.execute(query.limit(most))]
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Before every turn: a condition that the index serves, unlike one on null."""
+_GIVEN_UP = (HAS_FAILED, col(RepositoryFile.failures) >= MAX_FAILURES)
 
 
 def _known(session: Session, items: Iterable[Facts]) -> set[str]:
@@ -176,15 +152,11 @@ def _watched(session: Session, items: Iterable[Facts]) -> set[str]:
     return {hub_id for hub_id, space in spaces.items() if space in names}
 
 
-def _is_packed(item: Facts, registry: Registry) -> bool:
-    return classify(item, registry).kind in (Kind.QUANTIZED, Kind.CONVERSION)
-
-
-def enqueue(engine: Engine, wanted: Sequence[Wanted]) -> list[Wanted]:
-    """Keeps that these files are to be read; returns those that were not read, nor to be read, at the same commit."""
+def enqueue(engine: Engine, wanted: Sequence[Wanted], *, seconds: float = 0.0) -> None:
+    """Keeps that these files are to be read, so many seconds from now, if they were not read at the same commit."""
     if not wanted:
-        return []
-    fresh = []
+        return
+    due_at = now() + timedelta(seconds=seconds)
     with transaction(engine) as session:
         rows = [
             {
@@ -193,7 +165,7 @@ def enqueue(engine: Engine, wanted: Sequence[Wanted]) -> list[Wanted]:
                 "repo_id": one.repo_id,
                 "commit": one.commit,
                 "state": str(FileState.WANTED),
-                "due_at": now(),
+                "due_at": due_at,
                 "failures": 0,
             }
             for one in wanted
@@ -203,18 +175,25 @@ def enqueue(engine: Engine, wanted: Sequence[Wanted]) -> list[Wanted]:
         for one in wanted:
             row = there.get((one.hub_id, one.path))
             if row is not None and row.commit != one.commit:
-                row.commit, row.due_at, row.failures = one.commit, now(), 0
+                row.commit, row.due_at, row.failures = one.commit, due_at, 0
                 session.add(row)
-            if row is None or row.due_at is not None:
-                fresh.append(one)
-    return fresh
+
+
+def _unread(session: Session, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Those of ``wanted`` that were not read at the same commit, or are to be read again."""
+    columns = (RepositoryFile.hub_id, RepositoryFile.path, RepositoryFile.commit)
+    query = select(*map(col, columns)).where(
+        in_values(session, "repository_file.hub_id", {one.hub_id for one in wanted}),
+        col(RepositoryFile.due_at).is_(None),
+    )
+    there = {tuple(row) for row in session.execute(query)} if wanted else set()
+    return [one for one in wanted if (one.hub_id, one.path, one.commit) not in there]
 
 
 def _rows(session: Session, wanted: Iterable[Wanted]) -> Iterator[RepositoryFile]:
     asked = {(one.hub_id, one.path) for one in wanted}
     query = select(RepositoryFile).where(in_values(session, "repository_file.hub_id", {key for key, _ in asked}))
-    # Whoever writes a content does not need the old one.
-    query = query.options(defer(col(RepositoryFile.content)), defer(col(RepositoryFile.statements)))  # type: ignore[arg-type]
+    query = query.options(*_WITHOUT_CONTENT)
     return (row for row in session.scalars(query) if (row.hub_id, row.path) in asked)
 
 
@@ -224,11 +203,7 @@ def read_due(context: IngestContext) -> Recorded:
     A release that is news is matched again: subscribers whose filter holds only now are notified. Where the message
     about a release was sent and can be edited, it is.
     """
-    query = _STORED.where(col(RepositoryFile.due_at) <= now()).order_by(col(RepositoryFile.due_at))
-    with reading(context.engine) as session:
-        wanted = [Wanted(*row) for row in session.execute(query.limit(MAX_DUE))]
-    # The last part of the rate limit is kept for releases that are about to be announced.
-    read_ids = read(context, wanted, None, reserve=round(RESERVED_SHARE * context.rate_limiter.files_per_window))
+    read_ids = read(context, _claim_due(context))
     done = Recorded()
     if not read_ids:
         return done
@@ -245,100 +220,98 @@ def read_due(context: IngestContext) -> Recorded:
     return done
 
 
-def read(context: IngestContext, wanted: Sequence[Wanted], seconds: float | None, *, reserve: int = 0) -> list[str]:
+def _claim_due(context: IngestContext) -> list[Wanted]:
+    """Claims the files whose turn it is, so that no other worker reads them too; as many as may be asked for now."""
+    # The last part of the rate limit is kept for releases that are about to be announced.
+    reserve = round(RESERVED_SHARE * context.rate_limiter.files_per_window)
+    most = min(MAX_DUE, _readable(context, reserve))
+    ready = select(RepositoryFile).where(col(RepositoryFile.due_at) <= now()).order_by(col(RepositoryFile.due_at))
+    ready = ready.options(*_WITHOUT_CONTENT).limit(most)
+    if not most or not any_ready(context.engine, ready):
+        return []
+    with transaction(context.engine) as session:
+        rows: list[RepositoryFile] = locked(session, ready)
+        for row in rows:
+            row.due_at = now() + timedelta(seconds=LEASE_SECONDS["repository files"])
+            session.add(row)
+        return [Wanted(row.hub_id, row.repo_id, row.commit, row.path) for row in rows]
+
+
+def _readable(context: IngestContext, reserve: int = 0) -> int:
+    """How many files may be read now, if so many requests of the rate limit are left; a text file takes two."""
+    try:
+        return max(0, (context.rate_limiter.left(FILES) - reserve) // 2)
+    except RateLimited:
+        return 0
+
+
+def read(
+    context: IngestContext,
+    wanted: Sequence[Wanted],
+    seconds: float | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> list[str]:
     """Reads these files side by side and keeps what came; returns the hub ids of those of which something came.
 
-    ``seconds``: how long all of it may take; what did not answer by then keeps its turn. ``reserve``: requests of the
-    rate limit that are left.
+    ``seconds``: how long all of it may take; what did not answer by then keeps its turn. ``meanwhile`` is called while
+    the Hub answers; after it, all of ``wanted`` must be enqueued.
     """
+    began = time.monotonic()
+    threads = min(context.file_threads, max(1, len(wanted)))
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="repository-file")
     try:
-        left = context.rate_limiter.left(FILES)
-    except RateLimited:
-        return []
-    wanted = wanted[: max(0, (left - reserve) // 2)]  # a text file takes two requests
-    if not wanted:
-        return []
-    pool = ThreadPoolExecutor(max_workers=min(context.file_threads, len(wanted)), thread_name_prefix="repository-file")
-    try:
-        asked = _submit(pool, context.hub, wanted)
-        done, _ = wait(asked, timeout=seconds)
+        asked = submit(pool, partial(_read_and_extract, context.hub), wanted)
+        meanwhile()
+        left = None if seconds is None else max(0.0, began + seconds - time.monotonic())
+        done, _ = wait(asked, timeout=left)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    found: list[tuple[Wanted, HubFile]] = []
-    deferred: dict[Wanted, float] = {}
-    error: Exception | None = None
-    for future in done:
-        try:
-            found.append((asked[future], future.result()))
-        except HubDownError as down:
-            error, deferred[asked[future]] = down, DOWN_SECONDS
-        except RateLimited as limited:
-            error, deferred[asked[future]] = limited, limited.retry_in
-    if error is not None:
-        log.info("file reads deferred", files=len(deferred), error=str(error))
-    answered = [(one, answer.content) for one, answer in found if answer.state is FileState.READ]
-    kept = {one: kept_file(one.path, one.repo_id, content) for one, content in answered}
-    with transaction(context.engine) as session:
-        rows = {(row.hub_id, row.path): row for row in _rows(session, [*(one for one, _ in found), *deferred])}
-        for one, wait_seconds in deferred.items():
-            if (row := rows.get((one.hub_id, one.path))) is not None and row.due_at is not None:
-                row.due_at = now() + timedelta(seconds=wait_seconds)
-                session.add(row)
-        for one, answer in found:
+    return _keep_answers(context.engine, {asked[future]: future.result() for future in done})
+
+
+class Answer(NamedTuple):
+    """What the Hub answered for a file, and what is kept of it."""
+
+    file: HubFile
+    kept: KeptFile
+
+
+def _read_and_extract(hub: Hub, one: Wanted) -> Answer | Deferred:
+    """Extracts what a card states as well: here others wait for the Hub, and nobody for the database."""
+    file = read_one(hub, one)
+    if isinstance(file, Deferred):
+        return file
+    is_read = file.state is FileState.READ
+    return Answer(file, kept_file(one.path, one.repo_id, file.content) if is_read else KeptFile(None))
+
+
+def _keep_answers(engine: Engine, answers: Mapping[Wanted, Answer | Deferred]) -> list[str]:
+    """Keeps what the Hub answered; returns the hub ids of those of which something came."""
+    if not answers:
+        return []
+    deferred = [answer for answer in answers.values() if isinstance(answer, Deferred)]
+    if deferred:
+        log.info("file reads deferred", files=len(deferred), error=deferred[0].message)
+    read_ids = set()
+    with transaction(engine) as session:
+        rows = {(row.hub_id, row.path): row for row in _rows(session, answers)}
+        for one, answer in answers.items():
             row = rows.get((one.hub_id, one.path))
-            if row is not None and row.commit == one.commit:
-                _keep(row, answer, kept.get(one, KeptFile(None)))
+            if isinstance(answer, Answer) and answer.file.state is not FileState.FAILED:
+                read_ids.add(one.hub_id)
+            if row is None or row.commit != one.commit:
+                continue  # deleted, or to be read at another commit
+            if isinstance(answer, Answer):
+                _keep(row, answer)
                 row.repo_id = one.repo_id
-                session.add(row)
-    return sorted({one.hub_id for one, answer in found if answer.state is not FileState.FAILED})
+            elif row.due_at is not None:
+                row.due_at = now() + timedelta(seconds=answer.seconds)
+            session.add(row)
+    return sorted(read_ids)
 
 
-def _submit(pool: ThreadPoolExecutor, hub: Hub, wanted: Iterable[Wanted]) -> dict[Future[HubFile], Wanted]:
-    """Starts to read these files, each in a copy of this context: its spans belong to the caller's trace."""
-    return {pool.submit(contextvars.copy_context().run, _read_one, hub, one): one for one in wanted}
-
-
-def _read_one(hub: Hub, one: Wanted) -> HubFile:
-    most = max_bytes(one.path)
-    large = one.path.lower().endswith(".gguf")
-    return read_file(
-        hub,
-        one.repo_id,
-        one.commit,
-        one.path,
-        max_bytes=DEFAULT_MAX_BYTES if large else most,
-        first_bytes=most if large else None,
-    )
-
-
-def read_without_keeping(hub: Hub, facts: Facts, registry: Registry) -> RepositoryFiles:
-    """The files of one repository, read now; none of a packed copy. Raises nothing that the Hub does."""
-    wanted = [] if _is_packed(facts, registry) else wanted_files(facts)
-    contents, unreadable = {}, {}
-    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="repository-file") as pool:
-        asked = _submit(pool, hub, wanted)
-    for future, one in asked.items():
-        path, found = one.path, _answer(future)
-        if found is None or found.state is FileState.FAILED:
-            unreadable[path] = found.message if found else "the Hub does not answer for files now"
-        elif found.state is FileState.READ:
-            contents[path] = found.content
-        elif found.state is not FileState.MISSING:
-            unreadable[path] = found.message
-    return parse_files(contents, unreadable)
-
-
-def _answer(future: Future[HubFile]) -> HubFile | None:
-    """What a reader found; None where the Hub as a whole could not be asked."""
-    try:
-        return future.result()
-    except (HubDownError, RateLimited) as error:
-        log.warning("file read skipped", error=str(error))
-        return None
-
-
-def _keep(row: RepositoryFile, found: HubFile, kept: KeptFile) -> None:
-    current_time = now()
+def _keep(row: RepositoryFile, answer: Answer) -> None:
+    found, kept, current_time = answer.file, answer.kept, now()
     if found.state is FileState.FAILED:
         row.failures += 1
         row.message = found.message[:500]
@@ -361,12 +334,11 @@ def _retry_at(failures: int, current_time: datetime) -> datetime | None:
     return current_time + timedelta(seconds=BACKOFFS["repository file"].seconds(failures))
 
 
-def changed_files(engine: Engine, items: Iterable[Facts]) -> list[Wanted]:
+def changed_files(session: Session, items: Iterable[Facts]) -> list[Wanted]:
     """The files, among those kept, of repositories that have another commit now."""
     commits: Mapping[str, Any] = {item["_id"]: item.get("sha") for item in items if isinstance(item.get("sha"), str)}
     if not commits:
         return []
-    with reading(engine) as session:
-        rows = session.execute(_STORED.where(in_values(session, "repository_file.hub_id", commits)))
-        stored = [Wanted(*row) for row in rows]
+    rows = session.execute(_STORED.where(in_values(session, "repository_file.hub_id", commits)))
+    stored = [Wanted(*row) for row in rows]
     return [replace(one, commit=commits[one.hub_id]) for one in stored if one.commit != commits[one.hub_id]]

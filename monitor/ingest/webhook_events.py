@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime
 
 import structlog
@@ -22,6 +24,7 @@ from monitor.ingest.context import (
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import (
     DisabledError,
+    Facts,
     HubError,
     LookupFailedError,
     public,
@@ -35,18 +38,28 @@ from monitor.schedule import BACKOFFS
 log = structlog.get_logger(__name__)
 
 
+EVENT_THREADS = 8
+"""Repositories that are looked up side by side: those of one launch come together, and each waits for the Hub."""
+
+
 def process_webhook_events(context: IngestContext, most: int = 50) -> Recorded:
     """Looks up the repositories that waiting webhook events name, and records what the Hub answers."""
     total = Recorded()
-    for events in _claim_events(context, most):
-        try:
-            ident = events[-1].trace
-            with traced(ident), span("webhook event", [ident] if ident else ()):
-                _process(context, events, total)
-        except (HubError, RateLimited) as error:
-            log.warning("webhook event deferred", repo_id=events[-1].repo_id, error=str(error))
-            if not isinstance(error, LookupFailedError):
-                break
+    claimed = _claim_events(context, most)
+    if not claimed:
+        return total
+    threads = min(EVENT_THREADS, len(claimed))
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="webhook-event") as pool:
+        running = {pool.submit(copy_context().run, _process, context, events): events for events in claimed}
+        for run in running:
+            if run.cancelled():
+                continue
+            try:
+                total.add(run.result())
+            except (HubError, RateLimited) as error:
+                log.warning("webhook event deferred", repo_id=running[run][-1].repo_id, error=str(error))
+                if not isinstance(error, LookupFailedError):
+                    pool.shutdown(wait=False, cancel_futures=True)
     log_recorded(context, total, "webhook")
     return total
 
@@ -60,24 +73,37 @@ def _claim_events(context: IngestContext, most: int) -> list[list[WebhookEvent]]
     return list(by_repo.values())
 
 
-def _process(context: IngestContext, events: list[WebhookEvent], total: Recorded) -> None:
-    last = events[-1]
+def _process(context: IngestContext, events: list[WebhookEvent]) -> Recorded:
+    """Looks up the repository that these events name. Raises HubError and RateLimited: they stay for a later run."""
+    ident = events[-1].trace
+    with traced(ident), span("webhook event", [ident] if ident else ()):
+        return _record(context, events, _look_up(context, events[-1].repo_id))
+
+
+def _look_up(context: IngestContext, repo_id: str) -> Facts | None:
+    """What the Hub shows of a repository, with its files read if it is news; None where it shows nothing."""
     try:
-        facts = context.hub.detail(last.repo_id)
+        facts = context.hub.detail(repo_id)
     except DisabledError:
-        facts = None
-    if facts is not None and public(facts):
-        repository_files.read_new(context, [facts], Via.WEBHOOK)
+        return None
+    if facts is None or not public(facts):
+        return None
+    repository_files.read_new(context, [facts], Via.WEBHOOK)
+    return facts
+
+
+def _record(context: IngestContext, events: list[WebhookEvent], facts: Facts | None) -> Recorded:
+    done = Recorded()
     with transaction(context.engine) as session:
-        if facts is not None and public(facts):
+        if facts is not None:
             seen = observation(facts, Via.WEBHOOK)._replace(
                 exact_at=_public_since(events, plausible_hub_time(facts.get("createdAt")))
             )
             done = record(session, [seen], context.registry, context.enqueue, window=context.launch_window)
-            total.add(done)
         else:
-            _record_withdrawal(session, last)
+            _record_withdrawal(session, events[-1])
         session.execute(delete(WebhookEvent).where(col(WebhookEvent.id).in_([row.id for row in events])))
+    return done
 
 
 def _public_since(events: Sequence[WebhookEvent], created: datetime | None) -> datetime | None:

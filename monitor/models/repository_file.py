@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import Column, Text
+from sqlalchemy import Column, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from monitor.models.columns import nullable_text, nullable_timestamp, required_text
+
+HAS_FAILED = text("failures > 0")
+"""As the index of failures is written: without it, a query does not use that index."""
 
 
 class RepositoryFile(SQLModel, table=True):
@@ -23,6 +26,9 @@ class RepositoryFile(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "repository_file"
+    __table_args__: ClassVar[tuple[Index]] = (
+        Index("ix_repository_file_failures", "failures", sqlite_where=HAS_FAILED, postgresql_where=HAS_FAILED),
+    )
 
     hub_id: str = Field(sa_column=Column(Text, primary_key=True))
     path: str = Field(sa_column=Column(Text, primary_key=True))

@@ -21,7 +21,7 @@ from monitor import __version__, db
 from monitor.enums import QUEUES
 from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import API, FILES, RateLimited
-from monitor.ingest.repository_files import waiting_files
+from monitor.ingest.repository_files import count_unread
 from monitor.models import Delivery, DeliveryState, Namespace, Poll, Subscription, Target, WebhookEvent
 from monitor.releases.counters import BUCKETS, counted
 from monitor.releases.outages import failing_sources, stale_feeds
@@ -122,9 +122,9 @@ def _sources(session: Session, current_time: datetime, hub_interval: float) -> I
         value=len(stale_feeds(session)),
     )  # fmt: skip
     files = GaugeMetricFamily(
-        "hub_monitor_repository_files", "Repository files to read: waiting, or failing.", labels=["state"]
+        "hub_monitor_repository_files", "Repository files not read: waiting, failing, or given up.", labels=["state"]
     )
-    for state, number in waiting_files(session).items():
+    for state, number in count_unread(session).items():
         files.add_metric([state], number)
     yield files
     failing = GaugeMetricFamily(

@@ -22,7 +22,7 @@ import workers.main
 from monitor import db
 from monitor.channels.slack.installs import OAuthGrant, bot_token, save_installation
 from monitor.db import migrations
-from monitor.models import Delivery
+from monitor.models import Delivery, RepositoryFile
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
 from monitor.settings import Settings
 from tests.channels.channel_test_env import release
@@ -138,6 +138,17 @@ def test_a_feed_that_has_long_been_silent_is_shown_by_doctor() -> None:
         done = run("doctor", **settings)
     assert "\nfeeds: ok, 1 of 1 feeds are read without errors, 1 of them stale\n" in done.stdout
     assert f"\n  {stopped}: stale, nothing new since 2025-09-22\n" in done.stdout
+
+
+def test_files_that_were_given_up_are_shown_by_doctor(sqlite_url: str) -> None:
+    engine = db.make_engine(sqlite_url)
+    migrations.upgrade(engine)
+    with db.transaction(engine) as session:
+        given_up = {"state": "failed", "message": "503: busy", "failures": 10}
+        session.add(RepositoryFile(hub_id="1", path="config.json", repo_id="x/one", commit="c", **given_up))
+    with ReplayHub() as hub:
+        done = run("doctor", HF_ENDPOINT=hub.endpoint, MONITOR_DATABASE_URL=sqlite_url)
+    assert "\nrepository files: 0 waiting, 0 failing, 1 given up\n  x/one, config.json: 503: busy\n" in done.stdout
 
 
 def test_poll_learns_history_and_then_prints_what_is_new() -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
+from sqlmodel import Session
 
 from monitor import db
 from monitor.enums import FileState, Via
 from monitor.ingest import polls, repository_files, sweeps, webhook_events
 from monitor.ingest.hub.client import Hub
-from monitor.ingest.repository_files import wanted_files
+from monitor.ingest.wanted_files import wanted_files
 from monitor.models import RepositoryFile, WebhookEvent
 from monitor.settings import Settings
 from tests.environment import TestEnv
-from tests.fakes.hub import model
+from tests.fakes.hub import model, until
 
 MIXTURE: dict[str, Any] = {
     "architectures": ["Qwen3MoeForCausalLM"],
@@ -48,7 +51,7 @@ def _states(env: TestEnv) -> dict[str, str]:
 
 def _waiting(env: TestEnv) -> dict[str, int]:
     with db.reading(env.engine) as session:
-        return repository_files.waiting_files(session)
+        return repository_files.count_unread(session)
 
 
 def _time_passes(env: TestEnv) -> None:
@@ -218,11 +221,11 @@ def test_what_a_subscription_names_is_read(env: TestEnv, query: str) -> None:
     env.subscribe(query)
     repository_files.enqueue_named(env.ingest)
     repository_files.enqueue_named(env.ingest)
-    assert _waiting(env) == {"waiting": 2, "failing": 0}
+    assert _waiting(env) == {"waiting": 2, "failing": 0, "given up": 0}
     repository_files.read_due(env.ingest)
     assert _is_mixture(env, "x/New")
     assert env.release("x/Other").params_active is None
-    assert _waiting(env) == {"waiting": 0, "failing": 0}
+    assert _waiting(env) == {"waiting": 0, "failing": 0, "given up": 0}
 
 
 @pytest.mark.parametrize("query", ["-repo:x/New", "namespace:x", "repo:New", "New"])
@@ -239,7 +242,7 @@ def test_files_that_failed_are_counted_apart(env: TestEnv) -> None:
     env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
     env.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
     polls.poll(env.ingest, Via.CREATED)
-    assert _waiting(env) == {"waiting": 0, "failing": 2}
+    assert _waiting(env) == {"waiting": 0, "failing": 2, "given up": 0}
 
 
 def test_what_is_asked_for_is_what_the_hub_lists() -> None:
@@ -258,3 +261,106 @@ def test_what_is_asked_for_is_what_the_hub_lists() -> None:
     counted = {**facts, "safetensors": {"total": 1}, "gguf": {"total": 1}}
     assert [one.path for one in wanted_files(counted)] == ["config.json", "README.md", "LICENSE.txt"]
     assert wanted_files({**facts, "sha": None}) == wanted_files({**facts, "siblings": None}) == []
+
+
+def test_a_file_that_fails_too_often_is_given_up_until_its_repository_changes(env: TestEnv) -> None:
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    env.hub.fail(500, times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(env.ingest, Via.CREATED)
+    for _ in range(repository_files.MAX_FAILURES - 1):
+        _time_passes(env)
+        repository_files.read_due(env.ingest)
+    assert _waiting(env) == {"waiting": 0, "failing": 0, "given up": 2}
+    with db.reading(env.engine) as session:
+        found = repository_files.latest_given_up(session, 1)
+    assert [(repo_id, path) for repo_id, path, _ in found] == [("Qwen/New", "README.md")]
+    assert "500" in found[0][2]
+    env.hub.heal()
+    env.hub.touch("Qwen/New")
+    polls.poll(env.ingest, Via.MODIFIED)
+    repository_files.read_due(env.ingest)
+    assert _waiting(env) == {"waiting": 0, "failing": 0, "given up": 0}
+    assert _is_mixture(env)
+
+
+def test_files_given_up_are_counted_by_their_index(env: TestEnv) -> None:
+    postgresql = env.engine.dialect.name == "postgresql"
+    statements = []
+    with env.engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *args: statements.append((args[2], args[3])))
+        with Session(connection) as session:
+            repository_files.latest_given_up(session, 5)
+    statement, parameters = statements[-1]
+    with env.engine.connect() as connection:
+        if postgresql:  # which reads a small table as a whole
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN" if postgresql else "EXPLAIN QUERY PLAN"
+        plan = connection.exec_driver_sql(f"{explain} {statement}", parameters).all()
+    assert "ix_repository_file_failures" in str(plan)
+
+
+def _events(env: TestEnv, *names: str) -> None:
+    with db.transaction(env.engine) as session:
+        session.add_all(
+            WebhookEvent(received_at=db.now(), due_at=db.now(), action="create", repo_id=name) for name in names
+        )
+
+
+def _left_events(env: TestEnv) -> set[str]:
+    with db.reading(env.engine) as session:
+        return {row.repo_id for row in session.scalars(select(WebhookEvent))}
+
+
+def test_the_releases_of_a_launch_wait_for_their_files_side_by_side(env: TestEnv) -> None:
+    env.ingest = replace(env.ingest, file_wait_seconds=1.0)
+    env.begin("Qwen")
+    names = [f"Qwen/New-{number}" for number in range(6)]
+    env.hub.add_many(model(name, config=MIXTURE, params=PARAMS) for name in names)
+    env.hub.fail("timeout", times=None, path_prefix="/Qwen/New-")
+    _events(env, *names)
+    began = time.monotonic()
+    done = webhook_events.process_webhook_events(env.ingest)
+    assert time.monotonic() - began < 3
+    assert {row.repo_id for row in done.new} == set(names)
+    assert _left_events(env) == set()
+
+
+def test_events_stay_where_the_hub_may_not_be_asked(env: TestEnv) -> None:
+    env.begin("Qwen")
+    names = [f"Qwen/New-{number}" for number in range(20)]
+    env.hub.add_many(map(model, names))
+    env.rate_limiter.shut(60)
+    _events(env, *names)
+    assert webhook_events.process_webhook_events(env.ingest).new == []
+    assert _left_events(env) == set(names)
+
+
+def test_an_event_that_fails_stays_and_keeps_no_other(env: TestEnv) -> None:
+    env.begin("Qwen")
+    names = [f"Qwen/New-{number}" for number in range(5)]
+    env.hub.add_many(map(model, names))
+    env.hub.fail(500, times=None, path_prefix="/api/models/Qwen/New-2")
+    _events(env, *names)
+    done = webhook_events.process_webhook_events(env.ingest)
+    assert {row.repo_id for row in done.new} == set(names) - {"Qwen/New-2"}
+    assert _left_events(env) == {"Qwen/New-2"}
+
+
+def test_files_that_are_being_read_are_read_by_nobody_else(env: TestEnv) -> None:
+    env.ingest = replace(env.ingest, file_wait_seconds=0.05)
+    env.begin("Qwen")
+    env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
+    env.hub.fail("timeout", times=None, path_prefix="/Qwen/New/resolve/")
+    polls.poll(env.ingest, Via.CREATED)
+    asked = env.hub.requests
+    repository_files.read_due(env.ingest)  # before the release was announced
+    assert env.hub.requests == asked
+    _time_passes(env)
+    with ThreadPoolExecutor() as pool:
+        passes = [pool.submit(repository_files.read_due, env.ingest) for _ in range(3)]
+        until(lambda: env.hub.held >= 4, 10, "the second requests for both files")
+        env.hub.heal()
+        assert sum(len(one.result().changed) for one in passes) == 0
+    assert env.hub.requests == asked + 2
+    assert _waiting(env) == {"waiting": 0, "failing": 2, "given up": 0}

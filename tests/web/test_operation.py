@@ -18,7 +18,7 @@ from sqlalchemy import select
 from monitor import db
 from monitor.channels.base import Channel
 from monitor.ingest import sweeps
-from monitor.models import WebhookEvent
+from monitor.models import RepositoryFile, WebhookEvent
 from monitor.notify import outbox
 from monitor.notify.message import Message, SendError
 from monitor.service import Service
@@ -127,7 +127,25 @@ def test_what_was_seen_and_sent_is_counted(notified: TestEnv) -> None:
     assert found["hub_monitor_hub_allowance_left_requests",] == 400
     assert found["hub_monitor_hub_file_allowance_requests",] == 700
     assert found["hub_monitor_hub_file_allowance_left_requests",] == 700
-    assert found["hub_monitor_repository_files", "waiting"] == found["hub_monitor_repository_files", "failing"] == 0
+    assert {found["hub_monitor_repository_files", state] for state in ("waiting", "failing", "given up")} == {0}
+
+
+def test_files_that_were_given_up_are_counted_and_named(notified: TestEnv) -> None:
+    with db.transaction(notified.engine) as session:
+        session.add_all(
+            RepositoryFile(
+                hub_id=f"id{number}", path="config.json", repo_id=f"y/<b>{number}", commit="c", state="failed",
+                message="503: busy", failures=10 if number else 0, due_at=None,
+            )
+            for number in range(3)
+        )  # fmt: skip
+    client = client_of(notified)
+    assert metrics_of(client)["hub_monitor_repository_files", "given up"] == 2
+    page = client.get("/status").text
+    assert "<dt>Repository files given up</dt><dd>2</dd>" in page
+    assert "y/&lt;b&gt;1" in page
+    assert "503: busy" in page
+    assert "y/&lt;b&gt;0" not in page
 
 
 def test_what_waits_has_an_age(notified: TestEnv) -> None:

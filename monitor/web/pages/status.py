@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from monitor.db.engine import now
 from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import FILES
-from monitor.ingest.repository_files import waiting_files
+from monitor.ingest.repository_files import MAX_FAILURES, count_unread, latest_given_up
 from monitor.models import Delivery, DeliveryState, Feed, Namespace, Poll, Subscription, WebhookEvent
 from monitor.releases.outages import failing_polls, token_refused
 from monitor.web.api import Present, service_of
@@ -46,7 +46,9 @@ def status(request: Request, session: Present) -> HTMLResponse:
         "share": service.settings.hub_requests_per_window,
         "file_allowance": service.rate_limiter.left(FILES),
         "file_share": service.rate_limiter.files_per_window,
-        "files": waiting_files(session),
+        "files": count_unread(session),
+        "given_up": latest_given_up(session, MAX_ROWS),
+        "attempts": MAX_FAILURES,
         "polls": polls,
         "token_refused": token_refused(session),
         "late": failing_polls(session, service.settings.hub_interval),
