@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from monitor import db
+from monitor.demo.world import made_id
+from monitor.enums import Observation, Via
+from monitor.releases.recorder import record
+from monitor.service import Service
+from monitor.settings import Settings
 from tests.fakes.hub import until
+from tests.servers import served
 from tests.web.browser import Browser
-from tests.web.history import BASE, HOSTILE, SCRIPT
+from tests.web.history import BASE, HOSTILE, SCRIPT, stamp
 from tests.web.test_pages import PAGES
 
 
@@ -56,16 +68,85 @@ def test_alert_me_leads_to_signing_up_with_the_filter(browser: Browser) -> None:
     assert browser.find("#filter").get_attribute("value") == "kind:base origin:CN"
 
 
-def test_a_list_that_renews_itself_keeps_the_focus(browser: Browser) -> None:
-    browser.open("/")
-    script = (
-        "const a = document.querySelector('.releases a'); a.focus(); document.querySelector('#list').dataset.old = 1"
+def test_new_releases_wait_for_the_reader(chromium: Browser, filled: Path, tmp_path: Path) -> None:
+    """Nothing moves while somebody reads: the focus and the place stay until the button is pressed."""
+    path = tmp_path / "live.db"
+    shutil.copy(filled, path)
+    chromium.reset()
+    service = Service(Settings(database_url=f"sqlite:///{path}"))
+    with served(service) as where:
+        chromium.driver.get(where)
+        chromium.driver.execute_script("document.querySelectorAll('.releases th a')[9].focus()")
+        before = chromium.driver.execute_script("return [document.activeElement.id, scrollY]")
+        facts = {"_id": made_id("Qwen/Brand-New-7B"), "id": "Qwen/Brand-New-7B", "private": False, "gated": False}
+        facts |= {"createdAt": stamp(db.now()), "tags": [], "siblings": [{"rfilename": "model.safetensors"}]}
+        with db.transaction(service.engine) as session:
+            seen = Observation(facts["_id"], "Qwen/Brand-New-7B", facts, Via.CREATED, db.now())
+            record(session, [seen], service.registry, lambda _session, _news: 0)
+        chromium.says("#news", "1 new release")
+        assert chromium.driver.execute_script("return [document.activeElement.id, scrollY]") == before
+        assert "Brand-New-7B" not in chromium.find(".releases").text
+        assert chromium.find("#news").get_attribute("aria-live") == "polite"
+        chromium.find("#news a").click()
+        chromium.says(".releases", "Brand-New-7B")
+        assert chromium.driver.switch_to.active_element.text == "Brand-New-7B"
+        assert chromium.complaints() == []
+    service.dispose()
+
+
+def test_a_pointer_on_a_chart_shows_its_values(browser: Browser) -> None:
+    browser.open("/trends/chart?by=month,origin&q=kind:base")
+    ActionChains(browser.driver).move_to_element(browser.find(".chart img")).perform()
+    browser.find(".chart svg")
+    script = "return [...document.querySelectorAll('.chart svg path title')].map(e => e.textContent)"
+    titles = browser.driver.execute_script(script)
+    assert any(re.fullmatch(r"\d{4}-\d{2} · China: \d+ \([\d.]+%\)", title) for title in titles)
+    bar = "getComputedStyle(document.querySelector('.chart svg path[fill=\"#2f6fb4\"]')).fill"
+    assert browser.driver.execute_script(f"return {bar}") == "rgb(47, 111, 180)"
+    browser.look(dark=True)
+    assert browser.driver.execute_script(f"return {bar}") == "rgb(106, 174, 240)"
+    assert browser.complaints() == []
+
+
+def test_filters_are_a_drawer_on_a_phone(browser: Browser) -> None:
+    browser.size(390, 800)
+    browser.open("/releases?q=kind:base")
+    assert not browser.find("#narrow").is_displayed()
+    browser.find(".tonarrow button").click()
+    assert browser.find("#narrow .facet").is_displayed()
+    assert browser.violations() == []
+    browser.find("#narrow").send_keys(Keys.ESCAPE)
+    until(lambda: not browser.find("#narrow").is_displayed(), 5, "the drawer to close")
+    browser.find(".tonarrow button").click()
+    browser.follow('.facet a[href*="origin"]')
+    assert "origin:" in (browser.find("#q").get_attribute("value") or "")
+
+
+def test_times_are_of_the_readers_zone_and_say_utc(browser: Browser) -> None:
+    browser.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    try:
+        browser.open(f"/releases/{BASE}")
+        text, title, utc = browser.driver.execute_script(
+            "const t = document.querySelector('.timeline time'); return [t.textContent, t.title, t.dateTime]"
+        )
+        tokyo = datetime.fromisoformat(utc) + timedelta(hours=9)
+        assert text.startswith(f"{tokyo:%Y-%m-%d %H:%M} ")
+        assert title.endswith(" UTC")
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+def test_a_query_is_copied(browser: Browser) -> None:
+    browser.driver.execute_cdp_cmd(
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     )
-    browser.driver.execute_script(script)
-    browser.driver.execute_script("htmx.ajax('GET', '/releases/rows', {target: '#list', swap: 'outerHTML'})")
-    until(lambda: not browser.all("#list[data-old]"), 20, "another list")
-    focused = browser.driver.switch_to.active_element
-    assert focused.get_attribute("id") == browser.find(".releases a").get_attribute("id")
+    browser.open("/releases?q=origin:CN+kind:base")
+    browser.find('button[data-copy="kind:base origin:CN"]').click()
+    browser.says('button[data-copy="kind:base origin:CN"]', "Copied")
+    assert (
+        browser.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+        == "kind:base origin:CN"
+    )
 
 
 def test_the_keyboard_alone_is_enough(browser: Browser) -> None:

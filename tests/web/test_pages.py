@@ -27,6 +27,8 @@ PAGES = (
     "/launches?q=lab:qwen", "/launches/1", "/review", "/announcements", "/trends/chart?by=month,access",
 )  # fmt: skip
 """Every page, and those of errors."""
+SCRIPTS = 2
+"""htmx and our own, from here."""
 
 
 class Links(HTMLParser):
@@ -67,7 +69,7 @@ def test_a_page_is_whole_small_and_brings_no_script_or_style_of_its_own(client: 
     assert page.tags.count("h1") == 1
     assert page.tags.count("main") == 1
     assert "style" not in page.tags
-    assert page.tags.count("script") == 1  # htmx, from here
+    assert page.tags.count("script") == SCRIPTS
     assert not [name for name in page.attributes if name.startswith("on") or name == "style"]
     assert len(page.ids) == len(set(page.ids))
     assert "'unsafe" not in answer.headers["content-security-policy"]
@@ -156,14 +158,39 @@ def test_pages_follow_each_other_without_gap_or_double(client: httpx.Client, sor
     assert met[:130] == [quote(item["repo_id"]) for item in expected]
 
 
-def test_the_list_renews_itself_only_where_something_is_new(client: httpx.Client) -> None:
-    renew = re.search(r'hx-get="([^"]+)"', client.get("/").text)
-    assert renew is not None
-    assert client.get(renew[1].replace("&amp;", "&")).status_code == 204
-    other = client.get("/releases/rows?have=other")
-    assert other.status_code == 200
-    assert other.text.lstrip().startswith('<div id="list"')
-    assert 'hx-get="/releases/rows' not in client.get("/?live=off").text
+def news_of(text: str) -> str:
+    """The address that a live list asks for its news."""
+    found = re.search(r'hx-get="(/releases/news[^"]+)"', text)
+    assert found is not None
+    return found[1].replace("&amp;", "&")
+
+
+def test_new_rows_wait_behind_a_button_that_counts_them(client: httpx.Client) -> None:
+    have = news_of(client.get("/").text)
+    assert client.get(have).status_code == 204
+    less = have.rpartition(".")[0].rpartition(".")[0]  # as if two had come since
+    button = client.get(less)
+    assert ">2 new releases</a>" in button.text
+    assert client.get(f"{less}&shown=2").status_code == 204
+    assert ">1 new release</a>" in client.get(f"{have.rpartition('.')[0]}&shown=2").text
+    assert "50 or more new releases" in client.get("/releases/news?have=0").text
+    assert "other releases" in client.get("/releases/news?have=0&sort=downloads").text
+    rows = re.search(r'hx-get="([^"]+)"', button.text)
+    assert rows is not None
+    assert client.get(rows[1].replace("&amp;", "&")).text.lstrip().startswith('<div id="list"')
+    assert "/releases/news" not in client.get("/?live=off").text
+    assert client.get("/releases/news?q=origin:XX").status_code == 204
+
+
+def test_tables_have_captions_and_signs_have_words(client: httpx.Client) -> None:
+    for path in PAGES:
+        text = client.get(path).text
+        assert len(re.findall(r"<table", text)) == len(re.findall(r"<caption", text)), path
+    text = client.get("/").text
+    assert text.count('<span aria-hidden="true">?</span><span class="sr">unknown</span>') > 0
+    assert not re.findall(r"<td[^>]*>\?", text)
+    flags = re.findall(r'<span class="flag"[^>]*>', text)
+    assert all('role="img" aria-label="' in flag or "aria-hidden" in flag for flag in flags)
 
 
 def test_alert_me_leads_to_each_channel_with_the_filter_filled_in(client: httpx.Client) -> None:
@@ -311,7 +338,7 @@ def test_hostile_names_are_shown_inert(client: httpx.Client, name: str) -> None:
         answer = client.get(path)
         assert answer.status_code == 200, path
         page = Links(answer.text)
-        assert page.tags.count("script") == 1
+        assert page.tags.count("script") == SCRIPTS
         assert not {"img", "svg"} & set(page.tags) or "onerror" not in page.attributes
         assert not [attribute for attribute in page.attributes if attribute.startswith("on")]
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200f]", answer.text)
@@ -324,9 +351,9 @@ def test_hostile_queries_are_shown_inert(client: httpx.Client) -> None:
         for path in ("/releases", "/trends", "/trends/chart"):
             answer = client.get(path, params={"q": q})
             assert answer.status_code in {200, 422}
-            assert Links(answer.text).tags.count("script") == 1
+            assert Links(answer.text).tags.count("script") == SCRIPTS
         answer = client.get("/alert", params={"filter": q})
-        assert Links(answer.text).tags.count("script") == 1
+        assert Links(answer.text).tags.count("script") == SCRIPTS
 
 
 def test_an_empty_history_has_every_page(tmp_path: Any) -> None:
@@ -360,6 +387,4 @@ def test_the_namesake_of_a_search_comes_first_and_stays_there(client: httpx.Clie
     assert first
     assert first[1] == f"/releases/{BASE}"
     assert text.count(f'href="/releases/{BASE}"><bdi>{name}</bdi>') == 1
-    renew = re.search(r'hx-get="([^"]+)"', text)
-    assert renew
-    assert client.get(renew[1].replace("&amp;", "&")).status_code == 204
+    assert client.get(news_of(text)).status_code == 204

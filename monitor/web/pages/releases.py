@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
+from fastapi import Query as QueryParameter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
@@ -15,7 +15,7 @@ from monitor.releases.query import Query, QueryError, parse
 from monitor.releases.search import Page, SearchError, find_by_name, find_pasted, recorded_ids, search
 from monitor.releases.stats import Facets, count_facets
 from monitor.releases.suggest import suggestions
-from monitor.web.api import Q, Reading, service_of
+from monitor.web.api import Present, Q, Reading, service_of
 from monitor.web.render import address, page, path
 from monitor.web.rewrite import FACETS, chosen, conditions, presets, toggled
 
@@ -63,7 +63,7 @@ def releases(
     live_now = live != "off" and cursor is None and request.state.as_of_time is None
     context: dict[str, Any] = {
         "coverage": coverage(session, service_of(request).settings.hub_interval),
-        "q": q, "sort": sort, "sorts": SORTS, "cursor": cursor, "problem": None, "facets": {}, "conditions": [],
+        "q": q, "sorts": SORTS, "cursor": cursor, "problem": None, "facets": {}, "conditions": [],
         "watched": len(service_of(request).registry.watched), "live": live_now,
     }  # fmt: skip
     try:
@@ -82,16 +82,36 @@ def releases(
 
 
 @router.get("/releases/rows", response_class=HTMLResponse)
-def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", have: str = "") -> Response:
-    """The table alone, for the page to renew itself with; 204 where it is the one the page has."""
+def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", focus: bool = False) -> Response:
+    """The table alone, for the page to renew itself with; with ``focus``, a reader's click asked for it."""
+    found = _found(session, parse(q), sort)
+    live = request.state.as_of_time is None
+    return page(request, "rows", **_table(request, session, found, q, sort), live=live, focus=focus, sorts=SORTS)
+
+
+@router.get("/releases/news", response_class=HTMLResponse)
+def news(
+    request: Request,
+    session: Present,
+    q: Q = "",
+    sort: str = "released",
+    have: Annotated[str, QueryParameter(max_length=1_000)] = "",
+    shown: int = 0,
+) -> Response:
+    """A button with the number of releases on the first page that a list does not ``have``; 204 if it ``shown`` it."""
     try:
         found = _found(session, parse(q), sort)
     except (QueryError, SearchError):
         return Response(status_code=204)
-    table = _table(request, session, found, q, sort)
-    if table["have"] == have:
+    known = set(have.split("."))
+    number = sum(str(row.id) not in known for row in found.items)
+    if number == shown:
         return Response(status_code=204)
-    return page(request, "rows", **table, live=request.state.as_of_time is None)
+    given = {"q": q, "sort": _unless(sort, "released")}
+    return page(
+        request, "news", number=number, more=number == RELEASES_PER_PAGE, had=bool(have), sort=sort,
+        all=address("/releases", **given), rows=address("/releases/rows", **given, focus=have and "true"),
+    )  # fmt: skip
 
 
 def _found(session: Session, query: Query, sort: str, cursor: str | None = None) -> Page:
@@ -107,14 +127,13 @@ def _found(session: Session, query: Query, sort: str, cursor: str | None = None)
 
 def _table(request: Request, session: Session, found: Page, q: str, sort: str) -> dict[str, Any]:
     given = {"q": q, "sort": _unless(sort, "released"), "as_of": request.state.as_of}
-    state = [(row.id, row.facts_digest, row.downloads, row.likes, row.status) for row in found.items]
-    have = hashlib.blake2b(repr(state).encode(), digest_size=6).hexdigest()
+    have = ".".join(str(row.id) for row in found.items)
     return {
         "items": found.items,
         "recorded": recorded_ids(session, (row.foundation_repo_id for row in found.items)),
         "next": found.next and address("/releases", **given, cursor=found.next),
-        "renew": address("/releases/rows", **given, have=have),
-        "have": have,
+        "news": address("/releases/news", **given, have=have),
+        "sort": sort,
     }
 
 

@@ -1,0 +1,75 @@
+// What pages do for readers with scripts: values of charts under the pointer, times in the reader's zone, copy buttons.
+"use strict";
+
+// A picture shows no titles of its values, so it is replaced by its own drawing once a mouse is on it. The policy of the
+// page allows no style in it; its dark colours become a style sheet of the page, once.
+let coloured = false;
+document.addEventListener("pointerover", async (event) => {
+  const image = event.pointerType === "mouse" && event.target.closest?.(".chart img:not([data-drawn])");
+  if (!image?.currentSrc) return;
+  image.dataset.drawn = "";
+  const answer = await fetch(image.currentSrc);
+  if (!answer.ok) return;
+  const [before, style, after] = (await answer.text()).split(/<\/?style>/);
+  if (after === undefined) return;
+  if (!coloured) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(style);
+    document.adoptedStyleSheets.push(sheet);
+    coloured = true;
+  }
+  const drawing = new DOMParser().parseFromString(before + after, "image/svg+xml").documentElement;
+  (image.closest("picture") ?? image).replaceWith(document.adoptNode(drawing));
+});
+
+const UNITS = [["y", 31557600], ["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+const LOCAL = new Intl.DateTimeFormat("sv-SE", {
+  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+});
+
+function ago(seconds) {
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${Math.max(0, Math.floor(seconds / size))} ${unit} ago`;
+}
+
+// <time> holds an age or a time in UTC: the reader's time and UTC stand in its title, or in its text.
+function localise(root) {
+  for (const one of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(one.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const utc = one.dataset.utc ?? (one.title || one.textContent);
+    one.dataset.utc = utc;
+    if (one.hasAttribute("data-ago")) {
+      const seconds = (Date.now() - at) / 1000;
+      if (seconds >= 0) one.textContent = ago(seconds);
+      one.title = `${LOCAL.format(at)} · ${utc}`;
+    } else {
+      one.textContent = LOCAL.format(at);
+      one.title = utc;
+    }
+  }
+}
+
+function copyButtons(root) {
+  if (!navigator.clipboard) return;
+  for (const one of root.querySelectorAll("button[data-copy]")) one.hidden = false;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button[data-copy]");
+  if (!button) return;
+  const { copy, address } = button.dataset;
+  await navigator.clipboard.writeText(address === undefined ? copy : new URL(copy, location.href).href);
+  const says = button.querySelector("span");
+  const before = (button.dataset.label ??= says.textContent);
+  says.textContent = "Copied";
+  setTimeout(() => { says.textContent = before; }, 2000);
+});
+
+function dress(root) {
+  localise(root);
+  copyButtons(root);
+}
+document.addEventListener("DOMContentLoaded", () => dress(document));
+document.addEventListener("htmx:load", (event) => dress(event.target));
+setInterval(() => localise(document), 30000);
