@@ -74,6 +74,7 @@ def classify(
         lab_kind=by.lab_kind,
         origin=by.origin,
         origin_confidence=by.confidence,
+        origin_basis=by.basis,
         foundation=ancestry.foundation,
         lineage=ancestry.parents,
         kind=ancestry.kind,

@@ -79,7 +79,8 @@ def publisher(model: wire.Model, registry: Registry) -> Publisher:
     namespace = wire.namespace(model)
     lab = registry.of(namespace)
     if lab is not None:
-        return Publisher(lab.id, lab.kind, lab.origin, _confidence(lab), tuple(_registered(lab, namespace)))
+        basis = None if lab.origin is None else lab.basis
+        return Publisher(lab.id, lab.kind, lab.origin, _confidence(lab), tuple(_registered(lab, namespace)), basis)
     return _weighed(model, namespace)
 
 

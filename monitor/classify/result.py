@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from monitor.enums import Availability, Found, Kind, LabKind, LicenseClass, Openness, Size
+from monitor.enums import Availability, Found, Kind, LabKind, LicenseClass, Openness, OriginBasis, Size
 
 
 class Evidence(NamedTuple):
@@ -82,13 +82,17 @@ def no_lookup(_repo_id: str) -> BaseModelInfo | None:
 
 
 class Publisher(NamedTuple):
-    """Who published a repository: registry lab id, country (ISO 3166-1 alpha-2, EU, INT), confidence from 0 to 1."""
+    """Who published a repository: registry lab id, country (ISO 3166-1 alpha-2, EU, INT), confidence from 0 to 1.
+
+    ``basis`` is what the registry says that the country rests on.
+    """
 
     lab: str | None
     lab_kind: LabKind | None
     origin: str | None
     confidence: float | None
     evidence: tuple[Evidence, ...] = ()
+    basis: OriginBasis | None = None
 
 
 class Lineage(NamedTuple):
@@ -170,6 +174,7 @@ class Classification(NamedTuple):
     stated: Mapping[str, int | str | None] = MappingProxyType({})
     evidence: Mapping[str, tuple[Evidence, ...]] = MappingProxyType({})
     suspected_foundation: Suspicion | None = None
+    origin_basis: OriginBasis | None = None
 
 
 _EDGES = (10**9, 10 * 10**9, 50 * 10**9, 250 * 10**9)

@@ -7,6 +7,7 @@ architectures of Llama, Mistral, GPT-2 and BERT are what everybody trains, so th
 from __future__ import annotations
 
 import tomllib
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -47,6 +48,11 @@ for _repo_id, _row in _TABLE["exact"].items():
 _COMMON = frozenset(_TABLE["common"].split())
 """Architectures by whose dimensions nothing is claimed."""
 _DIMENSIONS = ("hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size", "num_attention_heads")
+_TOKENS = (
+    "bos_token_id", "eos_token_id", "pad_token_id", "image_token_id", "video_token_id", "vision_start_token_id",
+    "vision_end_token_id", "audio_token_id",
+)  # fmt: skip
+"""Numbers of special tokens in configurations: chosen by whoever trains a tokenizer."""
 _MIN_PARAMETERS = 50_000_000
 """Smaller ones are tests with random weights, or were trained from scratch."""
 
@@ -139,6 +145,7 @@ def _by_size(facts: wire.Facts, registry: Registry, size: Parameters, same_size:
             reasons.append(Evidence("architecture", kind, "belongs to one publisher"))
         if "vocab_size" in same:
             confidence += TOKENIZER_CONFIDENCE
+            reasons += _tokenizer(facts.config, one)
         return _suspicion(one.repo_id, registry, confidence, *reasons)
     return None
 
@@ -155,6 +162,14 @@ def _dimensions(config: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[di
     pairs = [(key, wire.count(here, key), wire.count(there, key)) for key in _DIMENSIONS]
     same = {key: mine for key, mine, yours in pairs if mine is not None and mine == yours}
     return same, any(mine is not None and yours is not None and mine != yours for _, mine, yours in pairs)
+
+
+def _tokenizer(config: Mapping[str, Any], one: SameSize) -> list[Evidence]:
+    """The special tokens in which two configurations of one vocabulary agree; those that differ refute nothing."""
+    here, there = (ChainMap(*map(dict, reversed(language_config(config)))) for config in (config, one.config))
+    same = {key: mine for key in _TOKENS if (mine := wire.count(here, key)) and mine == wire.count(there, key)}
+    shown = ", ".join(f"{key} {number}" for key, number in same.items())
+    return [Evidence("tokenizer", shown, f"the vocabulary and special tokens of {one.repo_id}")] if same else []
 
 
 def _by_architecture(facts: wire.Facts, registry: Registry, size: Parameters) -> Suspicion | None:

@@ -90,6 +90,7 @@ class Release(StatedColumns, SuspicionColumns, HubCountColumns, table=True):
     lab_kind: str | None = nullable_text()
     origin: str | None = nullable_text()
     origin_confidence: float | None = Field(default=None, sa_column=Column(Float, nullable=True))
+    origin_basis: str | None = nullable_text()
     foundation_repo_id: str | None = nullable_text()
     foundation_lab: str | None = nullable_text()
     foundation_origin: str | None = nullable_text()

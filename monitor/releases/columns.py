@@ -27,6 +27,7 @@ def release_columns(facts: dict[str, Any], classification: Classification) -> di
         "lab_kind": _plain(classification.lab_kind),
         "origin": classification.origin,
         "origin_confidence": classification.origin_confidence,
+        "origin_basis": _plain(classification.origin_basis),
         "foundation_repo_id": found.repo_id if found else None,
         "foundation_lab": found.lab if found else None,
         "foundation_origin": found.origin if found else None,

@@ -122,6 +122,7 @@ def apply_corrections(columns: dict[str, Any], corrections: Iterable[Correction]
             columns["size"], columns["params_source"] = size_class(one.value), "correction"
         if one.field == "origin":
             columns["origin_confidence"] = None if one.value is None else 1.0
+            columns["origin_basis"] = None
         about = _ABOUT.get(one.field, one.field)
         shown = "unknown" if one.value is None else str(one.value)
         reason = {"signal": "correction", "value": f"{one.field}={shown}", "says": one.reason}

@@ -105,6 +105,6 @@ def _batch(
             session.add(row)
 
 
-_REASONS = {"evidence", "origin_confidence", "search_text"}
+_REASONS = {"evidence", "origin_confidence", "origin_basis", "search_text"}
 """Columns that follow from others or explain them: their changes are not listed."""
 _FACTS = {"repo_id", "namespace", "name", "created_at", "modified_at", "downloads", "likes"}

@@ -38,7 +38,6 @@ from monitor.enums import (
     Status,
     Via,
 )
-from monitor.labs import in_use
 
 
 class Reason(BaseModel):
@@ -219,12 +218,6 @@ def _artefacts(row: Any) -> dict[str, Any]:
     return {name: row.artefacts.get(name, NOT_FOUND) for name in ARTEFACTS}
 
 
-def _origin_basis(row: Any) -> str | None:
-    """What the registry says that the country rests on; nothing of a country that is not the registry's."""
-    lab = in_use().get(row.lab) if row.lab else None
-    return str(lab.basis) if lab is not None and lab.origin is not None and lab.origin == row.origin else None
-
-
 def _origin_evidence(row: Any) -> list[Any]:
     found: list[Any] = row.evidence.get("origin", [])
     return found
@@ -254,8 +247,6 @@ FIELDS: tuple[ReleaseField, ...] = (
         OriginBasis | None,
         f"what `origin` rests on: {_words(OriginBasis)}; null if its publisher is not in the registry",
         "headquarters",
-        read=_origin_basis,
-        columns=(),
     ),
     _field(
         "origin_evidence",

@@ -55,7 +55,9 @@ def test_what_can_be_argued_about_is_less_sure_and_says_why() -> None:
     basis = arguable.evidence["origin"][1]
     assert (basis.signal, basis.value) == ("basis", "headquarters")
     assert "Paris" in basis.message
+    assert (sure.origin_basis, arguable.origin_basis) == ("headquarters", "headquarters")
     unknown = classified("ornith-ai/thing")
+    assert unknown.origin_basis is None
     assert (unknown.lab, unknown.origin, unknown.origin_confidence) == ("ornith", None, None)
     assert unknown.evidence["origin"][1] == ("basis", "unknown", "It does not state where it is run from.")
 

@@ -73,6 +73,12 @@ def test_the_same_dimensions_raise_the_confidence_and_others_refute_it() -> None
     same = classified(read=QWEN, same_size=history(SameSize("Qwen/Qwen2.5-7B", "qwen2", QWEN)))
     assert suspicion(same).confidence == 0.98
     assert "hidden_size 3584" in str(suspicion(same).evidence)
+    assert "tokenizer" not in {item.signal for item in suspicion(same).evidence}
+    for ids, shown in (({"eos_token_id": 5, "bos_token_id": 4}, "eos_token_id 5"), ({"eos_token_id": [5, 6]}, None)):
+        config = {**QWEN, **ids}
+        known = history(SameSize("Qwen/Qwen2.5-7B", "qwen2", {**config, "bos_token_id": 3}))
+        found = suspicion(classified(read=config, same_size=known))
+        assert next((item.value for item in found.evidence if item.signal == "tokenizer"), None) == shown
     other = history(SameSize("Qwen/Qwen2.5-7B", "qwen2", {**QWEN, "num_hidden_layers": 29}))
     assert suspicion(classified(read=QWEN, same_size=other)).repo_id is None
 
@@ -147,3 +153,9 @@ def test_ornith_is_qwen_to_the_last_parameter(shared: Path) -> None:
     ornith = next(row for row in rows if row["id"] == "ornith-ai/Ornith-1.5-9B")
     whole = classify(ornith, registry(), files=RepositoryFiles(config=configs[0]), same_size=same_size)
     assert suspicion(whole).confidence == 0.98
+    tokens = "eos_token_id 248044, image_token_id 248056, video_token_id 248057, vision_start_token_id 248053, "
+    assert suspicion(whole).evidence[-1] == (
+        "tokenizer",
+        tokens + "vision_end_token_id 248054",
+        "the vocabulary and special tokens of Qwen/Qwen3.5-9B",
+    )

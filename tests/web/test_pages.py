@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from monitor import db
+from monitor.classify import classify
 from monitor.db import migrations
 from monitor.ingest.feeds.reader import EMPTY
 from monitor.labs import load
+from monitor.releases.unrecorded import unrecorded
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
@@ -88,6 +94,35 @@ def test_the_links_within_the_house_lead_somewhere(client: httpx.Client, path: s
     for link in {*seen.values(), *releases}:
         if not link.startswith(skipped):
             assert client.get(link).status_code == 200, link
+
+
+def test_a_suspected_base_is_on_the_page_with_its_confidence_and_evidence(
+    sqlite_engine: Engine, sqlite_url: str, shared: Path
+) -> None:
+    lines = (shared / "hub" / "real-2026-10" / "models.jsonl").read_text("utf-8").splitlines()
+    facts = next(row for row in map(json.loads, lines) if row["id"] == "ornith-ai/Ornith-1.5-9B")
+    with db.transaction(sqlite_engine) as session:
+        session.add(unrecorded(facts, classify(facts, load()), db.now(), "sweep"))
+    made = Service(Settings(database_url=sqlite_url))
+    with TestClient(create_app(made)) as client:
+        page = read(client, "/releases/ornith-ai/Ornith-1.5-9B")
+    made.dispose()
+    words = " ".join(page.text.split())
+    assert "states no base; shares architecture and exact size with Qwen/Qwen3.5-9B 90 % confidence" in words
+    assert "Built onno base is stated" in words
+    evidence = words.partition("Suspected foundation")[2]
+    assert "9653104368 shares architecture and exact size with Qwen/Qwen3.5-9B safetensors" in evidence
+    assert "qwen3_5 belongs to one publisher architecture" in evidence
+
+
+def test_a_country_is_shown_with_what_it_rests_on(sqlite_engine: Engine, sqlite_url: str) -> None:
+    facts = {"_id": "6" * 24, "id": "mlx-community/Thing", "tags": []}
+    with db.transaction(sqlite_engine) as session:
+        session.add(unrecorded(facts, classify(facts, load()), db.now(), "sweep"))
+    made = Service(Settings(database_url=sqlite_url))
+    with TestClient(create_app(made)) as client:
+        assert "by its members" in read(client, "/releases/mlx-community/Thing").text
+    made.dispose()
 
 
 def test_an_id_or_a_hub_url_leads_to_its_release(client: httpx.Client) -> None:

@@ -164,6 +164,7 @@ def test_a_correction_outranks_automation_and_says_why(client: TestClient, sqlit
         )
         reclassify_releases(session, [stored], REGISTRY, "corrected: its paper says so")
     assert (row().origin, row().origin_confidence, row().params_total) == ("KR", 1.0, 9_100_000_000)
+    assert row().origin_basis is None
     assert row().evidence["origin"][0] == {"signal": "correction", "value": "origin=KR", "says": "its paper says so"}
     list(reclassify(sqlite_engine, REGISTRY))
     seen(sqlite_engine, model("x/Wonder-8B", license="mit", likes=50))

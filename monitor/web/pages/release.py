@@ -213,6 +213,7 @@ def _timeline(session: Session, row: Release) -> list[TimelineEntry]:
 EVIDENCE_LABELS = {
     "origin": "Origin", "lineage": "Lineage", "foundation": "Foundation", "kind": "Kind", "size": "Size",
     "params": "Parameters", "license": "Licence", "openness": "Openness", "weights": "Weights",
+    "suspected_foundation": "Suspected foundation",
 }  # fmt: skip
 
 

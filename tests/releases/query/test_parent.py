@@ -1,4 +1,4 @@
-"""``parent:`` and ``origin_basis``: what the registry says of a release's publisher."""
+"""``parent:``: the organisation that a release's publisher belongs to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sqlmodel import col, select
 from monitor import db, labs
 from monitor.models import Release
 from monitor.releases.query import QueryError, parse, to_predicate, to_sql
-from monitor.releases.schema import release_object
 from monitor.releases.suggest import suggestions
 from tests.environment import labs_file
 from tests.releases.query.test_query import release
@@ -120,12 +119,3 @@ def test_a_parent_is_a_country_or_a_lab_and_is_not_compared(history: Engine) -> 
     with db.reading(history) as session:
         (line,) = suggestions(session, parse("parent:grup"), labs.in_use())
     assert "'grup': did you mean group?" in line
-
-
-def test_the_basis_is_that_of_the_lab_as_long_as_the_country_is_its_own(history: Engine) -> None:
-    with db.reading(history) as session:
-        rows = {row.id: release_object(row)["origin_basis"] for row in session.scalars(select(Release)).all()}
-    assert rows == {
-        1: "headquarters", 2: "headquarters", 3: "people", 4: "headquarters", 5: None, 6: None, 7: None, 8: None,
-        9: None,
-    }  # fmt: skip
