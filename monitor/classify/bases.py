@@ -20,12 +20,14 @@ RELATIONS = {
 class StatedBases(NamedTuple):
     """Stated bases: distinct ids, the Hub's word for the relation, and a text that is no id.
 
-    ``unusable``: the first text in place of an id (a path, a list), if no id is stated.
+    ``unusable``: the first text in place of an id (a path, a list), if no id is stated. ``distilled``: the relation is
+    a distillation, so the bases can be its teachers.
     """
 
     ids: tuple[str, ...] = ()
     relation: str | None = None
     unusable: str | None = None
+    distilled: bool = False
 
 
 _NONE = StatedBases()
@@ -50,9 +52,16 @@ def stated_bases(model: wire.Model) -> StatedBases:
     card = [parsed for text in texts if (parsed := parse_repo_id(text))]
     ids = _in_order([one for one in distinct(card) if one.lower() != own], resolved)
     if ids or card:
-        return StatedBases(tuple(ids), relation)
+        return StatedBases(tuple(ids), relation, distilled=_is_distilled(facts, tagged))
     unusable = next((text for text in texts if text.lower() not in NOTHING), None)
     return StatedBases((), None, unusable[:MAX_LENGTH] if unusable else None)
+
+
+def _is_distilled(facts: wire.Facts, tagged: tuple[str, ...]) -> bool:
+    word = wire.text(facts.card, "base_model_relation")
+    if word is None:
+        return any(text.startswith("distill") and ":" in text for text in tagged)
+    return "distill" in word.lower()[:MAX_LENGTH]
 
 
 def _listed(listed: wire.Model, own: str) -> tuple[list[str], str | None]:

@@ -10,7 +10,7 @@ import re
 
 from monitor.classify.card_built_on import OF_A_PART, RELATION, built_on
 from monitor.classify.card_context import context_length
-from monitor.classify.card_license import license_in_text
+from monitor.classify.card_license import licenses
 from monitor.classify.card_names import OwnName, is_of_another
 from monitor.classify.card_report import report
 from monitor.classify.card_sizes import sizes
@@ -26,7 +26,7 @@ def read_card(readme: str, repo_id: str) -> CardStatements:
         front=front_matter(readme),
         sizes=sizes(card, own),
         built_on=tuple(built_on(card, own)),
-        license=license_in_text(card, own),
+        licenses=tuple(licenses(card, own)),
         report=report(card, own),
         training_code=_called(card, own, _TRAINING_CODE, _CODE_HOSTS),
         training_data=_called(card, own, _TRAINING_DATA, _DATA_HOSTS) or _trained_on(card, own),

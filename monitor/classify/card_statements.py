@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from monitor.classify.card_sizes import NO_SIZES, Sizes
 from monitor.classify.card_text import Statement
 
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 """The version of the rules that read a card. Raise it when the same card can give other statements than before:
 `reclassify` then reads the kept cards again."""
 MAX_NAME_CHARACTERS = 100
@@ -44,8 +44,8 @@ class CardStatements:
     """The front matter: what the Hub serves as ``cardData``."""
     sizes: Sizes = NO_SIZES
     built_on: tuple[BuiltOn, ...] = ()
-    license: LicenseStatement | None = None
-    """The licence of the weights that the text names; that of the front matter is in ``front``."""
+    licenses: tuple[LicenseStatement, ...] = ()
+    """The licences of the weights that the text names; that of the front matter is in ``front``."""
     report: Statement[str] | None = None
     """URL of the model's own technical report or paper."""
     training_code: Statement[str] | None = None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.bases import RELATIONS
+from monitor.classify.card_bases import CardBase
 from monitor.classify.originals import (
     NAME_LENGTH,
     QUANTS,
@@ -101,12 +102,18 @@ class Decision(NamedTuple):
 
 
 def kind_of(
-    model: wire.Model, registry: Registry, parents: tuple[str, ...], stated: str | None, unusable: str | None = None
+    model: wire.Model,
+    registry: Registry,
+    parents: tuple[str, ...],
+    stated: str | None,
+    unusable: str | None = None,
+    said: CardBase | None = None,
 ) -> Decision:
     """The kind and what decided it: card, files, tags, name; then the number of bases, or the publisher.
 
     ``parents`` are the stated bases, ``stated`` is the Hub's relation (one of RELATIONS), ``unusable`` is a stated base
-    that is no repository id: the release was then built on something, and is no base.
+    that is no repository id: the release was then built on something, and is no base. ``said`` is the base that
+    the text of the card states, where the metadata states none.
     """
     facts = wire.read(model)
     decision = (_by_stated_relation(facts) if facts.card else None) or _by_files(facts, registry, parents)
@@ -116,7 +123,8 @@ def kind_of(
         return _as_tagged(facts, stated, registry, parents)
     own = lab_of(registry.of(facts.namespace))
     return (
-        _by_name(facts, None if parents else own)
+        _by_name(facts, None if parents or said else own)
+        or (Decision(Kind.FINETUNE, said.evidence) if said is not None else None)
         or _by_bases(facts, parents)
         or _by_another_name(facts, registry, own)
         or (_by_publisher(facts, registry, own) if unusable is None else _built_on(unusable))

@@ -83,7 +83,8 @@ _NAMES = [(name.rstrip("-"), of) for name, of in sorted(NAMES.items(), key=lambd
 def license_of(model: wire.Model) -> License:
     """The licence of a model: identifier (or name, for ``other``) and class, with evidence.
 
-    Of several licences, and of the stated one and the text in the repository, the strictest decides the class.
+    Of several licences, and of the stated one and the text in the repository, the strictest decides the class. What the
+    text of the card names counts where the metadata and that text say nothing (see :func:`_in_card`).
     ``undeclared`` if none is stated; ``unknown`` if it is not recognised, or is ``other`` without a known name or text.
     """
     facts = wire.read(model)
@@ -96,11 +97,14 @@ def license_of(model: wire.Model) -> License:
     text = facts.contents.license_text
     if text is not None:
         found = _with_text(found, text)
-    by_lab = (
-        released_under(facts["id"], wire.text(facts, "createdAt"))
-        if found.license_class is LicenseClass.UNKNOWN and found.is_read
-        else None
-    )
+    if found.license_class in STRICTNESS or not found.is_read:
+        return found
+    by_lab = released_under(facts["id"], wire.text(facts, "createdAt"))
+    in_card = _in_card(facts, found)
+    if in_card is not None and not _is_stricter(by_lab, in_card):
+        return in_card
+    if found.license_class is not LicenseClass.UNKNOWN:
+        return found
     if by_lab is None or by_lab.license_class in OPEN:
         return found
     return License(found.identifier, by_lab.license_class, (*found.evidence, *by_lab.evidence), is_read=False)
@@ -136,6 +140,43 @@ def _with_text(stated: License, text: str) -> License:
         return stated._replace(evidence=(*stated.evidence, reason))
     stricter = reason._replace(message=f"{reason.message}, which is stricter than what the card states")
     return License(stated.identifier, license_class, (stricter, *stated.evidence))
+
+
+def _in_card(facts: wire.Facts, stated: License) -> License | None:
+    """The strictest licence of the weights that the text of the card names; None if it names none that is known.
+
+    A permissive one counts only if nothing states another: no name, link or text of a licence of its own, and no
+    further licence in the text that is not known.
+    """
+    named = [(one, IDS.get(_identifier(one.value)) or by_words(one.value)) for one in facts.statements.licenses]
+    known = [(one, of) for one, of in named if of in STRICTNESS]
+    if not known:
+        return None
+    one, of = max(known, key=lambda item: STRICTNESS.index(item[1]))
+    own_terms = (
+        stated.identifier not in {None, *_UNNAMED_LICENSES}
+        or facts.contents.license_text is not None
+        or any(wire.text(facts.card, key) for key in ("license_name", "license_link"))
+    )
+    if of in OPEN and (own_terms or len(known) < len(named)):
+        return None
+    reason = one.evidence._replace(message=f"{of} by the licence that its card names; {one.evidence.message}")
+    return License(_identifier(one.value), of, (reason, *stated.evidence))
+
+
+def _identifier(name: str) -> str:
+    """The identifier of a licence that is written out (``Apache License 2.0``); the name itself if it has none."""
+    words = _DIVIDER.sub(" ", name.lower()).split()
+    short = "-".join(word for word in words if word not in {"the", "license", "licence", "version"})
+    return short if short in IDS else name
+
+
+def _is_stricter(one: License | None, than: License) -> bool:
+    return (
+        one is not None
+        and one.license_class in STRICTNESS
+        and (STRICTNESS.index(one.license_class) > STRICTNESS.index(than.license_class))
+    )
 
 
 def released_under(repo_id: str, created_at: str | None = None) -> License | None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from monitor.classify import wire
 from monitor.classify.bases import stated_bases
+from monitor.classify.card_bases import CardBase, base_in_card
 from monitor.classify.kind import Decision, has_quantization_word, kind_of
 from monitor.classify.originals import (
     BUILT_ON,
@@ -30,17 +31,35 @@ _COPIES = frozenset({Kind.QUANTIZED, Kind.CONVERSION})
 def lineage(model: wire.Model, registry: Registry, known: Lookup = no_lookup) -> Lineage:
     """Kind, parents nearest first, and the root, each with what decided.
 
-    A chain is followed through ``known``; circles, missing and private parents end it. If the parents of a merge have
-    different roots, the root is the one that is a lab's own release, else that of the first parent, and the evidence
-    names the others. Parents are spelled as in the history or the registry: ids are case-insensitive, and repositories
-    are renamed.
+    What the metadata states outranks the text of the card. The teacher of a distillation is no base, unless the card
+    states that the student began with its weights. A chain is followed through ``known``; circles, missing and private
+    parents end it. If the parents of a merge have different roots, the root is the one that is a lab's own release,
+    else that of the first parent, and the evidence names the others. Parents are spelled as in the history or the
+    registry: ids are case-insensitive, and repositories are renamed.
     """
     stated = stated_bases(model)
-    parents = tuple(distinct(_spelled(base, registry, known) for base in stated.ids))
-    decision = kind_of(model, registry, parents, stated.relation, stated.unusable)
-    if not parents:
-        return _unstated(model, decision, registry, known)
-    return _stated(wire.repo_id(model), parents, decision, registry, known)
+    said = base_in_card(model, registry, known) if not stated.ids or stated.distilled else None
+    by_card = said is not None and said.repo_id is not None
+    ids = (said.repo_id,) if said is not None and said.repo_id is not None else stated.ids
+    parents = tuple(distinct(_spelled(base, registry, known) for base in ids))
+    decision = kind_of(model, registry, parents, stated.relation, stated.unusable, None if stated.ids else said)
+    if not parents or (decision.kind in _COPIES and not stated.ids):
+        return _unstated(model, decision, registry, known, said)
+    if stated.distilled and not by_card and decision.kind is Kind.FINETUNE:
+        return _distilled(parents, decision)
+    line = _stated(wire.repo_id(model), parents, decision, registry, known)
+    if said is None or not by_card:
+        return line
+    return line._replace(foundation_evidence=(said.evidence, *line.foundation_evidence))
+
+
+def _distilled(parents: tuple[str, ...], decision: Decision) -> Lineage:
+    """The lineage of a student: whose weights it began with is not stated, only what it was distilled from."""
+    reason = Evidence(
+        "base_model", ", ".join(parents)[:NAME_LENGTH], "distilled from it; what it was initialised from is not stated"
+    )
+    steps = tuple([Parent(parent, decision.kind) for parent in parents[:MAX_LINEAGE_STEPS]])
+    return Lineage(decision.kind, steps, None, (decision.evidence,), (reason,))
 
 
 def _spelled(repo_id: str, registry: Registry, known: Lookup) -> str:
@@ -75,7 +94,9 @@ def _releases(root: Foundation, registry: Registry) -> bool:
     return lab_of(registry.of(root.repo_id.partition("/")[0])) is not None
 
 
-def _unstated(model: wire.Model, decision: Decision, registry: Registry, known: Lookup) -> Lineage:
+def _unstated(
+    model: wire.Model, decision: Decision, registry: Registry, known: Lookup, said: CardBase | None
+) -> Lineage:
     """The lineage of a model that states no base: it is the root, or its base is traced by its name."""
     repo_id, kind, reasons = wire.repo_id(model), decision.kind, (decision.evidence,)
     if kind is Kind.BASE:
@@ -92,6 +113,13 @@ def _unstated(model: wire.Model, decision: Decision, registry: Registry, known: 
     if kind in _COPIES and own is not None:
         packaged = Evidence("publisher", own.id, "packaged by a lab, and no base is stated")
         return Lineage(kind, (), _foundation(repo_id, registry), reasons, (packaged,))
+    if said is not None and said.repo_id is not None:
+        # The card of a copy is often that of its original: the base is an ancestor, and need not be the parent.
+        chain = _follow(said.repo_id, registry, known, repo_id)
+        return Lineage(kind, (), chain.root, reasons, (said.evidence, chain.evidence))
+    if said is not None:
+        unknown = said.evidence._replace(message=f"{said.evidence.message}; no repository of that name is known")
+        return Lineage(kind, (), None, reasons, (unknown,))
     missing = Evidence("base_model", "none", "no information found on what it was built on")
     return Lineage(kind, (), None, reasons, (missing,))
 
@@ -137,6 +165,8 @@ def _follow(repo_id: str, registry: Registry, known: Lookup, child: str) -> _Cha
     current, descendant = repo_id, None
     while len(steps) < MAX_LINEAGE_STEPS:
         found = known(current)
+        if found is not None and found.lineage and found.foundation is None:
+            break  # a student of its parent, which is no base of it
         following = found.lineage[0] if found is not None and found.lineage else None
         if following is None:
             if found is None and descendant is not None:

@@ -176,11 +176,11 @@ def _adapter(tensors: TensorCount | None) -> Parameters:
 
 
 def _base(name: str, lineage: Lineage, known: Lookup) -> _Base | None:
-    """The size of the nearest parent, as stated by its lab or recorded in the history.
+    """The size of the nearest parent, as stated by its lab or recorded in the history; none of a teacher.
 
     None if the name has a word for a model that was made smaller, and that of the parent does not.
     """
-    if not lineage.parents:
+    if not lineage.parents or lineage.foundation is None:
         return None
     parent = lineage.parents[0].repo_id
     if _words_for_smaller(name) - _words_for_smaller(parent.rpartition("/")[2]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,8 +238,8 @@ def test_no_relation_is_passed_over(text: str) -> None:
     ],
 )  # fmt: skip
 def test_licence(card: str, name: str | None, link: str | None) -> None:
-    found = read_card(card, "x/Foo-8B").license
-    assert (found and found.value, found and found.link) == (name, link)
+    found = [(one.value, one.link) for one in read_card(card, "x/Foo-8B").licenses]
+    assert found == ([] if name is None else [(name, link)])
 
 
 QWEN3_BIBTEX = """```bibtex
@@ -376,6 +378,21 @@ def test_context_length(repo_id: str, card: str, expected: int | None) -> None:
 def test_sizes_of_a_release(facts: dict[str, Any], readme: str, expected: tuple[int | None, int | None, str]) -> None:
     found = classify(facts, load(), files=RepositoryFiles(readme=readme))
     assert (found.params_total, found.params_active, found.params_source) == expected
+
+
+def test_the_card_outranks_the_arithmetic_on_active_parameters(shared: Path) -> None:
+    recorded = shared / "hub" / "real-2026-10"
+    facts, stated = (
+        next(row for row in map(json.loads, (recorded / name).read_text().splitlines()) if row["id"] == LIGHTNING)
+        for name in ("models.jsonl", "cards.jsonl")
+    )
+    config = json.loads((recorded / "configs" / f"{LIGHTNING.replace('/', '__')}.json").read_text())
+    without = classify(facts, load(), files=RepositoryFiles(config=config))
+    assert without.params_active == pytest.approx(3.58 * B, rel=0.01)
+    readme = "\n\n".join(stated["statements"])
+    found = classify(facts, load(), files=RepositoryFiles(config=config, readme=readme))
+    assert (found.params_total, found.params_active) == (without.params_total, 3 * B)
+    assert found.evidence["params"][-1].signal == "card"
 
 
 def test_an_unknown_publisher_has_the_country_that_its_card_states() -> None:
