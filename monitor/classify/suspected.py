@@ -13,10 +13,12 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from monitor.classify import wire
+from monitor.classify.bases import stated_bases
 from monitor.classify.originals import NAME_LENGTH, lab_of, named_after, same_organization, strip_packaging
 from monitor.classify.repo_ids import parse_repo_id
 from monitor.classify.result import Evidence, Lineage, Lookup, Parameters, Suspicion
 from monitor.classify.size_config import language_config
+from monitor.classify.size_packing import count_tensors
 from monitor.enums import Kind
 from monitor.labs import Registry
 
@@ -78,6 +80,20 @@ def suspected_foundation(
         or _by_size(facts, registry, size, same_size)
         or _by_architecture(facts, registry, size)
     )
+
+
+def comparable_size(model: wire.Model) -> int | None:
+    """The total for which :func:`suspected_foundation` may ask ``same_size``, as far as the model object alone tells.
+
+    None for what states a base, is too small, or has an architecture of which nothing is claimed. For callers that look
+    up many at once: it may name a total that is not asked for, and its files may lead to another.
+    """
+    if _model_type(wire.mapping(model, "config")) in _COMMON:
+        return None
+    tensors = count_tensors(model)
+    if tensors is None or tensors.served < _MIN_PARAMETERS or stated_bases(model).ids:
+        return None
+    return tensors.served
 
 
 def _by_configuration(facts: wire.Facts, registry: Registry, known: Lookup) -> Suspicion | None:

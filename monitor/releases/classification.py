@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Row, Select, bindparam, column, select, table
+from sqlalchemy import JSON, Row, Select, column, func, select, table
 from sqlmodel import Session
 
 from monitor.classify import NO_FILES, Classification, SameSize, classify
 from monitor.classify.bases import stated_bases
 from monitor.classify.lineage import likely_originals
 from monitor.classify.result import BaseModelInfo
+from monitor.classify.suspected import comparable_size
 from monitor.db.engine import in_values
 from monitor.enums import Observation
 from monitor.labs import Registry
-from monitor.releases.columns import base_model_info, insertable_row
+from monitor.releases.columns import base_model_info, insertable_row, storable_count
 from monitor.releases.hub_facts import normalize
 from monitor.releases.repository_files import load_configs, load_files
 
@@ -33,6 +34,7 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
     known = [normalize(observation.facts) for observation in observations]
     lookup = BaseModelLookup(session)
     lookup.prefetch(base for one in known for base in _bases(one.facts))
+    lookup.prefetch_sizes(one.facts for one in known)
     files = load_files(session, {observation.hub_id: observation.repo_id for observation in observations})
     done = {}
     for observation, one in zip(observations, known, strict=True):
@@ -87,13 +89,27 @@ class BaseModelLookup:
     def _keep(self, found: Iterable[tuple[str, Row[Any]]]) -> None:
         self._cache.update({repo_id.lower(): base_model_info(row._asdict()) for repo_id, row in found})
 
+    def prefetch_sizes(self, models: Iterable[Mapping[str, Any]]) -> None:
+        """Looks up with one query what :meth:`same_size` will be asked for when these are classified."""
+        totals = {total for model in models if (total := comparable_size(model)) is not None}
+        self._ask_sizes(totals - self._by_size.keys())
+
     def same_size(self, total: int) -> Sequence[SameSize]:
         """Returns the releases of labs with exactly ``total`` parameters, the oldest first."""
         if total not in self._by_size:
-            rows = self._session.execute(_SAME_SIZE, {"total": total}).all()
-            configs = load_configs(self._session, [row.hub_id for row in rows])
-            self._by_size[total] = [SameSize(row.repo_id, row.model_type, configs.get(row.hub_id, {})) for row in rows]
+            self._ask_sizes({total})
         return self._by_size[total]
+
+    def _ask_sizes(self, totals: Collection[int]) -> None:
+        if not totals:
+            return
+        self._by_size.update({total: [] for total in totals})
+        storable = [total for total in totals if storable_count(total) is not None]
+        rows = self._session.execute(_same_size(storable)).all()
+        configs = load_configs(self._session, [row.hub_id for row in rows])
+        for row in rows:
+            found = SameSize(row.repo_id, row.model_type, configs.get(row.hub_id, {}))
+            self._by_size[row.params_total].append(found)
 
     def add(self, repo_id: str, found: Classification) -> None:
         """Adds what has just been classified."""
@@ -121,25 +137,33 @@ _RELEASE = table(
 """Named here and not by its model: where one is asked for by itself, the mapper takes longer than the database."""
 _SIZED = table(
     "release",
-    *map(column, ("hub_id", "repo_id", "kind", "lab", "params_total", "params_source", "created_at")),
+    *map(column, ("id", "hub_id", "repo_id", "kind", "lab", "params_total", "params_source", "created_at")),
     column("facts", JSON),
 )
 _MAX_SAME_SIZE = 20
-_SAME_SIZE = (
-    select(_SIZED.c.hub_id, _SIZED.c.repo_id, _SIZED.c.facts["config"]["model_type"].as_string().label("model_type"))
-    .where(
-        _SIZED.c.params_total == bindparam("total"),
-        _SIZED.c.params_source == "safetensors",
-        _SIZED.c.lab.is_not(None),
-        _SIZED.c.kind.in_(["base", "finetune"]),
-    )
-    .order_by(_SIZED.c.created_at)
-    .limit(_MAX_SAME_SIZE)
-)
 _KNOWN = select(_RELEASE).order_by(_RELEASE.c.id)
 _KEY = "lower(release.repo_id)"
 """As the index of the ids without case is written."""
 _CHANGE = table("change", *map(column, ("id", "release_id", "field")), column("before", JSON))
+
+
+def _same_size(totals: Collection[int]) -> Select[Any]:
+    """Releases of labs with one of these totals, each total's oldest first, at most ``_MAX_SAME_SIZE`` of each."""
+    age = func.row_number().over(partition_by=_SIZED.c.params_total, order_by=(_SIZED.c.created_at, _SIZED.c.id))
+    oldest = (
+        select(_SIZED.c.id, age.label("age"))
+        .where(
+            _SIZED.c.params_total.in_(totals),
+            _SIZED.c.params_source == "safetensors",
+            _SIZED.c.lab.is_not(None),
+            _SIZED.c.kind.in_(["base", "finetune"]),
+        )
+        .subquery()
+    )
+    model_type = _SIZED.c.facts["config"]["model_type"].as_string().label("model_type")
+    query = select(_SIZED.c.hub_id, _SIZED.c.repo_id, _SIZED.c.params_total, model_type)
+    query = query.join_from(_SIZED, oldest, oldest.c.id == _SIZED.c.id).where(oldest.c.age <= _MAX_SAME_SIZE)
+    return query.order_by(_SIZED.c.params_total, oldest.c.age)
 
 
 def _renamed(session: Session, keys: Sequence[str]) -> Select[Any]:

@@ -80,6 +80,7 @@ def _batch(
 ) -> Iterator[ChangedValue]:
     lookup, at, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
     files = load_files(session, {row.hub_id: row.repo_id for row in rows})
+    lookup.prefetch_sizes(row.facts for row in rows)
     for row in rows:
         found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES), same_size=lookup.same_size)
         columns = release_columns(row.facts, found)

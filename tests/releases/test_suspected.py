@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, event, inspect, text
 from sqlmodel import col, select
 
 from monitor import db
 from monitor.classify import classify
+from monitor.classify.suspected import comparable_size
 from monitor.db import migrations
 from monitor.db.engine import reading
 from monitor.labs import load
@@ -81,6 +82,45 @@ def test_the_history_knows_releases_of_labs_with_exactly_this_size(engine: Engin
         suspected = classify(facts, load(), lookup, same_size=lookup.same_size).suspected_foundation
     assert suspected is not None
     assert suspected.repo_id == "Qwen/Qwen2.5-7B"
+
+
+def _of_size(number: int, total: int, **values: Any) -> Release:
+    facts = {"config": {"model_type": "qwen2"}}
+    created = datetime(2024, 9, number % 28 + 1, tzinfo=UTC)
+    known = {"lab": "qwen", "params_source": "safetensors", "created_at": created, "facts": facts}
+    return release(number, params_total=total, **{**known, **values})
+
+
+def test_the_releases_of_many_sizes_are_found_with_one_query(engine: Engine) -> None:
+    """Each has its own oldest ones, as when it is asked for alone; sizes that no column can hold have none."""
+    sizes = [1_000_000_007 + number for number in range(30)]
+    with db.transaction(engine) as session:
+        session.add_all([_of_size(number, sizes[number % 7], created_at=None) for number in range(1, 8)])
+        session.add_all([_of_size(number, sizes[number % 2]) for number in range(8, 60)])
+    counts = [*sizes, 10**30]
+    models = [{"id": "x/y", "safetensors": {"parameters": {"BF16": size}, "total": size}} for size in counts]
+    with reading(engine) as session:
+        together, apart = BaseModelLookup(session), BaseModelLookup(session)
+        statements: list[str] = []
+        event.listen(session.get_bind(), "before_cursor_execute", lambda *args: statements.append(args[2]))
+        together.prefetch_sizes(models)
+        found = [together.same_size(size) for size in counts]
+        assert len([one for one in statements if "row_number" in one]) == 1
+        assert found == [apart.same_size(size) for size in counts]
+    assert [len(one) for one in found[:8]] == [20, 20, 1, 1, 1, 1, 1, 0]
+    assert found[-1] == []
+
+
+def test_sizes_are_asked_for_where_a_suspicion_could_follow() -> None:
+    def asked(**facts: Any) -> int | None:
+        size = {"parameters": {"BF16": 7_615_616_512}, "total": 7_615_616_512}
+        return comparable_size({"id": "x/y", "config": {"model_type": "qwen2"}, "safetensors": size, **facts})
+
+    assert asked() == 7_615_616_512
+    assert asked(config={"model_type": "llama"}) is None
+    assert asked(cardData={"base_model": "Qwen/Qwen2.5-7B"}) is None
+    assert asked(safetensors={"parameters": {"BF16": 1_000}, "total": 1_000}) is None
+    assert asked(safetensors=None) is None
 
 
 def test_the_hubs_counts_are_refreshed_and_make_the_number_of_derivatives(engine: Engine) -> None:
