@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 from monitor.enums import Event, Kind, event_of
 from monitor.models import Change, Launch, Release
@@ -20,6 +21,14 @@ def flag(origin: str | None) -> str:
     if origin in _NAMED:
         return _NAMED[origin]
     return "".join(chr(0x1F1E6 + ord(char) - ord("A")) for char in origin if "A" <= char <= "Z")
+
+
+def announcement_title(url: str, title: str | None) -> str:
+    """The title of an announcement. Sitemaps state none: then the last part of its address, named as that."""
+    if title:
+        return title
+    last = unquote(url.rstrip("/").rpartition("/")[2])
+    return f"“{last}” (the end of its address)"
 
 
 def format_filters(message: Message) -> str:

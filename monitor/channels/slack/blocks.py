@@ -95,7 +95,7 @@ def _facts(release: Release, context: RenderContext) -> list[str]:
         lines.append(f"Task: {escape(release.task, 100)}")
     if release.announcement_url:
         entry = context.entries.get(release.announcement_url)
-        title = (entry.title if entry else None) or release.announcement_url
+        title = formatting.announcement_title(release.announcement_url, entry.title if entry else None)
         lines.append(f"Announcement: {link(release.announcement_url, title, 300)}")
         if entry is not None and line(entry.summary or "", 300):
             lines.append(f"“{escape(entry.summary, 300)}”")

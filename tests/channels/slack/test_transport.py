@@ -59,6 +59,20 @@ def test_a_message_says_who_what_how_big_on_which_terms_and_on_what(env: SlackTe
     assert env.deliveries()[0].receipt == f"{env.channel.id}:{message['ts']}"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://lab.example/news/claude-9%20<b>/", "“claude-9 <b>” (the end of its address)"),
+        ("https://lab.example/blog?id=qwen9", "“blog?id=qwen9” (the end of its address)"),
+    ],
+)
+def test_an_announcement_without_a_title_is_named_by_its_address(env: SlackTestEnv, url: str, shown: str) -> None:
+    env.subscribe()
+    env.news(release(announcement_url=url))
+    assert env.deliver() == 1
+    assert f"Announcement: {shown} <" in visible(env.slack.messages[0])
+
+
 def test_a_channel_can_be_named(env: SlackTestEnv) -> None:
     env.subscribe(target="#releases")
     env.news(release())
