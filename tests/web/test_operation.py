@@ -195,6 +195,9 @@ def test_every_metric_that_a_panel_or_an_alert_names_exists(notified: TestEnv) -
     assert len(shown) > 10
     assert len(alerts) > 6
     assert shown | named(json.dumps(alerts)) <= exist
+    states = {key[1] for key in metrics_of(client_of(notified)) if key[0] == "hub_monitor_repository_files"}
+    selected = {found for rule in alerts for found in re.findall(r'repository_files{state="([^"]+)"', rule["expr"])}
+    assert selected and selected <= states
     for rule in alerts:
         assert {"alert", "expr", "for", "labels", "annotations"} <= set(rule)
 
