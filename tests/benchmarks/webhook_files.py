@@ -5,7 +5,7 @@ whatever else happens on the machine happens to both. Every answer of the Hub ta
 two, because of the redirect. Then ten releases at once, and releases whose configuration hangs: their alert comes
 without it, and is edited when the Hub answers for it.
 
-RELEASES, BURSTS and HANGS in the environment change how many of each.
+RELEASES, BURSTS and HANGS in the environment change how many of each, DATABASES on what (``SQLite,PostgreSQL``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tests.servers import RedisServer
 
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
 SECRET = "a-secret-of-the-benchmark"
-RELEASES = int(os.environ.get("RELEASES", "40"))
+RELEASES = int(os.environ.get("RELEASES", "30"))
 BURSTS, BURST_SIZE = int(os.environ.get("BURSTS", "4")), 10
 HANGS = int(os.environ.get("HANGS", "3"))
 LATENCY_SECONDS = (0.05, 0.15)
@@ -93,10 +93,9 @@ def main() -> None:
     """Prints a table."""
     print("| SQLite and one process, or PostgreSQL, Redis and workers | files | median | 95 of 100 within | added |")
     print("| --- | --- | --- | --- | --- |")
-    with one_process() as (hub, monitors):
-        _measure("SQLite", hub, monitors)
-    with cluster() as (hub, monitors):
-        _measure("PostgreSQL", hub, monitors)
+    for name in os.environ.get("DATABASES", "SQLite,PostgreSQL").split(","):
+        with {"SQLite": one_process, "PostgreSQL": cluster}[name]() as (hub, monitors):
+            _measure(name, hub, monitors)
 
 
 def _measure(where: str, hub: ReplayHub, monitors: list[Monitor]) -> None:
