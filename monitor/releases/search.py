@@ -180,19 +180,31 @@ def _select_rows() -> Select[Any]:
     return select(Release).options(defer(cast(Any, Release.facts)))
 
 
-MAX_RARE_MATCHES, MAX_NARROWED_MATCHES = 3_000, 50_000
-"""Numbers of matches in the text index of SQLite. Up to the first, the rows are looked up one by one. Up to the second,
-an ordered walk skips rows that the text index does not list. Beyond it, the walk finds enough rows without."""
+@dataclass(frozen=True, slots=True)
+class TextIndexUse:
+    """Numbers of matches in the text index of SQLite, measured at a million releases.
+
+    Up to ``rare``, the rows are looked up one by one. Up to ``narrowed``, an ordered walk skips rows that the text
+    index does not list. Beyond it, the walk finds enough rows without.
+    """
+
+    rare: int
+    narrowed: int
+
+
+FOR_A_PAGE = TextIndexUse(3_000, 50_000)
+FOR_A_THOUSAND = TextIndexUse(6_000, 150_000)
 
 
 def conditions(
-    session: Session, query: Query, *, walked: bool = False, rare: int = MAX_RARE_MATCHES
+    session: Session, query: Query, *, walked: bool = False, use: TextIndexUse | None = None
 ) -> list[ColumnElement[bool]]:
     """Returns the conditions of matching releases, which exclude placeholders that wait for their weights.
 
-    ``walked``: only the first rows in some order are needed, so the index of that order should be walked, unless the
-    text index of SQLite finds no more than ``rare``.
+    ``walked``: only the first rows in some order are needed, so the index of that order should be walked. ``use``: else
+    that for a page.
     """
+    use = use or FOR_A_PAGE
     found: list[ColumnElement[bool]] = [col(Release.pending).is_(False), to_sql(query)]
     sqlite = session.get_bind().dialect.name == "sqlite"
     expression = lookup(query, session.get_bind().dialect.name)
@@ -201,9 +213,9 @@ def conditions(
     if not sqlite:  # PostgreSQL has statistics of words, and decides by itself
         return [*found, indexed(session, expression)]
     some = text("SELECT count(*) FROM (SELECT 1 FROM release_words WHERE release_words MATCH :expression LIMIT :most)")
-    number = session.execute(some, {"expression": expression, "most": MAX_NARROWED_MATCHES + 1}).scalar_one()
-    if number <= MAX_NARROWED_MATCHES:
-        found.append(indexed(session, expression, walked=walked and number > rare))
+    number = session.execute(some, {"expression": expression, "most": use.narrowed + 1}).scalar_one()
+    if number <= use.narrowed:
+        found.append(indexed(session, expression, walked=walked and number > use.rare))
     return found
 
 

@@ -29,7 +29,7 @@ from monitor.dates import EARLIEST, latest, plausible
 from monitor.db.engine import UTCDateTime
 from monitor.models import Release, Tally
 from monitor.releases.query import Query, to_tally
-from monitor.releases.search import SearchError, conditions
+from monitor.releases.search import FOR_A_THOUSAND, SearchError, conditions
 from monitor.releases.tally import DIMENSIONS as COUNTED
 
 TIMES = ("month", "week", "day")
@@ -323,8 +323,6 @@ def _days(periods: list[str]) -> int:
 
 MAX_COUNTED_RELEASES = 1_000
 """If the tally cannot answer a query, facets count at most so many of its newest releases."""
-MAX_RARE_COUNTED = 6_000
-"""Matches of words that are looked up one by one to be counted: as long as a walk to the first thousand takes then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +348,7 @@ def count_facets(session: Session, query: Query, limit: int = 20) -> Facets:
         exact = True
     else:
         released = col(Release.released_at)
-        where = conditions(session, query, walked=True, rare=MAX_RARE_COUNTED)
+        where = conditions(session, query, walked=True, use=FOR_A_THOUSAND)
         newest = select(*map(col, COLUMNS.values())).where(*where)
         newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(MAX_COUNTED_RELEASES + 1)
         rows = [tuple(row) for row in session.execute(newest)]

@@ -72,8 +72,7 @@ def test_a_page_among_many_of_one_value_is_led_to_by_the_index(sqlite_engine: En
 def test_words_find_the_same_however_common_they_are(
     engine: Engine, rare: int, common: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "MAX_RARE_MATCHES", rare)
-    monkeypatch.setattr(searching, "MAX_NARROWED_MATCHES", common)
+    monkeypatch.setattr(searching, "FOR_A_PAGE", searching.TextIndexUse(rare, common))
     names = ["a/TinyLlama-1B", "b/Llama-3", "c/Ollama", "d/other", "e/incomprehensible"]
     with db.transaction(engine) as session:
         session.add_all([release(number, repo_id=name) for number, name in enumerate(names)])
