@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,7 +73,6 @@ class Server:
             return
         self._http = _Http(self._address, self)
         self._address = (self._address[0], self._http.server_address[1])
-        # A short interval makes for a quick stop.
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="replay-hub", daemon=True)
         self._thread.start()
 
@@ -82,6 +82,9 @@ class Server:
             return
         self._http = self._thread = None
         self.release()
+        # Wakes its thread, which otherwise ends with its interval; some systems cannot.
+        with suppress(OSError):
+            http.socket.shutdown(socket.SHUT_RDWR)
         http.shutdown()
         thread.join()
         http.server_close()
