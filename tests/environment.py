@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
@@ -58,7 +57,7 @@ class TestEnv:
 
     engine: Engine
     hub: ReplayHub
-    registry: Registry = field(default_factory=cache(load))
+    registry: Registry = field(default_factory=load)
     channel: Kept = field(default_factory=Kept)
     rate_limiter: HubRateLimiter = field(default_factory=lambda: HubRateLimiter(400))
 

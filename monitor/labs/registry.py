@@ -13,6 +13,8 @@ from monitor.labs.lab import Lab
 from monitor.labs.labs_file import Entry, LabsError, merged, namespaces, read_entries, read_text
 from monitor.labs.sources import Source, SourceError, check_expressions
 
+SHIPPED = "labs.toml"
+
 
 def slug(text: str) -> str:
     """A name in the form of a lab's id: ASCII, lower case, with - for whatever is no letter or digit.
@@ -102,22 +104,34 @@ def load(extra: Path | None = None) -> Registry:
     """The registry that ships, with ``extra`` merged over it. Raises LabsError.
 
     An entry of ``extra`` with an id that is known replaces the keys that it gives; one with a new id adds a lab; a
-    namespace that it claims is taken from whoever had it.
+    namespace that it claims is taken from whoever had it. Without ``extra`` a process reads the registry once.
     """
-    entries = read_entries(files(__package__).joinpath("labs.toml").read_text("utf-8"), "labs.toml", {})
-    where, additions = "labs.toml", dict[str, Entry]()
-    if extra is not None:
-        where = str(extra)
-        additions = read_entries(read_text(extra), where, entries)
-        _merge(entries, additions)
+    if extra is None:
+        return _shipped()
+    entries = _shipped_entries()
+    additions = read_entries(read_text(extra), str(extra), entries)
+    _merge(entries, additions)
+    registry = _registry(entries, str(extra))
+    _check_expressions([lab for lab in registry.labs if lab.id in additions], str(extra))
+    return registry
+
+
+@cache
+def _shipped() -> Registry:
+    # A test compiles its expressions: loading the libraries for it at each start takes a tenth of a second.
+    return _registry(_shipped_entries(), SHIPPED)
+
+
+def _shipped_entries() -> dict[str, Entry]:
+    return read_entries(files(__package__).joinpath(SHIPPED).read_text("utf-8"), SHIPPED, {})
+
+
+def _registry(entries: Mapping[str, Entry], where: str) -> Registry:
     labs = {ident: Lab.model_validate(entry) for ident, entry in entries.items()}
     _check_parents(labs, where)
-    # A test compiles those that ship: loading the libraries for it at each start takes a tenth of a second.
-    _check_expressions([labs[ident] for ident in additions], where)
     return Registry(labs.values())
 
 
-_shipped = cache(load)
 _in_use: list[Callable[[], Registry]] = [_shipped]
 
 
