@@ -11,6 +11,7 @@ _COMMANDS = ("ingest", "query", "admin", "maintenance", "launch_commands", "erro
 FORKS.set_forkserver_preload(
     ["workers.main", "workers.up", "monitor.channels.email", "monitor.channels.slack.transport"]
     + [f"monitor.cli.{name}" for name in _COMMANDS]
+    + ["tests.warm"]
 )
 
 
