@@ -69,7 +69,8 @@ def _administer(server: str, statement: str) -> None:
 
 
 @contextmanager
-def _postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+def postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database on the server, a copy of ``template``; dropped at the end."""
     name = f"t{uuid.uuid4().hex}"
     _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield server.replace("/postgres?", f"/{name}?", 1)
@@ -79,14 +80,14 @@ def _postgres_database(server: str, template: str = "template1") -> Iterator[str
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """A fresh, empty database on the PostgreSQL server."""
-    with _postgres_database(postgres_server) as url:
+    with postgres_database(postgres_server) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_server: str) -> Iterator[str]:
     """The name of a database that is migrated once, for others to be copied from."""
-    with _postgres_database(postgres_server) as url:
+    with postgres_database(postgres_server) as url:
         engine = db.make_engine(url)
         migrations.upgrade(engine)
         engine.dispose()
@@ -121,7 +122,7 @@ def sqlite_engine(sqlite_url: str, migrated_sqlite: Path) -> Iterator[Engine]:
 @pytest.fixture
 def postgres_engine(postgres_server: str, migrated_postgres: str) -> Iterator[Engine]:
     """A migrated PostgreSQL database."""
-    with _postgres_database(postgres_server, migrated_postgres) as url:
+    with postgres_database(postgres_server, migrated_postgres) as url:
         made = db.make_engine(url)
         yield made
         made.dispose()
