@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -31,10 +32,11 @@ class EmailTestEnv(ChannelTestEnv):
 
     sink: SmtpSink
     email: Email
-    client: TestClient = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.client = self.visitor("192.0.2.1")
+    @cached_property
+    def client(self) -> TestClient:
+        """A reader's browser."""
+        return self.visitor("192.0.2.1")
 
     def visitor(self, host: str) -> TestClient:
         """A browser at an address."""
