@@ -20,6 +20,7 @@ with Session(create_engine(sys.argv[1])) as session:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["sqlmodel", "sqlalchemy.orm"])
 def test_a_script_that_imports_the_models_alone_keeps_revisions_and_search_text(
     sqlite_engine: Engine, sqlite_url: str, library: str

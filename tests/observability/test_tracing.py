@@ -129,6 +129,7 @@ def test_without_being_asked_for_it_does_nothing(settings: dict[str, str], monke
     telemetry._provider.cache_clear()
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_that_is_not_asked_for() -> None:
     # redis-py imports the SDK wherever it is installed; the exporter is ours.
     code = "import sys, workers.tasks, monitor.web.app; print('opentelemetry.exporter' in sys.modules)"

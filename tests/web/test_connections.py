@@ -137,6 +137,7 @@ def test_a_body_without_announced_length_is_cut_off_too(place: tuple[str, int]) 
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
 
 
+@pytest.mark.slow
 def test_the_plain_command_of_uvicorn_is_guarded_too(tmp_path: Path, migrated_sqlite: Path) -> None:
     shutil.copy(migrated_sqlite, tmp_path / "monitor.db")
     port = free_port()

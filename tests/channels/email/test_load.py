@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 from tests.channels.email import load
 from tests.channels.workers import Workers, states
 
+pytestmark = pytest.mark.slow
+
 EMAILS, KILLS = 150, 2
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
 from tests.channels.slack.rush import Crowd, environment, rush
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_lose_nothing_double_nothing_and_keep_the_pace(
     engine: Engine, database_url: str
 ) -> None:
