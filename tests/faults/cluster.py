@@ -32,7 +32,7 @@ class Cluster:
 
     What ends of itself is started again, as docker-compose.yml has it (``restart: unless-stopped``): a Celery worker
     may end when it loses Redis in the middle of a task. ``short``: with leases of seconds, for tests that kill.
-    ``processes``: of each worker.
+    ``processes``: of each worker. ``migrate``: False where the database is migrated already.
     """
 
     def __init__(
@@ -44,9 +44,11 @@ class Cluster:
         *,
         short: bool = True,
         processes: int = 2,
+        migrate: bool = True,
         **more: str,
     ) -> None:
-        self.folder, self.port, self._short, self._processes = folder, free_port(), short, processes
+        self.folder, self.port = folder, free_port()
+        self._short, self._processes, self._migrate = short, processes, migrate
         self.environment = {
             **os.environ,
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -66,7 +68,8 @@ class Cluster:
         self._keeping = Thread(target=self._keep, daemon=True)
 
     def __enter__(self) -> Cluster:
-        subprocess.run(self.command("migrate"), env=self.environment, check=True, timeout=120)
+        if self._migrate:
+            subprocess.run(self.command("migrate"), env=self.environment, check=True, timeout=120)
         self._keeping.start()
         return self
 

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlmodel import col
 
 from monitor import db
@@ -84,13 +84,14 @@ def broker(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-def scene(tmp_path: Path, postgres_url: str, broker: RedisServer):  # type: ignore[no-untyped-def]
+def scene(tmp_path: Path, postgres_engine: Engine, broker: RedisServer):  # type: ignore[no-untyped-def]
+    url = postgres_engine.url.render_as_string(hide_password=False)
     with (
         ReplayHub(quota=1_000_000) as hub,
         FakeSlack() as slack,
-        Cluster(tmp_path, hub, postgres_url, broker.url) as parts,
+        Cluster(tmp_path, hub, url, broker.url, migrate=False) as parts,
     ):
-        made = Scene(parts, hub, slack, postgres_url)
+        made = Scene(parts, hub, slack, url)
         yield made
         made.engine.dispose()
 
