@@ -57,7 +57,16 @@ PUBLIC_PREFIXES = (
     "/openapi.json",
 )
 """Paths that scripts of other sites may read (CORS): public, without cookies."""
-COMPRESSED_PREFIXES = (*PUBLIC_PREFIXES, "/releases", "/labs", "/trends", "/status", "/launches", "/embed")
+COMPRESSED_PREFIXES = (
+    *PUBLIC_PREFIXES,
+    "/releases",
+    "/labs",
+    "/trends",
+    "/status",
+    "/launches",
+    "/embed",
+    "/sitemap.xml",
+)
 """Paths with compressed responses; never those that show a secret (BREACH)."""
 UNLIMITED_PREFIXES = ("/healthz", "/static/", "/hooks/hub", "/slack/commands", "/slack/interactions", "/slack/events")
 """Paths that are not counted: cheap ones, and those that authenticate their caller (the Hub, Slack)."""

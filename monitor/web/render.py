@@ -37,8 +37,12 @@ def page(request: Request, name: str, status: int = 200, **context: Any) -> HTML
     A page that depends on ``as_of`` is public and the same for everyone: it gets an ETag and Cache-Control, and is
     answered with 304 if the client has it.
     """
-    registry = request.app.state.service.registry
-    context |= {"lab_of": registry.get, "fresh": now() - NEW_FOR} | _as_of_context(request)
+    service = request.app.state.service
+    context |= {
+        "site": service.settings.public_url,
+        "lab_of": service.registry.get,
+        "fresh": now() - NEW_FOR,
+    } | _as_of_context(request)
     response = templates.TemplateResponse(request, f"{name}.html", context, status_code=status)
     if status != 200 or not hasattr(request.state, "as_of_time"):
         return response

@@ -192,7 +192,6 @@ def _pictures(request: Request, options: ChartOptions, found: Counted) -> dict[s
         "chart": draw(found, options),
         "narrow": options.address("/trends/chart.svg", as_of, narrow=True),
         "embed": options.address("/embed/chart", as_of),
-        "site": service_of(request).settings.public_url,
     }
 
 

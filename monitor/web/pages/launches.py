@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
 
 from monitor.releases.coverage import coverage
 from monitor.releases.launches.announcement_queries import list_announcements
 from monitor.releases.launches.announcements import ANNOUNCED
-from monitor.releases.launches.queries import count_launches, get_launch, parse_cursor, summarize_launches
+from monitor.releases.launches.queries import (
+    LaunchWithMembers,
+    count_launches,
+    get_launch,
+    parse_cursor,
+    summarize_launches,
+)
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.values import ANY
 from monitor.releases.review import review as doubtful
 from monitor.web.api import Present, Q, Reading, service_of
+from monitor.web.cards import Card, card_response, launch_card
 from monitor.web.launches_api import Lab, Month, State
 from monitor.web.render import page
 from monitor.web.rewrite import narrowed
@@ -49,10 +57,26 @@ def launches(
 @router.get("/launches/{ident}", response_class=HTMLResponse)
 def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
     """One launch: its members by size, kind and packing."""
+    item = _found(session, ident)
+    card = _card(request, item)
+    return page(request, "launch", launch=item.launch, items=item.members, launch_object=item.as_json(), card=card)
+
+
+@router.get("/launches/{ident}/card.png")
+def card_picture(request: Request, session: Reading, ident: int) -> Response:
+    """A launch as the picture of a link preview."""
+    return card_response(request, _card(request, _found(session, ident)))
+
+
+def _found(session: Session, ident: int) -> LaunchWithMembers:
     item = get_launch(session, ident)
     if item is None:
         raise HTTPException(404, f"There is no launch {ident}.")
-    return page(request, "launch", launch=item.launch, items=item.members, launch_object=item.as_json())
+    return item
+
+
+def _card(request: Request, item: LaunchWithMembers) -> Card:
+    return launch_card(item, service_of(request).registry.get(item.launch.publisher))
 
 
 @router.get("/announcements", response_class=HTMLResponse)

@@ -19,6 +19,7 @@ from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded_ids
 from monitor.web.api import Reading, service_of
+from monitor.web.cards import card_response, release_card
 from monitor.web.pages.chart import Narrow, drawn_response
 from monitor.web.pages.problem import error
 from monitor.web.render import format_value, page, when
@@ -73,7 +74,15 @@ def release(
         "timeline": _timeline(session, row),
         "evidence": _evidence(row),
     }
-    return page(request, "release", **context)
+    return page(request, "release", **context, card=release_card(row, context["lab"]))
+
+
+@router.get("/releases/{namespace}/{name}/card.png")
+def card_picture(request: Request, session: Reading, namespace: str, name: str) -> Response:
+    """A release as the picture of a link preview."""
+    row = _found(session, namespace, name)
+    lab = service_of(request).registry.get(row.lab) if row.lab else None
+    return card_response(request, release_card(row, lab))
 
 
 @router.get("/releases/{namespace}/{name}/{of}.svg")
