@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from monitor.enums import Kind, LicenseClass, Openness, Size
+from monitor.enums import Kind, LicenseClass, Openness, Size, kind_name
 from monitor.labs.countries import name as country
 from monitor.text import plain, short
 
@@ -350,6 +350,8 @@ def _when(unit: str) -> str:
 
 
 def _named(dimension: str, value: Any) -> str:
+    if dimension == "kind" and value is not None:
+        return kind_name(value)
     return country(value) if dimension in {"origin", "foundation"} else _label(value)
 
 

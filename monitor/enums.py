@@ -45,6 +45,11 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+def kind_name(kind: str) -> str:
+    """A kind in texts: ``original`` for ``base``, which on the Hub means a model that is only pretrained."""
+    return "original" if kind == Kind.BASE else str(kind)
+
+
 class Size(StrEnum):
     """Size classes by total parameters: tiny < 1B <= small < 10B <= medium < 50B <= large < 250B <= giant."""
 

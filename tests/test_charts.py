@@ -141,7 +141,7 @@ def test_no_rows_say_so() -> None:
 
 def test_stats_are_drawn_as_suits_their_dimensions() -> None:
     assert {"China", "France"} <= set(texts(charts.of_stats(ROWS, ["month", "origin"])))
-    assert {"base · tiny"} <= set(
+    assert {"original · tiny"} <= set(
         texts(charts.of_stats([{"kind": "base", "size": "tiny", "count": 3}], ["kind", "size"]))
     )
     assert "parameters by month" in texts(charts.of_stats(ROWS, ["month"], "params_total"))

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from monitor.enums import Event, Kind, event_of
+from monitor.enums import Event, Kind, event_of, kind_name
 from monitor.models import Change, Launch, Release
 from monitor.notify.message import Message
+from monitor.releases.schema import training
 from monitor.text import plain as plain  # noqa: PLC0414 - channels use it with the functions below
 
 _NAMED = {"EU": "🇪🇺", "INT": "🌐"}
@@ -75,11 +76,19 @@ def license_name(license_id: str | None) -> str | None:
     return text[:1].upper() + text[1:]
 
 
+def kind(release: Release) -> str:
+    """The kind of a release, of an original with how far it was trained: ``original, post-trained``, ``finetune``."""
+    if release.kind == Kind.UNKNOWN:
+        return "kind unknown"
+    stage = training(release)
+    return f"{kind_name(release.kind)}, {stage}" if stage else kind_name(release.kind)
+
+
 def list_facts(release: Release) -> list[str]:
-    """The main facts: ``8.2B (active 1.4B)``, ``base``, ``Apache-2.0``, ``open-weights``; unknown ones are named so."""
+    """The main facts: ``8.2B (active 1.4B)``, ``original``, ``Apache-2.0``, ``open-weights``; unknown ones too."""
     return [
         size(release) or "size unknown",
-        release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
+        kind(release),
         # "other" is less informative than the class that its text was found to have.
         (release.license != "other" and license_name(release.license)) or f"licence {release.license_class}",
         release.openness if release.openness != "unknown" else "openness unknown",
@@ -88,10 +97,10 @@ def list_facts(release: Release) -> list[str]:
 
 
 def describe(release: Release) -> str:
-    """One line of facts: ``8.2B (active 1.4B) · base · apache-2.0 · open-weights``; unknown ones are named so."""
+    """One line of facts: ``8.2B (active 1.4B) · original · apache-2.0 · open-weights``; unknown ones are named so."""
     parts = [
         size(release) or "size unknown",
-        release.kind if release.kind != Kind.UNKNOWN else "kind unknown",
+        kind(release),
         plain(release.license) if release.license else f"licence {release.license_class}",
         release.openness if release.openness != "unknown" else "openness unknown",
     ]

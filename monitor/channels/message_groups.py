@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.channels.formatting import count, license_name
-from monitor.enums import Event
+from monitor.enums import Event, kind_name
 from monitor.models import Launch, Release
 from monitor.notify.message import Item, Message
 
@@ -67,13 +67,13 @@ def _number(value: int, one: str, many: str) -> str:
 
 
 def launch_facts(group: MessageGroup) -> list[str]:
-    """What the members of a launch have: ``14 repositories``, ``0.6B to 235B``, ``base, quantized``, ``Apache-2.0``."""
+    """What a launch's members have: ``14 repositories``, ``0.6B to 235B``, ``original, quantized``, ``Apache-2.0``."""
     rows = [item.release for item in group.items]
     licenses = _distinct([license_name(row.license) or f"licence {row.license_class}" for row in rows])
     return [
         f"{len(rows)} repositories",
         sizes(rows),
-        ", ".join(_distinct([row.kind for row in rows])),
+        ", ".join(_distinct([kind_name(row.kind) for row in rows])),
         ", ".join(licenses) if len(licenses) <= MAX_LISTED else f"{len(licenses)} licences",
     ]
 

@@ -22,6 +22,7 @@ from monitor.classify.result import (
 )
 from monitor.classify.size import parameters
 from monitor.classify.suspected import SameSize, SizeLookup, no_size_lookup, suspected_foundation
+from monitor.classify.training import training_evidence
 from monitor.enums import Kind
 from monitor.labs import Registry
 
@@ -66,8 +67,9 @@ def classify(
     report, datasets, weights = subject.report(facts, ancestry), subject.datasets(facts), subject.has_weights(facts)
     binding = effective(facts, declared, ancestry, known)
     open_ = openness(facts, declared, weights, report.link, datasets, ancestry.kind)
-    task, gated = subject.task(facts), facts.get("gated")
+    task, gated, languages = subject.task(facts), facts.get("gated"), subject.languages(facts)
     suspected = suspected_foundation(facts, registry, ancestry, size, known, same_size)
+    training = training_evidence(wire.read(facts), ancestry.kind, task, languages)
     stated = {name: read(facts) for name, read in subject.STATED.items()}
     return Classification(
         lab=by.lab,
@@ -94,7 +96,7 @@ def classify(
         task=task,
         modality=subject.modality(task),
         library=subject.library(facts),
-        languages=subject.languages(facts),
+        languages=languages,
         papers=report.papers,
         datasets=datasets,
         has_weights=weights,
@@ -110,6 +112,7 @@ def classify(
             "openness": open_.evidence,
             "availability": open_.availability_evidence,
             **({"papers": report.evidence} if report.evidence else {}),
+            **({"training": training} if training else {}),
             **({"suspected_foundation": suspected.evidence} if suspected is not None else {}),
             **{name: found.evidence for name, found in stated.items()},
         },

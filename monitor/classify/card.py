@@ -16,6 +16,7 @@ from monitor.classify.card_report import report
 from monitor.classify.card_sizes import sizes
 from monitor.classify.card_statements import CardStatements
 from monitor.classify.card_text import CardText, Statement
+from monitor.classify.card_training import training_stage
 from monitor.classify.front_matter import front_matter
 
 
@@ -32,6 +33,7 @@ def read_card(readme: str, repo_id: str) -> CardStatements:
         training_data=_called(card, own, _TRAINING_DATA, _DATA_HOSTS) or _trained_on(card, own),
         affiliation=_affiliation(card, own),
         context_length=context_length(card, own),
+        training=training_stage(card, own),
     )
 
 

@@ -223,6 +223,12 @@ def _origin_evidence(row: Any) -> list[Any]:
     return found
 
 
+def training(row: Any) -> str | None:
+    """How far an original was trained, ``pretrained`` or ``post-trained``: the value of its evidence; None: unknown."""
+    found: list[Any] = row.evidence.get("training", [])
+    return str(found[0]["value"]) if found and row.kind == Kind.BASE else None
+
+
 def _evidence(row: Any) -> dict[str, Any]:
     return {key: value for key, value in row.evidence.items() if key not in {"origin", "suspected_foundation"}}
 
@@ -274,6 +280,9 @@ FIELDS: tuple[ReleaseField, ...] = (
     ),
     _field("lineage", list[Parent], "the models that it was made from, `[{repo_id, relation}]`, nearest first", []),
     _field("kind", Kind, _words(Kind), "base"),
+    _field("training", Literal["pretrained", "post-trained"] | None, "whether an original (`kind` base) is only"
+           " pretrained or trained further to follow instructions, as its name or its card says",
+           read=training, columns=()),
     _field("params_total", int | None, "total parameters", 8_190_735_360),
     _field("params_active", int | None, "parameters active for each token; never inferred from the total",
            8_190_735_360),
@@ -338,8 +347,8 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field(
         "evidence",
         dict[str, list[Reason]],
-        "evidence for kind, foundation, params, context_length, license, effective_license, openness and availability:"
-        " `[{signal, value, says}]`",
+        "evidence for kind, training, foundation, params, context_length, license, effective_license, openness and"
+        " availability: `[{signal, value, says}]`",
         {"kind": [{"signal": "publisher", "value": "qwen", "says": "a lab's own release, and no base is stated"}]},
         read=_evidence,
         columns=(),

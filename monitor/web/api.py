@@ -89,7 +89,7 @@ Q = Annotated[
         max_length=2_000,
         openapi_examples={
             "everything": {"value": ""},
-            "Chinese base models": {"value": "origin:CN kind:base params:>=7B"},
+            "Chinese originals": {"value": "origin:CN kind:base params:>=7B"},
             "words": {"value": "qwen3 -kind:quantized"},
         },
     ),

@@ -16,9 +16,10 @@ from jinja2.runtime import Context
 
 from monitor.channels import formatting
 from monitor.db.engine import now
+from monitor.enums import kind_name
 from monitor.labs.countries import name as country
 from monitor.models import iso
-from monitor.releases.schema import QUERY_FIELDS, hub_url
+from monitor.releases.schema import QUERY_FIELDS, hub_url, training
 from monitor.text import plain, short
 from monitor.urls import masked_url
 from monitor.web.http_responses import matches_etag, page_cache_control, weak_etag
@@ -155,6 +156,8 @@ templates.env.filters |= {
     "flag": formatting.flag,
     "country": country,
     "count": formatting.count,
+    "kind_name": kind_name,
+    "training": training,
     "number": number,
     "plain": plain,
     "short": short,

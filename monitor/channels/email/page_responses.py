@@ -14,7 +14,7 @@ from monitor.channels import formatting
 from monitor.channels.email import form_fields
 from monitor.channels.email.phrases import clean
 from monitor.channels.page_templates import ChannelPages
-from monitor.enums import Digest
+from monitor.enums import Digest, kind_name
 
 PACKAGE_DIR = Path(__file__).parent
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
@@ -26,7 +26,7 @@ def _day(timestamp: datetime | None) -> str:
 
 _PAGES = ChannelPages(
     PACKAGE_DIR / "pages",
-    {"flag": formatting.flag, "count": formatting.count, "plain": clean, "day": _day},
+    {"flag": formatting.flag, "count": formatting.count, "plain": clean, "day": _day, "kind_name": kind_name},
     {
         "choices": form_fields.CHOICES,
         "sizes": form_fields.SIZES,

@@ -120,13 +120,13 @@ def _actions(release: Release, subscription: Subscription, context: RenderContex
         if units(mute) <= MAX_BUTTON_VALUE_UNITS:
             elements.append(button("Mute this lab", "mute", value=mute))
         if not is_base_only(subscription.filter):
-            elements.append(button("Base models only", "bases", value=subscription.id))
+            elements.append(button("Originals only", "bases", value=subscription.id))
         elements.append(button("Edit filter", "edit", value=subscription.id))
     return {"type": "actions", "elements": elements}
 
 
 def is_base_only(query: str) -> bool:
-    """Whether a query already matches base models only."""
+    """Whether a query already matches originals only."""
     root = parse(query).root
     return Term("kind", ":", ("base",)) in (root.items if isinstance(root, All) else (root,))
 

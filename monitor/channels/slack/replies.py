@@ -136,7 +136,7 @@ def why_reply(release: Release, reasons: Sequence[tuple[Subscription, Sequence[t
 
 
 def release_line(release: Release) -> str:
-    """``🇨🇳 Qwen3-8B · 8.2B · base · Apache-2.0 · open-weights · 24 Nov``."""
+    """``🇨🇳 Qwen3-8B · 8.2B · original · Apache-2.0 · open-weights · 24 Nov``."""
     day = f" · {_day(release.released_at)}" if release.released_at else ""
     facts = escape(" · ".join(formatting.list_facts(release)), 200)
     name = link(hub(release.repo_id), release.repo_id or release.name, 160)

@@ -31,7 +31,8 @@ VALUES = {
         "quantised": "quantized", "quant": "quantized", "quants": "quantized", "quantization": "quantized",
         "quantisation": "quantized", "finetuned": "finetune", "finetunes": "finetune", "finetuning": "finetune",
         "lora": "adapter", "adapters": "adapter", "merged": "merge", "merges": "merge", "converted": "conversion",
-        "conversions": "conversion", "pretrained": "base", "foundation": "base", "basemodel": "base", "none": "unknown",
+        "conversions": "conversion", "pretrained": "base", "foundation": "base", "basemodel": "base",
+        "original": "base", "originals": "base", "none": "unknown",
     },
     "openness": {
         "open": "open-weights", "restricted": "restricted-weights", "science": "open-science",

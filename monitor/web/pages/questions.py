@@ -37,7 +37,7 @@ US_ON_CHINESE = f"origin:US foundation:CN -kind:{PACKED}"
 QUESTIONS = (
     Question(
         "Who releases open weights?",
-        "Base models and their publishers' own variants per month, by the publisher's country.",
+        "Original models, pretrained or post-trained, per month, by the publisher's country.",
         "month,origin",
         "kind:base",
     ),
@@ -50,7 +50,7 @@ QUESTIONS = (
     ),
     Question(
         "Who releases the largest models?",
-        "Total parameters of base models released per month, where the count is known.",
+        "Total parameters of original models released per month, where the count is known.",
         "month,origin",
         "kind:base",
         "params_total",
@@ -79,15 +79,15 @@ QUESTIONS = (
     ),
     Question(
         "How open are the releases?",
-        "Base models per month by openness. Open science requires data or training code and a paper, not only weights; "
-        "a licence alone never makes it more than open weights.",
+        "Original models per month by openness. Open science requires data or training code and a paper, not only "
+        "weights; a licence alone never makes it more than open weights.",
         "month,openness",
         "kind:base",
         share=True,
     ),
     Question(
         "Which sizes are released?",
-        "Base models per month by size, where known.",
+        "Original models per month by size, where known.",
         "month,size",
         "kind:base",
         share=True,
@@ -98,5 +98,5 @@ QUESTIONS = (
         "weights are not public. Labs without a monitored feed have no announcements here.",
         ACCESS,
     ),
-    Question("Which labs release the most?", "Base models by lab, all time.", "lab", "kind:base", last=0, known=True),
+    Question("Which labs release the most?", "Originals by lab, all time.", "lab", "kind:base", last=0, known=True),
 )  # fmt: skip

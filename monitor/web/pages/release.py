@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 
 from monitor import charts
 from monitor.classify.bases import stated_bases
+from monitor.enums import kind_name
 from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded_ids
@@ -214,14 +215,17 @@ def _timeline(session: Session, row: Release) -> list[TimelineEntry]:
     changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
     for change in session.scalars(changes):
         event = CHANGE_LABELS.get(change.field, change.field)
-        detail = f"{format_value(change.before)} → {format_value(change.after)} ({change.reason})"
+        before, after = change.before, change.after
+        if change.field == "kind":
+            before, after = kind_name(str(before)), kind_name(str(after))
+        detail = f"{format_value(before)} → {format_value(after)} ({change.reason})"
         entries.append(TimelineEntry(change.at, event, detail))
     return sorted(entries, key=lambda entry: entry.at)
 
 
 EVIDENCE_LABELS = {
     "origin": "Origin", "lineage": "Lineage", "foundation": "Foundation", "kind": "Kind", "size": "Size",
-    "params": "Parameters", "license": "Licence", "openness": "Openness", "weights": "Weights",
+    "training": "Training", "params": "Parameters", "license": "Licence", "openness": "Openness", "weights": "Weights",
     "suspected_foundation": "Suspected foundation",
 }  # fmt: skip
 

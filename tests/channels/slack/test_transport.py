@@ -52,7 +52,7 @@ def test_a_message_says_who_what_how_big_on_which_terms_and_on_what(env: SlackTe
     assert "Matches `origin:CN kind:base,finetune`" in visible(message)
     assert message["text"].startswith("🇨🇳 Qwen released Qwen3-Next-80B-A3B: 80B (active 3B)")
     assert [button["text"]["text"] for button in buttons(message)] == [
-        "Details", "Mute this lab", "Base models only", "Edit filter",
+        "Details", "Mute this lab", "Originals only", "Edit filter",
     ]  # fmt: skip
     assert buttons(message)[0]["url"] == "https://monitor.example/releases/Qwen/Qwen3-Next-80B-A3B"
     assert message["metadata"]["event_payload"]["key"] == env.deliveries()[0].message
