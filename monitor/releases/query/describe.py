@@ -1,7 +1,7 @@
 """A query in plain words, from its tree: for emails, Slack, pages and previews. Nothing is looked up.
 
 ``origin:CN,KR kind:base params:>=30B`` is "releases where the publisher's country is China or South Korea, the kind is
-base and total parameters are at least 30B". Every value of the query is in the text, see :func:`value_words`.
+original and total parameters are at least 30B". Every value of the query is in the text, see :func:`value_words`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from monitor.enums import Event
+from monitor.enums import Event, kind_name
 from monitor.labs.countries import name
 from monitor.releases.query.periods import RELATIVE
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term
@@ -76,7 +76,7 @@ _LINE = re.compile(r"(downloads|likes|derivatives)>=(.+)|trending<=(.+)")
 
 
 def describe(query: Query) -> str:
-    """``releases where the kind is base``, or ``all releases``; a query for events begins with these."""
+    """``releases where the kind is original``, or ``all releases``; a query for events begins with these."""
     items = query.root.items if isinstance(query.root, All) else (query.root,)
     happened = [item for item in items if isinstance(item, Term) and item.field == "event"]
     if len(happened) != 1:
@@ -88,7 +88,7 @@ def describe(query: Query) -> str:
 
 
 def condition(query: Query) -> str:
-    """The conditions alone, ``the kind is base and the lab is qwen``; empty for a query that matches everything."""
+    """The conditions alone, ``the kind is original and the lab is qwen``; empty for a query that matches everything."""
     match query.root:
         case All(items):
             return _list(list(map(_clause, items)), "and")
@@ -126,6 +126,7 @@ def _threshold(line: str) -> str:
 
 _WORDS: dict[str, Callable[[str], str]] = {
     "": lambda value: f"“{value}”",
+    "kind": kind_name,
     "origin": name,
     "foundation": _root,
     "suspected": _root,

@@ -16,8 +16,8 @@ WORDED = [
     ("", "all releases"),
     (
         "origin:CN,KR kind:base params:>=30B",
-        "releases where the kind is base, the publisher's country is China or South Korea and total parameters are at "
-        "least 30B",
+        "releases where the kind is original, the publisher's country is China or South Korea and total parameters are "
+        "at least 30B",
     ),
     ("-license:non-commercial", "releases where the licence is not non-commercial"),
     ("-origin:CN,US", "releases where the publisher's country is neither China nor United States"),
@@ -28,7 +28,7 @@ WORDED = [
     ),
     (
         "lab:qwen (kind:base OR kind:merge size:tiny)",
-        "releases where ((the kind is merge and the size is tiny) or the kind is base) and the lab is qwen",
+        "releases where ((the kind is merge and the size is tiny) or the kind is original) and the lab is qwen",
     ),
     ("foundation:CN", "releases where the model at its root is from China"),
     ("foundation:qwen", "releases where the model at its root is by qwen"),

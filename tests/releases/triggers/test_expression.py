@@ -17,8 +17,8 @@ FORMS = [
     (
         "share(origin:CN, kind:base params:>=100B, 30d) >= 80%",
         "share(origin:CN, kind:base params:>=100B, 30d) >= 80%",
-        "among releases of the last 30 days where the kind is base and total parameters are at least 100B, the share "
-        "of those where the publisher's country is China is at least 80 %",
+        "among releases of the last 30 days where the kind is original and total parameters are at least 100B, the "
+        "share of those where the publisher's country is China is at least 80 %",
     ),
     (
         "Share( origin:KR,CN , 4w )≥12.50 %",
@@ -51,7 +51,7 @@ FORMS = [
         'count("a, b) c" -(kind:base origin:CN), 24h) > 3',
         'count("a b c" (-kind:base OR -origin:CN), 1d) > 3',
         "the number of releases of the last day where the name, the lab or a tag has “a b c” and "
-        "(the kind is not base or the publisher's country is not China) is more than 3",
+        "(the kind is not original or the publisher's country is not China) is more than 3",
     ),
 ]
 
