@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from monitor.enums import Event, Kind, event_of, kind_name
-from monitor.models import Change, Launch, Release
+from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
+from monitor.notify.subscriptions import describe_subscription
 from monitor.releases.schema import training
 from monitor.text import plain as plain  # noqa: PLC0414 - channels use it with the functions below
 
@@ -36,6 +37,24 @@ def format_filters(message: Message) -> str:
     """The filters of all subscriptions that a message is sent for: ``"kind:base" and "lab:qwen"``."""
     texts = dict.fromkeys(one.typed or one.filter for one in message.subscriptions)
     return "everything" if "" in texts else plain(" and ".join(f'"{text}"' for text in texts))[:1_000]
+
+
+MAX_WORDS_CHARACTERS = 500
+"""Of a filter in plain words; what is longer is cut."""
+
+
+def describe_wanted(subscription: Subscription) -> str:
+    """What a subscription asked for, as written and in words: ``kind:base (releases where the kind is base)``."""
+    written = subscription.when or subscription.filter
+    if not written:
+        return "everything"
+    return f"{plain(written)} ({cut_words(describe_subscription(subscription))})"
+
+
+def cut_words(text: str) -> str:
+    """A description on one line that is not too long for a message."""
+    text = plain(text)
+    return text if len(text) <= MAX_WORDS_CHARACTERS else f"{text[: MAX_WORDS_CHARACTERS - 1]}…"
 
 
 def count(value: int | None) -> str | None:

@@ -15,7 +15,7 @@ from monitor.db.engine import UTCDateTime, in_values, now
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import UPDATES, Event, event_of
 from monitor.labs import Registry
-from monitor.models import Announcement, Delivery, DeliveryState, Id, Launch, Notice, Subscription
+from monitor.models import Announcement, Change, Delivery, DeliveryState, Id, Launch, Notice, Release, Subscription
 from monitor.notify.message import LaunchWaits
 from monitor.notify.subscriptions import advance_due_digests
 from monitor.observability.logging import trace
@@ -37,7 +37,8 @@ _COUNTED = {"preserve_rowcount": True}
 def enqueue(session: Session, news: Sequence[News], launch_waits: LaunchWaits | None = None) -> int:
     """Writes a delivery for each subscription that wants one of these; returns how many are new.
 
-    A filter that names events (``event:gated``) matches only these. Any other filter matches releases; its subscribers
+    A filter that names events (``event:gated``) matches only these, of a renamed release also under its former names.
+    Any other filter matches releases; its subscribers
     also get the later changes of the releases that they were notified of.
 
     ``launch_waits``: the targets whose immediate alerts wait until a launch is complete; without it none does.
@@ -52,12 +53,31 @@ def enqueue(session: Session, news: Sequence[News], launch_waits: LaunchWaits | 
         events = _event_names(item)
         candidates = filters if Event.RELEASE in events else naming_events
         matching = [text for text in candidates if _matcher(text).holds(item.release, events)]
+        if Event.RELEASE not in events:
+            matching += _matching_former_names(session, item, events, set(candidates) - set(matching))
         if matching:
             written += _fan_out(session, item, waits, in_values(session, _FILTER_COLUMN, matching))
         if event_of(item.event) in UPDATES and others:
             notified = col(Subscription.id).in_(_notified_of(item))
             written += _fan_out(session, item, waits, notified, in_values(session, _FILTER_COLUMN, others))
     return written
+
+
+def _matching_former_names(session: Session, item: News, events: tuple[str, ...], texts: set[str]) -> list[str]:
+    """Those of the filters that match a changed release under a name that it had before."""
+    naming = [text for text in texts if "repo:" in text or "namespace:" in text]
+    if not naming:
+        return []
+    of_it = (col(Change.release_id) == item.release.id, col(Change.field) == "repo_id")
+    renames = select(col(Change.before)).where(*of_it)
+    former = [_renamed(item.release, name) for name in session.scalars(renames) if isinstance(name, str)]
+    return [text for text in sorted(naming) if any(_matcher(text).holds(row, events) for row in former)]
+
+
+def _renamed(release: Release, repo_id: str) -> Release:
+    """A copy of a release under another name, which is not stored."""
+    namespace, _, name = repo_id.rpartition("/")
+    return Release(**release.model_dump() | {"repo_id": repo_id, "namespace": namespace, "name": name})
 
 
 def enqueue_announcements(session: Session, rows: Iterable[Announcement], registry: Registry) -> int:

@@ -22,7 +22,7 @@ from monitor.models import Delivery, Subscription, Target
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.describe import describe
 from monitor.releases.query.spelling import spelled
-from monitor.releases.triggers import describe_trigger, parse_trigger
+from monitor.releases.triggers import Drop, describe_trigger, parse_trigger
 
 
 class SubscriptionError(ValueError):
@@ -31,6 +31,10 @@ class SubscriptionError(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class TooManyTriggersError(SubscriptionError):
+    """A target has as many triggers as it can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,8 @@ def _refuse_many(session: Session, target_id: int, when: str) -> None:
     named = col(Subscription.when).is_not(None)
     mine = select(func.count()).where(col(Subscription.target_id) == target_id, named)
     if (session.scalar(mine) or 0) >= MAX_TRIGGERS_PER_TARGET:
-        raise SubscriptionError("when", f"at most {MAX_TRIGGERS_PER_TARGET} triggers for one target: remove one first")
+        problem = f"at most {MAX_TRIGGERS_PER_TARGET} triggers for one target: remove one first"
+        raise TooManyTriggersError("when", problem)
     known = set(session.scalars(select(col(Subscription.when)).where(named).distinct()))
     if when not in known and len(known) >= MAX_TRIGGERS:
         raise SubscriptionError("when", f"this monitor already evaluates {MAX_TRIGGERS:,} different triggers")
@@ -233,17 +238,26 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 
 
 def followed_namespaces(session: Session) -> set[str]:
-    """Namespaces that active subscriptions name, as typed: they are case-sensitive on the Hub."""
+    """Namespaces that active subscriptions name in a filter or a ``drop`` trigger, as typed: they are case-sensitive on the Hub."""
     naming = or_(*(col(Subscription.filter).contains(f"{field}:") for field in ("namespace", "repo")))
     query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
-    return {name for text in session.scalars(query) for name in namespaces_in(text)}
+    found = {name for text in session.scalars(query) for name in namespaces_in(text)}
+    return found | {name.partition("/")[0] for name in _dropping(session)}
 
 
 def followed_repositories(session: Session) -> set[str]:
-    """Repositories that active subscriptions name with ``repo:``, as typed."""
+    """Repositories that active subscriptions name with ``repo:`` or in a ``drop`` trigger, as typed."""
     naming = col(Subscription.filter).contains("repo:")
     query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
-    return {name for text in session.scalars(query) for name in repositories_in(text)}
+    return {name for text in session.scalars(query) for name in repositories_in(text)} | _dropping(session)
+
+
+def _dropping(session: Session) -> set[str]:
+    """Repositories whose numbers triggers observe (``drop``)."""
+    when = col(Subscription.when)
+    query = select(when).where(col(Subscription.paused).is_(False), when.startswith("drop(")).distinct()
+    found = {text: parse_trigger(text) for text in session.scalars(query) if text}
+    return {one.repo_id for one in found.values() if isinstance(one, Drop)}
 
 
 def namespaces_in(text: str) -> set[str]:

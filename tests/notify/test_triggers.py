@@ -23,6 +23,8 @@ from monitor.notify.subscriptions import (
     SubscriptionCreate,
     SubscriptionError,
     change,
+    followed_namespaces,
+    followed_repositories,
     pause,
     resume,
     subscribe,
@@ -236,6 +238,14 @@ def test_a_number_that_falls_is_one_notice_and_one_when_it_is_back(room: Room) -
         [], [], [], ["Crossed: 10.5 % (d"], [], ["Crossed back: 5.0 "], [], [],
     ]  # fmt: skip
     assert "the highest value was 2,000" in room.channel.sent[0][1]
+
+
+def test_the_repository_of_a_number_is_looked_at_often(room: Room) -> None:
+    room.subscribe("drop(likes, deepseek-ai/DeepSeek-V3)")
+    room.subscribe("count(repo:google/x, 7d) > 1")
+    with db.reading(room.engine) as session:
+        assert followed_namespaces(session) == {"deepseek-ai"}
+        assert followed_repositories(session) == {"deepseek-ai/DeepSeek-V3"}
 
 
 def test_a_repository_that_is_not_recorded_is_said_so(room: Room) -> None:

@@ -29,6 +29,7 @@ from tests.web.history import BASE, HOSTILE, LONG, SCRIPT, TURNED
 PAGES = (
     "/", "/releases?q=origin:CN+kind:base&sort=params", f"/releases/{BASE}", f"/releases/{quote(SCRIPT)}", "/labs",
     "/labs/qwen", "/trends", "/trends/chart", "/trends/chart?q=kind:base&by=lab", "/status", "/docs",
+    "/alert?when=count(7d)+>+1", "/subscribe?when=count(7d)+>+1",
     "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",
     "/launches?q=lab:qwen", "/launches/1", "/review", "/announcements", "/trends/chart?by=month,access",
 )  # fmt: skip
@@ -226,6 +227,28 @@ def test_tables_have_captions_and_signs_have_words(client: httpx.Client) -> None
     assert not re.findall(r"<td[^>]*>\?", text)
     flags = re.findall(r'<span class="flag"[^>]*>', text)
     assert all('role="img" aria-label="' in flag or "aria-hidden" in flag for flag in flags)
+
+
+def test_watch_leads_to_alerts_about_what_happens_to_one_release(client: httpx.Client) -> None:
+    page = read(client, f"/releases/{BASE}")
+    watch = next(link for link in page.links if link.startswith("/alert?filter=") and "event" in link)
+    ways = read(client, watch)
+    assert "a change of licence" in ways.text and f"the repository is {BASE.lower()}" in ways.text
+    assert "the lab is qwen" in ways.text
+    assert "what happens to it later comes by the other ways" in ways.text
+    email = client.get(next(link for link in ways.links if link.startswith("/subscribe"))).text
+    assert "You get an email about releases where" in email and f"repo:{BASE.lower()}" in email
+
+
+def test_alert_me_previews_a_trigger_and_leads_to_each_channel(client: httpx.Client) -> None:
+    page = read(client, "/alert?when=" + quote("share(origin:CN, all) >= 80%"))
+    assert (
+        "You get a notice when among releases, the share of those where the publisher's country is China" in page.text
+    )
+    assert "/hub when share(origin:CN, all) >= 80%" in page.text
+    assert any(link.startswith("/subscribe?when=") for link in page.links)
+    wrong = client.get("/alert", params={"when": "share(orign:CN, all) >= 80%"})
+    assert wrong.status_code == 422 and "This trigger is not valid. At column 7" in wrong.text
 
 
 def test_alert_me_leads_to_each_channel_with_the_filter_filled_in(client: httpx.Client) -> None:

@@ -10,7 +10,7 @@ from fastapi import Depends, HTTPException, Request
 
 from monitor.channels.email.signup import AlertPreferences
 from monitor.channels.request_body import read_limited_body
-from monitor.enums import Digest
+from monitor.enums import Digest, Event
 from monitor.net.client_key import client_key
 from monitor.notify.subscriptions import SubscriptionError
 
@@ -26,6 +26,12 @@ LICENSES = ("permissive", "copyleft", "community", "use-restricted", "non-commer
 SIZES = ("1B", "10B", "30B", "50B", "100B", "250B")
 CHOICES: dict[str, tuple[str, ...]] = {"origin": ORIGINS, "kind": KINDS, "license": LICENSES}
 """The query fields that the form offers as checkboxes, with their values."""
+EVENTS = tuple(str(event) for event in Event if event is not Event.MOMENTUM)
+"""What can happen to a release, for alerts about that alone; thresholds are chosen by ``crossed``."""
+THRESHOLDS = (
+    "downloads>=100K", "downloads>=1M", "downloads>=10M", "likes>=1K", "likes>=10K", "derivatives>=100",
+    "derivatives>=1K", "trending<=10",
+)  # fmt: skip
 
 
 async def read_small_body(request: Request) -> bytes:
@@ -60,10 +66,22 @@ def filter_of(form: Fields) -> str:
     least = last_value(form, "params")
     if least in SIZES:
         parts.append(f"params:>={least}")
+    happened = _happened(form)
+    parts += [happened] if happened else []
+    parts += ["launch:any"] if last_value(form, "launch") == "any" else []
     if not written or not parts:
         return written or " ".join(parts)
     # In parentheses, or the checkboxes would apply only to the last operand of an OR.
     return f"({written}) {' '.join(parts)}"
+
+
+def _happened(form: Fields) -> str:
+    """The events and thresholds of a form: any of them is enough."""
+    events = [event for event in EVENTS if event in form.get("event", [])]
+    lines = [line for line in THRESHOLDS if line in form.get("crossed", [])]
+    parts = [f"event:{','.join(events)}"] if events else []
+    parts += [f"crossed:{','.join(lines)}"] if lines else []
+    return f"({' OR '.join(parts)})" if len(parts) == 2 else "".join(parts)
 
 
 def alert_preferences(form: Fields) -> AlertPreferences:
@@ -73,9 +91,8 @@ def alert_preferences(form: Fields) -> AlertPreferences:
         raise SubscriptionError("digest", f"one of {', '.join(Digest)} expected")
     if not (hour.isdecimal() and len(hour) <= 2):
         raise SubscriptionError("hour", "0 to 23 expected")
-    return AlertPreferences(
-        filter_of(form), Digest(digest), last_value(form, "timezone", "UTC").strip() or "UTC", int(hour)
-    ).checked()
+    timezone, when = last_value(form, "timezone", "UTC").strip() or "UTC", last_value(form, "when").strip()
+    return AlertPreferences(filter_of(form), Digest(digest), timezone, int(hour), when).checked()
 
 
 def client_of(request: Request) -> str:

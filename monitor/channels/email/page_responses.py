@@ -15,6 +15,7 @@ from monitor.channels.email import form_fields
 from monitor.channels.email.phrases import clean
 from monitor.channels.page_templates import ChannelPages
 from monitor.enums import Digest, kind_name
+from monitor.releases.query.describe import EVENT_WORDS, value_words
 
 PACKAGE_DIR = Path(__file__).parent
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
@@ -30,6 +31,8 @@ _PAGES = ChannelPages(
     {
         "choices": form_fields.CHOICES,
         "sizes": form_fields.SIZES,
+        "events": {event: EVENT_WORDS[event] for event in form_fields.EVENTS},
+        "thresholds": {line: value_words("crossed", ":", line) for line in form_fields.THRESHOLDS},
         "digests": list(Digest),
         "zones": sorted(available_timezones()),
     },

@@ -65,7 +65,7 @@ def _is_expired(subscription: Subscription, asked: set[str], timestamp: datetime
 
 def export_personal_data(session: Session, address: str) -> dict[str, object]:
     """Everything stored about an address."""
-    keys = ("id", "filter", "digest", "timezone", "hour", "confirmed", "paused", "paused_because", "created_by")
+    keys = ("id", "filter", "when", "digest", "timezone", "hour", "confirmed", "paused", "paused_because", "created_by")
     emails = select(EmailConfirmation).where(col(EmailConfirmation.address) == address)
     bounces = select(EmailBounce).where(col(EmailBounce.address) == address)
     found = session.get(Suppression, address)

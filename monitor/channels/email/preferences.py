@@ -20,9 +20,10 @@ from monitor.channels.email.signup import (
 )
 from monitor.channels.email.suppression import hold_deliveries, postpone_deliveries, subscriptions_of, suppressed
 from monitor.channels.email.tokens import Purpose
+from monitor.channels.formatting import cut_words, describe_wanted
 from monitor.db.engine import reading, transaction
 from monitor.models import Subscription
-from monitor.notify.subscriptions import SubscriptionError, change, pause, resume
+from monitor.notify.subscriptions import SubscriptionError, change, describe_subscription, pause, resume
 
 router = APIRouter(include_in_schema=False)
 PAUSED = "by the subscriber"
@@ -45,7 +46,7 @@ def unsubscribe_page(request: Request, token: str) -> Response:
         request,
         "Unsubscribe from these emails?",
         f"Email alerts to {found.target}, {phrases.how_often(found)}, about:",
-        quote=found.filter or "every release",
+        quote=describe_wanted(found) if found.when or found.filter else "every release",
         action=f"/unsubscribe/{token}",
         label="Unsubscribe",
     )
@@ -141,7 +142,7 @@ def _page(
             return request_context.gone(request)
         address = mine.target.lower()
         rows = [
-            (row, unsubscribed_at(row) is not None, _resumable(session, row))
+            (row, unsubscribed_at(row) is not None, _resumable(session, row), cut_words(describe_subscription(row)))
             for row in subscriptions_of(session, address)
         ]
     values = {"token": token, "address": address, "rows": rows, "done": done, "problem": problem}
@@ -172,7 +173,8 @@ def _change(session: Session, mine: Subscription, action: str, form: Fields) -> 
 
 def _change_preferences(session: Session, row: Subscription, form: Fields) -> str:
     wanted = alert_preferences(form)
-    change(row, filter=wanted.filter, digest=wanted.digest, timezone=wanted.timezone, hour=wanted.hour)
+    wish = {"when": wanted.when} if row.when is not None and wanted.when else {"filter": wanted.filter}
+    change(row, **wish, digest=wanted.digest, timezone=wanted.timezone, hour=wanted.hour)
     postpone_deliveries(session, row)
     return "Changed."
 

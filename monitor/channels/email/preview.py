@@ -1,4 +1,4 @@
-"""Preview of a filter: its matches in the last 30 days, and how many to expect a week."""
+"""Preview of a filter: it in words, its matches in the last 30 days, and how many to expect a week; or of a trigger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from monitor.labs import in_use
 from monitor.models import Release
 from monitor.notify.forecast import Forecast, forecast
 from monitor.notify.subscriptions import SubscriptionError
+from monitor.notify.trigger_preview import TriggerPreview, preview_trigger
 from monitor.releases.query import parse
+from monitor.releases.query.describe import describe
 from monitor.releases.suggest import suggestions
 
 SHOWN = 10
@@ -20,7 +22,10 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``matches``: releases in 30 days. ``problem``: why the filter is invalid. ``hints``: suggested corrections."""
+    """``matches``: releases in 30 days. ``problem``: why the filter is invalid. ``hints``: suggested corrections.
+
+    ``words``: the filter in plain words; ``trigger``: the preview of a trigger, in place of all else.
+    """
 
     filter: str
     matches: int = 0
@@ -28,6 +33,8 @@ class Preview:
     problem: str | None = None
     forecast: Forecast | None = None
     hints: tuple[str, ...] = ()
+    words: str = ""
+    trigger: TriggerPreview | None = None
 
     @property
     def per_week(self) -> str:
@@ -38,14 +45,17 @@ class Preview:
         return "less than one" if weekly < 1 else f"about {weekly:.0f}"
 
 
-def preview(engine: Engine, text: str) -> Preview:
-    """The preview of a filter as typed."""
+def preview(engine: Engine, text: str, when: str = "") -> Preview:
+    """The preview of a filter, or of a trigger ``when``, as typed."""
     try:
-        normal = AlertPreferences(text).checked().filter
+        wanted = AlertPreferences(text, when=when).checked()
     except SubscriptionError as error:
         return Preview(text[:200], problem=str(error))
+    if wanted.when:
+        return Preview("", trigger=preview_trigger(engine, wanted.when))
+    normal = wanted.filter
     with reading(engine) as session:
         query = parse(normal)
         found = forecast(session, query, SHOWN)
         hints = suggestions(session, query, in_use()) if found.releases == 0 else []
-    return Preview(normal, found.releases, found.newest, forecast=found, hints=tuple(hints))
+    return Preview(normal, found.releases, found.newest, forecast=found, hints=tuple(hints), words=describe(query))

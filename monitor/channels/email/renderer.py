@@ -287,7 +287,7 @@ class EmailRenderer:
 
 
 def _filter_and_schedule(subscription: Subscription) -> dict[str, str]:
-    return {"filter": clean(subscription.filter) or "everything", "how_often": phrases.how_often(subscription)}
+    return {"filter": clean(formatting.describe_wanted(subscription)), "how_often": phrases.how_often(subscription)}
 
 
 def _mime_template(email: EmailMessage, template: str, context: Mapping[str, Any]) -> MimeTemplate:

@@ -25,6 +25,7 @@ from monitor.channels.email.preview import preview
 from monitor.channels.email.request_context import EmailContext, email_context
 from monitor.channels.email.signup import MAX_FILTER_CHARS, AlertPreferences
 from monitor.channels.email.tokens import Purpose
+from monitor.channels.formatting import describe_wanted
 from monitor.channels.request_body import read_limited_body
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
@@ -48,6 +49,7 @@ class NewEmailSubscription(BaseModel):
     model_config = ConfigDict(extra="forbid")
     email: str = Field(max_length=254)
     filter: str = Field("", max_length=MAX_FILTER_CHARS)
+    when: str = Field("", max_length=MAX_FILTER_CHARS)
     digest: Digest = Digest.IMMEDIATE
     timezone: str = Field("UTC", max_length=64)
     hour: int = Field(8, ge=0, le=23)
@@ -71,7 +73,7 @@ def subscribe(request: Request, body: Body) -> dict[str, str]:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else "body"
         raise SubscriptionError(field, str(first["msg"])) from None
-    _sign_up(request, wanted.email, AlertPreferences(wanted.filter, wanted.digest, wanted.timezone, wanted.hour))
+    _sign_up(request, wanted.email, AlertPreferences(**wanted.model_dump(exclude={"email"})))
     return {"status": "accepted", "message": ANSWER}
 
 
@@ -86,9 +88,9 @@ def _sign_up(request: Request, email: str, wanted: AlertPreferences) -> None:
 
 
 @pages.get("/subscribe", response_class=HTMLResponse)
-def subscribe_page(request: Request, filter: str = "") -> Response:  # noqa: A002 - the name in the address
-    """The sign-up page."""
-    return _subscribe_page(request, {"filter": [filter[:MAX_FILTER_CHARS]]})
+def subscribe_page(request: Request, filter: str = "", when: str = "") -> Response:  # noqa: A002 - names in the address
+    """The sign-up page, for a filter or a trigger."""
+    return _subscribe_page(request, {"filter": [filter[:MAX_FILTER_CHARS]], "when": [when[:MAX_FILTER_CHARS]]})
 
 
 def _subscribe_page(request: Request, fields: Fields, problem: str | None = None, field: str | None = None) -> Response:
@@ -98,7 +100,7 @@ def _subscribe_page(request: Request, fields: Fields, problem: str | None = None
         "problem": problem,
         "wrong": field,
         "sends": context.settings.smtp_url is not None,
-        "found": preview(request.app.state.service.read_engine, filter_of(fields)),
+        "found": preview(request.app.state.service.read_engine, filter_of(fields), last_value(fields, "when")),
     }
     return page(request, "subscribe", 200 if problem is None else 422, **values)
 
@@ -109,7 +111,7 @@ def preview_fragment(request: Request, filter: Annotated[str, Query()] = "") -> 
     fields: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         fields.setdefault(name, []).append(value)
-    found = preview(request.app.state.service.read_engine, filter_of(fields))
+    found = preview(request.app.state.service.read_engine, filter_of(fields), last_value(fields, "when"))
     too_long = len(filter) > MAX_FILTER_CHARS
     return page(request, "preview", 422 if too_long else 200, found=found)
 
@@ -145,7 +147,7 @@ def confirm_page(request: Request, token: str) -> Response:
             request,
             "Confirm your email alerts",
             f"To {found.target}, {phrases.how_often(found)}, about:",
-            quote=found.filter or "every release",
+            quote=describe_wanted(found) if found.when or found.filter else "every release",
             action=f"/confirm/{token}",
             label="Confirm",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,6 +24,7 @@ from monitor.models import (
 from monitor.notify.subscriptions import (
     SubscriptionCreate,
     SubscriptionError,
+    TooManyTriggersError,
     next_digest,
     resume,
     subscribe,
@@ -31,6 +33,7 @@ from monitor.notify.subscriptions import (
 )
 from monitor.notify.subscriptions import pause as pause_subscription
 from monitor.releases.query import QueryError, parse
+from monitor.releases.triggers import parse_trigger
 
 UNSUBSCRIBED = "unsubscribed"
 OPERATOR = "by the operator"
@@ -44,26 +47,32 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AlertPreferences:
-    """Which releases a subscriber wants alerts about, and when."""
+    """What a subscriber wants alerts about (a filter, or a trigger in ``when``), and how often."""
 
     filter: str = ""
     digest: Digest = Digest.IMMEDIATE
     timezone: str = "UTC"
     hour: int = 8
+    when: str = ""
 
     def checked(self) -> AlertPreferences:
-        """These preferences with the filter normalized; raises SubscriptionError, which names the field."""
-        if len(self.filter) > MAX_FILTER_CHARS:
-            raise SubscriptionError("filter", f"a filter can have at most {MAX_FILTER_CHARS} characters")
-        if _CONTROL.search(self.filter):
-            raise SubscriptionError("filter", "a filter must not have control characters")
+        """These preferences with filter and trigger normalized; raises SubscriptionError, which names the field."""
+        for field, text in (("filter", self.filter), ("when", self.when)):
+            what = "a filter" if field == "filter" else "a trigger"
+            if len(text) > MAX_FILTER_CHARS:
+                raise SubscriptionError(field, f"{what} can have at most {MAX_FILTER_CHARS} characters")
+            if _CONTROL.search(text):
+                raise SubscriptionError(field, f"{what} must not have control characters")
+        if self.filter.strip() and self.when.strip():
+            raise SubscriptionError("when", "choose a filter or a trigger, not both")
         if not 0 <= self.hour <= 23:
             raise SubscriptionError("hour", f"hour {self.hour}: expected 0 to 23")
         zone(self.timezone)
         try:
-            return replace(self, filter=parse(self.filter).normal)
+            when = parse_trigger(self.when).normal if self.when.strip() else ""
+            return replace(self, filter=parse(self.filter).normal, when=when)
         except QueryError as error:
-            raise SubscriptionError("filter", str(error)) from None
+            raise SubscriptionError(getattr(error, "field", "filter"), str(error)) from None
 
 
 def sign_up(engine: Engine, email: str, preferences: AlertPreferences, client: str) -> None:
@@ -81,7 +90,7 @@ def sign_up(engine: Engine, email: str, preferences: AlertPreferences, client: s
         # First checked without a lock, so that a flood of sign-ups does not block other writers.
         if not may_send_confirmation(session, address, client):
             return
-    with transaction(engine) as session:
+    with suppress(TooManyTriggersError), transaction(engine) as session:
         target = target_of(session, "email", address)
         session.scalars(select(Target).where(col(Target.id) == target.id).with_for_update()).one()
         if (
@@ -106,6 +115,7 @@ def save_subscription(
         preferences.hour,
         created_by="email",
         confirmed=confirmed,
+        when=preferences.when,
     )
     found = subscribe(session, wanted)
     if not found.confirmed:

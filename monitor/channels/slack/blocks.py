@@ -17,6 +17,7 @@ from monitor.channels.message_groups import DIGEST_PERIODS, MessageGroup, group_
 from monitor.channels.slack.markup import code, escape, hub, line, link, units
 from monitor.models import Change, FeedEntry, Release, Subscription
 from monitor.notify.message import Item, Message
+from monitor.notify.subscriptions import describe_subscription
 from monitor.releases.query import parse
 from monitor.releases.query.tree import All, Term, written
 
@@ -239,7 +240,10 @@ def _matched_filters(subscriptions: Sequence[Subscription]) -> Block:
         return context_block("You get alerts for every release.")
     shown = [code(text) for text in filters[:MAX_NAMED_FILTERS]]
     more = [f"{len(filters) - MAX_NAMED_FILTERS} more"] if len(filters) > MAX_NAMED_FILTERS else []
-    return context_block(f"Matches {' and '.join([*shown, *more])}")
+    matches = f"Matches {' and '.join([*shown, *more])}"
+    if len(filters) > 1:
+        return context_block(matches)
+    return context_block(f"{matches}: {escape(formatting.cut_words(describe_subscription(subscriptions[0])), 500)}")
 
 
 def block_units(block: Block) -> int:

@@ -28,9 +28,11 @@ from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import reading, transaction
 from monitor.models import Delivery, DeliveryState, Release, Subscription
 from monitor.notify.subscriptions import remove
+from monitor.notify.trigger_preview import preview_trigger
 from monitor.releases import search
 from monitor.releases.query import QueryError, explain, parse
 from monitor.releases.query.spelling import spelled
+from monitor.releases.triggers import parse_trigger
 
 MAX_QUERY_UNITS = 1_900
 """Maximum length of a query: a button's value (2,000) holds it together with the subscription's id."""
@@ -69,6 +71,7 @@ def handle_command(context: SlackContext, command: Command) -> Reply | Work:
         "unmute": lambda: _mute(context, command.channel, rest, unmute=True),
         "why": lambda: _why(context, command.channel, rest),
         "subscribe": lambda: preview_subscription(context, command.channel, rest),
+        "when": lambda: _preview_trigger(context, command.channel, rest),
         "search": lambda: _search(context, rest),
     }
     if verb in {"", "help"}:
@@ -79,7 +82,11 @@ def handle_command(context: SlackContext, command: Command) -> Reply | Work:
         problem = check_query(rest)
         if problem is not None:
             return problem
-    if verb in {"remove", "mute", "unmute", "why"} and not rest:
+    if verb == "when" and rest:
+        problem = check_trigger(rest)
+        if problem is not None:
+            return problem
+    if verb in {"remove", "mute", "unmute", "why", "when"} and not rest:
         return replies.help_reply(f"*/hub {verb}* needs an argument.")
     return work[verb]
 
@@ -95,10 +102,28 @@ def check_query(query: str) -> Reply | None:
     return None
 
 
+def check_trigger(text: str) -> Reply | None:
+    """Returns the error reply for an invalid trigger, None for a valid one."""
+    if units(text) > MAX_QUERY_UNITS:
+        return replies.text_reply(f"Triggers can have at most {MAX_QUERY_UNITS:,} characters.")
+    try:
+        parse_trigger(text)
+    except QueryError as error:
+        return replies.query_error_reply(text, error)
+    return None
+
+
+def _preview_trigger(context: SlackContext, channel: ChannelRef, text: str) -> Reply:
+    preview = preview_trigger(context.engine, text)
+    known = any(one.when == preview.when and not one.paused for one in _subscriptions(context, channel))
+    return replies.trigger_preview_reply(text, preview, known)
+
+
 def preview_subscription(context: SlackContext, channel: ChannelRef, query: str) -> Reply:
     """Returns the preview of a filter with the buttons that subscribe to it."""
     parsed = parse(query)
-    known = any(one.filter == parsed.normal and not one.paused for one in _subscriptions(context, channel))
+    some = [one for one in _subscriptions(context, channel) if one.when is None]
+    known = any(one.filter == parsed.normal and not one.paused for one in some)
     # Shown and saved in the query language's own spelling, in the order in which it was typed.
     return replies.preview_reply(spelled(query).text, parsed.normal, preview_filter(context, parsed), known)
 
@@ -123,7 +148,7 @@ def _remove(context: SlackContext, channel: ChannelRef, selector: str) -> Reply:
 def _mute(context: SlackContext, channel: ChannelRef, selector: str, *, unmute: bool = False) -> Reply:
     term = f"-{lab_term(context, selector)}"
     with transaction(context.engine) as session:
-        some = list_subscriptions(context, session, channel)
+        some = [one for one in list_subscriptions(context, session, channel) if one.when is None]
         if unmute:
             some = [one for one in some if remove_term(one, term)]
         else:
@@ -152,7 +177,7 @@ def _why(context: SlackContext, channel: ChannelRef, name: str) -> Reply:
         release = search.find(session, name)
         if release is None:
             return replies.text_reply(f"No release {escape(name, 150)} found. Type its full id, namespace/name.")
-        some = list_subscriptions(context, session, channel)
+        some = [one for one in list_subscriptions(context, session, channel) if one.when is None]
         reasons = [(one, explain(parse(one.filter), release), _delivery_status(session, one, release)) for one in some]
     return replies.why_reply(release, reasons)
 

@@ -46,6 +46,7 @@ def handle_click(context: SlackContext, payload: Payload) -> Work | None:
         "remove": lambda: _remove(context, channel, ident),
         "resume": lambda: _resume(context, channel, ident),
         "keep": lambda: _subscribe(context, channel, user, name.partition(":")[2], value.strip()),
+        "when": lambda: _subscribe(context, channel, user, name.partition(":")[2], "", when=value.strip()),
         "cancel": lambda: {"delete_original": True},
     }
     return work.get(name.partition(":")[0])
@@ -162,28 +163,30 @@ def _not_found() -> Reply:
     return replies.text_reply("This subscription no longer exists. Type */hub list* to see the current ones.")
 
 
-def _subscribe(context: SlackContext, channel: ChannelRef, user: str, digest: str, query: str) -> Reply:
+def _subscribe(context: SlackContext, channel: ChannelRef, user: str, digest: str, query: str, when: str = "") -> Reply:
     """Creates the previewed subscription after checking that the app can post to the channel."""
     team = channel.team if is_installed(context.engine, channel.team) else None
     try:
         client = context.transport.client(team)
         _join_channel(client, channel.id)
-        when = Digest(digest)
-        timezone = _timezone(client, user) if when in {Digest.DAILY, Digest.WEEKLY} else "UTC"
+        pace = Digest(digest)
+        timezone = _timezone(client, user) if pace in {Digest.DAILY, Digest.WEEKLY} else "UTC"
     except SlackError as error:
         if error.code in {"channel_not_found", "not_in_channel", "method_not_supported_for_channel_type"}:
             return replies.text_reply("The app is not in this channel. Type */invite* with its name, then click again.")
         return replies.text_reply(f"Not subscribed: {escape(error, 300)}.")
     except (SendError, ValueError) as error:
         return replies.text_reply(f"Not subscribed: {escape(error, 300)}.")
-    with transaction(context.engine) as session:
-        wanted = SubscriptionCreate(
-            "slack", channel_target(context, channel), query, when, timezone, created_by=f"slack:{user}"[:100]
-        )
-        one = subscribe(session, wanted)
-        if one.paused:
-            resume(one)
-            session.add(one)
+    target, by = channel_target(context, channel), f"slack:{user}"[:100]
+    try:
+        with transaction(context.engine) as session:
+            wanted = SubscriptionCreate("slack", target, query, pace, timezone, created_by=by, when=when)
+            one = subscribe(session, wanted)
+            if one.paused:
+                resume(one)
+                session.add(one)
+    except SubscriptionError as error:
+        return replies.text_reply(f"Not subscribed: {escape(error, 300)}.")
     return replies.subscribed_reply(one)
 
 

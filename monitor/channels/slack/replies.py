@@ -7,12 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from monitor.channels import formatting
+from monitor.channels.formatting import cut_words
 from monitor.channels.slack.blocks import Block, button, context_block, section
 from monitor.channels.slack.markup import code, escape, hub, link, units
 from monitor.channels.slack.subscriptions import MatchPreview
 from monitor.models import Release, Subscription
 from monitor.notify.forecast import DAYS, Forecast
-from monitor.releases.query import QueryError
+from monitor.notify.subscriptions import describe_subscription
+from monitor.notify.trigger_preview import TriggerPreview
+from monitor.releases.query import QueryError, parse
+from monitor.releases.query.describe import describe
 
 Reply = dict[str, Any]
 MAX_LISTED = 15
@@ -20,12 +24,18 @@ DIGEST_HINT_ALERTS_PER_DAY = 5
 """From this many alerts a day on, the preview suggests a digest."""
 
 HELP = """*/hub subscribe QUERY* sends alerts for matching releases to this channel, after a preview of the last 30 days
+*/hub when TRIGGER* sends a notice to this channel when a count or a share crosses a line
 */hub list* shows this channel's subscriptions
 */hub remove NUMBER* removes a subscription
 */hub mute LAB* excludes a lab from all of this channel's filters, */hub unmute LAB* includes it again
 */hub search QUERY* shows the newest matching releases
 */hub why namespace/name* shows which filters of this channel match a release, and which term does not
-Example query: `origin:CN,KR kind:base params:>=30B -license:non-commercial`. An empty query matches all releases."""
+Example query: `origin:CN,KR kind:base params:>=30B -license:non-commercial`. An empty query matches all releases.
+`repo:deepseek-ai/DeepSeek-V3 event:relicensed,gated,withdrawn` watches one model.
+`event:` alerts only about what happens to releases: release, launch, relicensed, gated, renamed, withdrawn, weights, …
+`launch:any` alerts only about members of launches, `crossed:downloads>=1M` when a number of a release crosses a line.
+Example trigger: `share(origin:CN, kind:base params:>=100B, 30d) >= 80%`
+Others: `count(QUERY, 7d) > 100`, `first(origin, params:>=1T)`, `new(lab, origin:IN)`, `drop(downloads, REPO)`"""
 
 
 def ephemeral_reply(*blocks: Block, text: str) -> Reply:
@@ -43,7 +53,7 @@ def text_reply(text: str, *buttons: Block) -> Reply:
 
 def help_reply(opening: str = "") -> Reply:
     """Returns the help text, after ``opening`` if given."""
-    lines = [f"{opening}\n" if opening else "", HELP.replace(">=", "&gt;=")]
+    lines = [f"{opening}\n" if opening else "", HELP.replace(">", "&gt;")]
     return ephemeral_reply(section("".join(lines)), text="How to use /hub")
 
 
@@ -60,6 +70,8 @@ def preview_reply(query: str, normal: str, preview: Forecast, known: bool) -> Re
     """Returns the preview of a filter and the buttons that subscribe to it."""
     shown = code(query) if normal else "all releases"
     lines = [f"Preview for {shown}: last {DAYS} days, *{preview.describe_matches()}*."]
+    if normal:
+        lines.insert(0, f"In words: {escape(cut_words(describe(parse(normal))), 900)}.")
     if preview.describe_period():
         lines.append(preview.describe_period())
     if preview.alerts_per_day >= DIGEST_HINT_ALERTS_PER_DAY:
@@ -78,6 +90,20 @@ def preview_reply(query: str, normal: str, preview: Forecast, known: bool) -> Re
         button("Cancel", "cancel", value="cancel"),
     ]
     return ephemeral_reply(*blocks, {"type": "actions", "elements": buttons}, text=lines[0])
+
+
+def trigger_preview_reply(typed: str, preview: TriggerPreview, known: bool) -> Reply:
+    """Returns the preview of a trigger and the buttons that subscribe to it."""
+    words = [f"Preview for {code(preview.when)}:", escape(preview.sentences, 2_400)]
+    blocks = [section("\n".join(words))]
+    if known:
+        return ephemeral_reply(*blocks, context_block("This channel already has this subscription."), text=words[0])
+    buttons = [
+        button("Subscribe", "when:immediate", value=typed) | {"style": "primary"},
+        button("Daily digest", "when:daily", value=typed),
+        button("Cancel", "cancel", value="cancel"),
+    ]
+    return ephemeral_reply(*blocks, {"type": "actions", "elements": buttons}, text=words[0])
 
 
 def subscribed_reply(subscription: Subscription) -> Reply:
@@ -103,8 +129,10 @@ def list_reply(some: Sequence[Subscription]) -> Reply:
     blocks: list[Block] = []
     for number, one in enumerate(some[:MAX_LISTED], start=1):
         state = f"\nPaused: {escape(one.paused_because or 'no reason given', 300)}" if one.paused else ""
-        blocks.append(section(f"*{number}.* {describe_filter(one)}, {describe_schedule(one)}{state}"))
-        buttons = [button("Edit filter", "edit", value=one.id), button("Remove", "remove", value=one.id)]
+        words = f"\n_{escape(cut_words(describe_subscription(one)), 700)}_" if one.when or one.filter else ""
+        blocks.append(section(f"*{number}.* {describe_filter(one)}, {describe_schedule(one)}{words}{state}"))
+        edit = [] if one.when else [button("Edit filter", "edit", value=one.id)]
+        buttons = [*edit, button("Remove", "remove", value=one.id)]
         if one.paused:
             buttons.append(button("Resume", "resume", value=one.id))
         blocks.append({"type": "actions", "elements": buttons})
@@ -152,7 +180,9 @@ def describe_schedule(subscription: Subscription) -> str:
 
 
 def describe_filter(subscription: Subscription) -> str:
-    """Returns the filter as inline code, or ``all releases``."""
+    """Returns the filter or trigger as inline code, or ``all releases``."""
+    if subscription.when:
+        return code(subscription.when, 900)
     return code(subscription.typed or subscription.filter) if subscription.filter else "all releases"
 
 

@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from monitor.notify.trigger_preview import preview_trigger
 from monitor.releases.query import QueryError, parse
+from monitor.releases.query.describe import describe
 from monitor.web.api import service_of
 from monitor.web.render import page
 
@@ -18,13 +20,21 @@ router = APIRouter()
 def alert(
     request: Request,
     filter: Annotated[str, Query(max_length=2_000)] = "",  # noqa: A002 - the name in the address
+    when: Annotated[str, Query(max_length=2_000)] = "",
 ) -> HTMLResponse:
-    """How to get alerts for a filter: by email, in Slack, in a feed reader, by a webhook."""
-    problem = None
+    """How to get alerts for a filter, or for a trigger: by email, in Slack, in a feed reader, by a webhook."""
+    problem, words, trigger, later = None, "", None, False
     try:
-        filter = parse(filter).normal  # noqa: A001
+        if when.strip():
+            trigger = preview_trigger(service_of(request).read_engine, when)
+            words = trigger.description
+        else:
+            query = parse(filter)
+            filter, words = query.normal, describe(query)  # noqa: A001
+            later = bool(query.fields & {"event", "crossed"})
     except QueryError as error:
         problem = str(error)
     settings = service_of(request).settings
     ways = {"email": settings.smtp_url is not None, "slack": settings.slack_client_id is not None}
-    return page(request, "alert", 422 if problem else 200, filter=filter, problem=problem, ways=ways)
+    context = {"filter": filter, "words": words, "trigger": trigger, "later": later, "problem": problem, "ways": ways}
+    return page(request, "alert", 422 if problem else 200, **context)

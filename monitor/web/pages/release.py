@@ -17,6 +17,7 @@ from monitor import charts
 from monitor.classify.bases import stated_bases
 from monitor.enums import kind_name
 from monitor.models import Adoption, Change, Release, ReleaseObservation
+from monitor.releases.query.watch import watch_query
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded_ids
 from monitor.web.api import Reading, service_of
@@ -64,6 +65,7 @@ def release(
     more = derivatives[DERIVATIVES_PER_PAGE - 1].id if len(derivatives) > DERIVATIVES_PER_PAGE else None
     context: dict[str, Any] = {
         "r": row,
+        "watch": watch_query(row.repo_id, row.lab),
         "recorded": recorded_ids(session, [row.foundation_repo_id]),
         "json": release_object(row),
         "adoption": _adoption(session, row),

@@ -12,6 +12,8 @@ from monitor.channels.email import delete_expired
 from monitor.channels.email.tokens import Purpose
 from monitor.db.engine import now, transaction
 from monitor.models import EmailConfirmation, Subscription, Suppression, Target
+from monitor.notify.subscriptions import MAX_TRIGGERS_PER_TARGET
+from monitor.releases.query import parse
 from tests.channels.channel_test_env import release
 from tests.channels.email.email_test_env import READER, EmailTestEnv, path_in, texts
 from tests.fakes.smtp import DROP, KEEP_AND_DROP
@@ -77,6 +79,55 @@ def test_a_filter_can_be_clicked_together(env: EmailTestEnv) -> None:
         assert part in query
 
 
+def test_events_launches_and_thresholds_can_be_clicked_together(env: EmailTestEnv) -> None:
+    form = {"email": READER, "filter": "lab:qwen", "event": ["gated", "renamed"], "crossed": "downloads>=1M"}
+    shown = env.client.get("/subscribe/preview", params={**form, "launch": "any"})
+    assert "You get an email about releases where" in shown.text
+    assert "(it reached 1M downloads or what happened is a new gate or a new name)" in shown.text.replace("&#39;", "'")
+    assert env.client.post("/subscribe", data={**form, "launch": "any"}).status_code == 202
+    (made,) = env.subscriptions()
+    assert parse(made.filter) == parse("lab:qwen launch:any (event:gated,renamed OR crossed:downloads>=1M)")
+
+
+def test_a_trigger_can_be_signed_up_for_and_is_shown_in_words(env: EmailTestEnv) -> None:
+    env.news(*(release(f"m-{number}") for number in range(12)))
+    when = "share(origin:CN, kind:base, 30d) >= 80%"
+    page = env.client.get("/subscribe", params={"when": when}).text
+    assert "You get an email when among releases of the last 30 days where the kind is base" in page
+    assert "Now 100.0 %: 12 of 12 releases. The line is crossed already." in page
+    assert env.sign_up(when=when).status_code == 202
+    env.confirmations()
+    path = confirm_path(env)
+    assert "publisher&#39;s country is China is at least 80 %" in env.client.get(path).text
+    env.client.post(path)
+    (made,) = env.subscriptions()
+    assert (made.when, made.filter, made.confirmed) == (when, "", True)
+    env.news(release("another"))
+    assert env.deliver() == 0
+
+
+def test_a_trigger_can_be_changed_by_its_subscriber(env: EmailTestEnv) -> None:
+    ident = env.subscriber(when="count(kind:base, 7d) > 10")
+    path = f"/preferences/{env.token(Purpose.PREFERENCES, ident)}"
+    assert (
+        "When the number of releases of the last 7 days where the kind is base is more than 10."
+        in env.client.get(path).text
+    )
+    form = {"id": ident, "action": "change", "when": "count(kind:base,  7d) > 20", "digest": "daily", "hour": "7"}
+    assert env.client.post(path, data=form).status_code == 200
+    assert (env.subscription(ident).when, env.subscription(ident).digest) == ("count(kind:base, 7d) > 20", "daily")
+    wrong = env.client.post(path, data=form | {"when": "count(kind:bse, 7d) > 20"})
+    assert wrong.status_code == 422 and "column 12" in wrong.text
+
+
+def test_one_trigger_too_many_is_answered_like_any_other(env: EmailTestEnv) -> None:
+    for number in range(MAX_TRIGGERS_PER_TARGET):
+        env.subscriber(when=f"count(7d) > {number}")
+    answer = env.sign_up(when="count(7d) > 99")
+    assert answer.status_code == 202 and answer.text == env.sign_up("new@example.org", when="count(7d) > 99").text
+    assert env.confirmations() == 1
+
+
 def test_the_hidden_field_is_for_robots(env: EmailTestEnv) -> None:
     answer = env.client.post("/subscribe", data={"email": READER, "website": "http://spam.example"})
     assert answer.status_code == 202 and env.rows(Subscription) == env.rows(EmailConfirmation) == 0
@@ -104,6 +155,9 @@ def test_the_page_previews_the_last_month(env: EmailTestEnv) -> None:
         ({"filter": "(("}, "filter"),
         ({"filter": "nonsense:1"}, "filter"),
         ({"filter": "x" * 2_001}, "filter"),
+        ({"when": "count(7d)"}, "when"),
+        ({"when": "count(7d) > 1", "filter": "kind:base"}, "when"),
+        ({"when": "x" * 2_001}, "when"),
         ({"filter": '"a\x00b"'}, "filter"),
         ({"digest": "yearly"}, "digest"),
         ({"timezone": "Mars/Olympus"}, "timezone"),

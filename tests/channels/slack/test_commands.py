@@ -88,6 +88,44 @@ def test_everything_can_be_subscribed_to(env: SlackTestEnv) -> None:
     assert env.subscriptions()[0].filter == ""
 
 
+def test_a_trigger_is_previewed_in_words_before_it_is_kept(env: SlackTestEnv) -> None:
+    env.known(*(release(f"Model-{n}") for n in range(12)))
+    shown = ask(env, "when share(origin:CN, kind:base, 30d) &gt;= 80%")
+    text = visible(shown)
+    assert "You are notified when among releases of the last 30 days where the kind is base" in text
+    assert "Now 100.0 %: 12 of 12 releases. The line is crossed already." in text
+    assert env.subscriptions() == []
+    kept = click(env, shown, "when:immediate")
+    assert "Subscribed to `share(origin:CN, kind:base, 30d) >= 80%`, immediately" in visible(kept)
+    (subscription,) = env.subscriptions()
+    assert (subscription.when, subscription.filter) == ("share(origin:CN, kind:base, 30d) >= 80%", "")
+    assert "already has" in visible(ask(env, "when share(origin:CN, kind:base, 30d) >= 80%"))
+    listed = visible(ask(env, "list"))
+    assert "the share of those where the publisher's country is China is at least 80 %" in listed
+    assert "Edit filter" not in listed
+    ask(env, "mute qwen")
+    assert env.subscriptions()[0].filter == ""
+
+
+def test_a_trigger_that_cannot_be_read_is_answered_with_its_column(env: SlackTestEnv) -> None:
+    shown = visible(ask(env, "when share(orign:CN, 30d) > 80%"))
+    assert "column 7: unknown field 'orign'; did you mean origin?" in shown
+    assert "needs an argument" in visible(ask(env, "when"))
+
+
+def test_a_filter_is_put_in_words_in_previews_and_lists(env: SlackTestEnv) -> None:
+    shown = ask(env, "subscribe repo:Qwen/A event:gated")
+    words = "a new gate, of releases where the repository is qwen/a"
+    assert f"In words: {words}." in visible(shown)
+    click(env, shown, "keep:immediate")
+    assert words in visible(ask(env, "list"))
+
+
+def test_help_names_events_launches_thresholds_and_triggers(env: SlackTestEnv) -> None:
+    text = visible(ask(env, "help"))
+    assert all(word in text for word in ("event:", "launch:any", "crossed:downloads>=1M", "/hub when TRIGGER"))
+
+
 def test_a_query_that_cannot_be_read_is_answered_with_its_column(env: SlackTestEnv) -> None:
     shown = ask(env, "subscribe kind:base orign:CN")
     assert "column 11: unknown field 'orign'; did you mean origin?" in visible(shown)
