@@ -238,7 +238,10 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 
 
 def followed_namespaces(session: Session) -> set[str]:
-    """Namespaces that active subscriptions name in a filter or a ``drop`` trigger, as typed: they are case-sensitive on the Hub."""
+    """Namespaces that active subscriptions name in a filter or a ``drop`` trigger, as typed.
+
+    They are case-sensitive on the Hub.
+    """
     naming = or_(*(col(Subscription.filter).contains(f"{field}:") for field in ("namespace", "repo")))
     query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
     found = {name for text in session.scalars(query) for name in namespaces_in(text)}

@@ -130,7 +130,7 @@ def list_reply(some: Sequence[Subscription]) -> Reply:
     for number, one in enumerate(some[:MAX_LISTED], start=1):
         state = f"\nPaused: {escape(one.paused_because or 'no reason given', 300)}" if one.paused else ""
         words = f"\n_{escape(cut_words(describe_subscription(one)), 700)}_" if one.when or one.filter else ""
-        blocks.append(section(f"*{number}.* {describe_filter(one)}, {describe_schedule(one)}{words}{state}"))
+        blocks.append(section(f"*{number}.* {describe_filter(one)}, {describe_schedule(one)}{state}{words}"))
         edit = [] if one.when else [button("Edit filter", "edit", value=one.id)]
         buttons = [*edit, button("Remove", "remove", value=one.id)]
         if one.paused:
