@@ -44,7 +44,7 @@ MAX_WORDS_CHARACTERS = 500
 
 
 def describe_wanted(subscription: Subscription) -> str:
-    """What a subscription asked for, as written and in words: ``kind:base (releases where the kind is base)``."""
+    """What a subscription asked for, as written and in words: ``kind:base (releases where the kind is original)``."""
     written = subscription.when or subscription.filter
     if not written:
         return "everything"

@@ -36,8 +36,8 @@ from tests.releases.query.test_query import release
 URL = "https://monitor.example"
 WHEN = "share(origin:CN, kind:base, 30d) >= 80%"
 SENTENCE = (
-    "Among releases of the last 30 days where the kind is base, the share of those where the publisher's country is "
-    "China is at least 80 %."
+    "Among releases of the last 30 days where the kind is original, the share of those where the publisher's country "
+    "is China is at least 80 %."
 )
 COUNTED = "Now 83.3 %: 10 of 12 releases; of 1 of these what the share is about is unknown."
 

@@ -93,7 +93,7 @@ def test_a_trigger_can_be_signed_up_for_and_is_shown_in_words(env: EmailTestEnv)
     env.news(*(release(f"m-{number}") for number in range(12)))
     when = "share(origin:CN, kind:base, 30d) >= 80%"
     page = env.client.get("/subscribe", params={"when": when}).text
-    assert "You get an email when among releases of the last 30 days where the kind is base" in page
+    assert "You get an email when among releases of the last 30 days where the kind is original" in page
     assert "Now 100.0 %: 12 of 12 releases. The line is crossed already." in page
     assert env.sign_up(when=when).status_code == 202
     env.confirmations()
@@ -110,7 +110,7 @@ def test_a_trigger_can_be_changed_by_its_subscriber(env: EmailTestEnv) -> None:
     ident = env.subscriber(when="count(kind:base, 7d) > 10")
     path = f"/preferences/{env.token(Purpose.PREFERENCES, ident)}"
     assert (
-        "When the number of releases of the last 7 days where the kind is base is more than 10."
+        "When the number of releases of the last 7 days where the kind is original is more than 10."
         in env.client.get(path).text
     )
     form = {"id": ident, "action": "change", "when": "count(kind:base,  7d) > 20", "digest": "daily", "hour": "7"}

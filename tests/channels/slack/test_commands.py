@@ -92,7 +92,7 @@ def test_a_trigger_is_previewed_in_words_before_it_is_kept(env: SlackTestEnv) ->
     env.known(*(release(f"Model-{n}") for n in range(12)))
     shown = ask(env, "when share(origin:CN, kind:base, 30d) &gt;= 80%")
     text = visible(shown)
-    assert "You are notified when among releases of the last 30 days where the kind is base" in text
+    assert "You are notified when among releases of the last 30 days where the kind is original" in text
     assert "Now 100.0 %: 12 of 12 releases. The line is crossed already." in text
     assert env.subscriptions() == []
     kept = click(env, shown, "when:immediate")
