@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from monitor.classify import wire
-from monitor.classify.repo_ids import MAX_LENGTH, NOTHING, distinct, parse_repo_id, written
+from monitor.classify.repo_ids import MAX_LENGTH, NOTHING, distinct, is_hub_id, parse_repo_id, written
 from monitor.enums import Kind
 
 RELATIONS = {
@@ -21,13 +22,15 @@ class StatedBases(NamedTuple):
     """Stated bases: distinct ids, the Hub's word for the relation, and a text that is no id.
 
     ``unusable``: the first text in place of an id (a path, a list), if no id is stated. ``distilled``: the relation is
-    a distillation, so the bases can be its teachers.
+    a distillation, so the bases can be its teachers. ``hub_ids``: the Hub's permanent id of a base, by its id in lower
+    case, where ``baseModels`` has it: a renamed repository keeps it.
     """
 
     ids: tuple[str, ...] = ()
     relation: str | None = None
     unusable: str | None = None
     distilled: bool = False
+    hub_ids: Mapping[str, str] = wire.EMPTY
 
 
 _NONE = StatedBases()
@@ -52,7 +55,7 @@ def stated_bases(model: wire.Model) -> StatedBases:
     card = [parsed for text in texts if (parsed := parse_repo_id(text))]
     ids = _in_order([one for one in distinct(card) if one.lower() != own], resolved)
     if ids or card:
-        return StatedBases(tuple(ids), relation, distilled=_is_distilled(facts, tagged))
+        return StatedBases(tuple(ids), relation, None, _is_distilled(facts, tagged), _hub_ids(listed))
     unusable = next((text for text in texts if text.lower() not in NOTHING), None)
     return StatedBases((), None, unusable[:MAX_LENGTH] if unusable else None)
 
@@ -66,12 +69,25 @@ def _is_distilled(facts: wire.Facts, tagged: tuple[str, ...]) -> bool:
 
 def _listed(listed: wire.Model, own: str) -> tuple[list[str], str | None]:
     """(ids, relation) of the Hub's ``baseModels``: ``{"relation": …, "models": [{"_id", "id"}]}``."""
-    models = listed.get("models")
-    models = models if isinstance(models, list) else [listed]
-    found = [parse_repo_id(one["id"]) for one in models if isinstance(one, dict) and isinstance(one.get("id"), str)]
+    found = [parse_repo_id(one["id"]) for one in _models(listed)]
     ids = [one for one in distinct(filter(None, found)) if one.lower() != own]
     relation = wire.text(listed, "relation")
     return ids, relation if ids and relation in RELATIONS else None
+
+
+def _models(listed: wire.Model) -> list[dict[str, Any]]:
+    models = listed.get("models")
+    models = models if isinstance(models, list) else [listed]
+    return [one for one in models if isinstance(one, dict) and isinstance(one.get("id"), str)]
+
+
+def _hub_ids(listed: wire.Model) -> Mapping[str, str]:
+    """Permanent ids by repository id in lower case."""
+    return {
+        repo_id.lower(): one["_id"]
+        for one in _models(listed)
+        if (repo_id := parse_repo_id(one["id"])) and is_hub_id(one.get("_id"))
+    }
 
 
 def _tagged(tagged: tuple[str, ...], own: str) -> tuple[list[str], str | None]:

@@ -41,7 +41,7 @@ def lineage(model: wire.Model, registry: Registry, known: Lookup = no_lookup) ->
     said = base_in_card(model, registry, known) if not stated.ids or stated.distilled else None
     by_card = said is not None and said.repo_id is not None
     ids = (said.repo_id,) if said is not None and said.repo_id is not None else stated.ids
-    parents = tuple(distinct(_spelled(base, registry, known) for base in ids))
+    parents = tuple(distinct(_spelled(base, stated.hub_ids.get(base.lower()), registry, known) for base in ids))
     decision = kind_of(model, registry, parents, stated.relation, stated.unusable, None if stated.ids else said)
     if not parents or (decision.kind in _COPIES and not stated.ids):
         return _unstated(model, decision, registry, known, said)
@@ -62,9 +62,12 @@ def _distilled(parents: tuple[str, ...], decision: Decision) -> Lineage:
     return Lineage(decision.kind, steps, None, (decision.evidence,), (reason,))
 
 
-def _spelled(repo_id: str, registry: Registry, known: Lookup) -> str:
-    """The current id of a repository, if known; else the id with the namespace as the registry spells it."""
-    found = known(repo_id)
+def _spelled(repo_id: str, hub_id: str | None, registry: Registry, known: Lookup) -> str:
+    """The current id of a repository, if known; else the id with the namespace as the registry spells it.
+
+    ``hub_id`` is its permanent id: another repository may have its former name.
+    """
+    found = (known(hub_id) if hub_id is not None else None) or known(repo_id)
     if found is not None:
         return found.repo_id
     namespace, slash, name = repo_id.partition("/")

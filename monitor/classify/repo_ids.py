@@ -117,6 +117,14 @@ def parse_repo_id(text: str) -> str | None:
     return text
 
 
+def is_hub_id(value: Any) -> bool:
+    """Whether ``value`` is a permanent id of the Hub (``_id``): 24 hexadecimal digits."""
+    return isinstance(value, str) and _HUB_ID.fullmatch(value) is not None
+
+
+_HUB_ID = re.compile(r"[0-9a-f]{24}")
+
+
 def written(value: Any) -> Iterator[str]:
     """The texts of a card's ``base_model`` (a text, an object, or a list of these), unparsed.
 

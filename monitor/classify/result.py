@@ -73,7 +73,7 @@ class BaseModelInfo(NamedTuple):
 
 
 Lookup = Callable[[str], BaseModelInfo | None]
-"""Finds a repository id in the history; None if it is not there."""
+"""Finds a repository in the history by its id, or by the Hub's permanent id; None if it is not there."""
 
 
 def no_lookup(_repo_id: str) -> BaseModelInfo | None:

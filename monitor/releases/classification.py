@@ -12,6 +12,7 @@ from sqlmodel import Session
 from monitor.classify import NO_FILES, Classification, SameSize, classify
 from monitor.classify.bases import stated_bases
 from monitor.classify.lineage import likely_originals
+from monitor.classify.repo_ids import is_hub_id
 from monitor.classify.result import BaseModelInfo
 from monitor.classify.suspected import comparable_size
 from monitor.db.engine import in_values
@@ -40,22 +41,22 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
     for observation, one in zip(observations, known, strict=True):
         read = files.get(observation.hub_id, NO_FILES)
         found = classify(one.facts, registry, lookup, files=read, same_size=lookup.same_size)
-        lookup.add(observation.repo_id, found)
+        lookup.add(observation.repo_id, found, observation.hub_id)
         done[observation.hub_id] = insertable_row(one, found)
     return done
 
 
 def _bases(facts: dict[str, Any]) -> Iterable[str]:
     """Returns the ids that a classification will look up: the stated bases, or a copy's likely originals by name."""
-    stated = stated_bases(facts).ids
-    if stated:
-        return stated
+    stated = stated_bases(facts)
+    if stated.ids:
+        return [*stated.ids, *stated.hub_ids.values()]
     namespace, _, name = str(facts.get("id")).partition("/")
     return likely_originals(namespace, name)
 
 
 class BaseModelLookup:
-    """Looks up repositories in the database by id in any case, or by a former name; each one once."""
+    """Looks up repositories in the database by id in any case, a former name or the permanent id; each one once."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -76,9 +77,15 @@ class BaseModelLookup:
         self._ask([key for key in {repo_id.lower() for repo_id in repo_ids} if key not in self._cache])
 
     def _ask(self, keys: Sequence[str]) -> None:
+        self._cache.update(dict.fromkeys(keys))
+        hub_ids = [key for key in keys if is_hub_id(key)]
+        if hub_ids:
+            query = select(_RELEASE).where(in_values(self._session, "release.hub_id", hub_ids))
+            for row in self._session.execute(query):
+                self._keep([(row.hub_id, row), (row.repo_id, row)])
+        keys = [key for key in keys if not is_hub_id(key) and self._cache[key] is None]
         if not keys:
             return
-        self._cache.update(dict.fromkeys(keys))
         self._keep(
             (row.repo_id, row) for row in self._session.execute(_KNOWN.where(in_values(self._session, _KEY, keys)))
         )
@@ -111,9 +118,9 @@ class BaseModelLookup:
             found = SameSize(row.repo_id, row.model_type, configs.get(row.hub_id, {}))
             self._by_size[row.params_total].append(found)
 
-    def add(self, repo_id: str, found: Classification) -> None:
+    def add(self, repo_id: str, found: Classification, hub_id: str) -> None:
         """Adds what has just been classified."""
-        self._classified[repo_id.lower()] = repo_id, found
+        self._classified[repo_id.lower()] = self._classified[hub_id] = repo_id, found
 
 
 def _known(repo_id: str, found: Classification) -> BaseModelInfo:
@@ -128,8 +135,8 @@ _RELEASE = table(
     *map(
         column,
         (
-            "id", "repo_id", "kind", "foundation_repo_id", "foundation_lab", "foundation_origin", "params_total",
-            "params_active", "license", "license_class",
+            "id", "hub_id", "repo_id", "kind", "foundation_repo_id", "foundation_lab", "foundation_origin",
+            "params_total", "params_active", "license", "license_class",
         ),
     ),
     column("lineage", JSON),
