@@ -21,7 +21,7 @@ from monitor.ingest.hub.responses import Facts, HubDownError, LookupFailedError,
 from monitor.ingest.lookups import Lookups, due
 from monitor.labs import Registry
 from monitor.models import Release
-from monitor.releases.reclassify import reclassify_releases
+from monitor.releases.reclassify import reclassify_built_on
 from monitor.releases.recorder import Recorded, record
 
 log = structlog.get_logger(__name__)
@@ -32,8 +32,6 @@ MAX_GENERATIONS = 3
 """Generations looked up at once; `reclassify` finds what lies deeper."""
 RESERVED_SHARE_FOR_POLLS = 0.5
 """The part of the rate limit that must be left."""
-MAX_RECLASSIFIED = 1_000
-"""Releases that are classified again at once for a base that was found; `reclassify` does the rest."""
 
 _REPO_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
@@ -97,11 +95,7 @@ def retry_base_lookups(context: IngestContext) -> Recorded:
     with transaction(context.engine) as session:
         done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)
         session.flush()
-        roots = [item["id"] for item in found]
-        built = select(Release).where(col(Release.foundation_repo_id).in_(roots), col(Release.repo_id).not_in(roots))
-        reclassify_releases(
-            session, list(session.scalars(built.limit(MAX_RECLASSIFIED))), context.registry, "its base was found"
-        )
+        reclassify_built_on(session, [item["id"] for item in found], context.registry, "its base was found")
     log_recorded(context, done, "look-ups")
     return done
 

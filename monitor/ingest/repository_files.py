@@ -38,7 +38,7 @@ from monitor.models import Namespace, Release, RepositoryFile
 from monitor.models.repository_file import HAS_FAILED
 from monitor.notify.edits import enqueue_edits
 from monitor.notify.subscriptions import followed_repositories
-from monitor.releases.reclassify import reclassify_releases
+from monitor.releases.reclassify import reclassify_built_on, reclassify_releases
 from monitor.releases.recorder import MAX_NEWS_AGE, News, NewsRule, Recorded
 from monitor.releases.repository_files import KeptFile, kept_file
 from monitor.schedule import BACKOFFS, LEASE_SECONDS
@@ -53,6 +53,7 @@ RECORD_SECONDS = 2.0
 """After an alert has waited for a file, and before that file is read again: its release is written first."""
 FILES_READ = "its files were read"
 """Why a classification changed."""
+BASE_READ = "the files of its base were read"
 
 _STORED = select(*map(col, (RepositoryFile.hub_id, RepositoryFile.repo_id, RepositoryFile.commit, RepositoryFile.path)))
 """The columns of Wanted: each poll asks for these, and a card's content is up to 64 KB."""
@@ -209,7 +210,13 @@ def read_due(context: IngestContext) -> Recorded:
         return done
     with transaction(context.engine) as session:
         releases = list(session.scalars(select(Release).where(in_values(session, "release.hub_id", read_ids))))
-        changed = {value.repo_id for value in reclassify_releases(session, releases, context.registry, FILES_READ)}
+        changes = reclassify_releases(session, releases, context.registry, FILES_READ)
+        session.flush()
+        # A card may state what a base was built on: then it is the root no longer of what was built on it.
+        moved = {value.repo_id for value in changes if value.field == "foundation_repo_id"}
+        built, more = reclassify_built_on(session, moved, context.registry, BASE_READ)
+        releases += [row for row in built if row not in releases]
+        changed = {value.repo_id for value in (*changes, *more)}
         done.changed = [row for row in releases if row.repo_id in changed]
         session.flush()
         oldest = now() - MAX_NEWS_AGE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, select
@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from monitor.classify import NO_FILES, classify
 from monitor.classify.subject import has_weights
-from monitor.db.engine import now, reading, transaction
+from monitor.db.engine import in_values, now, reading, transaction
 from monitor.labs import Registry
 from monitor.models import Release
 from monitor.releases.changes import record_change
@@ -25,6 +25,8 @@ BATCH_ROWS = 500
 MAX_PASSES = 20
 """A child that comes before its parent is classified again in the next pass; lineages are no longer than this."""
 RECLASSIFIED = "reclassified"
+MAX_RECLASSIFIED = 1_000
+"""Releases that are classified again at once for a base that is known better now; `reclassify` does the rest."""
 
 
 class ChangedValue(NamedTuple):
@@ -73,6 +75,17 @@ def reclassify_releases(
 ) -> list[ChangedValue]:
     """Classifies some releases again, in the caller's transaction; returns what changed."""
     return list(_batch(session, rows, registry, reason))
+
+
+def reclassify_built_on(
+    session: Session, roots: Collection[str], registry: Registry, reason: str
+) -> tuple[list[Release], list[ChangedValue]]:
+    """Classifies again what has one of these repositories as its root: (the releases, what changed), some at once."""
+    if not roots:
+        return [], []
+    built = select(Release).where(in_values(session, "release.foundation_repo_id", roots))
+    rows = list(session.scalars(built.where(col(Release.repo_id).not_in(roots)).limit(MAX_RECLASSIFIED)))
+    return rows, reclassify_releases(session, rows, registry, reason)
 
 
 def _batch(

@@ -186,6 +186,23 @@ def test_the_bases_of_a_release_are_read_when_there_is_time(env: TestEnv) -> Non
     assert _is_mixture(env, "a/base")
 
 
+def test_a_card_that_states_what_a_base_was_built_on_moves_the_root_of_what_was_built_on_it(env: TestEnv) -> None:
+    old = "2025-01-01T00:00:00.000Z"
+    card = "# base\n\nThis model was fine-tuned from [Qwen3-8B](https://huggingface.co/Qwen/Qwen3-8B).\n"
+    env.hub.add(model("a/base", createdAt=old, lastModified=old, files={"README.md": card}))
+    env.hub.add_many(model(f"x/m{number}") for number in range(250))  # the first look does not reach the base
+    env.begin("Qwen")
+    env.hub.add(model("b/child", base_model="a/base", relation="finetune"))
+    env.hub.add(model("c/copy", base_model="b/child", relation="quantized"))
+    polls.poll(env.ingest, Via.CREATED)
+    assert {env.release(name).foundation_repo_id for name in ("b/child", "c/copy")} == {"a/base"}
+    repository_files.read_due(env.ingest)
+    for name, parents in (("b/child", ["a/base"]), ("c/copy", ["b/child", "a/base"])):
+        row = env.release(name)
+        assert (row.foundation_repo_id, row.foundation_origin) == ("Qwen/Qwen3-8B", "CN")
+        assert [parent["repo_id"] for parent in row.lineage] == [*parents, "Qwen/Qwen3-8B"]
+
+
 def test_files_wait_while_the_hub_is_not_there(env: TestEnv) -> None:
     env.begin("Qwen")
     env.hub.add(model("Qwen/New", config=MIXTURE, params=PARAMS))
