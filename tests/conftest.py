@@ -79,7 +79,8 @@ def _administer(server: str, statement: str) -> None:
 def postgres_database(server: str, template: str = "template1") -> Iterator[str]:
     """The URL of a new database on the server, a copy of ``template``; dropped at the end."""
     name = f"t{uuid.uuid4().hex}"
-    _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    # Copied as files: by way of the log, which is the default, it takes five times as long.
+    _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     yield server.replace("/postgres?", f"/{name}?", 1)
     _administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
