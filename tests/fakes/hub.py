@@ -78,10 +78,14 @@ def empty(repo_id: str, **facts: Any) -> Facts:
 
 
 def until(condition: Callable[[], Any], timeout: float = 10.0, what: str = "the condition") -> Any:
-    """Wait until `condition()` is true and return what it gave; fail after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    """Wait until `condition()` is true and return what it gave; fail after `timeout` seconds.
+
+    It is asked again after 5 ms, and ever more rarely down to every 50: what waits long leaves the cores to others.
+    """
+    began = time.monotonic()
     while not (result := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise AssertionError(f"{what} did not come true in {timeout:g} s")
-        time.sleep(0.005)
+        time.sleep(min(0.05, 0.005 + waited / 20))
     return result
