@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -72,9 +71,13 @@ PUBLISHERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> labs.Registry:
+    return labs.load(labs_file(tmp_path_factory.mktemp("labs"), OWN))
+
+
 @pytest.fixture
-def history(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
-    registry = labs.load(labs_file(tmp_path, OWN))
+def history(engine: Engine, registry: labs.Registry) -> Iterator[Engine]:
     former = labs.use(lambda: registry)
     with db.transaction(engine) as session:
         session.add_all([release(number, **publisher) for number, publisher in PUBLISHERS.items()])
