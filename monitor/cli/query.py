@@ -91,7 +91,7 @@ def stats_command(
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
-    """Counts releases and launches by one or two dimensions, with shares and the sum and median of parameters."""
+    """Counts releases and launches by one or two dimensions, with shares, sums and medians of parameters."""
     engine = Service(load()).engine
     wanted, names = parse(query), dimensions(by)
     zone(tz)
