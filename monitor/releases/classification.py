@@ -34,7 +34,7 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
     observations = sorted(observations, key=lambda item: str(item.facts.get("createdAt")))
     known = [normalize(observation.facts) for observation in observations]
     lookup = BaseModelLookup(session)
-    lookup.prefetch(base for one in known for base in _bases(one.facts))
+    lookup.prefetch(base for one in known for base in looked_up(one.facts))
     lookup.prefetch_sizes(one.facts for one in known)
     files = load_files(session, {observation.hub_id: observation.repo_id for observation in observations})
     done = {}
@@ -46,7 +46,7 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
     return done
 
 
-def _bases(facts: dict[str, Any]) -> Iterable[str]:
+def looked_up(facts: dict[str, Any]) -> Iterable[str]:
     """Returns the ids that a classification will look up: the stated bases, or a copy's likely originals by name."""
     stated = stated_bases(facts)
     if stated.ids:
@@ -117,6 +117,11 @@ class BaseModelLookup:
         for row in rows:
             found = SameSize(row.repo_id, row.model_type, configs.get(row.hub_id, {}))
             self._by_size[row.params_total].append(found)
+
+    def replace(self, hub_id: str, columns: Mapping[str, Any]) -> None:
+        """Replaces what was looked up of a release by its new columns."""
+        for key in {hub_id, columns["repo_id"].lower()} & self._cache.keys():
+            self._cache[key] = base_model_info(columns)
 
     def add(self, repo_id: str, found: Classification, hub_id: str) -> None:
         """Adds what has just been classified."""

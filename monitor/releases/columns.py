@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from monitor.classify import Classification
@@ -105,7 +106,7 @@ def storable_count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
-def base_model_info(columns: dict[str, Any]) -> BaseModelInfo:
+def base_model_info(columns: Mapping[str, Any]) -> BaseModelInfo:
     """Returns what classifying derivatives needs of a release, from ``columns`` of :func:`release_columns`."""
     foundation = None
     if columns["foundation_repo_id"] is not None:

@@ -14,7 +14,7 @@ from monitor.db.engine import in_values, now, reading, transaction
 from monitor.labs import Registry
 from monitor.models import Release
 from monitor.releases.changes import record_change
-from monitor.releases.classification import BaseModelLookup
+from monitor.releases.classification import BaseModelLookup, looked_up
 from monitor.releases.columns import release_columns
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.launches.grouping import leaves_launch
@@ -93,6 +93,7 @@ def _batch(
 ) -> Iterator[ChangedValue]:
     lookup, at, by_hand = BaseModelLookup(session), now(), active_corrections(session, rows)
     files = load_files(session, {row.hub_id: row.repo_id for row in rows})
+    lookup.prefetch(base for row in rows for base in looked_up(row.facts))
     lookup.prefetch_sizes(row.facts for row in rows)
     for row in rows:
         found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES), same_size=lookup.same_size)
@@ -117,6 +118,7 @@ def _batch(
             differing = {"launch_id": None}
         if differing:
             session.add(row)
+            lookup.replace(row.hub_id, {**columns, "repo_id": row.repo_id})
 
 
 _REASONS = {"evidence", "origin_confidence", "origin_basis", "search_text"}
