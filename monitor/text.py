@@ -1,4 +1,4 @@
-"""Text from strangers, made fit to be shown."""
+"""Text from strangers, made fit to be shown; and numbers as texts."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def short(text: object, max_length: int = 40) -> str:
         return whole
     head = (max_length - 1) * 2 // 3
     return f"{whole[:head]}…{whole[len(whole) - (max_length - 1 - head) :]}"
+
+
+def short_count(value: int | None) -> str | None:
+    """A count in the usual short form: 8.2B, 135M, 1T."""
+    if value is None:
+        return None
+    for edge, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        # 999.95M would read as 1000M: from where rounding reaches the next unit, use that.
+        if value >= edge * 0.99995:
+            return f"{value / edge:.3g}{unit}" if value / edge < 999.5 else f"{value / edge:.0f}{unit}"
+    return str(value)

@@ -32,6 +32,7 @@ QUEUES = {
     "delete_expired_email_data": "upkeep",
     "prune": "upkeep",
     "adopt": "upkeep",
+    "fill_records": "upkeep",
 }
 """Queue of each task, by kind of work, so that each kind can have its own workers: a Monday's digests do not delay
 alerts."""

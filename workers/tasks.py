@@ -13,6 +13,7 @@ from monitor.ingest import base_models, polls, sweeps, webhook_events
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.releases.reclassify import reclassify as reclassify_all
+from monitor.releases.records_fill import fill
 from monitor.service import Service
 from monitor.settings import load
 from workers.app import app as app  # noqa: PLC0414 - `workers.tasks.app` is exported
@@ -137,6 +138,13 @@ def reclassify() -> None:
 def adopt() -> None:
     """Records today's adoption of releases."""
     service().adopt()
+
+
+@app.task(name="hub.fill_records")
+@traced_task
+def fill_records() -> None:
+    """Fills in what notable releases are measured against, in a database from before that was kept."""
+    fill(service().engine, service().registry)
 
 
 @app.task(name="hub.confirm")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import unquote
 
 from monitor.enums import Event, Kind, event_of, kind_name
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import describe_subscription
+from monitor.releases.notable import merged
 from monitor.releases.schema import training
 from monitor.text import plain as plain  # noqa: PLC0414 - channels use it with the functions below
+from monitor.text import short_count
 
+count = short_count
 _NAMED = {"EU": "🇪🇺", "INT": "🌐"}
 
 
@@ -55,17 +59,6 @@ def cut_words(text: str) -> str:
     """A description on one line that is not too long for a message."""
     text = plain(text)
     return text if len(text) <= MAX_WORDS_CHARACTERS else f"{text[: MAX_WORDS_CHARACTERS - 1]}…"
-
-
-def count(value: int | None) -> str | None:
-    """A count in the usual short form: 8.2B, 135M, 1T."""
-    if value is None:
-        return None
-    for edge, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        # 999.95M would read as 1000M: from where rounding reaches the next unit, use that.
-        if value >= edge * 0.99995:
-            return f"{value / edge:.3g}{unit}" if value / edge < 999.5 else f"{value / edge:.0f}{unit}"
-    return str(value)
 
 
 def size(release: Release) -> str | None:
@@ -156,12 +149,24 @@ EVENTS = {
 
 
 def headline(release: Release, event: str = Event.RELEASE) -> str:
-    """The heading of an event: ``qwen released Qwen/Qwen3-8B``, ``Qwen/Qwen3-8B: licence changed``."""
+    """The heading of an event: ``qwen released Qwen/Qwen3-8B``, with why that matters, or ``…: licence changed``."""
     who = plain(release.lab or release.namespace)
     word = event_of(event)
     if word is Event.RELEASE:
-        return f"{who} released {plain(release.repo_id)}"
+        return f"{who} released {plain(release.repo_id)}{reason_suffix([release])}"
     return f"{plain(release.repo_id)}: {EVENTS[word]}"
+
+
+def strongest_reason(releases: Iterable[Any]) -> str | None:
+    """Why a release, or the most notable of several, matters, in one sentence; None if none of them is notable."""
+    found = merged((release.notable, release.notable_score) for release in releases)
+    return plain(found[0]["text"])[:200] if found else None
+
+
+def reason_suffix(releases: Iterable[Any]) -> str:
+    """What follows a heading: `` — Largest open-weight release from South Korea so far``; empty without a reason."""
+    reason = strongest_reason(releases)
+    return f" — {reason}" if reason else ""
 
 
 def format_launch(launch: Launch, items: Sequence[object]) -> str:

@@ -23,6 +23,7 @@ from monitor.ingest.hub.responses import (
 )
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release
+from monitor.releases import records
 from monitor.releases.launches.grouping import WINDOW
 from monitor.releases.recorder import Enqueue, Recorded, mark_withdrawn
 from monitor.schedule import FILE_WAIT_SECONDS, sweep_backoff
@@ -62,7 +63,7 @@ def observation(facts: Facts, via: Via) -> Observation:
     return Observation(hub_id=facts["_id"], repo_id=facts["id"], facts=facts, via=via, observed_at=now())
 
 
-def mark_gone(session: Session, reasons: Mapping[str, str]) -> list[Release]:
+def mark_gone(session: Session, registry: Registry, reasons: Mapping[str, str]) -> list[Release]:
     """Marks public releases as withdrawn; ``reasons`` by hub id. Returns the releases that were public."""
     if not reasons:
         return []
@@ -72,6 +73,8 @@ def mark_gone(session: Session, reasons: Mapping[str, str]) -> list[Release]:
     rows = list(session.scalars(query))
     for row in rows:
         mark_withdrawn(session, row, Status.GONE, now(), reasons[row.hub_id])
+    session.flush()
+    records.refresh(session, [row.hub_id for row in rows], registry, reason="it was withdrawn")
     return rows
 
 

@@ -65,7 +65,9 @@ def poll(context: IngestContext, via: Via, *, skip_if_recent: bool = False) -> R
             row = session.get_one(Poll, str(via))
             row.state = state  # the recorder takes from it since when a repository is news
             done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)
-            done.changed += mark_gone(session, dict.fromkeys(_disabled_ids(items), "disabled by the Hub"))
+            done.changed += mark_gone(
+                session, context.registry, dict.fromkeys(_disabled_ids(items), "disabled by the Hub")
+            )
             if via is Via.TRENDING:
                 update_trending_ranks(session, [item["_id"] for item in shown])
             row.state, row.succeeded_at, row.failures, row.error = after or row.state, now(), 0, None

@@ -38,6 +38,7 @@ from monitor.ingest.hub.responses import (
 )
 from monitor.ingest.lookups import Lookups
 from monitor.models import Namespace, Release
+from monitor.releases import records
 from monitor.releases.adoption import update_popularity
 from monitor.releases.recorder import Recorded, record
 from monitor.schedule import LEASE_SECONDS, jittered, sweep_interval
@@ -125,7 +126,7 @@ def sweep(context: IngestContext, name: str) -> Recorded:
             done = Recorded()
             if observations:
                 done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)
-            done.changed += mark_gone(session, gone)
+            done.changed += mark_gone(session, context.registry, gone)
             _update_popularity_once_a_day(session, name, listed.values(), began)
             _record_sweep(session, context, name, began, newest, len(listed))
     log_recorded(context, done, name)
@@ -279,7 +280,11 @@ def _record_sweep(
         # A monitored namespace that lists nothing may be misspelled: the Hub reports no error for that.
         "error": None if repositories else "lists nothing: check its name (case matters)",
     }
+    is_first = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name)) is None
     session.execute(update(Namespace).where(col(Namespace.name) == name).values(**values))
+    if is_first:
+        session.flush()
+        records.listed_whole(session, name, context.registry)
 
 
 def request_sweeps(context: IngestContext, namespaces: Sequence[str]) -> None:

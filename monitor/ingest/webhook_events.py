@@ -29,9 +29,11 @@ from monitor.ingest.hub.responses import (
     LookupFailedError,
     public,
 )
+from monitor.labs import Registry
 from monitor.models import Release, WebhookEvent
 from monitor.observability.logging import traced
 from monitor.observability.tracing import span
+from monitor.releases import records
 from monitor.releases.recorder import Recorded, mark_withdrawn, record
 from monitor.schedule import BACKOFFS
 
@@ -101,7 +103,7 @@ def _record(context: IngestContext, events: list[WebhookEvent], facts: Facts | N
             )
             done = record(session, [seen], context.registry, context.enqueue, window=context.launch_window)
         else:
-            _record_withdrawal(session, events[-1])
+            _record_withdrawal(session, context.registry, events[-1])
         session.execute(delete(WebhookEvent).where(col(WebhookEvent.id).in_([row.id for row in events])))
     return done
 
@@ -117,10 +119,12 @@ def _public_since(events: Sequence[WebhookEvent], created: datetime | None) -> d
     return None
 
 
-def _record_withdrawal(session: Session, last: WebhookEvent) -> None:
+def _record_withdrawal(session: Session, registry: Registry, last: WebhookEvent) -> None:
     """Marks a repository that the Hub does not show: deleted or private, as the event said."""
     same = col(Release.hub_id) == last.hub_id if last.hub_id else col(Release.repo_id) == last.repo_id
     for row in session.scalars(select(Release).where(same)):
         if row.repo_id == last.repo_id:
             status = Status.GONE if last.action == "delete" or last.private is False else Status.PRIVATE
             mark_withdrawn(session, row, status, last.received_at, str(Via.WEBHOOK))
+            session.flush()
+            records.refresh(session, [row.hub_id], registry, reason="it was withdrawn")

@@ -6,6 +6,7 @@ from monitor.models.columns import Id, Json, Timestamp
 from monitor.models.delivery import Delivery, DeliveryState, Notice, OutageAlert
 from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
 from monitor.models.launch import Announcement, Launch
+from monitor.models.notable import NotableFill, NotableRecord, NotableWork
 from monitor.models.release import (
     COUNTED,
     NAME_WORDS,
@@ -43,6 +44,9 @@ __all__ = [
     "Json",
     "Launch",
     "Namespace",
+    "NotableFill",
+    "NotableRecord",
+    "NotableWork",
     "Notice",
     "Outage",
     "OutageAlert",

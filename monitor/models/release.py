@@ -32,11 +32,11 @@ from monitor.models.columns import (
     required_text,
     timestamp,
 )
-from monitor.releases.schema import HubCountColumns, StatedColumns, SuspicionColumns
+from monitor.releases.schema import HubCountColumns, NotableColumns, StatedColumns, SuspicionColumns
 
 SORTED = (
     "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
-    "trending_rank",
+    "trending_rank", "notable_score",
 )  # fmt: skip
 COUNTED = (
     "pending", "origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task", "status",
@@ -48,7 +48,7 @@ NAME_WORDS = "replace(replace(replace(lower(name), '-', ' '), '_', ' '), '.', ' 
 """SQL of the words of a repository's name, by which it is found whichever way they are joined."""
 
 
-class Release(StatedColumns, SuspicionColumns, HubCountColumns, table=True):
+class Release(StatedColumns, SuspicionColumns, HubCountColumns, NotableColumns, table=True):
     """A repository of the Hub, by its permanent id, with its classification and the facts that it rests on.
 
     ``pending``: a placeholder without weights, which nobody was notified of. ``facts``: the Hub's own object, merged
@@ -65,6 +65,14 @@ class Release(StatedColumns, SuspicionColumns, HubCountColumns, table=True):
         Index("ix_release_lab_released_at_id", "lab", "released_at", "id"),
         Index("ix_release_foundation_repo_id_id", "foundation_repo_id", "id"),
         *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
+        # The newest of those that are notable; most releases are not.
+        Index(
+            "ix_release_notable_released_at",
+            "released_at",
+            "id",
+            sqlite_where=text("notable_score IS NOT NULL"),
+            postgresql_where=text("notable_score IS NOT NULL"),
+        ),
         # Repository ids know no case on the Hub.
         Index("ix_release_repo_id_lower", text("lower(repo_id)")),
         Index("ix_release_name_words", text(NAME_WORDS)),

@@ -13,6 +13,7 @@ from monitor.classify.subject import has_weights
 from monitor.db.engine import in_values, now, reading, transaction
 from monitor.labs import Registry
 from monitor.models import Release
+from monitor.releases import records
 from monitor.releases.changes import record_change
 from monitor.releases.classification import BaseModelLookup, looked_up
 from monitor.releases.columns import release_columns
@@ -119,6 +120,8 @@ def _batch(
         if differing:
             session.add(row)
             lookup.replace(row.hub_id, {**columns, "repo_id": row.repo_id})
+    session.flush()
+    records.refresh(session, [row.hub_id for row in rows], registry, reason=reason)
 
 
 _REASONS = {"evidence", "origin_confidence", "origin_basis", "search_text"}

@@ -20,6 +20,7 @@ from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, ReleaseObservation
 from monitor.models.search_text import build_search_text
 from monitor.observability.tracing import spanned
+from monitor.releases import records
 from monitor.releases.changes import record_change
 from monitor.releases.classification import BaseModelLookup, Classifications, classify_new
 from monitor.releases.columns import hub_counts, release_columns, storable_count
@@ -98,10 +99,12 @@ def record(
     for hub_id in _unchanged(session, batch):
         del batch[hub_id]
         done.same += 1
+    if any(registry.of(observation.repo_id.partition("/")[0]) for observation in batch.values()):
+        records.lock(session)
     rows = _rows(session, batch, lock=classifications is None)
     new = [batch[key] for key in batch if key not in rows]
     found = classify_new(session, new, registry) if classifications is None else classifications
-    _record_new(session, new, found, registry, window, done)
+    inserted, superseded = _record_new(session, new, found, registry, window, done)
     _record_observations(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
     for hub_id, row in rows.items():
         observation = batch[hub_id]
@@ -116,6 +119,10 @@ def record(
     released = [item.release for item in done.news if item.event == Event.RELEASE]
     link_earlier_announcements(session, released)
     mark_released(session, released, notified=True)
+    session.flush()
+    changed = [row.hub_id for row in done.changed if row.hub_id in rows]
+    moved = [*inserted, *superseded, *changed]
+    records.refresh(session, moved, registry, fresh=inserted, reason="its classification changed")
     if done.news:
         done.deliveries = enqueue(session, done.news)
     count(session, *_counted(done))
@@ -189,13 +196,14 @@ def _record_new(
     registry: Registry,
     window: timedelta,
     done: Recorded,
-) -> None:
+) -> tuple[list[str], list[str]]:
+    """Returns hub ids: of the new releases of labs, and of those whose names these took."""
     if not observations:
-        return
+        return [], []
     rule = NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
     found = {observation.hub_id: observation for observation in observations}
     rows = [_new_row(found[key], classifications[key], rule) for key in classifications if key in found]
-    _mark_superseded(session, rows)
+    superseded = _mark_superseded(session, rows)
     for row, launch in zip(rows, assign(session, [member(row, registry) for row in rows], window), strict=True):
         row["launch_id"] = launch
     # If another worker was faster, it wrote the same row and enqueued the news.
@@ -206,6 +214,7 @@ def _record_new(
         done.new.append(new)
         if not new.pending:
             done.news.append(News(new, str(Event.RELEASE)))
+    return [row["hub_id"] for row in rows if row["lab"] is not None], superseded
 
 
 def _new_row(observation: Observation, columns: dict[str, Any], rule: NewsRule) -> dict[str, Any]:
@@ -274,8 +283,9 @@ class NewsRule:
         return news, max(bounds, default=None)
 
 
-def _mark_superseded(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Marks releases as gone whose name now belongs to a new repository: that is another release."""
+def _mark_superseded(session: Session, rows: list[dict[str, Any]]) -> list[str]:
+    """Marks releases as gone whose name now belongs to a new repository: that is another release. Returns hub ids."""
+    superseded = []
     names = {row["repo_id"]: row for row in rows}
     query = select(Release).where(in_values(session, "release.repo_id", names), col(Release.status) != str(Status.GONE))
     for old in session.scalars(query):
@@ -284,6 +294,8 @@ def _mark_superseded(session: Session, rows: list[dict[str, Any]]) -> None:
             mark_withdrawn(
                 session, old, Status.GONE, new["first_seen_at"], "its name now belongs to another repository"
             )
+            superseded.append(old.hub_id)
+    return superseded
 
 
 def _record_observations(session: Session, seen: Iterable[tuple[Release, Observation]]) -> None:

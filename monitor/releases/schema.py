@@ -18,7 +18,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from sqlalchemy import BigInteger, Float, Text
+from sqlalchemy import JSON, BigInteger, Float, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as Column
 from sqlmodel import SQLModel
 
@@ -38,6 +39,9 @@ from monitor.enums import (
     Status,
     Via,
 )
+from monitor.releases.notable import WORDS as NOTABLE
+
+_JSON: Any = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class Reason(BaseModel):
@@ -82,6 +86,24 @@ class Parent(BaseModel):
     relation: Kind
 
 
+class Measured(BaseModel):
+    """A release that a reason was measured against, and its number or value."""
+
+    repo_id: str
+    value: Any
+
+
+class NotableReason(BaseModel):
+    """Why a release is notable. ``known``: at least how many earlier releases it was measured against; ``since``: the
+    year of the first of them; both null for a reason that compares with none."""
+
+    reason: str
+    text: str
+    against: list[Measured]
+    known: int | None
+    since: int | None
+
+
 class Artefact(BaseModel):
     """Whether something was published with the weights, and the link to it."""
 
@@ -119,6 +141,17 @@ class HubCountColumns(SQLModel):
     hub_adapters: int | None = Column(default=None, sa_type=BigInteger)
     hub_merges: int | None = Column(default=None, sa_type=BigInteger)
     hub_quantized: int | None = Column(default=None, sa_type=BigInteger)
+
+
+class NotableColumns(SQLModel):
+    """Columns of the table ``release`` that hold ``notable``, its reasons in short (``first-of-lab;largest-of-lab``),
+    and what ``sort=notable`` sorts by; both null if there are none."""
+
+    notable: list[dict[str, Any]] = Column(
+        default_factory=list, sa_type=_JSON, nullable=False, sa_column_kwargs={"server_default": "[]"}
+    )
+    notable_reasons: str | None = Column(default=None, sa_type=Text)
+    notable_score: int | None = Column(default=None, sa_type=BigInteger)
 
 
 HUB_DERIVATIVES = {
@@ -233,6 +266,10 @@ def _evidence(row: Any) -> dict[str, Any]:
     return {key: value for key, value in row.evidence.items() if key not in {"origin", "suspected_foundation"}}
 
 
+def _notable(row: Any) -> list[Any]:
+    return list(row.notable or [])
+
+
 def _words(words: Any) -> str:
     return ", ".join(words)
 
@@ -325,6 +362,18 @@ FIELDS: tuple[ReleaseField, ...] = (
            "https://qwenlm.github.io/blog/qwen3/"),
     _field("launch", int | None, "number of its launch, shared by all releases in it", 7,
            read=attrgetter("launch_id")),
+    _field(
+        "notable",
+        list[NotableReason],
+        "why it matters, strongest first: `[{reason, text, against, known, since}]`; `against` are the releases that"
+        " it was measured against, as of when it was released",
+        [{
+            "reason": "largest-of-lab", "text": "Largest open-weight release of Qwen so far: 8.19B parameters",
+            "against": [{"repo_id": "Qwen/Qwen2.5-7B", "value": 7_615_616_512}], "known": 20, "since": 2023,
+        }],
+        read=_notable,
+        columns=("notable_reasons",),
+    ),
     _field("downloads", int | None, "downloads in the last 30 days, as last seen", 1_200_000),
     _field("downloads_all_time", int | None, "all downloads, as the Hub counted them when last seen; it can fall",
            9_800_000),
@@ -375,7 +424,7 @@ COMPUTED = {
     " 'hub' WHEN derivatives IS NOT NULL THEN 'history' END",
 }
 """SQL of the columns of ``releases_view`` that differ from the table's."""
-SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch", "derivatives_source"}), "launch_id")
+SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch", "derivatives_source"}), "launch_id", "notable")
 """The columns of the table that these need."""
 
 
@@ -533,6 +582,8 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
            " derivatives>=100 or trending<=10; a subscription with this filter gets one alert for each threshold and"
            " release, and no other alerts", "crossed:downloads>=1M", of=None),
     _query("launch", "launch", "the number of a launch, any or none", "launch:any", column="launch_id"),
+    _query("notable", "word", f"why it matters: any, none, {_words(NOTABLE)}", "notable:first-of-lab",
+           column=None, sortable=True, words=("any", *NOTABLE)),
     _query("via", "word", _words(Via), "via:trending", of="detected_via", words=tuple(Via)),
     _query("event", "word", f"what happened: {_words(Event)}", "event:withdrawn", of=None, words=tuple(Event)),
     _query("status", "word", _words(Status), "status:live", words=tuple(Status)),
@@ -541,6 +592,7 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
 
 SORT_COLUMNS: dict[str, str] = {
     **{field.name: field.column for field in QUERY_FIELDS if field.sortable and field.column is not None},
+    "notable": "notable_score",
     "created": "created_at",
     "id": "id",
 }

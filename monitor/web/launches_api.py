@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 from icalendar import Calendar, Event
 
-from monitor.channels.formatting import describe, flag, format_launch, headline
+from monitor.channels.formatting import describe, flag, format_launch, headline, reason_suffix
 from monitor.releases.coverage import coverage as covered
 from monitor.releases.launches.announcement_queries import list_announcements, open_and_closed
 from monitor.releases.launches.queries import find_launches, get_launch, parse_cursor
@@ -94,6 +94,7 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     launches_found, _ = find_launches(session, query, limit=MAX_CALENDAR_ENTRIES)
     for item in launches_found:
         title = f"{flag(item.members[0].origin)} {format_launch(item.launch, item.members)}"
+        title += reason_suffix(item.members)
         lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in item.members[:50])
         ident, at = f"launch-{item.launch.id}", item.launch.first_at
         made.add_component(_event(ident, title, lines, at, f"{base}/launches/{item.launch.id}{as_of}"))

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.enums import OriginBasis
-from monitor.releases.schema import release_model
+from monitor.releases.schema import NotableReason, release_model
 
 ReleaseObject = release_model()
 
@@ -127,6 +127,7 @@ class LaunchObject(BaseModel):
     last_at: str = Field(description="when its last one did")
     settled: bool = Field(description="no more members are waited for")
     announcement_url: str | None
+    notable: list[NotableReason]
     repositories: int
     query: str = Field(description="what finds the members among the releases, like `launch:7`")
     members: list[MemberObject] = Field(description="largest first")

@@ -9,7 +9,16 @@ import apprise
 from sqlalchemy import Engine
 
 from monitor.channels.base import EVERY_TARGET, Channel
-from monitor.channels.formatting import describe, flag, format_filters, format_launch, foundation, headline, plain
+from monitor.channels.formatting import (
+    describe,
+    flag,
+    format_filters,
+    format_launch,
+    foundation,
+    headline,
+    plain,
+    reason_suffix,
+)
 from monitor.channels.message_groups import MessageGroup, group_items, launch_facts, summarize
 from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
@@ -93,7 +102,8 @@ def _is_watched(service: apprise.NotifyBase) -> bool:
 def title(message: Message) -> str:
     """The title of a message: one line that says what happened."""
     if message.launch is not None and len(message.items) > 1:
-        return f"{flag(message.items[0].release.origin)} {format_launch(message.launch, message.items)}"
+        releases = [item.release for item in message.items]
+        return f"{flag(releases[0].origin)} {format_launch(message.launch, message.items)}{reason_suffix(releases)}"
     if len(message.items) > 1:
         return summarize(group_items(message))
     first = message.items[0]
@@ -115,7 +125,8 @@ def _lines(group: MessageGroup, alone: bool) -> list[str | None]:
     release = group.first.release
     if group.launch is not None:
         return [
-            f"{flag(release.origin)} {format_launch(group.launch, group.items)}",
+            f"{flag(release.origin)} {format_launch(group.launch, group.items)}"
+            f"{reason_suffix(item.release for item in group.items)}",
             " · ".join(launch_facts(group)[1:]),
         ]
     heading = None if alone else f"{flag(release.origin)} {headline(release, group.first.event)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from monitor.channels.formatting import count, license_name, plain
+from monitor.channels.formatting import count, license_name, plain, reason_suffix
 from monitor.channels.message_groups import DIGEST_PERIODS
 from monitor.models import Release, Subscription
 
@@ -40,7 +40,8 @@ def subject(publisher: str, release: Release, change: str | None = None) -> str:
     """``Qwen released Qwen3-Next-80B-A3B (80B, 3B active, Apache-2.0)``, or what changed."""
     if change is not None:
         return f"{shorten(release.name)} by {shorten(publisher)}: {change}"
-    return f"{shorten(publisher)} released {shorten(release.name)}{key_facts(release)}"
+    why = reason_suffix([release])
+    return f"{shorten(publisher)} released {shorten(release.name)}{key_facts(release)}{why}"
 
 
 def summary(publishers: Sequence[str], what: str, digest: str) -> str:

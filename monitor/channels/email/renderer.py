@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
@@ -245,7 +245,7 @@ class EmailRenderer:
             name=shorten(release.name),
             repo_id=shorten(release.repo_id),
             headline=phrases.subject(publisher, release, change),
-            description=clean(formatting.describe(release))[:300],
+            description=_described([release], formatting.describe(release)),
             foundation=formatting.foundation(release),
             change=change,
             url=f"{self._url}/releases/{path}",
@@ -264,7 +264,7 @@ class EmailRenderer:
             name=name,
             repo_id=shorten(release.repo_id),
             headline=f"{publisher} launched {name}",
-            description=clean(" · ".join(launch_facts(group)))[:300],
+            description=_described((item.release for item in group.items), " · ".join(launch_facts(group))),
             foundation=None,
             change=None,
             url=page,
@@ -282,8 +282,15 @@ class EmailRenderer:
         if len(entries) == 1 and not entries[0].is_launch:
             return entries[0].headline
         if message.launch is not None:
-            return f"{entries[0].publisher} launched {shorten(message.launch.name)}: {len(entries)} repositories"
+            why = formatting.reason_suffix(item.release for item in message.items)
+            return f"{entries[0].publisher} launched {shorten(message.launch.name)}: {len(entries)} repositories{why}"
         return phrases.summary([entry.publisher for entry in entries], summarize(groups), message.subscription.digest)
+
+
+def _described(releases: Iterable[Release], facts: str) -> str:
+    """The facts of releases, after why they matter."""
+    reason = formatting.strongest_reason(releases)
+    return clean(f"{reason} · {facts}" if reason else facts)[:400]
 
 
 def _filter_and_schedule(subscription: Subscription) -> dict[str, str]:

@@ -82,7 +82,8 @@ def headline(item: Item, context: RenderContext) -> str:
     who = escape(context.publisher_name(release) or "?", 150)
     name = link(hub(release.repo_id), release.name or release.repo_id, 250)
     if item.event == "release":
-        return f"{formatting.flag(release.origin)} *{who}* released *{name}*"
+        why = escape(formatting.reason_suffix([release]), 250)
+        return f"{formatting.flag(release.origin)} *{who}* released *{name}*{why}"
     what = formatting.format_change(item.event, context.changes.get(item.event))
     return f"{formatting.flag(release.origin)} *{name}* by {who}: {escape(what, 300)}"
 
@@ -108,7 +109,8 @@ def _plain_headline(item: Item, context: RenderContext) -> str:
     release = item.release
     who, name = escape(context.publisher_name(release) or "?", 150), escape(release.name or release.repo_id, 250)
     if item.event == "release":
-        return f"{formatting.flag(release.origin)} {who} released {name}"
+        why = escape(formatting.reason_suffix([release]), 250)
+        return f"{formatting.flag(release.origin)} {who} released {name}{why}"
     what = formatting.format_change(item.event, context.changes.get(item.event))
     return f"{formatting.flag(release.origin)} {name} by {who}: {escape(what, 300)}"
 
@@ -143,7 +145,10 @@ def release_page_url(release: Release, page: str) -> str:
 def _render_group(message: Message, context: RenderContext) -> Rendered:
     subscription, groups = message.subscription, group_items(message)
     when = DIGEST_PERIODS.get(subscription.digest, "")
-    title = formatting.format_launch(message.launch, message.items) if message.launch else f"{summarize(groups)}{when}"
+    title = f"{summarize(groups)}{when}"
+    if message.launch:
+        why = formatting.reason_suffix(item.release for item in message.items)
+        title = f"{formatting.format_launch(message.launch, message.items)}{why}"
     all_url = f"{context.public_url}/releases?q={quote(subscription.filter)}"
     buttons = [
         button("Show all", "details", url=all_url if len(all_url) <= 2_900 else f"{context.public_url}/releases")
@@ -177,15 +182,17 @@ def _group_by_publisher(groups: Sequence[MessageGroup], context: RenderContext) 
 def _list_line(group: MessageGroup, context: RenderContext) -> str:
     if group.launch is not None:
         name = link(f"{context.public_url}/launches/{group.launch.id}", group.launch.name, 120)
-        return f"• launched {name} · {escape(' · '.join(launch_facts(group)), 300)}"
+        why = formatting.strongest_reason(item.release for item in group.items)
+        return f"• launched {name} · {escape(' · '.join([*([why] if why else []), *launch_facts(group)]), 400)}"
     item = group.first
     release = item.release
     name = link(hub(release.repo_id), release.name or release.repo_id, 120)
     if item.event != "release":
         return f"• {name}: {escape(formatting.format_change(item.event, context.changes.get(item.event)), 200)}"
     built_on = formatting.foundation(release)
-    parts = [*formatting.list_facts(release), *([built_on] if built_on else [])]
-    return f"• {name} · {escape(' · '.join(parts), 300)}"
+    why = formatting.strongest_reason([release])
+    parts = [*([why] if why else []), *formatting.list_facts(release), *([built_on] if built_on else [])]
+    return f"• {name} · {escape(' · '.join(parts), 400)}"
 
 
 def _fit_sections(groups: Sequence[tuple[str, list[str]]], max_units: int) -> tuple[list[Block], int]:

@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 from monitor.classify.originals import strip_packaging
 from monitor.db.engine import now
 from monitor.models import COUNTED, Launch, Release, iso
+from monitor.releases.notable import merged
 from monitor.releases.query import Query, to_tally
 from monitor.releases.query.sql import COLUMNS
 from monitor.releases.search import SearchError, conditions
@@ -45,6 +46,7 @@ def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
         "last_at": iso(launch.last_at),
         "settled": launch.settles_at <= now(),
         "announcement_url": next((row.announcement_url for row in members if row.announcement_url), None),
+        "notable": merged((row.notable, row.notable_score) for row in members),
         "repositories": len(members),
         "query": f"launch:{launch.id}",
         "members": [
@@ -162,6 +164,7 @@ def count_launches(session: Session, query: Query) -> tuple[int, int] | None:
 SHOWN = (
     "repo_id", "namespace", "name", "lab", "origin", "kind", "size", "params_total", "params_active", "license",
     "license_class", "openness", "gated", "task", "status", "announcement_url", "launch_id",
+    "notable", "notable_score",
 )  # fmt: skip
 """Columns of a member that launches are shown with."""
 

@@ -62,6 +62,7 @@ _SUBJECTS = {
     "trending": "its rank among trending models is",
     "crossed": "it reached",
     "launch": "its launch is",
+    "notable": "what makes it notable is",
     "via": "it was detected by",
     "event": "what happened is",
     "status": "its state on the Hub is",
@@ -101,7 +102,7 @@ def condition(query: Query) -> str:
 def value_words(field: str, operator: str, value: str) -> str:
     """How a canonical value is written in the text."""
     if value == NONE:
-        return "unknown"
+        return "nothing" if field == "notable" else "unknown"
     if field in DATES:
         return _dates(operator, value)
     if field in COUNTS:
@@ -134,6 +135,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "gated": lambda value: _GATES.get(value, value),
     "event": lambda value: EVENT_WORDS.get(value, value),
     "crossed": _threshold,
+    "notable": lambda value: "anything" if value == ANY else value.replace("-", " "),
     "launch": lambda value: "known" if value == ANY else f"number {value}",
 }
 

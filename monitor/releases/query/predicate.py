@@ -155,8 +155,15 @@ def _launched(value: str) -> Callable[[Release], bool]:
     return lambda release: release.launch_id == int(value)
 
 
+def _notable(value: str) -> Callable[[Release], bool]:
+    if value in {NONE, ANY}:
+        return lambda release: (release.notable_score is None) == (value == NONE)
+    return lambda release: value in (release.notable_reasons or "").split(";")
+
+
 _OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {
-    "foundation": _foundation, "launch": _launched, "parent": _parent, "suspected": _suspected,
+    "foundation": _foundation, "launch": _launched, "notable": _notable, "parent": _parent,
+    "suspected": _suspected,
 }  # fmt: skip
 """Fields whose values have meanings of their own."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any as Anything
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, bindparam, exists, false, func, literal, not_, or_, select, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 from sqlmodel import col
@@ -150,6 +150,8 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
             return _foundation(value)
         case "suspected":
             return _suspected(value)
+        case "notable":
+            return _notable(value)
         case "parent":
             return _parent(value)
         case "repo":
@@ -211,6 +213,13 @@ def _suspected(value: str) -> ColumnElement[bool]:
     if "/" in value:
         return folded(col(Release.suspected_repo_id)) == value
     return col(Release.suspected_origin) == value if value.isupper() else col(Release.suspected_lab) == value
+
+
+def _notable(value: str) -> ColumnElement[bool]:
+    if value in {NONE, ANY}:
+        score = col(Release.notable_score)
+        return score.is_(None) if value == NONE else score.is_not(None)
+    return holds(literal(";") + col(Release.notable_reasons) + literal(";"), f";{value};") > 0
 
 
 def _parent(value: str) -> ColumnElement[bool]:

@@ -1,0 +1,184 @@
+"""What works are measured against, read from the database for :mod:`monitor.releases.notable`."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import Select, Table, func, select
+from sqlmodel import Session, col
+
+from monitor.db.engine import in_values
+from monitor.enums import Status
+from monitor.labs import Registry
+from monitor.models import Announcement, Change, Namespace, NotableFill, NotableRecord, NotableWork, Release
+from monitor.releases.ladders import LADDERS, Ladder, ladder_of, order, scopes_of
+from monitor.releases.notable import Rung, Standing
+from monitor.releases.works import Work
+
+WORKS: Table = NotableWork.__table__  # type: ignore[attr-defined]
+_RECORDS: Table = NotableRecord.__table__  # type: ignore[attr-defined]
+_COLUMNS = tuple(WORKS.c[name] for name in Work._fields)
+ENOUGH_LISTED = {"lab": 1.0, "country": 0.9, "all": 0.9}
+"""Share of the watched namespaces, of a lab, a country or all, that must have been listed for a claim about these."""
+MAX_EARLIER = 200
+"""Works of the version before whose licences are compared."""
+
+
+class Coverage:
+    """Whose repositories have been listed whole: by the sweeps of the namespaces of labs.
+
+    ``without``: a namespace that is taken as never listed.
+    """
+
+    def __init__(self, session: Session, registry: Registry, without: str | None = None) -> None:
+        watched = _watched(registry)
+        if session.scalar(_FILLING) is not None:
+            self.whole: set[tuple[str, str]] = set()
+            return
+        missing = Counter(key for name in _unlisted(session, registry, without) for key in _keys(registry, name))
+        self.whole = {key for key, number in watched.items() if missing[key] <= (1 - ENOUGH_LISTED[key[0]]) * number}
+
+    def covers(self, ladder: Ladder, work: Work) -> bool:
+        """Whether a ladder that this work is on misses nothing that should be known."""
+        of = {"lab": work.lab, "country": work.origin or "", "all": ""}[ladder.whole]
+        return (ladder.whole, of) in self.whole
+
+
+@lru_cache(maxsize=4)
+def _watched(registry: Registry) -> Counter[tuple[str, str]]:
+    """How many namespaces are watched of each lab, of each country, and of all."""
+    return Counter(key for name in registry.watched for key in _keys(registry, name))
+
+
+def _keys(registry: Registry, name: str) -> tuple[tuple[str, str], ...]:
+    lab = registry.of(name)
+    return ("lab", lab.id if lab else ""), ("country", (lab.origin if lab else None) or ""), ("all", "")
+
+
+_FILLING = select(col(NotableFill.stage)).where(col(NotableFill.stage) == "works").limit(1)
+_LAB_NAMESPACES = select(col(Namespace.name)).where(col(Namespace.lab).is_not(None))
+_LISTED = _LAB_NAMESPACES.where(col(Namespace.swept_at).is_not(None))
+_NOT_LISTED = _LAB_NAMESPACES.where(col(Namespace.swept_at).is_(None))
+_NUMBER = select(func.count()).select_from(_LAB_NAMESPACES.subquery())
+
+
+def _unlisted(session: Session, registry: Registry, without: str | None) -> set[str]:
+    """The watched namespaces that no sweep has listed whole."""
+    if session.scalar(_NUMBER) == len(registry.watched):
+        found = set(session.scalars(_NOT_LISTED))
+    else:
+        found = set(registry.watched).difference(session.scalars(_LISTED))
+    return found if without is None else found | {without}
+
+
+def stored_works(session: Session, hub_ids: Collection[str]) -> dict[str, Work]:
+    """The works with these hub ids, as they are stored."""
+    rows = session.execute(_STORED.where(in_values(session, "notable_work.hub_id", hub_ids)))
+    return {row[0]: Work(*row) for row in rows}
+
+
+_STORED = select(*_COLUMNS)
+_RUNGS = select(_RECORDS.c.scope, _RECORDS.c.known, _RECORDS.c.since, *_COLUMNS).join(
+    WORKS, WORKS.c.hub_id == _RECORDS.c.hub_id
+)
+
+
+def stored_rungs(session: Session, scopes: Collection[str]) -> dict[str, list[tuple[Work, int, int | None]]]:
+    """The rungs of these scopes in their order, each with the number of earlier works and the year of the first."""
+    found: dict[str, list[tuple[Work, int, int | None]]] = {scope: [] for scope in scopes}
+    rows = session.execute(_RUNGS.where(in_values(session, "notable_record.scope", scopes)))
+    for scope, known, since, *values in rows:
+        found[scope].append((Work(*values), known, since))
+    for scope, items in found.items():
+        ladder = ladder_of(scope)
+        items.sort(key=lambda item: order(ladder, item[0]))
+    return found
+
+
+def standings(session: Session, works: Mapping[str, Work], registry: Registry) -> Iterator[tuple[Work, Standing]]:
+    """Yields each of some stored works with what it is measured against."""
+    coverage = Coverage(session, registry)
+    ladders = _rungs(session, works, coverage)
+    previous = _previous(session, works)
+    announced, withdrawn = _announced(session, works), _withdrawn(session, works)
+    for hub_id, work in works.items():
+        lab, mine = registry.get(work.lab), ladders[hub_id]
+        version = mine.get("lab-version")
+        yield (
+            work,
+            Standing(
+                lab_name=lab.name if lab is not None else work.lab,
+                rungs=mine,
+                previous=previous.get(hub_id) if coverage.covers(LADDERS["lab"], work) else None,
+                earlier_version=_earlier_version(session, work, version.before if version else None),
+                announced_at=announced.get(hub_id),
+                withdrawn_at=withdrawn.get(hub_id),
+            ),
+        )
+
+
+def _rungs(session: Session, works: Mapping[str, Work], coverage: Coverage) -> dict[str, dict[str, Rung]]:
+    """By hub id and ladder, the rungs that works are and of which enough is known."""
+    found: dict[str, dict[str, Rung]] = defaultdict(dict)
+    scopes = {scope for work in works.values() for scope in scopes_of(work)}
+    for scope, items in stored_rungs(session, scopes).items():
+        ladder, before = ladder_of(scope), None
+        for work, known, since in items:
+            if work.hub_id in works and known >= ladder.minimum and coverage.covers(ladder, work):
+                found[work.hub_id][ladder.name] = Rung(before, known, since)
+            before = work
+    return found
+
+
+def neighbours(*, before: bool) -> Select[tuple[str, str]]:
+    """Selects the hub ids of works (``this``) and of the last release of the same lab before them, or the next."""
+    this, other = WORKS.alias("this"), WORKS.alias("other")
+    where = other.c.lab == this.c.lab, (other.c.at < this.c.at) if before else (other.c.at > this.c.at)
+    place = other.c.at.desc() if before else other.c.at
+    nearest = select(other.c.hub_id).where(*where).order_by(place, other.c.hub_id).limit(1).correlate(this)
+    return select(this.c.hub_id, nearest.scalar_subquery()).select_from(this)
+
+
+_PREVIOUS = neighbours(before=True)
+
+
+def _previous(session: Session, works: Collection[str]) -> dict[str, Work]:
+    """The release of the same lab before each work."""
+    rows = session.execute(_PREVIOUS.where(in_values(session, "this.hub_id", works)))
+    pairs = {row[0]: row[1] for row in rows if row[1] is not None}
+    found = stored_works(session, set(pairs.values())) if pairs else {}
+    return {hub_id: found[before] for hub_id, before in pairs.items()}
+
+
+def _earlier_version(session: Session, work: Work, before: Work | None) -> tuple[Work, ...]:
+    if before is None:
+        return ()
+    same = WORKS.c.lab == work.lab, WORKS.c.stem == work.stem, WORKS.c.version == before.version
+    query = select(*_COLUMNS).where(*same, WORKS.c.at < work.at).order_by(WORKS.c.at, WORKS.c.hub_id)
+    return tuple(Work(*row) for row in session.execute(query.limit(MAX_EARLIER)))
+
+
+_ANNOUNCED = (
+    select(col(Release.hub_id), func.min(col(Announcement.announced_at)))
+    .join(Announcement, col(Announcement.release_id) == col(Release.id))
+    .group_by(col(Release.hub_id))
+)
+_WITHDRAWN = (
+    select(col(Release.hub_id), func.max(col(Change.at)))
+    .join(Change, (col(Change.release_id) == col(Release.id)) & (col(Change.field) == "status"))
+    .where(col(Release.status).in_([str(Status.GONE), str(Status.PRIVATE)]))
+    .group_by(col(Release.hub_id))
+)
+
+
+def _announced(session: Session, works: Collection[str]) -> dict[str, datetime]:
+    """When their labs announced them."""
+    return {row[0]: row[1] for row in session.execute(_ANNOUNCED.where(in_values(session, "release.hub_id", works)))}
+
+
+def _withdrawn(session: Session, works: Collection[str]) -> dict[str, datetime]:
+    """When the repositories went that are not public now."""
+    return {row[0]: row[1] for row in session.execute(_WITHDRAWN.where(in_values(session, "release.hub_id", works)))}
