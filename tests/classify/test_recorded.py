@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from monitor.classify import classify
+from monitor.classify import BaseModelInfo, classify
+from monitor.classify.bases import stated_bases
 from monitor.classify.license import license_of
 from monitor.enums import Kind
 from monitor.labs import Registry, load
@@ -77,6 +78,27 @@ def test_every_piece_of_evidence_says_by_what_sign_what_stands_there_and_what_it
                 assert re.fullmatch("[a-z_ ]+", signal), where
                 assert isinstance(value, str) and value not in {"", "None"}, where
                 assert isinstance(message, str) and (message or name == "openness"), where
+
+
+def test_each_root_without_a_lab_has_a_reason_in_the_docs(models: list[dict[str, Any]]) -> None:
+    by_id = {model["id"].lower(): model for model in models}
+
+    @cache
+    def known(repo_id: str) -> BaseModelInfo | None:
+        model = by_id.get(repo_id.lower())
+        if model is None:
+            return None
+        found = classify(model, registry())  # its own tags; the chain is followed further by whoever asks
+        return BaseModelInfo(model["id"], found.kind, found.lineage, found.foundation)
+
+    stated = [model for model in models if stated_bases(model).ids]
+    roots = [classify(model, registry(), known).foundation for model in stated]
+    ends = [root.repo_id for root in roots if root is not None and root.lab is None]
+    page = (Path(__file__).parents[2] / "docs" / "contributors" / "checks.md").read_text()
+    table = page.partition("<!-- roots -->")[2].partition("<!-- /roots -->")[0]
+    assert set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)) == set(ends)
+    assert f"{len(models)} [recorded models]" in page
+    assert f"{len(stated)} state a base, and {len(ends)} of these end at {len(set(ends))}" in " ".join(page.split())
 
 
 def test_the_table_in_the_docs_is_what_comes_out(models: list[dict[str, Any]]) -> None:
