@@ -40,7 +40,7 @@ from monitor.schedule import BACKOFFS
 log = structlog.get_logger(__name__)
 
 
-EVENT_THREADS = 8
+EVENT_THREADS = 16
 """Repositories that are looked up side by side: those of one launch come together, and each waits for the Hub."""
 
 
