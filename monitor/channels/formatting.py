@@ -11,6 +11,7 @@ from monitor.enums import Event, Kind, event_of, kind_name
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import describe_subscription
+from monitor.releases.launches.facts import publisher_name
 from monitor.releases.notable import merged
 from monitor.releases.schema import training
 from monitor.text import plain as plain  # noqa: PLC0414 - channels use it with the functions below
@@ -170,9 +171,9 @@ def reason_suffix(releases: Iterable[Any]) -> str:
 
 
 def format_launch(launch: Launch, items: Sequence[object]) -> str:
-    """The heading of a launch: ``qwen launched Qwen4: 14 repositories``."""
-    number = len(items)
-    return f"{plain(launch.publisher)} launched {plain(launch.name)}: {number} repositor{'y' if number == 1 else 'ies'}"
+    """The heading of a launch: ``Qwen launched Qwen4: 14 repositories``."""
+    number = f"{len(items)} repositor{'y' if len(items) == 1 else 'ies'}"
+    return f"{plain(publisher_name(launch.publisher))} launched {plain(launch.name)}: {number}"
 
 
 def format_change(event: str, change: Change | None) -> str:

@@ -19,7 +19,10 @@ from monitor.releases.search import find
 from monitor.service import Service
 from monitor.settings import load
 
-LAUNCH_COLUMNS = ("released_at", "origin", "publisher", "name", "repositories", "settled")
+LAUNCH_COLUMNS = (
+    "released_at", "origin", "publisher_name", "name", "repositories", "kinds", "licenses", "built_on", "formats",
+    "tasks",
+)  # fmt: skip
 REVIEW_COLUMNS = ("repo_id", "doubts", "origin", "origin_confidence", "kind", "params_total", "likes")
 ANNOUNCEMENT_COLUMNS = ("announced_at", "lab", "model", "state", "repo_id", "url")
 CHANGE_COLUMNS = ("repo_id", "field", "before", "after")

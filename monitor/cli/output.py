@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.channels.formatting import count, flag, plain
+from monitor.enums import kind_name
 from monitor.releases.export import cell
 
 
@@ -116,6 +117,10 @@ def _shown(key: str, value: Any) -> str:
             shown = f"{value:.1%}"
         case "foundation":
             shown = plain(value.get("repo_id"))
+        case "built_on":
+            shown = plain(", ".join(str(one.get("repo_id")) for one in value)) or "–"
+        case "kinds":
+            shown = ", ".join(map(kind_name, value))
         case _ if key.endswith("_at"):
             shown = str(value)[:16].replace("T", " ")
         case _:

@@ -11,9 +11,11 @@ from fastapi.responses import Response
 from icalendar import Calendar, Event
 
 from monitor.channels.formatting import describe, flag, format_launch, headline, reason_suffix
+from monitor.enums import kind_name
 from monitor.releases.coverage import coverage as covered
 from monitor.releases.launches.announcement_queries import list_announcements, open_and_closed
-from monitor.releases.launches.queries import find_launches, get_launch, parse_cursor
+from monitor.releases.launches.facts import FORMATS, facts_of
+from monitor.releases.launches.queries import LaunchWithMembers, find_launches, get_launch, parse_cursor
 from monitor.releases.query import parse
 from monitor.releases.review import review as doubtful
 from monitor.releases.search import search
@@ -95,7 +97,7 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
     for item in launches_found:
         title = f"{flag(item.members[0].origin)} {format_launch(item.launch, item.members)}"
         title += reason_suffix(item.members)
-        lines = "\n".join(f"{row.repo_id}: {describe(row)}" for row in item.members[:50])
+        lines = "\n".join([_summary(item), *(f"{row.repo_id}: {describe(row)}" for row in item.members[:50])])
         ident, at = f"launch-{item.launch.id}", item.launch.first_at
         made.add_component(_event(ident, title, lines, at, f"{base}/launches/{item.launch.id}{as_of}"))
     for row in search(session, query, limit=MAX_CALENDAR_ENTRIES).items:
@@ -106,6 +108,20 @@ def calendar(request: Request, session: Reading, q: Q = "") -> Response:
                 _event(quote(row.hub_id), f"{flag(row.origin)} {headline(row)}", describe(row), released, page)
             )
     return Response(made.to_ical(), media_type="text/calendar; charset=utf-8")
+
+
+def _summary(item: LaunchWithMembers) -> str:
+    """What members have in common, in one line: formats, what they were built on, the announcement."""
+    facts = facts_of(item.members)
+    parts = [
+        ", ".join(map(kind_name, facts.kinds)),
+        ", ".join(facts.licenses) or "no licence stated",
+        ", ".join(facts.tasks[:3]),
+        f"built on {', '.join(one['repo_id'] for one in facts.built_on[:5])}" if facts.built_on else "",
+        f"formats: {', '.join(FORMATS[name] for name in facts.formats)}" if facts.formats else "",
+    ]
+    announcement = next((row.announcement_url for row in item.members if row.announcement_url), None)
+    return "\n".join(filter(None, (plain(" · ".join(filter(None, parts))), plain(announcement or ""))))
 
 
 def _event(ident: str, title: str, description: str, at: datetime, url: str) -> Any:

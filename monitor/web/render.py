@@ -15,10 +15,12 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from monitor.channels import formatting
+from monitor.channels.message_groups import sizes
 from monitor.db.engine import now
 from monitor.enums import kind_name
 from monitor.labs.countries import name as country
 from monitor.models import iso
+from monitor.releases.launches.facts import FORMATS
 from monitor.releases.schema import QUERY_FIELDS, hub_url, training
 from monitor.text import plain, short
 from monitor.urls import masked_url
@@ -157,6 +159,8 @@ templates.env.filters |= {
     "country": country,
     "count": formatting.count,
     "kind_name": kind_name,
+    "format_name": FORMATS.get,
+    "sizes": sizes,
     "training": training,
     "number": number,
     "plain": plain,

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.enums import OriginBasis
-from monitor.releases.schema import NotableReason, release_model
+from monitor.releases.schema import Foundation, NotableReason, release_model
 
 ReleaseObject = release_model()
 
@@ -106,6 +106,7 @@ class MemberObject(BaseModel):
 
     repo_id: str
     kind: str
+    training: str | None
     size: str | None
     params_total: int | None
     params_active: int | None
@@ -121,6 +122,7 @@ class LaunchObject(BaseModel):
     name: str
     family: str
     publisher: str = Field(description="the lab's id, else the namespace")
+    publisher_name: str = Field(description="the lab's name, else the namespace")
     lab: str | None
     origin: str | None
     released_at: str = Field(description="when its first member became public")
@@ -128,6 +130,11 @@ class LaunchObject(BaseModel):
     settled: bool = Field(description="no more members are waited for")
     announcement_url: str | None
     notable: list[NotableReason]
+    kinds: list[str] = Field(description="of its members, the most frequent first")
+    licenses: list[str] = Field(description="as stated, the most frequent first")
+    tasks: list[str] = Field(description="the Hub's pipeline tags, the most frequent first")
+    built_on: list[Foundation] = Field(description="roots outside the launch that members were built on")
+    formats: list[str] = Field(description="formats that tags, libraries and names of its members state")
     repositories: int
     query: str = Field(description="what finds the members among the releases, like `launch:7`")
     members: list[MemberObject] = Field(description="largest first")

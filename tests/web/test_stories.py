@@ -82,6 +82,32 @@ def test_launches_are_listed_with_their_members_and_their_own_page(client: TestC
     assert client.get("/api/v1/launches", params={"cursor": "x"}).status_code == 422
 
 
+def test_a_launch_says_what_it_brought(client: TestClient, sqlite_engine: Engine) -> None:
+    seen(
+        sqlite_engine,
+        model("deepseek-ai/DeepSeek-R9", license="mit", tags=["safetensors", "fp8"]),
+        model("deepseek-ai/DeepSeek-R9-GGUF", base_model="deepseek-ai/DeepSeek-R9", relation="quantized"),
+        model("deepseek-ai/DeepSeek-R9-Distill", base_model="Qwen/Qwen3-8B", relation="finetune", license="mit"),
+    )
+    (one,) = client.get("/api/v1/launches").json()["items"]
+    assert (one["publisher"], one["publisher_name"]) == ("deepseek", "DeepSeek")
+    assert set(one["kinds"]) == {"base", "quantized", "finetune"}
+    assert one["licenses"][0] == "mit"
+    assert one["tasks"] == ["text-generation"]
+    assert [root["repo_id"] for root in one["built_on"]] == ["Qwen/Qwen3-8B"]
+    assert {"safetensors", "gguf", "fp8"} <= set(one["formats"])
+    for path in ("/launches", f"/launches/{one['id']}"):
+        text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", client.get(path).text))
+        assert {
+            word
+            for word in ("DeepSeek", "original", "mit", "text-generation", "Qwen/Qwen3-8B", "GGUF")
+            if word not in text
+        } == set()
+    description = str(Calendar.from_ical(client.get("/feed.ics").content).walk("VEVENT")[0]["description"])
+    assert "built on Qwen/Qwen3-8B" in description
+    assert "GGUF" in description
+
+
 def test_the_calendar_has_launches_and_lone_derivatives(client: TestClient, sqlite_engine: Engine) -> None:
     seen(sqlite_engine, model("Qwen/Qwen9-4B"), model("Qwen/Qwen9-8B"))
     seen(sqlite_engine, model("x/Qwen9-8B-GGUF", base_model="Qwen/Qwen9-8B", relation="quantized"))

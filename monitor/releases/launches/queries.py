@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlmodel import Session, col
 
-from monitor.classify.originals import strip_packaging
 from monitor.db.engine import now
+from monitor.enums import Kind
 from monitor.models import COUNTED, Launch, Release, iso
+from monitor.releases.launches.facts import LaunchFacts, facts_of, precision_of, publisher_name
 from monitor.releases.notable import merged
 from monitor.releases.query import Query, to_tally
 from monitor.releases.query.sql import COLUMNS
+from monitor.releases.schema import training
 from monitor.releases.search import SearchError, conditions
 
 
@@ -33,13 +35,15 @@ class LaunchWithMembers(NamedTuple):
 
 
 def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
-    """A launch as an object: its name, when, its announcement, and its members with size, kind and precision."""
+    """A launch as an object: its name, when, its announcement, its facts, and its members with size and kind."""
     first = members[0] if members else None
+    facts = facts_of(members)
     return {
         "id": launch.id,
         "name": launch.name,
         "family": launch.family,
         "publisher": launch.publisher,
+        "publisher_name": publisher_name(launch.publisher),
         "lab": first.lab if first else None,
         "origin": first.origin if first else None,
         "released_at": iso(launch.first_at),
@@ -47,12 +51,14 @@ def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
         "settled": launch.settles_at <= now(),
         "announcement_url": next((row.announcement_url for row in members if row.announcement_url), None),
         "notable": merged((row.notable, row.notable_score) for row in members),
+        **facts._asdict(),
         "repositories": len(members),
         "query": f"launch:{launch.id}",
         "members": [
             {
                 "repo_id": row.repo_id,
                 "kind": row.kind,
+                "training": training(row),
                 "size": row.size,
                 "params_total": row.params_total,
                 "params_active": row.params_active,
@@ -65,12 +71,6 @@ def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def precision_of(name: str) -> str | None:
-    """The packing that a name states, in lower case: ``fp8``, ``gguf``, ``awq``; None where it states none."""
-    rest = name[len(strip_packaging(name)) :].strip("-_.").lower()
-    return rest or None
-
-
 def find_launches(
     session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
 ) -> tuple[list[LaunchWithMembers], str | None]:
@@ -79,31 +79,77 @@ def find_launches(
     return list(with_members(session, rows)), more
 
 
+MAX_MEMBERS_READ = 50
+"""Members of a launch that a list of launches reads, the largest of them."""
+
+
 class LaunchSummary(NamedTuple):
-    """A launch by its numbers: of its members how many, and the parameters of the largest."""
+    """A launch in a list: how many members it has, and the facts of the largest :data:`MAX_MEMBERS_READ` of them."""
 
     launch: Launch
     repositories: int
-    origin: str | None
-    params_total: int | None
+    members: tuple[Any, ...]
+    facts: LaunchFacts
+
+    @property
+    def origin(self) -> str | None:
+        """The country of its publisher."""
+        return self.members[0].origin if self.members else None
+
+    @property
+    def training(self) -> str | None:
+        """How far its originals were trained, if all that is known of them is one stage."""
+        found = {training(row) for row in self.members if row.kind == Kind.BASE}
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def reasons(self) -> list[Any]:
+        """Why it is notable, the strongest first."""
+        return merged((row.notable, row.notable_score) for row in self.members)
+
+    @property
+    def publisher_name(self) -> str:
+        """The lab's name, else the namespace."""
+        return publisher_name(self.launch.publisher)
+
+    @property
+    def announcement_url(self) -> str | None:
+        """The first announcement of a member."""
+        return next((row.announcement_url for row in self.members if row.announcement_url), None)
 
 
 def summarize_launches(
-    session: Session, query: Query, *, limit: int = 100, before: tuple[datetime, int] | None = None
+    session: Session,
+    query: Query,
+    *,
+    limit: int = 100,
+    before: tuple[datetime, int] | None = None,
+    since: datetime | None = None,
 ) -> tuple[list[LaunchSummary], str | None]:
-    """As :func:`find_launches`, without the members: an index holds all columns that are shown."""
-    rows, more = _newest(session, query, limit, before)
+    """As :func:`find_launches`, with no more members than a list shows, however many a launch has.
+
+    ``since``: only launches whose first member became public then or later.
+    """
+    rows, more = _newest(session, query, limit, before, since)
     launch = col(Release.launch_id)
-    numbers = func.count(), func.max(col(Release.origin)), func.max(col(Release.params_total))
-    members = select(launch, *numbers).where(launch.in_([row.id for row in rows]), col(Release.pending).is_(False))
-    of = {row[0]: tuple(row)[1:] for row in session.execute(members.group_by(launch))}
-    return [LaunchSummary(row, *of.get(row.id, (0, None, None))) for row in rows], more
+    number = select(launch, func.count()).where(launch.in_([row.id for row in rows]), col(Release.pending).is_(False))
+    of = {row[0]: int(row[1]) for row in session.execute(number.group_by(launch))}
+    found = with_members(session, rows, most=MAX_MEMBERS_READ)
+    return [
+        LaunchSummary(one.launch, of.get(one.launch.id, 0), one.members, facts_of(one.members)) for one in found
+    ], more
 
 
 def _newest(
-    session: Session, query: Query, limit: int, before: tuple[datetime, int] | None
+    session: Session,
+    query: Query,
+    limit: int,
+    before: tuple[datetime, int] | None,
+    since: datetime | None = None,
 ) -> tuple[list[Launch], str | None]:
     query_ = select(Launch).where(_has_member(session, query))
+    if since is not None:
+        query_ = query_.where(col(Launch.first_at) >= since)
     if before is not None:
         at, ident = before
         query_ = query_.where((col(Launch.first_at) < at) | ((col(Launch.first_at) == at) & (col(Launch.id) < ident)))
@@ -165,20 +211,32 @@ SHOWN = (
     "repo_id", "namespace", "name", "lab", "origin", "kind", "size", "params_total", "params_active", "license",
     "license_class", "openness", "gated", "task", "status", "announcement_url", "launch_id",
     "notable", "notable_score",
+    "foundation_repo_id", "foundation_lab", "foundation_origin", "library", "tags", "evidence",
 )  # fmt: skip
 """Columns of a member that launches are shown with."""
 
 
-def with_members(session: Session, rows: Iterable[Launch]) -> Iterator[LaunchWithMembers]:
-    """These launches with all their members, largest first."""
+def with_members(session: Session, rows: Iterable[Launch], *, most: int | None = None) -> Iterator[LaunchWithMembers]:
+    """These launches with all their members, or the ``most`` largest of each, largest first."""
     listed = list(rows)
     members: dict[int | None, list[Any]] = {}
     shown: list[Any] = [getattr(Release, name) for name in SHOWN]
     query = select(*shown).where(
         col(Release.launch_id).in_([row.id for row in listed]), col(Release.pending).is_(False)
     )
+    if most is not None:
+        query = query.where(col(Release.id).in_(_largest([row.id for row in listed], most)))
     for release in session.execute(query):
         members.setdefault(release.launch_id, []).append(release)
     for row in listed:
         some = members.get(row.id, [])
         yield LaunchWithMembers(row, tuple(sorted(some, key=lambda item: (-(item.params_total or 0), item.repo_id))))
+
+
+def _largest(launches: Sequence[int | None], most: int) -> Select[Any]:
+    """The ids of the largest members of each launch, by the index that holds all that decides."""
+    order = func.coalesce(col(Release.params_total), 0).desc(), col(Release.id)
+    rank = func.row_number().over(partition_by=col(Release.launch_id), order_by=order).label("rank")
+    ranked = select(col(Release.id), rank).where(col(Release.launch_id).in_(launches), col(Release.pending).is_(False))
+    some = ranked.subquery()
+    return select(some.c.id).where(some.c.rank <= most)
