@@ -270,7 +270,7 @@ def _chart(
 def _config(width: int) -> dict[str, Any]:
     """The style of a chart: as many columns in its legend as fit, and a title that is cut at its width."""
     narrow = {"legend": _CONFIG["legend"] | {"columns": max(1, width // 144)}}
-    return _CONFIG | narrow | {"title": _CONFIG["title"] | {"limit": width - 24}}
+    return _CONFIG | narrow | {"title": _CONFIG["title"] | {"limit": width * 4 // 5}}
 
 
 _CONFIG: dict[str, Any] = {
@@ -339,7 +339,7 @@ def _periods(periods: Sequence[str], unit: str, width: int) -> Any:
     """An axis of months, weeks or days with no more labels than fit."""
     alt = _altair()
     distinct = sorted(set(periods))
-    step = max(1, -(-len(distinct) * 90 // width))
+    step = max(1, -(-len(distinct) * 100 // width))
     return alt.Axis(values=distinct[::step], labelExpr=_when(unit), labelAngle=0, labelFlush=True)
 
 

@@ -94,6 +94,21 @@ def test_new_releases_wait_for_the_reader(chromium: Browser, filled: Path, tmp_p
     service.dispose()
 
 
+def test_what_renews_itself_is_not_replaced_under_the_focus(browser: Browser) -> None:
+    browser.open("/status")
+    renew = (
+        "htmx.ajax('GET', '/status', {target: '#status', swap: 'outerHTML'}).then(() => setTimeout(arguments[0], 200))"
+    )
+    mark = "const s = document.querySelector('#status'); s.dataset.old = 1; s.querySelector('.scroll').focus()"
+    browser.driver.execute_script(mark)
+    browser.driver.execute_async_script(renew)
+    assert browser.all("#status[data-old] .scroll:focus")
+    browser.driver.execute_script("document.activeElement.blur()")
+    browser.driver.execute_async_script(renew)
+    assert browser.all("#status")
+    assert not browser.all("#status[data-old]")
+
+
 def test_a_pointer_on_a_chart_shows_its_values(browser: Browser) -> None:
     browser.open("/trends/chart?by=month,origin&q=kind:base")
     ActionChains(browser.driver).move_to_element(browser.find(".chart img")).perform()

@@ -13,6 +13,7 @@ import pytest
 
 from monitor.web.middleware import CSP
 from monitor.web.pages.questions import QUESTIONS, US_ON_CHINESE
+from tests.web.history import BASE
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -37,6 +38,18 @@ def test_csv_has_the_numbers_of_the_api(client: httpx.Client) -> None:
             name: str(item[name] if item[name] is not None else "") for name in row
         }
     assert {row["access"] for row in rows(client, "/trends/chart.csv?by=month,access")} == {"open", "announced only"}
+
+
+def test_adoption_is_a_csv_file_too(client: httpx.Client) -> None:
+    address = f"/releases/{BASE}/adoption.csv"
+    assert f'href="{address}"' in client.get(f"/releases/{BASE}").text
+    items = client.get(f"/api/v1/releases/{BASE}/adoption").json()["items"]
+    found = rows(client, address)
+    assert [(row["day"], row["downloads"]) for row in found] == [
+        (item["day"], str(item["downloads"])) for item in items
+    ]
+    assert len(found) > 40
+    assert client.get("/releases/no/body/adoption.csv").status_code == 404
 
 
 def test_shares_are_of_the_month_or_of_all(client: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -119,12 +120,17 @@ def as_csv(request: Request, session: Reading, options: Options) -> Response:
         columns = (*found.by, *NUMBERS)
         if options.value != "launches":
             add_launches(session, parse(options.q), found.by, found.rows)
+    return csv_response(request, columns, found.rows, "chart.csv")
+
+
+def csv_response(request: Request, columns: Sequence[str], rows: Iterable[Row], filename: str) -> Response:
+    """These columns of the rows as a CSV file (RFC 4180, UTF-8)."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([cell(row[name]) for name in columns] for row in found.rows)
+    writer.writerows([cell(row[name]) for name in columns] for row in rows)
     response = conditional(request, text.getvalue().encode(), FORMATS["csv"])
-    response.headers["Content-Disposition"] = 'attachment; filename="chart.csv"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
 
 

@@ -17,12 +17,13 @@ from monitor import charts
 from monitor.classify.bases import stated_bases
 from monitor.enums import kind_name
 from monitor.models import Adoption, Change, Release, ReleaseObservation
+from monitor.releases.adoption import series
 from monitor.releases.query.watch import watch_query
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded_ids
 from monitor.web.api import Reading, service_of
 from monitor.web.cards import card_response, release_card
-from monitor.web.pages.chart import Narrow, drawn_response
+from monitor.web.pages.chart import Narrow, csv_response, drawn_response
 from monitor.web.pages.problem import error
 from monitor.web.render import format_value, page, when
 
@@ -86,6 +87,13 @@ def card_picture(request: Request, session: Reading, namespace: str, name: str) 
     row = _found(session, namespace, name)
     lab = service_of(request).registry.get(row.lab) if row.lab else None
     return card_response(request, release_card(row, lab))
+
+
+@router.get("/releases/{namespace}/{name}/adoption.csv")
+def adoption_csv(request: Request, session: Reading, namespace: str, name: str) -> Response:
+    """How a release was taken up, day by day, as CSV."""
+    rows = series(session, _found(session, namespace, name))
+    return csv_response(request, ("day", "downloads", "likes", "derivatives", "trending_rank"), rows, "adoption.csv")
 
 
 @router.get("/releases/{namespace}/{name}/{of}.svg")

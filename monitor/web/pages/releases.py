@@ -1,4 +1,4 @@
-"""The releases: search, facets, the table that renews itself, and where a search leads (alerts, feeds, files)."""
+"""The releases: search, facets, the table that announces new rows, and where a search leads (alerts, feeds, files)."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def releases(
 
 @router.get("/releases/rows", response_class=HTMLResponse)
 def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", focus: bool = False) -> Response:
-    """The table alone, for the page to renew itself with; with ``focus``, a reader's click asked for it."""
+    """The table alone, for the page to replace its own with; with ``focus``, a reader's click asked for it."""
     found = _found(session, parse(q), sort)
     live = request.state.as_of_time is None
     return page(request, "rows", **_table(request, session, found, q, sort), live=live, focus=focus, sorts=SORTS)

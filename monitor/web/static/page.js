@@ -70,6 +70,13 @@ function dress(root) {
   localise(root);
   copyButtons(root);
 }
+// A part that renews itself is left alone as long as the reader's focus or selection is in it.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = event.detail.target;
+  const selection = getSelection();
+  const held = part.contains(document.activeElement) || (!selection.isCollapsed && part.contains(selection.anchorNode));
+  if (held && part.matches('[hx-trigger^="every"]')) event.detail.shouldSwap = false;
+});
 document.addEventListener("DOMContentLoaded", () => dress(document));
 document.addEventListener("htmx:load", (event) => dress(event.target));
 setInterval(() => localise(document), 30000);
