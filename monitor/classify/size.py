@@ -118,6 +118,10 @@ class _Base(NamedTuple):
     repo_id: str
     total: int
     active: int | None
+    is_rounded: bool = False
+
+    def evidence(self, message: str) -> Evidence:
+        return Evidence("base_model", self.repo_id, f"{message}; rounded" if self.is_rounded else message)
 
 
 class _Sources(NamedTuple):
@@ -147,12 +151,12 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -
     total = _own_total(sources)
     if base is not None and lineage.kind in _COPIES and _is_base_size(sources, total, base):
         message = f"{base.total} in total, as the model that it is a copy of"
-        return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
+        return Parameters(base.total, base.active, "base_model", (base.evidence(message),))
     if total is None:
         total = _total_in_card(facts) or _total_in_name(sources)
     if total is None and base is not None and _is_plain_finetune(lineage):
         message = f"{base.total} in total, as the model that it was tuned from"
-        return Parameters(base.total, base.active, "base_model", (Evidence("base_model", base.repo_id, message),))
+        return Parameters(base.total, base.active, "base_model", (base.evidence(message),))
     if total is None:
         return _without_total(sources)
     return _with_active(sources, total)
@@ -187,7 +191,7 @@ def _base(name: str, lineage: Lineage, known: Lookup) -> _Base | None:
         return None
     by_lab = stated(parent)
     if by_lab is not None:
-        return _Base(parent, *by_lab)
+        return _Base(parent, *by_lab, is_rounded=True)
     found: BaseModelInfo | None = known(parent)
     if found is not None and found.kind is not Kind.ADAPTER and found.params_total is not None:
         return _Base(parent, found.params_total, found.params_active)
@@ -360,7 +364,7 @@ def _active(sources: _Sources, total: _Total) -> tuple[int | None, Evidence | No
             return arithmetic.active, _calculated(arithmetic)
         return named, Evidence("name", sources.by_name.piece, "active parameters, rounded, as in its name")
     if base is not None and base.active is not None and abs(base.total - count) < 0.15 * count:
-        evidence = Evidence("base_model", base.repo_id, f"{base.active} active, as the model that it was made of")
+        evidence = base.evidence(f"{base.active} active, as the model that it was made of")
         return (count if base.active == base.total else min(base.active, count)), evidence
     return _by_architecture(sources, count, arithmetic if fits else None)
 

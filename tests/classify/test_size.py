@@ -168,7 +168,9 @@ def test_a_rounded_name_still_shows_which_count_of_packed_weights_is_right(total
 
 
 def test_what_a_rounded_name_does_not_state_is_that_of_its_base() -> None:
-    assert classified("someone/Qwen3-4B-AWQ").params_total == 4_020_000_000
+    copy = classified("someone/Qwen3-4B-AWQ")
+    assert copy.params_total == 4_020_000_000
+    assert copy.evidence["params"][0].message.endswith("as the model that it is a copy of; rounded")
     tuned = classified("someone/thing-4B", tags=["base_model:finetune:Qwen/Qwen3-4B"])
     assert (tuned.params_total, tuned.params_source) == (4_020_000_000, "base_model")
 
