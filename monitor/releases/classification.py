@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Row, Select, column, func, select, table
+from sqlalchemy import JSON, BigInteger, Row, Select, column, func, select, table
 from sqlmodel import Session
 
 from monitor.classify import NO_FILES, Classification, SameSize, classify
@@ -149,7 +149,8 @@ _RELEASE = table(
 """Named here and not by its model: where one is asked for by itself, the mapper takes longer than the database."""
 _SIZED = table(
     "release",
-    *map(column, ("id", "hub_id", "repo_id", "kind", "lab", "params_total", "params_source", "created_at")),
+    *map(column, ("id", "hub_id", "repo_id", "kind", "lab", "params_source", "created_at")),
+    column("params_total", BigInteger),  # by itself PostgreSQL would take a list that begins with 1B for integers
     column("facts", JSON),
 )
 _MAX_SAME_SIZE = 20
