@@ -85,6 +85,11 @@ class Registry:
         return Registry(self.labs, namespaces)
 
     @property
+    def is_sample(self) -> bool:
+        """Whether the Hub that is swept holds only some of what the labs published: that of the demo."""
+        return self._within is not None
+
+    @property
     def feeds(self) -> tuple[str, ...]:
         """The addresses of all sources, sorted."""
         return tuple(source.url for source in self.sources)

@@ -20,7 +20,8 @@ class Ladder(NamedTuple):
 
     ``value``: what grows from rung to rung; None: only the first work is a rung. ``counted``: a work counts as known
     if it has this. ``minimum``: earlier works that must be known for a claim. ``whole``: whose repositories must have
-    been listed for a claim: the lab's, those of the labs of its country, or those of all labs.
+    been listed for a claim: the lab's, those of the labs of its country, or those of all labs. ``is_absence``: a claim
+    that nothing like it came before, which a Hub with a sample of the releases cannot show.
     """
 
     name: str
@@ -29,19 +30,20 @@ class Ladder(NamedTuple):
     counted: str
     minimum: int
     whole: Whole
+    is_absence: bool = False
 
 
 LADDERS = {
     ladder.name: ladder
     for ladder in (
-        Ladder("lab", ("lab",), None, "lab", 0, "lab"),
+        Ladder("lab", ("lab",), None, "lab", 0, "lab", is_absence=True),
         Ladder("lab-size", ("lab",), "params", "params", 3, "lab"),
         Ladder("country-size", ("origin",), "params", "params", 10, "country"),
         Ladder("all-size", (), "params", "params", 100, "all"),
         Ladder("permissive-size", (), "permissive", "permissive", 50, "all"),
         Ladder("lab-version", ("lab", "stem"), "version", "version", 1, "lab"),
-        Ladder("lab-foreign", ("lab", "foreign_origin"), None, "lab", 0, "lab"),
-        Ladder("open-size", ("size",), "is_open", "size", 50, "all"),
+        Ladder("lab-foreign", ("lab", "foreign_origin"), None, "lab", 0, "lab", is_absence=True),
+        Ladder("open-size", ("size",), "is_open", "size", 50, "all", is_absence=True),
     )
 }
 

@@ -298,7 +298,7 @@ REASONS: tuple[Reason, ...] = (
     Reason("new-version", "First release of {family}, after {before}",
            "the first of a higher version of its family than its lab released before", _new_version),
     Reason("first-on-foreign-base", "First model of {lab} built on one from {country}: {foundation}",
-           "the first of its lab that is built on a model from that other country", _foreign_base),
+           "the first of its lab, from elsewhere, that is built on a model from China; or the reverse", _foreign_base),
     Reason("withdrawn-early", "Withdrawn {after} after its release",
            f"its repository was deleted or made private within {WITHDRAWN_WITHIN.days} days", _withdrawn),
 )  # fmt: skip

@@ -34,7 +34,7 @@ class Coverage:
     """
 
     def __init__(self, session: Session, registry: Registry, without: str | None = None) -> None:
-        watched = _watched(registry)
+        watched, self._is_sample = _watched(registry), registry.is_sample
         if session.scalar(_FILLING) is not None:
             self.whole: set[tuple[str, str]] = set()
             return
@@ -43,6 +43,8 @@ class Coverage:
 
     def covers(self, ladder: Ladder, work: Work) -> bool:
         """Whether a ladder that this work is on misses nothing that should be known."""
+        if self._is_sample and ladder.is_absence:
+            return False
         of = {"lab": work.lab, "country": work.origin or "", "all": ""}[ladder.whole]
         return (ladder.whole, of) in self.whole
 

@@ -1,7 +1,7 @@
 """Works: the releases of labs that notable releases are measured against, with what is compared.
 
 A work is a model that its publisher made: a base model, or a lab's own further training. Packed copies, adapters,
-merges, repositories for tests, and whatever strangers publish are none.
+merges, repositories for tests or of parts of a model, and whatever strangers publish are none.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of a work without a known one: it counts as earlier than any other, and is notable for nothing."""
 _MADE = {str(Kind.BASE), str(Kind.FINETUNE)}
 _TEST_NAME = re.compile(
-    r"(?:^|[-_.])(?:tests?|testing|dummy|debug|toy|tmp|temp|random|example|placeholder|internal)(?:[-_.\d]|$)",
+    r"(?:^|[-_.])(?:tests?|testing|dummy|debug|toy|tmp|temp|random|example|placeholder|internal"
+    r"|sae|eagle\d?|dflash|draft|drafter|speculator|tokenizer|vae|mmproj|probe)(?:[-_.\d]|$)",
     re.IGNORECASE,
 )
+"""Names of repositories for tests, and of parts of models: they are no models of their own."""
 _VERSIONED = re.compile(r"(?P<stem>.*?)(?P<number>\d+(?:[._]\d+)*)(?P<suffix>[a-z]?)")
 _MAX_PART = 1_000
 """Parts of a version are smaller than this; a greater number is a date or a size."""
@@ -96,9 +98,11 @@ def _has(artefacts: Mapping[str, Any], name: str) -> bool:
 
 
 def _is_foreign(row: Any) -> bool:
-    """Whether it is built on a model of another lab in another country."""
+    """Whether it is a model from elsewhere built on another lab's from China, or the reverse."""
     countries = row.origin, row.foundation_origin
-    return row.kind != Kind.BASE and None not in countries and row.foundation_lab != row.lab and len({*countries}) == 2
+    if row.kind == Kind.BASE or None in countries or row.foundation_lab == row.lab:
+        return False
+    return bool((row.origin == "CN") != (row.foundation_origin == "CN"))
 
 
 def version_of(name: str) -> tuple[str | None, str | None, int | None]:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlmodel import col
 
 from monitor import db
 from monitor.db import migrations
 from monitor.enums import Observation, Via
-from monitor.labs import Registry, load
+from monitor.labs import load
 from monitor.models import Namespace, NotableRecord, Release, ReleaseRevision
 from monitor.releases.notable import LICENSES_BY_FREEDOM, LINES, WORDS
 from monitor.releases.recorder import record
@@ -25,7 +25,7 @@ from monitor.releases.records_fill import fill
 from monitor.releases.works import Work, work_of
 from tests.fakes.hub import made_id, model
 
-REGISTRY = load().within({"LGAI-EXAONE", "naver-hyperclovax", "Qwen", "openai", "google"})
+REGISTRY = load()
 WEIGHTS = [{"rfilename": "model.safetensors"}]
 FREEDOM = [str(one) for one in LICENSES_BY_FREEDOM]
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -36,14 +36,18 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def listed(engine: Engine, registry: Registry = REGISTRY, but: Iterable[str] = ()) -> None:
+def listed(engine: Engine, but: Iterable[str] = ()) -> None:
     """Every watched namespace has been listed whole."""
+    labs = {name: REGISTRY.of(name) for name in REGISTRY.watched}
+    rows = [
+        {"name": name, "lab": lab and lab.id, "swept_at": None if name in but else START, **NEVER}
+        for name, lab in labs.items()
+    ]
     with db.transaction(engine) as session:
-        for name in registry.watched:
-            lab = registry.of(name)
-            row = Namespace(name=name, lab=lab and lab.id, reason="registry", added_at=START, due_at=START)
-            row.swept_at = None if name in but else START
-            session.add(row)
+        session.execute(insert(Namespace), rows)
+
+
+NEVER = {"reason": "registry", "added_at": START, "due_at": START, "interval": 0.0, "repositories": 1, "failures": 0}
 
 
 def look(repo_id: str, at: datetime, **facts: Any) -> Observation:
@@ -146,6 +150,19 @@ def test_a_database_from_before_is_filled_in_and_claims_nothing_until_then(engin
         assert not rungs
         known = session.scalars(select(col(NotableRecord.known)).where(col(NotableRecord.scope) == "lab-size|lg"))
         assert sorted(known) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_sample_of_the_hub_shows_what_was_larger_but_not_what_was_first(engine: Engine) -> None:
+    sample = REGISTRY.within({"LGAI-EXAONE"})
+    with db.transaction(engine) as session:
+        session.execute(insert(Namespace), [{"name": "LGAI-EXAONE", "lab": "lg", "swept_at": START, **NEVER}])
+        looks = [look(f"LGAI-EXAONE/EXAONE-{n}.0-{n}B", day(n), params=n * 10**9) for n in range(1, 5)]
+        record(session, looks, sample, lambda _session, _news: 0)
+    assert reasons(engine) == {
+        "LGAI-EXAONE/EXAONE-2.0-2B": ["new-version"],
+        "LGAI-EXAONE/EXAONE-3.0-3B": ["new-version"],
+        "LGAI-EXAONE/EXAONE-4.0-4B": ["largest-of-lab", "new-version"],
+    }
 
 
 def test_copies_adapters_tests_and_strangers_earn_nothing(engine: Engine) -> None:
