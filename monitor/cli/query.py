@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.charts import of_stats
+from monitor.charts import Chart, of_stats
 from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
 from monitor.models import Release
@@ -88,6 +88,7 @@ def stats_command(
     tz: str = typer.Option("UTC", help="Time zone of months, weeks and days, like Europe/Paris."),
     median: bool = typer.Option(None, help="Compute medians; default: if at most 20,000 releases match."),
     plot: Path = typer.Option(None, help="Also draw a chart into this .svg or .png file."),
+    share: bool = typer.Option(False, help="Draw the chart in percent."),
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
@@ -102,13 +103,12 @@ def stats_command(
     with db.reading(engine) as session, known(session, as_of_time):
         rows = stats(session, wanted, names, tz=tz, medians=median)
     if plot is not None:
-        _plot(rows, names, plot)
+        _plot(of_stats(rows, names, share=share), plot)
     columns = ("count", "share", "launches", "params_total", "params_known", "params_median")
     write(rows, form, (*names, *columns), (*names, "releases", "share", "launches", "parameters", "known", "median"))
 
 
-def _plot(rows: list[dict[str, Any]], names: list[str], path: Path) -> None:
-    chart = of_stats(rows, names)
+def _plot(chart: Chart, path: Path) -> None:
     try:
         path.write_bytes(chart.svg().encode() if path.suffix == ".svg" else chart.png())
     except OSError as error:

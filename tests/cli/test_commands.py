@@ -269,6 +269,10 @@ def test_stats_are_drawn_into_a_file(tmp_path: Path) -> None:
     done = run("stats", "--by", "month,origin", "--tz", "Asia/Tokyo", "--plot", str(tmp_path / "months.svg"))
     assert json.loads(done.stdout)["params_median"] == 7_615_616_512
     assert (tmp_path / "months.svg").read_text().startswith("<svg")
+    assert json.loads(done.stdout)["share"] == 1
+    assert "in percent" not in (tmp_path / "months.svg").read_text()
+    run("stats", "--by", "origin", "--share", "--plot", str(tmp_path / "origins.svg"))
+    assert "100.0% (1)" in (tmp_path / "origins.svg").read_text()
     one_line(run("stats", "--by", "month", "--tz", "Mars/Base"), 2, "Mars/Base", "IANA")
 
 
