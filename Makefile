@@ -21,17 +21,17 @@ BIN := .venv/bin
 run: .venv/installed
 	$(BIN)/hub-monitor demo
 
-# .venv/bin/python -m pytest -n 2
+# .venv/bin/python -m pytest -n 3 --dist worksteal
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-# Unit tests and those on SQLite, in this process: .venv/bin/python -m pytest -n 2 -m "not slow"
+# Unit tests and those on SQLite, in this process: .venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 test-fast: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # `make test`, and then each line that no test runs
 coverage: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
