@@ -56,7 +56,8 @@ def test_the_settings_table_is_that_of_the_code() -> None:
 
 def test_make_does_what_is_written_beside_it() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for command in ("python3 -m venv .venv", "pip install", "hub-monitor demo", "python -m pytest -n 3 --dist worksteal"):
+    tests = "python -m pytest -n 3 --dist worksteal"
+    for command in ("python3 -m venv .venv", "pip install", "hub-monitor demo", tests):
         assert command in README
         assert command in makefile
     for target in re.findall(r"`make (\w+)`", README):
