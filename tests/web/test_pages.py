@@ -27,7 +27,8 @@ from monitor.web.app import create_app
 from tests.web.history import BASE, HOSTILE, LONG, SCRIPT, TURNED
 
 PAGES = (
-    "/", "/releases?q=origin:CN+kind:base&sort=params", f"/releases/{BASE}", f"/releases/{quote(SCRIPT)}", "/labs",
+    "/", "/?show=labs",
+    "/releases?q=origin:CN+kind:base&sort=params", f"/releases/{BASE}", f"/releases/{quote(SCRIPT)}", "/labs",
     "/labs/qwen", "/trends", "/trends/chart", "/trends/chart?q=kind:base&by=lab", "/status", "/docs",
     "/alert?when=count(7d)+>+1", "/subscribe?when=count(7d)+>+1",
     "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",

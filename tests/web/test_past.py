@@ -17,7 +17,8 @@ DAY = (db.now() - timedelta(days=10)).date().isoformat()
 PRESENT = ("/static/", "/status", "/docs", "/alert", "/subscribe", "/review")
 """What is of the present alone."""
 PAGES = (
-    "/", "/releases", "/releases?q=kind:base", f"/releases/{BASE}", "/launches", "/announcements", "/trends",
+    "/", "/?show=labs",
+    "/releases", "/releases?q=kind:base", f"/releases/{BASE}", "/launches", "/announcements", "/trends",
     "/trends/chart?by=month,origin", "/trends/chart?by=month,access", "/labs", "/labs/qwen", "/releases/rows",
     "/trends/table?by=kind",
 )  # fmt: skip

@@ -48,9 +48,9 @@ def facts_of(members: Sequence[Any]) -> LaunchFacts:
     }
     found = set().union(*(formats_of(row) for row in members))
     return LaunchFacts(
-        kinds=_frequent(row.kind for row in members),
-        licenses=_frequent(row.license for row in members),
-        tasks=_frequent(row.task for row in members),
+        kinds=frequent(row.kind for row in members),
+        licenses=frequent(row.license for row in members),
+        tasks=frequent(row.task for row in members),
         built_on=list(roots.values()),
         formats=[name for name in FORMATS if name in found],
     )
@@ -73,6 +73,7 @@ def publisher_name(publisher: str) -> str:
     return lab.name if lab is not None else publisher
 
 
-def _frequent(values: Iterable[str | None]) -> list[str]:
+def frequent(values: Iterable[str | None]) -> list[str]:
+    """The distinct values, the most frequent first, without None."""
     counted = Counter(value for value in values if value is not None)
     return [value for value, _ in counted.most_common()]

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlmodel import Session, col
 
 from monitor.db.engine import now
-from monitor.enums import Kind
+from monitor.enums import Kind, LicenseClass
 from monitor.models import COUNTED, Launch, Release, iso
-from monitor.releases.launches.facts import LaunchFacts, facts_of, precision_of, publisher_name
+from monitor.releases.launches.facts import LaunchFacts, facts_of, frequent, precision_of, publisher_name
 from monitor.releases.notable import merged
 from monitor.releases.query import Query, to_tally
 from monitor.releases.query.sql import COLUMNS
@@ -79,6 +79,15 @@ def find_launches(
     return list(with_members(session, rows)), more
 
 
+_NO_LICENSE = {str(LicenseClass.UNDECLARED): "no licence stated", str(LicenseClass.UNKNOWN): "licence not recognised"}
+
+
+def _license_words(row: Any) -> str:
+    if row.license and row.license != "other":
+        return str(row.license)
+    return _NO_LICENSE.get(row.license_class, str(row.license_class))
+
+
 MAX_MEMBERS_READ = 50
 """Members of a launch that a list of launches reads, the largest of them."""
 
@@ -90,6 +99,16 @@ class LaunchSummary(NamedTuple):
     repositories: int
     members: tuple[Any, ...]
     facts: LaunchFacts
+
+    @property
+    def roots(self) -> list[str]:
+        """The ids of what its members were built on."""
+        return [one["repo_id"] for one in self.facts.built_on]
+
+    @property
+    def licenses(self) -> list[str]:
+        """The licences of its members in words, the most frequent first: by class where the identifier says nothing."""
+        return frequent(_license_words(row) for row in self.members)
 
     @property
     def origin(self) -> str | None:

@@ -21,6 +21,7 @@ from monitor.releases.launches.queries import (
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.values import ANY
 from monitor.releases.review import review as doubtful
+from monitor.releases.search import recorded_ids
 from monitor.web.api import Present, Q, Reading, service_of
 from monitor.web.cards import Card, card_response, launch_card
 from monitor.web.launches_api import Lab, Month, State
@@ -51,6 +52,7 @@ def launches(
     return page(
         request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,
         number=count_launches(session, query), members=narrowed(query, "launch", ANY),
+        recorded_roots=recorded_ids(session, (root for item in items for root in item.roots)),
     )  # fmt: skip
 
 
@@ -59,7 +61,11 @@ def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
     """One launch: its members by size, kind and packing."""
     item = _found(session, ident)
     card = _card(request, item)
-    return page(request, "launch", launch=item.launch, items=item.members, launch_object=item.as_json(), card=card)
+    shown = item.as_json()
+    roots = recorded_ids(session, (one["repo_id"] for one in shown["built_on"]))
+    return page(
+        request, "launch", launch=item.launch, items=item.members, launch_object=shown, card=card, recorded_roots=roots
+    )
 
 
 @router.get("/launches/{ident}/card.png")

@@ -48,7 +48,6 @@ class Value:
     q: str
 
 
-@router.get("/", response_class=HTMLResponse)
 @router.get("/releases", response_class=HTMLResponse)
 def releases(
     request: Request, session: Reading, q: Q = "", sort: str = "released", cursor: str | None = None, live: str = ""
@@ -112,6 +111,11 @@ def news(
         request, "news", number=number, more=number == RELEASES_PER_PAGE, had=bool(have), sort=sort,
         all=address("/releases", **given), rows=address("/releases/rows", **given, focus=have and "true"),
     )  # fmt: skip
+
+
+def first_page(request: Request, session: Session) -> dict[str, Any]:
+    """What the table of the newest releases is made of."""
+    return _table(request, session, _found(session, parse(""), "released"), "", "released")
 
 
 def _found(session: Session, query: Query, sort: str, cursor: str | None = None) -> Page:
