@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from monitor.models import Release, iso
 from monitor.releases.query import Query
+from monitor.releases.query.describe import condition
 from monitor.releases.tally import DIMENSIONS
 from monitor.releases.triggers import Count, Drop, First, Line, Measurement, Share, Trigger, describe_trigger
 from monitor.releases.triggers.measure import both, unknown_of, within
@@ -106,9 +107,9 @@ def counted_words(trigger: Share | Count | Drop, measured: Measurement) -> str:
     value = _value(trigger, measured.value or Decimal(0))
     match trigger:
         case Share():
-            missing = ""
-            if measured.unknown:
-                missing = f"; of {measured.unknown:,} of these what the share is about is unknown"
+            unknown, missing = unknown_of(trigger.part), ""
+            if measured.unknown and unknown is not None:
+                missing = f"; of {measured.unknown:,} of these {condition(unknown)}"
             return f"{value}: {measured.part:,} of {measured.whole:,} releases{missing}"
         case Drop(number):
             return (
@@ -152,7 +153,7 @@ def _links(trigger: Share | Count | Drop, now: Measurement, public_url: str) -> 
             unknown = unknown_of(part)
             if now.unknown and unknown is not None:
                 rows += [
-                    f"The {now.unknown:,} of which it is unknown:",
+                    f"The {now.unknown:,} of which {condition(unknown)}:",
                     _rows(public_url, within(both(whole, unknown), span, now.at), now.at),
                 ]
             field = next((name for name in _dimensions_of(part)), None)

@@ -39,7 +39,7 @@ SENTENCE = (
     "Among releases of the last 30 days where the kind is original, the share of those where the publisher's country "
     "is China is at least 80 %."
 )
-COUNTED = "Now 83.3 %: 10 of 12 releases; of 1 of these what the share is about is unknown."
+COUNTED = "Now 83.3 %: 10 of 12 releases; of 1 of these the publisher's country is unknown."
 
 
 @dataclass

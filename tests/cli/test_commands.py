@@ -377,6 +377,22 @@ def test_completion_can_be_installed() -> None:
     assert "--install-completion" in run("--help").stdout
 
 
+def test_a_trigger_is_explained_when_it_is_made_and_shown_with_its_state(sqlite_url: str) -> None:
+    settings = {"MONITOR_DATABASE_URL": sqlite_url}
+    made = run("subscribe", "terminal", "x", "--when", "count(origin=China, 7d) > 1000", **settings)
+    assert (
+        "You are notified when the number of releases of the last 7 days where the publisher's country" in made.stderr
+    )
+    assert "Now 0 releases. It is not crossed now." in made.stderr
+    shown = json.loads(run("subscriptions", "show", made.stdout.strip(), **settings).stdout)
+    assert (shown["when"], shown["trigger"]["message"]) == ("count(origin:CN, 7d) > 1K", "not evaluated yet")
+    assert shown["description"].endswith("is China is more than 1,000")
+    one_line(run("subscribe", "terminal", "x", "--when", "count(7x) > 1", **settings), 2, "column 7", "a span expected")
+    one_line(
+        run("subscribe", "terminal", "x", "--when", "count(7d) > 1", "--filter", "kind:base", **settings), 2, "either"
+    )
+
+
 def test_who_subscribes_hears_how_it_was_read_what_it_would_have_sent_and_what_to_do_next(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url)
     migrations.upgrade(engine)

@@ -128,7 +128,7 @@ def test_a_share_that_crosses_its_line_is_one_notice_and_one_when_it_is_back(roo
         "Among releases of the last 30 days where the kind is original, the share of those where the publisher's"
         in text
     )
-    assert "Now 81.8 %: 27 of 33 releases; of 1 of these what the share is about is unknown." in text
+    assert "Now 81.8 %: 27 of 33 releases; of 1 of these the publisher's country is unknown." in text
     assert "Before 76.0 % (19 of 25)" in text
     assert "when it is crossed back: at less than 78 %" in text
     assert f"{URL}/trends/chart.png?q=kind%3Abase&by=month%2Corigin&share=True&last=24&as_of=" in text
@@ -429,9 +429,9 @@ def test_a_preview_says_what_a_trigger_is_and_where_it_is(room: Room) -> None:
     found = preview_trigger(room.engine, SHARE)
     assert found.sentences == (
         "You are notified when among releases of the last 30 days where the kind is original, the share of those where "
-        "the publisher's country is China is at least 80 %. Now 90.0 %: 9 of 10 releases; of 1 of these what the share "
-        "is about is unknown. The line is crossed already. You are notified once more when it is crossed back: at less "
-        "than 78 %."
+        "the publisher's country is China is at least 80 %. Now 90.0 %: 9 of 10 releases; of 1 of these the "
+        "publisher's country is unknown. The line is crossed already. You are notified once more when it is crossed "
+        "back: at less than 78 %."
     )
     assert preview_trigger(room.engine, "first(origin)").present == "These have one already: China."
     assert preview_trigger(room.engine, "new(lab)").present == "None has one yet."

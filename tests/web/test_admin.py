@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from monitor.notify import triggers
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
@@ -45,6 +46,41 @@ def test_from_making_to_removing(admin: TestClient) -> None:
     assert admin.patch(f"{PATH}/{ident}", json={"paused": False}).json()["paused_because"] is None
     assert admin.delete(f"{PATH}/{ident}").status_code == 204
     assert admin.get(f"{PATH}/{ident}").status_code == 404
+
+
+def test_a_trigger_is_made_changed_and_shown_with_its_state(admin: TestClient, sqlite_engine: Engine) -> None:
+    when = "share(origin:CN, kind:base, 30d) >= 80%"
+    made = admin.post(PATH, json={"channel": "slack", "target": "C0123ABC", "when": f" {when} "})
+    assert made.status_code == 201
+    shown = made.json()
+    assert (shown["when"], shown["filter"]) == (when, "")
+    assert shown["description"].startswith("among releases of the last 30 days where the kind is original")
+    assert shown["trigger"] == {"crossed": None, "evaluated_at": None, "message": "not evaluated yet"}
+    triggers.evaluate(sqlite_engine, "https://monitor.example")
+    state = admin.get(f"{PATH}/{shown['id']}").json()["trigger"]
+    assert "0 releases are too few for a share" in state["message"] and state["evaluated_at"] is not None
+    changed = admin.patch(f"{PATH}/{shown['id']}", json={"when": "count(7d) > 1000"}).json()
+    assert (changed["when"], changed["id"]) == ("count(7d) > 1K", shown["id"])
+    other = admin.post(PATH, json={"channel": "slack", "target": "C0123ABC", "filter": "kind:base"}).json()
+    assert (other["when"], other["trigger"], other["description"]) == (
+        None, None, "releases where the kind is original",
+    )  # fmt: skip
+    assert admin.patch(f"{PATH}/{other['id']}", json={"when": when}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"when": "share(orign:CN, 30d) > 80%"}, "column 7: unknown field 'orign'"),
+        ({"when": "count(7d) > 1", "filter": "kind:base"}, "either a filter or a trigger"),
+        ({"when": "x" * 2_001}, "2000 characters"),
+    ],
+)
+def test_a_trigger_that_cannot_be_is_refused_by_its_name(admin: TestClient, wish: dict[str, str], message: str) -> None:
+    refused = admin.post(PATH, json={"channel": "slack", "target": "C0123ABC"} | wish)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["field"] == "when"
+    assert message in refused.json()["error"]["message"]
 
 
 def test_a_webhooks_secret_is_shown_to_the_administrator(admin: TestClient) -> None:
