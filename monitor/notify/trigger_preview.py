@@ -46,6 +46,8 @@ def preview_trigger(engine: Engine, text: str) -> TriggerPreview:
         if not timed_out(error):
             raise
         late = f"Counting takes longer than {TIMEOUT_SECONDS:g} s now, so it is not evaluated: name fewer releases."
+        if isinstance(trigger, First):
+            late = f"Which have one already takes longer than {TIMEOUT_SECONDS:g} s to find out here."
         return TriggerPreview(trigger.normal, description, late)
     if isinstance(trigger, First):
         return TriggerPreview(trigger.normal, description, _known(trigger, measured))

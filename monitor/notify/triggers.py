@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +46,9 @@ MAX_RUN_SECONDS = 10.0
 """After this time a run evaluates no further trigger; those that have waited longest are first in the next one."""
 TIMEOUT_SECONDS = 2.0
 """For the counts of one trigger; one that takes longer is tried again later and later, up to an hour."""
+HISTORY_TIMEOUT_SECONDS = 20.0
+"""For what looks through the whole history: the first evaluation of ``first`` and ``new``, and the check that a value
+which they found is a new one."""
 MAX_RETRY_SECONDS = 3_600.0
 BATCH_TRIGGERS = 25
 """Triggers that are claimed, and whose results are stored, in one transaction."""
@@ -154,10 +157,10 @@ def _result(engine: Engine, row: AggregateTrigger, timeout: float) -> _Result:
     """Evaluates one trigger. A query that takes too long is a problem of that trigger alone."""
     try:
         trigger = parse_trigger(row.expression)
+        if isinstance(trigger, First):
+            return _first_result(engine, row, trigger, timeout)
         with reading(engine, timeout=timeout) as session:
-            measured = measure(session, trigger, now(), _highest(row))
-            if isinstance(trigger, First):
-                return _Result(row, trigger, measured, found=_found(session, row, trigger, measured))
+            measured = measure(session, trigger, now(), highest=_highest(row))
             if measured.value is None:
                 return _Result(row, trigger, measured, row.crossed)
             crossed = is_crossed(trigger, measured.value, row.crossed)
@@ -170,6 +173,21 @@ def _result(engine: Engine, row: AggregateTrigger, timeout: float) -> _Result:
         if not timed_out(error):
             raise
         return _Result(row, problem=f"counting takes longer than {timeout:g} s: name fewer releases")
+
+
+def _first_result(engine: Engine, row: AggregateTrigger, trigger: First, timeout: float) -> _Result:
+    """Evaluates ``first`` or ``new``: after the first time, only what was seen lately can be news."""
+    at = now()
+    if row.evaluated_at is None:
+        with reading(engine, timeout=max(timeout, HISTORY_TIMEOUT_SECONDS)) as session:
+            return _Result(row, trigger, measure(session, trigger, at))
+    with reading(engine, timeout=timeout) as session:
+        measured = measure(session, trigger, at, seen_after=at - MAX_NEWS_AGE)
+    fresh = sorted(measured.names - set(row.names))
+    if not fresh:
+        return _Result(row, trigger, measured)
+    with reading(engine, timeout=max(timeout, HISTORY_TIMEOUT_SECONDS)) as session:
+        return _Result(row, trigger, measured, found=_found(session, trigger, fresh, at))
 
 
 def _highest(row: AggregateTrigger) -> int | None:
@@ -194,15 +212,13 @@ def _is_history(session: Session, row: AggregateTrigger, trigger: Share | Count 
     return is_crossed(trigger, value, row.crossed) is row.crossed
 
 
-def _found(session: Session, row: AggregateTrigger, trigger: First, measured: Measurement) -> list[tuple[str, Release]]:
-    """The values that have their first release now, with it; none at the first evaluation."""
-    if row.evaluated_at is None:
-        return []
+def _found(session: Session, trigger: First, values: list[str], at: datetime) -> list[tuple[str, Release]]:
+    """Those of the values that have their first release now, with it."""
     holds = to_predicate(trigger.query)
     found = []
-    for value in sorted(measured.names - set(row.names)):
+    for value in values:
         first = earliest(session, trigger.field, value, parse("") if trigger.new else trigger.query)
-        recent = first is not None and not first.is_backfilled and first.first_seen_at > measured.at - MAX_NEWS_AGE
+        recent = first is not None and not first.is_backfilled and first.first_seen_at > at - MAX_NEWS_AGE
         if first is not None and recent and holds(first):
             found.append((value, first))
     return found

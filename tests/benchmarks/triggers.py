@@ -10,6 +10,7 @@ import random
 import resource
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from statistics import median, quantiles
 
 import time_machine
@@ -26,6 +27,9 @@ from tests.benchmarks._million import LAST, databases
 NUMBER = int(os.environ.get("NUMBER", "1000000"))
 TRIGGERS = int(os.environ.get("TRIGGERS", "1000"))
 CHANNEL = "benchmark"
+SEEN_LATELY = timedelta(hours=5)
+"""All releases of these databases were first seen within days. As many as a week brings, some 18,000, were so in the
+last hours: those are what ``first`` and ``new`` look through here."""
 KINDS = {
     "share, 30 days, not in the tally": "share(origin:{origin}, kind:base params:>={size}B, 30d) >= {percent}%",
     "share, 7 days": "share(origin:{origin}, kind:base license:{license}, 7d) >= {percent}%",
@@ -33,7 +37,7 @@ KINDS = {
     "count, 7 days": "count(lab:{lab}, 7d) > {size}",
     "count, 90 days, words": "count({lab} kind:{kind}, 90d) > {size}",
     "count, all time, tally": "count(origin:{origin} kind:{kind}, all) > {size}",
-    "first, not in the tally": "first(origin, kind:{kind} params:>={size}B)",
+    "first, not in the tally": "first(origin, kind:{kind} params:>={size}00B)",
     "new, tally": "new(lab, origin:{origin} kind:{kind})",
 }
 """Triggers as people would write them; the last thing of each is varied."""
@@ -77,36 +81,43 @@ def _kinds(engine: Engine) -> None:
     took: dict[str, list[float]] = {}
     for kind, text in expressions(min(TRIGGERS, 25 * len(KINDS))):
         trigger = parse_trigger(text)
-        with db.reading(engine, timeout=triggers.TIMEOUT_SECONDS) as session:
+        with db.reading(engine, timeout=60) as session:
             began = time.perf_counter()
-            measure(session, trigger, LAST)
+            measure(session, trigger, LAST, seen_after=LAST + _seen_for() - SEEN_LATELY)
             took.setdefault(kind, []).append(1_000 * (time.perf_counter() - began))
     print("| kind | median ms | 95 % within | most |\n| --- | --- | --- | --- |")
     for kind, some in took.items():
         print(f"| {kind} | {median(some):.1f} | {quantiles(some, n=20)[-1]:.1f} | {max(some):.1f} |", flush=True)
 
 
+def _seen_for() -> timedelta:
+    """How long it took until all releases were first seen."""
+    return timedelta(seconds=NUMBER)
+
+
 def _runs(engine: Engine) -> None:
+    triggers.MAX_NEWS_AGE = SEEN_LATELY - _seen_for()
     with db.transaction(engine) as session:
         for number, (_, text) in enumerate(expressions(TRIGGERS)):
             subscribe(session, SubscriptionCreate(CHANNEL, f"target {number // 20}", when=text))
-    due, runs = TRIGGERS, 0
-    at = LAST
-    while due:
-        runs += 1
-        cpu, began = _processor_seconds(), time.perf_counter()
-        with time_machine.travel(at, tick=True):
-            triggers.evaluate(engine, "https://monitor.example")
-        took, cpu = time.perf_counter() - began, _processor_seconds() - cpu
-        with db.reading(engine) as session:
-            rows = list(session.scalars(select(AggregateTrigger)))
-        due = sum(row.evaluated_at is None and not row.failures for row in rows)
-        late = sum(row.failures > 0 for row in rows)
-        done = TRIGGERS - due - late
-        print(
-            f"run {runs}: {took:.1f} s, {cpu:.1f} s of processor in this process; {done:,} evaluated, {late} too slow",
-            flush=True,
-        )
+    for name, minutes in (("first evaluation", 0), ("second evaluation", 24 * 60)):
+        print(f"\n{name} of all:", flush=True)
+        due, runs, version = TRIGGERS, 0, 1 if minutes == 0 else 2
+        while due:
+            runs += 1
+            cpu, began = _processor_seconds(), time.perf_counter()
+            with time_machine.travel(LAST + timedelta(minutes=minutes + runs), tick=True):
+                triggers.evaluate(engine, "https://monitor.example")
+            took, cpu = time.perf_counter() - began, _processor_seconds() - cpu
+            with db.reading(engine) as session:
+                rows = list(session.scalars(select(AggregateTrigger)))
+            due = sum(row.version < version for row in rows)
+            late = sum(row.failures > 0 for row in rows)
+            print(
+                f"run {runs}: {took:.1f} s, {cpu:.1f} s of processor in this process; {TRIGGERS - due:,} evaluated, "
+                f"{late} of them too slow",
+                flush=True,
+            )
 
 
 def _processor_seconds() -> float:

@@ -222,6 +222,8 @@ def test_a_correction_makes_no_old_release_a_first_one(room: Room) -> None:
     with db.transaction(room.engine) as session:
         session.scalars(select(Release)).one().origin = "JP"
     assert room.run() == []
+    room.add(origin="JP", params_total=10**12)
+    assert room.run() == []
     assert room.state("first(origin, params:>=1T)").names == ["JP"]
 
 

@@ -49,8 +49,18 @@ class Measurement:
     reason: str | None = None
 
 
-def measure(session: Session, trigger: Trigger, at: datetime | None = None, highest: int | None = None) -> Measurement:
-    """Evaluates a trigger. ``highest``: the highest value that was seen before, for ``drop``."""
+def measure(
+    session: Session,
+    trigger: Trigger,
+    at: datetime | None = None,
+    *,
+    highest: int | None = None,
+    seen_after: datetime | None = None,
+) -> Measurement:
+    """Evaluates a trigger. ``highest``: the highest value that was seen before, for ``drop``.
+
+    ``seen_after``: ``first`` and ``new`` may leave out what was first seen before, because its values are known.
+    """
     at = at or now()
     match trigger:
         case Share():
@@ -59,7 +69,7 @@ def measure(session: Session, trigger: Trigger, at: datetime | None = None, high
             (number,) = _numbers(session, query, (), span, at)
             return Measurement(at, Decimal(number), whole=number)
         case First():
-            return _first(session, trigger, at)
+            return _first(session, trigger, at, seen_after)
         case Drop():
             return _drop(session, trigger, at, highest)
 
@@ -153,8 +163,8 @@ def backfilled(
 # --- values -----------------------------------------------------------------------------------------------
 
 
-def _first(session: Session, trigger: First, at: datetime) -> Measurement:
-    names = _values(session, trigger.field, trigger.query)
+def _first(session: Session, trigger: First, at: datetime, seen_after: datetime | None) -> Measurement:
+    names = _values(session, trigger.field, trigger.query, seen_after)
     known = _values(session, trigger.field, parse("")) if trigger.new else names
     if len(known) > MAX_VALUES:
         reason = f"{trigger.field} has more than {MAX_VALUES:,} values"
@@ -162,8 +172,8 @@ def _first(session: Session, trigger: First, at: datetime) -> Measurement:
     return Measurement(at, whole=len(names), names=names, known=known)
 
 
-def _values(session: Session, field: str, query: Query) -> frozenset[str]:
-    """The known values of a field among the releases that match."""
+def _values(session: Session, field: str, query: Query, seen_after: datetime | None = None) -> frozenset[str]:
+    """The known values of a field among the releases that match; without the tally, of those seen after a time."""
     cells = to_tally(query)
     found: Any
     if cells is not None:
@@ -171,7 +181,12 @@ def _values(session: Session, field: str, query: Query) -> frozenset[str]:
         found = select(column).where(cells, column != "").group_by(column).having(func.sum(col(Tally.releases)) > 0)
     else:
         column = getattr(Release, DIMENSIONS[field])
-        found = select(column).where(column.is_not(None), *conditions(session, query)).distinct()
+        recent = []
+        if seen_after is not None:
+            # As a list of ids: otherwise SQLite walks all releases of the query in another index.
+            lately = select(col(Release.id)).where(col(Release.first_seen_at) > seen_after)
+            recent = [col(Release.id).in_(lately)]
+        found = select(column).where(column.is_not(None), *recent, *conditions(session, query)).distinct()
     return frozenset(session.scalars(found.limit(MAX_VALUES + 1)))
 
 
