@@ -153,10 +153,14 @@ def parameters(model: wire.Model, lineage: Lineage, known: Lookup = no_lookup) -
         message = f"{base.total} in total, as the model that it is a copy of"
         return Parameters(base.total, base.active, "base_model", (base.evidence(message),))
     if total is None:
-        total = _total_in_card(facts) or _total_in_name(sources)
+        total = _total_in_card(facts)
+    if total is None and sources.by_name is not None and not sources.by_name.coarse:
+        total = _total_in_name(sources)
     if total is None and base is not None and _is_plain_finetune(lineage):
         message = f"{base.total} in total, as the model that it was tuned from"
         return Parameters(base.total, base.active, "base_model", (base.evidence(message),))
+    if total is None:
+        total = _total_in_name(sources)
     if total is None:
         return _without_total(sources)
     return _with_active(sources, total)
@@ -302,26 +306,23 @@ def _is_plain_finetune(lineage: Lineage) -> bool:
 
 
 def _total_in_name(sources: _Sources) -> _Total | None:
-    """The total in the name, unless it shows no more than the order of magnitude (see :func:`_unstated`)."""
+    """The total in the name; none if the name counts the language model of a larger one."""
     by_name = sources.by_name
-    if by_name is None or by_name.total is None or _unstated(sources.facts, by_name) is not None:
+    if by_name is None or by_name.total is None or _counts_a_part(sources) is not None:
         return None
-    return _Total(by_name.total, "name", (Evidence("name", by_name.piece, "rounded, as in its name"),))
+    message = "rounded, as in its name" + (", by more than a tenth" if by_name.coarse else "")
+    return _Total(by_name.total, "name", (Evidence("name", by_name.piece, message),))
 
 
-def _unstated(facts: wire.Facts, by_name: NameSize) -> str | None:
-    """Why the size in a name can be wrong by more than a tenth of the total; None if it cannot.
-
-    ``4B`` stands for 3.5 to 4.5 billion. A model with encoders is often named by the size of its language model.
-    """
-    if by_name.total is None:
+def _counts_a_part(sources: _Sources) -> str | None:
+    """Why the size in the name can be that of the language model without its encoders; None if it cannot."""
+    by_name, name = sources.by_name, sources.facts.name
+    if by_name is None or by_name.total is None:
         return None
-    if by_name.coarse:
-        return "rounded by more than a tenth: no total is read from it"
-    if is_omni_name(facts.name):
+    if is_omni_name(name):
         return "that of the language model: what else it has is not in its name"
     smallest = round(ENCODER_PARAMETERS / 0.1)
-    if by_name.total < smallest and (names_senses(facts.name) or modality(task(facts)) == "multimodal"):
+    if by_name.total < smallest and (names_senses(name) or modality(task(sources.facts)) == "multimodal"):
         return "that of the language model, perhaps without its encoder: no total is read from it"
     return None
 
@@ -339,7 +340,7 @@ def _without_total(sources: _Sources) -> Parameters:
     if by_name is not None and by_name.active is not None:
         evidence = Evidence("name", by_name.piece, "active parameters, rounded, as in its name")
         return Parameters(None, by_name.active, "name", (evidence,))
-    reason = None if by_name is None else _unstated(sources.facts, by_name)
+    reason = _counts_a_part(sources)
     if by_name is not None and reason is not None:
         return Parameters(None, None, None, (Evidence("name", by_name.piece, reason),))
     return Parameters(None, None, None, (Evidence("name", "none", "no information found"),))

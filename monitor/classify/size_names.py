@@ -83,7 +83,7 @@ def is_part_name(name: str) -> bool:
 class NameSize(NamedTuple):
     """The counts in a name, and the part of the name that has them.
 
-    ``coarse``: the total is rounded by more than a tenth of itself, and shows no more than the order of magnitude.
+    ``coarse``: the total is rounded by more than a tenth of itself.
     """
 
     total: int | None

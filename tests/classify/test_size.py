@@ -114,7 +114,6 @@ def test_sizes_in_names(name: str, total: float | None, active: float | None) ->
     assert counts == tuple(None if value is None else round(value * B) for value in (total, active))
 
 
-ROUNDED = "rounded by more than a tenth: no total is read from it"
 LANGUAGE_MODEL = "that of the language model: what else it has is not in its name"
 ENCODER = "that of the language model, perhaps without its encoder: no total is read from it"
 
@@ -122,11 +121,11 @@ ENCODER = "that of the language model, perhaps without its encoder: no total is 
 @pytest.mark.parametrize(
     ("name", "facts", "total", "reason"),
     [
-        # Half a unit of the last digit is more than a tenth.
-        ("Thing-1B", {}, None, ROUNDED),
-        ("Thing-4B-it", {}, None, ROUNDED),
-        ("Thing-0.3B", {}, None, ROUNDED),
-        ("Thing-1T", {}, None, ROUNDED),
+        # A number of one digit can be rounded by more than a tenth, and says so.
+        ("Thing-1B", {}, 1, None),
+        ("Thing-4B-it", {}, 4, None),
+        ("Thing-0.3B", {}, 0.3, None),
+        ("Thing-1T", {}, 1000, None),
         ("Thing-5B", {}, 5, None),
         ("Thing-0.5B", {}, 0.5, None),
         ("Thing-1.0B", {}, 1, None),
@@ -149,14 +148,15 @@ ENCODER = "that of the language model, perhaps without its encoder: no total is 
         ("CLIP-ViT-bigG-14-laion2B-39B-b160k", {}, None, "no information found"),
     ],
 )
-def test_a_name_that_can_be_wrong_by_more_than_a_tenth_states_no_total(
+def test_a_size_in_a_name_is_rounded_and_no_total_where_it_counts_a_part(
     name: str, facts: dict[str, Any], total: float | None, reason: str | None
 ) -> None:
     found = classified(f"someone/{name}", **facts)
     assert found.params_total == (None if total is None else round(total * B))
     messages = [item.message for item in found.evidence["params"]]
     if reason is None:
-        assert messages == ["rounded, as in its name"]
+        coarse = name in {"Thing-1B", "Thing-4B-it", "Thing-0.3B", "Thing-1T"}
+        assert messages == ["rounded, as in its name" + (", by more than a tenth" if coarse else "")]
     elif found.params_active is None:
         assert messages == [reason]
 
