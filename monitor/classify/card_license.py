@@ -17,13 +17,13 @@ from monitor.classify.card_text import CardText, Sentence
 MAX_LICENSES = 5
 """Maximum statements that are read in a card."""
 _MORE = (
-    r"(?:,?\s{1,2}(?:[Vv]ersion\s{0,2}|v)\d(?:\.\d)?)?"
+    r"(?:\s{1,2}[Aa]greement)?(?:,?\s{1,2}(?:[Vv]ersion\s{0,2}|v)?\d(?:\.\d)?(?!\d))?(?:\s{0,2}[-–]?\s{0,2}\(?N[Cc]\b)?"
     r"(?:\s{0,2}(?:,|and|&|plus|as well as)\s{1,2}(?:(?!\b(?:is|are|under|by|code)\b)[^.;\n]){1,60}?"
     r"\b[Ll]icen[sc]e\b){0,2}"
 )
-"""A version, and further licences."""
+"""What belongs to a name: a version, "NC", and further licences."""
 _LICENSED = re.compile(
-    r"\b(?i:released|licensed|distributed|available|open-?sourced|published|provided|governed|covered|subject)\b"
+    r"\b(?i:releas(?:ed?|es|ing)|licensed|distributed|available|open-?sourced|published|provided|governed|covered|subject)\b"
     r"[^.;]{0,60}?"
     r"\b(?:under|by|to)\s{1,3}(?:the\s|an?\s)?\s{0,3}([\[A-Z][^.;\n]{0,10}(?:[^;\n]{0,70}?)\b[Ll]icen[sc]e\b"
     + _MORE
@@ -97,10 +97,13 @@ def _licenses(card: CardText, own: OwnName) -> Iterator[LicenseStatement]:
         found = labelled or next((one for one in stated if _is_of_weights(own, sentence, one.start())), None)
         if found is None:
             continue
-        name = _BEFORE_VERSION.sub(" ", " ".join(_BRACKETS.sub(" ", found[1]).split()))[:MAX_NAME_CHARACTERS]
         start = sentence.start + found.start(1)
-        link = next((one.target for one in card.links if start - 1 <= one.start <= sentence.start + found.end()), None)
-        yield LicenseStatement(name, *card.said(sentence), link)
+        link = next((one for one in card.links if start - 1 <= one.start <= sentence.start + found.end()), None)
+        name = " ".join(_BRACKETS.sub(" ", found[1]).split())
+        if link is not None and name in link.text:
+            name = link.text  # "[EXAONE AI Model License Agreement 1.2 - NC](…)" is one name
+        name = _BEFORE_VERSION.sub(" ", name)[:MAX_NAME_CHARACTERS]
+        yield LicenseStatement(name, *card.said(sentence), None if link is None else link.target)
 
 
 def _is_of_weights(own: OwnName, sentence: Sentence, start: int) -> bool:

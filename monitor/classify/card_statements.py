@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from monitor.classify.card_sizes import NO_SIZES, Sizes
 from monitor.classify.card_text import Statement
 
-EXTRACTOR_VERSION = 3
+EXTRACTOR_VERSION = 4
 """The version of the rules that read a card. Raise it when the same card can give other statements than before:
 `reclassify` then reads the kept cards again."""
 MAX_NAME_CHARACTERS = 100

@@ -335,7 +335,9 @@ def _by_publisher(model: wire.Model, registry: Registry, own: Lab | None) -> Dec
 
 def _could_state_bases(model: wire.Model) -> bool:
     """Whether there is anything in which a base would be stated: an object of an id alone has neither."""
-    return "tags" in model or "baseModels" in model or bool(wire.card(model))
+    contents = wire.read(model).contents
+    is_card_read = contents.readme is not None or contents.statements is not None
+    return "tags" in model or "baseModels" in model or bool(wire.card(model)) or is_card_read
 
 
 def _built_on(unusable: str) -> Decision:

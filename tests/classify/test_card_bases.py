@@ -155,6 +155,11 @@ def test_a_labs_own_release_that_its_card_states_a_base_of_is_a_finetune() -> No
     assert (found.lab, found.kind, found.foundation) == ("google", Kind.FINETUNE, QWEN)
 
 
+def test_a_labs_own_release_whose_card_states_no_base_is_a_base() -> None:
+    assert classified("# Foo-8B", id="google/Foo-8B").kind is Kind.BASE
+    assert classify({"id": "google/Foo-8B"}, registry()).kind is Kind.UNKNOWN
+
+
 def test_a_copy_has_the_root_that_its_originals_card_states() -> None:
     found = classified("Foo-8B is fine-tuned from Qwen3-8B.", id="x/Foo-8B-GGUF")
     assert (found.kind, found.lineage, found.foundation) == (Kind.QUANTIZED, (), QWEN)

@@ -29,6 +29,15 @@ def classified(readme: str, license_text: str | None = None, **facts: Any) -> Cl
         ("Foo-8B is released under the Apache 2.0 License.", "apache-2.0", "permissive"),
         ("The model weights are available under the Apache License, Version 2.0 license.", "apache-2.0", "permissive"),
         ("It is licensed under the [MIT License](LICENSE).", "mit", "permissive"),
+        (
+            "The model is licensed under [Foo AI Model License Agreement 1.2 - NC](./LICENSE)",
+            "Foo AI Model License Agreement 1.2 - NC", "non-commercial",
+        ),
+        (
+            "Foo-8B is licensed under the Foo License Agreement 1.2 - NC.",
+            "Foo License Agreement 1.2 - NC", "non-commercial",
+        ),
+        ("We release it under the Apache 2.0 license.", "apache-2.0", "permissive"),
         ("Released under the CC BY-NC 4.0 license.", "cc-by-nc-4.0", "non-commercial"),
         ("- **License:** apache-2.0", "apache-2.0", "permissive"),
         ("**Model License**: Foo Community License", "Foo Community License", "community"),
