@@ -18,7 +18,7 @@ from monitor.models import Launch, Namespace, Release
 from monitor.notify.matching import enqueue
 from monitor.releases.launches.family import family_of
 from monitor.releases.launches.grouping import REACH, WINDOW, assign, member
-from monitor.releases.launches.queries import find_launches, get_launch
+from monitor.releases.launches.queries import find_launches, get_launch, summarize_launches
 from monitor.releases.query import parse
 from monitor.releases.recorder import record
 from monitor.releases.revisions import as_of
@@ -205,6 +205,13 @@ def test_a_release_that_turns_out_to_be_a_strangers_derivative_leaves_its_launch
         gone = get_launch(session, other)
         assert gone is not None
         assert gone.members == ()
+        ((listed, number, members, facts),) = summarize_launches(session, parse(""), since=before - timedelta(days=1))[
+            0
+        ]
+        assert (listed.id, number, [one.repo_id for one in members]) == (launch.id, 1, [names[1]])
+        assert (facts.licenses, facts.tasks) == (["apache-2.0"], ["text-generation"])
+        assert summarize_launches(session, parse(""), since=db.now())[0] == []
+        assert summarize_launches(session, parse("notable:any"))[0] == []
     with db.reading(engine) as session, as_of(session, before):
         then = get_launch(session, other)
         assert then is not None

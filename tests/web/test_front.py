@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from monitor import db
 from monitor.models import Namespace, Poll
+from monitor.releases.launches import queries
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
@@ -105,6 +106,19 @@ def test_what_is_notable_is_of_the_week_before_an_earlier_date(fresh: TestClient
     assert "EXAONE" not in section(fresh.get("/").text, "notable")
     assert "EXAONE-9.5" in section(fresh.get("/", params={"as_of": then}).text, "notable")
     assert "EXAONE-9.5" in section(fresh.get("/?show=notable").text, "launches")
+
+
+def test_few_and_many_notable_launches_are_found_alike(
+    fresh: TestClient, sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(sqlite_engine, 9, 1)
+    seen(sqlite_engine, model("Qwen/Qwen9-8B"))
+    for query in ("notable:any", "notable:new-version lab:lg", "notable:any -lab:lg", "notable:none", "-notable:any"):
+        monkeypatch.setattr(queries, "FEW_NOTABLE", 2_000)
+        few = fresh.get("/api/v1/launches", params={"q": query}).json()
+        monkeypatch.setattr(queries, "FEW_NOTABLE", -1)
+        assert fresh.get("/api/v1/launches", params={"q": query, "limit": 49}).json() == few
+        assert bool(few["items"]) == (query != "notable:any -lab:lg")
 
 
 def test_the_first_screen_of_a_phone_shows_two_launches(browser: Browser) -> None:

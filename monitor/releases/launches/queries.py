@@ -19,6 +19,8 @@ from monitor.releases.launches.facts import LaunchFacts, facts_of, frequent, pre
 from monitor.releases.notable import merged
 from monitor.releases.query import Query, to_tally
 from monitor.releases.query.sql import COLUMNS
+from monitor.releases.query.tree import All, Term
+from monitor.releases.query.values import NONE
 from monitor.releases.schema import training
 from monitor.releases.search import SearchError, conditions
 
@@ -181,10 +183,26 @@ def _newest(
 def _has_member(session: Session, query: Query) -> ColumnElement[bool]:
     """That a launch has a member that matches: from the newest launch on, only those of a page are looked at."""
     _, _, *by_words = where = conditions(session, query)
+    if _is_of_few(session, query):
+        # By the index of notable releases: nearly every launch would be looked at for one that has a notable member.
+        return col(Launch.id).in_(select(col(Release.launch_id)).where(col(Release.notable_score).is_not(None), *where))
     member = _members().where(*where)
     if by_words:
         return col(Launch.id).in_(member)  # SQLite would look them up for each launch
     return member.where(col(Release.launch_id) == col(Launch.id)).correlate(Launch).exists()
+
+
+FEW_NOTABLE = 2_000
+"""Notable releases up to which their launches are found from them, and not from the newest launch on."""
+
+
+def _is_of_few(session: Session, query: Query) -> bool:
+    """Whether a query wants a notable member, and few releases are notable."""
+    items = query.root.items if isinstance(query.root, All) else (query.root,)
+    if not any(isinstance(one, Term) and one.field == "notable" and NONE not in one.values for one in items):
+        return False
+    some = select(col(Release.id)).where(col(Release.notable_score).is_not(None)).limit(FEW_NOTABLE + 1).subquery()
+    return int(session.scalar(select(func.count()).select_from(some)) or 0) <= FEW_NOTABLE
 
 
 def _members() -> Select[Any]:

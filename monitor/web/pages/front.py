@@ -23,7 +23,7 @@ from monitor.web.render import address, page
 router = APIRouter()
 VIEWS = {"": "Overview", "notable": "Notable", "labs": "Labs", "everything": "Everything"}
 """What the switch offers, by the value of ``show``."""
-NOTABLE, OF_LABS = parse("launch:any notable:any"), parse("launch:any -lab:none")
+NOTABLE, OF_LABS = parse("notable:any"), parse("launch:any -lab:none")
 WEEK = timedelta(days=7)
 NOTABLE_CARDS, LABS_CARDS = 6, 12
 """Launches in each part of the overview."""
