@@ -40,7 +40,7 @@ def announcement_title(url: str, title: str | None) -> str:
 
 def format_filters(message: Message) -> str:
     """The filters of all subscriptions that a message is sent for: ``"kind:base" and "lab:qwen"``."""
-    texts = dict.fromkeys(one.typed or one.filter for one in message.subscriptions)
+    texts = dict.fromkeys(one.when or one.typed or one.filter for one in message.subscriptions)
     return "everything" if "" in texts else plain(" and ".join(f'"{text}"' for text in texts))[:1_000]
 
 

@@ -14,6 +14,7 @@ from monitor import db
 from monitor.channels import canonical_target, describe_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
+from monitor.cli.subscription_texts import explain, matches, send_test_notice
 from monitor.db import migrations
 from monitor.enums import Digest
 from monitor.ingest import lookups
@@ -22,20 +23,16 @@ from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import BadCredentialsError, HubError
 from monitor.ingest.hub.webhook import sync
 from monitor.ingest.repository_files import count_unread, latest_given_up
-from monitor.labs import Lab, in_use
+from monitor.labs import Lab
 from monitor.labs import load as load_labs
 from monitor.models import Feed, Namespace, Subscription, iso
-from monitor.notify.forecast import DAYS, forecast
 from monitor.notify.message import SendError, test_message
 from monitor.notify.subscriptions import SubscriptionCreate, describe_subscription, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
 from monitor.notify.trigger_preview import preview_trigger
 from monitor.notify.triggers import trigger_state
 from monitor.releases.outages import lists_nothing
-from monitor.releases.query import parse
-from monitor.releases.query.describe import describe
 from monitor.releases.snapshot import SnapshotError, write_snapshot
-from monitor.releases.suggest import suggestions
 from monitor.service import Service
 from monitor.settings import Settings, SettingsError, load
 from monitor.urls import masked_url
@@ -93,40 +90,12 @@ def subscribe_command(
         )
         made = subscribe(session, wish)
         typer.echo(made.id)
-        lines = [] if made.when is not None else _matches(session, made)
+        lines = [] if made.when is not None else matches(session, made)
     if made.when is not None:
         lines = [preview_trigger(service.engine, made.when).sentences, "It is evaluated once a minute."]
-    _answer(made, lines)
+    explain(made, lines)
 
 
-def _answer(made: Subscription, preview: list[str]) -> None:
-    """Prints to standard error what a subscription is, its preview, and what to do next."""
-    wanted = made.when or made.filter or "all releases"
-    lines = [f"{describe_target(made.channel, made.target)} gets alerts for {wanted}", *preview]
-    lines.append(
-        f"Send a test: hub-monitor subscriptions test {made.id}. Alerts are sent while hub-monitor up is running."
-    )
-    typer.echo("\n".join(lines), err=True)
-
-
-def _matches(session: Session, made: Subscription) -> list[str]:
-    """A filter in words, its matches in the last days, and advice."""
-    if made.operator:
-        return []
-    query = parse(made.filter)
-    found = forecast(session, query)
-    preview = f"In the last {DAYS} days it would have matched {found.describe_matches()}."
-    lines = [f"In words: {describe(query)}."] if made.filter else []
-    lines.append(f"{preview} {found.describe_period()}".rstrip())
-    if found.alerts_per_day >= MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE and made.digest == Digest.IMMEDIATE:
-        lines.append(f"That is about {found.alerts_per_day:.0f} a day: a digest may suit better (--digest daily)")
-    if not found.releases and not found.events:
-        lines += suggestions(session, query, in_use())
-    return lines
-
-
-MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE = 5
-"""Average alerts per day from which a digest is recommended."""
 COLUMNS = ("id", "channel", "target", "filter", "when", "digest", "paused", "paused_because", "created_at")
 
 
@@ -188,8 +157,10 @@ def test(ident: str = typer.Argument(..., metavar="ID")) -> None:
         found = _found(session, ident)
     if found.channel not in service.channels:
         raise SettingsError(f"channel {found.channel!r} is not set up: see hub-monitor doctor")
+    channel = service.channels[found.channel]
     try:
-        typer.echo(service.channels[found.channel].send(test_message(found)))
+        is_trigger = found.when is not None
+        typer.echo(send_test_notice(service, channel, found) if is_trigger else channel.send(test_message(found)))
     except SendError as error:
         typer.echo(f"hub-monitor: {describe_target(found.channel, found.target)}: {error}", err=True)
         raise typer.Exit(1) from None

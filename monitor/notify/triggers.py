@@ -86,17 +86,21 @@ def trigger_state(session: Session, subscription: Subscription) -> dict[str, Any
 def evaluate(
     engine: Engine, public_url: str, *, seconds: float = MAX_RUN_SECONDS, timeout: float = TIMEOUT_SECONDS
 ) -> int:
-    """Evaluates what is due for up to ``seconds``, each trigger for up to ``timeout``; returns how many notices
-    were written."""
+    """Evaluates what is due for up to ``seconds`` (one trigger at least), each for up to ``timeout``.
+
+    Returns how many notices were written.
+    """
     _follow_subscriptions(engine)
     written, end = 0, time.monotonic() + seconds
-    while time.monotonic() < end and not stopping.requested():
+    while not stopping.requested():
         with stopping.finishing():
             rows = _claim(engine)
             if not rows:
                 break
             results = [_result(engine, row, timeout) for row in _while_time(rows, end)]
             written += _store(engine, results, public_url)
+        if time.monotonic() >= end:
+            break
     return written
 
 
@@ -126,9 +130,10 @@ def _follow_subscriptions(engine: Engine) -> None:
 
 
 def _claim(engine: Engine) -> list[AggregateTrigger]:
-    """The triggers that have waited longest; each is due again after a minute, whatever becomes of it."""
-    due = col(AggregateTrigger.due_at)
-    ready = select(AggregateTrigger).where(due <= now()).order_by(due).limit(BATCH_TRIGGERS)
+    """The due triggers that were not evaluated for the longest; each is due again after a minute, whatever becomes
+    of it."""
+    due, last = col(AggregateTrigger.due_at), col(AggregateTrigger.evaluated_at)
+    ready = select(AggregateTrigger).where(due <= now()).order_by(last.nulls_first(), due).limit(BATCH_TRIGGERS)
     if not any_ready(engine, ready):
         return []
     with transaction(engine) as session:

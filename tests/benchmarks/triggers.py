@@ -38,7 +38,7 @@ KINDS = {
     "count, 90 days, words": "count({lab} kind:{kind}, 90d) > {size}",
     "count, all time, tally": "count(origin:{origin} kind:{kind}, all) > {size}",
     "first, not in the tally": "first(origin, kind:{kind} params:>={size}00B)",
-    "new, tally": "new(lab, origin:{origin} kind:{kind})",
+    "new, tally": "new(lab, origin:{origin} kind:{kind} license:{license})",
 }
 """Triggers as people would write them; the last thing of each is varied."""
 

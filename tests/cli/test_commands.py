@@ -387,6 +387,8 @@ def test_a_trigger_is_explained_when_it_is_made_and_shown_with_its_state(sqlite_
     shown = json.loads(run("subscriptions", "show", made.stdout.strip(), **settings).stdout)
     assert (shown["when"], shown["trigger"]["message"]) == ("count(origin:CN, 7d) > 1K", "not evaluated yet")
     assert shown["description"].endswith("is China is more than 1,000")
+    tested = run("subscriptions", "test", made.stdout.strip(), **settings)
+    assert "[Test] count(origin:CN, 7d) > 1K: This is a test. You are notified when" in tested.stdout
     one_line(run("subscribe", "terminal", "x", "--when", "count(7x) > 1", **settings), 2, "column 7", "a span expected")
     one_line(
         run("subscribe", "terminal", "x", "--when", "count(7d) > 1", "--filter", "kind:base", **settings), 2, "either"

@@ -374,6 +374,18 @@ def test_a_trigger_that_takes_too_long_stops_no_other(room: Room, monkeypatch: p
     assert room.state(slow).due_at > room.state(quick).due_at
 
 
+def test_a_run_that_has_no_time_for_all_leaves_the_rest_to_the_next(room: Room) -> None:
+    whens = [f"count(7d) > {number}" for number in range(60)]
+    for number, when in enumerate(whens):
+        room.subscribe(when, f"target {number // 20}")
+    versions = []
+    for minute in range(6):
+        with room.at(room.now + timedelta(minutes=minute)):
+            triggers.evaluate(room.engine, URL, seconds=0)
+        versions.append(sum(room.state(when).version > 0 for when in whens))
+    assert versions == [1, 2, 3, 4, 5, 6]
+
+
 def test_each_is_evaluated_at_most_once_a_minute(room: Room) -> None:
     room.subscribe("count(kind:base, 7d) > 10")
     room.run()

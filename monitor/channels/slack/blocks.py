@@ -242,7 +242,7 @@ def button(label: str, action: str, *, value: str | None = None, url: str | None
 
 def _matched_filters(subscriptions: Sequence[Subscription]) -> Block:
     """Returns a context block with the matching filters, at most MAX_NAMED_FILTERS."""
-    filters = list(dict.fromkeys(one.typed or one.filter for one in subscriptions))
+    filters = list(dict.fromkeys(one.when or one.typed or one.filter for one in subscriptions))
     if "" in filters:
         return context_block("You get alerts for every release.")
     shown = [code(text) for text in filters[:MAX_NAMED_FILTERS]]

@@ -76,7 +76,7 @@ def handle_submission(context: SlackContext, payload: Payload) -> tuple[Payload,
             former = one.typed or one.filter
             change(one, filter=typed)
             session.add(one)
-    except QueryError as error:
+    except (QueryError, SubscriptionError) as error:
         return _modal_error(str(error))
     return {"response_action": "clear"}, lambda: _filter_changed(context, one, former)
 

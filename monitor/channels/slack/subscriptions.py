@@ -82,7 +82,12 @@ def search_releases(context: SlackContext, query: Query) -> MatchPreview:
 
 
 def add_term(subscription: Subscription, term: str) -> None:
-    """Adds a term to a filter unless it is there. Raises QueryError if the result is invalid or too long."""
+    """Adds a term to a filter unless it is there. Raises QueryError if the result is invalid or too long.
+
+    A subscription with a trigger has no filter and stays as it is.
+    """
+    if subscription.when is not None:
+        return
     typed = subscription.typed or subscription.filter
     both = normalised(All((parse(typed).root, parse(term).root)))
     appended = f"{typed} {term}".strip()
