@@ -150,8 +150,8 @@ EVENTS = {
 
 
 def headline(release: Release, event: str = Event.RELEASE) -> str:
-    """The heading of an event: ``qwen released Qwen/Qwen3-8B``, with why that matters, or ``…: licence changed``."""
-    who = plain(release.lab or release.namespace)
+    """The heading of an event: ``Qwen released Qwen/Qwen3-8B``, with why that matters, or ``…: licence changed``."""
+    who = plain(publisher_name(release.lab or release.namespace))
     word = event_of(event)
     if word is Event.RELEASE:
         return f"{who} released {plain(release.repo_id)}{reason_suffix([release])}"

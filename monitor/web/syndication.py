@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 
 from monitor.channels.formatting import describe, flag, foundation, headline, plain
 from monitor.models import Change, Release, iso
+from monitor.releases.launches.facts import publisher_name
 from monitor.releases.query import parse
 from monitor.releases.schema import hub_url, release_object
 from monitor.releases.search import search
@@ -81,7 +82,7 @@ def json_feed(request: Request, session: Reading, q: Q = "") -> Response:
                 "content_text": _summary(row),
                 "date_published": iso(row.released_at or row.first_seen_at),
                 "date_modified": iso(changed[row.id]),
-                "authors": [{"name": plain(row.lab or row.namespace)}],
+                "authors": [{"name": plain(publisher_name(row.lab or row.namespace))}],
                 "_release": release_object(row),
             }
             for row in rows

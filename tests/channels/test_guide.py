@@ -45,7 +45,7 @@ def _alerts(engine: Engine, target: Path) -> Delivery:
 def test_it_tells_once(sqlite_engine: Engine, tmp_path: Path) -> None:
     row = _alerts(sqlite_engine, tmp_path / "releases.txt")
     assert row.state == "sent"
-    assert "qwen released Qwen/Qwen3-Next-80B-A3B" in (tmp_path / "releases.txt").read_text()
+    assert "Qwen released Qwen/Qwen3-Next-80B-A3B" in (tmp_path / "releases.txt").read_text()
     with reading(sqlite_engine) as session:
         subscription = session.scalars(select(Subscription)).one()
     journal().send(message_of(subscription, release(), key=str(row.receipt), in_doubt=True))
