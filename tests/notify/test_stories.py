@@ -170,7 +170,7 @@ def test_a_digest_tells_a_launch_as_one_entry_and_counts_its_repositories_apart(
         assert f"/launches/{ident}" in alerts
         assert "14 repositories" in alerts and "gemma-9-27b" in alerts
         assert not [name for name in NAMES if name in alerts]
-        assert "base, quantized" in alerts
+        assert "original, quantized" in alerts
 
 
 def test_a_digest_of_one_launch_is_one_entry_of_its_own_and_answers_no_earlier_message(readers: Readers) -> None:
