@@ -31,7 +31,7 @@ from monitor.notify.subscriptions import (
 )
 from monitor.notify.trigger_preview import preview_trigger
 from monitor.releases.recorder import News
-from monitor.releases.triggers import parse_trigger
+from monitor.releases.triggers import measure, parse_trigger
 from monitor.releases.triggers.measure import MIN_SHARE_ROWS
 from tests.forks import FORKS
 from tests.notify.test_races import at_once
@@ -435,6 +435,23 @@ def test_a_line_is_crossed_back_by_a_margin(when: str, back: str) -> None:
     line = line_back(trigger)  # type: ignore[arg-type]
     assert f"{line.operator} {line.limit:f}" == back
     assert is_crossed(trigger, line.limit, True) is line.holds(line.limit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("span", ["all", "1mo", "3mo"])
+def test_the_tally_counts_what_the_releases_are(room: Room, span: str) -> None:
+    for days in (0, 1, 20, 40, 70, 100, 400):
+        room.add(2, ago=timedelta(days=days), origin="CN")
+        room.add(1, ago=timedelta(days=days), origin=None)
+    room.add(3, origin="CN", released_at=None)
+    room.add(4, origin="CN", pending=True)
+    with db.reading(room.engine) as session:
+        for part in ("origin:CN", "-origin:CN"):
+            tallied = measure(session, parse_trigger(f"share({part}, kind:base, {span}) > 50%"), room.now)
+            walked = measure(
+                session, parse_trigger(f"share({part}, kind:base -tag:none-of-them, {span}) > 50%"), room.now
+            )
+            assert (tallied.part, tallied.whole, tallied.unknown) == (walked.part, walked.whole, walked.unknown)
+            assert span != "all" or tallied.whole == 24
 
 
 def test_a_preview_says_what_a_trigger_is_and_where_it_is(room: Room) -> None:

@@ -88,8 +88,7 @@ def since(span: str, at: datetime) -> datetime | None:
 def within(query: Query, span: str, at: datetime) -> Query:
     """The releases of ``query`` in a span that ends at ``at``, as a query with absolute times."""
     start = since(span, at)
-    times = f"released:<={_text(at)}" if start is None else f"released:{_text(start)}..{_text(at)}"
-    return both(query, parse(times))
+    return query if start is None else both(query, parse(f"released:{_text(start)}..{_text(at)}"))
 
 
 def both(*queries: Query) -> Query:
@@ -141,9 +140,9 @@ def _numbers(session: Session, whole: Query, parts: tuple[Query, ...], span: str
     else:
         released = col(Release.released_at)
         start = since(span, at)
-        times = [] if start is None else [released >= start]
+        times = [] if start is None else [released >= start, released <= at]
         sums = [func.sum(case((to_sql(query, at), 1), else_=0)) for query in parts]
-        counted = select(func.count(), *sums).where(*times, released <= at, *conditions(session, whole))
+        counted = select(func.count(), *sums).where(*times, *conditions(session, whole))
     return [int(value or 0) for value in session.execute(counted).one()]
 
 
@@ -153,10 +152,10 @@ def backfilled(
     """Of the same counts, what was learnt as history after ``after``."""
     released = col(Release.released_at)
     start = since(span, at)
-    times = [] if start is None else [released >= start]
+    times = [] if start is None else [released >= start, released <= at]
     learnt = (col(Release.is_backfilled).is_(True), col(Release.first_seen_at) > after)
     sums = [func.sum(case((to_sql(query, at), 1), else_=0)) for query in parts]
-    counted: Any = select(func.count(), *sums).where(*times, released <= at, *learnt, *conditions(session, whole))
+    counted: Any = select(func.count(), *sums).where(*times, *learnt, *conditions(session, whole))
     return [int(value or 0) for value in session.execute(counted).one()]
 
 
