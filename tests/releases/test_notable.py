@@ -17,7 +17,7 @@ from monitor import db
 from monitor.db import migrations
 from monitor.enums import Observation, Via
 from monitor.labs import load
-from monitor.models import Namespace, NotableRecord, Release, ReleaseRevision
+from monitor.models import Namespace, NotableFill, NotableRecord, NotableWork, Release, ReleaseRevision
 from monitor.releases.notable import LICENSES_BY_FREEDOM, LINES, WORDS
 from monitor.releases.recorder import record
 from monitor.releases.records import listed_whole
@@ -282,7 +282,7 @@ def definition_of(engine: Engine) -> dict[str, list[str]]:
 
 
 @given(draw=st.randoms(use_true_random=False), number=st.integers(2, 24))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_order_of_arrival_and_no_later_change_matters(engine: Engine, draw: random.Random, number: int) -> None:
     emptied(engine)
     looks = history(draw, number)
@@ -295,3 +295,17 @@ def test_no_order_of_arrival_and_no_later_change_matters(engine: Engine, draw: r
         facts = {**again.facts, "safetensors": {"parameters": {"BF16": size * 10**9}, "total": size * 10**9}}
         seen(engine, again._replace(facts=facts))
         assert reasons(engine) == definition_of(engine)
+    grounds = rungs_of(engine)
+    with db.transaction(engine) as session:
+        session.execute(delete(NotableWork))
+        session.add(NotableFill(stage="works", reached=0))
+    while not fill(engine, REGISTRY, batches=1):
+        pass
+    assert reasons(engine) == definition_of(engine)
+    assert rungs_of(engine) == grounds
+
+
+def rungs_of(engine: Engine) -> set[tuple[str, str, int, int | None]]:
+    """Every rung with its ground."""
+    with db.reading(engine) as session:
+        return {(row.scope, row.hub_id, row.known, row.since) for row in session.scalars(select(NotableRecord))}
