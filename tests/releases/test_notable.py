@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, update
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from monitor import db
+from monitor.channels.formatting import headline
 from monitor.db import migrations
 from monitor.enums import Observation, Via
 from monitor.labs import load
 from monitor.models import Namespace, NotableFill, NotableRecord, NotableWork, Release, ReleaseRevision
 from monitor.releases.notable import LICENSES_BY_FREEDOM, LINES, WORDS
-from monitor.releases.recorder import record
+from monitor.releases.query import parse, to_predicate
+from monitor.releases.recorder import News, record
 from monitor.releases.records import listed_whole
 from monitor.releases.records_fill import fill
 from monitor.releases.works import Work, work_of
@@ -82,6 +84,22 @@ def test_the_first_of_a_lab_and_of_a_new_version(engine: Engine) -> None:
     assert reasons(engine) == {
         "LGAI-EXAONE/EXAONE-9.0-7B": ["first-of-lab"], "LGAI-EXAONE/EXAONE-9.5-8B": ["new-version"],
     }  # fmt: skip
+
+
+def test_an_alert_begins_with_the_strongest_reason_and_its_filter_can_ask_for_it(engine: Engine) -> None:
+    listed(engine)
+    asked = to_predicate(parse("notable:first-of-lab"))
+    headings: list[str] = []
+
+    def enqueue(_session: Session, news: Sequence[News]) -> int:
+        headings.extend(headline(item.release) for item in news if asked(item.release))
+        return 0
+
+    at = db.now()
+    facts = model("LGAI-EXAONE/EXAONE-9.0-7B", createdAt=at.isoformat())
+    with db.transaction(engine) as session:
+        record(session, [Observation(made_id("x"), facts["id"], facts, Via.SWEEP, at)], REGISTRY, enqueue)
+    assert headings == ["lg released LGAI-EXAONE/EXAONE-9.0-7B — First open-weight release of LG AI Research"]
 
 
 def test_the_largest_of_a_country_and_of_a_lab_with_enough_before(engine: Engine) -> None:
@@ -251,10 +269,14 @@ def _words(work: Work, others: list[Work]) -> Iterator[str]:
                     crossed = [line for line, edge in LINES.items() if largest < edge <= work.params]
                     yield from crossed[:1]
     if work.version:
-        yield from _about_versions(work, work.version, earlier)
+        yield from _about_versions(work, work.version, others)
 
 
-def _about_versions(work: Work, version: int, earlier: list[Work]) -> Iterator[str]:
+def _about_versions(work: Work, version: int, others: list[Work]) -> Iterator[str]:
+    def rank(one: Work) -> tuple[Any, ...]:
+        return one.at, -(one.version or 0), -(one.params or 0), one.hub_id
+
+    earlier = [one for one in others if rank(one) < rank(work)]
     versions = [(one, one.version) for one in earlier if (one.lab, one.stem) == (work.lab, work.stem) and one.version]
     before = [(one, number) for one, number in versions if one.at < work.at]
     if not before or max(number for _, number in versions) >= version:
