@@ -52,6 +52,8 @@ def upgrade() -> None:
         op.execute("DROP VIEW releases_view")
         op.execute(f"CREATE VIEW releases_view AS {view}")
         return
+    # Without statistics of the new columns, the few notable releases are sought among all.
+    op.execute("ANALYZE release")
     # Replaced, not dropped: grants on it stay, and so does the trigger that refuses writes.
     op.execute(f"CREATE OR REPLACE VIEW releases_view AS {view}")
     op.execute(f"COMMENT ON COLUMN releases_view.{SHOWN} IS '{COMMENT.replace(':', chr(92) + ':')}'")
