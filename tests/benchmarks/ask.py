@@ -83,7 +83,8 @@ QUESTIONS = {
     ),
 }
 PAGES = (
-    "/", "/releases", "/releases?q=origin:CN+params:%3E%3D7B+kind:base", "/releases?q=llama", "/releases?q=sam3",
+    "/", "/?show=labs", "/?show=notable",
+    "/releases", "/releases?q=origin:CN+params:%3E%3D7B+kind:base", "/releases?q=llama", "/releases?q=sam3",
     "/releases?q=tag:gguf&sort=downloads", "/labs", "/labs/qwen", "/trends", "/trends/chart", "/status", "/launches",
 )  # fmt: skip
 
