@@ -31,6 +31,10 @@ commands.register(
     },
 )
 commands.register(
+    "monitor.cli.brief",
+    {"brief": "Writes the brief of a week or a month: what came out, from where, and what changed."},
+)
+commands.register(
     "monitor.cli.admin",
     {
         "subscribe": "Creates a subscription and prints its id.",

@@ -191,14 +191,38 @@ def outages_since(
         or_(col(Outage.ended_at).is_(None), col(Outage.ended_at) > since),
         col(Outage.began_at) < (until or now()),
     )
+    return _joined((row.began_at, row.ended_at) for row in session.scalars(query.order_by(col(Outage.began_at))))
+
+
+RECORDED_WITHIN = timedelta(hours=1)
+"""An outage is recorded once it has lasted for some intervals, with the time at which it began: by then, all are."""
+
+
+def outages_as_of(
+    session: Session, since: datetime, until: datetime, at: datetime
+) -> list[tuple[datetime, datetime | None]]:
+    """As :func:`outages_since` of a period, as it was known at ``at``; without those that had just begun by then."""
+    began, ended = col(Outage.began_at), col(Outage.ended_at)
+    query = select(began, ended).where(
+        col(Outage.state) == "blind",
+        or_(ended.is_(None), ended > since),
+        began < until,
+        began <= at - RECORDED_WITHIN,
+    )
+    rows = session.execute(query.order_by(began))
+    return _joined((begin, end if end is not None and end <= at else None) for begin, end in rows)
+
+
+def _joined(outages: Iterable[tuple[datetime, datetime | None]]) -> list[tuple[datetime, datetime | None]]:
+    """Joins those that overlap, of times in the order of their beginnings."""
     spans: list[tuple[datetime, datetime | None]] = []
-    for row in session.scalars(query.order_by(col(Outage.began_at))):
+    for began_at, ended_at in outages:
         last = spans[-1] if spans else None
-        if last and (last[1] is None or row.began_at <= last[1]):
-            end = None if last[1] is None or row.ended_at is None else max(last[1], row.ended_at)
+        if last and (last[1] is None or began_at <= last[1]):
+            end = None if last[1] is None or ended_at is None else max(last[1], ended_at)
             spans[-1] = (last[0], end)
         else:
-            spans.append((row.began_at, row.ended_at))
+            spans.append((began_at, ended_at))
     return spans
 
 

@@ -62,6 +62,7 @@ COMPRESSED_PREFIXES = (
     "/releases",
     "/labs",
     "/trends",
+    "/brief",
     "/status",
     "/launches",
     "/embed",

@@ -59,6 +59,33 @@ class FacetCounts(BaseModel):
     exact: bool
 
 
+class BriefSentence(BaseModel):
+    """``query`` is what it was made from, null for outages; ``link`` leads there, as of the brief's time."""
+
+    text: str
+    query: str | None
+    link: str
+
+
+class BriefSection(BaseModel):
+    """Statements about one question."""
+
+    title: str
+    sentences: list[BriefSentence]
+
+
+class BriefObject(BaseModel):
+    """What is known at ``as_of`` of the releases of a week or a month, from ``begin`` to ``end`` (exclusive)."""
+
+    period: str
+    title: str
+    begin: str
+    end: str
+    as_of: str
+    finished: bool
+    sections: list[BriefSection]
+
+
 class LabObject(BaseModel):
     """A lab of the registry."""
 

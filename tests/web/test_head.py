@@ -16,8 +16,11 @@ from tests.servers import served
 from tests.web.history import BASE
 
 VALUES = {"namespace": BASE.split("/")[0], "name": BASE.split("/")[1], "lab": "qwen", "ident": "1", "token": "none",
-          "form": "csv", "of": "downloads", "path": "style.css"}  # fmt: skip
-NEEDED = {"/api/v1/stats": "?by=kind", "/trends/table": "?by=kind"}
+          "form": "csv", "of": "downloads", "path": "style.css",
+          "period": "2019-05"}  # fmt: skip
+NEEDED = {"/api/v1/stats": "?by=kind", "/trends/table": "?by=kind"} | dict.fromkeys(
+    ("/brief/{period}", "/api/v1/brief/{period}"), "?as_of=2020-01-01"
+)
 CHANGING = {"date", "x-request-id", "set-cookie", "content-length"}
 """Headers that differ between two requests (the length: of what tells how long ago something was)."""
 

@@ -30,7 +30,7 @@ PAGES = (
     "/", "/?show=labs",
     "/releases?q=origin:CN+kind:base&sort=params", f"/releases/{BASE}", f"/releases/{quote(SCRIPT)}", "/labs",
     "/labs/qwen", "/trends", "/trends/chart", "/trends/chart?q=kind:base&by=lab", "/status", "/docs",
-    "/alert?when=count(7d)+>+1", "/subscribe?when=count(7d)+>+1",
+    "/brief/last-week", "/alert?when=count(7d)+>+1", "/subscribe?when=count(7d)+>+1",
     "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",
     "/launches?q=lab:qwen", "/launches/1", "/review", "/announcements", "/trends/chart?by=month,access",
 )  # fmt: skip

@@ -19,8 +19,8 @@ PRESENT = ("/static/", "/status", "/docs", "/alert", "/subscribe", "/review")
 PAGES = (
     "/", "/?show=labs",
     "/releases", "/releases?q=kind:base", f"/releases/{BASE}", "/launches", "/announcements", "/trends",
-    "/trends/chart?by=month,origin", "/trends/chart?by=month,access", "/labs", "/labs/qwen", "/releases/rows",
-    "/trends/table?by=kind",
+    "/brief/2026-10", "/trends/chart?by=month,origin", "/trends/chart?by=month,access", "/labs", "/labs/qwen",
+    "/releases/rows", "/trends/table?by=kind",
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_all_that_a_page_of_the_past_leads_to_is_of_the_same_moment(client: http
     assert 'hx-trigger="every' not in answer.text
 
 
-@pytest.mark.parametrize("path", PAGES[:11])
+@pytest.mark.parametrize("path", PAGES[:13])
 def test_a_page_of_the_past_says_so_and_leads_to_the_present(client: httpx.Client, path: str) -> None:
     end = (db.now() - timedelta(days=9)).date().isoformat()
     assert f"Showing what was known at {end} 00:00 UTC" in client.get(of_the_past(path)).text

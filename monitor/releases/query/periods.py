@@ -52,17 +52,45 @@ def period_span(name: str, now: datetime) -> tuple[datetime, datetime] | None:
         unit, offset = RELATIVE[name]
         first = _shifted(unit, _start(unit, now.astimezone(UTC).date()), offset)
     elif _YEAR.fullmatch(name) or _MONTH.fullmatch(name) or _WEEK.fullmatch(name) or _DAY.fullmatch(name):
-        unit = "year" if len(name) == 4 else "week" if "W" in name else "month" if len(name) == 7 else "day"
-        first = _first_day(name)
+        unit, first = _unit(name), _first_day(name)
     else:
         return None
     return _midnight(first), _midnight(_shifted(unit, first, 1))
+
+
+def absolute_period(name: str, now: datetime) -> str:
+    """The name of a period that does not depend on today: ``2026-W48`` for ``this-week``. ``now`` is today."""
+    if name not in RELATIVE:
+        return name
+    unit, offset = RELATIVE[name]
+    return _name(unit, _shifted(unit, _start(unit, now.astimezone(UTC).date()), offset))
+
+
+def period_before(name: str) -> str:
+    """The week before a week, the month before a month, and so on; of absolute names."""
+    return _name(_unit(name), _shifted(_unit(name), _first_day(name), -1))
+
+
+def year_before(name: str) -> str:
+    """The same month or ISO week of the year before; its week 52 for a week 53 that it has not."""
+    earlier = f"{int(name[:4]) - 1:04}{name[4:]}"
+    return earlier if "W" not in name or read_period(earlier) else period_before(f"{name[:4]}-W01")
 
 
 def week_name(monday: date) -> str:
     """``2026-W48`` of its Monday."""
     year, week, _ = monday.isocalendar()
     return f"{year:04}-W{week:02}"
+
+
+def _unit(name: str) -> str:
+    """The unit of an absolute name."""
+    return "year" if len(name) == 4 else "week" if "W" in name else "month" if len(name) == 7 else "day"
+
+
+def _name(unit: str, first: date) -> str:
+    """The name of the unit that begins on this day."""
+    return week_name(first) if unit == "week" else first.isoformat()[: {"year": 4, "month": 7, "day": 10}[unit]]
 
 
 def _first_day(name: str) -> date:

@@ -1,0 +1,46 @@
+"""The brief of a week or a month: as JSON, and as a page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup
+
+from monitor.db.engine import now
+from monitor.releases.brief import Brief, brief_period, make_brief
+from monitor.releases.brief_text import sections_html
+from monitor.releases.query.periods import period_before
+from monitor.web.api import AsOfTime, history
+from monitor.web.http_responses import as_json, errors
+from monitor.web.render import page
+from monitor.web.schemas import BriefObject
+
+router = APIRouter()
+Period = Annotated[
+    str, Path(max_length=20, description="A week or a month: `2026-W48`, `2026-11`, `last-week`, `last-month`.")
+]
+
+
+@router.get("/api/v1/brief/{period}", tags=["releases"], response_model=BriefObject, responses=errors())
+def brief(request: Request, as_of_time: AsOfTime, period: Period) -> Response:
+    """What came out in a week or a month, in sentences that each lead to the releases that they were made from."""
+    return as_json(request, _made(request, as_of_time, period).as_json())
+
+
+@router.get("/brief/{period}", response_class=HTMLResponse, include_in_schema=False)
+def brief_page(request: Request, as_of_time: AsOfTime, period: Period) -> HTMLResponse:
+    """The same as a page."""
+    found = _made(request, as_of_time, period)
+    sections = Markup(sections_html(found))  # noqa: S704 - every text in it is escaped
+    return page(request, "brief", brief=found, sections=sections, before=period_before(found.period.name))
+
+
+def _made(request: Request, as_of_time: AsOfTime, name: str) -> Brief:
+    # By the minute, so that caches can know it again.
+    at = as_of_time or now().replace(second=0, microsecond=0)
+    period = brief_period(name, at)
+    # Also of the present as it was known at one time: so the links of a brief lead to what it was made from.
+    with history(request, at) as session:
+        return make_brief(session, period, at)
