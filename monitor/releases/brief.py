@@ -188,7 +188,9 @@ def _releases(source: _Source) -> Iterable[Sentence]:
         known = f"{_number(sum(kinds.values()))}. By kind: {some}." if kinds else f"{NONE_KNOWN}."
         yield source.sentence(f"Releases in {name}: {known}", query)
     query = source.query("lab:any launch:any")
-    launches, members = count_launches(source.session, parse(query)) or (0, 0)
+    found = count_launches(source.session, parse(query))
+    assert found is not None, "an index holds what this query asks for"
+    launches, members = found
     known = f"{_number(launches)}. Repositories in them: {_number(members)}." if launches else "none known."
     yield source.sentence(f"Launches of known labs: {known}", query)
 
@@ -252,7 +254,8 @@ def _shares(counts: dict[str | None, int], values: Sequence[str | None], label: 
 
 def _built_on(source: _Source) -> Iterable[Sentence]:
     query, lab, place = source.query(BUILT_ON_OTHERS), col(Release.foundation_lab), col(Release.foundation_origin)
-    statement = select(lab, place, func.count()).where(*conditions(source.session, parse(query))).group_by(lab, place)
+    where = conditions(source.session, parse(query))
+    statement = select(lab, place, func.count()).where(*where).group_by(lab, place).order_by(lab, place)
     labs, places, total = Counter[str](), dict[str, str | None](), 0
     for name, origin, number in source.session.execute(statement):
         total += number
