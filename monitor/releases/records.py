@@ -208,13 +208,19 @@ def _ground(
 
 
 def _followers(session: Session, works: Collection[str]) -> set[str]:
-    """Hub ids of the releases that follow these stored works of their labs: a pause before them may be none."""
+    """Hub ids of the releases that follow these stored works of their labs: a pause before them may be none.
+
+    Of several at the same time all: each follows the same release.
+    """
     if not works:
         return set()
     rows = session.execute(_FOLLOWING.where(in_values(session, "this.hub_id", works)))
-    return {row[1] for row in rows if row[1] is not None}
+    first = {row[1] for row in rows if row[1] is not None}
+    return set(session.scalars(_AT_ONCE.where(in_values(session, "this.hub_id", first)))) if first else first
 
 
+_THIS, _OTHER = WORKS.alias("this"), WORKS.alias("other")
+_AT_ONCE = select(_OTHER.c.hub_id).join_from(_THIS, _OTHER, (_OTHER.c.lab == _THIS.c.lab) & (_OTHER.c.at == _THIS.c.at))
 _FOLLOWING = neighbours(before=False)
 
 
