@@ -21,7 +21,7 @@ from monitor.db.engine import in_values
 from monitor.db.upsert import conflict_aware_insert
 from monitor.labs import Registry
 from monitor.models import NotableRecord, NotableWork, Release
-from monitor.releases.ladders import LADDERS, key_of, ladder_of, rungs, scopes_of, value_of
+from monitor.releases.ladders import LADDERS, Ladder, key_of, ladder_of, rungs, scopes_of, value_of
 from monitor.releases.notable import PAUSE, at_least, notable
 from monitor.releases.notable_columns import write_notable
 from monitor.releases.standings import WORKS, Coverage, neighbours, standings, stored_rungs, stored_works
@@ -149,7 +149,7 @@ def _rebuild(
             changes.made.append({**key, "known": known, "since": since})
         elif ground != (known, since):
             changes.counted.append({"in_scope": scope, "of": work.hub_id, "known": known, "since": since})
-        same = ground is not None and (at_least(ground[0]), ground[1]) == (at_least(known), since)
+        same = ground is not None and _claimed(ladder, *ground) == _claimed(ladder, known, since)
         if not same or was.get(work.hub_id) != before or (ladder.name == "lab-version" and work.at >= moved.first_at):
             changes.affected.add(work.hub_id)
     changes.gone += [{"in_scope": scope, "of": hub_id} for hub_id in grounds]
@@ -158,6 +158,11 @@ def _rebuild(
     stay = {work.hub_id for work in new}
     kept = [work for work in lost if work.hub_id not in stay]
     changes.gone += [{"in_scope": scope, "of": work.hub_id} for work in kept]
+
+
+def _claimed(ladder: Ladder, known: int, since: int | None) -> tuple[bool, int, int | None]:
+    """What of a ground decides on a claim and is shown with it."""
+    return known >= ladder.minimum, at_least(known), since
 
 
 def _below(works: list[Work]) -> dict[str, Work | None]:
