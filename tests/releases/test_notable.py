@@ -120,6 +120,24 @@ def test_the_largest_of_a_country_and_of_a_lab_with_enough_before(engine: Engine
     ]
 
 
+def test_the_third_earlier_release_makes_the_largest_of_a_lab(engine: Engine) -> None:
+    listed(engine)
+    seen(engine, *(look(f"LGAI-EXAONE/EXAONE-{n}B", day(n), params=n * 10**9) for n in (2, 3, 9)))
+    assert reasons(engine) == {"LGAI-EXAONE/EXAONE-2B": ["first-of-lab"]}
+    seen(engine, look("LGAI-EXAONE/EXAONE-1B", day(4), params=10**9))
+    assert reasons(engine)["LGAI-EXAONE/EXAONE-9B"] == ["largest-of-lab"]
+
+
+def test_a_release_in_a_pause_ends_it_for_all_that_follow_at_once(engine: Engine) -> None:
+    listed(engine)
+    looks = [look(f"LGAI-EXAONE/EXAONE-{n}", at, params=None, siblings=WEIGHTS) for n, at in
+             (("a", day(0)), ("b", day(500)), ("c", day(500)))]  # fmt: skip
+    seen(engine, *looks)
+    assert sorted(reasons(engine).values()) == [["after-pause"], ["after-pause"], ["first-of-lab"]]
+    seen(engine, look("LGAI-EXAONE/EXAONE-d", day(300), params=None, siblings=WEIGHTS))
+    assert list(reasons(engine).values()) == [["first-of-lab"]]
+
+
 def test_what_is_learnt_late_takes_a_reason_and_what_is_corrected_gives_it_back(engine: Engine) -> None:
     listed(engine)
     seen(engine, *(look(f"LGAI-EXAONE/EXAONE-{n}B", day(n), params=n * 10**9) for n in range(1, 12)))
