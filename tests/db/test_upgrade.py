@@ -179,7 +179,7 @@ def test_derivatives_by_no_lab_leave_their_launches_whose_numbers_stay(old: Engi
         for name, kind, root, number in zip(names, kinds, roots, numbers, strict=True):
             connection.execute(change, {"name": name, "kind": kind, "root": root, "launch": number})
         before = connection.scalar(text("SELECT count(*) FROM launch"))
-    migrations.downgrade(old, "0024")
+    migrations.downgrade(old, "0018")
     migrations.upgrade(old)
     with old.connect() as connection:
         after = [connection.scalar(text(launch), {"name": name}) for name in names]

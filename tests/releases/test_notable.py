@@ -174,7 +174,7 @@ def test_a_database_from_before_is_filled_in_and_claims_nothing_until_then(engin
     seen(engine, *looks)
     before = reasons(engine)
     assert len(before) == 5
-    migrations.downgrade(engine, "0018")
+    migrations.downgrade(engine, "0022")
     migrations.upgrade(engine)
     seen(engine, look("LGAI-EXAONE/EXAONE-9-9B", day(400), params=9 * 10**9))
     assert reasons(engine) == {}

@@ -65,7 +65,7 @@ def test_exports_have_it(engine: Engine) -> None:
 def test_the_column_comes_to_releases_that_are_there_and_to_the_view(engine: Engine) -> None:
     with db.transaction(engine) as session:
         session.add(release(1, repo_id="Qwen/Thing", lab="qwen", origin="CN", facts={"id": "Qwen/Thing", "tags": []}))
-    migrations.downgrade(engine, "0019")
+    migrations.downgrade(engine, "0021")
     assert "origin_basis" not in {column["name"] for column in inspect(engine).get_columns("release")}
     with engine.connect() as connection:
         before = connection.execute(text("SELECT * FROM releases_view")).mappings().one()

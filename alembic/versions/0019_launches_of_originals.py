@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from monitor.db.engine import UTCDateTime, now
 
-revision = "0025"
-down_revision = "0024"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

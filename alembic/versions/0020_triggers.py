@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from alembic import op
 from monitor.models import Json, Timestamp
 
-revision = "0022"
-down_revision = "0025"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
