@@ -25,9 +25,9 @@ run: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-# Unit tests and those on SQLite, in this process: .venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
+# Unit tests and those on SQLite, in this process: .venv/bin/python -m pytest -n 3 --dist worksteal -m "not slow"
 test-fast: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 # `make test`, and then each line that no test runs
 coverage: .venv/installed-dev
