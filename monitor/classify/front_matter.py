@@ -59,11 +59,6 @@ def front_matter_end(readme: str) -> int:
     return 0 if span is None else span[1]
 
 
-def key_span(readme: str, name: str) -> tuple[int, int] | None:
-    """Where the top-level key ``name`` of the front matter is written, with its value."""
-    return next(((start, end) for key, start, end in _keys(readme) if key == name), None)
-
-
 def _span(readme: str) -> tuple[int, int] | None:
     """(start of the metadata, end of the closing line)."""
     opening = _START.match(readme)

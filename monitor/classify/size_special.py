@@ -12,7 +12,6 @@ from typing import Any
 from monitor.classify import wire
 from monitor.classify.size_layers import Counted, first
 
-_LAYERS = ("num_hidden_layers", "intermediate_size", "num_attention_heads")
 _SIGLIP_SO400M = 412_000_000
 """The image encoder of Phi-4-MM, which its configuration does not describe."""
 _MIMI = 79_000_000

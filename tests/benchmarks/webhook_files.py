@@ -40,6 +40,7 @@ from tests.benchmarks.emails import databases
 from tests.fakes.hub import ReplayHub, model, until
 from tests.fakes.slack import Channel, FakeSlack
 from tests.faults.cluster import Cluster
+from tests.mixture import MIXTURE, PARAMS
 from tests.servers import RedisServer
 
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
@@ -52,25 +53,6 @@ LONG = timedelta(hours=2)
 PACE_SECONDS = 1.3
 """Between two messages of one channel, so that Slack's pace delays none."""
 MODES = {"with": {}, "without": {"MONITOR_FILES_PER_WINDOW": "0"}}
-CONFIG = {
-    "architectures": ["Qwen3MoeForCausalLM"],
-    "model_type": "qwen3_moe",
-    "vocab_size": 151_936,
-    "hidden_size": 2_048,
-    "num_hidden_layers": 48,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 4,
-    "head_dim": 128,
-    "intermediate_size": 6_144,
-    "moe_intermediate_size": 768,
-    "num_experts": 128,
-    "num_experts_per_tok": 8,
-    "decoder_sparse_step": 1,
-    "mlp_only_layers": [],
-    "tie_word_embeddings": False,
-}
-"""Of a mixture of 30B parameters whose active ones only this file tells."""
-PARAMS = 30_532_122_624
 CARD = "---\nlicense: apache-2.0\n---\n# A mixture of experts\n\n" + "It is the next of its family. " * 300
 
 
@@ -130,7 +112,7 @@ def _latency(path: str) -> float:
 def _add(hub: ReplayHub, name: str) -> None:
     license_text = "Apache License\nVersion 2.0, January 2004\n" + "Terms and conditions. " * 400
     files = {"README.md": CARD, "LICENSE": license_text, "generation_config.json": {"top_k": 20}}
-    hub.add(model(name, params=PARAMS, config=CONFIG, files=files))
+    hub.add(model(name, params=PARAMS, config=MIXTURE, files=files))
 
 
 def _send(hub: ReplayHub, monitor: Monitor, name: str) -> None:

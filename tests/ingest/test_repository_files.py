@@ -6,7 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import event, select, update
@@ -21,25 +20,8 @@ from monitor.models import RepositoryFile, WebhookEvent
 from monitor.settings import Settings
 from tests.environment import TestEnv
 from tests.fakes.hub import model, until
+from tests.mixture import MIXTURE, PARAMS
 
-MIXTURE: dict[str, Any] = {
-    "architectures": ["Qwen3MoeForCausalLM"],
-    "model_type": "qwen3_moe",
-    "vocab_size": 151_936,
-    "hidden_size": 2_048,
-    "num_hidden_layers": 48,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 4,
-    "head_dim": 128,
-    "intermediate_size": 6_144,
-    "moe_intermediate_size": 768,
-    "num_experts": 128,
-    "num_experts_per_tok": 8,
-    "decoder_sparse_step": 1,
-    "mlp_only_layers": [],
-    "tie_word_embeddings": False,
-}
-PARAMS = 30_532_122_624
 ACTIVE = 3_345_000_000
 
 

@@ -130,9 +130,7 @@ def assign(session: Session, members: Sequence[Member | None], window: timedelta
     session.flush()
     _lock(session, {(one.publisher, one.family) for one in wanted if not one.is_backfilled})
     launches = _Launches(session, wanted, window)
-    for one in sorted(
-        wanted, key=lambda item: (item.root is not None, item.copy_of is not None, item.at, item.repo_id)
-    ):
+    for one in sorted(wanted, key=_order):
         launches.place(one)
     launches.write()
     placed = [launches.of.get(one.repo_id) if one is not None else None for one in members]
