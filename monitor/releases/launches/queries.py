@@ -51,8 +51,8 @@ def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
         "released_at": iso(launch.first_at),
         "last_at": iso(launch.last_at),
         "settled": launch.settles_at <= now(),
-        "announcement_url": next((row.announcement_url for row in members if row.announcement_url), None),
-        "notable": merged((row.notable, row.notable_score) for row in members),
+        "announcement_url": _announcement_url(members),
+        "notable": _reasons(members),
         **facts._asdict(),
         "repositories": len(members),
         "query": f"launch:{launch.id}",
@@ -71,6 +71,14 @@ def as_json(launch: Launch, members: Sequence[Any]) -> dict[str, Any]:
             for row in members
         ],
     }
+
+
+def _announcement_url(members: Sequence[Any]) -> str | None:
+    return next((row.announcement_url for row in members if row.announcement_url), None)
+
+
+def _reasons(members: Sequence[Any]) -> list[Any]:
+    return merged((row.notable, row.notable_score) for row in members)
 
 
 def find_launches(
@@ -126,7 +134,7 @@ class LaunchSummary(NamedTuple):
     @property
     def reasons(self) -> list[Any]:
         """Why it is notable, the strongest first."""
-        return merged((row.notable, row.notable_score) for row in self.members)
+        return _reasons(self.members)
 
     @property
     def publisher_name(self) -> str:
@@ -136,7 +144,7 @@ class LaunchSummary(NamedTuple):
     @property
     def announcement_url(self) -> str | None:
         """The first announcement of a member."""
-        return next((row.announcement_url for row in self.members if row.announcement_url), None)
+        return _announcement_url(self.members)
 
 
 def summarize_launches(
