@@ -26,7 +26,10 @@ from monitor.models.columns import (
 
 
 class Outage(SQLModel, table=True):
-    """A time in which a source did not answer, or only in part. ``ended_at``: None while it lasts."""
+    """A time in which a source did not answer, or only in part. ``ended_at``: None while it lasts.
+
+    ``recorded_at``: when this row was written, which is some intervals after the outage began.
+    """
 
     __tablename__: ClassVar[str] = "outage"
 
@@ -36,6 +39,7 @@ class Outage(SQLModel, table=True):
     began_at: datetime = timestamp()
     ended_at: datetime | None = nullable_timestamp(index=True)
     message: str | None = nullable_text()
+    recorded_at: datetime | None = nullable_timestamp()
 
 
 class Namespace(SQLModel, table=True):

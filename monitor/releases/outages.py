@@ -176,7 +176,7 @@ def record_outages(engine: Engine, hub_interval: float) -> None:
                 session.add(row)
         for name, (state, since, message) in current.items():
             if (name, state) not in recorded and since is not None:
-                session.add(Outage(source=name, state=state, began_at=since, message=message))
+                session.add(Outage(source=name, state=state, began_at=since, message=message, recorded_at=at))
 
 
 def outages_since(
@@ -195,19 +195,20 @@ def outages_since(
 
 
 RECORDED_WITHIN = timedelta(hours=1)
-"""An outage is recorded once it has lasted for some intervals, with the time at which it began: by then, all are."""
+"""An outage is recorded once it has lasted for some intervals, with the time at which it began: of the time after this,
+the absence of outages says nothing."""
 
 
 def outages_as_of(
     session: Session, since: datetime, until: datetime, at: datetime
 ) -> list[tuple[datetime, datetime | None]]:
-    """As :func:`outages_since` of a period, as it was known at ``at``; without those that had just begun by then."""
+    """As :func:`outages_since` of a period, as it was known at ``at``; without those that were not recorded by then."""
     began, ended = col(Outage.began_at), col(Outage.ended_at)
     query = select(began, ended).where(
         col(Outage.state) == "blind",
         or_(ended.is_(None), ended > since),
         began < until,
-        began <= at - RECORDED_WITHIN,
+        col(Outage.recorded_at) <= at,
     )
     rows = session.execute(query.order_by(began))
     return _joined((begin, end if end is not None and end <= at else None) for begin, end in rows)

@@ -70,7 +70,8 @@ def history() -> Iterator[Any]:
         yield Change(release_id=ident, at=at, field="status", before="live", after="gone", reason="t", event=happened)
     yield Change(release_id=4, at=BEGIN - timedelta(days=1), field="status", after="gone", reason="t", event="gated")
     down = BEGIN + timedelta(days=3)
-    yield Outage(source="created", state="blind", began_at=down, ended_at=down + timedelta(hours=5))
+    noticed, up = down + timedelta(minutes=4), down + timedelta(hours=5)
+    yield Outage(source="created", state="blind", began_at=down, ended_at=up, recorded_at=noticed)
 
 
 @pytest.fixture
@@ -164,8 +165,8 @@ def _change_something(session: Session, chance: random.Random, number: int) -> N
             now = db.now()
             session.add(release(1000 + number, released_at=BEGIN, first_seen_at=now, lab="qwen", origin="CN"))
             session.add(Change(release_id=row.id or 0, at=now, field="license", reason="t", event="relicensed"))
-            began = now - timedelta(minutes=5)
-            session.add(Outage(source="created", state="blind", began_at=began, ended_at=None))
+            began = now - timedelta(minutes=chance.choice([5, 300]))
+            session.add(Outage(source="created", state="blind", began_at=began, ended_at=None, recorded_at=now))
     session.add(row)
 
 
