@@ -60,6 +60,19 @@ class Size(StrEnum):
     GIANT = "giant"
 
 
+class ParamsSource(StrEnum):
+    """Where parameter counts were read; ``correction``: set by hand."""
+
+    SAFETENSORS = "safetensors"
+    GGUF = "gguf"
+    CONFIG = "config"
+    NAME = "name"
+    CARD = "card"
+    BASE_MODEL = "base_model"
+    REGISTRY = "registry"
+    CORRECTION = "correction"
+
+
 class LicenseClass(StrEnum):
     """What a licence permits; ``undeclared``: none stated, ``unknown``: stated but not recognised."""
 

@@ -32,7 +32,7 @@ from monitor.models.columns import (
     required_text,
     timestamp,
 )
-from monitor.releases.schema import HubCountColumns, NotableColumns, StatedColumns, SuspicionColumns
+from monitor.releases.schema import HubCountColumns, NameColumns, NotableColumns, StatedColumns, SuspicionColumns
 
 SORTED = (
     "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
@@ -48,7 +48,7 @@ NAME_WORDS = "replace(replace(replace(lower(name), '-', ' '), '_', ' '), '.', ' 
 """SQL of the words of a repository's name, by which it is found whichever way they are joined."""
 
 
-class Release(StatedColumns, SuspicionColumns, HubCountColumns, NotableColumns, table=True):
+class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, NotableColumns, table=True):
     """A repository of the Hub, by its permanent id, with its classification and the facts that it rests on.
 
     ``pending``: a placeholder without weights, which nobody was notified of. ``facts``: the Hub's own object, merged
@@ -64,6 +64,7 @@ class Release(StatedColumns, SuspicionColumns, HubCountColumns, NotableColumns, 
         Index("ix_release_namespace_status", "namespace", "status"),
         Index("ix_release_lab_released_at_id", "lab", "released_at", "id"),
         Index("ix_release_foundation_repo_id_id", "foundation_repo_id", "id"),
+        Index("ix_release_family_released_at_id", "family", "released_at", "id"),
         *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
         # The newest of those that are notable; most releases are not.
         Index(

@@ -10,6 +10,7 @@ from monitor.classify.result import BaseModelInfo, Foundation, Parent
 from monitor.dates import plausible_hub_time
 from monitor.enums import Found, Kind, LicenseClass
 from monitor.releases.hub_facts import MAX_COUNT, StorableFacts
+from monitor.releases.launches.family import family_of
 from monitor.releases.schema import HUB_DERIVATIVES
 
 
@@ -24,6 +25,7 @@ def release_columns(facts: dict[str, Any], classification: Classification) -> di
         "repo_id": repo_id,
         "namespace": namespace if slash else "",
         "name": name if slash else repo_id,
+        "family": family_of(name if slash else repo_id),
         "lab": classification.lab,
         "lab_kind": _plain(classification.lab_kind),
         "origin": classification.origin,

@@ -34,6 +34,7 @@ from monitor.enums import (
     LicenseClass,
     Openness,
     OriginBasis,
+    ParamsSource,
     Precision,
     Size,
     Status,
@@ -122,6 +123,12 @@ class StatedColumns(SQLModel):
     """
 
     context_length: int | None = Column(default=None, sa_type=BigInteger)
+
+
+class NameColumns(SQLModel):
+    """Columns of the table ``release`` that follow from its name: ``family``, as ``family_of`` in launches reads it."""
+
+    family: str | None = Column(default=None, sa_type=Text)
 
 
 class SuspicionColumns(SQLModel):
@@ -274,6 +281,12 @@ def _words(words: Any) -> str:
     return ", ".join(words)
 
 
+CONFLICTS = tuple(
+    str(one)
+    for one in LicenseClass
+    if one not in {LicenseClass.PERMISSIVE, LicenseClass.UNDECLARED, LicenseClass.UNKNOWN}
+)
+"""Classes that an effective licence can have where it contradicts the stated one: it is the stricter of the two."""
 _SIZES = "tiny < 1B ≤ small < 10B ≤ medium < 50B ≤ large < 250B ≤ giant"
 
 FIELDS: tuple[ReleaseField, ...] = (
@@ -281,6 +294,8 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field("url", str, "its page on the Hub", hub_url("Qwen/Qwen3-8B"), read=lambda row: hub_url(row.repo_id)),
     _field("namespace", str, "the part of `repo_id` before the slash", "Qwen"),
     _field("name", str, "the part of `repo_id` after the slash", "Qwen3-8B"),
+    _field("family", str | None, "the words of its name up to the version, or up to the size if it has no version, in"
+           " lower case", "qwen3"),
     _field("lab", str | None, "id of the lab in the registry", "qwen"),
     _field("lab_kind", LabKind | None, _words(LabKind), "company"),
     _field("origin", str | None, "country of the publisher: ISO 3166-1 alpha-2, `EU` or `INT` for a consortium", "CN"),
@@ -323,7 +338,8 @@ FIELDS: tuple[ReleaseField, ...] = (
     _field("params_total", int | None, "total parameters", 8_190_735_360),
     _field("params_active", int | None, "parameters active for each token; never inferred from the total",
            8_190_735_360),
-    _field("params_source", str | None, "source of the parameter counts", "safetensors"),
+    _field("params_source", ParamsSource | None, f"source of the parameter counts: {_words(ParamsSource)}",
+           "safetensors"),
     _field("size", Size | None, _SIZES, "small"),
     _field("context_length", int | None, "the longest input in tokens, as its configuration or GGUF header states it",
            40_960),
@@ -551,18 +567,25 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
     _query("suspected", "text", "country, lab or repository of the model that a release without a stated base was"
            " probably built on; any or none", "suspected:CN", of="suspected_foundation", column=None),
     _query("lab", "lab", "a lab's id, name, alias or namespace", 'lab:"Mistral AI"'),
+    _query("lab_kind", "word", f"kind of publisher: {_words(LabKind)}", "lab_kind:academic", words=tuple(LabKind)),
     _query("parent", "text", "country or name of the organisation that the lab belongs to; the lab itself if it belongs"
            " to none", "parent:alibaba", of="lab", column=None),
     _query("namespace", "text", "the part of the repository id before the slash", "namespace:Qwen"),
     _query("repo", "text", "repository id; * stands for any characters", "repo:Qwen/*-Instruct", of="repo_id",
            sortable=True, ascending=True),
+    _query("family", "text", "the words of the name up to its version, however they are joined; * stands for any"
+           " characters", "family:qwen2.5"),
     _query("kind", "word", _words(Kind), "kind:base", words=tuple(Kind)),
     _query("params", "count", "total parameters", "params:7B..80B", of="params_total", sortable=True),
+    _query("params_source", "word", f"source of the parameter counts: {_words(ParamsSource)}", "params_source:name",
+           words=tuple(ParamsSource)),
     _query("active", "count", "active parameters", "active:<10B", of="params_active", sortable=True),
     _query("context", "count", "longest input in tokens", "context:>=128K", of="context_length"),
     _query("size", "word", _SIZES, "size:small", words=tuple(Size)),
     _query("license", "text", f"a license identifier, or a class: {_words(LicenseClass)}", "license:apache-2.0",
            column=None),
+    _query("conflict", "word", "class of the stricter licence upstream that the stated licence contradicts: any, none,"
+           f" {_words(CONFLICTS)}", "conflict:non-commercial", of="license_conflict", column=None, words=CONFLICTS),
     _query("openness", "word", _words(Openness), "openness:open-weights", words=tuple(Openness)),
     _query("gated", "word", "whether access has to be requested: true, false, auto, manual", "gated:false",
            column=None, words=("true", "false", "auto", "manual")),

@@ -33,7 +33,14 @@ from monitor.releases.search import FOR_A_THOUSAND, SearchError, conditions
 from monitor.releases.tally import DIMENSIONS as COUNTED
 
 TIMES = ("month", "week", "day")
-COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()}
+UNTALLIED: dict[str, Any] = {
+    "lab_kind": Release.lab_kind,
+    "family": Release.family,
+    "conflict": case((col(Release.license_conflict).is_not(None), col(Release.effective_license_class))),
+    "params_source": Release.params_source,
+}
+"""Dimensions that the tally does not hold: they are counted from the releases themselves."""
+COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()} | UNTALLIED
 DIMENSIONS = (*TIMES, *COLUMNS)
 """What releases can be counted by; a week is named by its Monday, all of time by ``released_at``."""
 MAX_RELEASES_FOR_MEDIANS = 20_000
@@ -79,7 +86,9 @@ def stats(
     SearchError.
     """
     place = zone(tz)
-    tallied = not {"week", "day"} & set(by) and (tz == "UTC" or "month" not in by) and "as_of" not in session.info
+    tallied = (
+        not {"week", "day", *UNTALLIED} & set(by) and (tz == "UTC" or "month" not in by) and "as_of" not in session.info
+    )
     where = to_tally(query) if tallied else None
     if where is not None:
         keys: list[Any] = [col(_tallied(name)) for name in by]
@@ -219,7 +228,8 @@ def _begins(session: Session, name: str) -> bool:
 
 def _key(session: Session, name: str, place: ZoneInfo, *, written: bool = True) -> ColumnElement[Any]:
     if name in COLUMNS:
-        return col(COLUMNS[name]).label(name)
+        column: ColumnElement[Any] = COLUMNS[name].label(name)
+        return column
     offsets = _offsets(session, place)
     timestamp: Any = col(Release.released_at)
     if session.get_bind().dialect.name == "sqlite":
@@ -329,35 +339,49 @@ MAX_COUNTED_RELEASES = 1_000
 class Facets:
     """The most frequent values of each dimension except time, ``{value, count}``, most frequent first.
 
-    ``total``: how many releases were counted; ``exact``: these are all that match, not only the newest.
+    ``total``: how many releases were counted; ``exact``: these are all that match, not only the newest. ``sampled``:
+    dimensions whose values were counted among the newest alone, while the others were counted among all.
     """
 
     values: dict[str, list[Row]]
     total: int
     exact: bool
+    sampled: tuple[str, ...] = ()
 
 
 def count_facets(session: Session, query: Query, limit: int = 20) -> Facets:
     """The most frequent values of each dimension among the matching releases."""
     cells_wanted = to_tally(query) if "as_of" not in session.info else None
-    if cells_wanted is not None:
-        number = func.sum(col(Tally.releases))
-        cells = [col(_tallied(name)) for name in COLUMNS]
-        counted = list(session.execute(select(*cells, number).where(cells_wanted).group_by(*cells).having(number != 0)))
-        rows, counts = [tuple(row)[:-1] for row in counted], [int(row[-1]) for row in counted]
-        exact = True
-    else:
-        released = col(Release.released_at)
-        where = conditions(session, query, walked=True, use=FOR_A_THOUSAND)
-        newest = select(*map(col, COLUMNS.values())).where(*where)
-        newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(MAX_COUNTED_RELEASES + 1)
-        rows = [tuple(row) for row in session.execute(newest)]
+    if cells_wanted is None:
+        rows = _newest(session, query, list(COLUMNS))
         exact = len(rows) <= MAX_COUNTED_RELEASES
         rows = rows[:MAX_COUNTED_RELEASES]
-        counts = [1] * len(rows)
-    return Facets(
-        {name: _frequent(rows, counts, place, limit) for place, name in enumerate(COLUMNS)}, sum(counts), exact
+        return Facets(_most_frequent(list(COLUMNS), rows, [1] * len(rows), limit), len(rows), exact)
+    number = func.sum(col(Tally.releases))
+    cells = [col(_tallied(name)) for name in COUNTED]
+    counted = list(session.execute(select(*cells, number).where(cells_wanted).group_by(*cells).having(number != 0)))
+    values = _most_frequent(
+        list(COUNTED), [tuple(row)[:-1] for row in counted], [int(row[-1]) for row in counted], limit
     )
+    total = sum(int(row[-1]) for row in counted)
+    newest = _newest(session, query, list(UNTALLIED))[:MAX_COUNTED_RELEASES] if total else []
+    values |= _most_frequent(list(UNTALLIED), newest, [1] * len(newest), limit)
+    return Facets(values, total, exact=True, sampled=tuple(UNTALLIED) if total > len(newest) else ())
+
+
+def _newest(session: Session, query: Query, names: list[str]) -> list[tuple[Any, ...]]:
+    """These dimensions of the newest releases that match; one more than are counted if there are more."""
+    released = col(Release.released_at)
+    where = conditions(session, query, walked=True, use=FOR_A_THOUSAND)
+    newest = select(*(COLUMNS[name] for name in names)).where(*where)
+    newest = newest.order_by(released.desc(), col(Release.id).desc()).limit(MAX_COUNTED_RELEASES + 1)
+    return [tuple(row) for row in session.execute(newest)]
+
+
+def _most_frequent(
+    names: list[str], rows: list[tuple[Any, ...]], counts: list[int], limit: int
+) -> dict[str, list[Row]]:
+    return {name: _frequent(rows, counts, place, limit) for place, name in enumerate(names)}
 
 
 def facets(session: Session, query: Query, limit: int = 20) -> dict[str, list[Row]]:

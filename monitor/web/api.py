@@ -158,7 +158,7 @@ def counted(
 def facet_counts(request: Request, session: Reading, q: Q = "") -> Response:
     """The most frequent values of each dimension among what matches."""
     found = count_facets(session, parse(q))
-    return as_json(request, found.values | {"total": found.total, "exact": found.exact})
+    return as_json(request, found.values | {"total": found.total, "exact": found.exact, "sampled": found.sampled})
 
 
 @router.get("/api/v1/labs", tags=["labs"], response_model=Labs, responses=errors())

@@ -14,13 +14,17 @@ from monitor.releases.stats import TIMES
 
 FACETS = {
     "origin": ("origin", "Country"),
-    "foundation": ("foundation", "Built on models from"),
+    "foundation": ("foundation", "Base model from"),
     "kind": ("kind", "Kind"),
     "size": ("size", "Size"),
     "openness": ("openness", "Openness"),
     "license_class": ("license", "Licence"),
     "task": ("task", "Task"),
     "lab": ("lab", "Lab"),
+    "family": ("family", "Family"),
+    "lab_kind": ("lab_kind", "Kind of publisher"),
+    "conflict": ("conflict", "Licence conflict"),
+    "params_source": ("params_source", "Size read from"),
 }
 """For each dimension that is counted: the field of the query language that narrows to it, and its heading."""
 

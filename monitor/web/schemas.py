@@ -45,7 +45,8 @@ class Value(BaseModel):
 
 
 class FacetCounts(BaseModel):
-    """The most frequent values of each dimension. ``exact`` is false where only the newest ``total`` were counted."""
+    """The most frequent values of each dimension. ``exact`` is false where only the newest ``total`` were counted;
+    ``sampled``: dimensions of which only the newest 1,000 were, while the others were counted among all."""
 
     origin: list[Value]
     foundation: list[Value]
@@ -55,8 +56,13 @@ class FacetCounts(BaseModel):
     license_class: list[Value]
     openness: list[Value]
     task: list[Value]
+    lab_kind: list[Value]
+    family: list[Value]
+    conflict: list[Value]
+    params_source: list[Value]
     total: int
     exact: bool
+    sampled: list[str]
 
 
 class BriefSentence(BaseModel):

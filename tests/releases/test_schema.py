@@ -154,7 +154,7 @@ def test_the_sorts_are_those_of_the_schema(history: Engine) -> None:
 def test_the_help_and_the_api_name_every_query_field(tmp_path: Path) -> None:
     app = create_app(Service(Settings(database_url=f"sqlite:///{tmp_path / 'monitor.db'}")))
     q = next(one for one in app.openapi()["paths"]["/api/v1/releases"]["get"]["parameters"] if one["name"] == "q")
-    assert re.findall("`([a-z]+)`", q["description"]) == QUERY_NAMES
+    assert re.findall("`([a-z_]+)`", q["description"]) == QUERY_NAMES
     help_text = templates.env.get_template("help.html").render(address=lambda *_, **__: "")
     assert re.findall("<dt>(.*?)</dt>", help_text) == QUERY_NAMES
     with pytest.raises(QueryError) as problem:

@@ -19,7 +19,7 @@ from monitor.models import Launch, Release
 from monitor.releases import stats as counting
 from monitor.releases.query import parse, to_predicate, to_tally
 from monitor.releases.search import SearchError
-from monitor.releases.stats import COLUMNS, DIMENSIONS, add_launches, count_facets, dimensions, stats
+from monitor.releases.stats import COLUMNS, DIMENSIONS, UNTALLIED, add_launches, count_facets, dimensions, stats
 from tests.releases.query.test_query import launch, release
 
 SPRING = datetime(2026, 3, 29, 1, tzinfo=UTC)
@@ -34,6 +34,11 @@ ROWS = st.lists(
             "task": st.sampled_from(["text-generation", None]),
             "license_class": st.sampled_from(["permissive", "unknown"]),
             "license": st.sampled_from(["mit", None]),
+            "lab_kind": st.sampled_from(["company", None]),
+            "family": st.sampled_from(["qwen3", "gpt oss", None]),
+            "params_source": st.sampled_from(["name", None]),
+            "license_conflict": st.sampled_from(["declares mit", None]),
+            "effective_license_class": st.sampled_from(["permissive", "community"]),
             "params_total": st.sampled_from([None, 0, 1, 7_615_616_512, 2**62, 2**63 - 1]),
             "pending": st.sampled_from([False, False, False, True]),
             "launch_id": st.sampled_from([None, None, 1, 2]),
@@ -65,6 +70,8 @@ def period(row: Release, name: str, tz: str) -> str | None:
 
 
 def key(row: Release, name: str, tz: str) -> Any:
+    if name == "conflict":
+        return row.effective_license_class if row.license_conflict is not None else None
     return getattr(row, COLUMNS[name].key) if name in COLUMNS else period(row, name, tz)
 
 
@@ -163,7 +170,9 @@ def test_facets_of_too_many_are_those_of_the_newest_and_say_so(months: Engine, m
         found = count_facets(session, parse("params:>=0"))
         assert (found.total, found.exact) == (2, False)
         whole = count_facets(session, parse("origin:CN"))
-        assert (whole.total, whole.exact) == (3, True)
+        assert (whole.total, whole.exact, whole.sampled) == (3, True, tuple(UNTALLIED))
+        assert whole.values["lab_kind"] == [{"value": None, "count": 2}]
+        assert count_facets(session, parse("origin:none")).sampled == ()
 
 
 @pytest.mark.parametrize("by", ["", "year", "month,day", "origin,origin", "origin,kind,lab"])

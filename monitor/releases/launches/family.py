@@ -23,11 +23,12 @@ _VARIANTS = frozenset({
 def family_of(name: str) -> str:
     """The words of a name up to its version or, where it has none, up to its size; without size and variant words.
 
-    Never empty for a name that is not: one of nothing but sizes and variants is its own family.
+    In lower case, with spaces between words: ``deepseek v3.1``. Never empty for a name that is not: one of nothing but
+    sizes and variants is its own family.
     """
-    plain = strip_packaging(name[:NAME_LENGTH]).lower()
+    tokens = words_of(strip_packaging(name[:NAME_LENGTH]))
     words: list[str] = []
-    for token in filter(None, _SEPARATOR.split(plain)):
+    for token in tokens:
         if token in _VARIANTS:
             continue
         if token.isalpha():  # what follows is for those with a figure
@@ -42,7 +43,12 @@ def family_of(name: str) -> str:
         words.append(token)
         if _VERSION.fullmatch(token):
             break
-    return " ".join(words) or plain or name.lower()
+    return " ".join(words or tokens) or name.lower()
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a name or a family in lower case: ``DeepSeek-V3.1`` is ``deepseek``, ``v3.1``."""
+    return [word for word in _SEPARATOR.split(text.lower()) if word]
 
 
 def common_name(one: str, other: str) -> str:

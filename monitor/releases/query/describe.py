@@ -38,15 +38,19 @@ _SUBJECTS = {
     "foundation": "the model at its root is",
     "suspected": "the base model that it does not state is probably",
     "lab": "the lab is",
+    "lab_kind": "the kind of publisher is",
     "parent": "the organisation that the lab belongs to is",
     "namespace": "the namespace is",
     "repo": "the repository is",
+    "family": "the family is",
     "kind": "the kind is",
     "params": "total parameters are",
+    "params_source": "the source of the parameter counts is",
     "active": "active parameters are",
     "context": "the longest input in tokens is",
     "size": "the size is",
     "license": "the licence is",
+    "conflict": "the class of the licence upstream that the stated one contradicts is",
     "openness": "the openness is",
     "gated": "a request for access is",
     "task": "the task is",
@@ -102,7 +106,7 @@ def condition(query: Query) -> str:
 def value_words(field: str, operator: str, value: str) -> str:
     """How a canonical value is written in the text."""
     if value == NONE:
-        return "nothing" if field == "notable" else "unknown"
+        return "nothing" if field in {"notable", "conflict"} else "unknown"
     if field in DATES:
         return _dates(operator, value)
     if field in COUNTS:
@@ -157,8 +161,8 @@ def _clause(node: Node) -> str:
 def _term(field: str, operator: str, values: tuple[str, ...], *, negated: bool) -> str:
     subject = _SUBJECTS.get(field, f"{field} is")
     words = [value_words(field, operator, value) for value in values]
-    if field == "repo" and any("*" in value for value in values):
-        subject = "the repository matches"
+    if field in {"repo", "family"} and any("*" in value for value in values):
+        subject = f"{subject.removesuffix(' is')} matches"
     if not negated:
         return f"{subject} {_list(words, 'or')}"
     if not subject.endswith((" is", " are")):

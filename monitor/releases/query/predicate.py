@@ -149,6 +149,19 @@ def _parent(value: str) -> Callable[[Release], bool]:
     return lambda release: above.get(release.lab or "", release.origin) == wanted
 
 
+def _conflict(value: str) -> Callable[[Release], bool]:
+    if value == NONE:
+        return lambda release: release.license_conflict is None
+    return lambda release: release.license_conflict is not None and release.effective_license_class == value
+
+
+def _family(value: str) -> Callable[[Release], bool]:
+    if value == NONE:
+        return lambda release: release.family is None
+    matches = matcher(value)
+    return lambda release: release.family is not None and matches(release.family)
+
+
 def _launched(value: str) -> Callable[[Release], bool]:
     if value in {NONE, ANY}:
         return lambda release: (release.launch_id is None) == (value == NONE)
@@ -162,8 +175,8 @@ def _notable(value: str) -> Callable[[Release], bool]:
 
 
 _OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {
-    "foundation": _foundation, "launch": _launched, "notable": _notable, "parent": _parent,
-    "suspected": _suspected,
+    "conflict": _conflict, "family": _family, "foundation": _foundation, "launch": _launched, "notable": _notable,
+    "parent": _parent, "suspected": _suspected,
 }  # fmt: skip
 """Fields whose values have meanings of their own."""
 

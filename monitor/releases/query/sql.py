@@ -154,6 +154,10 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
             return _notable(value)
         case "parent":
             return _parent(value)
+        case "conflict":
+            return _conflict(value)
+        case "family":
+            return _family(value)
         case "repo":
             return (
                 folded(col(Release.repo_id)).like(_pattern(value), escape="\\")
@@ -220,6 +224,20 @@ def _notable(value: str) -> ColumnElement[bool]:
         score = col(Release.notable_score)
         return score.is_(None) if value == NONE else score.is_not(None)
     return holds(literal(";") + col(Release.notable_reasons) + literal(";"), f";{value};") > 0
+
+
+def _conflict(value: str) -> ColumnElement[bool]:
+    found = col(Release.license_conflict)
+    if value == NONE:
+        return found.is_(None)
+    return and_(found.is_not(None), col(Release.effective_license_class) == value)
+
+
+def _family(value: str) -> ColumnElement[bool]:
+    column = col(Release.family)
+    if value == NONE:
+        return column.is_(None)
+    return column.like(_pattern(value), escape="\\") if "*" in value else column == value
 
 
 def _parent(value: str) -> ColumnElement[bool]:

@@ -12,6 +12,8 @@ FIELDS = {
     "licence": "license", "licenses": "license", "licences": "license", "license_class": "license",
     "base": "foundation", "base_model": "foundation", "root": "foundation", "built_on": "foundation",
     "suspected_foundation": "suspected",
+    "license_conflict": "conflict", "licence_conflict": "conflict", "conflicts": "conflict",
+    "publisher_kind": "lab_kind", "series": "family", "families": "family", "size_source": "params_source",
     "labs": "lab", "company": "lab", "publisher": "lab",
     "org": "namespace", "organization": "namespace", "organisation": "namespace", "author": "namespace",
     "owner": "namespace", "user": "namespace",

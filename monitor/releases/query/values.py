@@ -14,6 +14,7 @@ from monitor.classify.repo_ids import HubURLError, reference
 from monitor.enums import LicenseClass
 from monitor.labs import in_use, slug
 from monitor.labs.countries import NAMES
+from monitor.releases.launches.family import words_of
 from monitor.releases.query import synonyms
 from monitor.releases.query.glob import MAX_CHARACTERS, MAX_WILDCARDS, collapsed
 from monitor.releases.query.periods import MAX_YEAR, MIN_YEAR, period_span, read_period
@@ -183,6 +184,11 @@ def _glob(text: str) -> str:
     return text
 
 
+def _family(text: str) -> str:
+    """A family, however its words are joined, which may hold wildcards."""
+    return _glob(" ".join(words_of(text)) or text)
+
+
 def _launch(text: str) -> str:
     found = _IDENT.fullmatch(text)
     if found is None and text != ANY:
@@ -292,6 +298,7 @@ _READERS: dict[str, Callable[[str], str | tuple[str, ...]]] = {
     "parent": _parent,
     "namespace": _namespace,
     "repo": _repo,
+    "family": _family,
     "license": _license,
     "language": _language,
     "launch": lambda text: _launch(fold(text)),

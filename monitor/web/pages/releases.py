@@ -74,7 +74,7 @@ def releases(
     counted = count_facets(session, query, VALUES_PER_FACET)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
     context["presets"] = presets(query)
-    context |= {"total": counted.total, "exact": counted.exact}
+    context |= {"total": counted.total, "exact": counted.exact, "sampled": counted.sampled, "facet_names": _names()}
     if not found.items and q and cursor is None:
         context |= {"suggestions": suggestions(session, query, service_of(request).registry)}
     return page(request, "releases", **context, **_table(request, session, found, q, sort))
@@ -145,6 +145,10 @@ def _unless(value: str, usual: str) -> str | None:
     return None if value == usual else value
 
 
+def _names() -> dict[str, str]:
+    return {name: heading for name, (_, heading) in FACETS.items()}
+
+
 def _facets(counted: Facets, query: Query) -> dict[str, list[Value]]:
     found: dict[str, list[Value]] = {}
     for dimension, (field, _) in FACETS.items():
@@ -152,8 +156,8 @@ def _facets(counted: Facets, query: Query) -> dict[str, list[Value]]:
         counts = {
             item["value"] if item["value"] is not None else "none": item["count"] for item in counted.values[dimension]
         }
-        if field == "foundation":
-            counts.pop("none", None)  # unknown root and unknown country of a known root are not one condition
+        if field in {"foundation", "conflict"}:
+            counts.pop("none", None)  # an unknown root is not an unknown country; no conflict is no news
         names = [*wanted, *(name for name in counts if name not in wanted)]
         values = [Value(name, counts.get(name), name in wanted, toggled(query, field, name)) for name in names]
         found[dimension] = values[: max(VALUES_PER_FACET, len(wanted))]
