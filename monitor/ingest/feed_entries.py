@@ -17,6 +17,7 @@ from monitor.ingest.feeds.reader import NewEntry
 from monitor.ingest.sweeps import request_sweeps
 from monitor.models import FeedEntry
 from monitor.notify.matching import enqueue_announcements
+from monitor.releases import records
 from monitor.releases.launches.announcements import link_announcements, record_announcements, select_news
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,8 @@ def process_feed_entries(context: IngestContext, entries: Sequence[NewEntry]) ->
         # just before a crash.
         recent = select(FeedEntry).where(col(FeedEntry.seen_at) >= now() - timedelta(hours=1))
         rows = list(session.scalars(recent.order_by(col(FeedEntry.id))))
+        if rows:
+            records.lock(session)
         link_announcements(session, [(repo_id, row.url) for row in rows for repo_id in row.repo_ids if row.url])
         fresh = select_news(session, record_announcements(session, context.registry, rows), rows)
         enqueue_announcements(session, fresh, context.registry)

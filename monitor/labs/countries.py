@@ -38,6 +38,10 @@ YT Mayotte; ZA South Africa; ZM Zambia; ZW Zimbabwe
 NAMES = {item[:2]: item[3:] for item in _ISO.replace("\n", " ").strip().split("; ")}
 COUNTRIES = frozenset(NAMES)
 CONSORTIA = frozenset({"EU", "INT"})
+_EUROPE = frozenset(
+    "AT BE BG CH CY CZ DE DK EE ES EU FI FR GB GR HR HU IE IS IT LT LU LV MT NL NO PL PT RO SE SI SK".split()  # noqa: SIM905
+)
+"""Where the members of European consortia are: the European Union and the countries associated with its research."""
 
 
 def name(code: str | None) -> str:
@@ -45,3 +49,13 @@ def name(code: str | None) -> str:
     if code is None:
         return "unknown"
     return {"EU": "European consortium", "INT": "International"}.get(code) or NAMES.get(code, code)
+
+
+def are_foreign(one: str | None, other: str | None) -> bool:
+    """Whether two origins are different countries; False where one is unknown.
+
+    An international consortium is from no country, and a European one is not foreign to a country of Europe.
+    """
+    if one is None or other is None or one == other or "INT" in {one, other}:
+        return False
+    return not ("EU" in {one, other} and {one, other} <= _EUROPE)

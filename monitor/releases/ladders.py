@@ -43,6 +43,7 @@ LADDERS = {
         Ladder("permissive-size", (), "permissive", "permissive", 50, "all"),
         Ladder("lab-version", ("lab", "stem"), "version", "version", 1, "lab"),
         Ladder("lab-foreign", ("lab", "foreign_origin"), None, "lab", 0, "lab", is_absence=True),
+        Ladder("country-foreign", ("origin", "foreign_origin"), None, "lab", 0, "country", is_absence=True),
         Ladder("open-size", ("size",), "is_open", "size", 50, "all", is_absence=True),
     )
 }

@@ -143,10 +143,13 @@ def merged(members: Iterable[tuple[list[dict[str, Any]], int | None]]) -> list[d
 # --- how each is found -------------------------------------------------------------------------------------
 
 
-def _country(origin: str | None) -> str | None:
-    """The country as it follows "from": ``South Korea``, ``the United States``; None for a consortium."""
+CONSORTIUM = "a European consortium"
+
+
+def _country(origin: str | None, consortium: str | None = None) -> str | None:
+    """The country as it follows "from": ``South Korea``, ``the United States``; ``consortium`` for a European one."""
     if origin not in COUNTRIES:
-        return None
+        return consortium if origin == "EU" else None
     text = country_name(origin)
     return f"the {text}" if text.startswith("United ") or text in _WITH_ARTICLE else text
 
@@ -204,12 +207,19 @@ def _after_pause(work: Work, standing: Standing) -> Claim | None:
     return Claim(values, (Against(before.repo_id, before.at.date().isoformat()),))
 
 
-def _foreign_base(work: Work, standing: Standing) -> Claim | None:
-    rung, country = standing.rungs.get("lab-foreign"), _country(work.foreign_origin)
-    if rung is None or country is None or work.foundation is None:
-        return None
-    values = {"lab": standing.lab_name, "country": country, "foundation": work.foundation}
-    return Claim(values, (Against(work.foundation, work.foreign_origin),))
+def _foreign_base(*, of_country: bool) -> Find:
+    """The first on a base from another country, of its whole country or, if that is not so, of its lab."""
+
+    def find(work: Work, standing: Standing) -> Claim | None:
+        home, country = _country(work.origin), _country(work.foreign_origin, CONSORTIUM)
+        is_first_of_country = "country-foreign" in standing.rungs and home is not None
+        is_first = is_first_of_country if of_country else "lab-foreign" in standing.rungs and not is_first_of_country
+        if not is_first or country is None or work.foundation is None:
+            return None
+        values = {"lab": standing.lab_name, "home": home or "", "country": country, "foundation": work.foundation}
+        return Claim(values, (Against(work.foundation, work.foreign_origin),))
+
+    return find
 
 
 def _new_version(work: Work, standing: Standing) -> Claim | None:
@@ -287,6 +297,10 @@ REASONS: tuple[Reason, ...] = (
            f"its lab released nothing in the {PAUSE.days} days before", _after_pause),
     Reason("first-open-science", "First {size} model with open training data and code",
            "the first of its size class whose training data and code are published", _first_open),
+    Reason("first-of-country-on-foreign-base",
+           "First model of a lab from {home} built on one from {country}: {foundation}",
+           "the first of all labs of its country that is built on a model from that other country",
+           _foreign_base(of_country=True)),
     Reason("license-opened", "More open licence than {family}: {license} instead of {before}",
            "the first of a new version, under a more open class of licence than all of the version before",
            _licence(opened=True)),
@@ -298,7 +312,8 @@ REASONS: tuple[Reason, ...] = (
     Reason("new-version", "First release of {family}, after {before}",
            "the first of a higher version of its family than its lab released before", _new_version),
     Reason("first-on-foreign-base", "First model of {lab} built on one from {country}: {foundation}",
-           "the first of its lab, from elsewhere, that is built on a model from China; or the reverse", _foreign_base),
+           "the first of its lab that is built on a model of another organization from that country, unless it is the"
+           " first of its whole country", _foreign_base(of_country=False)),
     Reason("withdrawn-early", "Withdrawn {after} after its release",
            f"its repository was deleted or made private within {WITHDRAWN_WITHIN.days} days", _withdrawn),
 )  # fmt: skip

@@ -21,6 +21,7 @@ from monitor.db.engine import in_values
 from monitor.db.upsert import conflict_aware_insert
 from monitor.labs import Registry
 from monitor.models import NotableRecord, NotableWork, Release
+from monitor.releases.announced import Announced, namesakes, works_named
 from monitor.releases.ladders import LADDERS, Ladder, key_of, ladder_of, rungs, scopes_of, value_of
 from monitor.releases.notable import PAUSE, at_least, notable
 from monitor.releases.notable_columns import write_notable
@@ -64,7 +65,16 @@ def refresh(
     left = {key: work for key, work in before.items() if key in changed}
     joined = {key: work for key, work in after.items() if key in changed}
     affected = {*before, *after, *(_climb(session, left, joined) if changed else ())}
+    affected |= namesakes(session, (*left.values(), *joined.values()))
     evaluate(session, affected, registry, fresh if reason is not None else affected, reason or "")
+
+
+def refresh_announced(session: Session, announcements: Collection[Announced], registry: Registry) -> None:
+    """Brings up to date the reasons of the releases that bear the names of announcements that have just been read."""
+    lock(session)
+    affected = works_named(session, announcements)
+    if affected:
+        evaluate(session, affected, registry, (), "its announcement was read")
 
 
 def evaluate(
@@ -269,8 +279,9 @@ def listed_whole(session: Session, namespace: str, registry: Registry) -> None:
     for whole, of in after.whole - before.whole:
         names = [ladder.name for ladder in LADDERS.values() if ladder.whole == whole and whole != "lab"]
         for name in names:
+            begin = f"{name}|{of}" if whole == "country" else name
             scope = col(NotableRecord.scope)
-            same = scope == f"{name}|{of}" if whole == "country" else (scope == name) | scope.startswith(f"{name}|")
+            same = (scope == begin) | scope.startswith(f"{begin}|", autoescape=True)
             affected |= set(session.scalars(select(col(NotableRecord.hub_id)).where(same)))
     if affected:
         lock(session)

@@ -13,7 +13,8 @@ from sqlmodel import Session, col
 from monitor.db.engine import in_values
 from monitor.enums import Status
 from monitor.labs import Registry
-from monitor.models import Announcement, Change, Namespace, NotableFill, NotableRecord, NotableWork, Release
+from monitor.models import Change, Namespace, NotableFill, NotableRecord, NotableWork, Release
+from monitor.releases.announced import announced_times
 from monitor.releases.ladders import LADDERS, Ladder, ladder_of, order, scopes_of
 from monitor.releases.notable import Rung, Standing
 from monitor.releases.works import Work
@@ -105,7 +106,7 @@ def standings(session: Session, works: Mapping[str, Work], registry: Registry) -
     coverage = Coverage(session, registry)
     ladders = _rungs(session, works, coverage)
     previous = _previous(session, works)
-    announced, withdrawn = _announced(session, works), _withdrawn(session, works)
+    announced, withdrawn = announced_times(session, works), _withdrawn(session, works)
     for hub_id, work in works.items():
         lab, mine = registry.get(work.lab), ladders[hub_id]
         version = mine.get("lab-version")
@@ -163,22 +164,12 @@ def _earlier_version(session: Session, work: Work, before: Work | None) -> tuple
     return tuple(Work(*row) for row in session.execute(query.limit(MAX_EARLIER)))
 
 
-_ANNOUNCED = (
-    select(col(Release.hub_id), func.min(col(Announcement.announced_at)))
-    .join(Announcement, col(Announcement.release_id) == col(Release.id))
-    .group_by(col(Release.hub_id))
-)
 _WITHDRAWN = (
     select(col(Release.hub_id), func.max(col(Change.at)))
     .join(Change, (col(Change.release_id) == col(Release.id)) & (col(Change.field) == "status"))
     .where(col(Release.status).in_([str(Status.GONE), str(Status.PRIVATE)]))
     .group_by(col(Release.hub_id))
 )
-
-
-def _announced(session: Session, works: Collection[str]) -> dict[str, datetime]:
-    """When their labs announced them."""
-    return {row[0]: row[1] for row in session.execute(_ANNOUNCED.where(in_values(session, "release.hub_id", works)))}
 
 
 def _withdrawn(session: Session, works: Collection[str]) -> dict[str, datetime]:

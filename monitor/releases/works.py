@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from monitor.classify.originals import lab_of
+from monitor.classify.originals import lab_of, same_organization
 from monitor.enums import Found, Kind, LicenseClass
-from monitor.labs import Registry
+from monitor.labs import Lab, Registry
+from monitor.labs.countries import are_foreign
 from monitor.releases.launches.family import family_of
 
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,12 +68,13 @@ def work_of(row: Any, registry: Registry) -> Work | None:
     """The work that a release is; None for one that is none. ``row``: anything with the names of :data:`COLUMNS`."""
     if row.pending or row.lab is None or row.kind not in _MADE or _TEST_NAME.search(row.name):
         return None
-    if lab_of(registry.get(row.lab) or registry.of(row.namespace)) is None:
+    lab = lab_of(registry.get(row.lab) or registry.of(row.namespace))
+    if lab is None:
         return None
     is_own = row.suspected_confidence is None and (row.kind == Kind.BASE or row.foundation_lab == row.lab)
     params = row.params_total if is_own else None
     is_permissive = row.license_class == LicenseClass.PERMISSIVE
-    foreign = _is_foreign(row)
+    foreign = _is_foreign(row, lab, registry)
     family, stem, version = version_of(row.name)
     return Work(
         hub_id=row.hub_id,
@@ -97,12 +99,12 @@ def _has(artefacts: Mapping[str, Any], name: str) -> bool:
     return bool(artefacts.get(name, {}).get("found") == Found.YES)
 
 
-def _is_foreign(row: Any) -> bool:
-    """Whether it is a model from elsewhere built on another lab's from China, or the reverse."""
-    countries = row.origin, row.foundation_origin
-    if row.kind == Kind.BASE or None in countries or row.foundation_lab == row.lab:
+def _is_foreign(row: Any, lab: Lab, registry: Registry) -> bool:
+    """Whether it is built on a model from another country, and of another organization."""
+    if row.kind == Kind.BASE or not are_foreign(row.origin, row.foundation_origin):
         return False
-    return bool((row.origin == "CN") != (row.foundation_origin == "CN"))
+    foundation_lab = registry.get(row.foundation_lab) if row.foundation_lab else None
+    return not same_organization(lab, foundation_lab, registry)
 
 
 def version_of(name: str) -> tuple[str | None, str | None, int | None]:

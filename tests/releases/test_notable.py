@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +17,17 @@ from monitor import db
 from monitor.channels.formatting import headline
 from monitor.db import migrations
 from monitor.enums import Observation, Via
-from monitor.labs import load
-from monitor.models import Namespace, NotableFill, NotableRecord, NotableWork, Release, ReleaseRevision
+from monitor.models import (
+    Announcement,
+    FeedEntry,
+    Namespace,
+    NotableFill,
+    NotableRecord,
+    NotableWork,
+    Release,
+    ReleaseRevision,
+)
+from monitor.releases.launches.announced_names import name_key
 from monitor.releases.notable import LICENSES_BY_FREEDOM, LINES, WORDS
 from monitor.releases.query import parse, to_predicate
 from monitor.releases.recorder import News, record
@@ -26,55 +35,22 @@ from monitor.releases.records import listed_whole
 from monitor.releases.records_fill import fill
 from monitor.releases.works import Work, work_of
 from tests.fakes.hub import made_id, model
+from tests.releases.notable_history import (
+    NAMESPACE,
+    NEVER,
+    REGISTRY,
+    START,
+    WEIGHTS,
+    announced,
+    day,
+    listed,
+    look,
+    notable_of,
+    reasons,
+    seen,
+)
 
-REGISTRY = load()
-WEIGHTS = [{"rfilename": "model.safetensors"}]
 FREEDOM = [str(one) for one in LICENSES_BY_FREEDOM]
-START = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-def day(number: float) -> datetime:
-    """A time, in days from the start."""
-    return START + timedelta(days=number)
-
-
-def listed(engine: Engine, but: Iterable[str] = ()) -> None:
-    """Every watched namespace has been listed whole."""
-    labs = {name: REGISTRY.of(name) for name in REGISTRY.watched}
-    rows = [
-        {"name": name, "lab": lab and lab.id, "swept_at": None if name in but else START, **NEVER}
-        for name, lab in labs.items()
-    ]
-    with db.transaction(engine) as session:
-        session.execute(insert(Namespace), rows)
-
-
-NEVER = {"reason": "registry", "added_at": START, "due_at": START, "interval": 0.0, "repositories": 1, "failures": 0}
-
-
-def look(repo_id: str, at: datetime, **facts: Any) -> Observation:
-    """A repository of the past, made at this time."""
-    made = model(repo_id, createdAt=at.isoformat(), **facts)
-    return Observation(made_id(repo_id), repo_id, made, Via.BACKFILL, db.now(), is_backfilled=True)
-
-
-def seen(engine: Engine, *looks: Observation) -> None:
-    """These are recorded, in one transaction."""
-    with db.transaction(engine) as session:
-        record(session, looks, REGISTRY, lambda _session, _news: 0)
-
-
-def reasons(engine: Engine) -> dict[str, list[str]]:
-    """By repository, the words of why it is notable; only of those that are."""
-    with db.reading(engine) as session:
-        rows = session.scalars(select(Release).where(col(Release.notable_score).is_not(None)))
-        return {row.repo_id: [entry["reason"] for entry in row.notable] for row in rows}
-
-
-def notable_of(engine: Engine, repo_id: str) -> list[dict[str, Any]]:
-    """``notable`` of a release."""
-    with db.reading(engine) as session:
-        return list(session.scalars(select(Release).where(col(Release.repo_id) == repo_id)).one().notable)
 
 
 def test_the_first_of_a_lab_and_of_a_new_version(engine: Engine) -> None:
@@ -236,12 +212,13 @@ def test_a_licence_is_compared_with_that_of_the_version_before(engine: Engine, l
 # --- two implementations of one meaning -------------------------------------------------------------------
 
 
-NAMES = ("LGAI-EXAONE/EXAONE", "naver-hyperclovax/Seed", "Qwen/Qwen")
+NAMES = ("LGAI-EXAONE/EXAONE", "naver-hyperclovax/Seed", "Qwen/Qwen", f"{NAMESPACE}/Marvel")
+BASES = (None, None, None, "Qwen/Qwen-1-0", "mistralai/Mistral-1-7B")
 LICENSES = ("apache-2.0", "cc-by-nc-4.0", "gpl-3.0", None)
 
 
 def history(draw: random.Random, number: int) -> list[Observation]:
-    """Releases of three labs, two of one country, at times that are sometimes the same."""
+    """Releases of four labs, two of one country, at times that are sometimes the same."""
     found = {}
     for index in range(number):
         version, size = draw.choice((1, 2, 3)), draw.choice((None, 1, 7, 7, 30, 120, 600, 1_200))
@@ -249,16 +226,19 @@ def history(draw: random.Random, number: int) -> list[Observation]:
         at = day(draw.choice((0, 1, 2, 400)) + draw.randrange(12))
         found[name] = look(
             name, at, params=size and size * 10**9, license=draw.choice(LICENSES), siblings=WEIGHTS,
+            base_model=draw.choice(BASES), relation="finetune",
         )  # fmt: skip
     return list(found.values())
 
 
-def by_definition(rows: Iterable[Release]) -> dict[str, list[str]]:
+def by_definition(rows: Iterable[Release], announcements: Iterable[Announcement]) -> dict[str, list[str]]:
     """By repository, the reasons as docs/explanation/notable.md defines them: each compared with all the others."""
     works = [work for row in rows if (work := work_of(row, REGISTRY)) is not None]
     found = {}
+    announcements = list(announcements)
     for work in works:
-        words = list(_words(work, [one for one in works if one is not work]))
+        others = [one for one in works if one is not work]
+        words = [*_words(work, others), *_announced(work, others, announcements)]
         if words:
             found[work.repo_id] = sorted(words, key=WORDS.index)
     return found
@@ -291,6 +271,26 @@ def _words(work: Work, others: list[Work]) -> Iterator[str]:
                     yield from crossed[:1]
     if work.version:
         yield from _about_versions(work, work.version, others)
+    if work.foreign_origin:
+        alike = [one for one in earlier if one.foreign_origin == work.foreign_origin]
+        if work.origin not in {one.origin for one in alike}:
+            yield "first-of-country-on-foreign-base"
+        elif work.lab not in {one.lab for one in alike}:
+            yield "first-on-foreign-base"
+
+
+def _announced(work: Work, others: list[Work], announcements: list[Announcement]) -> Iterator[str]:
+    for one in announcements:
+        key = one.key.split()
+        alike = [other for other in (work, *others) if _words_of(other)[: len(key)] == key and other.lab == one.lab]
+        first = min((other.at for other in alike), default=None)
+        if work in alike and work.at == first and timedelta(7) <= work.at - one.announced_at <= timedelta(365):
+            yield "announced-before"
+            return
+
+
+def _words_of(work: Work) -> list[str]:
+    return list(name_key(work.repo_id.partition("/")[2]))
 
 
 def _about_versions(work: Work, version: int, others: list[Work]) -> Iterator[str]:
@@ -314,6 +314,8 @@ def _about_versions(work: Work, version: int, others: list[Work]) -> Iterator[st
 def emptied(engine: Engine) -> None:
     """No release is known, and every namespace has been listed."""
     with db.transaction(engine) as session:
+        session.execute(delete(Announcement))
+        session.execute(delete(FeedEntry))
         session.execute(delete(Release))
         session.execute(delete(Namespace))
     listed(engine)
@@ -321,7 +323,8 @@ def emptied(engine: Engine) -> None:
 
 def definition_of(engine: Engine) -> dict[str, list[str]]:
     with db.reading(engine) as session:
-        return by_definition(session.scalars(select(Release)).all())
+        announcements = session.scalars(select(Announcement)).all()
+        return by_definition(session.scalars(select(Release)).all(), announcements)
 
 
 @given(draw=st.randoms(use_true_random=False), number=st.integers(2, 24))
@@ -337,6 +340,8 @@ def test_no_order_of_arrival_and_no_later_change_matters(engine: Engine, draw: r
         size = draw.choice((1, 30, 700))
         facts = {**again.facts, "safetensors": {"parameters": {"BF16": size * 10**9}, "total": size * 10**9}}
         seen(engine, again._replace(facts=facts))
+        if draw.random() < 0.3:
+            announced(engine, f"Introducing Marvel {draw.choice((1, 2, 3))}", day(draw.choice((-9, 1, 390))))
         assert reasons(engine) == definition_of(engine)
     grounds = rungs_of(engine)
     with db.transaction(engine) as session:

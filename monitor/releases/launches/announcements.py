@@ -18,6 +18,8 @@ from monitor.db.engine import now
 from monitor.db.upsert import insert_or_ignore
 from monitor.labs import Registry
 from monitor.models import Announcement, FeedEntry, Release
+from monitor.releases import records
+from monitor.releases.announced import Announced
 from monitor.releases.changes import record_change
 from monitor.releases.launches.announced_names import announced_model, name_key
 
@@ -53,6 +55,8 @@ def record_announcements(session: Session, registry: Registry, entries: Iterable
     }
     fresh = [row for key, row in rows.items() if key not in there]
     if fresh:
+        # Before rows of releases change: see there.
+        records.lock(session)
         session.execute(insert_or_ignore(session, Announcement), fresh)
         released = select(Release).where(
             col(Release.lab).in_({row["lab"] for row in fresh}),
@@ -60,6 +64,9 @@ def record_announcements(session: Session, registry: Registry, entries: Iterable
             col(Release.first_seen_at) >= now() - ANNOUNCEMENT_WINDOW,
         )
         mark_released(session, list(session.scalars(released)))
+        session.flush()
+        announced = [Announced(row["lab"], row["key"], row["announced_at"]) for row in fresh]
+        records.refresh_announced(session, announced, registry)
     new = select(Announcement).where(
         col(Announcement.lab).in_({row["lab"] for row in fresh}),
         col(Announcement.key).in_({row["key"] for row in fresh}),
