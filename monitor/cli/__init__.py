@@ -38,12 +38,15 @@ commands.register(
     "monitor.cli.admin",
     {
         "subscribe": "Creates a subscription and prints its id.",
-        "doctor": "Prints the settings in force and checks each part, with advice for what is wrong.",
         "hub-webhooks": "Manages the Hub's webhooks to this service.",
         "subscriptions": "Lists, tests, pauses and removes subscriptions.",
         "labs": "Shows and checks the registry of labs.",
         "db": "Manages the database: migrations, keys and snapshots.",
     },
+)
+commands.register(
+    "monitor.cli.doctor",
+    {"doctor": "Prints the settings in force and checks each part, with advice for what is wrong."},
 )
 commands.register(
     "monitor.cli.maintenance",

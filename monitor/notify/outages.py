@@ -1,4 +1,4 @@
-"""Notices to operators that a source fails and that it works again: one each, however many workers look.
+"""Notices to operators that a source or a trigger fails and that it works again: one each, however many workers look.
 
 Whoever marks an outage as notified writes the notices of it in the same transaction, and whoever deletes its row those
 of its end. So two beats, or ten workers, notify each operator once.
@@ -16,18 +16,23 @@ from sqlmodel import Session, col
 from monitor.db.engine import now, reading, transaction
 from monitor.db.upsert import insert_or_ignore
 from monitor.models import Notice, OutageAlert, Subscription
+from monitor.notify.trigger_health import failing_triggers
 from monitor.releases.outages import CREDENTIAL, FailingSource, failing_sources
 from monitor.schedule import OUTAGE_HOLD_SECONDS
+from monitor.text import short
 
 log = structlog.get_logger(__name__)
 
 MAX_LINES = 20
 """Sources that one notice names."""
+MAX_LABEL_CHARACTERS = 200
+"""Of a trigger in a notice; the expression may be ten times as long."""
 TOKEN_SOURCE = f"token {CREDENTIAL}"
+TRIGGER_PREFIX = "trigger "
 
 
 def notify_operators(engine: Engine, hub_interval: float) -> int:
-    """Compares the sources that fail with those that did, and writes the notices; returns how many.
+    """Compares the sources and triggers that fail with those that did, and writes the notices; returns how many.
 
     An outage is in a notice once it has lasted for ``OUTAGE_HOLD_SECONDS``, and so is its end.
     ``hub_interval``: seconds.
@@ -35,7 +40,8 @@ def notify_operators(engine: Engine, hub_interval: float) -> int:
     at = now()
     with reading(engine) as session:
         rows = {row.source: row for row in session.scalars(select(OutageAlert))}
-        found = {source.label: source for source in failing_sources(session, hub_interval) if source.since is not None}
+        failing = [*failing_sources(session, hub_interval), *failing_triggers(session)]
+    found = {source.label: source for source in failing if source.since is not None}
     if found.keys() <= rows.keys() and all(_is_settled(row, source in found, at) for source, row in rows.items()):
         return 0
     with transaction(engine) as session:
@@ -104,12 +110,18 @@ def _log(begun: Sequence[OutageAlert], over: Sequence[OutageAlert]) -> None:
 def _start_text(row: OutageAlert) -> str:
     if row.source == TOKEN_SOURCE:
         return row.message
+    if row.source.startswith(TRIGGER_PREFIX):
+        trigger = short(row.source, MAX_LABEL_CHARACTERS)
+        return f"{trigger} has not been evaluated since {_timestamp(row.since)}: {row.message}"
     return f"{row.source} has been failing since {_timestamp(row.since)}: {row.message}"
 
 
 def _end_text(row: OutageAlert) -> str:
     if row.source == TOKEN_SOURCE:
         return f"The Hub accepts HF_TOKEN again, or none is set any more; it was refused since {_timestamp(row.since)}"
+    if row.source.startswith(TRIGGER_PREFIX):
+        trigger = short(row.source, MAX_LABEL_CHARACTERS)
+        return f"{trigger} is evaluated again, or no active subscription has it any more"
     return f"{row.source} works again; it had been failing since {_timestamp(row.since)}"
 
 

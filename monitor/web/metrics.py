@@ -23,6 +23,7 @@ from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import API, FILES, RateLimited
 from monitor.ingest.repository_files import count_unread
 from monitor.models import Delivery, DeliveryState, Namespace, Poll, Subscription, Target, WebhookEvent
+from monitor.notify.trigger_health import trigger_counts, trigger_delay
 from monitor.releases.counters import BUCKETS, counted
 from monitor.releases.outages import failing_sources, stale_feeds
 from monitor.service import Service
@@ -72,6 +73,7 @@ def _of_the_tables(session: Session, current_time: datetime, hub_interval: float
     yield _histogram("delivery_delay", "Seconds from a message being due to being sent.", "channel", counts)
     yield from _outbox(session, current_time)
     yield from _sources(session, current_time, hub_interval)
+    yield from _triggers(session)
     people = GaugeMetricFamily("hub_monitor_subscriptions", "Subscriptions.", labels=["channel", "state"])
     state = (col(Subscription.channel), col(Subscription.paused), col(Subscription.confirmed))
     for channel, paused, confirmed, count in session.execute(select(*state, func.count()).group_by(*state)):
@@ -138,6 +140,21 @@ def _sources(session: Session, current_time: datetime, hub_interval: float) -> I
         value=len(lookups.implausible(session)),
     )  # fmt: skip
     yield dates
+
+
+def _triggers(session: Session) -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "hub_monitor_triggers",
+        "Distinct triggers: evaluated, failing, or not evaluated yet.",
+        labels=["state"],
+    )
+    for state, number in trigger_counts(session).items():
+        states.add_metric([state], number)
+    yield states
+    yield GaugeMetricFamily(
+        "hub_monitor_trigger_overdue_seconds", "Delay of the most overdue trigger.",
+        value=trigger_delay(session).total_seconds(),
+    )  # fmt: skip
 
 
 def _rate_limit(service: Service) -> Iterator[Metric]:

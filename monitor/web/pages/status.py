@@ -15,12 +15,15 @@ from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import FILES
 from monitor.ingest.repository_files import MAX_FAILURES, count_unread, latest_given_up
 from monitor.models import Delivery, DeliveryState, Feed, Namespace, Poll, Subscription, WebhookEvent
+from monitor.notify.trigger_health import trigger_counts, trigger_delay
 from monitor.releases.outages import failing_polls, token_refused
 from monitor.web.api import Present, service_of
 from monitor.web.render import page
 
 router = APIRouter()
 MAX_ROWS = 50
+MAX_TRIGGER_DELAY_SECONDS = 300.0
+"""Triggers are evaluated once a minute; one that is overdue for longer is shown as late."""
 MAX_COUNTED_ROWS = 10_000
 """Rows that are counted one by one; more are "more than"."""
 
@@ -70,6 +73,9 @@ def status(request: Request, session: Present) -> HTMLResponse:
         "dead": _some(session, DeliveryState.DEAD),
         "sent": _some(session, DeliveryState.SENT, since=current_time - timedelta(days=1)),
         "subscriptions": _subscriptions(session),
+        "triggers": trigger_counts(session),
+        "trigger_delay": trigger_delay(session).total_seconds(),
+        "trigger_limit": MAX_TRIGGER_DELAY_SECONDS,
         "now": current_time,
     }
     return page(request, "status_now" if "hx-request" in request.headers else "status", **context)
