@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import permutations
 from types import SimpleNamespace
@@ -306,26 +305,32 @@ def _encode_cursor(sort: str, ident: int, value: Any) -> str:
 
 
 def _decode_cursor(cursor: str, sort: str) -> tuple[Any, int]:
+    """Returns (sort value, id) of a cursor. Raises SearchError for whatever :func:`_encode_cursor` does not return."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        kind, value, key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if kind != sort or isinstance(key, bool) or not isinstance(key, int):
+        kind, value, ident = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if kind != sort or type(ident) is not int or not 0 < ident < 2**63:
             raise ValueError("a cursor of another sort")
-        return _cursor_value(value, sort), key
-    except (ValueError, TypeError, binascii.Error):
+        value = _cursor_value(value, sort)
+        if _encode_cursor(sort, ident, value) != cursor:
+            raise ValueError("not as it was given")
+        return value, ident
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise SearchError("cursor", "this cursor belongs to another query: start again without a cursor") from None
 
 
 def _cursor_value(value: Any, sort: str) -> Any:
-    """Returns a cursor's value with the type of the sort's column. Raises ValueError for another type."""
+    """Returns a cursor's value with the type of the sort's column. Raises ValueError for what it cannot hold."""
     if value is None:
         return None
     if isinstance(SORTS[sort.removeprefix("-")].type, UTCDateTime):
         timestamp = datetime.fromisoformat(value)
         if timestamp.tzinfo is None:
             raise ValueError("a timestamp without a time zone")
-        return timestamp
+        return timestamp.astimezone(UTC)
     kind = SORTS[sort.removeprefix("-")].type.python_type
     if type(value) is not kind or (kind is int and abs(value) >= 2**63):
         raise ValueError("of another type")
+    if kind is str and ("\x00" in value or not value.isprintable()):
+        raise ValueError("no text of a database")
     return value

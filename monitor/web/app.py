@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,13 @@ def create_app(service: Service) -> FastAPI:
         description="Open-weight model releases on the Hugging Face Hub: whose, from where, how big, on which terms.",
         redoc_url=None,
         docs_url=None,
+        redirect_slashes=False,  # see TrailingSlashMiddleware
         # FastAPI's own would record whole paths and queries, and so the signatures of links in emails.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
-    web.outermost = StalledReaders(partial(FastAPI.__call__, web), service.settings.reader_timeout)
+    tls = service.settings.public_url.startswith("https://")
+    headed = edge.SecurityHeadersMiddleware(partial(FastAPI.__call__, web), tls=tls)
+    web.outermost = StalledReaders(headed, service.settings.reader_timeout)
     web.state.service = service
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_version = ExportVersion(service.read_engine)
@@ -87,6 +91,8 @@ def create_app(service: Service) -> FastAPI:
         (DBAPIError, 503, "database_unavailable"),
         (NoConnectionError, 503, "database_busy"),
         (DatabaseError, 503, "database_unavailable"),
+        (SettingsError, 503, "not_set_up"),
+        (Exception, 500, "internal_error"),
     ):
         web.add_exception_handler(kind, _answer(status, code))
     return web
@@ -118,6 +124,8 @@ def _explained(error: Exception, status: int | None) -> tuple[str, str | None, i
         return str(error), getattr(error, "field", "q"), status or 422
     if isinstance(error, DBAPIError | NoConnectionError):
         return _database_message(error), None, status or 503
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "the server failed; its log says why, under the X-Request-ID of this answer", None, status
     return str(error), getattr(error, "field", None), status or 400
 
 

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import parse_qsl, quote
 
 import orjson
 import structlog
@@ -21,7 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
@@ -80,13 +81,15 @@ MAX_CONCURRENT_REQUESTS, MAX_WAITING_REQUESTS, MAX_WAIT_SECONDS = 2, 18, 10
 
 
 def add_middleware(web: FastAPI, settings: Settings) -> None:
-    """Adds all middleware; the last one added sees a request first."""
+    """Adds all middleware but the security headers, which stand outside; the last one added sees a request first."""
     web.add_middleware(
         PathPrefixMiddleware,
         middleware=partial(GZipMiddleware, minimum_size=1_000, compresslevel=4),
         applies=_in(COMPRESSED_PREFIXES),
     )
     web.add_middleware(BodyLimitMiddleware)
+    web.add_middleware(NulMiddleware)
+    web.add_middleware(TrailingSlashMiddleware)
     if settings.requests_per_minute:
         storage = "memory://" if settings.embedded else settings.broker_url
         limit = partial(RateLimitMiddleware, per_minute=settings.requests_per_minute, storage=storage)
@@ -102,7 +105,6 @@ def add_middleware(web: FastAPI, settings: Settings) -> None:
     )
     web.add_middleware(PathPrefixMiddleware, middleware=cors, applies=_in(PUBLIC_PREFIXES))
     web.add_middleware(HeadMiddleware)
-    web.add_middleware(SecurityHeadersMiddleware, tls=settings.public_url.startswith("https://"))
     web.add_middleware(TrustedProxyMiddleware, trusted=settings.trusted_proxies or ())
 
 
@@ -152,8 +154,48 @@ class BodyLimitMiddleware:
         await self.app(scope, limited, send)
 
 
+class NulMiddleware:
+    """Refuses a NUL character in the path or in a parameter (422): PostgreSQL has no text with one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            query = scope["query_string"]
+            found = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if b"%00" in query else []
+            names = [name.replace("\x00", "") for name, value in found if "\x00" in name + value]
+            if names or "\x00" in scope["path"]:
+                field = names[0] if names else None
+                await _refusal(422, "bad_parameter", "no NUL character expected", field)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+class TrailingSlashMiddleware:
+    """Redirects ``/labs/`` to ``/labs``, relative to the address that was requested.
+
+    Starlette's own redirect names the host of the ``Host`` header, which anyone can choose.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not path.endswith("/") or path == "/" or scope["method"] not in {"GET", "HEAD"}:
+            await self.app(scope, receive, send)
+            return
+        # One slash at the beginning: two would name a host.
+        target = quote(f"/{path.strip('/')}")
+        query = scope["query_string"].decode("latin-1")
+        await RedirectResponse(f"{target}?{query}" if query else target)(scope, receive, send)
+
+
 class SecurityHeadersMiddleware:
     """Adds security headers to responses that do not set them, and gives each request an id for the logs.
+
+    It stands outside Starlette's own middleware, which makes the answer to an exception that nobody handles.
 
     ``tls``: the public URL is https, so Strict-Transport-Security is sent.
     """
@@ -265,5 +307,11 @@ class ConcurrencyLimiter:
 
 
 def _too_many(message: str, retry: int) -> Response:
-    body = orjson.dumps({"error": {"code": "too_many_requests", "message": message, "field": None}})
-    return Response(body, 429, {"Retry-After": str(retry), "Cache-Control": "no-store"}, "application/json")
+    return _refusal(429, "too_many_requests", message, None, {"Retry-After": str(retry), "Cache-Control": "no-store"})
+
+
+def _refusal(
+    status: int, code: str, message: str, field: str | None, headers: dict[str, str] | None = None
+) -> Response:
+    body = orjson.dumps({"error": {"code": code, "message": message, "field": field}})
+    return Response(body, status, headers, "application/json")

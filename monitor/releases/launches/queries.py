@@ -6,7 +6,7 @@ See docs/explanation/launches.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -184,7 +184,7 @@ def _newest(
         query_ = query_.where((col(Launch.first_at) < at) | ((col(Launch.first_at) == at) & (col(Launch.id) < ident)))
     newest = query_.order_by(col(Launch.first_at).desc(), col(Launch.id).desc()).limit(limit + 1)
     rows = list(session.scalars(newest))
-    more = f"{iso(rows[limit - 1].first_at)}~{rows[limit - 1].id}" if len(rows) > limit else None
+    more = _cursor(rows[limit - 1].first_at, rows[limit - 1].id or 0) if len(rows) > limit else None
     return rows[:limit], more
 
 
@@ -217,15 +217,19 @@ def _members() -> Select[Any]:
     return select(col(Release.launch_id)).where(col(Release.launch_id).is_not(None))
 
 
+def _cursor(at: datetime, ident: int) -> str:
+    return f"{iso(at)}~{ident}"
+
+
 def parse_cursor(cursor: str) -> tuple[datetime, int]:
-    """Where the page of a cursor begins. Raises SearchError."""
-    first_at, _, ident = cursor.partition("~")
+    """Where the page of a cursor begins. Raises SearchError for whatever was not given as one."""
+    first_at, _, number = cursor.partition("~")
     try:
-        at = datetime.fromisoformat(first_at)
-        if at.tzinfo is None or not 0 < int(ident) < 2**63:
+        at, ident = datetime.fromisoformat(first_at), int(number)
+        if at.tzinfo is None or not 0 < ident < 2**63 or _cursor(at.astimezone(UTC), ident) != cursor:
             raise ValueError(cursor)
-        return at, int(ident)
-    except ValueError:
+        return at, ident
+    except (ValueError, OverflowError):
         raise SearchError("cursor", "this cursor does not belong to launches: begin again without one") from None
 
 
