@@ -25,6 +25,7 @@ from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
 from monitor.releases.adoption import Pass, track
+from monitor.releases.briefs.published import publish_due
 from monitor.releases.outages import record_outages
 from monitor.releases.recorder import News
 from monitor.releases.retention import prune
@@ -172,6 +173,10 @@ class Service:
     def evaluate_triggers(self) -> int:
         """Evaluates the triggers that are due; returns how many notices were written."""
         return triggers.evaluate(self.engine, self.settings.public_url)
+
+    def publish_briefs(self) -> list[str]:
+        """Publishes the briefs that are due; returns the names of their periods."""
+        return publish_due(self.engine)
 
     def notices(self) -> int:
         """Writes notices for outages that began or ended, and sends what is due; returns how many were sent."""

@@ -126,6 +126,13 @@ def triggers() -> None:
     service().evaluate_triggers()
 
 
+@app.task(name="hub.briefs")
+@traced_task
+def briefs() -> None:
+    """Publishes the briefs of the weeks and months that are due."""
+    service().publish_briefs()
+
+
 @app.task(name="hub.reclassify")
 @traced_task
 def reclassify() -> None:

@@ -10,8 +10,9 @@ import typer
 
 from monitor import db
 from monitor.db import migrations
-from monitor.releases.brief import Brief, brief_period, make_brief
-from monitor.releases.brief_text import to_html, to_markdown
+from monitor.releases.briefs.model import Brief, brief_period
+from monitor.releases.briefs.published import brief_of
+from monitor.releases.briefs.text import to_html, to_markdown
 from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
 from monitor.service import Service
@@ -49,7 +50,7 @@ def brief(
         raise typer.BadParameter(f"{period.name}: --week takes a week, --month a month")
     migrations.upgrade(service.engine)
     with db.reading(service.engine) as session, known(session, at):
-        text = WRITERS[form](make_brief(session, period, at), service.settings.public_url)
+        text = WRITERS[form](brief_of(session, period, at), service.settings.public_url)
     if output is None:
         typer.echo(text, nl=False)
         return

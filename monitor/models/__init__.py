@@ -2,6 +2,7 @@
 
 from monitor.dates import iso
 from monitor.models import listeners
+from monitor.models.brief import PublishedBrief
 from monitor.models.columns import Id, Json, Timestamp
 from monitor.models.delivery import Delivery, DeliveryState, Notice, OutageAlert
 from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
@@ -51,6 +52,7 @@ __all__ = [
     "Outage",
     "OutageAlert",
     "Poll",
+    "PublishedBrief",
     "Release",
     "ReleaseObservation",
     "ReleaseRevision",

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
 from monitor.db.engine import now
-from monitor.releases.brief import Brief, brief_period, make_brief
-from monitor.releases.brief_text import sections_html
+from monitor.releases.briefs.model import Brief, brief_period
+from monitor.releases.briefs.published import brief_of
+from monitor.releases.briefs.text import sections_html
 from monitor.releases.query.periods import period_before
 from monitor.web.api import AsOfTime, history
 from monitor.web.http_responses import as_json, errors
@@ -41,4 +42,4 @@ def _made(request: Request, as_of_time: AsOfTime, name: str) -> Brief:
     period = brief_period(name, at)
     # Also of the present as it was known at one time: so the links of a brief lead to what it was made from.
     with history(request, at) as session:
-        return make_brief(session, period, at)
+        return brief_of(session, period, at)

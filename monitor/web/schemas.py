@@ -73,15 +73,37 @@ class BriefSentence(BaseModel):
     link: str
 
 
+class BriefShareRow(BaseModel):
+    """A country in each of the periods; a share is null where there are no releases."""
+
+    name: str
+    counts: list[int]
+    shares: list[float | None]
+
+
+class BriefShares(BaseModel):
+    """The shares that a section states: in the brief's period, in the one before, and in the same a year before."""
+
+    name: str
+    title: str
+    periods: list[str]
+    totals: list[int]
+    rows: list[BriefShareRow]
+
+
 class BriefSection(BaseModel):
-    """Statements about one question."""
+    """Statements about one question, and the shares in them."""
 
     title: str
     sentences: list[BriefSentence]
+    shares: BriefShares | None
 
 
 class BriefObject(BaseModel):
-    """What is known at ``as_of`` of the releases of a week or a month, from ``begin`` to ``end`` (exclusive)."""
+    """What is known at ``as_of`` of the releases of a week or a month, from ``begin`` to ``end`` (exclusive).
+
+    ``corrections``: what was corrected since it was published, the last time at ``corrected_at``.
+    """
 
     period: str
     title: str
@@ -89,7 +111,10 @@ class BriefObject(BaseModel):
     end: str
     as_of: str
     finished: bool
+    published_at: str | None
+    corrected_at: str | None
     sections: list[BriefSection]
+    corrections: list[BriefSentence]
 
 
 class LabObject(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from monitor.releases.brief import Brief, Section, Sentence
+from monitor.releases.briefs.model import Brief, Section, Sentence
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#!|~&])")
 _STYLE = "body{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem}"
@@ -14,7 +14,7 @@ _STYLE = "body{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem au
 def to_markdown(brief: Brief, site: str) -> str:
     """The brief as a document. ``site``: what its links begin with."""
     parts = [f"# {_marked(brief.title)}", _marked(brief.subtitle)]
-    for section in brief.sections:
+    for section in brief.all_sections:
         lines = [f"- {_marked(one.text)} [{_source(one)}]({site}{one.link})" for one in section.sentences]
         parts += [f"## {_marked(section.title)}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
@@ -33,7 +33,7 @@ def to_html(brief: Brief, site: str) -> str:
 
 def sections_html(brief: Brief, site: str = "") -> str:
     """The sections alone, for a page that has its own head."""
-    return "".join(_section(section, site) for section in brief.sections)
+    return "".join(_section(section, site) for section in brief.all_sections)
 
 
 def _section(section: Section, site: str) -> str:
@@ -48,9 +48,9 @@ def _source(sentence: Sentence) -> str:
     """The words of a sentence's link."""
     if sentence.link.startswith("/trends/chart?"):
         return "chart"
-    if sentence.query is None:
-        return "status"
-    return "release" if sentence.link.startswith("/releases/") else "releases"
+    if sentence.link.startswith("/releases/"):
+        return "release"
+    return "status" if sentence.link.startswith("/status") else "releases"
 
 
 def _marked(text: str) -> str:

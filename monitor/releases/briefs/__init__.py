@@ -1,0 +1,1 @@
+"""Briefs of weeks and months: how they are made, published and corrected."""

@@ -1,0 +1,89 @@
+"""Briefs are published a day after their period: from then on their text is kept, and corrections are listed below it.
+
+Only the newest periods are published, and only those of whose end this monitor has records: of earlier ones a brief is
+made whenever it is read, from what is known then.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Engine, func, select
+from sqlmodel import Session, col
+
+from monitor.db.engine import now, reading, transaction
+from monitor.db.upsert import insert_or_ignore
+from monitor.models import PublishedBrief, Release
+from monitor.releases.briefs.corrections import with_corrections
+from monitor.releases.briefs.model import Brief, BriefPeriod, named_period, newest_published, restored, stored
+from monitor.releases.briefs.sections import make_brief
+from monitor.releases.query.periods import period_before
+from monitor.releases.retention import past_begins
+from monitor.releases.revisions import as_of
+
+log = structlog.get_logger(__name__)
+
+UNITS = ("week", "month")
+MAX_LATE = 4
+"""Weeks or months back that are published late, after a time in which nothing ran."""
+
+
+def brief_of(session: Session, period: BriefPeriod, at: datetime) -> Brief:
+    """The brief of a period: as it was published by ``at``, with what was corrected since; else as known at ``at``.
+
+    ``session`` answers as of ``at``.
+    """
+    row = session.get(PublishedBrief, period.name)
+    if row is None or row.published_at > at:
+        return make_brief(session, period, at)
+    return with_corrections(session, as_published(row), at)
+
+
+def as_published(row: PublishedBrief) -> Brief:
+    """A brief as it was published."""
+    return restored(named_period(row.period), row.as_of, row.published_at, row.content)
+
+
+def published_briefs(session: Session, limit: int) -> list[PublishedBrief]:
+    """The published briefs, of the newest times first."""
+    newest = (col(PublishedBrief.as_of).desc(), col(PublishedBrief.period).desc())
+    return list(session.scalars(select(PublishedBrief).order_by(*newest).limit(limit)))
+
+
+def publish_due(engine: Engine) -> list[str]:
+    """Publishes what is due; returns the names of its periods."""
+    at = now()
+    with reading(engine) as session:
+        due = _due(session, at)
+    return [period.name for period in due if _publish(engine, period)]
+
+
+def _due(session: Session, at: datetime) -> list[BriefPeriod]:
+    known = set(session.scalars(select(col(PublishedBrief.period))))
+    newest = [newest_published(unit, at) for unit in UNITS]
+    if all(period.name in known for period in newest):
+        return []
+    first, begins = session.scalar(select(func.min(col(Release.first_seen_at)))), past_begins(session)
+    found = []
+    for period in newest:
+        for _ in range(MAX_LATE):
+            lost = begins is not None and period.published_from < begins
+            if period.name in known or first is None or first >= period.end or lost:
+                break
+            found.append(period)
+            period = named_period(period_before(period.name))  # noqa: PLW2901 - one further back
+    return found
+
+
+def _publish(engine: Engine, period: BriefPeriod) -> bool:
+    """Keeps the brief as of its time; False where another worker was faster."""
+    with reading(engine) as session, as_of(session, period.published_from):
+        brief = make_brief(session, period, period.published_from)
+    row = PublishedBrief(period=period.name, as_of=brief.as_of, published_at=now(), content=stored(brief))
+    with transaction(engine) as session:
+        write = insert_or_ignore(session, PublishedBrief).returning(col(PublishedBrief.period))
+        done = session.connection().execute(write, row.model_dump()).scalar() is not None
+    if done:
+        log.info("brief published", period=period.name)
+    return done
