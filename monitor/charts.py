@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from monitor.enums import Kind, LicenseClass, Openness, Size, kind_name
+from monitor.enums import MEASURE_NAMES, Kind, LicenseClass, Openness, Size, kind_name
 from monitor.labs.countries import name as country
 from monitor.text import plain, short
 
@@ -52,6 +52,7 @@ UNITS = {
     "launches": "launches",
     "params_total": "parameters",
     "params_median": "median parameters",
+    **MEASURE_NAMES,
 }
 WIDTH, HEIGHT = 720, 260
 NARROW_WIDTH = 350

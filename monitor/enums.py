@@ -50,6 +50,16 @@ def kind_name(kind: str) -> str:
     return "original" if kind == Kind.BASE else str(kind)
 
 
+MEASURE_NAMES = {
+    "downloads": "downloads in the last 30 days",
+    "downloads_all_time": "downloads of all time",
+    "likes": "likes",
+    "derivatives": "derivatives",
+    "params": "parameters",
+}
+"""What a number counts, in the words shown with it: the Hub has two counts of downloads."""
+
+
 class Size(StrEnum):
     """Size classes by total parameters: tiny < 1B <= small < 10B <= medium < 50B <= large < 250B <= giant."""
 

@@ -197,9 +197,10 @@ def _known(value: object) -> str:
 
 
 def _crossed(line: str) -> str:
-    """``downloads>=1M`` as ``1M downloads or more``, ``trending<=10`` as ``among the top 10 trending``."""
+    """``downloads>=1M`` as ``1M downloads or more in 30 days``, ``trending<=10`` as ``among the top 10 trending``."""
     measure, sign, value = line.partition(">=")
-    return f"{value} {measure} or more" if sign else f"among the top {line.partition('<=')[2]} trending"
+    within = " in 30 days" if measure == "downloads" else ""
+    return f"{value} {measure} or more{within}" if sign else f"among the top {line.partition('<=')[2]} trending"
 
 
 _GATES = {"auto": "automatic", "manual": "by hand"}

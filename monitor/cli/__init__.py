@@ -26,7 +26,7 @@ commands.register(
     "monitor.cli.query",
     {
         "releases": "Searches the recorded releases.",
-        "stats": "Counts releases and launches by one or two dimensions, with shares, sums and medians of parameters.",
+        "stats": "Counts releases and launches by one or two dimensions, with shares and sums of downloads and more.",
         "export": "Exports releases to a CSV, JSON lines or Parquet file, which appears only when complete.",
     },
 )

@@ -14,6 +14,7 @@ from monitor import db
 from monitor.charts import Chart, of_stats
 from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
+from monitor.enums import MEASURE_NAMES
 from monitor.models import Release
 from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.releases.query import Query, parse
@@ -23,6 +24,7 @@ from monitor.releases.schema import release_object
 from monitor.releases.search import SORTS, find_by_name, find_pasted, search, stream
 from monitor.releases.stats import DIMENSIONS, dimensions, stats, zone
 from monitor.releases.suggest import suggestions
+from monitor.releases.sums import SUMS, summed
 from monitor.service import Service
 from monitor.settings import load
 
@@ -89,23 +91,29 @@ def stats_command(
     median: bool = typer.Option(None, help="Compute medians; default: if at most 20,000 releases match."),
     plot: Path = typer.Option(None, help="Also draw a chart into this .svg or .png file."),
     share: bool = typer.Option(False, help="Draw the chart in percent."),
+    total: str = typer.Option("", "--sum", help=f"Sum one of {', '.join(SUMS)}, with shares of the sum."),
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
-    """Counts releases and launches by one or two dimensions, with shares, sums and medians of parameters."""
+    """Counts releases and launches by one or two dimensions, with shares and sums of downloads and more."""
     engine = Service(load()).engine
-    wanted, names = parse(query), dimensions(by)
+    wanted, names, value = parse(query), dimensions(by), summed(total)
     zone(tz)
     if plot is not None and plot.suffix not in {".svg", ".png"}:
         raise typer.BadParameter(f"{plot.name}: the file name must end in .svg or .png")
     migrations.upgrade(engine)
     as_of_time = parse_as_of(as_of) if as_of else None
     with db.reading(engine) as session, known(session, as_of_time):
-        rows = stats(session, wanted, names, tz=tz, medians=median)
+        rows = stats(session, wanted, names, tz=tz, medians=median, value=value)
     if plot is not None:
-        _plot(of_stats(rows, names, share=share), plot)
-    columns = ("count", "share", "launches", "params_total", "params_known", "params_median")
-    write(rows, form, (*names, *columns), (*names, "releases", "share", "launches", "parameters", "known", "median"))
+        _plot(of_stats(rows, names, value, share=share), plot)
+    if total:
+        columns: tuple[str, ...] = (value, "share", "count", "unknown")
+        heads: tuple[str, ...] = (MEASURE_NAMES[total], "share", "releases", "unknown")
+    else:
+        columns = ("count", "share", "launches", "params_total", "params_known", "params_median")
+        heads = ("releases", "share", "launches", "parameters", "known", "median")
+    write(rows, form, (*names, *columns), (*names, *heads))
 
 
 def _plot(chart: Chart, path: Path) -> None:

@@ -10,6 +10,7 @@ from monitor.models.launch import Announcement, Launch
 from monitor.models.notable import NotableFill, NotableRecord, NotableWork
 from monitor.models.release import (
     COUNTED,
+    MEASURED,
     NAME_WORDS,
     Adoption,
     Change,
@@ -27,6 +28,7 @@ from monitor.models.trigger import AggregateTrigger
 
 __all__ = [
     "COUNTED",
+    "MEASURED",
     "NAME_WORDS",
     "Adoption",
     "AggregateTrigger",

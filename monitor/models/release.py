@@ -38,6 +38,7 @@ SORTED = (
     "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
     "trending_rank", "notable_score",
 )  # fmt: skip
+MEASURED = ("downloads", "downloads_all_time", "likes", "derivatives")
 COUNTED = (
     "pending", "origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness", "task", "status",
     "params_total",
@@ -87,7 +88,7 @@ class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, Not
             postgresql_where=text("launch_id IS NOT NULL"),
         ),
         # Holds what is filtered and counted most, so that a walk of the newest reads the rows it gives and no others.
-        Index("ix_release_newest", "released_at", "id", *COUNTED),
+        Index("ix_release_newest", "released_at", "id", *COUNTED, *MEASURED),
     )
 
     id: int | None = primary_key()
@@ -150,11 +151,17 @@ class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, Not
     )
 
 
+def tallied() -> Any:
+    """A sum in the tally."""
+    return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+
+
 class Tally(SQLModel, table=True):
     """How many releases there are of each combination, kept in step with ``release`` by triggers.
 
     Unknown is ``""``. On SQLite a cell is one row; on PostgreSQL writers only add rows, which a task merges: always
     sum. The sum of the known parameter counts is ``params_high`` * 2**32 + ``params_low``: neither outgrows 64 bits.
+    ``downloads`` and the like are sums of the plausible counts, of which there are ``downloads_known``.
     """
 
     __tablename__: ClassVar[str] = "tally"
@@ -173,6 +180,14 @@ class Tally(SQLModel, table=True):
     params_known: int = Field(sa_column=Column(BigInteger, nullable=False))
     params_high: int = Field(sa_column=Column(BigInteger, nullable=False))
     params_low: int = Field(sa_column=Column(BigInteger, nullable=False))
+    downloads_known: int = tallied()
+    downloads: int = tallied()
+    downloads_all_time_known: int = tallied()
+    downloads_all_time: int = tallied()
+    likes_known: int = tallied()
+    likes: int = tallied()
+    derivatives_known: int = tallied()
+    derivatives: int = tallied()
 
 
 class Adoption(SQLModel, table=True):
@@ -186,6 +201,11 @@ class Adoption(SQLModel, table=True):
     likes: int | None = nullable_count()
     trending_rank: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
     derivatives: int | None = nullable_count()
+    downloads_all_time: int | None = nullable_count()
+    hub_finetunes: int | None = nullable_count()
+    hub_adapters: int | None = nullable_count()
+    hub_merges: int | None = nullable_count()
+    hub_quantized: int | None = nullable_count()
 
 
 class ReleaseObservation(SQLModel, table=True):

@@ -27,9 +27,10 @@ from sqlmodel import Session, col
 
 from monitor.dates import EARLIEST, latest, plausible
 from monitor.db.engine import UTCDateTime
-from monitor.models import Release, Tally
+from monitor.models import MEASURED, Release, Tally
 from monitor.releases.query import Query, to_tally
 from monitor.releases.search import FOR_A_THOUSAND, SearchError, conditions
+from monitor.releases.sums import SUMS, of_tally, plausible_count, sum_of
 from monitor.releases.tally import DIMENSIONS as COUNTED
 
 TIMES = ("month", "week", "day")
@@ -74,8 +75,13 @@ def stats(
     tz: str = "UTC",
     medians: bool | None = None,
     launches: bool = True,
+    value: str = "count",
 ) -> list[Row]:
     """Rows ``{dimension: value …, count, share, launches, params_total, params_known, params_median}``.
+
+    ``value``: what shares are of; ``downloads``, ``downloads_all_time``, ``likes`` or ``derivatives`` adds the sum of
+    the known counts under that name, ``params_total`` is there anyway. With any of these, ``unknown`` is how many
+    releases of the row have no known count.
 
     Unknown is None. ``count`` is of repositories, ``launches`` of the launches that have a member among them: one that
     has members in several rows counts in each; where they are not wanted, all are 0. ``share``: see
@@ -90,27 +96,31 @@ def stats(
         not {"week", "day", *UNTALLIED} & set(by) and (tz == "UTC" or "month" not in by) and "as_of" not in session.info
     )
     where = to_tally(query) if tallied else None
+    measure = value if value in MEASURED else None
     if where is not None:
         keys: list[Any] = [col(_tallied(name)) for name in by]
         number, known = func.sum(col(Tally.releases)), func.sum(col(Tally.params_known))
         high, low = func.sum(col(Tally.params_high)), func.sum(col(Tally.params_low))
-        statement = select(*keys, number, known, high, low).where(where).group_by(*keys).having(number != 0)
+        sums = of_tally(measure) if measure else []
+        statement = select(*keys, number, known, high, low, *sums).where(where).group_by(*keys).having(number != 0)
     else:
         keys = [_key(session, name, place) for name in by]
-        matching = select(*keys, col(Release.params_total).label("params")).where(*conditions(session, query))
+        counts = [plausible_count(col(getattr(Release, measure))).label(measure)] if measure else []
+        matching = select(*keys, col(Release.params_total).label("params"), *counts).where(*conditions(session, query))
         some = _apart(session, matching)
         keys, params = [some.c[name] for name in by], some.c.params
         high, low = func.sum(params.op("/", return_type=BigInteger())(2**32)), func.sum(params % 2**32)
-        statement = select(*keys, func.count(), func.count(params), high, low).group_by(*keys)
-    rows = [_row(by, tuple(row)) for row in session.execute(statement)]
+        sums = sum_of(some.c[measure]) if measure else []
+        statement = select(*keys, func.count(), func.count(params), high, low, *sums).group_by(*keys)
+    rows = [_row(by, tuple(row), value) for row in session.execute(statement)]
     if launches:
         _add_launches(session, query, by, place, rows, ())
     if medians or (medians is None and sum(row["count"] for row in rows) <= MAX_RELEASES_FOR_MEDIANS):
         _add_medians(session, query, by, place, rows)
     time = next((name for name in by if name in TIMES), None)
     if time is not None:
-        rows += _zeros(rows, by, time)
-    add_shares(rows, by)
+        rows += _zeros(rows, by, time, value)
+    add_shares(rows, by, value)
     return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in by))
 
 
@@ -125,11 +135,16 @@ def _tallied(name: str) -> Any:
     return getattr(Tally, COUNTED.get(name, name))
 
 
-def _row(by: list[str], values: tuple[Any, ...]) -> Row:
-    count, known, high, low = values[len(by) :]
+def _row(by: list[str], values: tuple[Any, ...], value: str) -> Row:
+    count, known, high, low, *sums = values[len(by) :]
     total = (int(high) << 32) + int(low) if known else None
     counts = {"count": int(count), "share": None, "launches": 0, "params_total": total, "params_known": int(known)}
-    return _keys(by, values) | counts | _NO_MEDIAN
+    row = _keys(by, values) | counts | _NO_MEDIAN
+    if sums:
+        row |= {value: int(sums[0]) if sums[1] else None, "unknown": int(count) - int(sums[1])}
+    elif value == "params_total":
+        row["unknown"] = int(count) - int(known)
+    return row
 
 
 _NO_MEDIAN: Row = {"params_median": None}
@@ -286,13 +301,15 @@ def _offset(place: ZoneInfo, timestamp: datetime) -> timedelta:
     return timestamp.astimezone(place).utcoffset() or timedelta()
 
 
-def _zeros(rows: list[Row], by: list[str], time: str) -> list[Row]:
+def _zeros(rows: list[Row], by: list[str], time: str, value: str) -> list[Row]:
     """Rows for the periods in which nothing was released, between the first and the last with something."""
     other = next((name for name in by if name != time), None)
     periods = between(sorted({row[time] for row in rows if row[time] is not None}), time)
     groups: list[Any] = list({row[other] for row in rows}) if other else [None]
     there = {(row[time], row[other] if other else None) for row in rows}
     empty = {"count": 0, "share": None, "launches": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
+    if value in SUMS.values():
+        empty |= {value: None, "unknown": 0}
     return [
         {name: period if name == time else group for name in by} | empty
         for period in periods

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select
 from sqlmodel import Session, col
 
-from monitor.models import Tally
+from monitor.models import MEASURED, Tally
 
 DIMENSIONS = {
     "origin": "origin",
@@ -26,8 +26,12 @@ DIMENSIONS = {
 
 CELL: dict[str, Any] = {name: getattr(Tally, name) for name in (*DIMENSIONS.values(), "month")}
 SUMS: dict[str, Any] = {
-    name: getattr(Tally, name) for name in ("releases", "params_known", "params_high", "params_low")
-}
+    name: getattr(Tally, name)
+    for name in (
+        "releases", "params_known", "params_high", "params_low",
+        *(name for measure in MEASURED for name in (f"{measure}_known", measure)),
+    )
+}  # fmt: skip
 
 
 def merge(session: Session) -> None:

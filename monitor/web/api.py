@@ -28,6 +28,7 @@ from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import query_description, release_object
 from monitor.releases.search import MAX_PAGE_SIZE, SORTS, find, release_page
 from monitor.releases.stats import DIMENSIONS, count_facets, dimensions, stats
+from monitor.releases.sums import SUMS, summed
 from monitor.schedule import OUTAGE_INTERVALS
 from monitor.service import Service
 from monitor.web.exports import Export
@@ -149,9 +150,17 @@ def counted(
     median: Annotated[
         bool | None, Query(description="Medians; unless said, where no more than 20,000 releases match.")
     ] = None,
+    total: Annotated[
+        str, Query(alias="sum", max_length=40, description=f"One of {', '.join(SUMS)}: sum it; shares are of the sum.")
+    ] = "",
 ) -> Response:
-    """Counts, sums and medians of parameters by one or two dimensions; periods without releases count zero."""
-    return as_json(request, {"items": stats(session, parse(q), dimensions(by), tz=tz, medians=median)})
+    """Counts, sums and medians of parameters by one or two dimensions; periods without releases count zero.
+
+    With `sum`, each row has the sum of the known values under its name (`downloads`: of the last 30 days;
+    `downloads_all_time`: of all time; `params`: as `params_total`), and `unknown`, how many of its releases have none.
+    """
+    rows = stats(session, parse(q), dimensions(by), tz=tz, medians=median, value=summed(total))
+    return as_json(request, {"items": rows})
 
 
 @router.get("/api/v1/facets", tags=["releases"], response_model=FacetCounts, responses=errors())

@@ -27,7 +27,7 @@ from monitor.classify import classify
 from monitor.db import migrations
 from monitor.db.upsert import insert_new_rows
 from monitor.labs import load
-from monitor.models import Launch, Release
+from monitor.models import MEASURED, Launch, Release
 from monitor.models.search_text import build_search_text
 from monitor.releases.columns import release_columns
 from monitor.releases.hub_facts import normalize
@@ -126,8 +126,9 @@ def counted(dialect: str) -> str:
     """What fills the tally, as its triggers would have: from the index that holds what is counted."""
     month = "substr(released_at, 1, 7)" if dialect == "sqlite" else "to_char(released_at AT TIME ZONE 'UTC', 'YYYY-MM')"
     cell = ", ".join(f"coalesce({name}, '')" for name in (*DIMENSIONS.values(), month))
+    measured = "".join(f", count({name}), coalesce(sum({name}), 0)" for name in MEASURED)
     sums = "count(*), count(params_total), coalesce(sum(params_total / 4294967296), 0), " \
-           "coalesce(sum(params_total % 4294967296), 0)"  # fmt: skip
+           f"coalesce(sum(params_total % 4294967296), 0){measured}"  # fmt: skip
     table = "release INDEXED BY ix_release_newest" if dialect == "sqlite" else "release"
     return f"INSERT INTO tally ({', '.join((*CELL, *SUMS))}) SELECT {cell}, {sums} FROM {table} WHERE NOT pending " \
            f"GROUP BY {cell}"  # fmt: skip

@@ -273,6 +273,9 @@ def test_stats_are_drawn_into_a_file(tmp_path: Path) -> None:
     assert "in percent" not in (tmp_path / "months.svg").read_text()
     run("stats", "--by", "origin", "--share", "--plot", str(tmp_path / "origins.svg"))
     assert "100.0% (1)" in (tmp_path / "origins.svg").read_text()
+    summed = json.loads(run("stats", "--by", "origin", "--sum", "params").stdout)
+    assert (summed["params_total"], summed["share"], summed["unknown"]) == (7_615_616_512, 1, 0)
+    one_line(run("stats", "--by", "origin", "--sum", "hearts"), 2, "hearts", "downloads_all_time")
     one_line(run("stats", "--by", "month", "--tz", "Mars/Base"), 2, "Mars/Base", "IANA")
 
 

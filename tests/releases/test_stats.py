@@ -20,6 +20,7 @@ from monitor.releases import stats as counting
 from monitor.releases.query import parse, to_predicate, to_tally
 from monitor.releases.search import SearchError
 from monitor.releases.stats import COLUMNS, DIMENSIONS, UNTALLIED, add_launches, count_facets, dimensions, stats
+from monitor.releases.sums import summed
 from tests.releases.query.test_query import launch, release
 
 SPRING = datetime(2026, 3, 29, 1, tzinfo=UTC)
@@ -41,6 +42,8 @@ ROWS = st.lists(
             "effective_license_class": st.sampled_from(["permissive", "community"]),
             "params_total": st.sampled_from([None, 0, 1, 7_615_616_512, 2**62, 2**63 - 1]),
             "pending": st.sampled_from([False, False, False, True]),
+            "downloads": st.sampled_from([None, 0, 7, 2**40, 2**41]),
+            "likes": st.sampled_from([None, 2]),
             "launch_id": st.sampled_from([None, None, 1, 2]),
             "released_at": st.none()
             | st.sampled_from([SPRING + timedelta(seconds=n) for n in (-1, 0, 86_400, -7_200)])
@@ -97,6 +100,25 @@ def _together(by: list[str], one: tuple[Any, ...], other: tuple[Any, ...]) -> bo
     return len(by) == 1 or all(one[place] == other[place] for place in times)
 
 
+def assert_sums(found: list[dict[str, Any]], matching: list[Release], by: list[str], tz: str) -> None:
+    """Each row has the sum of its known counts, its share and how many are unknown; the parts are the whole."""
+    groups: dict[tuple[Any, ...], list[Release]] = defaultdict(list)
+    for row in matching:
+        groups[tuple(key(row, name, tz) for name in by)].append(row)
+    known = {
+        group: [row.downloads for row in some if row.downloads is not None and row.downloads <= 2**40]
+        for group, some in groups.items()
+    }
+    counts = {tuple(row[name] for name in by): row for row in found if row["count"]}
+    assert counts.keys() == groups.keys()
+    for group, row in counts.items():
+        assert row["downloads"] == (sum(known[group]) if known[group] else None)
+        assert row["unknown"] == len(groups[group]) - len(known[group])
+        whole = sum(sum(known[other]) for other in groups if _together(by, group, other))
+        assert row["share"] == (round(row["downloads"] / whole, 6) if whole and known[group] else None)
+    assert sum(row["downloads"] or 0 for row in found) == sum(map(sum, known.values()))
+
+
 @given(rows=ROWS, text=QUERIES, by=BY, tz=st.sampled_from(["UTC", "Europe/Paris", "Asia/Kolkata", "America/St_Johns"]))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_counts_sums_and_medians_are_those_counted_by_hand(
@@ -116,6 +138,7 @@ def test_counts_sums_and_medians_are_those_counted_by_hand(
         found = stats(session, query, by, tz=tz)
         counted = {tuple(row[name] for name in by): tuple(row.values())[len(by) :] for row in found if row["count"] > 0}
         assert counted == by_hand(matching, by, tz)
+        assert_sums(stats(session, query, by, tz=tz, value="downloads"), matching, by, tz)
         if tz == "UTC":
             part = stats(session, query, by, launches=False)[: len(rows) // 2 + 1]
             add_launches(session, query, by, part)
@@ -191,3 +214,20 @@ def test_what_the_tally_does_not_know_is_not_asked_of_it() -> None:
         "origin:CN OR qwen",
     ):
         assert to_tally(parse(text)) is None, text
+
+
+def test_what_weighs_one_sums_to_the_counts(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        origins = ["CN", "US", None] * 4
+        session.add_all(release(number, origin=origin, downloads=1) for number, origin in enumerate(origins))
+    with db.reading(engine) as session:
+        for text in ("", "qwen3"):  # from the tally and from the releases
+            rows = stats(session, parse(text), ["origin"], value="downloads")
+            assert [(row["downloads"], row["share"]) for row in rows] == [
+                (row["count"], row["share"]) for row in stats(session, parse(text), ["origin"])
+            ]
+
+
+def test_a_sum_of_something_else_says_what_can_be_summed() -> None:
+    with pytest.raises(SearchError, match="one of params, downloads, downloads_all_time, likes, derivatives expected"):
+        summed("hearts")

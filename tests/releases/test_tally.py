@@ -11,7 +11,8 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.models import Release, Tally
+from monitor.models import MEASURED, Release, Tally
+from monitor.releases.sums import MAX_COUNT
 from monitor.releases.tally import DIMENSIONS, merge
 from tests.releases.query.test_query import release
 
@@ -23,6 +24,8 @@ VALUES = {
     "size": ["tiny", None],
     "pending": [False, False, True],
     "params_total": [None, 0, 1, 2**32, 7_615_616_512, 2**63 - 1],
+    "downloads": [None, 0, 5, 2**40, 2**40 + 1, 2**63 - 1],
+    "derivatives": [None, 3],
     "released_at": [None, datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)],
 }
 ROW = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in VALUES.items()})
@@ -47,6 +50,11 @@ def counted(session: Session) -> Counter[tuple[object, ...]]:
         cells[(*cell, "releases")] += 1
         cells[(*cell, "params_known")] += row.params_total is not None
         cells[(*cell, "params")] += row.params_total or 0
+        for name in MEASURED:
+            count = getattr(row, name)
+            plausible = count is not None and count <= MAX_COUNT
+            cells[(*cell, f"{name}_known")] += plausible
+            cells[(*cell, name)] += count if plausible else 0
     return +cells
 
 
@@ -59,6 +67,9 @@ def kept(session: Session) -> Counter[tuple[object, ...]]:
         cells[(*cell, "releases")] += row.releases
         cells[(*cell, "params_known")] += row.params_known
         cells[(*cell, "params")] += (row.params_high << 32) + row.params_low
+        for name in MEASURED:
+            cells[(*cell, f"{name}_known")] += getattr(row, f"{name}_known")
+            cells[(*cell, name)] += getattr(row, name)
     assert min(cells.values(), default=0) >= 0
     return +cells
 

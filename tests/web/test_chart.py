@@ -40,6 +40,25 @@ def test_csv_has_the_numbers_of_the_api(client: httpx.Client) -> None:
     assert {row["access"] for row in rows(client, "/trends/chart.csv?by=month,access")} == {"open", "announced only"}
 
 
+def test_a_chart_of_downloads_says_which_they_are(client: httpx.Client) -> None:
+    found = rows(client, "/trends/chart.csv?by=origin&value=downloads")
+    items = client.get("/api/v1/stats?by=origin&sum=downloads&median=false").json()["items"]
+    assert [(row["origin"], row["downloads"], row["unknown"], row["share"]) for row in found] == [
+        tuple("" if item[name] is None else str(item[name]) for name in ("origin", "downloads", "unknown", "share"))
+        for item in items
+    ]
+    assert sum(int(row["unknown"]) for row in found) > 0
+    assert sum(float(row["share"]) for row in found) == pytest.approx(1, abs=1e-4)
+    assert (
+        "downloads in the last 30 days by month and origin"
+        in client.get("/trends/chart.svg?by=month,origin&value=downloads").text
+    )
+    page = client.get("/trends/chart?by=month,origin&value=downloads_all_time").text
+    assert "Downloads of all time by month and origin" in page
+    assert 'scope="col" class="number">downloads of all time</th>' in page
+    assert client.get("/api/v1/stats?by=origin&sum=hearts").status_code == 422
+
+
 def test_adoption_is_a_csv_file_too(client: httpx.Client) -> None:
     address = f"/releases/{BASE}/adoption.csv"
     assert f'href="{address}"' in client.get(f"/releases/{BASE}").text

@@ -122,11 +122,12 @@ def _root(value: str) -> str:
 
 
 def _threshold(line: str) -> str:
-    """``1M downloads`` for ``downloads>=1M``, ``the top 10 of trending models`` for ``trending<=10``."""
+    """``1M downloads in 30 days`` for ``downloads>=1M``, ``the top 10 of trending models`` for ``trending<=10``."""
     found = _LINE.fullmatch(line)
     if found is None:
         return line
-    return f"{found[2]} {found[1]}" if found[1] else f"the top {found[3]} of trending models"
+    within = " in 30 days" if found[1] == "downloads" else ""
+    return f"{found[2]} {found[1]}{within}" if found[1] else f"the top {found[3]} of trending models"
 
 
 _WORDS: dict[str, Callable[[str], str]] = {

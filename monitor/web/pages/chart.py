@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from monitor import __version__, charts
 from monitor.charts import NARROW_WIDTH, WIDTH, Chart
+from monitor.enums import MEASURE_NAMES
 from monitor.releases.export import FORMATS, cell
 from monitor.releases.launches.announcement_queries import LAUNCHED, OPEN, open_and_closed
 from monitor.releases.launches.announcements import ANNOUNCED
@@ -22,6 +23,7 @@ from monitor.releases.query import QueryError, parse
 from monitor.releases.query.tree import All
 from monitor.releases.search import SearchError
 from monitor.releases.stats import DIMENSIONS, TIMES, Row, add_launches, add_shares, dimensions, stats
+from monitor.releases.sums import SUMS
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.http_responses import conditional, conditionally
 from monitor.web.middleware import EMBED_CSP
@@ -37,7 +39,11 @@ UNKNOWN = (None, "unknown")
 """Values of dimensions that are not known."""
 MAX_TABLE_ROWS = 200
 """Rows of a table on a page; the API and the files have all."""
-VALUES = {"count": "releases", "launches": "launches", "params_total": "parameters"}
+VALUES = {
+    "count": "releases",
+    "launches": "launches",
+    **{column: MEASURE_NAMES[name] for name, column in SUMS.items()},
+}
 NUMBERS = ("count", "share", "launches", "params_total", "params_known")
 """The columns of a chart's CSV after its dimensions."""
 
@@ -48,7 +54,9 @@ class ChartOptions:
 
     q: Q = ""
     by: Annotated[str, Query(max_length=60)] = "month,origin"
-    value: Literal["count", "launches", "params_total"] = "count"
+    value: Literal["count", "launches", "params_total", "downloads", "downloads_all_time", "likes", "derivatives"] = (
+        "count"
+    )
     share: bool = False
     last: Annotated[int, Query(ge=0, le=1_000, description="Only the last N months, weeks or days; 0: all.")] = 0
     known: Annotated[bool, Query(description="Leave out unknown values.")] = False
@@ -84,6 +92,7 @@ def chart(request: Request, session: Reading, options: Options) -> HTMLResponse:
     context: dict[str, Any] = {
         "options": options, "dimensions": DIMENSIONS, "times": TIMES, "values": VALUES, "problem": None, "rows": [],
         "by": options.by.split(","), "most": MAX_TABLE_ROWS,
+        "summed": next((name for name, column in SUMS.items() if column == options.value), ""),
     }  # fmt: skip
     try:
         found = count(request, session, options)
@@ -118,6 +127,8 @@ def as_csv(request: Request, session: Reading, options: Options) -> Response:
         columns = (*found.by, "count", "share")
     else:
         columns = (*found.by, *NUMBERS)
+        if options.value in SUMS.values():
+            columns = (*found.by, *dict.fromkeys((options.value, "unknown", *NUMBERS)))
         if options.value != "launches":
             add_launches(session, parse(options.q), found.by, found.rows)
     return csv_response(request, columns, found.rows, "chart.csv")
@@ -159,7 +170,8 @@ def count(request: Request, session: Session, options: ChartOptions) -> Counted:
         by, rows = ACCESS.split(","), _access(request, session, options)
     else:
         by = dimensions(options.by)
-        rows = stats(session, parse(options.q), by, medians=False, launches=options.value == "launches")
+        launched = options.value == "launches"
+        rows = stats(session, parse(options.q), by, medians=False, launches=launched, value=options.value)
     time = next((name for name in by if name in TIMES), None)
     if time is not None and options.last:
         # By the count, not by a condition on the date: so the tally answers, however long the history.

@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 
 from monitor import charts
 from monitor.classify.bases import stated_bases
-from monitor.enums import kind_name
+from monitor.enums import MEASURE_NAMES, kind_name
 from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.adoption import series
 from monitor.releases.query.watch import watch_query
@@ -70,6 +70,7 @@ def release(
         "recorded": recorded_ids(session, [row.foundation_repo_id]),
         "json": release_object(row),
         "adoption": _adoption(session, row),
+        "measures": MEASURE_NAMES,
         "lab": service_of(request).registry.get(row.lab) if row.lab else None,
         "tree": _tree(session, row, derivatives[:DERIVATIVES_PER_PAGE]),
         "derivatives": _counted(session, row),
@@ -108,7 +109,7 @@ def adoption(
     """How a release was taken up, day by day, as a chart."""
     row = _found(session, namespace, name)
     days = [{"day": one.day, of: getattr(one, of)} for one in _adoption(session, row)]
-    drawn = charts.lines(days, "day", None, of, f"{row.repo_id}: {of}")
+    drawn = charts.lines(days, "day", None, of, f"{row.repo_id}: {MEASURE_NAMES[of]}")
     return drawn_response(request, drawn, "svg", charts.NARROW_WIDTH if narrow else charts.WIDTH)
 
 

@@ -27,7 +27,7 @@ VALUES_PER_FACET = 7
 SORTS = {
     "released": "newest release",
     "seen": "newest detected",
-    "downloads": "most downloads",
+    "downloads": "most downloads in 30 days",
     "likes": "most likes",
     "derivatives": "most derivatives",
     "trending": "trending",

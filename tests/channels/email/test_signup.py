@@ -83,7 +83,9 @@ def test_events_launches_and_thresholds_can_be_clicked_together(env: EmailTestEn
     form = {"email": READER, "filter": "lab:qwen", "event": ["gated", "renamed"], "crossed": "downloads>=1M"}
     shown = env.client.get("/subscribe/preview", params={**form, "launch": "any"})
     assert "You get an email about releases where" in shown.text
-    assert "(it reached 1M downloads or what happened is a new gate or a new name)" in shown.text.replace("&#39;", "'")
+    assert "(it reached 1M downloads in 30 days or what happened is a new gate or a new name)" in shown.text.replace(
+        "&#39;", "'"
+    )
     assert env.client.post("/subscribe", data={**form, "launch": "any"}).status_code == 202
     (made,) = env.subscriptions()
     assert parse(made.filter) == parse("lab:qwen launch:any (event:gated,renamed OR crossed:downloads>=1M)")

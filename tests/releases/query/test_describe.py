@@ -53,7 +53,10 @@ WORDED = [
         "a new gate or a change of licence, of releases where the repository is deepseek-ai/deepseek-v3",
     ),
     ("event:withdrawn", "a withdrawal, of any release"),
-    ("crossed:downloads>=1M,trending<=10", "releases where it reached 1M downloads or the top 10 of trending models"),
+    (
+        "crossed:downloads>=1M,trending<=10",
+        "releases where it reached 1M downloads in 30 days or the top 10 of trending models",
+    ),
 ]
 
 
