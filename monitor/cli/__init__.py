@@ -35,6 +35,10 @@ commands.register(
     {"brief": "Writes the brief of a week or a month: what came out, from where, and what changed."},
 )
 commands.register(
+    "monitor.cli.audit",
+    {"audit": "Says of each model in files and folders whose it is, what it was built on and under which terms."},
+)
+commands.register(
     "monitor.cli.admin",
     {
         "subscribe": "Creates a subscription and prints its id.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import OperationalError
 
+from monitor.audit.policy import PolicyError
 from monitor.db.engine import DatabaseError, failure
 from monitor.labs import LabsError
 from monitor.notify.subscriptions import SubscriptionError
@@ -12,7 +13,9 @@ from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.settings import SettingsError
 
-USAGE_ERRORS = (SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError)
+USAGE_ERRORS = (
+    SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError, PolicyError,
+)  # fmt: skip
 """Errors of usage or settings."""
 
 
