@@ -47,7 +47,7 @@ _REVISION = re.compile(r"(?P<id>[^@\s]+/[^@\s]+)@(?P<revision>[\w./-]{1,100})")
 _QUANT = re.compile(r"(?P<id>[^:\s]+/[^:\s]+):(?P<tag>[\w.-]{1,60})")
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+):?-(?P<default>[^{}]*)\}")
 _PLACEHOLDER = re.compile(r"\$\{?\w|\{\{|<[a-z_ -]+>", re.IGNORECASE)
-_PREFIXES = ("hf://", "hf:", "huggingface://", "models/")
+_PREFIXES = ("hf://", "hf:", "huggingface://")
 _FILES = (".gguf", ".safetensors", ".bin", ".pt", ".pth", ".onnx", ".llamafile")
 
 
@@ -84,6 +84,9 @@ def registry_mention(text: str, place: Place, registry: str | None = None) -> Me
     """A mention by its name in another registry (``ollama``, ``lmstudio`` …; None: any), which the table maps."""
     text = text.strip()[:MAX_TEXT]
     found = look_up_name(text, registry)
+    if found is None and registry == "lmstudio" and (repo_id := parse_repo_id(text)) is not None:
+        evidence = "LM Studio keeps what it downloads by publisher and name, as the Hub has them"
+        return Mention(text, place, repo_id, None, 0.8, evidence)
     if found is None:
         where = f"the {registry} registry" if registry else "other registries"
         return Mention(text, place, problem=f"no id of the Hub, and no known name of {where}")

@@ -98,10 +98,18 @@ def _of_call(node: ast.Call, constants: dict[str, str], source: str, line_of: di
     text = _text(argument, constants)
     if text is None:
         if not isinstance(argument, ast.Constant):
-            written = ast.unparse(argument)[:200]
-            yield Mention(written, place, problem="not a text in the source: its value is known only when it runs")
+            yield Mention(
+                _written(argument), place, problem="not a text in the source: its value is known only when it runs"
+            )
     elif text.strip():
         yield hub_mention(text, place, revision=_text(keywords.get("revision"), constants))
+
+
+def _written(node: ast.expr) -> str:
+    try:
+        return ast.unparse(node)[:200]
+    except RecursionError:
+        return "an expression"
 
 
 def _name(function: ast.expr) -> str | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 import yaml
+from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from monitor.audit.mentions import Mention, Place, hub_mention, is_path, registry_mention
@@ -41,13 +42,28 @@ class NotYAMLError(ValueError):
 def parse_nodes(text: str) -> list[Node]:
     """Parses YAML or JSON to its document nodes. Raises NotYAMLError."""
     try:
+        _refuse_depth(text)
         return [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise NotYAMLError(f"{where}{error.problem or error.context}") from None
+    except NotYAMLError:
+        raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise NotYAMLError(str(error).partition("\n")[0]) from None
+
+
+def _refuse_depth(text: str) -> None:
+    """Raises NotYAMLError for nesting over MAX_DEPTH, which the composer would follow until the stack overflows."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise NotYAMLError(f"line {event.start_mark.line + 1}: nested more than {MAX_DEPTH} levels deep")
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
 
 
 def read_nodes(nodes: list[Node], source: str) -> Iterator[Mention]:
