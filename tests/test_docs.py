@@ -37,6 +37,7 @@ NOT_HERE = {
     "python -m tests.benchmarks": "minutes each; that they are there is checked in test_readme.py",
     "python -m tests.checks": "run over small wheels in tests/checks/test_checks.py",
     "python -m tests.pictures": "a browser takes pictures of pages for a minute; tests/web opens the same pages in it",
+    "python -m tests.audit.example": "what it writes is compared in tests/audit/test_example.py",
     "python -m tests.recorded_launches": "its table is what tests/releases/test_recorded_launches.py compares",
     "pg_dump": "run in test_deploy.py, on a PostgreSQL of its own",
     "pg_restore": "the same",
@@ -93,8 +94,12 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSetti
         made = run("subscribe", "slack", channel, "--filter", "origin:KR", **settings)
         assert made.returncode == 0, made.stderr
         (folder / "models.jsonl").write_text(json.dumps(hub.facts("Qwen/Qwen3-8B")) + "\n")
+        (folder / "compose.yaml").write_text("services: {llm: {command: vllm serve Qwen/Qwen3-8B}}\n")
+        (folder / "policy.toml").write_text("[[rule]]\nid = 'a'\nrequire = 'license:permissive'\n")
         words = {
             "models.jsonl": str(folder / "models.jsonl"),
+            "compose.yaml": str(folder / "compose.yaml"),
+            "policy.toml": str(folder / "policy.toml"),
             "REPO_ID": "Qwen/Qwen3-8B",
             "monitor/labs/labs.toml": str(ROOT / "monitor" / "labs" / "labs.toml"),
             " ID": f" {made.stdout.strip()}",

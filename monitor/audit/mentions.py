@@ -29,7 +29,7 @@ class Place:
 class Mention:
     """A model that a document names.
 
-    ``text``: as written. ``repo_id``: the repository on the Hub, or None if it cannot be told, and then ``problem``
+    ``text``: as written. ``repo_id``: the repository on the Hub, or None if that is not known, and then ``problem``
     states why. ``confidence`` (0 to 1) and ``evidence``: how sure the repository is, and what shows it; None where the
     text itself is its id.
     """

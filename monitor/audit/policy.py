@@ -189,7 +189,7 @@ def _rule(file: TOMLFile, number: int, table: RuleTable) -> Rule:
     holds = _predicate(file, ("rule", number, kind), query)
     severity = table.severity or ("warning" if kind == "warn" else "error")
     where = condition(parse(query)) or "any model"
-    message = table.message or (f"not so that {where}" if kind == "require" else where)
+    message = table.message or (f"required: {where}" if kind == "require" else where)
     return Rule(table.id, kind, query, severity, message, holds)
 
 

@@ -30,7 +30,7 @@ def find_models(inputs: list[str], stdin: BinaryIO) -> Iterator[Found]:
     """
     for name in inputs:
         if name == "-":
-            yield from _read(read_stream(stdin, "standard input"))
+            yield from _read_given(read_stream(stdin, "standard input"))
             continue
         path = Path(name)
         if not path.exists() and parse_repo_id(name.partition("@")[0]) is not None:
@@ -38,7 +38,15 @@ def find_models(inputs: list[str], stdin: BinaryIO) -> Iterator[Found]:
         elif path.is_dir():
             yield from _read_folder(path)
         else:
-            yield from _read(read_file(path, name))
+            yield from _read_given(read_file(path, name))
+
+
+def _read_given(document: Document | Unreadable) -> Iterator[Found]:
+    """What a document names that was given by itself, so that it should name something."""
+    found = list(_read(document))
+    if not found and isinstance(document, Document):
+        found = [Unreadable(document.name, "no model was found in it")]
+    yield from found
 
 
 def _read_folder(folder: Path) -> Iterator[Found]:

@@ -25,7 +25,14 @@ MAX_SUCCESSORS = 5
 State = Literal["recorded", "from-hub", "not-found", "unresolved"]
 """Whether the release is in the history, was read from the Hub now, is in neither, or names no repository."""
 LookUp = Callable[[str], "Release | None"]
-"""Reads a repository from the Hub and classifies it, without recording it; None if the Hub has none."""
+"""Reads a repository from the Hub and classifies it, without recording it; None if the Hub has none.
+
+Raises LookUpError, which becomes the problem of that entry alone.
+"""
+
+
+class LookUpError(RuntimeError):
+    """The Hub could not be asked for a repository: one line that says why."""
 
 
 @dataclass(slots=True)
@@ -119,8 +126,8 @@ def _entry(group: list[Mention], known: tuple[Release, str | None] | None, look_
     if look_up is not None:
         try:
             read = look_up(str(first.repo_id))
-        except Exception as error:  # the reason stands beside the entry, and the others go on
-            return Entry(first.repo_id, first.revision, tuple(group), "not-found", problem=str(error) or repr(error))
+        except LookUpError as error:
+            return Entry(first.repo_id, first.revision, tuple(group), "not-found", problem=str(error))
         if read is not None:
             return Entry(read.repo_id, first.revision, tuple(group), "from-hub", row=read, sha=read.facts.get("sha"))
         problem = "neither in the history nor on the Hub: it does not exist, or is private"

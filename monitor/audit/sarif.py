@@ -1,4 +1,4 @@
-"""Findings of an audit as SARIF 2.1.0, which code hosts show beside the line that names the model.
+"""Findings of an audit as SARIF 2.1.0, which code hosts show at the line that names the model.
 
 Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
 """

@@ -18,12 +18,14 @@ from monitor.audit.mentions import Mention
 from monitor.audit.policy import Policy, PolicyError, read_policy
 from monitor.audit.recognise import find_models
 from monitor.audit.report import Summary, to_markdown, to_row
-from monitor.audit.resolve import Entry, LookUp, resolve
+from monitor.audit.resolve import Entry, LookUp, LookUpError, resolve
 from monitor.audit.sarif import to_sarif
 from monitor.channels.formatting import plain
 from monitor.classify import classify as judge
 from monitor.cli.output import Format, write
 from monitor.db import migrations
+from monitor.ingest.hub.client import HubError
+from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.wanted_files import read_without_keeping
 from monitor.models import Release
 from monitor.releases.hub_facts import normalize
@@ -166,7 +168,10 @@ def _hub_look_up(service: Service) -> LookUp:
 
     def look_up(repo_id: str) -> Release | None:
         hub = service.ingest.hub
-        facts = hub.detail(repo_id)
+        try:
+            facts = hub.detail(repo_id)
+        except (HubError, RateLimited, ValueError) as error:
+            raise LookUpError(f"the Hub could not be asked: {error}") from None
         if facts is None:
             return None
         facts = normalize(facts).facts

@@ -156,10 +156,14 @@ def test_a_document_is_recognised_without_its_name(name: str) -> None:
     ]
 
 
-def test_what_is_not_a_file_is_an_id() -> None:
+def test_what_is_not_a_file_is_an_id(tmp_path: Path) -> None:
     assert [(one.repo_id, one.revision) for one in found("Qwen/Qwen3-8B@main") if isinstance(one, Mention)] == [
         ("Qwen/Qwen3-8B", "main")
     ]
+    (tmp_path / "empty.yaml").write_text("a: 1\n")
+    (empty,) = found(str(tmp_path / "empty.yaml"))
+    assert isinstance(empty, Unreadable)
+    assert empty.problem == "no model was found in it"
     (missing,) = found("nowhere.yaml")
     assert isinstance(missing, Unreadable)
     assert missing.problem == "no such file"
@@ -167,7 +171,8 @@ def test_what_is_not_a_file_is_an_id() -> None:
 
 def test_a_hub_cache_lists_each_revision(tmp_path: Path) -> None:
     commit = "b968826d9c46dd6066d109eabc6255188de91218"
-    repo = tmp_path / "models--Qwen--Qwen3-8B"
+    cache = tmp_path / "hub"
+    repo = cache / "models--Qwen--Qwen3-8B"
     (repo / "blobs").mkdir(parents=True)
     (repo / "blobs" / "aa").write_text("{}")
     (repo / "refs").mkdir()
@@ -175,9 +180,9 @@ def test_a_hub_cache_lists_each_revision(tmp_path: Path) -> None:
     snapshot = repo / "snapshots" / commit
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").symlink_to("../../blobs/aa")
-    (tmp_path / "datasets--a--b" / "snapshots").mkdir(parents=True)
-    (tmp_path / "models--broken").mkdir()
-    for asked in (tmp_path, tmp_path.parent):
+    (cache / "datasets--a--b" / "snapshots").mkdir(parents=True)
+    (cache / "models--broken").mkdir()
+    for asked in (cache, tmp_path):
         seen = found(str(asked))
         assert [(one.repo_id, one.revision) for one in seen if isinstance(one, Mention)] == [("Qwen/Qwen3-8B", commit)]
         assert any(isinstance(one, Unreadable) and "broken" in one.problem for one in seen)
