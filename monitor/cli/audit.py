@@ -24,8 +24,8 @@ from monitor.channels.formatting import plain
 from monitor.classify import classify as judge
 from monitor.cli.output import Format, write
 from monitor.db import migrations
-from monitor.ingest.hub.client import HubError
 from monitor.ingest.hub.rate_limiter import RateLimited
+from monitor.ingest.hub.responses import HubError
 from monitor.ingest.wanted_files import read_without_keeping
 from monitor.models import Release
 from monitor.releases.hub_facts import normalize
