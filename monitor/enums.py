@@ -189,6 +189,12 @@ class Digest(StrEnum):
     HOURLY = "hourly"
     DAILY = "daily"
     WEEKLY = "weekly"
+    BRIEF_WEEKLY = "brief-weekly"
+    BRIEF_MONTHLY = "brief-monthly"
+
+
+BRIEF_UNITS: dict[str, str] = {Digest.BRIEF_WEEKLY: "week", Digest.BRIEF_MONTHLY: "month"}
+"""Digests that are the brief of each finished week or month, and no alerts."""
 
 
 class Event(StrEnum):

@@ -21,6 +21,7 @@ from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
 from monitor.labs.sources import RssSource
 from monitor.notify import heartbeat, notices, outages, outbox, triggers
+from monitor.notify.briefs import enqueue_briefs
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
@@ -174,9 +175,10 @@ class Service:
         """Evaluates the triggers that are due; returns how many notices were written."""
         return triggers.evaluate(self.engine, self.settings.public_url)
 
-    def publish_briefs(self) -> list[str]:
-        """Publishes the briefs that are due; returns the names of their periods."""
-        return publish_due(self.engine)
+    def publish_briefs(self) -> int:
+        """Publishes the briefs that are due, and writes a notice for each subscriber; returns how many notices."""
+        publish_due(self.engine)
+        return enqueue_briefs(self.engine, self.settings.public_url)
 
     def notices(self) -> int:
         """Writes notices for outages that began or ended, and sends what is due; returns how many were sent."""

@@ -129,7 +129,7 @@ def triggers() -> None:
 @app.task(name="hub.briefs")
 @traced_task
 def briefs() -> None:
-    """Publishes the briefs of the weeks and months that are due."""
+    """Publishes the briefs that are due, and writes the notices to their subscribers."""
     service().publish_briefs()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from monitor.enums import Event, Kind, event_of, kind_name
+from monitor.enums import BRIEF_UNITS, Event, Kind, event_of, kind_name
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import describe_subscription
@@ -50,6 +50,8 @@ MAX_WORDS_CHARACTERS = 500
 
 def describe_wanted(subscription: Subscription) -> str:
     """What a subscription asked for, as written and in words: ``kind:base (releases where the kind is original)``."""
+    if subscription.digest in BRIEF_UNITS:
+        return describe_subscription(subscription)
     written = subscription.when or subscription.filter
     if not written:
         return "everything"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from monitor.db.engine import now
+from monitor.db.engine import now, reading
 from monitor.enums import Digest
 from monitor.models import Change, Release, Subscription
 from monitor.notify.message import Message
+from monitor.notify.notices import BRIEF, NoticeData
 from monitor.notify.subscriptions import zone
 from monitor.releases import outages
+from monitor.releases.briefs.model import Brief
+from monitor.releases.briefs.published import find_published
 from monitor.releases.query import parse
 from monitor.releases.search import matching
 
@@ -34,6 +37,14 @@ def changes_by_event(session: Session, message: Message) -> dict[str, Change]:
     rows = session.scalars(select(Change).where(col(Change.id).in_(list(numbers.values()))))
     found = {row.id: row for row in rows}
     return {event: found[number] for event, number in numbers.items() if number in found}
+
+
+def brief_of_notice(engine: Engine, data: NoticeData) -> Brief | None:
+    """The brief that a notice is about; None for any other notice."""
+    if not data or BRIEF not in data:
+        return None
+    with reading(engine) as session:
+        return find_published(session, data[BRIEF]["period"])
 
 
 def outage_note(session: Session, subscription: Subscription) -> str | None:

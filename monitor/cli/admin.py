@@ -67,9 +67,11 @@ def subscribe_command(
     when: str = typer.Option(
         "", "--when", help="Send a notice when a count or a share crosses a line, instead of releases."
     ),
-    digest: Digest = typer.Option(Digest.IMMEDIATE, help="Send alerts immediately, or as a digest."),
-    timezone: str = typer.Option("UTC", help="Time zone of daily and weekly digests, like Europe/Paris."),
-    hour: int = typer.Option(8, help="Hour of daily and weekly digests."),
+    digest: Digest = typer.Option(
+        Digest.IMMEDIATE, help="Send alerts immediately or as a digest, or only the brief of each week or month."
+    ),
+    timezone: str = typer.Option("UTC", help="Time zone of digests and briefs, like Europe/Paris."),
+    hour: int = typer.Option(8, help="Hour of daily and weekly digests and of briefs."),
     operator: bool = typer.Option(False, "--operator", help="Send notices about failing sources instead of releases."),
 ) -> None:
     """Creates a subscription and prints its id."""

@@ -9,12 +9,13 @@ from sqlmodel import Session
 
 from monitor.channels import describe_target
 from monitor.channels.base import Channel
-from monitor.enums import Digest
+from monitor.enums import BRIEF_UNITS, Digest
 from monitor.labs import in_use
 from monitor.models import Subscription
 from monitor.notify.forecast import DAYS, forecast
 from monitor.notify.message import SendError
 from monitor.notify.notices import SupportsNotices
+from monitor.notify.subscriptions import describe_subscription
 from monitor.notify.trigger_preview import preview_trigger
 from monitor.releases.query import parse
 from monitor.releases.query.describe import describe
@@ -27,8 +28,11 @@ MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE = 5
 
 def explain(made: Subscription, preview: list[str]) -> None:
     """Prints to standard error what a subscription is, its preview, and what to do next."""
-    wanted = made.when or made.filter or "all releases"
-    lines = [f"{describe_target(made.channel, made.target)} gets alerts for {wanted}", *preview]
+    if made.digest in BRIEF_UNITS:
+        wanted = describe_subscription(made)
+    else:
+        wanted = f"alerts for {made.when or made.filter or 'all releases'}"
+    lines = [f"{describe_target(made.channel, made.target)} gets {wanted}", *preview]
     lines.append(
         f"Send a test: hub-monitor subscriptions test {made.id}. Alerts are sent while hub-monitor up is running."
     )
@@ -39,6 +43,8 @@ def matches(session: Session, made: Subscription) -> list[str]:
     """A filter in words, its matches in the last days, and advice."""
     if made.operator:
         return []
+    if made.digest in BRIEF_UNITS:
+        return [f"The next one is due at {made.digest_due_at:%Y-%m-%d %H:%M} UTC."]
     query = parse(made.filter)
     found = forecast(session, query)
     preview = f"In the last {DAYS} days it would have matched {found.describe_matches()}."

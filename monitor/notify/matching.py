@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 
 from monitor.db.engine import UTCDateTime, in_values, now
 from monitor.db.upsert import insert_or_ignore
-from monitor.enums import UPDATES, Event, event_of
+from monitor.enums import BRIEF_UNITS, UPDATES, Event, event_of
 from monitor.labs import Registry
 from monitor.models import Announcement, Change, Delivery, DeliveryState, Id, Launch, Notice, Release, Subscription
 from monitor.notify.message import LaunchWaits
@@ -142,6 +142,7 @@ def _active() -> tuple[ColumnElement[bool], ...]:
         col(Subscription.paused).is_(False),
         col(Subscription.operator).is_(False),
         col(Subscription.when).is_(None),
+        col(Subscription.digest).not_in(list(BRIEF_UNITS)),
     )
 
 

@@ -22,6 +22,9 @@ from monitor.schedule import LEASE_SECONDS
 log = structlog.get_logger(__name__)
 
 DEFAULT_TITLE = "Hub Release Monitor"
+BRIEF = "brief"
+"""Key of a notice's data with a brief (its ``period``, and where it is), and of a subscription's options: the period
+whose brief it was sent last."""
 NoticeData: TypeAlias = Mapping[str, Any] | None
 
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,10 +17,12 @@ from sqlmodel import Session, col
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import now
 from monitor.db.upsert import insert_or_ignore
-from monitor.enums import Digest
+from monitor.enums import BRIEF_UNITS, Digest
 from monitor.models import Delivery, Subscription, Target
+from monitor.releases.briefs.model import BriefPeriod, named_period, newest_published
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.describe import describe
+from monitor.releases.query.periods import week_name
 from monitor.releases.query.spelling import spelled
 from monitor.releases.triggers import Drop, describe_trigger, parse_trigger
 
@@ -75,6 +77,7 @@ def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, A
     normal = parse(wanted.filter).normal
     when = parse_trigger(wanted.when).normal if wanted.when.strip() else None
     _refuse_both(normal, when, operator=wanted.operator)
+    _refuse_brief_of_some(wanted.digest, normal, when, operator=wanted.operator)
     target = target_of(session, wanted.channel, wanted.target)
     assert target.id is not None
     same = select(Subscription).where(
@@ -120,6 +123,12 @@ def _refuse_both(filter_text: str, when: str | None, *, operator: bool) -> None:
         raise SubscriptionError("when", "an operator's subscription has no trigger: make two subscriptions")
 
 
+def _refuse_brief_of_some(digest: str, filter_text: str, when: str | None, *, operator: bool = False) -> None:
+    """Raises SubscriptionError where a brief is combined with what it excludes."""
+    if digest in BRIEF_UNITS and (filter_text or when or operator):
+        raise SubscriptionError("digest", f"{digest} is the brief of all releases: leave filter and trigger empty")
+
+
 def _refuse_many(session: Session, target_id: int, when: str) -> None:
     """Raises SubscriptionError for one trigger too many, of this target or of all."""
     named = col(Subscription.when).is_not(None)
@@ -152,25 +161,41 @@ def zone(name: str) -> ZoneInfo:
 def next_digest(subscription: Subscription, after: datetime) -> datetime | None:
     """When the first digest after ``after`` is due; None for immediate alerts.
 
-    Hourly on the hour; daily at the subscriber's hour in their time zone; weekly on Mondays. If the clocks skip or
-    repeat that hour, there is one digest that day.
+    Hourly on the hour; daily at the subscriber's hour in their time zone; weekly on Mondays; a brief at that hour once
+    it is published. If the clocks skip or repeat that hour, there is one digest that day.
     """
     match Digest(subscription.digest):
         case Digest.IMMEDIATE:
             return None
         case Digest.HOURLY:
             return after.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        case Digest.BRIEF_WEEKLY | Digest.BRIEF_MONTHLY as digest:
+            last = newest_published(BRIEF_UNITS[digest], after)
+            due = (_brief_due(subscription, period) for period in (last, _next_period(last)))
+            return next(at for at in due if at > after)
         case digest:
-            local = zone(subscription.timezone)
-            day = after.astimezone(local).date()
-            for ahead in range(9):
-                date = day + timedelta(days=ahead)
-                candidate = datetime(date.year, date.month, date.day, subscription.hour, tzinfo=local).astimezone(
-                    after.tzinfo
-                )
-                if candidate > after and (digest is Digest.DAILY or date.weekday() == 0):
-                    return candidate
-            raise AssertionError("there is a Monday within nine days")
+            times = _local_hours(subscription, after)
+            return next(at for at, day in times if at > after and (digest is Digest.DAILY or day.weekday() == 0))
+
+
+def _local_hours(subscription: Subscription, after: datetime) -> Iterator[tuple[datetime, date]]:
+    """The subscriber's hour on the day of ``after`` in their time zone and on the next eight, with the day there."""
+    local = zone(subscription.timezone)
+    first = after.astimezone(local).date()
+    for ahead in range(9):
+        day = first + timedelta(days=ahead)
+        yield datetime(day.year, day.month, day.day, subscription.hour, tzinfo=local).astimezone(after.tzinfo), day
+
+
+def _brief_due(subscription: Subscription, period: BriefPeriod) -> datetime:
+    """The first time at the subscriber's hour at which the brief of a period is published."""
+    return next(at for at, _ in _local_hours(subscription, period.published_from) if at >= period.published_from)
+
+
+def _next_period(period: BriefPeriod) -> BriefPeriod:
+    """The week or month after this one."""
+    name = week_name(period.end.date()) if "W" in period.name else f"{period.end:%Y-%m}"
+    return named_period(name)
 
 
 def change(subscription: Subscription, **changes: Any) -> None:
@@ -189,6 +214,8 @@ def change(subscription: Subscription, **changes: Any) -> None:
     if "filter" in changes:
         changes["typed"] = changes["filter"]
         changes["filter"] = parse(changes["typed"]).normal
+    digest, filter_text = changes.get("digest", subscription.digest), changes.get("filter", subscription.filter)
+    _refuse_brief_of_some(digest, filter_text, subscription.when, operator=subscription.operator)
     for name, value in changes.items():
         setattr(subscription, name, str(value) if name == "digest" else value)
     subscription.digest_due_at = next_digest(subscription, now())
@@ -198,6 +225,8 @@ def describe_subscription(subscription: Subscription) -> str:
     """What a subscription is notified of, in plain words; its text where this version cannot read it any more."""
     if subscription.operator:
         return "outages of sources, and their ends"
+    if subscription.digest in BRIEF_UNITS:
+        return f"the brief of each {BRIEF_UNITS[subscription.digest]}"
     try:
         if subscription.when is not None:
             return describe_trigger(parse_trigger(subscription.when))
@@ -224,8 +253,12 @@ def resume(subscription: Subscription) -> None:
 
 
 def advance_due_digests(session: Session, at: datetime) -> None:
-    """Sets the next time of digests that are due by ``at``: what is matched from now on belongs to the next one."""
-    due = select(Subscription).where(col(Subscription.digest_due_at) <= at)
+    """Sets the next time of digests that are due by ``at``: what is matched from now on belongs to the next one.
+
+    Not of briefs, see :mod:`monitor.notify.briefs`.
+    """
+    alerts = col(Subscription.digest).not_in(list(BRIEF_UNITS))
+    due = select(Subscription).where(col(Subscription.digest_due_at) <= at, alerts)
     for subscription in session.scalars(due):
         subscription.digest_due_at = next_digest(subscription, at)
         session.add(subscription)

@@ -10,7 +10,10 @@ from monitor.channels.message_groups import DIGEST_PERIODS
 from monitor.models import Release, Subscription
 
 MAX_NAME_CHARS = 120
-_HOW_OFTEN = {"immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every Monday"}
+_HOW_OFTEN = {
+    "immediate": "at once", "hourly": "every hour", "daily": "every day", "weekly": "every Monday",
+    "brief-weekly": "every week", "brief-monthly": "every month",
+}  # fmt: skip
 
 
 def clean(text: object) -> str:
@@ -54,6 +57,6 @@ def summary(publishers: Sequence[str], what: str, digest: str) -> str:
 def how_often(subscription: Subscription) -> str:
     """``every day at 08:00 (Europe/Paris)``."""
     line = _HOW_OFTEN.get(subscription.digest, subscription.digest)
-    if subscription.digest in {"daily", "weekly"}:
+    if subscription.digest not in {"immediate", "hourly"}:
         return f"{line} at {subscription.hour:02d}:00 ({clean(subscription.timezone)})"
     return line

@@ -46,7 +46,7 @@ def unsubscribe_page(request: Request, token: str) -> Response:
         request,
         "Unsubscribe from these emails?",
         f"Email alerts to {found.target}, {phrases.how_often(found)}, about:",
-        quote=describe_wanted(found) if found.when or found.filter else "every release",
+        quote="every release" if describe_wanted(found) == "everything" else describe_wanted(found),
         action=f"/unsubscribe/{token}",
         label="Unsubscribe",
     )

@@ -27,6 +27,8 @@ from monitor.channels.message_groups import MessageGroup, group_items, launch_fa
 from monitor.db.engine import now
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
+from monitor.releases.briefs.model import Brief
+from monitor.releases.briefs.text import source_label
 from monitor.releases.schema import hub_url
 
 _templates = Environment(
@@ -38,6 +40,7 @@ _templates = Environment(
     keep_trailing_newline=True,
 )
 _templates.filters["clean"] = clean
+_templates.filters["source"] = source_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class EmailRenderer:
         self._url = public_url
         self._lab_name = lab_name
         self._template = lru_cache(maxsize=64)(self._alert_template)
+        self._brief = lru_cache(maxsize=8)(self._brief_template)
 
     # --- one method for each kind of email --------------------------------------------------------------------------
 
@@ -161,6 +165,13 @@ class EmailRenderer:
         email.set_content(f"{text}\n{foot}")
         return RenderedEmail(message_id, email.as_bytes())
 
+    def brief(self, subscription: Subscription, brief: Brief, key: str, recipient: str) -> RenderedEmail:
+        """The email with the brief of a week or a month."""
+        links, headers = self._unsubscribe_links(subscription)
+        often = _filter_and_schedule(subscription)
+        template = self._brief(brief, often["filter"], often["how_often"], subscription.digest)
+        return self._fill(template, self._message_id(key, subscription), recipient, headers, links)
+
     def _unsubscribe_links(self, subscription: Subscription) -> tuple[dict[str, str], dict[str, str]]:
         """The links and headers to unsubscribe and to change alerts."""
         links = {
@@ -206,6 +217,20 @@ class EmailRenderer:
         }
         alone = len(content.entries) == 1 and not content.entries[0].is_launch
         return _mime_template(email, "one" if alone else "many", context)
+
+    def _brief_template(self, brief: Brief, filter_text: str, how_often: str, digest: str) -> MimeTemplate:
+        email = self._new_email(brief.title)
+        email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        email["Feedback-ID"] = f"brief:{digest}:releases:hubmonitor"
+        links = {name: placeholder(name) for name in ("unsubscribe", "preferences")}
+        context = {
+            "subject": brief.title,
+            "brief": brief,
+            "site": self._url,
+            "page": f"{self._url}/brief/{brief.period.name}",
+            "footer": {"filter": filter_text, "how_often": how_often, "unseen": None, "more": (), **links},
+        }
+        return _mime_template(email, "brief", context)
 
     def _new_email(self, subject: str) -> EmailMessage:
         """An email with the headers that all subscribers share."""

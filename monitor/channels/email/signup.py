@@ -15,7 +15,7 @@ from monitor.channels.email.confirmations import enqueue_confirmation, may_send_
 from monitor.channels.email.suppression import hold_deliveries, release_held_deliveries, subscriptions_of, unsuppress
 from monitor.channels.email.tokens import Claim
 from monitor.db.engine import now, reading, transaction
-from monitor.enums import Digest
+from monitor.enums import BRIEF_UNITS, Digest
 from monitor.models import (
     Subscription,
     Target,
@@ -63,6 +63,8 @@ class AlertPreferences:
                 raise SubscriptionError(field, f"{what} can have at most {MAX_FILTER_CHARS} characters")
             if _CONTROL.search(text):
                 raise SubscriptionError(field, f"{what} must not have control characters")
+        if self.digest in BRIEF_UNITS and (self.filter.strip() or self.when.strip()):
+            raise SubscriptionError("digest", "a brief covers all releases: leave filter and trigger empty")
         if self.filter.strip() and self.when.strip():
             raise SubscriptionError("when", "choose a filter or a trigger, not both")
         if not 0 <= self.hour <= 23:

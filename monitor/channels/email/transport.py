@@ -20,7 +20,7 @@ from monitor.channels.email.signing import Signer
 from monitor.channels.email.smtp_client import RefusedError, SmtpClient
 from monitor.channels.email.suppression import REASON_TEXTS, SuppressionList
 from monitor.channels.email.tokens import Tokens
-from monitor.channels.message_context import changes_by_event, matches_by_day, outage_note
+from monitor.channels.message_context import brief_of_notice, changes_by_event, matches_by_day, outage_note
 from monitor.db.engine import now, reading, transaction
 from monitor.enums import Digest
 from monitor.labs import Registry, load
@@ -92,12 +92,16 @@ class Email(Channel):
     def notify(
         self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
     ) -> str:
-        """Sends a notice of a few sentences; the same notice has the same Message-ID."""
+        """Sends a notice of a few sentences, or a brief; the same notice has the same Message-ID."""
         address = recipient(subscription.target)
         reason = self._blocklist.suppression_reason(address)
         if reason is not None:
             raise SendError(f"suppressed: {REASON_TEXTS[reason]}", permanent=True)
-        email = self.renderer.notice(subscription, title, text, key, address)
+        brief = brief_of_notice(self._engine, data)
+        if brief is not None:
+            email = self.renderer.brief(subscription, brief, key, address)
+        else:
+            email = self.renderer.notice(subscription, title, text, key, address)
         self._hand_over(self.renderer.return_path(subscription.id), address, email.raw)
         return email.message_id
 

@@ -157,7 +157,7 @@ def _render_group(message: Message, context: RenderContext) -> Rendered:
         buttons.append(button("Edit filter", "edit", value=subscription.id))
     around = [header(title), _matched_filters(message.subscriptions), {"type": "actions", "elements": buttons}]
     max_units = MAX_MESSAGE_UNITS - 200 - sum(map(block_units, around))
-    shown, left = _fit_sections(_group_by_publisher(groups, context), max_units)
+    shown, left = fit_sections(_group_by_publisher(groups, context), max_units)
     if left:
         shown.append(context_block(f"… and {left} more. Use “Show all” to see every release."))
     names = ", ".join(escape(group.name, 60) for group in groups[:10])
@@ -195,7 +195,7 @@ def _list_line(group: MessageGroup, context: RenderContext) -> str:
     return f"• {name} · {escape(' · '.join(parts), 400)}"
 
 
-def _fit_sections(groups: Sequence[tuple[str, list[str]]], max_units: int) -> tuple[list[Block], int]:
+def fit_sections(groups: Sequence[tuple[str, list[str]]], max_units: int) -> tuple[list[Block], int]:
     """Packs lines into sections within ``max_units``; returns the sections and the number of lines left out."""
     texts: list[str] = []
     used = left = 0

@@ -11,6 +11,7 @@ from monitor.channels.formatting import cut_words
 from monitor.channels.slack.blocks import Block, button, context_block, section
 from monitor.channels.slack.markup import code, escape, hub, link, units
 from monitor.channels.slack.subscriptions import MatchPreview
+from monitor.enums import BRIEF_UNITS
 from monitor.models import Release, Subscription
 from monitor.notify.forecast import DAYS, Forecast
 from monitor.notify.subscriptions import describe_subscription
@@ -176,11 +177,16 @@ def describe_schedule(subscription: Subscription) -> str:
     if subscription.digest in {"daily", "weekly"}:
         day = "Mondays " if subscription.digest == "weekly" else ""
         return f"{subscription.digest}, {day}at {subscription.hour:02d}:00 ({escape(subscription.timezone, 64)})"
+    if subscription.digest in BRIEF_UNITS:
+        unit = BRIEF_UNITS[subscription.digest]
+        return f"every {unit} at {subscription.hour:02d}:00 ({escape(subscription.timezone, 64)})"
     return {"immediate": "immediately"}.get(subscription.digest, subscription.digest)
 
 
 def describe_filter(subscription: Subscription) -> str:
-    """Returns the filter or trigger as inline code, or ``all releases``."""
+    """Returns the filter or trigger as inline code, ``all releases``, or ``the brief of each week``."""
+    if subscription.digest in BRIEF_UNITS:
+        return describe_subscription(subscription)
     if subscription.when:
         return code(subscription.when, 900)
     return code(subscription.typed or subscription.filter) if subscription.filter else "all releases"

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from monitor.channels.base import Channel
-from monitor.channels.message_context import changes_by_event, matches_by_day, outage_note
+from monitor.channels.message_context import brief_of_notice, changes_by_event, matches_by_day, outage_note
 from monitor.channels.slack.api import (
     INVALID_BLOCKS_ERRORS,
     PERMANENT_ERRORS,
@@ -30,6 +30,7 @@ from monitor.channels.slack.api import (
     webhook_client,
 )
 from monitor.channels.slack.blocks import RenderContext, Rendered, render, section
+from monitor.channels.slack.brief_blocks import render_brief
 from monitor.channels.slack.installs import bot_token
 from monitor.channels.slack.markup import escape, paragraph
 from monitor.channels.slack.targets import WEBHOOK_PREFIXES, SlackTarget, parse_target
@@ -110,16 +111,19 @@ class Slack(Channel):
     def notify(
         self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
     ) -> str:
-        """Posts a notice, found again by ``key`` like a message."""
+        """Posts a notice or a brief, found again by ``key`` like a message."""
         try:
             target = parse_target(subscription.target)
         except ValueError as error:
             raise SendError(str(error), permanent=True) from None
+        brief = brief_of_notice(self._engine, data)
         markup = f"*{escape(title, 150)}*\n{paragraph(text, 2_500)}"
         shown = Rendered(text=markup, blocks=[section(markup)])
+        if brief is not None:
+            shown = render_brief(brief, self._settings.public_url)
         if target.webhook is not None:
-            self.check_webhook_url(target.webhook)
-            post_to_webhook(webhook_client(target.webhook), {"text": shown.text, "unfurl_links": False})
+            blocks = {"blocks": shown.blocks} if brief is not None else {}
+            self._post_shown(target.webhook, shown.text, blocks, key)
             return key
         client = self.client(target.team)
         if in_doubt:
@@ -198,17 +202,21 @@ class Slack(Channel):
 
     def _post_to_webhook(self, url: str, message: Message) -> str:
         """Posts to a webhook. It has no history to search and no threads: a message in doubt is posted again."""
-        self.check_webhook_url(url)
-        shown, client = self.render(message), webhook_client(url)
-        quiet = {"unfurl_links": False, "unfurl_media": False}
-        try:
-            post_to_webhook(client, {"text": shown.text, "blocks": shown.blocks, **quiet})
-        except SlackError as error:
-            if error.code not in INVALID_BLOCKS_ERRORS:
-                raise
-            log.warning("Slack rejected part of a message", part="blocks", message=message.key, error=str(error))
-            post_to_webhook(client, {"text": shown.text, **quiet})
+        shown = self.render(message)
+        self._post_shown(url, shown.text, {"blocks": shown.blocks}, message.key)
         return message.key
+
+    def _post_shown(self, url: str, text: str, blocks: dict[str, Any], key: str) -> None:
+        """Posts text and blocks to a webhook; the text alone if Slack rejects the blocks."""
+        self.check_webhook_url(url)
+        client, quiet = webhook_client(url), {"unfurl_links": False, "unfurl_media": False}
+        try:
+            post_to_webhook(client, {"text": text, **blocks, **quiet})
+        except SlackError as error:
+            if not blocks or error.code not in INVALID_BLOCKS_ERRORS:
+                raise
+            log.warning("Slack rejected part of a message", part="blocks", message=key, error=str(error))
+            post_to_webhook(client, {"text": text, **quiet})
 
     def check_webhook_url(self, url: str) -> None:
         """Raises SendError if a webhook is not Slack's: a subscription must not reach a private network."""

@@ -19,7 +19,7 @@ from monitor.db.engine import now
 from monitor.models import Subscription, iso
 from monitor.net.client import FetchError, post
 from monitor.notify.message import Message, SendError
-from monitor.notify.notices import NoticeData
+from monitor.notify.notices import BRIEF, NoticeData
 from monitor.releases.schema import release_object
 from monitor.settings import Settings
 from monitor.urls import masked_url
@@ -103,9 +103,14 @@ class Webhook(Channel):
     def notify(
         self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
     ) -> str:
-        """POSTs a notice about the monitor itself or a trigger, with type ``notice``; ``trigger`` has its numbers."""
-        body = {"subscription": subscription.id, "title": title, "text": text}
-        return self._post(subscription.target, "notice", body | ({"trigger": data} if data else {}), key)
+        """POSTs a notice about the monitor itself, a trigger or a brief, with type ``notice``.
+
+        ``trigger`` has the numbers of a trigger; ``brief`` says where the brief of a period is.
+        """
+        body: dict[str, object] = {"subscription": subscription.id, "title": title, "text": text}
+        if data:
+            body |= data if BRIEF in data else {"trigger": data}
+        return self._post(subscription.target, "notice", body, key)
 
     def _post(self, url: str, kind: str, data: Mapping[str, object], key: str) -> str:
         sent_at = now()

@@ -45,6 +45,12 @@ def as_published(row: PublishedBrief) -> Brief:
     return restored(named_period(row.period), row.as_of, row.published_at, row.content)
 
 
+def find_published(session: Session, period: str) -> Brief | None:
+    """The brief of a period as it was published; None where it was not."""
+    row = session.get(PublishedBrief, period)
+    return as_published(row) if row is not None else None
+
+
 def published_briefs(session: Session, limit: int) -> list[PublishedBrief]:
     """The published briefs, of the newest times first."""
     newest = (col(PublishedBrief.as_of).desc(), col(PublishedBrief.period).desc())

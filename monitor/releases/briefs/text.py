@@ -15,9 +15,15 @@ def to_markdown(brief: Brief, site: str) -> str:
     """The brief as a document. ``site``: what its links begin with."""
     parts = [f"# {_marked(brief.title)}", _marked(brief.subtitle)]
     for section in brief.all_sections:
-        lines = [f"- {_marked(one.text)} [{_source(one)}]({site}{one.link})" for one in section.sentences]
+        lines = [f"- {_marked(one.text)} [{source_label(one)}]({site}{one.link})" for one in section.sentences]
         parts += [f"## {_marked(section.title)}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def to_summary(brief: Brief, page: str) -> str:
+    """A few lines of plain text for services without more: what came out, what is notable, and the brief's page."""
+    lines = [one.text for section in brief.sections[:2] for one in section.sentences]
+    return "\n".join([brief.subtitle, *lines, page])
 
 
 def to_html(brief: Brief, site: str) -> str:
@@ -38,13 +44,13 @@ def sections_html(brief: Brief, site: str = "") -> str:
 
 def _section(section: Section, site: str) -> str:
     items = [
-        f'<li><bdi>{escape(one.text)}</bdi> <a href="{escape(site + one.link)}">{escape(_source(one))}</a></li>\n'
+        f'<li><bdi>{escape(one.text)}</bdi> <a href="{escape(site + one.link)}">{escape(source_label(one))}</a></li>\n'
         for one in section.sentences
     ]
     return f"<h2>{escape(section.title)}</h2>\n<ul>\n{''.join(items)}</ul>\n"
 
 
-def _source(sentence: Sentence) -> str:
+def source_label(sentence: Sentence) -> str:
     """The words of a sentence's link."""
     if sentence.link.startswith("/trends/chart?"):
         return "chart"
