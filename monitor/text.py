@@ -13,6 +13,9 @@ _UNPRINTABLE = re.compile(
 )
 
 
+_MARKUP = re.compile(r"([\\`*_\[\]<>#!|~&])")
+
+
 def plain(text: object) -> str:
     """Text on one line, without control characters and without marks that turn the direction of writing."""
     return _UNPRINTABLE.sub("", str(text))
@@ -25,6 +28,11 @@ def short(text: object, max_length: int = 40) -> str:
         return whole
     head = (max_length - 1) * 2 // 3
     return f"{whole[:head]}…{whole[len(whole) - (max_length - 1 - head) :]}"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is, in a cell of a table too."""
+    return _MARKUP.sub(r"\\\1", text)
 
 
 def short_count(value: int | None) -> str | None:

@@ -67,6 +67,7 @@ COMPRESSED_PREFIXES = (
     "/status",
     "/launches",
     "/embed",
+    "/static/",
     "/sitemap.xml",
 )
 """Paths with compressed responses; never those that show a secret (BREACH)."""

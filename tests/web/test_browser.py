@@ -22,6 +22,7 @@ from tests.fakes.hub import until
 from tests.servers import served
 from tests.web.browser import Browser
 from tests.web.history import BASE, HOSTILE, SCRIPT, stamp
+from tests.web.test_embed import EMBEDS
 from tests.web.test_pages import PAGES
 
 
@@ -87,7 +88,7 @@ def test_new_releases_wait_for_the_reader(chromium: Browser, filled: Path, tmp_p
         assert chromium.driver.execute_script("return [document.activeElement.id, scrollY]") == before
         assert "Brand-New-7B" not in chromium.find(".releases").text
         assert chromium.find("#news").get_attribute("aria-live") == "polite"
-        chromium.find("#news a").click()
+        chromium.find("#news a").send_keys(Keys.ENTER)
         chromium.says(".releases", "Brand-New-7B")
         assert chromium.driver.switch_to.active_element.text == "Brand-New-7B"
         assert chromium.complaints() == []
@@ -185,7 +186,7 @@ def test_hostile_names_do_nothing_in_a_browser(browser: Browser, name: str) -> N
     assert SCRIPT in browser.find("h1").text
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, *EMBEDS])
 def test_axe_finds_no_serious_violation_in_light_and_dark_and_nothing_is_too_wide(browser: Browser, path: str) -> None:
     browser.open(path)
     assert browser.violations() == []

@@ -27,7 +27,7 @@ from monitor.web.app import create_app
 from tests.web.history import BASE, HOSTILE, LONG, SCRIPT, TURNED
 
 PAGES = (
-    "/", "/?show=labs",
+    "/", "/?show=labs", "/?show=notable", "/?show=everything",
     "/releases?q=origin:CN+kind:base&sort=params", f"/releases/{BASE}", f"/releases/{quote(SCRIPT)}", "/labs",
     "/labs/qwen", "/trends", "/trends/chart", "/trends/chart?q=kind:base&by=lab", "/status", "/docs",
     "/brief/last-week", "/alert?when=count(7d)+>+1", "/subscribe?when=count(7d)+>+1",

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from monitor.web.pages import alert, chart, front, labs, launches, reference, release, releases, status, trends
+from monitor.web.pages import alert, chart, embed, front, labs, launches, reference, release, releases, status, trends
 from monitor.web.pages.problem import error
 
 __all__ = ["error", "router"]
 
 router = APIRouter(include_in_schema=False)
-for room in (front, releases, release, launches, labs, trends, chart, status, alert, reference):
+for room in (front, releases, release, launches, labs, trends, chart, embed, status, alert, reference):
     router.include_router(room.router)

@@ -209,7 +209,7 @@ def _pictures(request: Request, options: ChartOptions, found: Counted) -> dict[s
     return addresses | {
         "chart": draw(found, options),
         "narrow": options.address("/trends/chart.svg", as_of, narrow=True),
-        "embed": options.address("/embed/chart", as_of),
+        "embedded": options.address("/embed/chart", as_of),
     }
 
 

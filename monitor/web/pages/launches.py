@@ -25,6 +25,7 @@ from monitor.releases.search import recorded_ids
 from monitor.web.api import Present, Q, Reading, service_of
 from monitor.web.cards import Card, card_response, launch_card
 from monitor.web.launches_api import Lab, Month, State
+from monitor.web.markdown import launch_text, markdown_response
 from monitor.web.render import page
 from monitor.web.rewrite import narrowed
 
@@ -72,6 +73,13 @@ def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
 def card_picture(request: Request, session: Reading, ident: int) -> Response:
     """A launch as the picture of a link preview."""
     return card_response(request, _card(request, _found(session, ident)))
+
+
+@router.get("/launches/{ident}/launch.md")
+def as_markdown(request: Request, session: Reading, ident: int) -> Response:
+    """A launch as Markdown, with the table of its members."""
+    site = service_of(request).settings.public_url
+    return markdown_response(request, launch_text(_found(session, ident), site, request.state.as_of))
 
 
 def _found(session: Session, ident: int) -> LaunchWithMembers:

@@ -23,6 +23,7 @@ from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded_ids
 from monitor.web.api import Reading, service_of
 from monitor.web.cards import card_response, release_card
+from monitor.web.markdown import markdown_response, release_text
 from monitor.web.pages.chart import Narrow, csv_response, drawn_response
 from monitor.web.pages.problem import error
 from monitor.web.render import format_value, page, when
@@ -88,6 +89,15 @@ def card_picture(request: Request, session: Reading, namespace: str, name: str) 
     row = _found(session, namespace, name)
     lab = service_of(request).registry.get(row.lab) if row.lab else None
     return card_response(request, release_card(row, lab))
+
+
+@router.get("/releases/{namespace}/{name}/release.md")
+def as_markdown(request: Request, session: Reading, namespace: str, name: str) -> Response:
+    """A release as Markdown."""
+    service = service_of(request)
+    row = _found(session, namespace, name)
+    text = release_text(row, service.registry, service.settings.public_url, request.state.as_of)
+    return markdown_response(request, text)
 
 
 @router.get("/releases/{namespace}/{name}/adoption.csv")

@@ -16,6 +16,7 @@ from monitor.releases.search import Page, SearchError, find_by_name, find_pasted
 from monitor.releases.stats import Facets, count_facets
 from monitor.releases.suggest import suggestions
 from monitor.web.api import Present, Q, Reading, service_of
+from monitor.web.markdown import markdown_response, releases_table
 from monitor.web.render import address, page, path
 from monitor.web.rewrite import FACETS, chosen, conditions, presets, toggled
 
@@ -88,6 +89,17 @@ def rows(request: Request, session: Reading, q: Q = "", sort: str = "released", 
     return page(request, "rows", **_table(request, session, found, q, sort), live=live, focus=focus, sorts=SORTS)
 
 
+@router.get("/releases.md")
+def as_markdown(
+    request: Request, session: Reading, q: Q = "", sort: str = "released", cursor: str | None = None
+) -> Response:
+    """The table of one page as Markdown."""
+    found = _found(session, parse(q), sort, cursor)
+    service = service_of(request)
+    site, as_of = service.settings.public_url, request.state.as_of
+    return markdown_response(request, releases_table(found.items, service.registry, site, as_of))
+
+
 @router.get("/releases/news", response_class=HTMLResponse)
 def news(
     request: Request,
@@ -137,6 +149,7 @@ def _table(request: Request, session: Session, found: Page, q: str, sort: str) -
         "recorded": recorded_ids(session, (row.foundation_repo_id for row in found.items)),
         "next": found.next and address("/releases", **given, cursor=found.next),
         "news": address("/releases/news", **given, have=have),
+        "markdown": address("/releases.md", **given, cursor=request.query_params.get("cursor")),
         "sort": sort,
     }
 

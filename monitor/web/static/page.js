@@ -52,17 +52,29 @@ function localise(root) {
 
 function copyButtons(root) {
   if (!navigator.clipboard) return;
-  for (const one of root.querySelectorAll("button[data-copy]")) one.hidden = false;
+  for (const one of root.querySelectorAll("button[data-copy], button[data-copy-from]")) one.hidden = false;
+}
+
+async function textAt(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(answer.statusText);
+  return new Blob([await answer.text()], { type: "text/plain" });
 }
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest?.("button[data-copy]");
+  const button = event.target.closest?.("button[data-copy], button[data-copy-from]");
   if (!button) return;
-  const { copy, address } = button.dataset;
-  await navigator.clipboard.writeText(address === undefined ? copy : new URL(copy, location.href).href);
+  const { copy, copyFrom, address } = button.dataset;
   const says = button.querySelector("span");
   const before = (button.dataset.label ??= says.textContent);
-  says.textContent = "Copied";
+  try {
+    // Browsers take a text that is still to come only as a promise, made in the click itself.
+    if (copyFrom) await navigator.clipboard.write([new ClipboardItem({ "text/plain": textAt(copyFrom) })]);
+    else await navigator.clipboard.writeText(address === undefined ? copy : new URL(copy, location.href).href);
+    says.textContent = "Copied";
+  } catch {
+    says.textContent = "Could not copy";
+  }
   setTimeout(() => { says.textContent = before; }, 2000);
 });
 
