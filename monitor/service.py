@@ -34,6 +34,9 @@ from monitor.releases.tally import merge
 from monitor.schedule import DEBOUNCE_INTERVALS
 from monitor.settings import Settings
 
+EXPORT_TIMEOUT_SECONDS = 60.0
+"""An export may look through the whole history for a thousand rows that match; a page may not."""
+
 
 @dataclass
 class Service:
@@ -65,8 +68,13 @@ class Service:
 
     @cached_property
     def export_engine(self) -> Engine:
-        """For exports, which hold a connection as long as somebody reads them: one for each that is allowed."""
-        return db.separate_engine(self.engine, size=1, overflow=self.settings.concurrent_exports - 1)
+        """For exports, which hold a connection as long as somebody reads them: one for each that is allowed.
+
+        A thousand rows are read at a time; what takes longer than ``EXPORT_TIMEOUT_SECONDS`` for that fails.
+        """
+        engine = db.separate_engine(self.engine, size=1, overflow=self.settings.concurrent_exports - 1)
+        seconds = max(EXPORT_TIMEOUT_SECONDS, self.settings.query_timeout)
+        return engine.execution_options(timeout=seconds, timeout_each=True)
 
     def dispose(self) -> None:
         """Closes the connections that are not in use."""

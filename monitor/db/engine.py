@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
+from monitor.db.cancellation import current
+
 
 class DatabaseError(RuntimeError):
     """The database cannot be used: one line that says why and what to do."""
@@ -130,11 +132,15 @@ def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
         engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, **_JSON | pool)
         event.listen(engine, "connect", partial(_set_up, (*_SQLITE, *further)))
         event.listen(engine, "begin", _sqlite_begin)
+        event.listen(engine, "before_cursor_execute", _before_statement)
         return engine
     patience = {"connect_timeout": 10}
     pool = {"pool_size": 10, "max_overflow": 20} | pool
     engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **_JSON | pool)
     event.listen(engine, "begin", _postgresql_begin)
+    event.listen(engine, "before_cursor_execute", _before_statement)
+    for end in ("commit", "rollback"):
+        event.listen(engine, end, _postgresql_end)
     event.listen(engine, "do_connect", _without_prepared_statements)
     if further:
         event.listen(engine, "begin", partial(_begin_with, further))
@@ -165,34 +171,72 @@ def _set_up(statements: tuple[str, ...], connection: Any, _record: Any) -> None:
 
 def _sqlite_begin(connection: Any) -> None:
     options = connection.get_execution_options()
-    seconds = options.get("timeout")
-    driver = connection.connection.driver_connection
+    guard = _Guard(options.get("timeout"), each=options.get("timeout_each", False))
     # Also undone here: the connection may have served a transaction with a limit before.
-    driver.set_progress_handler(None if seconds is None else _Deadline(seconds).passed, _STEPS)
+    driver = connection.connection.driver_connection
+    driver.set_progress_handler(guard.ends if guard.watches else None, _STEPS)
+    connection.info[_GUARD] = guard
     connection.exec_driver_sql("BEGIN" if options.get("reading", False) else "BEGIN IMMEDIATE")
 
 
+_GUARD = "guard"
 _STEPS = 1_000_000
 """Of SQLite's virtual machine (some 10 ms) between two looks at the clock."""
 
 
-class _Deadline:
-    def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+class QueryCancelledError(DatabaseError):
+    """The client of a request has disconnected, so its next query is not run."""
 
-    def passed(self) -> bool:
-        return time.monotonic() > self._until
+
+class _Guard:
+    """When a transaction, or each of its statements, ends before it is done."""
+
+    def __init__(self, seconds: float | None, *, each: bool = False) -> None:
+        self.cancellation = current()
+        self.watches = seconds is not None or self.cancellation is not None
+        self._seconds, self._each = seconds, each
+        self._until = None if seconds is None else time.monotonic() + seconds
+
+    def before_statement(self) -> None:
+        """Raises QueryCancelledError if nobody waits for the result."""
+        if self.cancellation is not None and self.cancellation.requested:
+            raise QueryCancelledError("the client has disconnected")
+        if self._each and self._seconds is not None:
+            self._until = time.monotonic() + self._seconds
+
+    def ends(self) -> bool:
+        """Whether what SQLite runs is to end now."""
+        if self.cancellation is not None and self.cancellation.requested:
+            return True
+        return self._until is not None and time.monotonic() > self._until
+
+
+def _before_statement(connection: Any, *_: Any) -> None:
+    guard = connection.info.get(_GUARD)
+    if guard is not None:
+        guard.before_statement()
 
 
 def _postgresql_begin(connection: Any) -> None:
     seconds = connection.get_execution_options().get("timeout")
+    connection.info[_GUARD] = guard = _Guard(None)
+    if guard.cancellation is not None:
+        guard.cancellation.add(connection.connection.driver_connection)
     if seconds is not None:
         # For this transaction alone, so that it holds behind a pooler, too.
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1_000))}")
 
 
+def _postgresql_end(connection: Any) -> None:
+    if connection.invalidated:
+        return
+    guard = connection.info.pop(_GUARD, None)
+    if guard is not None and guard.cancellation is not None:
+        guard.cancellation.discard(connection.connection.driver_connection)
+
+
 def timed_out(error: DBAPIError) -> bool:
-    """Whether a statement was given up because it took longer than the ``timeout`` of :func:`reading`."""
+    """Whether a statement was given up: it took longer than the ``timeout`` of :func:`reading`, or nobody waits."""
     code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
     return code in {sqlite3.SQLITE_INTERRUPT, "57014"}
 
@@ -209,6 +253,8 @@ def reading(engine: Engine, *, timeout: float | None = None) -> Iterator[Session
     """A session that only reads: on SQLite it takes no write lock.
 
     ``timeout``: seconds after which a statement (PostgreSQL) or the transaction (SQLite) fails: see :func:`timed_out`.
+    An engine with the execution option ``timeout_each`` applies it to each statement on SQLite, too. Within
+    :func:`monitor.db.cancellation.cancelled_by` it also fails when it is cancelled.
     """
     options = {"reading": True} | ({} if timeout is None else {"timeout": timeout})
     with Session(engine.execution_options(**options), expire_on_commit=False) as session:

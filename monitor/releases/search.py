@@ -105,8 +105,9 @@ def _page_keys(session: Session, query: Query, sort: str, limit: int, cursor: st
         raise SearchError("limit", f"limit {limit}: 1 to {MAX_PAGE_SIZE} expected")
     _sort(sort)
     after = _decode_cursor(cursor, sort) if cursor is not None else None
-    # Its SQL depends on neither the time nor the rows.
-    is_cacheable = after is None and not query.fields & {"", *DATES}
+    # Its SQL depends on neither the time nor the rows, which decide whether the text index helps.
+    searches_text = lookup(query, session.get_bind().dialect.name) is not None
+    is_cacheable = after is None and not searches_text and query.fields.isdisjoint(DATES)
     if is_cacheable:
         statements = _first_page_walks(query, sort)
     else:

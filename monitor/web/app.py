@@ -33,6 +33,7 @@ from monitor.settings import SettingsError, load
 from monitor.web import admin, api, briefs, connections, crawlers, hooks, metrics, pages, syndication
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
+from monitor.web.disconnect import CancelOnDisconnect
 from monitor.web.exports import ExportSlots, ExportVersion
 from monitor.web.stalled import StalledReaders
 
@@ -64,7 +65,7 @@ def create_app(service: Service) -> FastAPI:
     )
     tls = service.settings.public_url.startswith("https://")
     headed = edge.SecurityHeadersMiddleware(partial(FastAPI.__call__, web), tls=tls)
-    web.outermost = StalledReaders(headed, service.settings.reader_timeout)
+    web.outermost = StalledReaders(CancelOnDisconnect(headed), service.settings.reader_timeout)
     web.state.service = service
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_version = ExportVersion(service.read_engine)

@@ -100,3 +100,15 @@ def test_a_cursor_of_another_search_is_refused(sqlite_engine: Engine, cursor: st
     with db.reading(sqlite_engine) as session, pytest.raises(SearchError) as caught:
         search(session, parse(""), cursor=cursor)
     assert caught.value.field == "cursor"
+
+
+@pytest.mark.parametrize(
+    "query", ["tag:rare", "namespace:nobody", "tag:" + ",".join(f"x{n}" for n in range(100)), "tag:rare kind:base"]
+)
+def test_the_first_page_of_what_the_text_index_knows_is_read_by_it(engine: Engine, query: str) -> None:
+    asked: list[str] = []
+    with db.reading(engine) as session:
+        event.listen(engine, "before_cursor_execute", lambda *it: asked.append(it[2]))
+        assert search(session, parse(query)).items == []
+    index = "release_words" if engine.dialect.name == "sqlite" else "array_to_tsvector"
+    assert any(index in statement for statement in asked)

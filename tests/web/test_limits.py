@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -66,14 +67,17 @@ def hurried(engine: Engine, database_url: str) -> Iterator[TestClient]:
     service.engine.dispose()
 
 
-@pytest.mark.parametrize("path", ["/api/v1/facets?q=", "/releases?q="])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/facets?q=", "/releases?q=", "/subscribe/preview?filter=", "/export.csv?q=", "/export.parquet?q="]
+)
 def test_a_question_that_takes_too_long_is_given_up_with_a_clear_answer(
     hurried: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr("monitor.db.engine._STEPS", 100)
+    monkeypatch.setattr("monitor.service.EXPORT_TIMEOUT_SECONDS", 0.001)
     answer = hurried.get(path + quote(SLOW))
     assert answer.status_code == 503
-    if path.startswith("/api"):
+    if path.startswith(("/api", "/export")):
         assert answer.json()["error"]["code"] == "query_timeout"
     else:
         assert answer.headers["content-type"].startswith("text/html")
@@ -90,6 +94,19 @@ def test_a_connection_that_was_limited_is_not_any_more(engine: Engine, monkeypat
         assert session.scalar(text(counting)) == 300_000
     with db.reading(engine, timeout=600) as session:
         assert session.scalar(text(counting)) == 300_000
+
+
+def test_an_export_is_limited_by_the_statement_and_not_as_a_whole(engine: Engine) -> None:
+    counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT max(i) FROM n"
+    limited = engine.execution_options(timeout=1.0, timeout_each=True)
+    with db.reading(limited) as session:
+        for _ in range(3):
+            assert session.scalar(text(counting)) == 200_000
+            time.sleep(0.6)
+    endless = counting.replace("200000", "2000000000")
+    with pytest.raises(Exception) as given_up, db.reading(limited) as session:
+        session.execute(text(endless))
+    assert db.timed_out(given_up.value)  # type: ignore[arg-type]
 
 
 def test_a_client_has_few_turns_at_the_same_time_and_others_have_theirs() -> None:
