@@ -152,7 +152,7 @@ class Service:
         """Keeps how releases fare, tells of lines that they crossed, and tidies the tally."""
         with db.reading(self.engine) as session:
             thresholds = subscribed_thresholds(session)
-        done = track(self.engine, thresholds, self.enqueue)
+        done = track(self.engine, thresholds, self.enqueue, self.registry)
         with db.transaction(self.engine) as session:
             merge(session)
         return done

@@ -36,6 +36,12 @@ def architecture(model: wire.Model) -> str | None:
     return next((tag[:NAME_LENGTH].lower() for tag in tags if tag.lower() not in _FORMATS), None)
 
 
+def is_known_architecture(kind: str) -> bool:
+    """Whether ``kind`` is an architecture (or a library) that many use, by the tables of this module."""
+    lower = kind.lower()
+    return lower in _FORMATS or any(lower in names for names in _TABLE.values())
+
+
 def mixture_evidence(model: wire.Model) -> Evidence | None:
     """The sign of a mixture of experts in configuration, GGUF header, tags or name; None if there is none."""
     message = "a mixture of experts"

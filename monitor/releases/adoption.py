@@ -16,14 +16,16 @@ from sqlmodel import Session, col
 
 from monitor.db.engine import now, reading, transaction
 from monitor.enums import Event
+from monitor.labs import Registry
 from monitor.models import Adoption, Change, Release
+from monitor.releases import records
 from monitor.releases.columns import hub_counts, storable_count
 from monitor.releases.query.values import number
 from monitor.releases.recorder import Enqueue, News
 from monitor.releases.schema import HUB_DERIVATIVES
 
 MEASURES = ("downloads", "likes", "trending_rank", "derivatives")
-STANDARD_LINES = ("derivatives>=1K", "downloads>=1M", "trending<=10")
+STANDARD_LINES = ("derivatives>=100", "derivatives>=1K", "downloads>=1M", "trending<=10")
 """Thresholds that are recorded though no subscription asks for them."""
 MIN_DERIVATIVES = 10
 """Derivatives from which on a release of an unknown publisher is tracked, too."""
@@ -102,8 +104,10 @@ class Pass:
     crossed: int
 
 
-def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue) -> Pass:
+def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue, registry: Registry) -> Pass:
     """Counts derivatives, writes today's rows of tracked releases, and enqueues news of crossed thresholds.
+
+    Whoever was the fastest to a threshold is notable for it.
 
     ``lines``: the thresholds that subscriptions ask for. A release is news once for each. The numbers with which a
     backfilled release is first tracked are not news.
@@ -116,6 +120,7 @@ def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue) -> Pass:
     for start in range(0, len(changed), _BATCH_ROWS):
         some = col(Release.id).in_(changed[start : start + _BATCH_ROWS])
         with transaction(engine) as session:
+            records.lock(session)
             # A concurrent pass waits here, and then finds the crossings recorded.
             session.execute(
                 select(col(Release.id)).where(some).order_by(col(Release.id)).with_for_update(key_share=True)
@@ -125,6 +130,7 @@ def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue) -> Pass:
                 _write_day(session, row)
                 news += list(_crossings(session, row, wanted))
             if news:
+                records.refresh_paces(session, [item.release.hub_id for item in news], registry)
                 enqueue(session, news)
             crossed += len(news)
     return Pass(len(changed), crossed)

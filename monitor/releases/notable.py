@@ -25,6 +25,14 @@ ANNOUNCED_BEFORE = timedelta(days=7)
 """How long a model must have been announced without weights for their release to be notable."""
 LINES = {"first-over-1t": 10**12, "first-over-500b": 500 * 10**9, "first-over-100b": 100 * 10**9}
 """Total parameters that a country's first model reaches, the largest first."""
+PACES = {
+    "fastest-to-1m-downloads": "downloads>=1M",
+    "fastest-to-1k-derivatives": "derivatives>=1K",
+    "fastest-to-100-derivatives": "derivatives>=100",
+}
+"""Lines of adoption that works race to, by reason. Downloads are those of 30 days, as the Hub counts them."""
+MIN_PACES = 10
+"""Works that must have reached a line before for one to be the fastest."""
 LICENSES_BY_FREEDOM = (
     LicenseClass.PERMISSIVE, LicenseClass.COPYLEFT, LicenseClass.USE_RESTRICTED, LicenseClass.COMMUNITY,
     LicenseClass.NON_COMMERCIAL, LicenseClass.RESEARCH_ONLY,
@@ -52,12 +60,28 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How many days after its release a work reached a line as the fastest so far.
+
+    ``before``: (repository, days) of the fastest before it; ``known``: works that had reached the line before it;
+    ``since``: the year of the first.
+    """
+
+    days: int
+    before: tuple[str, int] | None
+    known: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What a work is measured against. Everything in it came out before the work.
 
     ``rungs``: by ladder, those of which enough is known for a claim. ``lab_name``: of its lab. ``previous``: the lab's
     release before; None if there is none, or if the lab's history may have gaps. ``earlier_version``: the works of the
-    version before. ``announced_at``: when its lab announced it; ``withdrawn_at``: when its repository went.
+    version before. ``announced_at``: when its lab announced it; ``withdrawn_at``: when its repository went. ``paces``:
+    by reason, the lines that it reached as the fastest so far. ``unknown_original``: what shows that the work of an
+    unknown publisher is an original.
     """
 
     lab_name: str
@@ -66,6 +90,8 @@ class Standing:
     earlier_version: tuple[Work, ...] = ()
     announced_at: datetime | None = None
     withdrawn_at: datetime | None = None
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+    unknown_original: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +291,32 @@ def _announced(work: Work, standing: Standing) -> Claim | None:
     return Claim({"days": str((work.at - at).days), "day": at.date().isoformat()})
 
 
+def _fastest(word: str) -> Find:
+    """The fastest to a line of adoption, of those that had reached it by then."""
+
+    def find(_work: Work, standing: Standing) -> Claim | None:
+        pace = standing.paces.get(word)
+        if pace is None or pace.before is None or pace.known < MIN_PACES:
+            return None
+        repo_id, days = pace.before
+        return Claim({"after": _after(pace.days)}, (Against(repo_id, days),), Rung(None, pace.known, pace.since))
+
+    return find
+
+
+def _after(days: int) -> str:
+    if days == 0:
+        return "on the day of its release"
+    return f"{_days(days)} after its release"
+
+
+def _unknown_original(work: Work, standing: Standing) -> Claim | None:
+    size = short_count(work.params)
+    if standing.unknown_original is None or size is None:
+        return None
+    return Claim({"size": size, "ground": standing.unknown_original})
+
+
 def _withdrawn(work: Work, standing: Standing) -> Claim | None:
     at = standing.withdrawn_at
     if at is None or not timedelta(0) <= at - work.at < WITHDRAWN_WITHIN:
@@ -290,6 +342,16 @@ REASONS: tuple[Reason, ...] = (
     Reason("largest-permissive", "Largest release under a permissive licence so far: {size} parameters",
            "more parameters than any earlier release of a known lab under a permissive licence",
            _largest("permissive-size")),
+    *(
+        Reason(word, f"Fastest to {text} so far: {{after}}",
+               f"reached {text} in fewer days after its release than any release of a known lab that had reached them"
+               " before", _fastest(word))
+        for word, text in (
+            ("fastest-to-1m-downloads", "1M downloads in 30 days"),
+            ("fastest-to-1k-derivatives", "1,000 derivatives"),
+            ("fastest-to-100-derivatives", "100 derivatives"),
+        )
+    ),
     Reason("announced-before", "Weights released {days} days after the announcement of {day}",
            f"its lab announced it {ANNOUNCED_BEFORE.days} days or more before it released the weights", _announced),
     Reason("first-of-lab", "First open-weight release of {lab}", "no earlier release of its lab", _first_of_lab),
@@ -309,6 +371,9 @@ REASONS: tuple[Reason, ...] = (
            _licence(opened=False)),
     Reason("largest-of-lab", "Largest open-weight release of {lab} so far: {size} parameters",
            "more parameters than any earlier release of its lab", _largest("lab-size")),
+    Reason("unknown-original", "Original with {size} parameters from an unknown publisher: {ground}",
+           "no known lab published it, it has 10B parameters or more by its files, and its architecture or its card"
+           " shows that it is no derivative", _unknown_original),
     Reason("new-version", "First release of {family}, after {before}",
            "the first of a higher version of its family than its lab released before", _new_version),
     Reason("first-on-foreign-base", "First model of {lab} built on one from {country}: {foundation}",

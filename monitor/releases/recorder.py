@@ -15,7 +15,7 @@ from monitor.classify.subject import has_weights
 from monitor.dates import hub_time
 from monitor.db.engine import in_values
 from monitor.db.upsert import insert_new_rows, insert_or_ignore
-from monitor.enums import Event, Observation, Precision, Status, Via
+from monitor.enums import Event, Kind, Observation, Precision, Status, Via
 from monitor.labs import Registry
 from monitor.models import Namespace, Poll, Release, ReleaseObservation
 from monitor.models.search_text import build_search_text
@@ -197,7 +197,7 @@ def _record_new(
     window: timedelta,
     done: Recorded,
 ) -> tuple[list[str], list[str]]:
-    """Returns hub ids: of the new releases of labs, and of those whose names these took."""
+    """Returns hub ids: of the new releases that may be notable, and of those whose names these took."""
     if not observations:
         return [], []
     rule = NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
@@ -214,7 +214,7 @@ def _record_new(
         done.new.append(new)
         if not new.pending:
             done.news.append(News(new, str(Event.RELEASE)))
-    return [row["hub_id"] for row in rows if row["lab"] is not None], superseded
+    return [row["hub_id"] for row in rows if row["lab"] is not None or row["kind"] == Kind.BASE], superseded
 
 
 def _new_row(observation: Observation, columns: dict[str, Any], rule: NewsRule) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from monitor.releases.announced import Announced, namesakes, works_named
 from monitor.releases.ladders import LADDERS, Ladder, key_of, ladder_of, rungs, scopes_of, value_of
 from monitor.releases.notable import PAUSE, at_least, notable
 from monitor.releases.notable_columns import write_notable
+from monitor.releases.paces import paced
 from monitor.releases.standings import WORKS, Coverage, neighbours, standings, stored_rungs, stored_works
+from monitor.releases.strangers import unknown_originals
 from monitor.releases.works import COLUMNS, UNDATED, Work, work_of
 
 MAX_COUNTED = 1_000
@@ -59,13 +61,20 @@ def refresh(
     stored = set(hub_ids) - set(fresh)
     before = stored_works(session, stored) if stored else {}
     if not before and not after:
+        none: dict[str, list[dict[str, Any]]] = {key: [] for key in hub_ids}
+        write_notable(
+            session,
+            none | _of_strangers(session, hub_ids, registry),
+            fresh if reason is not None else hub_ids,
+            reason or "",
+        )
         return
     lock(session)
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
     left = {key: work for key, work in before.items() if key in changed}
     joined = {key: work for key, work in after.items() if key in changed}
-    affected = {*before, *after, *(_climb(session, left, joined) if changed else ())}
-    affected |= namesakes(session, (*left.values(), *joined.values()))
+    affected = {*hub_ids, *(_climb(session, left, joined) if changed else ())}
+    affected |= namesakes(session, (*left.values(), *joined.values())) | paced(session, changed.difference(fresh))
     evaluate(session, affected, registry, fresh if reason is not None else affected, reason or "")
 
 
@@ -77,13 +86,31 @@ def refresh_announced(session: Session, announcements: Collection[Announced], re
         evaluate(session, affected, registry, (), "its announcement was read")
 
 
+def refresh_paces(session: Session, hub_ids: Collection[str], registry: Registry) -> None:
+    """Brings up to date the reasons that follow from how fast releases were adopted, after these reached a line.
+
+    Under :func:`lock`.
+    """
+    affected = paced(session, hub_ids)
+    if affected:
+        evaluate(session, affected, registry, (), "adoption")
+
+
 def evaluate(
     session: Session, hub_ids: Collection[str], registry: Registry, fresh: Collection[str], reason: str
 ) -> None:
     """Writes the reasons of these releases."""
     works = stored_works(session, hub_ids)
     found = {work.hub_id: notable(work, standing) for work, standing in standings(session, works, registry)}
+    others = set(hub_ids).difference(works)
+    if others:
+        found |= _of_strangers(session, others, registry)
     write_notable(session, {key: found.get(key, []) for key in hub_ids}, fresh, reason)
+
+
+def _of_strangers(session: Session, hub_ids: Collection[str], registry: Registry) -> dict[str, list[dict[str, Any]]]:
+    originals = unknown_originals(session, hub_ids, registry)
+    return {work.hub_id: notable(work, standing) for work, standing in originals}
 
 
 _CURRENT = select(*(getattr(Release, name) for name in COLUMNS)).where(
@@ -283,6 +310,7 @@ def listed_whole(session: Session, namespace: str, registry: Registry) -> None:
             scope = col(NotableRecord.scope)
             same = (scope == begin) | scope.startswith(f"{begin}|", autoescape=True)
             affected |= set(session.scalars(select(col(NotableRecord.hub_id)).where(same)))
+        affected |= paced(session) if whole == "all" else set()
     if affected:
         lock(session)
         evaluate(session, affected, registry, (), "the history of its lab or country became known")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, or_, select
 from sqlmodel import Session, col
 
 from monitor.db.engine import transaction
+from monitor.enums import Kind
 from monitor.labs import Registry
 from monitor.models import NotableFill, Release
 from monitor.releases import records
@@ -30,9 +31,8 @@ def fill(engine: Engine, registry: Registry, batches: int = MAX_BATCHES) -> bool
 
 
 def _step(session: Session, row: NotableFill, registry: Registry) -> None:
-    some = select(col(Release.id), col(Release.hub_id)).where(
-        col(Release.id) > row.reached, col(Release.lab).is_not(None)
-    )
+    may_be = or_(col(Release.lab).is_not(None), col(Release.kind) == str(Kind.BASE))
+    some = select(col(Release.id), col(Release.hub_id)).where(col(Release.id) > row.reached, may_be)
     found = session.execute(some.order_by(col(Release.id)).limit(BATCH_ROWS)).all()
     if found:
         hub_ids = [hub_id for _, hub_id in found]

@@ -17,6 +17,7 @@ from monitor.models import Change, Namespace, NotableFill, NotableRecord, Notabl
 from monitor.releases.announced import announced_times
 from monitor.releases.ladders import LADDERS, Ladder, ladder_of, order, scopes_of
 from monitor.releases.notable import Rung, Standing
+from monitor.releases.paces import paces
 from monitor.releases.works import Work
 
 WORKS: Table = NotableWork.__table__  # type: ignore[attr-defined]
@@ -41,6 +42,11 @@ class Coverage:
             return
         missing = Counter(key for name in _unlisted(session, registry, without) for key in _keys(registry, name))
         self.whole = {key for key, number in watched.items() if missing[key] <= (1 - ENOUGH_LISTED[key[0]]) * number}
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether the releases of all labs are known."""
+        return ("all", "") in self.whole
 
     def covers(self, ladder: Ladder, work: Work) -> bool:
         """Whether a ladder that this work is on misses nothing that should be known."""
@@ -106,6 +112,7 @@ def standings(session: Session, works: Mapping[str, Work], registry: Registry) -
     coverage = Coverage(session, registry)
     ladders = _rungs(session, works, coverage)
     previous = _previous(session, works)
+    fastest = paces(session, works) if coverage.covers_all else {}
     announced, withdrawn = announced_times(session, works), _withdrawn(session, works)
     for hub_id, work in works.items():
         lab, mine = registry.get(work.lab), ladders[hub_id]
@@ -119,6 +126,7 @@ def standings(session: Session, works: Mapping[str, Work], registry: Registry) -
                 earlier_version=_earlier_version(session, work, version.before if version else None),
                 announced_at=announced.get(hub_id),
                 withdrawn_at=withdrawn.get(hub_id),
+                paces=fastest.get(hub_id, {}),
             ),
         )
 

@@ -66,7 +66,7 @@ class Work(NamedTuple):
 
 def work_of(row: Any, registry: Registry) -> Work | None:
     """The work that a release is; None for one that is none. ``row``: anything with the names of :data:`COLUMNS`."""
-    if row.pending or row.lab is None or row.kind not in _MADE or _TEST_NAME.search(row.name):
+    if row.pending or row.lab is None or row.kind not in _MADE or is_test(row.name):
         return None
     lab = lab_of(registry.get(row.lab) or registry.of(row.namespace))
     if lab is None:
@@ -93,6 +93,20 @@ def work_of(row: Any, registry: Registry) -> Work | None:
         foreign_origin=row.foundation_origin if foreign else None,
         foundation=row.foundation_repo_id if foreign else None,
     )
+
+
+def is_test(name: str) -> bool:
+    """Whether a repository of that name is for tests, or a part of a model."""
+    return _TEST_NAME.search(name) is not None
+
+
+def stranger(row: Any) -> Work:
+    """An original of a publisher that is no lab, as a work that is compared with none."""
+    return Work(
+        hub_id=row.hub_id, repo_id=row.repo_id, lab="", origin=None, at=row.released_at or UNDATED,
+        params=row.params_total, permissive=None, size=row.size, license_class=row.license_class, is_open=None,
+        family=None, stem=None, version=None, foreign_origin=None, foundation=None,
+    )  # fmt: skip
 
 
 def _has(artefacts: Mapping[str, Any], name: str) -> bool:

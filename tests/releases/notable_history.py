@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, insert, select
+import time_machine
+from sqlalchemy import Engine, insert, select, update
 from sqlmodel import col
 
 from monitor import db
 from monitor.enums import Observation, Via
 from monitor.labs import load
 from monitor.models import Feed, FeedEntry, Namespace, Release
+from monitor.releases.adoption import track
 from monitor.releases.launches.announcements import record_announcements
 from monitor.releases.recorder import record
 from tests.fakes.hub import made_id, model
@@ -82,3 +84,14 @@ def announced(engine: Engine, title: str, at: datetime) -> None:
         session.add(entry)
         session.flush()
         record_announcements(session, REGISTRY, [entry])
+
+
+def adopted(engine: Engine, at: datetime, **values: dict[str, int]) -> None:
+    """A pass of adoption at a time; ``values``: by column, the new numbers by repository."""
+    with db.transaction(engine) as session:
+        for column, numbers in values.items():
+            for repo_id, number in numbers.items():
+                one = update(Release).where(col(Release.repo_id) == repo_id)
+                session.execute(one.values({column: number}))
+    with time_machine.travel(at, tick=False):
+        track(engine, (), lambda _session, _news: 0, REGISTRY)

@@ -25,7 +25,7 @@ def look(env: TestEnv) -> Pass:
     """One pass, with the lines that subscriptions ask for."""
     with db.reading(env.engine) as session:
         asked = subscribed_thresholds(session)
-    return track(env.engine, asked, enqueue)
+    return track(env.engine, asked, enqueue, env.registry)
 
 
 def fares(env: TestEnv, repo_id: str, **values: int | None) -> None:

@@ -16,10 +16,14 @@ from monitor.models import Release
 from monitor.releases import records
 from monitor.releases.notable import WORDS
 from monitor.releases.recorder import mark_withdrawn
+from monitor.releases.repository_files import CARD
+from tests.environment import TestEnv
+from tests.fakes.hub import model
 from tests.releases.notable_history import (
     NAMESPACE,
     REGISTRY,
     WEIGHTS,
+    adopted,
     announced,
     day,
     listed,
@@ -85,6 +89,29 @@ def largest_permissive(engine: Engine) -> Expected:
     seen(engine, look("zai-org/GLM-8", day(71), params=500 * B, license="gpl-3.0"))
     text = "Largest release under a permissive licence so far: 400B parameters"
     return Expected("zai-org/GLM-7", text, [("Qwen/Model-100B-50", 100 * B)], ("Qwen/Closed", "zai-org/GLM-8"))
+
+
+def fastest(column: str, line: int, text: str) -> Callable[[Engine], Expected]:
+    """The first of many that reaches a line in fewer days than those before it."""
+
+    def scenario(engine: Engine) -> Expected:
+        many = [f"Qwen/Model-{n}" for n in range(9)]
+        quick, slow, late, unseen = (f"zai-org/GLM-{n}" for n in "abcd")
+        seen(engine, *(look(name, day(n % 3)) for n, name in enumerate(many)))
+        seen(engine, *(look(name, day(20)) for name in (quick, slow, late, unseen)))
+        adopted(engine, day(20.5), **{column: dict.fromkeys([*many, quick, slow, late], 1)})
+        adopted(engine, day(30), **{column: dict.fromkeys(many, line)})
+        adopted(engine, day(30.5), **{column: {unseen: line}})
+        adopted(engine, day(31), **{column: {quick: line, slow: line - 1}})
+        assert not [word for words in reasons(engine).values() for word in words if "fastest" in word]
+        seen(engine, look("Qwen/Model-x", day(25)))
+        adopted(engine, day(31.5), **{column: {"Qwen/Model-x": 1}})
+        adopted(engine, day(32), **{column: {"Qwen/Model-x": line, slow: line}})
+        adopted(engine, day(40), **{column: {late: 2 * line}})
+        others = (quick, slow, late, unseen, *many)
+        return Expected("Qwen/Model-x", f"Fastest to {text} so far: 7 days after its release", [(quick, 11)], others)
+
+    return scenario
 
 
 def announced_before(engine: Engine) -> Expected:
@@ -179,6 +206,18 @@ def withdrawn_early(engine: Engine) -> Expected:
     return Expected(soon, "Withdrawn 5 days after its release", [], (late,))
 
 
+def unknown_original(engine: Engine) -> Expected:
+    own: dict[str, Any] = {"config": {"model_type": "aurora"}}
+    known: dict[str, Any] = {"config": {"model_type": "mamba2"}}
+    large, small, named, copy = (f"somebody/{name}" for name in ("Aurora-13B", "Aurora-9B", "B-13B-base", "Mamba2-13B"))
+    seen(engine, look(large, day(0), params=13 * B, **own), look(small, day(0), params=9 * B, **own))
+    seen(engine, look(named, day(0), params=13 * B), look(copy, day(0), params=13 * B, **known))
+    seen(engine, look("other/Aurora-13B-tuned", day(1), params=13 * B, base_model=large, relation="finetune", **own))
+    seen(engine, look("other/Aurora-13B", day(1), params=None, siblings=WEIGHTS, **own))
+    text = "Original with 13B parameters from an unknown publisher: an architecture that bears its name, aurora"
+    return Expected(large, text, [], (small, named, copy, "other/Aurora-13B-tuned", "other/Aurora-13B"))
+
+
 SCENARIOS: dict[str, Callable[[Engine], Expected]] = {
     "largest": largest,
     "first-over-1t": first_over("first-over-1t", 1_000, 999),
@@ -186,6 +225,9 @@ SCENARIOS: dict[str, Callable[[Engine], Expected]] = {
     "first-over-100b": first_over("first-over-100b", 100, 99),
     "largest-of-country": largest_of_country,
     "largest-permissive": largest_permissive,
+    "fastest-to-1m-downloads": fastest("downloads", 10**6, "1M downloads in 30 days"),
+    "fastest-to-1k-derivatives": fastest("hub_finetunes", 1_000, "1,000 derivatives"),
+    "fastest-to-100-derivatives": fastest("hub_finetunes", 100, "100 derivatives"),
     "announced-before": announced_before,
     "first-of-lab": first_of_lab,
     "after-pause": after_pause,
@@ -196,6 +238,7 @@ SCENARIOS: dict[str, Callable[[Engine], Expected]] = {
         "cc-by-nc-4.0", "Tighter licence than EXAONE-9.0: non-commercial instead of copyleft"
     ),
     "largest-of-lab": largest_of_lab,
+    "unknown-original": unknown_original,
     "new-version": new_version,
     "first-on-foreign-base": first_on_foreign_base,
     "withdrawn-early": withdrawn_early,
@@ -270,3 +313,20 @@ def test_a_base_of_the_same_organization_is_not_foreign(sqlite_engine: Engine) -
     base = f"{parent.namespaces[0]}/Base-9-7B"
     seen(sqlite_engine, look(base, day(0)), on_base(f"{lab.namespaces[0]}/tuned", day(1), base))
     assert "foreign" not in str(reasons(sqlite_engine))
+
+
+def test_a_strangers_card_that_states_pretraining_makes_an_original(env: TestEnv) -> None:
+    env.begin("somebody")
+    card = "---\nlicense: mit\n---\n# Borealis-13b-base\n\nBorealis-13b-base is a pretrained base language model.\n"
+    name, facts = "somebody/Borealis-13b-base", {"files": {CARD: card}, "config": {"model_type": "llama"}}
+    env.hub.add(model("somebody/Other-13b-base", params=13 * B, files={CARD: card.replace("Borealis", "Other")}))
+    env.hub.add(model(name, params=13 * B, **facts))
+    env.look("somebody")
+    assert env.release("somebody/Other-13b-base").notable == []  # its architecture is another lab's
+    (entry,) = env.release(name).notable
+    assert entry["text"].endswith("from an unknown publisher: pretrained, as its card states")
+    tuned = model(name, params=13 * B, base_model="Qwen/Qwen3-14B")
+    env.hub.change(name, tags=tuned["tags"], cardData=tuned["cardData"])
+    env.look("somebody")
+    assert env.release(name).notable == []
+    assert ("notable", "unknown-original", None) in env.changes(name)

@@ -133,7 +133,7 @@ def test_the_hubs_counts_are_refreshed_and_make_the_number_of_derivatives(engine
     # A list row without these fields takes nothing back.
     with db.transaction(engine) as session:
         update_popularity(session, [{"_id": "id1", "downloads": 6}, {"_id": "id2", "downloads": 1}])
-    track(engine, (), lambda _session, _news: None)
+    track(engine, (), lambda _session, _news: None, load())
     with reading(engine) as session:
         one, two = (release_object(row) for row in session.exec(select(Release).order_by(col(Release.id))).all())
     assert (one["downloads"], one["downloads_all_time"], one["derivatives"]) == (6, 900, 12)
