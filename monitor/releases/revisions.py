@@ -24,6 +24,7 @@ from sqlmodel import Session, col
 from monitor.db.engine import UTCDateTime, now
 from monitor.models import Announcement, Json, Release, ReleaseRevision, iso
 from monitor.models.listeners import BY_DAY, as_json_value
+from monitor.models.search_text import build_search_text
 from monitor.releases.retention import past_begins
 from monitor.releases.search import SearchError
 
@@ -156,14 +157,35 @@ def _undo(session: Session, at: datetime) -> None:
         columns = _values_before([row[1] for row in some])
         if columns:
             alike.setdefault(tuple(sorted(columns)), []).append({"_id": ident, **columns})
-    connection = session.connection()
     for names, rows in alike.items():
-        if connection.dialect.name == "postgresql":
-            plain = [{name: as_json_value(value) for name, value in row.items()} for row in rows]
-            connection.execute(_put_back_at_once(connection.dialect, names), {"rows": plain})
-            continue
-        put_back = update(_KNOWN).where(_KNOWN.c.id == bindparam("_id"))
-        connection.execute(put_back.values({name: bindparam(name) for name in names}), rows)
+        _put_back(session, names, rows)
+    _put_back(session, ("search_text",), list(_searched(session, alike)))
+
+
+def _put_back(session: Session, names: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    """Writes these columns of the copied rows, each named by its ``_id``."""
+    connection = session.connection()
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        plain = [{name: as_json_value(value) for name, value in row.items()} for row in rows]
+        connection.execute(_put_back_at_once(connection.dialect, names), {"rows": plain})
+        return
+    put_back = update(_KNOWN).where(_KNOWN.c.id == bindparam("_id"))
+    connection.execute(put_back.values({name: bindparam(name) for name in names}), rows)
+
+
+_SEARCHED = ("repo_id", "lab", "tags")
+"""Columns from which the text follows that bare words are searched in."""
+
+
+def _searched(session: Session, alike: dict[tuple[str, ...], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Yields the search text of the copied rows whose names, lab or tags were others then."""
+    moved = {row["_id"] for names, rows in alike.items() if not set(_SEARCHED).isdisjoint(names) for row in rows}
+    if moved:
+        for row in session.execute(select(_KNOWN.c.id, *(_KNOWN.c[name] for name in _SEARCHED))):
+            if row.id in moved:
+                yield {"_id": row.id, "search_text": build_search_text(row.repo_id, row.lab, row.tags)}
 
 
 def _put_back_at_once(dialect: Dialect, names: Sequence[str]) -> TextClause:
