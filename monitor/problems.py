@@ -27,6 +27,7 @@ _DESCRIPTIONS: dict[int, tuple[str, str, str | None]] = {
     403: ("Not set up on this server.", "forbidden", None),
     404: ("Not found.", "not_found", None),
     408: ("The body did not arrive in time.", "error", None),
+    410: ("The past that this is of was deleted.", "error", None),
     413: ("The body is too large.", "error", None),
     422: ("A parameter is invalid; for a query, the message names the column.", "bad_query", "q"),
     429: (

@@ -29,6 +29,7 @@ from monitor.releases.adoption import Pass, track
 from monitor.releases.briefs.published import publish_due
 from monitor.releases.outages import record_outages
 from monitor.releases.recorder import News
+from monitor.releases.registry_versions import note_registry
 from monitor.releases.retention import prune
 from monitor.releases.tally import merge
 from monitor.schedule import DEBOUNCE_INTERVALS
@@ -124,12 +125,18 @@ class Service:
         The files of releases that subscriptions name are read, too.
         """
         record_outages(self.engine, self.settings.hub_interval)
+        self.note_registry()
         with db.reading(self.engine) as session:
             names = followed_namespaces(session)
         # A name that the registry writes otherwise is the registry's: the Hub knows no other case of it.
         written = {name.lower(): name for name in self.registry.watched}
         sweeps.watch(self.ingest, sorted({written.get(name.lower(), name) for name in names}))
         repository_files.enqueue_named(self.ingest)
+
+    def note_registry(self) -> None:
+        """Records which version of the registry classifies from now on."""
+        with db.transaction(self.engine) as session:
+            note_registry(session, self.registry)
 
     def read_feeds(self) -> int:
         """Reads the feeds that are due; returns how many entries are new."""

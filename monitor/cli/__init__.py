@@ -39,6 +39,10 @@ commands.register(
     {"audit": "Says of each model in files and folders whose it is, what it was built on and under which terms."},
 )
 commands.register(
+    "monitor.cli.verify",
+    {"verify": "Recomputes a citation or an exported file: says that it is the same, or lists what differs and why."},
+)
+commands.register(
     "monitor.cli.admin",
     {
         "subscribe": "Creates a subscription and prints its id.",

@@ -123,6 +123,7 @@ def backfill(
     """Records existing repositories without sending alerts; resumes where it stopped."""
     service = Service(load_settings())
     migrations.upgrade(service.engine)
+    service.note_registry()
     console = Console(stderr=True)
     with console.status("reading the Hub's listing") as status:
 

@@ -31,6 +31,8 @@ def reclassify(
     """Classifies all releases again and lists what changed; sends no alerts."""
     service = Service(load())
     migrations.upgrade(service.engine)
+    if not dry_run:
+        service.note_registry()
     rows = (item._asdict() for item in reclassify_all(service.engine, service.registry, keep=not dry_run))
     number = write(rows, form, CHANGE_COLUMNS)
     print(f"{number} values {'would change' if dry_run else 'changed'}", file=sys.stderr)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -83,6 +84,12 @@ class Registry:
     def within(self, namespaces: Collection[str]) -> Registry:
         """The same labs, of which only these namespaces are swept: for a Hub that holds no others."""
         return Registry(self.labs, namespaces)
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that change with any entry: of the SHA-256 of all labs as JSON."""
+        text = "\n".join(lab.model_dump_json() for lab in self.labs)
+        return sha256(text.encode()).hexdigest()[:12]
 
     @property
     def is_sample(self) -> bool:

@@ -58,7 +58,7 @@ FIELDS: dict[str, Callable[[str], Any]] = {
 }
 """What can be corrected, and how its value is read; ``none`` is unknown, where the column may be."""
 _ALWAYS = {"kind", "license_class", "openness"}
-_ABOUT = {
+ABOUT = {
     "lab": "origin", "lab_kind": "origin", "params_total": "params", "params_active": "params",
     "license_class": "license", "foundation_repo_id": "foundation", "foundation_origin": "foundation",
 }  # fmt: skip
@@ -123,7 +123,7 @@ def apply_corrections(columns: dict[str, Any], corrections: Iterable[Correction]
         if one.field == "origin":
             columns["origin_confidence"] = None if one.value is None else 1.0
             columns["origin_basis"] = None
-        about = _ABOUT.get(one.field, one.field)
+        about = ABOUT.get(one.field, one.field)
         shown = "unknown" if one.value is None else str(one.value)
         reason = {"signal": "correction", "value": f"{one.field}={shown}", "says": one.reason}
         evidence = columns["evidence"]

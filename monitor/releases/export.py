@@ -70,31 +70,43 @@ def as_jsonl(rows: Iterable[Any]) -> Iterator[bytes]:
         yield b"".join(orjson.dumps(release_object(row), option=orjson.OPT_APPEND_NEWLINE) for row in some)
 
 
-def write_parquet(rows: Iterable[Any], file: BinaryIO) -> int:
-    """Writes Parquet into ``file``, a row group at a time; returns the rows. Raises SearchError without pyarrow."""
+def _arrow() -> Any:
+    """pyarrow; raises SearchError without it."""
     try:
-        import pyarrow as pa
-        from pyarrow import parquet
+        import pyarrow
     except ImportError:
         raise SearchError("format", "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'") from None
+    return pyarrow
+
+
+def write_parquet(rows: Iterable[Any], file: BinaryIO) -> int:
+    """Writes Parquet into ``file``, a row group at a time; returns the rows. Raises SearchError without pyarrow."""
+    pa = _arrow()
+    from pyarrow import parquet
+
     arrow = {"integer": pa.int64(), "number": pa.float64(), "texts": pa.list_(pa.string())}
-    kinds = {name: arrow[kind] for name, kind in column_kinds().items() if kind in arrow}
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    kinds = column_kinds()
+    schema = pa.schema([(name, arrow.get(kinds[name], pa.string())) for name in COLUMNS])
     number = 0
     source = iter(rows)
     with parquet.ParquetWriter(file, schema) as writer:
         while some := list(islice(source, 5 * ROWS_PER_CHUNK)):
             number += len(some)
-            writer.write_table(pa.Table.from_pylist([_plain(flat(row), kinds) for row in some], schema))
+            writer.write_table(pa.Table.from_pylist([as_parquet_values(row) for row in some], schema))
     return number
 
 
-def _plain(row: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+_TEXT = frozenset(name for name, kind in column_kinds().items() if kind not in {"integer", "number", "texts"})
+"""Columns that are texts in Parquet."""
+
+
+def as_parquet_values(row: Any) -> dict[str, Any]:
+    """The values of a row as Parquet has them: lists of texts as lists, other lists and objects as JSON."""
     return {
         name: value
-        if name in kinds or value is None
+        if name not in _TEXT or value is None
         else json.dumps(value)
         if isinstance(value, (list, dict, bool))
         else str(value)
-        for name, value in row.items()
+        for name, value in flat(row).items()
     }

@@ -171,6 +171,23 @@ def add_shares(rows: list[Row], by: list[str], value: str = "count") -> None:
         row["share"] = round(row[value] / total, 6) if total and row[value] is not None else None
 
 
+UNKNOWN = (None, "unknown")
+"""Values of dimensions that are not known."""
+
+
+def shown_rows(rows: list[Row], by: list[str], *, last: int = 0, known: bool = False) -> list[Row]:
+    """The rows of the ``last`` periods (0: all), and with ``known`` only those with known values of all dimensions.
+
+    The last periods are chosen by their rows, not by a condition on the date: so the tally answers, however long the
+    history.
+    """
+    time = next((name for name in by if name in TIMES), None)
+    if time is not None and last:
+        first = sorted({row[time] for row in rows if row[time] is not None})[-last:][:1]
+        rows = [row for row in rows if first and row[time] is not None and row[time] >= first[0]]
+    return [row for row in rows if all(row[name] not in UNKNOWN for name in by)] if known else rows
+
+
 def add_launches(session: Session, query: Query, by: list[str], rows: list[Row]) -> None:
     """Counts the launches of some rows of :func:`stats` that has counted none, in UTC: a few periods cost little."""
     time = next((name for name in by if name in TIMES), None)

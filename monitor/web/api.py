@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import select
 from sqlmodel import Session
 
-from monitor import db
+from monitor import __version__, db
 from monitor.db import migrations
 from monitor.labs import Lab
 from monitor.models import Poll, Release
@@ -22,7 +22,7 @@ from monitor.releases.coverage import coverage
 from monitor.releases.export import FORMATS
 from monitor.releases.outages import READINESS_POLLS, failing_polls, token_refused
 from monitor.releases.query import parse
-from monitor.releases.query.values import DATES
+from monitor.releases.query.absolute import is_relative
 from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import query_description, release_object
@@ -31,8 +31,8 @@ from monitor.releases.stats import DIMENSIONS, count_facets, dimensions, stats
 from monitor.releases.sums import SUMS, summed
 from monitor.schedule import OUTAGE_INTERVALS
 from monitor.service import Service
-from monitor.web.exports import Export
-from monitor.web.http_responses import as_json, cache_control, errors, matches_etag
+from monitor.web.exports import Export, exported
+from monitor.web.http_responses import FOR_EVER, as_json, cache_control, errors, is_settled, matches_etag, weak_etag
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()
@@ -213,19 +213,26 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/export.{form}", tags=["releases"], response_class=StreamingResponse, responses=errors(404) | _FILES)
 def export(request: Request, form: Literal["csv", "jsonl", "parquet"], as_of_time: AsOfTime, q: Q = "") -> Response:
-    """All releases that match, oldest record first, as a file that is made while it is sent."""
+    """All releases that match, oldest record first, as a file that is made while it is sent.
+
+    With an `as_of` of more than an hour ago it may be kept for ever, unless the query has relative dates or events.
+    """
     service, query = service_of(request), parse(q)
-    headers = {"Cache-Control": cache_control(request)}
-    # A date so many days back from now moves without a commit.
-    steady = not query.fields.intersection(DATES)
-    if steady and (etag := request.app.state.export_version.etag(form, query.normal, as_of_time)):
+    # A date so many days back from now moves without a commit; a change is an event only once it has held.
+    steady = not is_relative(query)
+    fixed = steady and is_settled(as_of_time) and not query.names("event")
+    headers = {"Cache-Control": FOR_EVER if fixed else cache_control(request)}
+    asked = form, query.normal, as_of_time
+    etag = weak_etag(repr((*asked, __version__)).encode()) if fixed else request.app.state.export_version.etag(*asked)
+    if steady and etag:
         headers["ETag"] = etag
         if matches_etag(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = f'attachment; filename="releases.{form}"'
     if form == "parquet":  # compressed as it is
         headers["Content-Encoding"] = "identity"
-    return Export(request.app.state.exports, service.export_engine, query, form, as_of_time, headers)
+    chunks = exported(service.export_engine, query, form, as_of_time)
+    return Export(request.app.state.exports, chunks, FORMATS[form], headers)
 
 
 @router.get("/healthz", tags=["operation"])

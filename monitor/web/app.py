@@ -30,7 +30,7 @@ from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, briefs, connections, crawlers, hooks, metrics, pages, syndication
+from monitor.web import admin, api, briefs, citations, connections, crawlers, hooks, metrics, pages, syndication
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
 from monitor.web.disconnect import CancelOnDisconnect
@@ -79,6 +79,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(slack.router)
     web.include_router(stories.router)
     web.include_router(briefs.router)
+    web.include_router(citations.router)
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from monitor import db
 from monitor.db.engine import CommitVersion
-from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
+from monitor.releases.export import as_csv, as_jsonl, write_parquet
 from monitor.releases.query import Query
 from monitor.releases.revisions import as_of as known
 from monitor.releases.search import stream
@@ -73,20 +73,12 @@ class ExportSlots:
 
 
 class Export(StreamingResponse):
-    """Streams all matching releases in one of ``FORMATS``; always releases its slot and its connection."""
+    """Streams ``chunks`` while it holds one of the ``slots``; always releases it, and closes what makes the chunks."""
 
-    def __init__(
-        self,
-        slots: ExportSlots,
-        engine: Engine,
-        query: Query,
-        form: str,
-        as_of_time: datetime | None,
-        headers: dict[str, str],
-    ) -> None:
+    def __init__(self, slots: ExportSlots, chunks: Generator[bytes], media_type: str, headers: dict[str, str]) -> None:
         self._slots = slots
-        self._chunks = exported(engine, query, form, as_of_time)
-        super().__init__(self._with_first(), media_type=FORMATS[form], headers=headers)
+        self._chunks = chunks
+        super().__init__(self._with_first(), media_type=media_type, headers=headers)
 
     def _with_first(self) -> Iterator[bytes]:
         yield self._first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from monitor.db.engine import now
 from monitor.problems import refusals
 from monitor.releases.query import parse
-from monitor.releases.query.values import DATES
+from monitor.releases.query.absolute import is_relative
 
 MAX_AGE_SECONDS = 60
 """`max-age` of public answers."""
@@ -25,12 +25,20 @@ AS_OF_MAX_AGE_SECONDS, AS_OF_SETTLED_AFTER = 86_400, timedelta(hours=1)
 a new version may answer differently, and pruned times are refused."""
 
 
+FOR_EVER = "public, max-age=31536000, immutable"
+"""The Cache-Control of files of a time that is past: no later fact is recorded for it."""
+
+
+def is_settled(as_of_time: datetime | None) -> bool:
+    """Whether everything that was observed by then is recorded."""
+    return as_of_time is not None and now() - as_of_time > AS_OF_SETTLED_AFTER
+
+
 def cache_control(request: Request) -> str:
     """The Cache-Control of an answer: longer if its `as_of` is long past."""
     as_of_time = getattr(request.state, "as_of_time", None)
-    settled = as_of_time is not None and now() - as_of_time > AS_OF_SETTLED_AFTER
     # A query may contain relative dates (released:7d).
-    steady = settled and not parse(request.query_params.get("q", "")).fields.intersection(DATES)
+    steady = is_settled(as_of_time) and not is_relative(parse(request.query_params.get("q", "")))
     return f"public, max-age={AS_OF_MAX_AGE_SECONDS if steady else MAX_AGE_SECONDS}"
 
 

@@ -270,3 +270,24 @@ class CoverageObject(BaseModel):
 
     state: Literal["seen", "partial", "blind"]
     sources: list[SourceObject]
+
+
+class CitationObject(BaseModel):
+    """A question, the time of its answer, and the number and the SHA-256 of the answer's rows.
+
+    ``params`` are normalised; ``registry`` is the version of the registry of labs that was in use, null if unknown.
+    ``caveats`` says what may make the rows differ later; ``page`` shows what is cited, as of the time.
+    """
+
+    id: str
+    url: str
+    kind: str
+    title: str
+    params: dict[str, str | int | bool]
+    as_of: str
+    registry: str | None
+    rows: int
+    sha256: str
+    caveats: list[str]
+    page: str
+    rows_url: str

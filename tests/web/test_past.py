@@ -116,7 +116,8 @@ def test_a_moment_that_is_none_is_refused_in_words(client: httpx.Client) -> None
 
 def test_what_was_long_ago_may_be_kept_for_longer(client: httpx.Client) -> None:
     for path in ("/api/v1/releases", "/api/v1/stats?by=kind", "/feed.atom", "/export.csv", "/trends/chart.svg"):
-        assert client.get(of_the_past(path)).headers["cache-control"] == "public, max-age=86400"
+        kept = "31536000, immutable" if path == "/export.csv" else "86400"
+        assert client.get(of_the_past(path)).headers["cache-control"] == f"public, max-age={kept}"
         just = quote((db.now() - timedelta(minutes=5)).isoformat())
         glue = "&" if "?" in path else "?"
         for moment in (just, db.now().date().isoformat()):
@@ -135,3 +136,7 @@ def test_an_export_is_not_sent_again_to_who_has_it(client: httpx.Client) -> None
     other = client.get("/export.jsonl?q=kind:merge")
     assert other.headers["etag"] != client.get("/export.jsonl?q=kind:base").headers["etag"]
     assert "etag" not in client.get("/export.csv?q=released:7d").headers
+    assert "etag" in client.get("/export.csv?q=released:2026-01").headers
+    for words in ("released:7d", "event:gated"):
+        asked = client.get(of_the_past(f"/export.csv?q={words}"))
+        assert "immutable" not in asked.headers["cache-control"], words

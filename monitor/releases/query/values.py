@@ -32,7 +32,7 @@ UNIT_WORDS = {
 }  # fmt: skip
 """Units of counts as people write them."""
 _COUNT = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
-_BACK = re.compile(r"(\d{1,5})([hdw])")
+BACK = re.compile(r"(\d{1,5})([hdw])")
 
 FIELDS = tuple(field.name for field in QUERY_FIELDS)
 COUNTS = tuple(field.name for field in QUERY_FIELDS if field.takes == "count")
@@ -62,7 +62,7 @@ def readings(field: str, operator: str, text: str) -> tuple[str, tuple[str, ...]
     if field in COUNTS:
         return operator, (_range(text, _count),)
     if field in DATES:
-        if operator == ":" and _BACK.fullmatch(text.lower()):
+        if operator == ":" and BACK.fullmatch(text.lower()):
             operator = ">="  # released:7d means in the last 7 days
         return operator, (_range(text, _date),)
     if operator != ":":
@@ -255,7 +255,7 @@ def number(text: str) -> int:
 
 
 def _date(text: str) -> str:
-    back = _BACK.fullmatch(text.lower())
+    back = BACK.fullmatch(text.lower())
     if back is not None:
         hours = int(back[1]) * {"h": 1, "d": 24, "w": 168}[back[2]]
         if hours > 24 * 36_500:
@@ -278,7 +278,7 @@ def _date(text: str) -> str:
 
 def span(text: str, now: datetime) -> tuple[datetime, datetime]:
     """Start and end (exclusive) of a canonical date; the same twice for a single timestamp."""
-    back = _BACK.fullmatch(text)
+    back = BACK.fullmatch(text)
     if back is not None:
         timestamp = now - timedelta(hours=int(back[1]) * (24 if back[2] == "d" else 1))
         return timestamp, timestamp

@@ -22,7 +22,7 @@ from monitor.releases.query import Query as ParsedQuery
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.tree import All
 from monitor.releases.search import SearchError
-from monitor.releases.stats import DIMENSIONS, TIMES, Row, add_launches, add_shares, dimensions, stats
+from monitor.releases.stats import DIMENSIONS, TIMES, Row, add_launches, add_shares, dimensions, shown_rows, stats
 from monitor.releases.sums import SUMS
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.http_responses import conditional, conditionally
@@ -35,8 +35,6 @@ router = APIRouter()
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Of a chart opened by itself: it brings its colours, and nothing else."""
-UNKNOWN = (None, "unknown")
-"""Values of dimensions that are not known."""
 MAX_TABLE_ROWS = 200
 """Rows of a table on a page; the API and the files have all."""
 VALUES = {
@@ -172,12 +170,8 @@ def count(request: Request, session: Session, options: ChartOptions) -> Counted:
         by = dimensions(options.by)
         launched = options.value == "launches"
         rows = stats(session, parse(options.q), by, medians=False, launches=launched, value=options.value)
-    time = next((name for name in by if name in TIMES), None)
-    if time is not None and options.last:
-        # By the count, not by a condition on the date: so the tally answers, however long the history.
-        first = sorted({row[time] for row in rows if row[time] is not None})[-options.last :][:1]
-        rows = [row for row in rows if first and row[time] is not None and row[time] >= first[0]]
-    shown = [row for row in rows if all(row[name] not in UNKNOWN for name in by)] if options.known else rows
+    rows = shown_rows(rows, by, last=options.last)
+    shown = shown_rows(rows, by, known=options.known)
     add_shares(shown, by, "count" if options.by == ACCESS else options.value)
     whole, part = (sum(row["count"] for row in some) for some in (rows, shown))
     return Counted(by, shown, whole - part, whole)
