@@ -15,7 +15,8 @@ from sqlmodel import Session
 
 from monitor.enums import MEASURE_NAMES
 from monitor.models import MEASURED
-from monitor.releases.brief import brief_period, make_brief
+from monitor.releases.briefs.model import brief_period
+from monitor.releases.briefs.sections import make_brief
 from monitor.releases.export import flat
 from monitor.releases.query import parse
 from monitor.releases.query.absolute import absolute
@@ -34,7 +35,7 @@ RELEASE_COLUMNS = (
     "context_length", "license", "license_class", "effective_license", "effective_license_class", "license_conflict",
     "openness", "availability", "artefacts", "gated", "task", "modality", "library", "languages", "papers", "datasets",
     "tags", "created_at", "released_at", "released_after", "released_precision", "first_seen_at", "detected_via",
-    "announcement_url", "launch", "notable_reasons", "status",
+    "announcement_url", "launch", "family", "notable_reasons", "status",
 )  # fmt: skip
 """Columns of the canonical rows of releases. Fixed: the digests of earlier citations depend on them, so a column that
 comes later is not added here. Left out: what follows from ``repo_id``, and counts, of which not every day is kept."""
