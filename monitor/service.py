@@ -13,6 +13,8 @@ from sqlmodel import Session
 from monitor import __version__, db, labs
 from monitor.channels import available, editing_channels, launch_waits
 from monitor.channels.base import Channel
+from monitor.channels.sealed_targets import seal_targets
+from monitor.db import migrations
 from monitor.ingest import feed_entries, repository_files, sweeps
 from monitor.ingest.context import IngestContext
 from monitor.ingest.feeds import reader as feeds
@@ -76,6 +78,14 @@ class Service:
         engine = db.separate_engine(self.engine, size=1, overflow=self.settings.concurrent_exports - 1)
         seconds = max(EXPORT_TIMEOUT_SECONDS, self.settings.query_timeout)
         return engine.execution_options(timeout=seconds, timeout_each=True)
+
+    def upgrade(self) -> None:
+        """Migrates the database to this version, and seals targets that an earlier one stored as they were given.
+
+        Raises DatabaseError as :func:`monitor.db.migrations.upgrade` does, and SettingsError without a key.
+        """
+        migrations.upgrade(self.engine)
+        seal_targets(self.engine, self.settings)
 
     def dispose(self) -> None:
         """Closes the connections that are not in use."""

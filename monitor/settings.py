@@ -18,7 +18,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from monitor.urls import masked_url, normalized
+from monitor.masking import masked, public_url, remember_secrets, secrets_of_url
+from monitor.urls import normalized
 
 HUB = "https://huggingface.co"
 
@@ -239,7 +240,7 @@ class Settings(BaseSettings):
     def _feed_urls(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for url in value or ():
             if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-                raise ValueError(f"{masked_url(url)!r} is not an http:// or https:// URL")
+                raise ValueError(f"{public_url(url)!r} is not an http:// or https:// URL")
         return value
 
     @field_validator("trusted_proxies")
@@ -263,6 +264,17 @@ class Settings(BaseSettings):
         url = self.database_url
         if url.startswith("postgresql") and not self.database_prepared_statements and "prepare_threshold=" not in url:
             self.database_url = f"{url}{'&' if '?' in url else '?'}prepare_threshold=none"
+        return self
+
+    @model_validator(mode="after")
+    def _hides_secrets(self) -> Self:
+        """Makes all texts for people hide the secrets of these settings (:func:`monitor.masking.masked`)."""
+        for value in self.__dict__.values():
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, SecretStr):
+                    remember_secrets(_parts_of_secret(one.get_secret_value()))
+                elif isinstance(one, str):
+                    remember_secrets(secrets_of_url(one))
         return self
 
     @property
@@ -313,8 +325,16 @@ def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "********"
     if isinstance(value, tuple):
-        return ", ".join(map(_shown, value))
-    return "" if value is None else masked_url(value) if isinstance(value, str) else str(value)
+        return ", ".join(map(public_url, value))  # of feeds, any part of the query may be a secret
+    return "" if value is None else masked(value) if isinstance(value, str) else str(value)
+
+
+def _parts_of_secret(secret: str) -> list[str]:
+    """A secret, and what of it may stand in a text without the rest: each key of several, a URL's password or path."""
+    if "://" not in secret:
+        return [secret, *_listed(secret)]
+    _, slash, path = secret.partition("://")[2].rpartition("@")[2].partition("/")
+    return [secret, *secrets_of_url(secret), slash + path]
 
 
 def _server_url(value: SecretStr | None, scheme: str) -> SecretStr | None:

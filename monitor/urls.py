@@ -1,4 +1,4 @@
-"""URLs that hold a user and a password: read as people write them, shown without the password."""
+"""URLs that hold a user and a password, read as people write them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from urllib.parse import quote, unquote
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _QUERY = re.compile(r"\?[A-Za-z_][\w.-]*=[^?]*$")
-_MASK = "********"
-_IN_TEXT = re.compile(r"(://[^\s:/?#@]{0,256}:)[^\s/?#@]{1,256}@")
 
 
 def normalized(url: str) -> str:
@@ -17,7 +15,7 @@ def normalized(url: str) -> str:
     The user ends at the first colon and the password at the last ``@`` before the query, whatever stands in it:
     ``redis://:p@ss/word@host`` is the password ``p@ss/word``. What is percent-encoded already stays so.
     """
-    parts = _split(url)
+    parts = split_user(url)
     if parts is None:
         return url
     scheme, user, password, rest = parts
@@ -25,21 +23,7 @@ def normalized(url: str) -> str:
     return f"{scheme}{userinfo}@{rest}"
 
 
-def masked_url(url: str) -> str:
-    """``url`` with the password of its user part hidden."""
-    parts = _split(url)
-    if parts is None or not parts[2]:
-        return url
-    scheme, user, _, rest = parts
-    return f"{scheme}{user}:{_MASK}@{rest}"
-
-
-def masked_text(text: str) -> str:
-    """``text`` with the passwords of all (percent-encoded) URLs in it hidden."""
-    return _IN_TEXT.sub(rf"\g<1>{_MASK}@", text) if "://" in text else text
-
-
-def _split(url: str) -> tuple[str, str, str | None, str] | None:
+def split_user(url: str) -> tuple[str, str, str | None, str] | None:
     """(scheme with ``://``, user, password, the rest from the host on); None where no user is named."""
     scheme = _SCHEME.match(url)
     if scheme is None:

@@ -19,9 +19,9 @@ import uvicorn
 from celery.worker import state as worker_state
 
 from monitor import stopping
+from monitor.masking import masked
 from monitor.observability import tracing as telemetry
 from monitor.settings import Settings, SettingsError
-from monitor.urls import masked_url
 from monitor.web.connections import GuardedProtocol
 
 log = structlog.get_logger(__name__)
@@ -131,6 +131,7 @@ class WebThread:
             app,
             http=GuardedProtocol,
             proxy_headers=False,  # MONITOR_TRUSTED_PROXIES says which proxies to trust
+            log_config=None,  # ours, which hides secrets
             log_level="warning",
             lifespan="off",
             timeout_graceful_shutdown=1,
@@ -183,7 +184,7 @@ def run(settings: Settings, web: WebThread | None, started: Callable[[Embedded],
     # Python handles a signal that another thread received in this thread, and only when it wakes.
     while not stop.wait(0.5):
         pass
-    log.info("stopping", database=masked_url(settings.database_url))
+    log.info("stopping", database=masked(settings.database_url))
     limit = threading.Timer(STOP_LIMIT_SECONDS, exit_immediately)
     limit.daemon = True
     limit.start()

@@ -18,7 +18,6 @@ from rich.console import Console
 from sqlmodel import Session
 
 from monitor import db
-from monitor.db import migrations
 from monitor.db.leases import give_back_all
 from monitor.models import Subscription
 from monitor.notify.subscriptions import SubscriptionCreate, pause, resume, subscribe
@@ -137,7 +136,7 @@ def _run(
         if is_url_unset and port and not no_web:
             _link_to(service, host, port)
         service.channels  # noqa: B018  (a channel that is set up wrongly fails now)
-        migrations.upgrade(service.engine)
+        service.upgrade()
         take_over(service)
         web = None if no_web else embedded.WebThread(create_app(service), host, port)
         if is_url_unset and web is not None:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from monitor.channels.base import Channel
 from monitor.notify.message import LaunchWaits
 from monitor.notify.subscriptions import SubscriptionError
+from monitor.sealing import SEALED
 from monitor.settings import Settings
 
 CHANNELS = (
@@ -37,7 +38,13 @@ def available(settings: Settings, engine: Engine) -> dict[str, Channel]:
 
 def launch_waits() -> LaunchWaits:
     """The prefixes of targets whose alerts wait for a launch, by channel."""
-    return {name: one.waits_for_launch for name, one in channel_classes().items() if one.waits_for_launch}
+    return {name: _waiting(one) for name, one in channel_classes().items() if one.waits_for_launch}
+
+
+def _waiting(channel: type[Channel]) -> tuple[str, ...]:
+    """The prefixes of a channel's targets that wait, as the tables have them."""
+    sealed = "" not in channel.waits_for_launch and not set(channel.waits_for_launch).isdisjoint(channel.secret_targets)
+    return (*channel.waits_for_launch, *([SEALED] if sealed else []))
 
 
 def editing_channels() -> frozenset[str]:

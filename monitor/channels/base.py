@@ -11,7 +11,7 @@ from monitor.notify.message import Message, OutboxChannel
 from monitor.settings import Settings
 
 EVERY_TARGET = ("",)
-"""For ``waits_for_launch``: every target begins with the empty text."""
+"""For ``waits_for_launch`` and ``secret_targets``: every target begins with the empty text."""
 
 
 class Channel(OutboxChannel, Protocol):
@@ -31,6 +31,9 @@ class Channel(OutboxChannel, Protocol):
 
     For targets where a message can neither be edited nor answered. Without prefixes none waits.
     """
+
+    secret_targets: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of targets that hold a secret: they are sealed in the tables. ``EVERY_TARGET``: all."""
 
     @classmethod
     def create(cls, settings: Settings, engine: Engine) -> Self | None:

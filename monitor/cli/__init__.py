@@ -115,10 +115,11 @@ def main(run: Callable[[], None] = app) -> None:
         sys.exit(0)
     except Exception as error:
         from monitor.cli.errors import explained
+        from monitor.masking import masked
 
         known = explained(error)
         if known is None:
             raise
         line, code = known
-        print(f"hub-monitor: {line}", file=sys.stderr)
+        print(masked(f"hub-monitor: {line}"), file=sys.stderr)
         sys.exit(code)

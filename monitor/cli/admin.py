@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 
 from monitor import db
 from monitor.channels import canonical_target, describe_target
+from monitor.channels.sealed_targets import seal_targets, shown_target, store_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
 from monitor.cli.subscription_texts import explain, matches, send_test_notice
@@ -28,7 +29,7 @@ from monitor.notify.trigger_preview import preview_trigger
 from monitor.notify.triggers import trigger_state
 from monitor.releases.snapshot import SnapshotError, write_snapshot
 from monitor.service import Service
-from monitor.settings import SettingsError, load
+from monitor.settings import Settings, SettingsError, load
 
 subscriptions = typer.Typer(
     help="Lists, tests, pauses and removes subscriptions.", no_args_is_help=True, rich_markup_mode=None
@@ -78,24 +79,25 @@ def subscribe_command(
     service = _ready()
     if channel not in service.channels:
         raise SettingsError(f"channel {channel!r} is not available: one of {', '.join(service.channels)} expected")
+    target = canonical_target(channel, target)
     with db.transaction(service.engine) as session:
-        wish = SubscriptionCreate(
-            channel, canonical_target(channel, target), query, digest, timezone, hour, operator=operator, when=when
-        )
+        stored = store_target(session, service.settings, channel, target)
+        wish = SubscriptionCreate(channel, stored, query, digest, timezone, hour, operator=operator, when=when)
         made = subscribe(session, wish)
         typer.echo(made.id)
         lines = [] if made.when is not None else matches(session, made)
     if made.when is not None:
         lines = [preview_trigger(service.engine, made.when).sentences, "It is evaluated once a minute."]
-    explain(made, lines)
+    explain(made, describe_target(channel, target), lines)
 
 
 COLUMNS = ("id", "channel", "target", "filter", "when", "digest", "paused", "paused_because", "created_at")
 
 
-def _row(subscription: Subscription) -> dict[str, object]:
+def _row(settings: Settings, subscription: Subscription) -> dict[str, object]:
     return {
         **{name: getattr(subscription, name) for name in COLUMNS[:-1]},
+        "target": shown_target(settings, subscription.channel, subscription.target),
         "description": describe_subscription(subscription),
         "timezone": subscription.timezone,
         "hour": subscription.hour,
@@ -107,8 +109,12 @@ def _row(subscription: Subscription) -> dict[str, object]:
 @subscriptions.command("list", epilog="Example: hub-monitor subscriptions list --format json")
 def list_subscriptions(form: Format | None = FormatOption) -> None:
     """Lists all subscriptions."""
-    with db.reading(_ready().engine) as session:
-        rows = [_row(item) for item in session.scalars(select(Subscription).order_by(col(Subscription.created_at)))]
+    service = _ready()
+    with db.reading(service.engine) as session:
+        rows = [
+            _row(service.settings, item)
+            for item in session.scalars(select(Subscription).order_by(col(Subscription.created_at)))
+        ]
     write(rows, form, COLUMNS)
 
 
@@ -121,7 +127,7 @@ def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = F
         state = trigger_state(session, found)
     secret = {"secret": secret_of(service.settings, found.target)} if found.channel == "webhook" else {}
     more = {"trigger": state} if state is not None else {}
-    write([_row(found) | more | secret], form, (*COLUMNS, "description", *more, *secret))
+    write([_row(service.settings, found) | more | secret], form, (*COLUMNS, "description", *more, *secret))
 
 
 @subscriptions.command("pause", epilog="Example: hub-monitor subscriptions pause 7c41a90be2d3")
@@ -156,7 +162,8 @@ def test(ident: str = typer.Argument(..., metavar="ID")) -> None:
         is_trigger = found.when is not None
         typer.echo(send_test_notice(service, channel, found) if is_trigger else channel.send(test_message(found)))
     except SendError as error:
-        typer.echo(f"hub-monitor: {describe_target(found.channel, found.target)}: {error}", err=True)
+        shown = shown_target(service.settings, found.channel, found.target)
+        typer.echo(f"hub-monitor: {found.channel} {shown}: {error}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -193,7 +200,7 @@ def list_labs(form: Format | None = FormatOption) -> None:
             "kind": str(lab.kind),
             "namespaces": list(lab.namespaces),
             "parent": lab.parent,
-            "feeds": list(lab.source_urls),
+            "feeds": lab.shown_sources,
             "repackager": lab.repackager,
         }
         for lab in registry.labs
@@ -222,7 +229,7 @@ def _whole(found: Lab) -> dict[str, object]:
         "countries": list(found.countries), "reason": found.reason, "note": found.note, "kind": str(found.kind),
         "namespaces": list(found.namespaces), "legacy": list(found.legacy), "aliases": list(found.aliases),
         "parent": found.parent,
-        "feeds": list(found.source_urls), "repackager": found.repackager,
+        "feeds": found.shown_sources, "repackager": found.repackager,
         "because": found.reason or found.note,  # the name that both had before
     }  # fmt: skip
 
@@ -274,9 +281,9 @@ def sync_webhooks(
 @database.command(epilog="Example: hub-monitor db upgrade")
 def upgrade() -> None:
     """Upgrades the database to this version."""
-    engine = db.make_engine(load().database_url)
-    migrations.upgrade(engine)
-    typer.echo(f"at {migrations.revision(engine)}")
+    service = Service(load())
+    service.upgrade()
+    typer.echo(f"at {migrations.revision(service.engine)}")
 
 
 @database.command(epilog="Example: hub-monitor db current")
@@ -293,10 +300,15 @@ def reseal() -> None:
     service = _ready()
     with db.transaction(service.engine) as session:
         done, closed = reencrypt_tokens(session, service.settings)
+    changed, unread = seal_targets(service.engine, service.settings)
     typer.echo(f"{done} tokens are encrypted with the newest key")
+    if changed:
+        typer.echo(f"so are {changed} targets of subscriptions that were not before")
     if closed:
         words = "encrypted with a key that is not in MONITOR_SECRET_KEY: add that key, or have the app installed again"
         raise SettingsError(f"workspaces {', '.join(closed)}: {words}")
+    if unread:
+        raise SettingsError(f"{unread} targets of subscriptions: sealed with a key that is not in MONITOR_SECRET_KEY")
 
 
 @database.command(epilog="Example: hub-monitor db snapshot public.db")

@@ -17,6 +17,7 @@ from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import BadCredentialsError, HubError
 from monitor.ingest.repository_files import count_unread, latest_given_up
 from monitor.labs import load as load_labs
+from monitor.masking import masked, public_url
 from monitor.models import Feed, Namespace
 from monitor.notify.message import SendError
 from monitor.notify.trigger_health import trigger_counts, unevaluated
@@ -24,7 +25,6 @@ from monitor.releases.outages import lists_nothing
 from monitor.service import Service
 from monitor.settings import Settings, load
 from monitor.text import short
-from monitor.urls import masked_url
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,9 +45,9 @@ def doctor() -> None:
 
 def _checked(name: str, check_one: Callable[[Settings], str], settings: Settings) -> bool:
     try:
-        typer.echo(f"{name}: {check_one(settings)}")
+        typer.echo(masked(f"{name}: {check_one(settings)}"))
     except (db.DatabaseError, HubError, RateLimited, SendError, ValueError) as error:
-        typer.echo(f"{name}: FAILED, {error}")
+        typer.echo(masked(f"{name}: FAILED, {error}"))
         return False
     return True
 
@@ -95,7 +95,7 @@ def _hub(settings: Settings) -> str:
         ) from None
     hub.ping()
     limits = f"{limiter.per_window:,} requests and {limiter.files_per_window:,} for repository files in 5 minutes"
-    return f"ok, {masked_url(settings.hf_endpoint)}, {'as ' + who if who else 'anonymous'}, at most {limits}"
+    return f"ok, {settings.hf_endpoint}, {'as ' + who if who else 'anonymous'}, at most {limits}"
 
 
 def _feeds(settings: Settings) -> str:
@@ -110,8 +110,8 @@ def _feeds(settings: Settings) -> str:
     troubled = [row for row in rows if row.error]
     well = sum(row.read_at is not None and not row.error for row in rows)
     stale = [row for row in rows if row.stale_since and not row.failures]
-    lines = [f"{masked_url(row.url)}: {row.error}" for row in troubled]
-    lines += [f"{masked_url(row.url)}: stale, nothing new since {row.stale_since:%Y-%m-%d}" for row in stale]
+    lines = [f"{public_url(row.url)}: {row.error}" for row in troubled]
+    lines += [f"{public_url(row.url)}: stale, nothing new since {row.stale_since:%Y-%m-%d}" for row in stale]
     said = f"{well} of {len(rows)} feeds are read without errors" if rows else "no feed has been read yet"
     said += f", {len(stale)} of them stale" if stale else ""
     return "\n  ".join([said if troubled else f"ok, {said}", *lines])

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from monitor import db
+from monitor.channels.sealed_targets import shown_target
 from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
 from monitor.notify.dead_letters import list_dead, requeue
@@ -49,6 +50,9 @@ def resend(
     with db.transaction(service.engine) as session:
         dead = list(list_dead(session))
         if not deliveries and not everything:
+            for row in dead:
+                channel = row.pop("channel")
+                row["target"] = f"{channel} {shown_target(service.settings, channel, row['target'])}"
             write(dead, form, DEAD_DELIVERY_COLUMNS)
             return
         known = {row["id"] for row in dead}

@@ -7,7 +7,6 @@ import secrets
 import typer
 from sqlmodel import Session
 
-from monitor.channels import describe_target
 from monitor.channels.base import Channel
 from monitor.enums import BRIEF_UNITS, Digest
 from monitor.labs import in_use
@@ -26,13 +25,13 @@ MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE = 5
 """Average alerts per day from which a digest is recommended."""
 
 
-def explain(made: Subscription, preview: list[str]) -> None:
+def explain(made: Subscription, target: str, preview: list[str]) -> None:
     """Prints to standard error what a subscription is, its preview, and what to do next."""
     if made.digest in BRIEF_UNITS:
         wanted = describe_subscription(made)
     else:
         wanted = f"alerts for {made.when or made.filter or 'all releases'}"
-    lines = [f"{describe_target(made.channel, made.target)} gets {wanted}", *preview]
+    lines = [f"{target} gets {wanted}", *preview]
     lines.append(
         f"Send a test: hub-monitor subscriptions test {made.id}. Alerts are sent while hub-monitor up is running."
     )

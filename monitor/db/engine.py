@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
+from monitor import masking
 from monitor.db.cancellation import current
 
 
@@ -66,6 +67,7 @@ def _read_json(value: Any) -> Any:
 
 
 _JSON: dict[str, Any] = {
+    "hide_parameters": True,  # of errors: they may be addresses and tokens
     "json_serializer": lambda value: orjson.dumps(value).decode(),
     "json_deserializer": _read_json,
 }
@@ -343,5 +345,5 @@ _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, "53100"}
 
 
 def masked(engine: Engine) -> str:
-    """The database's URL without its password."""
-    return engine.url.render_as_string(hide_password=True)
+    """The database's URL without its secrets."""
+    return masking.masked(engine.url.render_as_string(hide_password=False))

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from monitor.enums import LabKind, OriginBasis
 from monitor.labs.countries import CONSORTIA, COUNTRIES
 from monitor.labs.sources import AnySource, RssSource, Source
+from monitor.masking import masked, without_user
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _IDENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -113,6 +114,11 @@ class Lab(BaseModel):
     def source_urls(self) -> tuple[str, ...]:
         """The addresses of all its sources."""
         return (*self.feeds, *(source.url for source in self.sources))
+
+    @property
+    def shown_sources(self) -> list[str]:
+        """The same, as they are shown: without users, passwords and tokens."""
+        return [masked(without_user(url)) for url in self.source_urls]
 
     @property
     def arguable(self) -> bool:

@@ -22,8 +22,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from monitor.masking import masked
 from monitor.net.address_guard import AddressError, Admits, admitting, lookup
-from monitor.urls import masked_url
 
 CONNECT, READ = 10.0, 15.0
 """Seconds that a connection to one address, and one read of a silent server, may take."""
@@ -159,7 +159,7 @@ def _askable(url: httpx.URL) -> httpx.URL:
 def _shown(url: str) -> str:
     """``url``, short, without its password; a placeholder where it cannot even be taken apart."""
     try:
-        return masked_url(url)[:200]
+        return masked(url)[:200]
     except ValueError:
         return "it"
 

@@ -13,7 +13,7 @@ from monitor.models import Delivery, DeliveryState, Release, Subscription
 
 
 def list_dead(session: Session) -> Iterator[dict[str, Any]]:
-    """The dead deliveries, oldest first: id, subscription, target, repo_id, event, attempts, error."""
+    """The dead deliveries, oldest first: id, subscription, channel, target, repo_id, event, attempts, error."""
     query = (
         select(Delivery, Subscription, col(Release.repo_id))
         .join(Subscription, col(Subscription.id) == col(Delivery.subscription_id))
@@ -25,7 +25,8 @@ def list_dead(session: Session) -> Iterator[dict[str, Any]]:
         yield {
             "id": delivery.id,
             "subscription": subscription.id,
-            "target": f"{subscription.channel} {subscription.target}",
+            "channel": subscription.channel,
+            "target": subscription.target,
             "repo_id": repo_id,
             "event": delivery.event,
             "attempts": delivery.attempts,

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from monitor.db.engine import now
+from monitor.masking import masked
 from monitor.models import Launch, Release, Subscription
 
 
@@ -21,7 +22,7 @@ class SendError(Exception):
     def __init__(
         self, message: str, *, permanent: bool = False, retry_after: float | None = None, in_doubt: bool = False
     ) -> None:
-        super().__init__(message)
+        super().__init__(masked(message))
         self.permanent = permanent
         self.retry_after = retry_after
         self.in_doubt = in_doubt

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +13,10 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from monitor.urls import masked_text
+from monitor.masking import masked
+
+LIBRARIES_THAT_LOG_URLS = ("apprise", "httpcore", "httpx", "requests", "slack_sdk", "urllib3")
+"""Below warnings they log the whole URL of each request: that of a chat service has a token in its path."""
 
 
 def trace() -> str | None:
@@ -30,9 +35,23 @@ def traced(ident: str | None) -> Iterator[None]:
         yield
 
 
-def _without_passwords(_logger: Any, _method: str, event: Any) -> Any:
-    """Masks passwords of URLs in log lines: libraries name the server that failed."""
-    return {key: masked_text(value) if isinstance(value, str) else value for key, value in event.items()}
+def _without_secrets(_logger: Any, _method: str, event: Any) -> Any:
+    """Masks secrets in log lines: libraries name the server that failed, and the access log the path of a link."""
+    return {key: _masked(value) for key, value in event.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, list | tuple):
+        return [_masked(one) for one in value]
+    return {key: _masked(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _print_uncaught(error: BaseException | None) -> None:
+    """Prints an error that nothing caught as Python does, with the secrets in it masked."""
+    if error is not None:
+        sys.stderr.write(masked("".join(traceback.format_exception(error))))
 
 
 def configure(*, verbose: bool = False, json: bool | None = None) -> None:
@@ -61,16 +80,22 @@ def configure(*, verbose: bool = False, json: bool | None = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _without_passwords,
+                _without_secrets,
                 render,
             ],
         )
     )
+    sys.excepthook = lambda _kind, error, _traceback: _print_uncaught(error)
+    threading.excepthook = lambda about: _print_uncaught(about.exc_value)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(name).handlers = []
-        logging.getLogger(name).propagate = True
+        logger = logging.getLogger(name)
+        # uvicorn takes the handlers away for --no-access-log: what has none is to stay silent.
+        logger.propagate = logger.propagate or bool(logger.handlers)
+        logger.handlers = []
     for name in ("monitor", "workers"):
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
+    for name in LIBRARIES_THAT_LOG_URLS:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from monitor.masking import public_url
 from monitor.models import Poll, iso
 from monitor.releases.outages import INCOMPLETE, READINESS_POLLS, failing_sources, incomplete_polls, stale_feeds
-from monitor.urls import masked_url
 
 STALE = "it answers, and has had nothing new for far longer than usual"
 MAX_NAMESPACES = 100
@@ -72,7 +72,7 @@ def coverage(session: Session, hub_interval: float) -> Coverage:
     sources = (*polls, *spaces[:MAX_NAMESPACES])
     state = "blind" if is_blind else "partial" if sources else "seen"
     # A lab that publishes nothing new leaves the Hub as fully read as before.
-    stale = [Source(f"feed {masked_url(row.url)}", "stale", row.stale_since, STALE) for row in stale_feeds(session)]
+    stale = [Source(f"feed {public_url(row.url)}", "stale", row.stale_since, STALE) for row in stale_feeds(session)]
     return Coverage(state, (*sorted(sources, key=lambda source: source.state != "blind"), *stale))
 
 

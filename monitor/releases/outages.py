@@ -17,9 +17,9 @@ from sqlmodel import Session, col
 from monitor.dates import hub_time
 from monitor.db.engine import in_values, now, reading, transaction
 from monitor.enums import Via
+from monitor.masking import masked, public_url
 from monitor.models import Feed, Namespace, Outage, Poll, Release, iso
 from monitor.schedule import OUTAGE_INTERVALS, poll_interval
-from monitor.urls import masked_url
 
 READINESS_POLLS = (str(Via.CREATED), str(Via.MODIFIED))
 """The polls without which nothing new is seen: they decide readiness."""
@@ -84,7 +84,7 @@ def _polls(session: Session, hub_interval: float) -> Iterator[FailingSource]:
         if never_ran or (since is not None and at - since > limit):
             error = f": {row.error}" if row is not None and row.error else ""
             state = "blind" if name in READINESS_POLLS else "failing"
-            yield FailingSource("poll", name, state, since, f"no successful poll of the Hub{error}")
+            yield FailingSource("poll", name, state, since, f"no successful poll of the Hub{masked(error)}")
 
 
 def _namespaces(session: Session) -> Iterator[FailingSource]:
@@ -96,7 +96,7 @@ def _namespaces(session: Session) -> Iterator[FailingSource]:
     for row in rows:
         if row.failures or row.name in had_releases:
             state = "failing" if row.failures else "empty"
-            yield FailingSource("namespace", row.name, state, row.swept_at or row.added_at, str(row.error))
+            yield FailingSource("namespace", row.name, state, row.swept_at or row.added_at, masked(str(row.error)))
 
 
 def lists_nothing() -> Any:
@@ -116,7 +116,7 @@ def stale_feeds(session: Session) -> list[Feed]:
 def _feeds(session: Session) -> Iterator[FailingSource]:
     query = select(Feed).where(col(Feed.failures) >= OUTAGE_INTERVALS).order_by(col(Feed.url))
     for row in session.scalars(query):
-        yield FailingSource("feed", masked_url(row.url), "failing", row.read_at or now(), str(row.error))
+        yield FailingSource("feed", public_url(row.url), "failing", row.read_at or now(), masked(str(row.error)))
 
 
 class TokenRefused(NamedTuple):
@@ -131,7 +131,7 @@ class TokenRefused(NamedTuple):
     def sentence(self) -> str:
         """What is wrong and what to do, for operators."""
         return (
-            f"The Hub has refused HF_TOKEN since {self.since:%Y-%m-%d %H:%M} UTC ({self.message}). "
+            f"The Hub has refused HF_TOKEN since {self.since:%Y-%m-%d %H:%M} UTC ({masked(self.message)}). "
             "Public repositories are read without a token, at the anonymous rate limit: set a valid HF_TOKEN, or none."
         )
 

@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 
 from monitor.channels import canonical_target
 from monitor.channels.request_body import read_limited_body
+from monitor.channels.sealed_targets import shown_target, store_target
 from monitor.channels.webhook import secret_of
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
@@ -89,6 +90,7 @@ def _described(kind: type[BaseModel]) -> dict[str, Any]:
 def as_json(service: Service, session: Session, subscription: Subscription) -> dict[str, Any]:
     """A subscription as the API shows it; of an outgoing webhook also the secret that its receiver checks with.
 
+    ``target``: without the secrets in it.
     ``trigger``: the state of its trigger; None where it has none.
     """
     keys = (
@@ -106,6 +108,7 @@ def as_json(service: Service, session: Session, subscription: Subscription) -> d
     )
     secret = {"secret": secret_of(service.settings, subscription.target)} if subscription.channel == "webhook" else {}
     return {key: getattr(subscription, key) for key in keys} | {
+        "target": shown_target(service.settings, subscription.channel, subscription.target),
         "created_by": subscription.created_by,
         "created_at": iso(subscription.created_at),
         "description": describe_subscription(subscription),
@@ -129,8 +132,9 @@ def add(service: Admin, body: Annotated[NewSubscription, Depends(_body(NewSubscr
     """Creates a subscription; an identical one is returned if it exists."""
     if body.channel not in service.channels:
         raise HTTPException(422, f"channel {body.channel!r}: one of {', '.join(service.channels)} expected")
-    terms = body.model_dump() | {"target": canonical_target(body.channel, body.target)}
+    target = canonical_target(body.channel, body.target)
     with transaction(service.web_engine) as session:
+        terms = body.model_dump() | {"target": store_target(session, service.settings, body.channel, target)}
         return as_json(service, session, subscribe(session, SubscriptionCreate(**terms, created_by="api")))
 
 

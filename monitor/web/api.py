@@ -201,7 +201,7 @@ def _lab(lab: Lab) -> dict[str, Any]:
         "namespaces": list(lab.namespaces),
         "legacy": list(lab.legacy),
         "aliases": list(lab.aliases),
-        "feeds": list(lab.source_urls),
+        "feeds": lab.shown_sources,
         "repackager": lab.repackager,
     }
 

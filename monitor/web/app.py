@@ -24,6 +24,7 @@ from monitor.channels import email, slack
 from monitor.channels.page_templates import set_page_layout
 from monitor.db.engine import DatabaseError, timed_out
 from monitor.labs import LabsError
+from monitor.masking import masked
 from monitor.notify.subscriptions import SubscriptionError
 from monitor.observability import logging as logs
 from monitor.releases.query import QueryError
@@ -103,6 +104,8 @@ def create_app(service: Service) -> FastAPI:
 def _answer(status: int | None, code: str) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
         message, field, number = _explained(error, status)
+        if number >= 500:
+            message = masked(message)
         headers = getattr(error, "headers", None)
         name = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 403: "forbidden"}.get(number, code)
         if isinstance(error, DBAPIError) and timed_out(error):

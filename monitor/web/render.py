@@ -19,11 +19,11 @@ from monitor.channels.message_groups import sizes
 from monitor.db.engine import now
 from monitor.enums import kind_name
 from monitor.labs.countries import name as country
+from monitor.masking import masked, public_url, without_user
 from monitor.models import iso
 from monitor.releases.launches.facts import FORMATS
 from monitor.releases.schema import QUERY_FIELDS, hub_url, training
 from monitor.text import plain, short
-from monitor.urls import masked_url
 from monitor.web.http_responses import matches_etag, page_cache_control, weak_etag
 from monitor.web.rewrite import counted, term
 
@@ -119,7 +119,7 @@ def hub_page(repo_id: object) -> str:
 def web_url(url: object) -> str | None:
     """The address, if it leads to the web: what strangers give may be a script."""
     text = str(url)
-    return masked_url(text) if urlsplit(text).scheme in {"http", "https"} else None
+    return without_user(text) if urlsplit(text).scheme in {"http", "https"} else None
 
 
 def address(base: str, **values: Any) -> str:
@@ -167,6 +167,8 @@ templates.env.filters |= {
     "short": short,
     "path": path,
     "web_url": web_url,
+    "public_url": public_url,
+    "masked": masked,
     "format_value": format_value,
 }
 templates.env.globals |= {

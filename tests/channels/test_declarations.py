@@ -106,7 +106,7 @@ def test_a_target_is_shown_without_its_secrets(channel: str, target: str, shown:
 
 
 def test_what_cannot_be_edited_or_answered_waits_for_its_launch() -> None:
-    assert launch_waits() == {"apprise": ("",), "email": ("",), "slack": ("http://", "https://")}
+    assert launch_waits() == {"apprise": ("",), "email": ("",), "slack": ("http://", "https://", "sealed:")}
 
 
 class Flat(Kept):

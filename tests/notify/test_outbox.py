@@ -185,7 +185,7 @@ def test_dead_letters_are_listed_and_can_be_sent_again(watching: TestEnv) -> Non
     outbox.send_due(watching.engine, {"kept": Failing(SendError("gone", permanent=True))})
     with db.transaction(watching.engine) as session:
         (row,) = list_dead(session)
-        assert (row["repo_id"], row["error"], row["target"]) == ("y/one", "gone", "kept me")
+        assert (row["repo_id"], row["error"], row["channel"], row["target"]) == ("y/one", "gone", "kept", "me")
         assert requeue(session, [row["id"]]) == 1
     assert watching.deliver() == 1
     assert watching.channel.alerts == [("release", "y/one")]

@@ -32,6 +32,7 @@ def _main_config(folder: Path, port: int, upstream: str) -> str:
         ("server 127.0.0.1:8000;", f"server {upstream};"),
         ("listen 80;", f"listen 127.0.0.1:{port};"),
         ("/var/cache/nginx/hub-monitor ", f"{folder}/cache "),
+        ("/var/log/nginx/hub-monitor.log", f"{folder}/access.log"),
     ):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -152,3 +153,13 @@ def test_exports_are_streamed_past_the_cache_and_metrics_are_hidden(front: httpx
     exports = [front.get("/export.csv?q=kind:base") for _ in range(2)]
     assert [(one.status_code, _status(one)) for one in exports] == [(200, None)] * 2
     assert front.get("/metrics").status_code == 404
+
+
+def test_the_access_log_has_no_links_of_emails(front: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> None:
+    paths = ["/preferences/s3cret", "/confirm/s3cret", "/unsubscribe/undo/s3cret", "//Preferences/s3cret",
+             "/slack/oauth_redirect?code=s3cret&state=s3cret"]  # fmt: skip
+    for path in (*paths, "/labs?after=them"):
+        front.get(f"http://{front.base_url.netloc.decode()}{path}")
+    (log,) = tmp_path_factory.getbasetemp().glob("nginx[0-9]*/access.log")
+    until(lambda: "after=them" in log.read_text(), 10, "the last request in the log")
+    assert "s3cret" not in log.read_text()

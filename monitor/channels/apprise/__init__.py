@@ -20,11 +20,13 @@ from monitor.channels.formatting import (
     reason_suffix,
 )
 from monitor.channels.message_groups import MessageGroup, group_items, launch_facts, summarize
+from monitor.channels.sealed_targets import open_target
 from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 from monitor.notify.message import Message, SendError
 from monitor.notify.notices import NoticeData
 from monitor.releases.schema import hub_url
+from monitor.sealing import SealError
 from monitor.settings import Settings
 
 MAX_LISTED = 20
@@ -39,14 +41,18 @@ class Apprise(Channel):
     name = "apprise"
     pace = 1.0
     waits_for_launch = EVERY_TARGET
+    secret_targets = EVERY_TARGET
 
-    def __init__(self, *, allow_private: bool = False, admits: Admits | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, allow_private: bool = False, admits: Admits | None = None
+    ) -> None:
         """``admits`` decides whether an IP address may be connected to; without it only public ones may."""
-        self._admits = admits or admitting(allow_private)
+        self._settings = settings or Settings(allow_private_targets=allow_private)
+        self._admits = admits or admitting(self._settings.allow_private_targets)
 
     @classmethod
     def create(cls, settings: Settings, engine: Engine) -> Self:
-        return cls(allow_private=settings.allow_private_targets)
+        return cls(settings)
 
     @staticmethod
     def describe_target(target: str) -> str:
@@ -65,7 +71,11 @@ class Apprise(Channel):
         self._notify(subscription.target, title, text)
         return key
 
-    def _notify(self, url: str, heading: str, text: str) -> None:
+    def _notify(self, target: str, heading: str, text: str) -> None:
+        try:
+            url = open_target(self._settings, target)
+        except SealError as error:
+            raise SendError(str(error), permanent=True) from None
         # No redirects: they lead to a server that nobody named.
         service = apprise.Apprise.instantiate(url, asset=apprise.AppriseAsset(http_redirects=False))
         if service is None:

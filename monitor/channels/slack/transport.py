@@ -19,6 +19,7 @@ from sqlmodel import Session, col
 
 from monitor.channels.base import Channel
 from monitor.channels.message_context import brief_of_notice, changes_by_event, matches_by_day, outage_note
+from monitor.channels.sealed_targets import open_target
 from monitor.channels.slack.api import (
     INVALID_BLOCKS_ERRORS,
     PERMANENT_ERRORS,
@@ -65,6 +66,8 @@ class Slack(Channel):
     waits_for_launch = WEBHOOK_PREFIXES
     """An incoming webhook returns no id by which its message could be edited or answered."""
 
+    secret_targets = WEBHOOK_PREFIXES
+
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
@@ -86,7 +89,7 @@ class Slack(Channel):
 
     def send(self, message: Message) -> str:
         """Posts a message; returns ``channel:ts``, or the message key for a webhook (which returns no id)."""
-        target = self._target(message)
+        target = self._target(message.target)
         if target.webhook is not None:
             return self._post_to_webhook(target.webhook, message) if message.items else message.key
         if (
@@ -112,10 +115,7 @@ class Slack(Channel):
         self, subscription: Subscription, title: str, text: str, key: str, *, in_doubt: bool, data: NoticeData = None
     ) -> str:
         """Posts a notice or a brief, found again by ``key`` like a message."""
-        try:
-            target = parse_target(subscription.target)
-        except ValueError as error:
-            raise SendError(str(error), permanent=True) from None
+        target = self._target(subscription.target)
         brief = brief_of_notice(self._engine, data)
         markup = f"*{escape(title, 150)}*\n{paragraph(text, 2_500)}"
         shown = Rendered(text=markup, blocks=[section(markup)])
@@ -145,7 +145,7 @@ class Slack(Channel):
 
     def update(self, message: Message, receipt: str) -> None:
         """Replaces the content of the message ``receipt``. Raises SendError."""
-        target, at = self._target(message), _parse_receipt(receipt)
+        target, at = self._target(message.target), _parse_receipt(receipt)
         if target.webhook is not None or at is None:
             raise SendError("this message can no longer be changed", permanent=True)
         shown = self.render(message)
@@ -166,7 +166,7 @@ class Slack(Channel):
 
     def render(self, message: Message) -> Rendered:
         """Returns a message as text and blocks."""
-        webhook = self._target(message).webhook is not None
+        webhook = self._target(message.target).webhook is not None
         urls = {item.release.announcement_url for item in message.items if item.release.announcement_url}
         with reading(self._engine) as session:
             changes = changes_by_event(session, message)
@@ -194,9 +194,9 @@ class Slack(Channel):
 
     # --- sending ---------------------------------------------------------------------------------------------
 
-    def _target(self, message: Message) -> SlackTarget:
+    def _target(self, target: str) -> SlackTarget:
         try:
-            return parse_target(message.target)
+            return parse_target(open_target(self._settings, target))
         except ValueError as error:
             raise SendError(str(error), permanent=True) from None
 

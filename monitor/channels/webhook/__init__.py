@@ -14,23 +14,29 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
-from monitor.channels.base import Channel
+from monitor.channels.base import EVERY_TARGET, Channel
+from monitor.channels.sealed_targets import open_target
 from monitor.db.engine import now
+from monitor.masking import masked
 from monitor.models import Subscription, iso
 from monitor.net.client import FetchError, post
 from monitor.notify.message import Message, SendError
 from monitor.notify.notices import BRIEF, NoticeData
 from monitor.releases.schema import release_object
+from monitor.sealing import SealError
 from monitor.settings import Settings
-from monitor.urls import masked_url
 
 
-def secret_of(settings: Settings, url: str) -> str:
-    """The secret that signs requests to ``url``, as its receiver configures it: ``whsec_`` and base64.
+def secret_of(settings: Settings, target: str) -> str | None:
+    """The secret that signs requests to a stored target, as its receiver configures it: ``whsec_`` and base64.
 
-    Derived from the newest signing key, so it is not stored; each receiver has a different one.
+    Derived from the newest signing key, so it is not stored; each receiver has a different one. None
+    where no key in the settings opens the target.
     """
-    return _secrets(settings, url)[0]
+    try:
+        return _secrets(settings, open_target(settings, target))[0]
+    except SealError:
+        return None
 
 
 def _secrets(settings: Settings, url: str) -> list[str]:
@@ -58,6 +64,7 @@ class Webhook(Channel):
 
     name = "webhook"
     groups = False
+    secret_targets = EVERY_TARGET
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -81,7 +88,7 @@ class Webhook(Channel):
     @staticmethod
     def describe_target(target: str) -> str:
         """The URL without a password or a query, which may hold a token."""
-        return masked_url(target).partition("?")[0]
+        return masked(target).partition("?")[0]
 
     def send(self, message: Message) -> str:
         data = {
@@ -112,8 +119,12 @@ class Webhook(Channel):
             body |= data if BRIEF in data else {"trigger": data}
         return self._post(subscription.target, "notice", body, key)
 
-    def _post(self, url: str, kind: str, data: Mapping[str, object], key: str) -> str:
+    def _post(self, target: str, kind: str, data: Mapping[str, object], key: str) -> str:
         sent_at = now()
+        try:
+            url = open_target(self._settings, target)
+        except SealError as error:
+            raise SendError(str(error), permanent=True) from None
         body = json.dumps({"type": kind, "timestamp": iso(sent_at.astimezone(UTC)), "data": data}).encode()
         headers = signature_headers(_secrets(self._settings, url), key, sent_at, body)
         try:

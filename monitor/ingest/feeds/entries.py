@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from monitor.ingest.feeds.dates import EARLIEST
 from monitor.ingest.feeds.text import fit, plain, repositories
 from monitor.labs.sources import Source
+from monitor.masking import without_user
 
 MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, MAX_URL_CHARS, MAX_ID_CHARS = 500, 300, 2_000, 500
 """Characters that are kept of a summary, a title, a URL and an entry's id."""
@@ -147,8 +148,11 @@ def apart(entry: Entry) -> Entry:
 
 
 def web_url(link: str) -> str | None:
-    """``link`` where it is an absolute http or https URL of a length that is kept, else None."""
-    link = fit(link).strip()
+    """``link`` where it is an absolute http or https URL of a length that is kept, else None.
+
+    Without user and password: a relative link has those of its feed, which are nobody else's.
+    """
+    link = without_user(fit(link).strip())
     try:
         parts = urlsplit(link)
     except ValueError:

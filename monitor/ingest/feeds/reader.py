@@ -25,6 +25,7 @@ from monitor.ingest.feeds.entries import Entry, Parsed, apart
 from monitor.ingest.feeds.limits import FeedError
 from monitor.ingest.feeds.parser import parse
 from monitor.labs.sources import Source, SourceKind
+from monitor.masking import public_url
 from monitor.models import Feed, FeedEntry
 from monitor.net.client import LIMITS, Fetched, FetchError, Limits, get
 from monitor.schedule import (
@@ -36,7 +37,6 @@ from monitor.schedule import (
     feed_jittered,
     is_feed_stale,
 )
-from monitor.urls import masked_url
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +159,7 @@ def _read(reader: _Reader, feed: Feed) -> list[NewEntry]:
             return _same(reader, feed, answer)
         parsed = parse(source, answer.body, answer.headers.get("content-type"), answer.url)
     except (FetchError, FeedError) as error:
-        log.warning("feed read failed", feed=masked_url(feed.url), error=str(error))
+        log.warning("feed read failed", feed=public_url(feed.url), error=str(error))
         _failed(reader, feed, error)
         return []
     return _changed(reader, feed, answer, parsed, digest)
