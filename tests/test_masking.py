@@ -17,6 +17,7 @@ import pytest
 import structlog
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from monitor import db
 from monitor.channels.email.tokens import Purpose, Tokens
@@ -187,7 +188,7 @@ def test_a_running_monitor_shows_none(tmp_path: Path, monkeypatch: pytest.Monkey
         assert leaks((tmp_path / file).read_bytes().decode("latin-1")) == [], file
     engine = db.make_engine(f"sqlite:///{database}")
     with db.reading(engine) as session:
-        assert leaks(" ".join(str(row.error) for row in session.query(Delivery))) == []
+        assert leaks(" ".join(str(row.error) for row in session.scalars(select(Delivery)))) == []
     engine.dispose()
 
 
