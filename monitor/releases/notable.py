@@ -154,6 +154,11 @@ def score(entries: Iterable[Mapping[str, Any]], params: int | None) -> int | Non
 PARAMS_LIMIT = 10**15
 
 
+def measured_against(entries: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The repositories that reasons were measured against."""
+    return {one["repo_id"] for entry in entries for one in entry["against"]}
+
+
 def merged(members: Iterable[tuple[list[dict[str, Any]], int | None]]) -> list[dict[str, Any]]:
     """The reasons of several releases, each once (that of the most notable release), strongest first.
 

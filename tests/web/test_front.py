@@ -67,6 +67,32 @@ def test_notable_launches_lead_then_those_of_labs_then_everything(fresh: TestCli
     assert 'href="/labs/lg">LG AI Research</a>' in text
 
 
+def test_a_release_and_its_launch_say_why_and_link_what_they_were_measured_against(
+    fresh: TestClient, sqlite_engine: Engine
+) -> None:
+    published(sqlite_engine, 9, 1)
+    (launch,) = fresh.get("/api/v1/launches", params={"q": "notable:new-version"}).json()["items"]
+    for path in ("/releases/LGAI-EXAONE/EXAONE-9.5-8B", f"/launches/{launch['id']}"):
+        text = fresh.get(path).text
+        assert "First release of EXAONE-9.5, after EXAONE-9.0" in text
+        assert 'measured against <a href="/releases/LGAI-EXAONE/EXAONE-9.0-7B">' in text
+        assert 'href="/releases?q=notable%3Anew-version"' in text
+    assert "Why it is notable" in fresh.get("/releases/LGAI-EXAONE/EXAONE-9.5-8B").text
+
+
+def test_notable_releases_are_a_click_and_a_sort_away(fresh: TestClient, sqlite_engine: Engine) -> None:
+    published(sqlite_engine, 9, 1)
+    seen(sqlite_engine, model("x/Wonder-8B"))
+    text = fresh.get("/releases", params={"sort": "notable"}).text
+    assert re.search(r'<option value="notable" selected>most notable</option>', text)
+    assert text.index('href="/releases/LGAI-EXAONE/EXAONE-9.5-8B"') < text.index('href="/releases/x/Wonder-8B"')
+    toggle = 'href="/releases?q=notable%3Aany&amp;sort=notable"'
+    assert toggle in text
+    narrowed = fresh.get("/releases", params={"q": "notable:any", "sort": "notable"}).text
+    assert "x/Wonder-8B" not in narrowed
+    assert '<a href="/releases?sort=notable" class="chosen"><span>Notable only' in narrowed
+
+
 def test_the_switch_is_in_the_address_and_survives_pages(fresh: TestClient, sqlite_engine: Engine) -> None:
     for number in range(32):
         with time_machine.travel(db.now() + timedelta(hours=3 * number), tick=False):

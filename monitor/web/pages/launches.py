@@ -18,6 +18,7 @@ from monitor.releases.launches.queries import (
     parse_cursor,
     summarize_launches,
 )
+from monitor.releases.notable import measured_against
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.values import ANY
 from monitor.releases.review import review as doubtful
@@ -63,9 +64,16 @@ def launch(request: Request, session: Reading, ident: int) -> HTMLResponse:
     item = _found(session, ident)
     card = _card(request, item)
     shown = item.as_json()
-    roots = recorded_ids(session, (one["repo_id"] for one in shown["built_on"]))
+    built_on = (one["repo_id"] for one in shown["built_on"])
+    recorded = recorded_ids(session, [*built_on, *measured_against(shown["notable"])])
     return page(
-        request, "launch", launch=item.launch, items=item.members, launch_object=shown, card=card, recorded_roots=roots
+        request,
+        "launch",
+        launch=item.launch,
+        items=item.members,
+        launch_object=shown,
+        card=card,
+        recorded_roots=recorded,
     )
 
 

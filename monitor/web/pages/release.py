@@ -18,6 +18,7 @@ from monitor.classify.bases import stated_bases
 from monitor.enums import MEASURE_NAMES, kind_name
 from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.adoption import series
+from monitor.releases.notable import measured_against
 from monitor.releases.query.watch import watch_query
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, recorded_ids
@@ -68,7 +69,7 @@ def release(
     context: dict[str, Any] = {
         "r": row,
         "watch": watch_query(row.repo_id, row.lab),
-        "recorded": recorded_ids(session, [row.foundation_repo_id]),
+        "recorded": recorded_ids(session, [row.foundation_repo_id, *measured_against(row.notable)]),
         "json": release_object(row),
         "adoption": _adoption(session, row),
         "measures": MEASURE_NAMES,

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from monitor.releases.coverage import coverage
 from monitor.releases.query import Query, QueryError, parse
+from monitor.releases.query.values import ANY
 from monitor.releases.search import Page, SearchError, find_by_name, find_pasted, recorded_ids, search
 from monitor.releases.stats import Facets, count_facets
 from monitor.releases.suggest import suggestions
@@ -31,6 +32,7 @@ SORTS = {
     "downloads": "most downloads in 30 days",
     "likes": "most likes",
     "derivatives": "most derivatives",
+    "notable": "most notable",
     "trending": "trending",
     "params": "most parameters",
     "-params": "fewest parameters",
@@ -75,6 +77,7 @@ def releases(
     counted = count_facets(session, query, VALUES_PER_FACET)
     context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
     context["presets"] = presets(query)
+    context["notable"] = Value(ANY, None, ANY in chosen(query, "notable"), toggled(query, "notable", ANY))
     context |= {"total": counted.total, "exact": counted.exact, "sampled": counted.sampled, "facet_names": _names()}
     if not found.items and q and cursor is None:
         context |= {"suggestions": suggestions(session, query, service_of(request).registry)}
