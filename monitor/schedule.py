@@ -53,6 +53,7 @@ TASKS: dict[str, Task] = {
     "deliveries": Task("deliver", seconds=1),
     "digests": Task("digests", seconds=15, hub_intervals=1),
     "triggers": Task("triggers", seconds=60),
+    "stacks": Task("stacks", seconds=60),
     "briefs": Task("briefs", seconds=60),
     "outages and notices": Task("notices", seconds=15, hub_intervals=1),
     "confirmation emails": Task("confirm", seconds=1, requires="smtp_url"),

@@ -22,7 +22,7 @@ from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
 from monitor.labs.sources import RssSource
-from monitor.notify import heartbeat, notices, outages, outbox, triggers
+from monitor.notify import heartbeat, notices, outages, outbox, stacks, triggers
 from monitor.notify.briefs import enqueue_briefs
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.matching import enqueue, subscribed_thresholds
@@ -204,6 +204,11 @@ class Service:
         """Publishes the briefs that are due, and writes a notice for each subscriber; returns how many notices."""
         publish_due(self.engine)
         return enqueue_briefs(self.engine, self.settings.public_url)
+
+    def check_stacks(self) -> int:
+        """Checks the stacks that are due for changes; returns how many notices were written."""
+        delay = timedelta(seconds=DEBOUNCE_INTERVALS * self.settings.hub_interval)
+        return stacks.check_stacks(self.engine, self.settings.public_url, delay)
 
     def notices(self) -> int:
         """Writes notices for outages that began or ended, and sends what is due; returns how many were sent."""

@@ -91,6 +91,8 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSetti
         }
         learnt = run("backfill", "--namespace", "Qwen", "--namespace", "deepseek-ai", **settings)
         assert learnt.returncode == 0, learnt.stderr
+        stack = run("watch", "Qwen/Qwen3-8B", "--name", "prod", "--offline", **settings)
+        assert stack.returncode == 0, stack.stderr
         made = run("subscribe", "slack", channel, "--filter", "origin:KR", **settings)
         assert made.returncode == 0, made.stderr
         (folder / "models.jsonl").write_text(json.dumps(hub.facts("Qwen/Qwen3-8B")) + "\n")

@@ -28,6 +28,7 @@ QUEUES = {
     "notices": "deliveries",
     "digests": "digests",
     "triggers": "upkeep",
+    "stacks": "upkeep",
     "briefs": "upkeep",
     "heartbeat": "upkeep",
     "delete_expired_email_data": "upkeep",

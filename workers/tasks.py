@@ -119,6 +119,13 @@ def notices() -> None:
     service().notices()
 
 
+@app.task(name="hub.stacks")
+@traced_task
+def stacks() -> None:
+    """Checks the stacks that are due, and writes notices about what changed."""
+    service().check_stacks()
+
+
 @app.task(name="hub.triggers")
 @traced_task
 def triggers() -> None:

@@ -43,6 +43,14 @@ commands.register(
     {"verify": "Recomputes a citation or an exported file: says that it is the same, or lists what differs and why."},
 )
 commands.register(
+    "monitor.cli.stacks",
+    {
+        "watch": "Saves the models of files and folders as a stack, and notifies of what happens to them and to their "
+        "ancestors.",
+        "stacks": "Lists, shows and removes stacks.",
+    },
+)
+commands.register(
     "monitor.cli.admin",
     {
         "subscribe": "Creates a subscription and prints its id.",

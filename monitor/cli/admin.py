@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.channels import canonical_target, describe_target
+from monitor.channels import canonical_target
 from monitor.channels.sealed_targets import seal_targets, shown_target, store_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
-from monitor.cli.subscription_texts import explain, matches, send_test_notice
+from monitor.cli.subscription_texts import matches, send_test_notice
 from monitor.db import migrations
 from monitor.enums import Digest
 from monitor.ingest.hub.responses import HubError
@@ -25,7 +25,6 @@ from monitor.models import Subscription, iso
 from monitor.notify.message import SendError, test_message
 from monitor.notify.subscriptions import SubscriptionCreate, describe_subscription, pause, resume, subscribe
 from monitor.notify.subscriptions import remove as drop
-from monitor.notify.trigger_preview import preview_trigger
 from monitor.notify.triggers import trigger_state
 from monitor.releases.snapshot import SnapshotError, write_snapshot
 from monitor.service import Service
@@ -68,6 +67,7 @@ def subscribe_command(
     when: str = typer.Option(
         "", "--when", help="Send a notice when a count or a share crosses a line, instead of releases."
     ),
+    stack: str = typer.Option("", "--stack", help="Send what happens to the models of this stack (see watch)."),
     digest: Digest = typer.Option(
         Digest.IMMEDIATE, help="Send alerts immediately or as a digest, or only the brief of each week or month."
     ),
@@ -82,13 +82,17 @@ def subscribe_command(
     target = canonical_target(channel, target)
     with db.transaction(service.engine) as session:
         stored = store_target(session, service.settings, channel, target)
-        wish = SubscriptionCreate(channel, stored, query, digest, timezone, hour, operator=operator, when=when)
+        wish = SubscriptionCreate(
+            channel, stored, query, digest, timezone, hour, operator=operator, when=when, stack=stack
+        )
         made = subscribe(session, wish)
         typer.echo(made.id)
         lines = [] if made.when is not None else matches(session, made)
     if made.when is not None:
-        lines = [preview_trigger(service.engine, made.when).sentences, "It is evaluated once a minute."]
-    explain(made, describe_target(channel, target), lines)
+        stored = store_target(session, service.settings, channel, target)
+        wish = SubscriptionCreate(
+            channel, stored, query, digest, timezone, hour, operator=operator, when=when, stack=stack
+        )
 
 
 COLUMNS = ("id", "channel", "target", "filter", "when", "digest", "paused", "paused_because", "created_at")

@@ -80,7 +80,7 @@ def audit(
     service = Service(load())
     migrations.upgrade(service.engine)
     unreadable: list[Unreadable] = []
-    look_up = None if offline else _hub_look_up(service)
+    look_up = None if offline else hub_look_up(service)
     totals = Summary()
     with db.reading(service.engine) as session, _opened(output) as stream, redirect_stdout(stream):
         entries = totals.count(_checked(resolve(session, _mentions(inputs, unreadable), look_up), rules))
@@ -163,7 +163,7 @@ def _checked(entries: Iterator[Entry], policy: Policy) -> Iterator[Entry]:
         yield entry
 
 
-def _hub_look_up(service: Service) -> LookUp:
+def hub_look_up(service: Service) -> LookUp:
     """Reads a repository from the Hub, within the rate limit, and classifies it without recording it."""
 
     def look_up(repo_id: str) -> Release | None:

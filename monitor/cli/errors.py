@@ -7,6 +7,7 @@ from sqlalchemy.exc import OperationalError
 from monitor.audit.policy import PolicyError
 from monitor.db.engine import DatabaseError, failure
 from monitor.labs import LabsError
+from monitor.notify.stacks import StackError
 from monitor.notify.subscriptions import SubscriptionError
 from monitor.releases.corrections import CorrectionError
 from monitor.releases.query import QueryError
@@ -15,6 +16,7 @@ from monitor.settings import SettingsError
 
 USAGE_ERRORS = (
     SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError, PolicyError,
+    StackError,
 )  # fmt: skip
 """Errors of usage or settings."""
 

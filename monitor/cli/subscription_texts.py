@@ -19,6 +19,7 @@ from monitor.notify.trigger_preview import preview_trigger
 from monitor.releases.query import parse
 from monitor.releases.query.describe import describe
 from monitor.releases.suggest import suggestions
+from monitor.releases.triggers import StackWatch, describe_trigger, read_stored
 from monitor.service import Service
 
 MIN_DAILY_ALERTS_FOR_DIGEST_ADVICE = 5
@@ -60,8 +61,14 @@ def send_test_notice(service: Service, channel: Channel, found: Subscription) ->
     """Sends a notice that is marked as a test; returns its receipt."""
     if not isinstance(channel, SupportsNotices):
         raise SendError(f"{found.channel} takes no notices", permanent=True)
-    preview = preview_trigger(service.engine, str(found.when))
-    key = f"test-{secrets.token_hex(6)}"
-    return channel.notify(
-        found, f"[Test] {preview.when}"[:150], f"This is a test. {preview.sentences}", key, in_doubt=False
-    )
+    when = str(found.when)
+    text = f"This is a test. {condition_sentences(service, when)}"
+    return channel.notify(found, f"[Test] {when}"[:150], text, f"test-{secrets.token_hex(6)}", in_doubt=False)
+
+
+def condition_sentences(service: Service, when: str) -> str:
+    """A stored condition in words, with its present value where it has one."""
+    found = read_stored(when)
+    if isinstance(found, StackWatch):
+        return f"You are notified when {describe_trigger(found)}."
+    return preview_trigger(service.engine, when).sentences

@@ -23,6 +23,7 @@ from monitor.models.release import (
 from monitor.models.repository_file import RepositoryFile
 from monitor.models.slack import SlackInstallation, SlackSeen
 from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Namespace, Outage, Poll, WebhookEvent
+from monitor.models.stack import Stack, StackMember
 from monitor.models.subscription import Subscription, Target
 from monitor.models.trigger import AggregateTrigger
 
@@ -61,6 +62,8 @@ __all__ = [
     "RepositoryFile",
     "SlackInstallation",
     "SlackSeen",
+    "Stack",
+    "StackMember",
     "Subscription",
     "Suppression",
     "Tally",

@@ -11,20 +11,20 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, literal, or_, select
 from sqlmodel import Session, col
 
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import now
 from monitor.db.upsert import insert_or_ignore
 from monitor.enums import BRIEF_UNITS, Digest
-from monitor.models import Delivery, Subscription, Target
+from monitor.models import Delivery, Stack, StackMember, Subscription, Target
 from monitor.releases.briefs.model import BriefPeriod, named_period, newest_published
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.describe import describe
 from monitor.releases.query.periods import week_name
 from monitor.releases.query.spelling import spelled
-from monitor.releases.triggers import Drop, describe_trigger, parse_trigger
+from monitor.releases.triggers import STACK_PREFIX, Drop, StackWatch, describe_trigger, parse_trigger, read_stored
 
 
 class SubscriptionError(ValueError):
@@ -44,7 +44,7 @@ class SubscriptionCreate:
     """What a new subscription has. ``filter`` is a query as typed, ``hour`` the local hour of daily and weekly digests.
 
     ``operator``: it gets notices of outages and no alerts. ``when``: a trigger as typed; it gets notices of this line
-    being crossed and no alerts, so it has no filter.
+    being crossed and no alerts, so it has no filter. ``stack``: the name of a stack, instead of ``when``.
     """
 
     channel: str
@@ -57,6 +57,7 @@ class SubscriptionCreate:
     confirmed: bool = True
     operator: bool = False
     when: str = ""
+    stack: str = ""
 
 
 MAX_TRIGGERS_PER_TARGET = 20
@@ -76,6 +77,8 @@ def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, A
         raise SubscriptionError("hour", f"hour {wanted.hour}: 0 to 23 expected")
     normal = parse(wanted.filter).normal
     when = parse_trigger(wanted.when).normal if wanted.when.strip() else None
+    if wanted.stack:
+        when = _watched_stack(session, wanted)
     _refuse_both(normal, when, operator=wanted.operator)
     _refuse_brief_of_some(wanted.digest, normal, when, operator=wanted.operator)
     target = target_of(session, wanted.channel, wanted.target)
@@ -113,6 +116,15 @@ def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, A
     session.add(subscription)
     session.flush()
     return subscription
+
+
+def _watched_stack(session: Session, wanted: SubscriptionCreate) -> str:
+    """The condition of a subscription to a stack. Raises SubscriptionError where there is no such stack."""
+    if wanted.when.strip():
+        raise SubscriptionError("stack", "a subscription has either a stack or a trigger: make two subscriptions")
+    if session.get(Stack, wanted.stack) is None:
+        raise SubscriptionError("stack", f"no stack {wanted.stack!r}: hub-monitor watch INPUT --name … makes one")
+    return StackWatch(wanted.stack).normal
 
 
 def _refuse_both(filter_text: str, when: str | None, *, operator: bool) -> None:
@@ -205,6 +217,8 @@ def change(subscription: Subscription, **changes: Any) -> None:
     """
     if "timezone" in changes:
         zone(changes["timezone"])
+    if changes.get("when") is not None and changes["when"] == subscription.when:
+        del changes["when"]  # a condition as it is stored; that of a stack cannot be typed
     if "when" in changes:
         if subscription.when is None:
             raise SubscriptionError("when", "this subscription has a filter: make another one for a trigger")
@@ -229,7 +243,7 @@ def describe_subscription(subscription: Subscription) -> str:
         return f"the brief of each {BRIEF_UNITS[subscription.digest]}"
     try:
         if subscription.when is not None:
-            return describe_trigger(parse_trigger(subscription.when))
+            return describe_trigger(read_stored(subscription.when))
         return describe(parse(subscription.filter))
     except QueryError:
         return subscription.when or subscription.filter
@@ -278,14 +292,24 @@ def followed_namespaces(session: Session) -> set[str]:
     naming = or_(*(col(Subscription.filter).contains(f"{field}:") for field in ("namespace", "repo")))
     query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
     found = {name for text in session.scalars(query) for name in namespaces_in(text)}
-    return found | {name.partition("/")[0] for name in _dropping(session)}
+    return found | {name.partition("/")[0] for name in _dropping(session) | _in_stacks(session)}
 
 
 def followed_repositories(session: Session) -> set[str]:
     """Repositories that active subscriptions name with ``repo:`` or in a ``drop`` trigger, as typed."""
     naming = col(Subscription.filter).contains("repo:")
     query = select(col(Subscription.typed)).where(col(Subscription.paused).is_(False), naming).distinct()
-    return {name for text in session.scalars(query) for name in repositories_in(text)} | _dropping(session)
+    named = {name for text in session.scalars(query) for name in repositories_in(text)}
+    return named | _dropping(session) | _in_stacks(session)
+
+
+def _in_stacks(session: Session) -> set[str]:
+    """The models that stacks with an active subscription watch, as the history spells them."""
+    condition = literal(STACK_PREFIX) + col(StackMember.stack) + ")"
+    watched = select(col(Subscription.when)).where(col(Subscription.paused).is_(False))
+    name = col(StackMember.state)["repo_id"].as_string()
+    query = select(name).where(condition.in_(watched), name.is_not(None))
+    return {repo_id for repo_id in session.scalars(query) if repo_id}
 
 
 def _dropping(session: Session) -> set[str]:

@@ -28,6 +28,7 @@ from monitor.notify.crossings import CrossingNotice, crossing, firsts, is_crosse
 from monitor.notify.subscriptions import advance_due_digests
 from monitor.releases.query import QueryError, parse, to_predicate
 from monitor.releases.triggers import (
+    STACK_PREFIX,
     Count,
     Drop,
     First,
@@ -73,7 +74,7 @@ def trigger_state(session: Session, subscription: Subscription) -> dict[str, Any
 
     ``crossed`` is None until it was evaluated; ``message`` says why the last evaluation had no result.
     """
-    if subscription.when is None:
+    if subscription.when is None or subscription.when.startswith(STACK_PREFIX):
         return None
     row = session.get(AggregateTrigger, subscription.when)
     if row is None:
@@ -113,7 +114,9 @@ def _while_time(rows: list[AggregateTrigger], end: float) -> Iterable[AggregateT
 
 def _follow_subscriptions(engine: Engine) -> None:
     """Adds the expressions of new subscriptions, and removes those that no active one has."""
-    wanted = select(col(Subscription.when)).where(*in_use()).distinct()
+    # What happens to a stack is found by its own check.
+    evaluated = ~col(Subscription.when).startswith(STACK_PREFIX, autoescape=True)
+    wanted = select(col(Subscription.when)).where(*in_use(), evaluated).distinct()
     with reading(engine) as session:
         expressions = {text for text in session.scalars(wanted) if text is not None}
         known = set(session.scalars(select(col(AggregateTrigger.expression))))

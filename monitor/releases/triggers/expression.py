@@ -120,6 +120,32 @@ class Drop:
 
 Trigger: TypeAlias = Share | Count | First | Drop
 
+_STACK = re.compile(r"stack\(([\w.-]{1,60})\)")
+STACK_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,59}", re.ASCII)
+"""The name of a stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackWatch:
+    """Whatever happens to the models of a stack, and to what they were made from."""
+
+    stack: str
+
+    @property
+    def normal(self) -> str:
+        return f"{STACK_PREFIX}{self.stack})"
+
+
+STACK_PREFIX = "stack("
+"""How the stored condition of a subscription to a stack begins. Nobody can type it: who knows the name of a stack may
+not know its models."""
+
+
+def read_stored(text: str) -> Trigger | StackWatch:
+    """Reads a condition as subscriptions store it. Raises TriggerError where this version cannot read it."""
+    found = _STACK.fullmatch(text)
+    return StackWatch(found[1]) if found else parse_trigger(text)
+
 
 def _joined(*arguments: str) -> str:
     return ", ".join(argument for argument in arguments if argument)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from monitor.labs.countries import name
 from monitor.releases.query import Query
 from monitor.releases.query.describe import condition
-from monitor.releases.triggers.expression import ALL, Count, Drop, First, Line, Share, Trigger
+from monitor.releases.triggers.expression import ALL, Count, Drop, First, Line, Share, StackWatch, Trigger
 
 _SIGNS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 _FIELDS = {
@@ -31,9 +31,11 @@ _SPAN = re.compile(r"(\d+)(h|d|mo)")
 _UNITS = {"h": "hour", "d": "day", "mo": "calendar month"}
 
 
-def describe_trigger(trigger: Trigger) -> str:
+def describe_trigger(trigger: Trigger | StackWatch) -> str:
     """What has to hold, as a sentence without its end: ``the share of … is at least 80 %``."""
     match trigger:
+        case StackWatch(stack):
+            return f"something happens to a model of the stack {stack}, or to what it was made from"
         case Share(part, whole, span, line):
             among = f"releases{_within(span)}{_where(whole)}"
             return f"among {among}, the share of those where {condition(part)} is {_compared(line)} %"
