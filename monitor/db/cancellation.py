@@ -12,7 +12,7 @@ from typing import Any
 class Cancellation:
     """Whether the work of one request is still wanted, and the PostgreSQL connections that do it.
 
-    SQLite looks at ``requested`` while it runs; PostgreSQL is told by :meth:`cancel_running`.
+    SQLite looks at ``requested`` while it runs; PostgreSQL is signalled by :meth:`cancel_running`.
     """
 
     def __init__(self) -> None:
