@@ -89,10 +89,8 @@ def subscribe_command(
         typer.echo(made.id)
         lines = [] if made.when is not None else matches(session, made)
     if made.when is not None:
-        stored = store_target(session, service.settings, channel, target)
-        wish = SubscriptionCreate(
-            channel, stored, query, digest, timezone, hour, operator=operator, when=when, stack=stack
-        )
+        lines = [condition_sentences(service, made.when), "It is evaluated once a minute."]
+    explain(made, describe_target(channel, target), lines)
 
 
 COLUMNS = ("id", "channel", "target", "filter", "when", "digest", "paused", "paused_because", "created_at")
