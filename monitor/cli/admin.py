@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.channels import canonical_target
+from monitor.channels import canonical_target, describe_target
 from monitor.channels.sealed_targets import seal_targets, shown_target, store_target
 from monitor.channels.webhook import secret_of
 from monitor.cli.output import Format, FormatOption, write
-from monitor.cli.subscription_texts import matches, send_test_notice
+from monitor.cli.subscription_texts import condition_sentences, explain, matches, send_test_notice
 from monitor.db import migrations
 from monitor.enums import Digest
 from monitor.ingest.hub.responses import HubError
