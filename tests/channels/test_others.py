@@ -196,14 +196,11 @@ def test_a_name_that_leads_elsewhere_at_the_second_look_up_gains_nothing(
     assert caught.value.permanent and private.asked == []
 
 
-@pytest.mark.parametrize("wish", ["", "?redirect=yes"])
-def test_a_redirect_to_a_private_address_is_not_followed(
-    wish: str, public_and_private: tuple[FeedServer, FeedServer]
-) -> None:
+def test_a_redirect_to_a_private_address_is_not_followed(public_and_private: tuple[FeedServer, FeedServer]) -> None:
     public, private = public_and_private
     public.redirect("/moved", private.url("/hook"), 307)
     with pytest.raises(SendError):
-        Apprise(admits=SEEN_AS_PUBLIC.__contains__).send(message(f"json://127.0.0.2:{public.port}/moved{wish}"))
+        Apprise(admits=SEEN_AS_PUBLIC.__contains__).send(message(f"json://127.0.0.2:{public.port}/moved"))
     assert public.count("/moved") == 1 and private.asked == []
 
 

@@ -6,8 +6,10 @@ import sys
 from typing import Self
 
 import apprise
+from apprise.plugins import url_to_dict
 from sqlalchemy import Engine
 
+from monitor.channels.apprise.parameters import refused_parameters
 from monitor.channels.base import EVERY_TARGET, Channel
 from monitor.channels.formatting import (
     describe,
@@ -55,6 +57,15 @@ class Apprise(Channel):
         return cls(settings)
 
     @staticmethod
+    def canonical_target(target: str) -> str:
+        """The URL itself. Raises ValueError for parameters that read files, fetch addresses or are not known."""
+        parts = url_to_dict(target)  # type: ignore[no-untyped-call]
+        refused = [] if parts is None else refused_parameters(parts)
+        if refused:
+            raise ValueError(_refusal(refused))
+        return target
+
+    @staticmethod
     def describe_target(target: str) -> str:
         """Only the service: tokens may stand anywhere in its URL."""
         scheme, separator, _ = target.partition("://")
@@ -76,8 +87,13 @@ class Apprise(Channel):
             url = open_target(self._settings, target)
         except SealError as error:
             raise SendError(str(error), permanent=True) from None
+        parts = url_to_dict(url)  # type: ignore[no-untyped-call]
+        refused = [] if parts is None else refused_parameters(parts)
+        if refused:
+            raise SendError(_refusal(refused), permanent=True)
         # No redirects: they lead to a server that nobody named.
-        service = apprise.Apprise.instantiate(url, asset=apprise.AppriseAsset(http_redirects=False))
+        asset = apprise.AppriseAsset(http_redirects=False)
+        service = None if parts is None else apprise.Apprise.instantiate(parts, asset=asset)
         if service is None:
             raise SendError("Apprise supports no service with this URL", permanent=True)
         if self._admits is not everything and not _is_watched(service):
@@ -94,6 +110,10 @@ class Apprise(Channel):
         if not taken:
             # Apprise does not distinguish kinds of failure.
             raise SendError("the service did not accept the message")
+
+
+def _refusal(names: list[str]) -> str:
+    return f"the parameters {', '.join(names)[:200]} may not be used: they read files, fetch addresses or are unknown"
 
 
 def _is_watched(service: apprise.NotifyBase) -> bool:
