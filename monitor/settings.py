@@ -133,6 +133,20 @@ class Settings(BaseSettings):
         description="days for which earlier values can be queried (`as_of`): older values, changes to releases of no "
         "lab, and daily adoption figures are deleted; 0: keep everything",
     )
+    adoption_daily_days: int = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="days for which a release's downloads, likes and derivatives are kept day by day; older ones are "
+        "kept week by week (and as they were at the end of each month); 0: day by day for ever",
+    )
+    adoption_weekly_days: int = Field(
+        730,
+        ge=0,
+        le=36_500,
+        description="days for which they are kept week by week; older ones are kept month by month; 0: week by week "
+        "for ever",
+    )
     keep_deliveries_days: int = Field(
         400, ge=0, le=36_500, description="days to keep deliveries that were sent or have failed for good; 0: for ever"
     )

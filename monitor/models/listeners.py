@@ -16,7 +16,10 @@ from monitor.db.engine import now
 from monitor.models.release import Release, ReleaseRevision
 from monitor.models.search_text import build_search_text
 
-BY_DAY = ("downloads", "likes", "derivatives", "trending_rank")
+BY_DAY = (
+    "downloads", "likes", "trending_rank", "derivatives", "downloads_all_time", "hub_finetunes", "hub_adapters",
+    "hub_merges", "hub_quantized",
+)  # fmt: skip
 """Columns that change all the time: ``adoption`` has one value a day."""
 UNTRACKED = frozenset({"id", "hub_id", "facts", "facts_digest", "listed_digest", "modified_at", "search_text", *BY_DAY})
 """Columns that revisions leave out: no surface shows them, or they follow from others, or ``adoption`` has them."""

@@ -166,8 +166,7 @@ def _links(trigger: Share | Count | Drop, now: Measurement, public_url: str) -> 
         case Drop(number, repo_id):
             page = f"{public_url}/releases/{quote(repo_id, safe='/')}"
             rows = ["The repository and its numbers by day:", page]
-            kept = number if number != "downloads_all_time" else "downloads"
-            chart = ["Chart:", f"{page}/{kept}.svg"]
+            chart = ["Chart:", f"{page}/{number}.svg"]
     return [*rows, *chart, counted]
 
 

@@ -18,13 +18,14 @@ from monitor.db.engine import now, reading, transaction
 from monitor.enums import Event
 from monitor.labs import Registry
 from monitor.models import Adoption, Change, Release
+from monitor.models.listeners import BY_DAY
 from monitor.releases import records
 from monitor.releases.columns import hub_counts, storable_count
 from monitor.releases.query.values import number
 from monitor.releases.recorder import Enqueue, News
 from monitor.releases.schema import HUB_DERIVATIVES
 
-MEASURES = ("downloads", "likes", "trending_rank", "derivatives")
+MEASURES = BY_DAY
 STANDARD_LINES = ("derivatives>=100", "derivatives>=1K", "downloads>=1M", "trending<=10")
 """Thresholds that are recorded though no subscription asks for them."""
 MIN_DERIVATIVES = 10
@@ -219,7 +220,7 @@ def _crossed(session: Session, ident: int, line: Line) -> bool:
 
 
 def series(session: Session, release: Release, until: datetime | None = None) -> list[dict[str, Any]]:
-    """Rows ``{day, downloads, likes, trending_rank, derivatives}``, a day each from the first tracked one to today."""
+    """Rows ``{day, downloads, likes, …}`` with each of ``MEASURES``, a day each from the first tracked one to today."""
     rows = select(Adoption).where(col(Adoption.release_id) == release.id).order_by(col(Adoption.day))
     kept = {row.day: {name: getattr(row, name) for name in MEASURES} for row in session.scalars(rows)}
     if not kept:

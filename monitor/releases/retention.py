@@ -28,6 +28,7 @@ from monitor.models import (
     ReleaseRevision,
     RepositoryFile,
 )
+from monitor.releases.thinning import thin
 from monitor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,9 @@ def prune(engine: Engine, settings: Settings) -> dict[str, int]:
         done["feed_entry"] = _repeated(engine, lambda session: _feed_texts(session, horizon))
     if settings.keep_past_days:
         done |= _past(engine, at - timedelta(days=settings.keep_past_days))
+    if settings.adoption_daily_days or settings.adoption_weekly_days:
+        thinned = thin(engine, settings.adoption_daily_days, settings.adoption_weekly_days, at.date())
+        done["adoption_thinned"] = thinned
     done["repository_file"] = _repeated(engine, lambda session: _files_without_release(session, at - FILE_AGE))
     log.info("pruned", **done)
     return done

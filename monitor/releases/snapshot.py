@@ -23,7 +23,8 @@ PUBLIC = {
     "changes": "SELECT c.id, c.release_id, c.at, c.field, CAST(c.before AS TEXT) AS before, "
     "CAST(c.after AS TEXT) AS after, c.event FROM change AS c "
     "JOIN release AS r ON r.id = c.release_id WHERE NOT r.pending ORDER BY c.id",
-    "adoption": "SELECT a.release_id, a.day, a.downloads, a.likes, a.trending_rank, a.derivatives FROM adoption AS a "
+    "adoption": "SELECT a.release_id, a.day, a.downloads, a.likes, a.trending_rank, a.derivatives, "
+    "a.downloads_all_time, a.hub_finetunes, a.hub_adapters, a.hub_merges, a.hub_quantized FROM adoption AS a "
     "JOIN release AS r ON r.id = a.release_id WHERE NOT r.pending ORDER BY a.release_id, a.day",
     "announcements": "SELECT id, lab, model, state, title, url, announced_at, release_id FROM announcement ORDER BY id",
 }

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.enums import OriginBasis
+from monitor.enums import MEASURE_NAMES, OriginBasis
 from monitor.releases.schema import Foundation, NotableReason, release_model
 
 ReleaseObject = release_model()
@@ -144,13 +144,19 @@ class Labs(BaseModel):
 
 
 class Day(BaseModel):
-    """How a release stood at the end of a day (UTC)."""
+    """How a release stood at the end of a day (UTC). ``hub_finetunes`` and the like are direct derivatives by the
+    Hub's count."""
 
     day: str
-    downloads: int | None
+    downloads: int | None = Field(description=MEASURE_NAMES["downloads"])
     likes: int | None
     trending_rank: int | None
     derivatives: int | None
+    downloads_all_time: int | None = Field(description=f"{MEASURE_NAMES['downloads_all_time']}; the Hub recounts them")
+    hub_finetunes: int | None
+    hub_adapters: int | None
+    hub_merges: int | None
+    hub_quantized: int | None
 
 
 class Days(BaseModel):

@@ -51,7 +51,9 @@ def rows() -> dict[str, Callable[[int], tuple[Any, dict[str, Any]]]]:
         "day of a tracked release": lambda n: (
             Adoption,
             {"release_id": n % 1_000 + 1, "day": (at + timedelta(days=n // 1_000)).date().isoformat(),
-             "downloads": 12_345 + n, "likes": n % 500, "derivatives": n % 90},
+             "downloads": 12_345 + n, "likes": n % 500, "derivatives": n % 90,
+             "downloads_all_time": 1_234_567 + n, "hub_finetunes": n % 40, "hub_adapters": n % 30, "hub_merges": n % 10,
+             "hub_quantized": n % 10},
         ),
         "delivery": lambda n: (
             Delivery,

@@ -16,7 +16,9 @@ from monitor.models import Change, Release
 from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.releases.adoption import Pass, series, track
 from monitor.releases.query import parse
+from monitor.releases.revisions import as_of, parse_as_of
 from monitor.releases.search import find, search
+from monitor.releases.stats import stats
 from tests.environment import TestEnv
 from tests.fakes.hub import model
 
@@ -37,7 +39,7 @@ def days(env: TestEnv, repo_id: str) -> list[tuple[object, ...]]:
     with db.reading(env.engine) as session:
         row = find(session, repo_id)
         assert row is not None
-        return [tuple(day.values()) for day in series(session, row)]
+        return [tuple(day.values())[:5] for day in series(session, row)]
 
 
 def test_a_day_without_a_change_is_as_the_day_before(env: TestEnv) -> None:
@@ -128,3 +130,27 @@ def test_sweeps_and_polls_bring_downloads_and_ranks(env: TestEnv) -> None:
         sweeps.sweep(env.ingest, "Qwen")
     with db.reading(env.engine) as session:
         assert set(session.scalars(select(col(Release.downloads)))) == {5}
+
+
+def test_what_the_hub_counts_is_kept_by_day_and_known_as_of_then(env: TestEnv) -> None:
+    children = {"finetune": 3, "adapter": 2, "merge": 0, "quantized": 5}
+    env.hub.add(model("Qwen/Qwen3-8B", downloads=5, downloadsAllTime=900, childrenModelCount=children))
+    with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC), tick=False):
+        env.begin("Qwen")
+        look(env)
+    with time_machine.travel(datetime(2026, 5, 2, 12, tzinfo=UTC), tick=False):
+        more = {"downloadsAllTime": 870, "childrenModelCount": children | {"merge": 1}}
+        env.hub.change("Qwen/Qwen3-8B", **more)
+        sweeps.sweep(env.ingest, "Qwen")
+        look(env)
+    with time_machine.travel(datetime(2026, 5, 3, 12, tzinfo=UTC), tick=False), db.reading(env.engine) as session:
+        row = find(session, "Qwen/Qwen3-8B")
+        assert row is not None
+        names = ("downloads_all_time", "hub_merges", "hub_quantized", "derivatives")
+        assert [tuple(day[name] for name in names) for day in series(session, row)] == [
+            (900, 0, 5, 10), (870, 1, 5, 11), (870, 1, 5, 11),
+        ]  # fmt: skip
+        for day, total in (("2026-05-01", 900), ("2026-05-02", 870)):
+            with as_of(session, parse_as_of(day)):
+                (counted,) = stats(session, parse(""), ["origin"], value="downloads_all_time")
+                assert (counted["downloads_all_time"], counted["unknown"]) == (total, 0)

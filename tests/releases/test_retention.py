@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ OLD, YOUNG = NOW - timedelta(days=500), NOW - timedelta(days=5)
 
 def settings(**given: int) -> Settings:
     nothing = {"keep_past_days": 0, "keep_deliveries_days": 0, "keep_feed_texts_days": 0}
+    nothing |= {"adoption_daily_days": 0, "adoption_weekly_days": 0}
     return Settings(**(nothing | given))  # type: ignore[arg-type]
 
 
@@ -154,3 +156,26 @@ def test_a_limit_that_is_too_short_is_refused_in_words(monkeypatch: pytest.Monke
     monkeypatch.setenv("MONITOR_KEEP_PAST_DAYS", "7")
     with pytest.raises(SettingsError, match="MONITOR_KEEP_PAST_DAYS: must be 0, or at least 60 days"):
         load()
+
+
+def test_days_of_adoption_are_thinned_by_their_age(engine: Engine) -> None:
+    today = NOW.date()
+    with db.transaction(engine) as session:
+        session.add(release(1, lab="qwen", first_seen_at=OLD))
+        session.flush()
+        session.add_all(
+            Adoption(release_id=1, day=(today - timedelta(days=age)).isoformat(), downloads=age) for age in range(1_095)
+        )
+    thinned = prune(engine, settings(adoption_daily_days=90, adoption_weekly_days=730))
+    with db.reading(engine) as session:
+        days = [date.fromisoformat(day) for day in session.scalars(select(col(Adoption.day)).order_by(Adoption.day))]
+    assert thinned["adoption_thinned"] == 1_095 - len(days)
+    daily, weekly = today - timedelta(days=90), today - timedelta(days=730)
+    assert [day for day in days if day >= daily] == [daily + timedelta(days=n) for n in range(91)]
+    assert Counter(f"{day:%Y-%m}" for day in days if day < weekly).most_common(1)[0][1] == 1
+    last = {f"{day:%Y-%m}": day for day in (today - timedelta(days=age) for age in range(1_094, -1, -1))}
+    assert set(last.values()) <= set(days)  # each month's end is as it was
+    weeks = Counter(f"{day:%G-%V %m}" for day in days if weekly <= day < daily - timedelta(days=7))
+    assert set(weeks.values()) == {1}
+    assert 90 + 90 + 12 < len(days) < 240
+    assert prune(engine, settings(adoption_daily_days=90, adoption_weekly_days=730))["adoption_thinned"] == 0

@@ -44,8 +44,11 @@ FULL = [
 ]  # fmt: skip
 """What a classification wants to know."""
 
-BRIEF = ["author", "createdAt", "disabled", "downloads", "gated", "lastModified", "likes", "private"]
-"""What tells whether a repository that is known has changed."""
+BRIEF = [
+    "author", "childrenModelCount", "createdAt", "disabled", "downloads", "downloadsAllTime", "gated", "lastModified",
+    "likes", "private",
+]  # fmt: skip
+"""What tells whether a repository that is known has changed, and its adoption."""
 
 PAGE, PAGES = 1_000, 200
 """Rows of a page, and pages of a listing, at the most."""

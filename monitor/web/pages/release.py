@@ -17,7 +17,7 @@ from monitor import charts
 from monitor.classify.bases import stated_bases
 from monitor.enums import MEASURE_NAMES, kind_name
 from monitor.models import Adoption, Change, Release, ReleaseObservation
-from monitor.releases.adoption import series
+from monitor.releases.adoption import MEASURES, series
 from monitor.releases.notable import measured_against
 from monitor.releases.query.watch import watch_query
 from monitor.releases.schema import release_object
@@ -105,7 +105,7 @@ def as_markdown(request: Request, session: Reading, namespace: str, name: str) -
 def adoption_csv(request: Request, session: Reading, namespace: str, name: str) -> Response:
     """How a release was taken up, day by day, as CSV."""
     rows = series(session, _found(session, namespace, name))
-    return csv_response(request, ("day", "downloads", "likes", "derivatives", "trending_rank"), rows, "adoption.csv")
+    return csv_response(request, ("day", *MEASURES), rows, "adoption.csv")
 
 
 @router.get("/releases/{namespace}/{name}/{of}.svg")
@@ -114,7 +114,7 @@ def adoption(
     session: Reading,
     namespace: str,
     name: str,
-    of: Literal["downloads", "likes", "derivatives"],
+    of: Literal["downloads", "downloads_all_time", "likes", "derivatives"],
     narrow: Narrow = False,
 ) -> Response:
     """How a release was taken up, day by day, as a chart."""
