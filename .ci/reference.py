@@ -1,9 +1,10 @@
-"""Writes the generated tables into the docs: fields of releases and of queries, and reasons of notable releases."""
+"""Writes the generated tables into the docs: fields of releases and of queries, reasons of notable releases, and lenses."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from monitor.releases.lenses.files import as_markdown as lenses_markdown
 from monitor.releases.notable import as_markdown as reasons_markdown
 from monitor.releases.schema import as_markdown, query_markdown
 
@@ -11,6 +12,7 @@ TABLES = {
     "reference/release.md": as_markdown,
     "reference/query.md": query_markdown,
     "explanation/notable.md": reasons_markdown,
+    "reference/lenses.md": lenses_markdown,
 }
 BEGIN, END = "<!-- fields -->\n", "<!-- /fields -->"
 

@@ -156,6 +156,28 @@ def bars(
     return _chart(plan, values, title, summary, height=max(60, 24 * len(values)))
 
 
+def of_shares(rows: Sequence[tuple[str, float | None]], title: str) -> Chart:
+    """Horizontal bars of (label, share from 0 to 1) in the given order, in percent of the whole width."""
+    values: list[dict[str, Any]] = [
+        {"x": _label(name), "y": share, "n": "nothing counted" if share is None else f"{share:.1%}"}
+        for name, share in rows
+    ]
+    for item in values:
+        item["d"] = f"{item['x']}: {item['n']}"
+
+    def plan(width: int) -> Any:
+        alt = _altair()
+        limit = min(260, width * 2 // 5)
+        labels = alt.Y("x:N", sort=None, title=None, axis=alt.Axis(labelLimit=limit, ticks=False, domain=False))
+        across = alt.X("y:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1]))
+        base = _of_rows().encode(y=labels, x=across)
+        numbers = base.mark_text(align="left", dx=5, color=FAINT).encode(text="n:N")
+        return base.mark_bar(color=PALETTE[0], cornerRadiusEnd=2).encode(description="d:N") + numbers
+
+    summary = f"{title}: " + ", ".join(item["d"] for item in values)
+    return _chart(plan, values, title, summary, height=max(60, 24 * len(values)))
+
+
 def over_time(
     rows: Sequence[Row], x: str, color: str | None = None, value: str = "count", title: str = "", *, share: bool = False
 ) -> Chart:

@@ -29,6 +29,7 @@ from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
 from monitor.releases.adoption import Pass, track
 from monitor.releases.briefs.published import publish_due
+from monitor.releases.lenses import Lens, load_lenses
 from monitor.releases.outages import record_outages
 from monitor.releases.recorder import News
 from monitor.releases.registry_versions import note_registry
@@ -96,6 +97,11 @@ class Service:
     @cached_property
     def registry(self) -> Registry:
         return load(self.settings.labs_file)
+
+    @cached_property
+    def lenses(self) -> dict[str, Lens]:
+        """The definitions of shares, by id. Raises LensError."""
+        return load_lenses(self.settings.lenses_dir)
 
     @cached_property
     def rate_limiter(self) -> HubRateLimiter:

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         description="URL requested with GET after each round in which both polls of the Hub succeeded; may be private",
     )
     labs_file: Path | None = Field(None, description="file with your own labs, merged over the built-in registry")
+    lenses_dir: Path | None = Field(
+        None, description="folder with your own lenses (`*.toml`): definitions of shares, added to the built-in ones"
+    )
     feeds: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None, description="comma-separated feed URLs that replace the registry's; set to an empty value for no feeds"
     )

@@ -104,6 +104,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSetti
             "policy.toml": str(folder / "policy.toml"),
             "REPO_ID": "Qwen/Qwen3-8B",
             "monitor/labs/labs.toml": str(ROOT / "monitor" / "labs" / "labs.toml"),
+            "monitor/releases/lenses": str(ROOT / "monitor" / "releases" / "lenses"),
             " ID": f" {made.stdout.strip()}",
             "C0123ABC": channel,
             "C0123 ": f"{channel} ",

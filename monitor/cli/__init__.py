@@ -31,6 +31,13 @@ commands.register(
     },
 )
 commands.register(
+    "monitor.cli.lens_commands",
+    {
+        "share": "Shows the share of countries under each lens, and how far the lenses are apart.",
+        "lenses": "Shows and checks lenses: the definitions of shares.",
+    },
+)
+commands.register(
     "monitor.cli.brief",
     {"brief": "Writes the brief of a week or a month: what came out, from where, and what changed."},
 )

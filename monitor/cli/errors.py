@@ -10,13 +10,14 @@ from monitor.labs import LabsError
 from monitor.notify.stacks import StackError
 from monitor.notify.subscriptions import SubscriptionError
 from monitor.releases.corrections import CorrectionError
+from monitor.releases.lenses import LensError
 from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.settings import SettingsError
 
 USAGE_ERRORS = (
-    SettingsError, LabsError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError, PolicyError,
-    StackError,
+    SettingsError, LabsError, LensError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError,
+    PolicyError, StackError,
 )  # fmt: skip
 """Errors of usage or settings."""
 

@@ -113,7 +113,7 @@ def _shown(key: str, value: Any) -> str:
             shown = f"{flag(value)} {value}"
         case "params_total" | "params_active" | "params_median":
             shown = count(value) or "–"
-        case "share":
+        case "share" | "share_of_known":
             shown = f"{value:.1%}"
         case "foundation":
             shown = plain(value.get("repo_id"))

@@ -44,6 +44,19 @@ COUNTED = (
     "params_total",
 )  # fmt: skip
 
+ORIGINAL = (
+    "released_at",
+    "id",
+    "kind",
+    "pending",
+    "origin",
+    "lab",
+    "namespace",
+    "family",
+    "params_total",
+    "license",
+    "modality",
+)
 
 NAME_WORDS = "replace(replace(replace(lower(name), '-', ' '), '_', ' '), '.', ' ')"
 """SQL of the words of a repository's name, by which it is found whichever way they are joined."""
@@ -86,6 +99,20 @@ class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, Not
             *COUNTED,
             sqlite_where=text("launch_id IS NOT NULL"),
             postgresql_where=text("launch_id IS NOT NULL"),
+        ),
+        # What lenses ask of originals, and the few that are suspected to be none.
+        Index(
+            "ix_release_original",
+            *ORIGINAL,
+            sqlite_where=text("kind = 'base'"),
+            postgresql_where=text("kind = 'base'"),
+        ),
+        Index(
+            "ix_release_suspected_origin",
+            "suspected_origin",
+            "id",
+            sqlite_where=text("suspected_origin IS NOT NULL"),
+            postgresql_where=text("suspected_origin IS NOT NULL"),
         ),
         # Holds what is filtered and counted most, so that a walk of the newest reads the rows it gives and no others.
         Index("ix_release_newest", "released_at", "id", *COUNTED, *MEASURED),

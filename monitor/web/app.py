@@ -31,7 +31,7 @@ from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, briefs, citations, connections, crawlers, hooks, metrics, pages, syndication
+from monitor.web import admin, api, briefs, citations, connections, crawlers, hooks, metrics, pages, shares, syndication
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
 from monitor.web.disconnect import CancelOnDisconnect
@@ -68,6 +68,7 @@ def create_app(service: Service) -> FastAPI:
     headed = edge.SecurityHeadersMiddleware(partial(FastAPI.__call__, web), tls=tls)
     web.outermost = StalledReaders(CancelOnDisconnect(headed), service.settings.reader_timeout)
     web.state.service = service
+    web.state.lenses = service.lenses  # a file that is none stops the start, not the first who asks
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_version = ExportVersion(service.read_engine)
     set_page_layout(web, LAYOUTS)
@@ -81,6 +82,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(stories.router)
     web.include_router(briefs.router)
     web.include_router(citations.router)
+    web.include_router(shares.router)
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")

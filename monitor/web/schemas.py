@@ -65,6 +65,70 @@ class FacetCounts(BaseModel):
     sampled: list[str]
 
 
+class LensObject(BaseModel):
+    """A definition of shares. ``scope``: the releases that are looked at, as a query; ``unit``: what counts as one;
+    ``country``: whose country it counts for; ``date``: which time ``since`` and ``until`` are of."""
+
+    id: str
+    title: str
+    description: str
+    scope: str
+    unit: Literal["repository", "launch", "family", "lab"]
+    weight: Literal["1", "params", "downloads", "downloads_all_time", "derivatives"]
+    country: Literal["headquarters", "incorporation", "parent", "foundation", "suspected"]
+    date: Literal["released", "seen"]
+    since: str | None
+    until: str | None
+    regions: dict[str, list[str]]
+    source: str | None
+
+
+class Lenses(BaseModel):
+    """All lenses, in their order."""
+
+    items: list[LensObject]
+
+
+class ShareGroup(BaseModel):
+    """A country, or a region of the lens; null: unknown."""
+
+    group: str | None
+    n: int
+    value: int
+    share: float | None
+
+
+class ShareObject(BaseModel):
+    """The share (0 to 1) of the countries together, and of ``each``, under one lens; null where nothing is counted.
+
+    ``share_of_known``: of what has a known country. ``value`` of ``total``: sums of the weights. ``n``: units counted;
+    ``unknown``: those of them without a known country; ``left_out``: units that have no known weight.
+    """
+
+    lens: str
+    title: str
+    share: float | None
+    share_of_known: float | None
+    each: dict[str, float | None]
+    value: int
+    total: int
+    unit: str
+    weight: str
+    n: int
+    unknown: int
+    left_out: int
+    groups: list[ShareGroup]
+
+
+class Shares(BaseModel):
+    """A row for each lens; ``spread`` says in one sentence how far they are apart."""
+
+    of: list[str]
+    query: str
+    spread: str
+    items: list[ShareObject]
+
+
 class BriefSentence(BaseModel):
     """``query`` is what it was made from, null for outages; ``link`` leads there, as of the brief's time."""
 

@@ -54,7 +54,10 @@ ROWS = st.lists(
 )
 QUERIES = st.sampled_from(
     ["", "origin:CN", "-origin:CN", "origin:none OR kind:base", "license:permissive", "license:mit", "foundation:CN",
-     "-(foundation:CN lab:qwen)", "params:>1", "released:>=2026-02-01", "task:text-generation", "qwen3",
+     "-(foundation:CN lab:qwen)", "params:>1", "released:>=2026-02-01", "released:2026-01,2026-03",
+     "-released:2026-03", "released:<2026-04",
+     "released:none", "released:2026-03-29..", "-released:>2026-01 lab:qwen", "released:..2026-02-15",
+     "task:text-generation", "qwen3",
      "foundation:none", "launch:any", "launch:2", "-launch:1,none"]
 )  # fmt: skip
 BY = st.lists(st.sampled_from(DIMENSIONS), min_size=1, max_size=2, unique=True).filter(
@@ -212,8 +215,15 @@ def test_what_the_tally_does_not_know_is_not_asked_of_it() -> None:
         "foundation:qwen",
         "foundation:Q/X",
         "origin:CN OR qwen",
+        "released:2026-01-15..",
+        "released:7d",
+        "released:>2026-01-01T00:00:00Z",
+        "released:2026-W05",
+        "seen:2026-01",
     ):
         assert to_tally(parse(text)) is None, text
+    for text in ("released:2026", "released:2026-01..2026-03", "-released:<2026-02-01", "released:this-month,none"):
+        assert to_tally(parse(text)) is not None, text
 
 
 def test_what_weighs_one_sums_to_the_counts(engine: Engine) -> None:

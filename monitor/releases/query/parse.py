@@ -169,7 +169,7 @@ def _counted(token: Anything, counter: list[int]) -> None:
 
 
 def _column(token: Anything) -> int:
-    return int(getattr(token, "column", 1) or 1)
+    return int(getattr(token, "start_pos", 0) or 0) + 1  # of the whole text, also if it has several lines
 
 
 def _explained(text: str, error: UnexpectedInput) -> QueryError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any as Anything
 
 from sqlalchemy import ColumnElement, String, and_, bindparam, exists, false, func, literal, not_, or_, select, true
@@ -131,7 +131,20 @@ def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> 
         return or_(*parts, *([column.is_(None)] if NONE in values else []))
     if field in LIST_FIELDS:
         return _in_list(field, values)
+    plain = [value for value in values if _is_plain(field, value)]
+    if len(plain) > 1:  # folded once for all of them
+        others = [_value(field, operator, value, now) for value in values if value not in plain]
+        return or_(folded(col(COLUMNS.get(field, Release.license))).in_(plain), *others)
     return or_(*(_value(field, operator, value, now) for value in values))
+
+
+def _is_plain(field: str, value: str) -> bool:
+    """Whether a value is compared with one column as it is, but for its case."""
+    if value == NONE or field in COUNTS or field in DATES:
+        return False
+    if field == "license":
+        return value not in LICENSE_CLASSES
+    return field in COLUMNS and field not in {"repo", "family"}
 
 
 def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElement[bool]:  # noqa: PLR0911
@@ -269,27 +282,56 @@ _COUNTED: dict[str, Anything] = {
 }
 
 
-def to_tally(query: Query) -> ColumnElement[bool] | None:
-    """The condition on ``tally``; None where that does not know what the query asks for."""
-    return _counted(query.root)
+def to_tally(query: Query, now: datetime | None = None) -> ColumnElement[bool] | None:
+    """The condition on ``tally``; None where that does not know what the query asks for.
+
+    It knows the month of release: of periods that begin and end with a month of UTC.
+    """
+    return _counted(query.root, now or this_moment())
 
 
-def _counted(node: Node) -> ColumnElement[bool] | None:
+def _counted(node: Node, now: datetime) -> ColumnElement[bool] | None:
     match node:
         case All(items) | Any(items):
-            parts = [_counted(item) for item in items]
+            parts = [_counted(item, now) for item in items]
             known = [part for part in parts if part is not None]
             if len(known) < len(parts):
                 return None
             return and_(true(), *known) if isinstance(node, All) else or_(false(), *known)
         case Not(item):
-            inner = _counted(item)
+            inner = _counted(item, now)
             return None if inner is None else not_(inner)
+        case Term("released", operator, values):
+            months = [_months(operator, value, now) for value in values]
+            inside = [month for month in months if month is not None]
+            return or_(*inside) if len(inside) == len(months) else None
         case Term(field, _, values) if field in _COUNTED and all(_tallied(field, value) for value in values):
             column = col(_COUNTED[field])
             wanted = ["" if value == NONE else value for value in values]
             return (folded(column) if field == "task" else column).in_(wanted)
     return None
+
+
+def _months(operator: str, value: str, now: datetime) -> ColumnElement[bool] | None:
+    """The condition on the month of a cell; None for a period that begins or ends within a month."""
+    month = col(Tally.month)
+    if value == NONE:
+        return month == ""
+    lower, with_lower, upper, with_upper = bounds("released", operator, value, now)
+    parts: list[ColumnElement[bool]] = [month != ""]
+    for moment, fits in ((lower, with_lower), (upper, not with_upper)):
+        if moment is None:
+            continue
+        if not fits or not isinstance(moment, datetime) or not _begins_month(moment):
+            return None
+        name = f"{moment.astimezone(UTC):%Y-%m}"
+        parts.append(month >= name if with_lower and moment is lower else month < name)
+    return and_(*parts)
+
+
+def _begins_month(moment: datetime) -> bool:
+    utc = moment.astimezone(UTC)
+    return utc == datetime(utc.year, utc.month, 1, tzinfo=UTC)
 
 
 def _tallied(field: str, value: str) -> bool:

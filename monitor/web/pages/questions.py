@@ -28,12 +28,35 @@ class Question:
         return address(base, **chosen, narrow=narrow, as_of=as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class ShareQuestion:
+    """What a share under all lenses answers."""
+
+    title: str
+    description: str
+    of: str
+    q: str
+
+    def where(self, base: str, narrowed: str = "", as_of: str | None = None, *, narrow: bool = False) -> str:
+        """The address of it below ``base``, narrowed by one more query, as of a time; ``narrow``: for a phone."""
+        q = " ".join(part for part in (self.q, f"({narrowed})" if " OR " in narrowed else narrowed) if part)
+        return address(base, of=self.of, q=q, narrow=narrow, as_of=as_of)
+
+
 ACCESS = "month,access"
 """Open against closed: of launches and announcements, which no dimension of releases tells apart."""
 PACKED = "quantized,conversion"
 """Kinds that are copies of a model in another format."""
 DERIVED = f"kind:finetune,adapter,merge,{PACKED}"
 US_ON_CHINESE = f"origin:US foundation:CN -kind:{PACKED}"
+SHARES = ShareQuestion(
+    "What share of new open weights is Chinese or American?",
+    "The share of both countries together, of what came out this year, under each lens: what is counted, how it is "
+    "weighed and whose country it is decide as much as the models do.",
+    "CN,US",
+    "released:this-year",
+)
+"""The question that statistics with one definition cannot answer."""
 QUESTIONS = (
     Question(
         "Who releases open weights?",
@@ -70,6 +93,13 @@ QUESTIONS = (
         US_ON_CHINESE,
     ),
     Question(
+        "US models that may stand on Chinese bases",
+        "Releases by US publishers that state no base, but whose configuration, architecture or exact size is that of "
+        "a Chinese model, per month. They are suspected, and counted nowhere else.",
+        "month,kind",
+        f"origin:US suspected:CN -kind:{PACKED}",
+    ),
+    Question(
         "What do US publishers build on?",
         "Fine-tunes, adapters and merges by US publishers per month: the share by the country of the model at the "
         "root, without copies in another format.",
@@ -84,6 +114,13 @@ QUESTIONS = (
         "month,openness",
         "kind:base",
         share=True,
+    ),
+    Question(
+        "Who opens data and code, too?",
+        "Releases per month, by the publisher's country, under open terms that came with a paper and with their "
+        "training data or training code.",
+        "month,origin",
+        "openness:open-science",
     ),
     Question(
         "Which sizes are released?",

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from monitor.releases.query import QueryError, parse
 from monitor.web.api import AsOfTime, Q
-from monitor.web.pages.questions import QUESTIONS
+from monitor.web.pages.questions import QUESTIONS, SHARES
 from monitor.web.render import page
 from monitor.web.rewrite import presets
 
@@ -23,4 +23,6 @@ def trends(request: Request, _as_of_time: AsOfTime, q: Q = "") -> HTMLResponse:
     except QueryError as error:
         problem, q, query = str(error), "", parse("")
     status = 422 if problem else 200
-    return page(request, "trends", status, questions=QUESTIONS, q=q, problem=problem, presets=presets(query))
+    return page(
+        request, "trends", status, questions=QUESTIONS, share=SHARES, q=q, problem=problem, presets=presets(query)
+    )

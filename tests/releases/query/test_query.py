@@ -177,6 +177,7 @@ def test_each_meaning_is_the_same_in_the_tables(sqlite_engine: Engine) -> None:
     ("query", "column", "expected"),
     [
         ("kind:base orign:CN", 11, "did you mean origin?"),
+        ("kind:base\norign:CN", 11, "did you mean origin?"),
         ("origin:XYZ", 8, "ISO 3166-1"),
         ("(a b", 5, "closing parenthesis"),
         ("a)", 2, "not ')'"),
