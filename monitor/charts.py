@@ -178,6 +178,30 @@ def of_shares(rows: Sequence[tuple[str, float | None]], title: str) -> Chart:
     return _chart(plan, values, title, summary, height=max(60, 24 * len(values)))
 
 
+def compared(
+    periods: Sequence[str], rows: Sequence[tuple[str, Sequence[int], Sequence[float | None]]], title: str
+) -> Chart:
+    """Horizontal bars of shares: (label, numbers, shares), a bar for each period, the first of them in colour."""
+    groups = list(zip(periods, (PALETTE[0], OTHER, UNKNOWN), strict=False))
+    values: list[dict[str, Any]] = []
+    for name, numbers, shares in rows:
+        for place, period in enumerate(periods):
+            share, label = shares[place], _label(name)
+            text = "no releases" if share is None else f"{share:.1%} ({_exact(numbers[place])})"
+            values.append({"x": label, "g": period, "y": share or 0, "n": text, "d": f"{label} · {period}: {text}"})
+
+    def plan(width: int) -> Any:
+        alt = _altair()
+        limit = min(200, width * 2 // 5)
+        labels = alt.Y("x:N", sort=None, title=None, axis=alt.Axis(labelLimit=limit, ticks=False, domain=False))
+        apart = alt.YOffset("g:N", sort=list(periods))
+        base = _of_rows().encode(y=labels, yOffset=apart, x=alt.X("y:Q", title=None, axis=None))
+        drawn = base.mark_bar(cornerRadiusEnd=2).encode(color=_colours(groups), description="d:N")
+        return drawn + base.mark_text(align="left", dx=5, color=FAINT, fontSize=11).encode(text="n:N")
+
+    return _chart(plan, values, title, f"{title}: " + ", ".join(item["d"] for item in values), height=19 * len(values))
+
+
 def over_time(
     rows: Sequence[Row], x: str, color: str | None = None, value: str = "count", title: str = "", *, share: bool = False
 ) -> Chart:

@@ -189,3 +189,13 @@ def test_importing_charts_imports_none_of_the_libraries_that_draw() -> None:
     code = "import sys, monitor.charts; print({'altair', 'vl_convert', 'narwhals'} & set(sys.modules))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_root())
     assert other.stdout.strip() == "set()"
+
+
+def test_shares_of_three_periods_are_bars_with_their_numbers() -> None:
+    rows = [("China", (2, 0, 0), (0.5, 0.0, None)), ("<b>", (2, 3, 0), (0.5, 1.0, None))]
+    chart = charts.compared(("2026-W40", "2026-W39", "2025-W40"), rows, "Originals by country")
+    shown = texts(chart)
+    assert {"China", "<b>", "2026-W39", "50.0% (2)", "0.0% (0)", "100.0% (3)", "no releases"} <= set(shown)
+    assert "China · 2026-W40: 50.0% (2)" in chart.summary
+    assert chart.svg(charts.NARROW_WIDTH) != chart.svg()
+    assert set(texts(charts.compared(("a", "b", "c"), (), "Nothing"))) == {"Nothing", "no data yet"}

@@ -31,7 +31,20 @@ from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.service import Service
 from monitor.settings import SettingsError, load
-from monitor.web import admin, api, briefs, citations, connections, crawlers, hooks, metrics, pages, shares, syndication
+from monitor.web import (
+    admin,
+    api,
+    brief_feed,
+    briefs,
+    citations,
+    connections,
+    crawlers,
+    hooks,
+    metrics,
+    pages,
+    shares,
+    syndication,
+)
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
 from monitor.web.disconnect import CancelOnDisconnect
@@ -81,6 +94,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(slack.router)
     web.include_router(stories.router)
     web.include_router(briefs.router)
+    web.include_router(brief_feed.router)
     web.include_router(citations.router)
     web.include_router(shares.router)
     web.include_router(pages.router)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
+from monitor import charts
+from monitor.charts import NARROW_WIDTH, WIDTH
 from monitor.db.engine import now
 from monitor.releases.briefs.model import Brief, brief_period
 from monitor.releases.briefs.published import brief_of
-from monitor.releases.briefs.text import sections_html
+from monitor.releases.briefs.text import picture, sections_html
 from monitor.releases.query.periods import period_before
+from monitor.text import short
 from monitor.web.api import AsOfTime, history
+from monitor.web.cards import brief_card, card_response
 from monitor.web.http_responses import as_json, errors
+from monitor.web.pages.chart import Narrow, drawn_response
 from monitor.web.render import page
 from monitor.web.schemas import BriefObject
 
@@ -33,7 +38,38 @@ def brief(request: Request, as_of_time: AsOfTime, period: Period) -> Response:
 def brief_page(request: Request, as_of_time: AsOfTime, period: Period) -> HTMLResponse:
     """The same as a page."""
     found = _made(request, as_of_time, period)
-    return page(request, "brief", brief=found, sections=sections_html(found), before=period_before(found.period.name))
+    context: dict[str, Any] = {
+        "brief": found,
+        "card": brief_card(found),
+        "card_path": picture(found, "card", "png"),
+        "sections": sections_html(found, pictures=True),
+        "before": period_before(found.period.name),
+    }
+    return page(request, "brief", **context)
+
+
+@router.get("/brief/{period}/card.png", include_in_schema=False)
+def card_picture(request: Request, as_of_time: AsOfTime, period: Period) -> Response:
+    """A brief as the picture of a link preview."""
+    return card_response(request, brief_card(_made(request, as_of_time, period)))
+
+
+@router.get("/brief/{period}/{name}.{form}", include_in_schema=False)
+def shares_picture(
+    request: Request,
+    as_of_time: AsOfTime,
+    period: Period,
+    name: str,
+    form: Literal["svg", "png"],
+    narrow: Narrow = False,
+) -> Response:
+    """The chart of the shares that a section of a brief states."""
+    shares = next((one for one in _made(request, as_of_time, period).shares if one.name == name), None)
+    if shares is None:
+        raise HTTPException(404, f"A brief has no chart {short(name, 40)!r}.")
+    rows = [(row.name, row.counts, row.shares) for row in shares.rows]
+    drawn = charts.compared(shares.periods, rows, shares.title)
+    return drawn_response(request, drawn, form, NARROW_WIDTH if narrow else WIDTH)
 
 
 def _made(request: Request, as_of_time: AsOfTime, name: str) -> Brief:

@@ -21,6 +21,7 @@ from monitor.charts import FAINT, FONT, INK, PALETTE
 from monitor.labs import Lab
 from monitor.labs.countries import name as country
 from monitor.models import Release
+from monitor.releases.briefs.model import Brief
 from monitor.releases.launches.queries import LaunchWithMembers
 from monitor.text import short
 from monitor.web.http_responses import conditionally
@@ -97,6 +98,17 @@ def launch_card(item: LaunchWithMembers, lab: Lab | None) -> Card:
         f"launched {item.launch.first_at:%Y-%m-%d}",
     ]
     return Card(item.launch.name, tuple(map(_clean, lines)))
+
+
+def brief_card(brief: Brief) -> Card:
+    """What a brief says first: what came out, what is notable, and who releases originals."""
+    first, notable, *_ = (section.sentences for section in brief.sections)
+    shares = next(brief.shares, None)
+    leading = [row for row in shares.rows if row.shares[0] is not None][:3] if shares else []
+    lines = [first[0].text, *(one.text for one in (notable[1:2] or notable[:1]))]
+    if leading:
+        lines.append("Originals: " + ", ".join(f"{row.name} {row.shares[0]:.0%}" for row in leading))
+    return Card(brief.title, tuple(map(_clean, lines)))
 
 
 def _country(origin: str | None) -> str:

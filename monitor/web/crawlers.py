@@ -11,14 +11,16 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor.models import Launch, Release, iso
+from monitor.releases.briefs.published import published_briefs
 from monitor.web.api import Present, service_of
 from monitor.web.http_responses import MAX_AGE_SECONDS, matches_etag, weak_etag
 
 router = APIRouter(include_in_schema=False)
 
 PAGES = ("/", "/launches", "/announcements", "/trends", "/labs", "/docs")
-MAX_LAUNCHES, MAX_RELEASES = 5_000, 20_000
-"""Newest launches, and newest releases of launches, in the sitemap; the protocol allows 50,000 addresses."""
+MAX_LAUNCHES, MAX_RELEASES, MAX_BRIEFS = 5_000, 20_000, 1_000
+"""Newest launches, newest releases of launches, and newest briefs in the sitemap; the protocol allows 50,000
+addresses."""
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 _FORBIDDEN = ("/api/", "/export.", "/subscribe", "/confirm/", "/preferences/", "/unsubscribe/", "/slack/", "/alert")
@@ -38,7 +40,7 @@ def robots(request: Request) -> Response:
 
 @router.get("/sitemap.xml")
 def sitemap(request: Request, session: Present) -> Response:
-    """The pages of labs, of the newest launches and of their releases (sitemaps.org, 0.9)."""
+    """The pages of labs, of the newest launches, of their releases and of briefs (sitemaps.org, 0.9)."""
     service = service_of(request)
     launch, root = col(Release.launch_id), Xml.Element("urlset", xmlns=NAMESPACE)
     newest = select(col(Launch.id), col(Launch.last_at)).order_by(col(Launch.first_at).desc()).limit(MAX_LAUNCHES)
@@ -49,6 +51,8 @@ def sitemap(request: Request, session: Present) -> Response:
         _add(root, f"{service.settings.public_url}/launches/{ident}", iso(last_at))
     for repo_id in session.scalars(members.order_by(launch.desc(), col(Release.id).desc()).limit(MAX_RELEASES)):
         _add(root, f"{service.settings.public_url}/releases/{quote(repo_id)}")
+    for brief in published_briefs(session, MAX_BRIEFS):
+        _add(root, f"{service.settings.public_url}/brief/{brief.period}", iso(brief.published_at))
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(root, encoding="utf-8")
     headers = {"ETag": weak_etag(body), "Cache-Control": f"public, max-age={MAX_AGE_SECONDS}"}
     if matches_etag(request.headers.get("if-none-match", ""), headers["ETag"]):

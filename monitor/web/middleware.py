@@ -58,6 +58,7 @@ PUBLIC_PREFIXES = (
     "/api/v1/shares",
     "/export.",
     "/feed.",
+    "/briefs.atom",
     "/openapi.json",
 )
 """Paths that scripts of other sites may read (CORS): public, without cookies."""

@@ -27,36 +27,36 @@ MAX_FEED_ENTRIES = 50
 ATOM = "http://www.w3.org/2005/Atom"
 
 
-_ATOM_TYPE, _JSON_TYPE = "application/atom+xml", "application/feed+json"
+ATOM_TYPE, _JSON_TYPE = "application/atom+xml", "application/feed+json"
 
 
 @router.get(
     "/feed.atom",
     response_class=Response,
-    responses=errors() | described(_ATOM_TYPE, "An Atom feed."),
+    responses=errors() | described(ATOM_TYPE, "An Atom feed."),
 )
 def atom(request: Request, session: Reading, q: Q = "") -> Response:
     """The newest releases that match, as Atom (RFC 4287)."""
     rows = search(session, parse(q), limit=MAX_FEED_ENTRIES).items
     changed = _changed(session, rows)
     feed = Xml.Element("feed", xmlns=ATOM)
-    _text(feed, "id", _self(request, "/feed.atom", q))
-    _text(feed, "title", _title(q))
-    _text(feed, "updated", iso(max(changed.values(), default=_NEVER)) or "")
+    add_text(feed, "id", _self(request, "/feed.atom", q))
+    add_text(feed, "title", _title(q))
+    add_text(feed, "updated", iso(max(changed.values(), default=NEVER)) or "")
     Xml.SubElement(feed, "link", rel="self", href=_self(request, "/feed.atom", q))
     Xml.SubElement(feed, "link", rel="alternate", href=_self(request, "/releases", q))
-    _text(Xml.SubElement(feed, "author"), "name", "Hub Release Monitor")
+    add_text(Xml.SubElement(feed, "author"), "name", "Hub Release Monitor")
     for row in rows:
         entry = Xml.SubElement(feed, "entry")
-        _text(entry, "id", _ident(row))
-        _text(entry, "title", f"{flag(row.origin)} {headline(row)}")
-        _text(entry, "published", iso(row.released_at or row.first_seen_at) or "")
-        _text(entry, "updated", iso(changed[row.id]) or "")
+        add_text(entry, "id", _ident(row))
+        add_text(entry, "title", f"{flag(row.origin)} {headline(row)}")
+        add_text(entry, "published", iso(row.released_at or row.first_seen_at) or "")
+        add_text(entry, "updated", iso(changed[row.id]) or "")
         Xml.SubElement(entry, "link", rel="alternate", href=_page(request, row))
         Xml.SubElement(entry, "link", rel="related", href=hub_url(quote(row.repo_id)))
-        _text(entry, "summary", _summary(row))
+        add_text(entry, "summary", _summary(row))
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(feed, encoding="utf-8")
-    return conditional(request, body, f"{_ATOM_TYPE}; charset=utf-8")
+    return conditional(request, body, f"{ATOM_TYPE}; charset=utf-8")
 
 
 @router.get(
@@ -119,7 +119,7 @@ def _summary(row: Release) -> str:
     return " · ".join(part for part in (describe(row), foundation(row)) if part)
 
 
-_NEVER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+NEVER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 
 
 def _changed(session: Session, rows: list[Release]) -> dict[int | None, datetime]:
@@ -131,6 +131,7 @@ def _changed(session: Session, rows: list[Release]) -> dict[int | None, datetime
     return {key: max(found.get(key, timestamp), timestamp) for key, timestamp in began.items()}
 
 
-def _text(parent: Xml.Element, tag: str, text: str) -> None:
+def add_text(parent: Xml.Element, tag: str, text: str) -> None:
+    """Adds an element with a text."""
     # XML 1.0 has no place for control characters, even escaped.
     Xml.SubElement(parent, tag).text = plain(text)

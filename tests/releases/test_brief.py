@@ -220,6 +220,10 @@ def test_markdown_and_html_show_strange_names_inert(filled: Engine) -> None:
     assert "<script" not in html
     assert not re.search(r"(?<!\\)<", markdown)
     assert "evil/*&lt;script&gt;_x" in html
+    assert (
+        "![Originals by the country of their publishers](https://x.example/brief/2026-W40/countries.png?as_of="
+        in markdown
+    )
     assert "](https://x.example/releases?q=released%3A2026-W40&as_of=" in markdown
     assert 'href="https://x.example/releases?q=released%3A2026-W40&amp;as_of=' in html
 

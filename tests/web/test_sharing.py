@@ -30,7 +30,7 @@ def local(address: str) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-@pytest.mark.parametrize("path", [f"/releases/{BASE}", "/launches/1", CHART])
+@pytest.mark.parametrize("path", [f"/releases/{BASE}", "/launches/1", CHART, "/brief/2026-W40", "/brief/2019-05"])
 def test_a_shared_page_has_a_title_a_description_and_a_picture(client: httpx.Client, path: str) -> None:
     shown = meta(client.get(path).text)
     assert shown["twitter:card"] == "summary_large_image"

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from monitor.channels.email.signup import AlertPreferences
 from monitor.db.engine import reading
+from monitor.enums import BRIEF_UNITS, Digest
 from monitor.labs import in_use
 from monitor.models import Release
 from monitor.notify.forecast import Forecast, forecast
@@ -24,7 +25,8 @@ SHOWN = 10
 class Preview:
     """``matches``: releases in 30 days. ``problem``: why the filter is invalid. ``hints``: suggested corrections.
 
-    ``words``: the filter in plain words; ``trigger``: the preview of a trigger, in place of all else.
+    ``words``: the filter in plain words; ``trigger``: the preview of a trigger, in place of all else; ``brief``: the
+    unit of the brief (week or month), likewise.
     """
 
     filter: str
@@ -35,6 +37,7 @@ class Preview:
     hints: tuple[str, ...] = ()
     words: str = ""
     trigger: TriggerPreview | None = None
+    brief: str | None = None
 
     @property
     def per_week(self) -> str:
@@ -45,12 +48,16 @@ class Preview:
         return "less than one" if weekly < 1 else f"about {weekly:.0f}"
 
 
-def preview(engine: Engine, text: str, when: str = "") -> Preview:
-    """The preview of a filter, or of a trigger ``when``, as typed."""
+def preview(engine: Engine, text: str, when: str = "", digest: str = "") -> Preview:
+    """The preview of a filter, or of a trigger ``when``, as typed; or of the brief, if ``digest`` is one."""
     try:
-        wanted = AlertPreferences(text, when=when).checked()
+        wanted = AlertPreferences(
+            text, Digest(digest) if digest in BRIEF_UNITS else Digest.IMMEDIATE, when=when
+        ).checked()
     except SubscriptionError as error:
         return Preview(text[:200], problem=str(error))
+    if wanted.digest in BRIEF_UNITS:
+        return Preview("", brief=BRIEF_UNITS[wanted.digest])
     if wanted.when:
         return Preview("", trigger=preview_trigger(engine, wanted.when))
     normal = wanted.filter

@@ -21,7 +21,7 @@ from monitor.channels.email.form_fields import (
     last_value,
 )
 from monitor.channels.email.page_responses import PACKAGE_DIR, notice, page
-from monitor.channels.email.preview import preview
+from monitor.channels.email.preview import Preview, preview
 from monitor.channels.email.request_context import EmailContext, email_context
 from monitor.channels.email.signup import MAX_FILTER_CHARS, AlertPreferences
 from monitor.channels.email.tokens import Purpose
@@ -88,9 +88,15 @@ def _sign_up(request: Request, email: str, wanted: AlertPreferences) -> None:
 
 
 @pages.get("/subscribe", response_class=HTMLResponse)
-def subscribe_page(request: Request, filter: str = "", when: str = "") -> Response:  # noqa: A002 - names in the address
-    """The sign-up page, for a filter or a trigger."""
-    return _subscribe_page(request, {"filter": [filter[:MAX_FILTER_CHARS]], "when": [when[:MAX_FILTER_CHARS]]})
+def subscribe_page(
+    request: Request,
+    filter: str = "",  # noqa: A002 - names in the address
+    when: str = "",
+    digest: str = "",
+) -> Response:
+    """The sign-up page, for a filter, a trigger or a digest."""
+    fields = {"filter": [filter[:MAX_FILTER_CHARS]], "when": [when[:MAX_FILTER_CHARS]]}
+    return _subscribe_page(request, fields | ({"digest": [digest]} if digest in list(Digest) else {}))
 
 
 def _subscribe_page(request: Request, fields: Fields, problem: str | None = None, field: str | None = None) -> Response:
@@ -100,9 +106,14 @@ def _subscribe_page(request: Request, fields: Fields, problem: str | None = None
         "problem": problem,
         "wrong": field,
         "sends": context.settings.smtp_url is not None,
-        "found": preview(request.app.state.service.read_engine, filter_of(fields), last_value(fields, "when")),
+        "found": _preview(request, fields),
     }
     return page(request, "subscribe", 200 if problem is None else 422, **values)
+
+
+def _preview(request: Request, fields: Fields) -> Preview:
+    engine, when = request.app.state.service.read_engine, last_value(fields, "when")
+    return preview(engine, filter_of(fields), when, last_value(fields, "digest"))
 
 
 @pages.get("/subscribe/preview", response_class=HTMLResponse)
@@ -111,7 +122,7 @@ def preview_fragment(request: Request, filter: Annotated[str, Query()] = "") -> 
     fields: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         fields.setdefault(name, []).append(value)
-    found = preview(request.app.state.service.read_engine, filter_of(fields), last_value(fields, "when"))
+    found = _preview(request, fields)
     too_long = len(filter) > MAX_FILTER_CHARS
     return page(request, "preview", 422 if too_long else 200, found=found)
 
