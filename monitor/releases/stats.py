@@ -44,6 +44,8 @@ UNTALLIED: dict[str, Any] = {
 COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()} | UNTALLIED
 DIMENSIONS = (*TIMES, *COLUMNS)
 """What releases can be counted by; a week is named by its Monday, all of time by ``released_at``."""
+MAX_ROWS = 50_000
+"""Of one answer, also those of periods without releases: some 8 MB: a decade of months of 400 labs."""
 MAX_RELEASES_FOR_MEDIANS = 20_000
 """Medians are computed by default for at most so many releases: they need a sort, counts and sums do not."""
 
@@ -89,7 +91,7 @@ def stats(
     ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
     median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
     (see ``MAX_RELEASES_FOR_MEDIANS``). Periods (in the zone ``tz``) without releases have a row with count 0. Raises
-    SearchError.
+    SearchError, also for more than ``MAX_ROWS`` rows.
     """
     place = zone(tz)
     tallied = (
@@ -112,16 +114,24 @@ def stats(
         high, low = func.sum(params.op("/", return_type=BigInteger())(2**32)), func.sum(params % 2**32)
         sums = sum_of(some.c[measure]) if measure else []
         statement = select(*keys, func.count(), func.count(params), high, low, *sums).group_by(*keys)
-    rows = [_row(by, tuple(row), value) for row in session.execute(statement)]
+    found = session.execute(statement.limit(MAX_ROWS + 1)).all()
+    _refuse_many(by, len(found))
+    rows = [_row(by, tuple(row), value) for row in found]
+    time = next((name for name in by if name in TIMES), None)
+    empty = _zeros(rows, by, time, value) if time is not None else []
     if launches:
         _add_launches(session, query, by, place, rows, ())
     if medians or (medians is None and sum(row["count"] for row in rows) <= MAX_RELEASES_FOR_MEDIANS):
         _add_medians(session, query, by, place, rows)
-    time = next((name for name in by if name in TIMES), None)
-    if time is not None:
-        rows += _zeros(rows, by, time, value)
+    rows += empty
     add_shares(rows, by, value)
     return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in by))
+
+
+def _refuse_many(by: list[str], number: int) -> None:
+    if number > MAX_ROWS:
+        message = f"more than {MAX_ROWS} rows by {','.join(by)}: name fewer releases or a longer period (released:2026)"
+        raise SearchError("by", message)
 
 
 def _apart(session: Session, some: Select[Any]) -> Subquery:
@@ -323,6 +333,7 @@ def _zeros(rows: list[Row], by: list[str], time: str, value: str) -> list[Row]:
     other = next((name for name in by if name != time), None)
     periods = between(sorted({row[time] for row in rows if row[time] is not None}), time)
     groups: list[Any] = list({row[other] for row in rows}) if other else [None]
+    _refuse_many(by, len(periods) * len(groups))
     there = {(row[time], row[other] if other else None) for row in rows}
     empty = {"count": 0, "share": None, "launches": 0, "params_total": None, "params_known": 0} | _NO_MEDIAN
     if value in SUMS.values():

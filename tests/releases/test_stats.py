@@ -201,6 +201,19 @@ def test_facets_of_too_many_are_those_of_the_newest_and_say_so(months: Engine, m
         assert count_facets(session, parse("origin:none")).sampled == ()
 
 
+def test_more_rows_than_an_answer_holds_are_refused(months: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with db.reading(months) as session:
+        complete = {by: len(stats(session, parse(""), by.split(","))) for by in ("day", "day,lab", "lab", "month,lab")}
+    for by, rows in complete.items():
+        with db.reading(months) as session:
+            monkeypatch.setattr(counting, "MAX_ROWS", rows)
+            assert len(stats(session, parse(""), by.split(","))) == rows
+            monkeypatch.setattr(counting, "MAX_ROWS", rows - 1)
+            with pytest.raises(SearchError, match=f"more than {rows - 1} rows by {by}: name fewer") as caught:
+                stats(session, parse(""), by.split(","))
+            assert caught.value.field == "by"
+
+
 @pytest.mark.parametrize("by", ["", "year", "month,day", "origin,origin", "origin,kind,lab"])
 def test_what_cannot_be_counted_by_is_refused(by: str) -> None:
     with pytest.raises(SearchError):
