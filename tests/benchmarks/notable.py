@@ -1,36 +1,44 @@
-"""What it costs to say why a release of a lab is notable, as the history grows: at sizes ten times apart, on SQLite.
+"""What it costs to say why a release of a lab is notable, as the history grows: at sizes ten times apart.
 
-``SIZES=10000,1000000 python -m tests.benchmarks.notable``. Each size is a copy of a history of ``_million``, in
-``$NOTABLE`` (default: a folder in /tmp), whose works and records are filled in first. Then releases come last, one by
-one, and each is measured: its work, its place on the ladders, its reasons and those of others that it changes.
+``python -m tests.benchmarks.notable fill`` makes the histories of ``_million`` with their works and records once, in
+``$NOTABLE`` (default: a folder in /tmp); ``SIZES=10000,1000000 DIALECTS=sqlite python -m tests.benchmarks.notable``
+measures. Releases come last, one by one, and each is measured: its work, its place on the ladders, its reasons and
+those of others that it changes.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import shutil
+import sys
 import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
-from sqlalchemy import Engine, delete, func, select
-from sqlmodel import col
+from sqlalchemy import Engine, delete, func, insert, select, text
+from sqlmodel import Session, col
 
 from monitor import db
-from monitor.db import migrations
 from monitor.enums import Observation, Via
 from monitor.labs import Registry, load
 from monitor.models import Namespace, NotableFill, NotableRecord, NotableWork, Release
 from monitor.releases import records
+from monitor.releases.ladders import ladder_of, rungs, scopes_of
 from monitor.releases.recorder import record
-from monitor.releases.records_fill import fill
+from monitor.releases.works import COLUMNS, UNDATED, Work, work_of
 from tests.benchmarks import _million
 from tests.benchmarks._recorded import recorded, whole
 
 FOLDER = Path(os.environ.get("NOTABLE", "/tmp/notable-benchmark"))
+DIALECTS = os.environ.get("DIALECTS", "sqlite,postgresql").split(",")
 SIZES = tuple(int(size) for size in os.environ.get("SIZES", "10000,100000,1000000").split(","))
-ROUNDS, EACH, WARM_UP = 30, 20, 10
+ROUNDS, EACH, WARM_UP = int(os.environ.get("ROUNDS", "30")), 20, 10
 """The first releases warm up. Every size has its turn in each round, so that what else the machine does slows all
 alike."""
 
@@ -38,63 +46,86 @@ alike."""
 def main() -> None:
     """Prints a table."""
     registry = load()
-    engines = {size: _filled(size, registry) for size in SIZES}
     facts = [whole(row) for row in recorded() if registry.of(row["author"]) is not None]
     random.Random(7).shuffle(facts)
-    took: dict[int, list[float]] = {size: [] for size in SIZES}
-    for begin in range(0, ROUNDS * EACH, EACH):
-        for size, engine in engines.items():
-            measured = (_measured(engine, registry, row, number) for number, row in _some(facts, begin))
-            took[size] += [seconds for seconds in measured if seconds is not None]
-    print("| releases there | works | rungs | median | 95 % | compared with the smallest |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    smallest = median(took[SIZES[0]][WARM_UP:])
-    for size, engine in engines.items():
-        times = took[size][WARM_UP:]
-        cells = [f"{size:,}", *(f"{_count(engine, table):,}" for table in (NotableWork, NotableRecord))]
-        cells += [f"{median(times) * 1000:.2f} ms", f"{quantiles(times, n=20)[-1] * 1000:.2f} ms"]
-        print(f"| {' | '.join(cells)} | {median(times) / smallest:.2f} × |", flush=True)
+    with _databases() as engines:
+        if "fill" in sys.argv:
+            return
+        took: dict[tuple[str, int], list[float]] = {key: [] for key in engines}
+        for begin in range(0, ROUNDS * EACH, EACH):
+            for key, engine in engines.items():
+                measured = (_measured(engine, registry, row, number) for number, row in _some(facts, begin))
+                took[key] += [seconds for seconds in measured if seconds is not None]
+        print("| database | releases there | works | rungs | median | 95 % | compared with the smallest |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for (dialect, size), engine in sorted(engines.items()):
+            times = took[dialect, size][WARM_UP:]
+            smallest = median(took[dialect, SIZES[0]][WARM_UP:])
+            cells = [dialect, f"{size:,}", *(f"{_count(engine, table):,}" for table in (NotableWork, NotableRecord))]
+            cells += [f"{median(times) * 1000:.2f} ms", f"{quantiles(times, n=20)[-1] * 1000:.2f} ms"]
+            print(f"| {' | '.join(cells)} | {median(times) / smallest:.2f} × |", flush=True)
 
 
 def _some(facts: list[dict[str, object]], begin: int) -> list[tuple[int, dict[str, object]]]:
     return [(number, facts[number % len(facts)]) for number in range(begin, begin + EACH)]
 
 
-def _filled(size: int, registry: Registry) -> Engine:
-    """A copy of the history of this size, with its works and records; made once."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"sqlite-{size}.db"
-    engine = db.make_engine(f"sqlite:///{path}")
-    if path.exists():
-        migrations.upgrade(engine)
-        return engine
-    source = _million.FOLDER / path.name
-    if source.exists():
-        shutil.copy(source, path)
-        migrations.upgrade(engine)
-    else:
-        migrations.upgrade(engine)
-        _million.fill(engine, size)
-    began = time.perf_counter()
-    with db.transaction(engine) as session:
-        session.execute(delete(NotableFill))
-        session.add(NotableFill(stage="works", reached=0))
-        at = db.now()
-        for name in registry.watched:
-            lab = registry.of(name)
-            row = Namespace(name=name, lab=lab and lab.id, reason="registry", added_at=at, due_at=at, swept_at=at)
-            session.add(row)
-    while _stage(engine) == "works":
-        fill(engine, registry, batches=10)
-    with db.transaction(engine) as session:
-        session.execute(delete(NotableFill))
-    print(f"{size:,} releases: records filled in within {time.perf_counter() - began:.0f} s", flush=True)
-    return engine
+@contextmanager
+def _databases() -> Iterator[dict[tuple[str, int], Engine]]:
+    """By dialect and size, histories with their works and records; made where they are not there."""
+    registry = load()
+    with ExitStack() as stack:
+        engines = {}
+        for size in SIZES:
+            for dialect, url in stack.enter_context(_million.databases(size, FOLDER)).items():
+                if dialect in DIALECTS:
+                    engines[dialect, size] = engine = db.make_engine(url)
+                    _fill(engine, registry)
+        yield engines
 
 
-def _stage(engine: Engine) -> str | None:
+def _fill(engine: Engine, registry: Registry) -> None:
+    """Writes the works and records of a history, as they would be had each release been recorded; once."""
     with db.reading(engine) as session:
-        return session.scalar(select(col(NotableFill.stage)))
+        if session.scalar(select(func.count()).select_from(NotableWork)):
+            return
+        query = select(*(getattr(Release, name) for name in COLUMNS)).where(col(Release.lab).is_not(None))
+        rows = session.execute(query.execution_options(yield_per=5_000))
+        works = [work for row in rows if (work := work_of(row, registry)) is not None]
+    scopes: dict[str, list[Work]] = defaultdict(list)
+    for work in works:
+        for scope in scopes_of(work):
+            scopes[scope].append(work)
+    at = db.now()
+    labs = {name: registry.of(name) for name in registry.watched}
+    listed = [
+        {"name": name, "lab": lab and lab.id, "reason": "registry", "added_at": at, "due_at": at, "swept_at": at,
+         "interval": 0.0, "repositories": 1, "failures": 0}
+        for name, lab in labs.items()
+    ]  # fmt: skip
+    with db.transaction(engine) as session:
+        for table in (NotableFill, NotableRecord, NotableWork, Namespace):
+            session.execute(delete(table))
+        session.execute(insert(Namespace), listed)
+        _insert(session, NotableWork, (work._asdict() for work in works))
+        _insert(session, NotableRecord, (row for scope, some in scopes.items() for row in _records(scope, some)))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE notable_work"))
+        connection.execute(text("ANALYZE notable_record"))
+
+
+def _insert(session: Session, table: type, rows: Iterator[dict[str, Any]]) -> None:
+    while some := list(islice(rows, 5_000)):
+        session.execute(insert(table), some)
+
+
+def _records(scope: str, works: list[Work]) -> Iterator[dict[str, Any]]:
+    """The rungs of a scope with their ground."""
+    ladder = ladder_of(scope)
+    times = sorted(work.at for work in works if work.at > UNDATED) if ladder.minimum else []
+    for work in rungs(ladder, works):
+        known = min(records.MAX_COUNTED, bisect_left(times, work.at))
+        yield {"scope": scope, "hub_id": work.hub_id, "known": known, "since": times[0].year if known else None}
 
 
 def _measured(engine: Engine, registry: Registry, row: dict[str, object], number: int) -> float | None:

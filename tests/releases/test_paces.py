@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import date
 
+import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
@@ -13,7 +14,10 @@ from sqlmodel import col
 from monitor import db
 from monitor.models import Adoption, Namespace, NotableFill, NotableWork, Release
 from monitor.releases.notable import MIN_PACES
+from monitor.releases.query import parse
 from monitor.releases.records_fill import fill
+from monitor.releases.revisions import as_of
+from monitor.releases.search import search
 from monitor.releases.works import work_of
 from tests.releases.notable_history import REGISTRY, adopted, day, listed, look, reasons, seen
 
@@ -88,3 +92,17 @@ def test_who_was_slower_than_one_that_turns_out_to_be_no_model_of_its_own_was_th
     assert fastest(engine) == {second}
     seen(engine, original)
     assert fastest(engine) == {quick}
+
+
+def test_as_of_a_day_the_fastest_is_who_was_so_then(engine: Engine) -> None:
+    listed(engine)
+    slow, quick = [f"Qwen/Qwen-{n}" for n in range(10)], "naver/Seed"
+    with time_machine.travel(day(30.2), tick=False):
+        seen(engine, *(look(name, day(0)) for name in slow), look(quick, day(30)))
+    adopted(engine, day(30.5), downloads=dict.fromkeys([*slow, quick], 1))
+    adopted(engine, day(31), downloads=dict.fromkeys(slow, LINE))
+    adopted(engine, day(35), downloads={quick: LINE})
+    for at, expected in ((day(34), set()), (day(35.1), {quick})):
+        with db.reading(engine) as session, as_of(session, at):
+            found = search(session, parse("notable:fastest-to-1m-downloads")).items
+            assert {row.repo_id for row in found} == expected
