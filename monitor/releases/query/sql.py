@@ -319,19 +319,20 @@ def _months(operator: str, value: str, now: datetime) -> ColumnElement[bool] | N
         return month == ""
     lower, with_lower, upper, with_upper = bounds("released", operator, value, now)
     parts: list[ColumnElement[bool]] = [month != ""]
-    for moment, fits in ((lower, with_lower), (upper, not with_upper)):
-        if moment is None:
-            continue
-        if not fits or not isinstance(moment, datetime) or not _begins_month(moment):
+    if lower is not None:
+        if not with_lower or not _begins_month(lower):
             return None
-        name = f"{moment.astimezone(UTC):%Y-%m}"
-        parts.append(month >= name if with_lower and moment is lower else month < name)
+        parts.append(month >= f"{lower:%Y-%m}")
+    if upper is not None:
+        if with_upper or not _begins_month(upper):
+            return None
+        parts.append(month < f"{upper:%Y-%m}")
     return and_(*parts)
 
 
-def _begins_month(moment: datetime) -> bool:
-    utc = moment.astimezone(UTC)
-    return utc == datetime(utc.year, utc.month, 1, tzinfo=UTC)
+def _begins_month(timestamp: Anything) -> bool:
+    """Whether a bound of a date, which is in UTC, is the start of a month."""
+    return bool(timestamp == datetime(timestamp.year, timestamp.month, 1, tzinfo=UTC))
 
 
 def _tallied(field: str, value: str) -> bool:
