@@ -15,7 +15,7 @@ from monitor.demo.replay import NOT_SHOWN, load_timeline
 from monitor.demo.world import made_id
 from monitor.enums import Observation, Via
 from monitor.ingest.feeds.reader import EMPTY
-from monitor.labs import load
+from monitor.labs import Registry, load
 from monitor.models import Adoption, Feed, Namespace, Poll, Release
 from monitor.releases.recorder import record
 
@@ -23,12 +23,17 @@ SCRIPT = "evil/<script>alert(1)<!--"
 TURNED = "evil/\u202egnp.\u202cexe-\u200f7B"
 LONG = "evil/" + "n" * 300
 HOSTILE = (SCRIPT, TURNED, LONG)
+RECORDED_UNTIL = datetime(2026, 4, 28, tzinfo=UTC)
+"""So that the last seven days have launches that are notable: DeepSeek-V4 was made on the 22nd."""
 BASE = "Qwen/Qwen3.5-9B-Base"
 
 
 def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) -> None:
-    """Writes the recorded timeline, its dates moved so that the newest were made just now."""
-    rows = [row for row in load_timeline() if not NOT_SHOWN.search(row.repo_id)]
+    """Writes the recorded timeline as it was on one day, its dates moved so that the newest were made just now.
+
+    Like the demo, it is a sample: only the namespaces in it are swept when it is recorded.
+    """
+    rows = [row for row in load_timeline() if row.created < RECORDED_UNTIL and not NOT_SHOWN.search(row.repo_id)]
     end = upto or db.now()
     shift = end - max(row.created for row in rows) - timedelta(minutes=2)
     observations = []
@@ -51,21 +56,27 @@ def fill(engine: Engine, *, hostile: bool = True, upto: datetime | None = None) 
         session.add(Poll(name="created", state={"since": stamp(end - timedelta(days=40))}, succeeded_at=end))
         for name, ago in (("modified", 20), ("trending", 90)):
             session.add(Poll(name=name, state={}, succeeded_at=end - timedelta(seconds=ago), due_at=end))
+        registry = load().within({row.repo_id.partition("/")[0] for row in rows})
+        session.add_all(_namespace(space, registry, end) for space in registry.watched)
         session.flush()
-        record(session, observations, load(), lambda _session, _news: 0)
+        record(session, observations, registry, lambda _session, _news: 0)
         session.flush()
         session.add_all(_taken_up(session, BASE, end))
-        for place, space in enumerate(load().watched):
-            at = end - timedelta(seconds=7 * place)
-            session.add(
-                Namespace(name=space, reason="registry", added_at=at, swept_at=at, due_at=end + timedelta(hours=1))
-            )
+        others = sorted(set(load().watched) - set(registry.watched))
+        session.add_all(_namespace(space, registry, end - timedelta(seconds=7 * n)) for n, space in enumerate(others))
         for url in load().feeds[:6]:
             session.add(Feed(url=url, location=url, due_at=end + timedelta(minutes=4), read_at=end, failures=0))
         session.merge(Feed(url=load().feeds[0], location="", due_at=end, failures=3, error="<b>no answer</b>"))
         session.merge(Feed(url=load().feeds[1], location="", due_at=end, read_at=end, failures=0, error=EMPTY))
         since = end - timedelta(days=200)
         session.merge(Feed(url=load().feeds[2], location="", due_at=end, read_at=end, failures=0, stale_since=since))
+
+
+def _namespace(name: str, registry: Registry, at: datetime) -> Namespace:
+    """A namespace that was swept at this time."""
+    lab = registry.of(name)
+    times = {"added_at": at, "swept_at": at, "due_at": at + timedelta(hours=1)}
+    return Namespace(name=name, lab=lab and lab.id, reason="registry", **times)
 
 
 def _taken_up(session: Session, repo_id: str, end: datetime) -> Iterator[Adoption]:
