@@ -1,0 +1,174 @@
+"""Audits over HTTP: ``POST /api/v1/audit``, and the page ``/audit``.
+
+Nothing that is sent is kept, and the Hub is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from monitor import db
+from monitor.audit.documents import Document, Unreadable, decode
+from monitor.audit.mentions import Mention, Place, hub_mention
+from monitor.audit.policy import Policy, PolicyError, read_policy
+from monitor.audit.recognise import read_document
+from monitor.audit.report import Summary, verdict
+from monitor.audit.resolve import Entry, resolve
+from monitor.audit.sarif import to_sarif
+from monitor.channels.request_body import read_limited_body
+from monitor.problems import refusals
+from monitor.web.api import service_of
+from monitor.web.exports import Export
+from monitor.web.render import page
+
+router = APIRouter()
+
+MAX_BODY_BYTES = 2 << 20
+MAX_DOCUMENTS = 50
+MAX_MODELS = 2_000
+"""Places that name a model, in one request."""
+MAX_FILES = 20
+"""Files of one form."""
+
+
+class AuditedDocument(BaseModel):
+    """A document, as a file has it. ``name`` helps where contents are alike, and stands in the result."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("document", max_length=300)
+    text: str
+
+
+class AuditRequest(BaseModel):
+    """What to audit: documents, ids of repositories, or both; and a policy as TOML."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    documents: list[AuditedDocument] = Field([], max_length=MAX_DOCUMENTS)
+    ids: list[Annotated[str, Field(max_length=300)]] = Field([], max_length=MAX_MODELS)
+    policy: str = Field("", max_length=100_000, description="A policy: rules and waivers, as TOML.")
+    format: Literal["jsonl", "sarif"] = Field("jsonl", description="JSON lines, one entry each; or SARIF 2.1.0.")
+
+
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": AuditRequest.model_json_schema()}}}
+}
+
+
+@router.post("/api/v1/audit", tags=["audit"], openapi_extra=_BODY, responses=refusals(400, 413, 429))
+async def audit(request: Request) -> Response:
+    """Says of each model that the documents name whose it is, what it was built on and under which terms.
+
+    The answer is streamed: an entry a line, and a summary last. Only the history is asked, and nothing is kept.
+    """
+    wanted = _parse(await read_limited_body(request, MAX_BODY_BYTES))
+    policy = _policy(wanted.policy)
+    mentions, unreadable = _mentions(wanted)
+    chunks = _answer(request, mentions, unreadable, policy, wanted.format)
+    media_type = "application/sarif+json" if wanted.format == "sarif" else "application/x-ndjson"
+    return Export(request.app.state.exports, chunks, media_type, {"Cache-Control": "no-store"})
+
+
+def _parse(body: bytes) -> AuditRequest:
+    try:
+        return AuditRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
+
+
+def _policy(text: str) -> Policy:
+    try:
+        return read_policy(text, "of the request") if text.strip() else Policy()
+    except PolicyError as error:
+        raise HTTPException(422, str(error)) from None
+
+
+def _mentions(wanted: AuditRequest) -> tuple[list[Mention], list[Unreadable]]:
+    """What the documents name. Raises HTTPException (422) for more than MAX_MODELS."""
+    mentions = [hub_mention(text, Place("ids", number)) for number, text in enumerate(wanted.ids, start=1)]
+    unreadable: list[Unreadable] = []
+    for one in wanted.documents:
+        found = decode(one.text.encode("utf-8", "replace"), one.name)
+        for item in read_document(found) if isinstance(found, Document) else [found]:
+            if isinstance(item, Unreadable):
+                unreadable.append(item)
+            else:
+                mentions.append(item)
+        if len(mentions) > MAX_MODELS:
+            raise HTTPException(422, f"at most {MAX_MODELS:,} models in one request expected: send the documents apart")
+    return mentions, unreadable
+
+
+def _answer(
+    request: Request, mentions: list[Mention], unreadable: list[Unreadable], policy: Policy, form: str
+) -> Generator[bytes]:
+    service, totals = service_of(request), Summary()
+    with db.reading(service.export_engine) as session:
+        entries = totals.count(checked(resolve(session, mentions), policy))
+        if form == "sarif":
+            yield orjson.dumps(to_sarif(entries, unreadable, policy, service.settings.public_url))
+            return
+        for entry in entries:
+            yield orjson.dumps(entry.as_json()) + b"\n"
+    summary: dict[str, Any] = {
+        "summary": {name: getattr(totals, name) for name in Summary.__slots__},
+        "unreadable": [{"source": one.name, "problem": one.problem} for one in unreadable],
+    }
+    yield orjson.dumps(summary) + b"\n"
+
+
+def checked(entries: Iterator[Entry], policy: Policy) -> Iterator[Entry]:
+    """Yields the entries with what the policy says of each."""
+    at = db.now()
+    for entry in entries:
+        entry.findings = policy.check(entry, at)
+        yield entry
+
+
+# --- the page ---------------------------------------------------------------------------------------------
+
+
+@router.get("/audit", response_class=HTMLResponse, include_in_schema=False)
+def audit_form(request: Request) -> HTMLResponse:
+    """The form."""
+    return page(request, "audit", text="", policy="", entries=None)
+
+
+@router.post("/audit", response_class=HTMLResponse, include_in_schema=False)
+async def audit_page(request: Request) -> HTMLResponse:
+    """The form with the result for what was pasted or uploaded."""
+    async with request.form(max_files=MAX_FILES, max_fields=10, max_part_size=MAX_BODY_BYTES) as form:
+        text, policy = (value if isinstance(value := form.get(name, ""), str) else "" for name in ("text", "policy"))
+        documents = [AuditedDocument(name="pasted text", text=text)] if text.strip() else []
+        for upload in form.getlist("files"):
+            if isinstance(upload, UploadFile) and upload.filename:
+                content = (await upload.read()).decode("utf-8", "replace")
+                documents.append(AuditedDocument(name=upload.filename[:300], text=content))
+    # Reading documents and the history takes time, in which others are answered.
+    return await run_in_threadpool(_page, request, AuditRequest(documents=documents), text, policy)
+
+
+def _page(request: Request, wanted: AuditRequest, text: str, policy: str) -> HTMLResponse:
+    shown: dict[str, Any] = {"text": text, "policy": policy, "entries": None}
+    if not wanted.documents:
+        return page(request, "audit", 422, problem="Paste a text, or choose a file.", **shown)
+    try:
+        rules = _policy(policy)
+        mentions, unreadable = _mentions(wanted)
+    except HTTPException as error:
+        return page(request, "audit", 422, problem=str(error.detail), **shown)
+    totals = Summary()
+    with db.reading(service_of(request).read_engine) as session:
+        entries = [(verdict(one), one) for one in totals.count(checked(resolve(session, mentions), rules))]
+    summary = totals.text(len(unreadable))
+    return page(request, "audit", **shown | {"entries": entries, "summary": summary, "unreadable": unreadable})
