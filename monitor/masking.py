@@ -24,7 +24,7 @@ _PATTERNS = [
         (rf"([?&;](?:{_NAMES}|code|state)=)[^\s&#;\"'<>]+", ""),
         (r"(hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/)[^\s\"'<>]+", ""),
         # The links of emails: whoever has one may change a subscription.
-        (r"(/(?:confirm|preferences|unsubscribe/undo|unsubscribe)/)(?!undo/)[^\s/?#\"'<>&]+", ""),
+        (r"(/(?:confirm|preferences|unsubscribe/undo|unsubscribe|stack)/)(?!undo/)[^\s/?#\"'<>&]+", ""),
         (r"(\b(?:bearer|basic)\s{1,9})[\w.~+/-]{8,}=*", ""),
         (r"(\b(?:xox[a-z]|xapp)-)[\w-]{8,}", ""),
         (r"(\bhf_)[a-z0-9]{30,}", ""),

@@ -34,6 +34,8 @@ from monitor.settings import SettingsError, load
 from monitor.web import (
     admin,
     api,
+    audits,
+    badges,
     brief_feed,
     briefs,
     citations,
@@ -43,6 +45,7 @@ from monitor.web import (
     metrics,
     pages,
     shares,
+    stacks,
     syndication,
 )
 from monitor.web import launches_api as stories
@@ -97,6 +100,10 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(brief_feed.router)
     web.include_router(citations.router)
     web.include_router(shares.router)
+    web.include_router(audits.router)
+    web.include_router(badges.router)
+    web.include_router(stacks.admin)
+    web.include_router(stacks.router)
     web.include_router(pages.router)
     web.include_router(metrics.router)
     web.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -71,15 +71,16 @@ async def audit(request: Request) -> Response:
 
     The answer is streamed: an entry a line, and a summary last. Only the history is asked, and nothing is kept.
     """
-    wanted = _parse(await read_limited_body(request, MAX_BODY_BYTES))
+    wanted = audit_request(await read_limited_body(request, MAX_BODY_BYTES))
     policy = _policy(wanted.policy)
-    mentions, unreadable = _mentions(wanted)
+    mentions, unreadable = mentions_of(wanted)
     chunks = _answer(request, mentions, unreadable, policy, wanted.format)
     media_type = "application/sarif+json" if wanted.format == "sarif" else "application/x-ndjson"
     return Export(request.app.state.exports, chunks, media_type, {"Cache-Control": "no-store"})
 
 
-def _parse(body: bytes) -> AuditRequest:
+def audit_request(body: bytes) -> AuditRequest:
+    """The body of a request. Raises RequestValidationError."""
     try:
         return AuditRequest.model_validate_json(body)
     except ValidationError as error:
@@ -93,7 +94,7 @@ def _policy(text: str) -> Policy:
         raise HTTPException(422, str(error)) from None
 
 
-def _mentions(wanted: AuditRequest) -> tuple[list[Mention], list[Unreadable]]:
+def mentions_of(wanted: AuditRequest) -> tuple[list[Mention], list[Unreadable]]:
     """What the documents name. Raises HTTPException (422) for more than MAX_MODELS."""
     mentions = [hub_mention(text, Place("ids", number)) for number, text in enumerate(wanted.ids, start=1)]
     unreadable: list[Unreadable] = []
@@ -164,7 +165,7 @@ def _page(request: Request, wanted: AuditRequest, text: str, policy: str) -> HTM
         return page(request, "audit", 422, problem="Paste a text, or choose a file.", **shown)
     try:
         rules = _policy(policy)
-        mentions, unreadable = _mentions(wanted)
+        mentions, unreadable = mentions_of(wanted)
     except HTTPException as error:
         return page(request, "audit", 422, problem=str(error.detail), **shown)
     totals = Summary()

@@ -23,9 +23,7 @@ _UNKNOWN, _KNOWN = "#767676", "#2a5db0"
 
 Show = Annotated[
     Literal["origin", "foundation", "license"],
-    Query(
-        description="origin: the publisher's country; foundation: that of the root model; license: the strictest one upstream."
-    ),
+    Query(description="The publisher's country, that of the root model, or the strictest licence upstream."),
 ]
 
 
@@ -36,7 +34,8 @@ def release_badge(request: Request, session: Present, namespace: str, name: str,
     if found is None:
         raise HTTPException(404, f"no release {namespace}/{name} is recorded here")
     label, value = fact(found, show)
-    return conditionally(request, badge(label, value).encode(), "image/svg+xml")
+    drawn = badge(label, value).encode()
+    return conditionally(request, lambda: drawn, "image/svg+xml", known_by=drawn)
 
 
 def fact(release: Release, show: str) -> tuple[str, str | None]:

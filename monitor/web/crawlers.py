@@ -23,7 +23,17 @@ MAX_LAUNCHES, MAX_RELEASES, MAX_BRIEFS = 5_000, 20_000, 1_000
 addresses."""
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
-_FORBIDDEN = ("/api/", "/export.", "/subscribe", "/confirm/", "/preferences/", "/unsubscribe/", "/slack/", "/alert")
+_FORBIDDEN = (
+    "/api/",
+    "/export.",
+    "/subscribe",
+    "/confirm/",
+    "/preferences/",
+    "/unsubscribe/",
+    "/slack/",
+    "/alert",
+    "/stack/",
+)
 _PREVIEWS = ("Twitterbot", "facebookexternalhit", "LinkedInBot", "Slackbot-LinkExpanding", "Discordbot", "TelegramBot")
 """They fetch single pages that people shared, with the queries in their addresses."""
 

@@ -1,0 +1,200 @@
+"""Audits, stacks and badges over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from monitor.models import Stack, StackMember
+from monitor.service import Service
+from monitor.settings import Settings
+from monitor.web.app import create_app
+from monitor.web.audits import MAX_BODY_BYTES, MAX_MODELS
+from tests.audit.history import fill
+
+SAMPLES = Path(__file__).parent.parent / "audit" / "samples"
+POLICY = (SAMPLES.parent / "policy.toml").read_text()
+TOKEN = {"Authorization": "Bearer open sesame"}
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[TestClient]:
+    fill(engine)
+    url = engine.url.render_as_string(hide_password=False)
+    keys = {"secret_key": SecretStr("k" * 40), "admin_token": SecretStr("open sesame")}
+    service = Service(Settings(database_url=url, requests_per_minute=0, **keys))
+    with TestClient(create_app(service), follow_redirects=False) as made:
+        yield made
+    service.dispose()
+
+
+def lines(client: TestClient, **wanted: Any) -> list[dict[str, Any]]:
+    answer = client.post("/api/v1/audit", json=wanted)
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_documents_are_audited_a_line_each_with_a_summary_last(client: TestClient) -> None:
+    compose = {"name": "compose.yaml", "text": (SAMPLES / "compose.yaml").read_text()}
+    *entries, last = lines(client, documents=[compose], ids=["acme/tuned"], policy=POLICY)
+    by_name = {one["model"]: one for one in entries}
+    assert by_name["acme/tuned"]["findings"][0]["rule"] == "watch-out"
+    assert by_name["Qwen/Qwen3-8B"]["places"] == [{"source": "compose.yaml", "line": 4, "text": "Qwen/Qwen3-8B"}]
+    assert by_name["/models/house-brand.gguf"]["state"] == "unresolved"
+    assert last["summary"]["models"] == len(entries)
+    assert last["summary"]["violations"] == 2
+    assert last["unreadable"] == []
+
+
+def test_sarif_over_http(client: TestClient) -> None:
+    answer = client.post("/api/v1/audit", json={"ids": ["Qwen/Qwen3-8B"], "policy": POLICY, "format": "sarif"})
+    assert answer.headers["content-type"] == "application/sarif+json"
+    assert answer.json()["runs"][0]["results"][0]["ruleId"] == "no-chinese-foundation"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "words"),
+    [
+        ({"ids": ["a/b"], "policy": "[[rule]]\nid = 'a'\n"}, 422, "policy of the request, line 1, column 1"),
+        ({"ids": ["a/b"] * (MAX_MODELS + 1)}, 422, f"at most {MAX_MODELS}"),
+        (
+            {"documents": [{"text": "\n".join(f"a/b{n}" for n in range(MAX_MODELS + 1))}]},
+            422,
+            "send the documents apart",
+        ),
+        ({"colour": "red"}, 422, "Extra inputs are not permitted"),
+        ({"documents": [{"text": "x" * MAX_BODY_BYTES}]}, 413, "bytes"),
+    ],
+    ids=["policy", "ids", "models", "key", "size"],
+)
+def test_what_cannot_be_audited_is_refused(client: TestClient, wanted: dict[str, Any], code: int, words: str) -> None:
+    answer = client.post("/api/v1/audit", json=wanted)
+    assert (answer.status_code, words in answer.json()["error"]["message"]) == (code, True), answer.text
+
+
+def test_a_damaged_document_is_named_and_the_others_are_read(client: TestClient) -> None:
+    entry, last = lines(client, documents=[{"name": "a.yaml", "text": "a: [1"}, {"text": "acme/gone\n"}])
+    assert entry["model"] == "acme/gone"
+    assert last["unreadable"][0]["source"] == "a.yaml"
+
+
+# --- the page ---------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_the_result_and_keeps_nothing(client: TestClient, engine: Engine) -> None:
+    assert "<h1>Audit the models you run</h1>" in client.get("/audit").text
+    given = {"text": "acme/tuned\nhouse-brand\n", "policy": POLICY}
+    uploads = [
+        ("files", ("Modelfile", b"FROM llama3.1:8b\n")),
+        ("files", ("<script>alert(1)</script>.yaml", b"model: '<script>alert(1)</script>/x'\n")),
+    ]
+    answer = client.post("/audit", data=given, files=uploads)
+    assert answer.status_code == 200, answer.text
+    assert "declares apache-2.0 (permissive), and is built on" in answer.text
+    assert "Modelfile:1" in answer.text
+    assert "permissive: required: the licence is permissive (waived until 2030-01-01)" in answer.text
+    assert "<script>alert(1)" not in answer.text
+    with engine.connect() as connection:
+        for table in (Stack, StackMember):
+            assert not connection.exec_driver_sql(f"SELECT 1 FROM {table.__tablename__}").all()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [({}, "Paste a text, or choose a file."), ({"text": "a/b", "policy": "x"}, "policy of the")]
+)
+def test_the_page_says_what_is_missing(client: TestClient, given: dict[str, str], words: str) -> None:
+    answer = client.post("/audit", data=given)
+    assert answer.status_code == 422
+    assert words in answer.text
+
+
+# --- stacks -----------------------------------------------------------------------------------------------
+
+
+def saved(client: TestClient, *ids: str) -> dict[str, Any]:
+    answer = client.put("/api/v1/stacks/prod", json={"ids": list(ids)}, headers=TOKEN)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_stacks_are_made_shown_updated_and_removed(client: TestClient) -> None:
+    assert saved(client, "acme/tuned", "house-brand") == {
+        "name": "prod", "version": 1, "models": 1, "watched": 2, "unresolved": 1, "added": ["acme/tuned"],
+        "removed": [], "unreadable": [],
+    }  # fmt: skip
+    assert saved(client, "acme/gone")["removed"] == ["acme/tuned"]
+    (listed,) = client.get("/api/v1/stacks", headers=TOKEN).json()["items"]
+    assert (listed["name"], listed["version"]) == ("prod", 2)
+    shown = client.get("/api/v1/stacks/prod", headers=TOKEN).json()
+    assert [one["repo_id"] for one in shown["watched"]] == ["acme/gone"]
+    assert client.delete("/api/v1/stacks/prod", headers=TOKEN).status_code == 204
+    assert client.get("/api/v1/stacks/prod", headers=TOKEN).status_code == 404
+    assert client.delete("/api/v1/stacks/prod", headers=TOKEN).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_without_the_token_nothing_is_done(client: TestClient, method: str) -> None:
+    for path in ("/api/v1/stacks/prod", *(["/api/v1/stacks"] if method == "GET" else [])):
+        assert client.request(method, path, headers={"Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_whoever_has_the_link_sees_the_stack_and_updates_it(client: TestClient) -> None:
+    saved(client, "acme/tuned", "Qwen/Qwen3-8B", "house-brand")
+    link = client.get("/api/v1/stacks/prod", headers=TOKEN).json()["link"]
+    path = "/stack/" + link.rpartition("/")[2]
+    shown = client.get(path)
+    assert shown.status_code == 200
+    assert "Stack prod" in shown.text
+    assert "meta-llama/Llama-3.1-8B-Instruct" in shown.text
+    assert 'name="robots" content="noindex"' in shown.text
+    picture = ElementTree.fromstring(client.get(f"{path}/tree.svg").text)
+    texts = [one.text for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == [
+        "prod: 2 models", "China: 1", "permissive: 1", "Qwen/Qwen3-8B", "United States: 1", "community: 1",
+        "acme/tuned",
+    ]  # fmt: skip
+    assert "prod: foundations: 1 China, 1 United States" in client.get(f"{path}/badge.svg").text
+    changed = client.put(f"/api/v1{path}", json={"ids": ["acme/gone"]})
+    assert (changed.status_code, changed.json()["version"]) == (200, 2)
+
+
+def test_a_forged_link_is_not_found(client: TestClient) -> None:
+    saved(client, "acme/tuned")
+    token = client.get("/api/v1/stacks/prod", headers=TOKEN).json()["link"].rpartition("/")[2]
+    name, _, signature = token.partition(".")
+    other = ("A" if signature[0] != "A" else "B") + signature[1:]
+    for forged in (f"{name}.{other}", name, f"other.{signature}", "a" * 190):
+        for path in (f"/stack/{forged}", f"/stack/{forged}/tree.svg", f"/stack/{forged}/badge.svg"):
+            assert client.get(path).status_code == 404
+        assert client.put(f"/api/v1/stack/{forged}", json={"ids": ["a/b"]}).status_code == 404
+
+
+# --- badges -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/badge/Qwen/Qwen3-8B.svg", "origin: China"),
+        ("/badge/acme/tuned.svg?show=foundation", "foundation: United States"),
+        ("/badge/acme/tuned.svg?show=license", "licence: llama3.1"),
+        ("/badge/acme/gone.svg?show=foundation", "foundation: unknown"),
+    ],
+)
+def test_a_badge_says_one_fact(client: TestClient, path: str, words: str) -> None:
+    answer = client.get(path)
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert ElementTree.fromstring(answer.text).attrib["aria-label"] == words
+
+
+def test_there_is_no_badge_of_what_is_not_recorded(client: TestClient) -> None:
+    assert client.get("/badge/no/body.svg").status_code == 404
+    assert client.get("/badge/Qwen/Qwen3-8B.svg?show=colour").status_code == 422
