@@ -280,6 +280,17 @@ def of_stats(
     return bars(ranked[:MAX_BARS], title, unit, sum(number for _, number in ranked) if share else None)
 
 
+def over_time_title(value: str, by: Sequence[str], meaning: str) -> str:
+    """The title of sums over time: ``Likes at the end of each month by origin``; empty if periods are of releases."""
+    if meaning == "released":
+        return ""
+    time = next((name for name in by if name in _FORMATS), "period")
+    other = "".join(f" by {name.replace('_', ' ')}" for name in by if name != time)
+    if meaning == "growth":
+        return f"{UNITS.get(f'{value}_growth', value)} in each {time}{other}"
+    return f"{UNITS.get(value, value)} at the end of each {time}{other}"
+
+
 # --- the parts --------------------------------------------------------------------------------------------
 
 _SHORT = "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'K')"

@@ -56,6 +56,9 @@ MEASURE_NAMES = {
     "likes": "likes",
     "derivatives": "derivatives",
     "params": "parameters",
+    "downloads_all_time_growth": "downloads gained",
+    "likes_growth": "likes gained",
+    "derivatives_growth": "derivatives gained",
 }
 """What a number counts, in the words shown with it: the Hub has two counts of downloads."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from monitor import db
-from monitor.charts import Chart, of_stats
+from monitor.charts import Chart, of_stats, over_time_title
 from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
 from monitor.enums import MEASURE_NAMES
@@ -22,9 +22,10 @@ from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import release_object
 from monitor.releases.search import SORTS, find_by_name, find_pasted, search, stream
-from monitor.releases.stats import DIMENSIONS, dimensions, stats, zone
+from monitor.releases.stats import DIMENSIONS, dimensions, zone
 from monitor.releases.suggest import suggestions
 from monitor.releases.sums import SUMS, summed
+from monitor.releases.totals import sums
 from monitor.service import Service
 from monitor.settings import load
 
@@ -92,6 +93,9 @@ def stats_command(
     plot: Path = typer.Option(None, help="Also draw a chart into this .svg or .png file."),
     share: bool = typer.Option(False, help="Draw the chart in percent."),
     total: str = typer.Option("", "--sum", help=f"Sum one of {', '.join(SUMS)}, with shares of the sum."),
+    meaning: str = typer.Option(
+        "released", "--time", help="What periods mean: released in it; stock: the sum at its end; growth: within it."
+    ),
     as_of: str = AsOf,
     form: Format | None = FormatOption,
 ) -> None:
@@ -104,12 +108,20 @@ def stats_command(
     migrations.upgrade(engine)
     as_of_time = parse_as_of(as_of) if as_of else None
     with db.reading(engine) as session, known(session, as_of_time):
-        rows = stats(session, wanted, names, tz=tz, medians=median, value=value)
+        rows = sums(session, wanted, names, tz=tz, medians=median, value=value, meaning=meaning)
     if plot is not None:
-        _plot(of_stats(rows, names, value, share=share), plot)
-    if total:
-        columns: tuple[str, ...] = (value, "share", "count", "unknown")
-        heads: tuple[str, ...] = (MEASURE_NAMES[total], "share", "releases", "unknown")
+        shown = f"{value}_growth" if meaning == "growth" else value
+        _plot(of_stats(rows, names, shown, over_time_title(value, names, meaning), share=share), plot)
+    if meaning == "growth":
+        columns: tuple[str, ...] = (f"{value}_growth", "recounted", "share", value, "count", "unknown")
+        heads: tuple[str, ...] = (
+            MEASURE_NAMES[f"{value}_growth"], "recounted", "share", MEASURE_NAMES[total], "releases", "unknown",
+        )  # fmt: skip
+    elif total:
+        columns = (value, "share", "count", "unknown")
+        heads = (MEASURE_NAMES[total], "share", "releases", "unknown")
+    elif meaning == "stock":
+        columns, heads = ("count", "share"), ("releases", "share")
     else:
         columns = ("count", "share", "launches", "params_total", "params_known", "params_median")
         heads = ("releases", "share", "launches", "parameters", "known", "median")

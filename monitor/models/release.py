@@ -77,7 +77,17 @@ class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, Not
     __table_args__: ClassVar[Any] = (
         Index("ix_release_namespace_status", "namespace", "status"),
         Index("ix_release_lab_released_at_id", "lab", "released_at", "id"),
-        Index("ix_release_foundation_repo_id_id", "foundation_repo_id", "id"),
+        # Derivatives by root, with what they are counted by.
+        Index(
+            "ix_release_foundation_repo_id_id",
+            "foundation_repo_id",
+            "id",
+            "pending",
+            "kind",
+            "released_at",
+            "namespace",
+            "lab",
+        ),
         Index("ix_release_family_released_at_id", "family", "released_at", "id"),
         *(Index(f"ix_release_{name}_id", name, "id") for name in SORTED),
         # The newest of those that are notable; most releases are not.
@@ -183,6 +193,11 @@ def tallied() -> Any:
     return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
+def key_text() -> Any:
+    """A part of a primary key."""
+    return Field(sa_column=Column(Text, primary_key=True))
+
+
 class Tally(SQLModel, table=True):
     """How many releases there are of each combination, kept in step with ``release`` by triggers.
 
@@ -215,6 +230,42 @@ class Tally(SQLModel, table=True):
     likes: int = tallied()
     derivatives_known: int = tallied()
     derivatives: int = tallied()
+
+
+class AdoptionTotal(SQLModel, table=True):
+    """Sums of adoption at the end of a day, week or month (``unit``), by the cell that releases counted in then.
+
+    ``period``: 2026-01-31, the Monday of a week, or 2026-01. ``…_growth``: what counts rose by in the period;
+    ``…_recounted`` (0 or less): what they fell by.
+    """
+
+    __tablename__: ClassVar[str] = "adoption_total"
+
+    unit: str = key_text()
+    period: str = key_text()
+    origin: str = key_text()
+    foundation_origin: str = key_text()
+    lab: str = key_text()
+    kind: str = key_text()
+    size: str = key_text()
+    license_class: str = key_text()
+    openness: str = key_text()
+    task: str = key_text()
+    releases: int = tallied()
+    downloads_known: int = tallied()
+    downloads: int = tallied()
+    downloads_all_time_known: int = tallied()
+    downloads_all_time: int = tallied()
+    likes_known: int = tallied()
+    likes: int = tallied()
+    derivatives_known: int = tallied()
+    derivatives: int = tallied()
+    downloads_all_time_growth: int = tallied()
+    downloads_all_time_recounted: int = tallied()
+    likes_growth: int = tallied()
+    likes_recounted: int = tallied()
+    derivatives_growth: int = tallied()
+    derivatives_recounted: int = tallied()
 
 
 class Adoption(SQLModel, table=True):

@@ -6,7 +6,7 @@ pass makes no request. A day's row has the numbers of that day's last pass, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -24,6 +24,8 @@ from monitor.releases.columns import hub_counts, storable_count
 from monitor.releases.query.values import number
 from monitor.releases.recorder import Enqueue, News
 from monitor.releases.schema import HUB_DERIVATIVES
+from monitor.releases.sums import MAX_COUNT
+from monitor.releases.totals import CELL, GROWING, add_growth, write_stock
 
 MEASURES = BY_DAY
 STANDARD_LINES = ("derivatives>=100", "derivatives>=1K", "downloads>=1M", "trending<=10")
@@ -127,13 +129,16 @@ def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue, registry: Regi
                 select(col(Release.id)).where(some).order_by(col(Release.id)).with_for_update(key_share=True)
             )
             news = []
-            for row in session.execute(_standing(some)).all():
+            rows = session.execute(_standing(some)).all()
+            add_growth(session, _moved(rows))
+            for row in rows:
                 _write_day(session, row)
                 news += list(_crossings(session, row, wanted))
             if news:
                 records.refresh_paces(session, [item.release.hub_id for item in news], registry)
                 enqueue(session, news)
             crossed += len(news)
+    write_stock(engine)
     return Pass(len(changed), crossed)
 
 
@@ -178,13 +183,23 @@ def _standing(*where: Any) -> Select[Any]:
     )  # fmt: skip
     now_and_then = [getattr(table, name).label(f"{table.__tablename__}_{name}") for table in (Release, Adoption)
                     for name in MEASURES]  # fmt: skip
-    columns: list[Any] = [Release.id, Release.is_backfilled, Adoption.day, *now_and_then]
+    cell = [getattr(Release, name) for name in CELL]
+    columns: list[Any] = [Release.id, Release.is_backfilled, Adoption.day, *cell, *now_and_then]
     return select(*columns).join(Adoption, here, isouter=True).where(col(Release.pending).is_(False), tracked, *where)
 
 
 def _differs() -> Any:
     pairs = [(getattr(Release, name), getattr(Adoption, name)) for name in MEASURES]
     return or_(*(one.is_distinct_from(other) for one, other in pairs))
+
+
+def _moved(rows: Iterable[Row[Any]]) -> Iterator[tuple[Mapping[str, Any], str, int]]:
+    """What counts of releases that were tracked before rose or fell by: (its columns, the count's name, difference)."""
+    for row in rows:
+        for name in GROWING:
+            before, after = getattr(row, f"adoption_{name}"), getattr(row, f"release_{name}")
+            if before is not None and after is not None and before != after and max(before, after) <= MAX_COUNT:
+                yield {column: getattr(row, column) for column in CELL}, name, after - before
 
 
 def _write_day(session: Session, row: Row[Any]) -> None:

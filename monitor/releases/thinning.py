@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 
 from monitor.db.engine import reading, transaction
 from monitor.models import Adoption, Counter
+from monitor.releases.totals import thin_totals
 
 BATCH_RELEASES = 200
 """Releases of one transaction: with three years of daily rows, some 200,000 rows are looked at."""
@@ -31,7 +32,9 @@ def thin(engine: Engine, daily_days: int, weekly_days: int, today: date) -> int:
         return 0
     daily = _day(today, daily_days) if daily_days else ""
     weekly = _day(today, weekly_days) if weekly_days else ""
-    total, last = 0, 0
+    with transaction(engine) as session:
+        total = thin_totals(session, daily, weekly)
+    last = 0
     while True:
         with reading(engine) as session:
             ids = list(session.scalars(_next(last, max(daily, weekly))))

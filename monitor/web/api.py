@@ -27,8 +27,9 @@ from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
 from monitor.releases.schema import query_description, release_object
 from monitor.releases.search import MAX_PAGE_SIZE, SORTS, find, release_page
-from monitor.releases.stats import DIMENSIONS, count_facets, dimensions, stats
+from monitor.releases.stats import DIMENSIONS, count_facets, dimensions
 from monitor.releases.sums import SUMS, summed
+from monitor.releases.totals import sums
 from monitor.schedule import OUTAGE_INTERVALS
 from monitor.service import Service
 from monitor.web.exports import Export, exported
@@ -153,13 +154,22 @@ def counted(
     total: Annotated[
         str, Query(alias="sum", max_length=40, description=f"One of {', '.join(SUMS)}: sum it; shares are of the sum.")
     ] = "",
+    time: Annotated[
+        Literal["released", "stock", "growth"],
+        Query(
+            description="What month, week and day mean: when releases came out; the sum at the end of each; what was"
+            " gained in each."
+        ),
+    ] = "released",
 ) -> Response:
     """Counts, sums and medians of parameters by one or two dimensions; periods without releases count zero.
 
     With `sum`, each row has the sum of the known values under its name (`downloads`: of the last 30 days;
     `downloads_all_time`: of all time; `params`: as `params_total`), and `unknown`, how many of its releases have none.
+    With `time=stock` the rows hold `count` and the sum at the end of each period; with `time=growth` also what counts
+    of releases known before rose by (`downloads_all_time_growth`) and what others fell by (`recounted`).
     """
-    rows = stats(session, parse(q), dimensions(by), tz=tz, medians=median, value=summed(total))
+    rows = sums(session, parse(q), dimensions(by), tz=tz, medians=median, value=summed(total), meaning=time)
     return as_json(request, {"items": rows})
 
 

@@ -59,6 +59,16 @@ def test_a_chart_of_downloads_says_which_they_are(client: httpx.Client) -> None:
     assert client.get("/api/v1/stats?by=origin&sum=hearts").status_code == 422
 
 
+def test_a_chart_of_the_stock_says_what_it_shows_before_the_first_pass(client: httpx.Client) -> None:
+    page = client.get("/trends/chart?by=month,origin&value=downloads_all_time&time=growth").text
+    assert "sums over time begin with the first hourly pass" in page
+    assert "downloads gained in each month by origin" in page
+    assert client.get("/api/v1/stats?by=month&sum=likes&time=stock").json() == {"items": []}
+    for address in ("/api/v1/stats?by=origin&time=stock", "/trends/chart?by=month&q=params:>1B&time=stock"):
+        assert client.get(address).status_code == 422
+    assert rows(client, "/trends/chart.csv?by=month&value=likes&time=stock") == []
+
+
 def test_adoption_is_a_csv_file_too(client: httpx.Client) -> None:
     address = f"/releases/{BASE}/adoption.csv"
     assert f'href="{address}"' in client.get(f"/releases/{BASE}").text

@@ -270,43 +270,43 @@ def _word(word: str) -> ColumnElement[bool]:
     return or_(found, col(Release.lab).in_(labs)) if labs else found
 
 
-_COUNTED: dict[str, Anything] = {
-    "origin": Tally.origin,
-    "lab": Tally.lab,
-    "kind": Tally.kind,
-    "size": Tally.size,
-    "openness": Tally.openness,
-    "task": Tally.task,
-    "license": Tally.license_class,
-    "foundation": Tally.foundation_origin,
+_COUNTED = {
+    "origin": "origin",
+    "lab": "lab",
+    "kind": "kind",
+    "size": "size",
+    "openness": "openness",
+    "task": "task",
+    "license": "license_class",
+    "foundation": "foundation_origin",
 }
 
 
-def to_tally(query: Query, now: datetime | None = None) -> ColumnElement[bool] | None:
-    """The condition on ``tally``; None where that does not know what the query asks for.
+def to_tally(query: Query, now: datetime | None = None, table: Anything = Tally) -> ColumnElement[bool] | None:
+    """The condition on ``tally``, or another table with its dimensions; None where it does not know what is asked for.
 
-    It knows the month of release: of periods that begin and end with a month of UTC.
+    The tally knows the month of release: of periods that begin and end with a month of UTC.
     """
-    return _counted(query.root, now or this_moment())
+    return _counted(query.root, now or this_moment(), table)
 
 
-def _counted(node: Node, now: datetime) -> ColumnElement[bool] | None:
+def _counted(node: Node, now: datetime, table: Anything) -> ColumnElement[bool] | None:
     match node:
         case All(items) | Any(items):
-            parts = [_counted(item, now) for item in items]
+            parts = [_counted(item, now, table) for item in items]
             known = [part for part in parts if part is not None]
             if len(known) < len(parts):
                 return None
             return and_(true(), *known) if isinstance(node, All) else or_(false(), *known)
         case Not(item):
-            inner = _counted(item, now)
+            inner = _counted(item, now, table)
             return None if inner is None else not_(inner)
-        case Term("released", operator, values):
+        case Term("released", operator, values) if table is Tally:
             months = [_months(operator, value, now) for value in values]
             inside = [month for month in months if month is not None]
             return or_(*inside) if len(inside) == len(months) else None
         case Term(field, _, values) if field in _COUNTED and all(_tallied(field, value) for value in values):
-            column = col(_COUNTED[field])
+            column = col(getattr(table, _COUNTED[field]))
             wanted = ["" if value == NONE else value for value in values]
             return (folded(column) if field == "task" else column).in_(wanted)
     return None

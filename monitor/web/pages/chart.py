@@ -22,8 +22,9 @@ from monitor.releases.query import Query as ParsedQuery
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.tree import All
 from monitor.releases.search import SearchError
-from monitor.releases.stats import DIMENSIONS, TIMES, Row, add_launches, add_shares, dimensions, shown_rows, stats
+from monitor.releases.stats import DIMENSIONS, TIMES, Row, add_launches, add_shares, dimensions, shown_rows
 from monitor.releases.sums import SUMS
+from monitor.releases.totals import sums
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.http_responses import conditional, conditionally
 from monitor.web.middleware import EMBED_CSP
@@ -42,6 +43,11 @@ VALUES = {
     "launches": "launches",
     **{column: MEASURE_NAMES[name] for name, column in SUMS.items()},
 }
+TIMES_MEAN = {
+    "released": "by when they were released",
+    "stock": "as it stood at the end of each",
+    "growth": "what was gained in each",
+}
 NUMBERS = ("count", "share", "launches", "params_total", "params_known")
 """The columns of a chart's CSV after its dimensions."""
 
@@ -55,15 +61,22 @@ class ChartOptions:
     value: Literal["count", "launches", "params_total", "downloads", "downloads_all_time", "likes", "derivatives"] = (
         "count"
     )
+    time: Literal["released", "stock", "growth"] = "released"
     share: bool = False
     last: Annotated[int, Query(ge=0, le=1_000, description="Only the last N months, weeks or days; 0: all.")] = 0
     known: Annotated[bool, Query(description="Leave out unknown values.")] = False
     title: Annotated[str, Query(max_length=120)] = ""
 
+    @property
+    def shown(self) -> str:
+        """The column of the rows that is drawn."""
+        return f"{self.value}_growth" if self.time == "growth" else self.value
+
     def address(self, base: str, as_of: str | None, *, narrow: bool = False) -> str:
         """The address of this chart below ``base``."""
         value = "" if self.value == "count" else self.value
         chosen = {"q": self.q, "by": self.by, "value": value, "share": self.share, "last": self.last}
+        chosen["time"] = "" if self.time == "released" else self.time
         return address(base, **chosen, known=self.known, title=self.title, narrow=narrow, as_of=as_of)
 
 
@@ -90,6 +103,7 @@ def chart(request: Request, session: Reading, options: Options) -> HTMLResponse:
     context: dict[str, Any] = {
         "options": options, "dimensions": DIMENSIONS, "times": TIMES, "values": VALUES, "problem": None, "rows": [],
         "by": options.by.split(","), "most": MAX_TABLE_ROWS,
+        "times_mean": TIMES_MEAN,
         "summed": next((name for name, column in SUMS.items() if column == options.value), ""),
     }  # fmt: skip
     try:
@@ -123,6 +137,8 @@ def as_csv(request: Request, session: Reading, options: Options) -> Response:
     found = count(request, session, options)
     if options.by == ACCESS:
         columns = (*found.by, "count", "share")
+    elif options.time != "released":
+        columns = tuple(found.rows[0] if found.rows else (*found.by, "count"))
     else:
         columns = (*found.by, *NUMBERS)
         if options.value in SUMS.values():
@@ -169,11 +185,15 @@ def count(request: Request, session: Session, options: ChartOptions) -> Counted:
     else:
         by = dimensions(options.by)
         launched = options.value == "launches"
-        rows = stats(session, parse(options.q), by, medians=False, launches=launched, value=options.value)
+        rows = sums(
+            session, parse(options.q), by, medians=False, launches=launched, value=options.value, meaning=options.time
+        )
     rows = shown_rows(rows, by, last=options.last)
     shown = shown_rows(rows, by, known=options.known)
-    add_shares(shown, by, "count" if options.by == ACCESS else options.value)
-    whole, part = (sum(row["count"] for row in some) for some in (rows, shown))
+    if options.time != "stock" or len(by) > 1:
+        add_shares(shown, by, "count" if options.by == ACCESS else options.shown)
+    # The same releases stand in every period of sums over time.
+    whole, part = (sum(row["count"] for row in some) if options.time == "released" else 0 for some in (rows, shown))
     return Counted(by, shown, whole - part, whole)
 
 
@@ -183,13 +203,14 @@ def draw(found: Counted, options: ChartOptions) -> Chart:
         title = options.title or "Open weights launched, and models announced without weights"
         month, access = found.by
         return charts.over_time(found.rows, month, access, "models", title, share=options.share)
-    return charts.of_stats(found.rows, found.by, options.value, options.title, share=options.share)
+    title = options.title or charts.over_time_title(options.value, found.by, options.time)
+    return charts.of_stats(found.rows, found.by, options.shown, title, share=options.share)
 
 
 def _table(session: Session, options: ChartOptions, found: Counted) -> dict[str, Any]:
     """What the table of the numbers shows; the launches of these rows are counted here."""
     query = parse(options.q)
-    if options.by != ACCESS and options.value != "launches":
+    if options.by != ACCESS and options.value != "launches" and options.time == "released":
         add_launches(session, query, found.by, found.rows[:MAX_TABLE_ROWS])
     numbers = {"left_out": found.left_out, "total": found.total}
     return {"by": found.by, "rows": found.rows, "query": query, **numbers}
