@@ -23,7 +23,14 @@ from monitor.labs import Lab
 from monitor.labs import load as load_labs
 from monitor.models import Subscription, iso
 from monitor.notify.message import SendError, test_message
-from monitor.notify.subscriptions import SubscriptionCreate, describe_subscription, pause, resume, subscribe
+from monitor.notify.subscriptions import (
+    BY_OPERATOR,
+    SubscriptionCreate,
+    describe_subscription,
+    pause,
+    resume,
+    subscribe,
+)
 from monitor.notify.subscriptions import remove as drop
 from monitor.notify.triggers import trigger_state
 from monitor.releases.snapshot import SnapshotError, write_snapshot
@@ -135,7 +142,7 @@ def show(ident: str = typer.Argument(..., metavar="ID"), form: Format | None = F
 @subscriptions.command("pause", epilog="Example: hub-monitor subscriptions pause 7c41a90be2d3")
 def pause_command(ident: str = typer.Argument(..., metavar="ID")) -> None:
     """Pauses a subscription: no alerts are sent to it."""
-    _with(ident, lambda found: pause(found, "by the operator"))
+    _with(ident, lambda found: pause(found, BY_OPERATOR))
 
 
 @subscriptions.command("resume", epilog="Example: hub-monitor subscriptions resume 7c41a90be2d3")

@@ -263,6 +263,12 @@ def reading(engine: Engine, *, timeout: float | None = None) -> Iterator[Session
         yield session
 
 
+def one_at_a_time(session: Session, name: str) -> None:
+    """Makes transactions that give the same ``name`` run one after the other. On SQLite all that write do so."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+
 class CommitVersion:
     """A value that changes with every commit to a database.
 

@@ -60,6 +60,8 @@ class SubscriptionCreate:
     stack: str = ""
 
 
+BY_OPERATOR = "by the operator"
+"""The reason of a pause that subscribers cannot end."""
 MAX_TRIGGERS_PER_TARGET = 20
 """Subscriptions with a trigger that one target can have."""
 MAX_TRIGGERS = 1_000

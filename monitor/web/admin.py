@@ -19,7 +19,15 @@ from monitor.channels.webhook import secret_of
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription, iso
-from monitor.notify.subscriptions import SubscriptionCreate, change, describe_subscription, pause, resume, subscribe
+from monitor.notify.subscriptions import (
+    BY_OPERATOR,
+    SubscriptionCreate,
+    change,
+    describe_subscription,
+    pause,
+    resume,
+    subscribe,
+)
 from monitor.notify.subscriptions import remove as drop
 from monitor.notify.triggers import trigger_state
 from monitor.problems import refusals
@@ -156,7 +164,7 @@ def patch(
         found = _found(session, ident)
         change(found, **body.model_dump(exclude={"paused"}, exclude_none=True))
         if body.paused is not None:
-            pause(found, "by the operator") if body.paused else resume(found)
+            pause(found, BY_OPERATOR) if body.paused else resume(found)
         session.add(found)
         return as_json(service, session, found)
 

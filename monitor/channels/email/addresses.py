@@ -40,6 +40,19 @@ def canonical(text: str, *, allow_local: bool = False) -> str:
     return (found.ascii_email or found.normalized).lower()
 
 
+_GMAIL = ("gmail.com", "googlemail.com")
+
+
+def mailbox_of(address: str) -> tuple[str, tuple[str, ...], bool]:
+    """The mailbox that receives what is sent to a canonical address: (local part, its domains, whether dots count).
+
+    A tag after ``+`` is the subscriber's own (RFC 5233); Gmail ignores dots, and has two domains.
+    """
+    local, _, domain = address.rpartition("@")
+    local = local.partition("+")[0] or local
+    return (local.replace(".", ""), _GMAIL, False) if domain in _GMAIL else (local, (domain,), True)
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """The sender: display name, address and its domain."""

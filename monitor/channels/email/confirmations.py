@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, func, or_, select
 from sqlmodel import Session, col
 
 from monitor import stopping
+from monitor.channels.email.addresses import mailbox_of
 from monitor.channels.email.suppression import suppressed
 from monitor.channels.email.tokens import TOKEN_LIFETIMES, Purpose
 from monitor.channels.email.transport import Email
@@ -28,33 +30,48 @@ MAX_PER_ADDRESS_PER_DAY = 5
 """Confirmation emails to one address in 24 hours; a suppressed address gets one."""
 MAX_PER_CLIENT_PER_HOUR = 20
 """Confirmation emails that one client address can request in an hour."""
+MAX_PER_HOUR = 500
+"""Confirmation emails that all clients together can request in an hour."""
 MAX_ATTEMPTS = 20
 MAX_PER_RUN = 1_000
 
 
 class TooManyRequestsError(Exception):
-    """One client requests too many emails. ``wait_seconds``: time until it can try again."""
+    """One client, or all together, request too many emails. ``wait_seconds``: time until they can try again."""
 
-    def __init__(self, wait_seconds: int) -> None:
-        super().__init__("too many sign-ups from your network; try again in an hour")
+    def __init__(self, wait_seconds: int, message: str = "too many sign-ups from your network; try again in an hour"):
+        super().__init__(message)
         self.wait_seconds = wait_seconds
 
 
 def may_send_confirmation(session: Session, address: str, client: str) -> bool:
-    """Whether another confirmation email to an address is within its limits.
+    """Whether another confirmation email to an address is within the limits of its mailbox.
 
-    Raises TooManyRequestsError for a client that is beyond its own limit.
+    Raises TooManyRequestsError for a client that is beyond its own limit, or where all together are beyond theirs.
     """
     timestamp = now()
     asked = col(EmailConfirmation.created_at)
+    everybody = select(func.count()).where(asked > timestamp - timedelta(hours=1))
+    if (session.scalar(everybody) or 0) >= MAX_PER_HOUR:
+        raise TooManyRequestsError(600, "too many sign-ups at the moment; try again later")
     recent = select(func.count()).where(col(EmailConfirmation.client) == client, asked > timestamp - timedelta(hours=1))
     if (session.scalar(recent) or 0) >= MAX_PER_CLIENT_PER_HOUR:
         raise TooManyRequestsError(3_600)
-    day = select(asked).where(col(EmailConfirmation.address) == address, asked > timestamp - timedelta(days=1))
+    day = select(asked).where(_same_mailbox(address), asked > timestamp - timedelta(days=1))
     times = list(session.scalars(day))
     if any(time > timestamp - timedelta(seconds=CONFIRMATION_INTERVAL_SECONDS) for time in times):
         return False
     return len(times) < (MAX_PER_ADDRESS_PER_DAY if suppressed(session, address) is None else 1)
+
+
+def _same_mailbox(address: str) -> ColumnElement[bool]:
+    """The condition that a confirmation went to the mailbox of an address, however its local part is written."""
+    local, domains, dots = mailbox_of(address)
+    column: Any = col(EmailConfirmation.address)
+    if not dots:
+        column, domains = func.replace(column, ".", ""), tuple(domain.replace(".", "") for domain in domains)
+    tagged = (column.startswith(f"{local}+", autoescape=True) & column.endswith(f"@{domain}") for domain in domains)
+    return or_(*(column == f"{local}@{domain}" for domain in domains), *tagged)
 
 
 def enqueue_confirmation(session: Session, subscription: Subscription, address: str, client: str) -> None:

@@ -15,7 +15,6 @@ from monitor.channels.email.personal_data import delete_personal_data, export_pe
 from monitor.channels.email.request_context import EmailContext, email_context, guarded
 from monitor.channels.email.signup import (
     MAX_SUBSCRIPTIONS_PER_ADDRESS,
-    OPERATOR,
     unsubscribed_at,
 )
 from monitor.channels.email.suppression import hold_deliveries, postpone_deliveries, subscriptions_of, suppressed
@@ -23,7 +22,7 @@ from monitor.channels.email.tokens import Purpose
 from monitor.channels.formatting import cut_words, describe_wanted
 from monitor.db.engine import reading, transaction
 from monitor.models import Subscription
-from monitor.notify.subscriptions import SubscriptionError, change, describe_subscription, pause, resume
+from monitor.notify.subscriptions import BY_OPERATOR, SubscriptionError, change, describe_subscription, pause, resume
 
 router = APIRouter(include_in_schema=False)
 PAUSED = "by the subscriber"
@@ -189,6 +188,8 @@ def _pause(session: Session, row: Subscription, form: Fields) -> str:
 def _resume(session: Session, row: Subscription, form: Fields) -> str:
     if row.paused and unsubscribed_at(row) is not None:
         signup.undo_unsubscribe(session, row.id)
+        if row.paused:
+            return "You are subscribed again; the operator of this monitor has paused this subscription."
     elif row.paused:
         if not _resumable(session, row):
             raise SubscriptionError("id", "this subscription cannot be resumed here; sign up again")
@@ -197,7 +198,7 @@ def _resume(session: Session, row: Subscription, form: Fields) -> str:
 
 
 def _resumable(session: Session, row: Subscription) -> bool:
-    return row.paused and row.paused_because != OPERATOR and suppressed(session, row.target.lower()) is None
+    return row.paused and row.paused_because != BY_OPERATOR and suppressed(session, row.target.lower()) is None
 
 
 def _unsubscribe(session: Session, row: Subscription, form: Fields) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from monitor.channels import formatting
-from monitor.channels.email import chart, phrases
+from monitor.channels.email import chart, phrases, quoting
 from monitor.channels.email.addresses import NAME, Sender
 from monitor.channels.email.mime_policy import POLICY
 from monitor.channels.email.mime_template import MimeTemplate, add_body_gap, placeholder
@@ -140,7 +140,9 @@ class EmailRenderer:
         context = {
             "subject": f"Confirm your subscription to {NAME}",
             "link": placeholder("link"),
-            **_filter_and_schedule(subscription),
+            "filter": clean(quoting.quoted(subscription)),
+            "left_out": quoting.leaves_out(subscription),
+            "how_often": phrases.how_often(subscription),
         }
         email = self._new_email(str(context["subject"]))
         email["Feedback-ID"] = "confirmation:signup:emails:hubmonitor"

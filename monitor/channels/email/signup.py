@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
-from monitor.channels.email.addresses import AddressError, canonical
+from monitor.channels.email.addresses import AddressError, canonical, mailbox_of
 from monitor.channels.email.confirmations import enqueue_confirmation, may_send_confirmation
 from monitor.channels.email.suppression import hold_deliveries, release_held_deliveries, subscriptions_of, unsuppress
 from monitor.channels.email.tokens import Claim
-from monitor.db.engine import now, reading, transaction
+from monitor.db.engine import now, one_at_a_time, reading, transaction
 from monitor.enums import BRIEF_UNITS, Digest
 from monitor.models import (
     Subscription,
@@ -22,6 +22,7 @@ from monitor.models import (
     iso,
 )
 from monitor.notify.subscriptions import (
+    BY_OPERATOR,
     SubscriptionCreate,
     SubscriptionError,
     TooManyTriggersError,
@@ -36,8 +37,8 @@ from monitor.releases.query import QueryError, parse
 from monitor.releases.triggers import parse_trigger
 
 UNSUBSCRIBED = "unsubscribed"
-OPERATOR = "by the operator"
-"""A pause that subscribers cannot end."""
+PAUSED_BEFORE = "paused_before"
+"""An option of a subscription that the operator had paused when its subscriber unsubscribed."""
 MAX_FILTER_CHARS = 2_000
 MAX_SUBSCRIPTIONS_PER_ADDRESS = 50
 """Subscriptions of one address."""
@@ -93,6 +94,8 @@ def sign_up(engine: Engine, email: str, preferences: AlertPreferences, client: s
         if not may_send_confirmation(session, address, client):
             return
     with suppress(TooManyTriggersError), transaction(engine) as session:
+        local, domains, _ = mailbox_of(address)
+        one_at_a_time(session, f"sign-up {local}@{domains[0]}")
         target = target_of(session, "email", address)
         session.scalars(select(Target).where(col(Target.id) == target.id).with_for_update()).one()
         if (
@@ -135,7 +138,7 @@ def confirm(session: Session, claim: Claim) -> Subscription | None:
     if _unsubscribed_after(found, claim.signed_at):
         return None
     unsuppress(session, found.target.lower(), claim.signed_at)
-    if found.paused and found.paused_because != OPERATOR:
+    if found.paused and found.paused_because != BY_OPERATOR:
         _resubscribe(session, found)
     if not found.confirmed:
         found.confirmed, found.digest_due_at = True, next_digest(found, now())
@@ -155,27 +158,36 @@ def unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
     if found is None:
         return None
     if unsubscribed_at(found) is None:
+        before = {PAUSED_BEFORE: BY_OPERATOR} if found.paused_because == BY_OPERATOR else {}
         pause_subscription(found, UNSUBSCRIBED)
-        found.options = {**found.options, UNSUBSCRIBED: iso(now())}
+        found.options = {**found.options, **before, UNSUBSCRIBED: iso(now())}
         session.add(found)
         hold_deliveries(session, found.id, UNSUBSCRIBED)
     return found
 
 
 def undo_unsubscribe(session: Session, subscription_id: str) -> Subscription | None:
-    """Resubscribes, and sends what was held since; returns None if it is too late."""
+    """Resubscribes, and sends what was held since; returns None if it is too late.
+
+    What the operator had paused, or has paused since, stays paused.
+    """
     found = session.get(Subscription, subscription_id)
     if found is None:
         return None
     if unsubscribed_at(found) is not None:
         _resubscribe(session, found)
-        release_held_deliveries(session, found.id, UNSUBSCRIBED)
+        if not found.paused:
+            release_held_deliveries(session, found.id, UNSUBSCRIBED)
     return found
 
 
 def _resubscribe(session: Session, subscription: Subscription) -> None:
-    resume(subscription)
-    subscription.options = {key: value for key, value in subscription.options.items() if key != UNSUBSCRIBED}
+    if BY_OPERATOR in {subscription.paused_because, subscription.options.get(PAUSED_BEFORE)}:
+        pause_subscription(subscription, BY_OPERATOR)
+    else:
+        resume(subscription)
+    ended = {UNSUBSCRIBED, PAUSED_BEFORE}
+    subscription.options = {key: value for key, value in subscription.options.items() if key not in ended}
     session.add(subscription)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from monitor.channels.slack import replies
 from monitor.channels.slack.api import SlackError, call
 from monitor.channels.slack.commands import MAX_QUERY_UNITS, check_query
-from monitor.channels.slack.installs import is_installed
 from monitor.channels.slack.markup import code, escape, line
 from monitor.channels.slack.replies import Reply
 from monitor.channels.slack.request_verification import SlackContext
@@ -17,6 +16,7 @@ from monitor.channels.slack.subscriptions import (
     ChannelRef,
     add_term,
     channel_target,
+    client_team,
     list_subscriptions,
     preview_filter,
 )
@@ -24,7 +24,15 @@ from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription
 from monitor.notify.message import SendError
-from monitor.notify.subscriptions import SubscriptionCreate, SubscriptionError, change, resume, subscribe, zone
+from monitor.notify.subscriptions import (
+    BY_OPERATOR,
+    SubscriptionCreate,
+    SubscriptionError,
+    change,
+    resume,
+    subscribe,
+    zone,
+)
 from monitor.notify.subscriptions import remove as remove_subscription
 from monitor.releases.query import QueryError, parse
 
@@ -150,13 +158,20 @@ def _remove(context: SlackContext, channel: ChannelRef, ident: str) -> Reply:
 
 def _resume(context: SlackContext, channel: ChannelRef, ident: str) -> Reply:
     def act(session: Any, one: Subscription) -> None:
-        resume(one)
-        session.add(one)
+        if one.paused_because != BY_OPERATOR:
+            resume(one)
+            session.add(one)
 
     one = _update_subscription(context, channel, ident, act)
     if one is None:
         return _not_found()
+    if one.paused:
+        return _paused_by_operator()
     return replies.text_reply(f"Resumed: this channel gets alerts for {replies.describe_filter(one)} again.")
+
+
+def _paused_by_operator() -> Reply:
+    return replies.text_reply("The operator of this monitor has paused this subscription, and can resume it.")
 
 
 def _not_found() -> Reply:
@@ -165,9 +180,8 @@ def _not_found() -> Reply:
 
 def _subscribe(context: SlackContext, channel: ChannelRef, user: str, digest: str, query: str, when: str = "") -> Reply:
     """Creates the previewed subscription after checking that the app can post to the channel."""
-    team = channel.team if is_installed(context.engine, channel.team) else None
     try:
-        client = context.transport.client(team)
+        client = context.transport.client(client_team(context, channel))
         _join_channel(client, channel.id)
         pace = Digest(digest)
         timezone = _timezone(client, user) if pace in {Digest.DAILY, Digest.WEEKLY} else "UTC"
@@ -182,12 +196,12 @@ def _subscribe(context: SlackContext, channel: ChannelRef, user: str, digest: st
         with transaction(context.engine) as session:
             wanted = SubscriptionCreate("slack", target, query, pace, timezone, created_by=by, when=when)
             one = subscribe(session, wanted)
-            if one.paused:
+            if one.paused and one.paused_because != BY_OPERATOR:
                 resume(one)
                 session.add(one)
     except SubscriptionError as error:
         return replies.text_reply(f"Not subscribed: {escape(error, 300)}.")
-    return replies.subscribed_reply(one)
+    return _paused_by_operator() if one.paused else replies.subscribed_reply(one)
 
 
 def _join_channel(client: Any, channel: str) -> None:
@@ -212,7 +226,6 @@ def _open_edit_modal(context: SlackContext, channel: ChannelRef, ident: str, pay
         one = next((one for one in list_subscriptions(context, session, channel) if one.id == ident), None)
     if one is None:
         return _not_found()
-    team = channel.team if is_installed(context.engine, channel.team) else None
     known = {"team": channel.team, "channel": channel.id, "name": channel.name, "subscription": ident}
     view = {
         "type": "modal",
@@ -242,7 +255,11 @@ def _open_edit_modal(context: SlackContext, channel: ChannelRef, ident: str, pay
         ],
     }
     try:
-        call(context.transport.client(team).views_open, trigger_id=str(payload.get("trigger_id", "")), view=view)
+        call(
+            context.transport.client(client_team(context, channel)).views_open,
+            trigger_id=str(payload.get("trigger_id", "")),
+            view=view,
+        )
     except SendError as error:
         return replies.text_reply(f"Could not open the editor: {escape(error, 300)}.")
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -17,7 +18,7 @@ from monitor.channels.slack import installs, interactions, oauth
 from monitor.channels.slack.api import post_to_webhook, webhook_client
 from monitor.channels.slack.commands import Command, handle_command
 from monitor.channels.slack.replies import text_reply
-from monitor.channels.slack.request_verification import signed_body, slack_context
+from monitor.channels.slack.request_verification import SlackContext, signed_body, slack_context
 from monitor.channels.slack.subscriptions import ChannelRef
 from monitor.db.engine import transaction
 from monitor.notify.message import SendError
@@ -46,7 +47,7 @@ def command(request: Request, body: Signed, background: BackgroundTasks) -> Resp
     found = handle_command(context, Command.parse(channel, form.get("text", "")))
     if not callable(found):
         return JSONResponse(found)
-    background.add_task(_run_and_reply, form.get("response_url"), found)
+    background.add_task(_run_and_reply, form.get("response_url"), found, context)
     return Response(status_code=200)
 
 
@@ -63,7 +64,7 @@ def interaction(request: Request, body: Signed, background: BackgroundTasks) -> 
     elif payload.get("type") == "view_submission":
         shown, work = interactions.handle_submission(context, payload)
     if work is not None:
-        background.add_task(_run_and_reply, interactions.response_url(payload), work)
+        background.add_task(_run_and_reply, interactions.response_url(payload), work, context)
     return JSONResponse(shown) if shown is not None else Response(status_code=200)
 
 
@@ -82,10 +83,13 @@ def _json_object(text: str | bytes) -> dict[str, Any]:
     return payload
 
 
-def _run_and_reply(url: str | None, work: Callable[[], dict[str, Any] | None]) -> None:
+def _run_and_reply(url: str | None, work: Callable[[], dict[str, Any] | None], context: SlackContext) -> None:
     """Runs ``work`` and posts its reply, or an error message, to the response_url."""
 
     try:
+        # Asked before any transaction: Slack may take seconds to answer.
+        with suppress(SendError):
+            context.transport.own_team()
         found = work()
     except Exception:
         log.exception("Slack command failed")

@@ -41,8 +41,22 @@ class MatchPreview:
 
 
 def channel_target(context: SlackContext, channel: ChannelRef) -> str:
-    """Returns a channel's target, with its workspace if that one installed the app."""
-    return f"{channel.team}/{channel.id}" if is_installed(context.engine, channel.team) else channel.id
+    """Returns a channel's target: with its workspace, unless that is the one of MONITOR_SLACK_BOT_TOKEN.
+
+    Raises SendError if Slack does not tell which workspace that is.
+    """
+    team = client_team(context, channel)
+    return channel.id if team is None else f"{team}/{channel.id}"
+
+
+def client_team(context: SlackContext, channel: ChannelRef) -> str | None:
+    """Returns the workspace whose token serves a channel; None for MONITOR_SLACK_BOT_TOKEN. Raises SendError.
+
+    Another workspace never gets that token, nor subscriptions without a workspace: they are the operator's.
+    """
+    if is_installed(context.engine, channel.team) or channel.team != context.transport.own_team():
+        return channel.team
+    return None
 
 
 def list_subscriptions(context: SlackContext, session: Session, channel: ChannelRef) -> list[Subscription]:

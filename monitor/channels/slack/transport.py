@@ -71,6 +71,7 @@ class Slack(Channel):
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
+        self._own_team: str | None = None
 
     @classmethod
     def create(cls, settings: Settings, engine: Engine) -> Self:
@@ -151,6 +152,12 @@ class Slack(Channel):
         shown = self.render(message)
         client = self.client(target.team)
         call(client.chat_update, channel=at[0], ts=at[1], text=shown.text, blocks=shown.blocks)
+
+    def own_team(self) -> str | None:
+        """The workspace of MONITOR_SLACK_BOT_TOKEN, as Slack names it; None without a token. Raises SendError."""
+        if self._own_team is None and self._settings.slack_bot_token is not None:
+            self._own_team = str(call(self.client(None).auth_test).get("team_id") or "")
+        return self._own_team
 
     def client(self, team: str | None) -> Any:
         """Returns a client for a workspace, or for that of MONITOR_SLACK_BOT_TOKEN. Raises SendError."""

@@ -12,7 +12,7 @@ from monitor.channels.email.tokens import Purpose
 from monitor.db.engine import now, transaction
 from monitor.enums import Digest
 from monitor.models import Delivery, EmailConfirmation, Subscription, Suppression, Target
-from monitor.notify.subscriptions import pause
+from monitor.notify.subscriptions import BY_OPERATOR, pause
 from tests.channels.channel_test_env import release
 from tests.channels.email.email_test_env import READER, EmailTestEnv, path_in
 
@@ -212,6 +212,32 @@ def test_what_the_operator_paused_stays_so(env: EmailTestEnv) -> None:
         session.add(row)
     answer = env.client.post(preferences_path(env, ident), data={"action": "resume", "id": ident})
     assert answer.status_code == 422 and env.subscription(ident).paused
+
+
+@pytest.mark.parametrize("first", ["pause", "unsubscribe"])
+def test_unsubscribing_and_undoing_does_not_end_a_pause_of_the_operator(first: str, env: EmailTestEnv) -> None:
+    ident = env.subscriber()
+
+    def paused_by_operator() -> None:
+        with transaction(env.engine) as session:
+            row = session.get_one(Subscription, ident)
+            pause(row, BY_OPERATOR)
+            session.add(row)
+
+    if first == "pause":
+        paused_by_operator()
+    act(env, ident, "unsubscribe")
+    if first == "unsubscribe":
+        paused_by_operator()
+    undo = env.token(Purpose.UNDO, ident)
+    assert env.client.post(f"/unsubscribe/undo/{undo}").status_code == 200
+    assert (env.subscription(ident).paused, env.subscription(ident).paused_because) == (True, BY_OPERATOR)
+    env.news(release("missed"))
+    assert env.deliver() == 0
+    answer = env.client.post(preferences_path(env, ident), data={"action": "resume", "id": ident})
+    assert answer.status_code == 422
+    assert env.client.post(f"/confirm/{env.token(Purpose.CONFIRM, ident)}").status_code == 200
+    assert env.subscription(ident).paused
 
 
 def test_another_can_be_added_without_another_email(env: EmailTestEnv) -> None:

@@ -6,14 +6,19 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import Engine
 from sqlmodel import select
 
 from monitor.channels.email import delete_expired
+from monitor.channels.email.confirmations import MAX_PER_HOUR
+from monitor.channels.email.quoting import leaves_out, quoted
+from monitor.channels.email.signup import AlertPreferences, sign_up
 from monitor.channels.email.tokens import Purpose
 from monitor.db.engine import now, transaction
 from monitor.models import EmailConfirmation, Subscription, Suppression, Target
 from monitor.notify.subscriptions import MAX_TRIGGERS_PER_TARGET
 from monitor.releases.query import parse
+from monitor.releases.schema import QUERY_FIELDS
 from tests.channels.channel_test_env import release
 from tests.channels.email.email_test_env import READER, EmailTestEnv, path_in, texts
 from tests.fakes.smtp import DROP, KEEP_AND_DROP
@@ -336,3 +341,94 @@ def test_what_nobody_confirmed_is_forgotten(env: EmailTestEnv) -> None:
         assert env.rows(EmailConfirmation) == 0 and env.rows(Target) == 1
         assert env.client.post(confirm_path(env)).status_code == 410
     assert [row.id for row in env.subscriptions()] == [keeps]
+
+
+# --- confirmations are no weapon --------------------------------------------------------------------------
+
+
+def test_a_confirmation_quotes_no_words_of_whoever_signed_up(env: EmailTestEnv) -> None:
+    typed = (
+        'origin:CN lab:qwen,"evil-lab.example" ("win at https://evil.example" OR tag:evil.example OR repo:Qwen/evil*) '
+        "-namespace:Evil params:>=7B license:mit,evil-1.0 task:text-generation,evil library:evil family:evil"
+    )
+    env.sign_up(filter=typed)
+    assert env.confirmations() == 1
+    for text in texts(env.sink.emails[-1].message):
+        assert "evil" not in text.lower()
+        assert "origin:CN" in text and "params:&gt;=7B" in text.replace(">=", "&gt;=")
+        assert "shows it in full" in text
+    assert "evil.example" in env.client.get(confirm_path(env)).text
+
+
+@pytest.mark.parametrize("field", [field.name for field in QUERY_FIELDS if field.takes in {"text", "lab"}])
+def test_no_field_of_texts_is_quoted_unless_its_value_is_known(field: str, env: EmailTestEnv) -> None:
+    found = Subscription(
+        id="x", target_id=1, channel="email", target=READER, filter=parse(f'{field}:"evil.example/x"').normal,
+        digest="immediate", created_by="x", created_at=now(),
+    )  # fmt: skip
+    assert "evil" not in quoted(found)
+    assert leaves_out(found)
+
+
+def test_what_the_monitor_knows_is_quoted(env: EmailTestEnv) -> None:
+    env.sign_up(filter="origin:CN kind:base released:7d lab:qwen")
+    assert env.confirmations() == 1
+    for text in texts(env.sink.emails[-1].message):
+        assert all(term in text for term in ("kind:base", "lab:qwen", "origin:CN", "the last 7 days"))
+        assert "shows it in full" not in text
+
+
+@pytest.mark.parametrize(
+    ("when", "shown"),
+    [
+        ("share(origin:CN, kind:base, 30d) >= 80%", "share(origin:CN, kind:base, 30d) &gt;= 80%"),
+        ("count(evil, 30d) > 10", "a condition on the numbers"),
+        ("drop(downloads, evil/example) >= 10%", "a condition on the numbers"),
+    ],
+)
+def test_a_trigger_is_quoted_likewise(when: str, shown: str, env: EmailTestEnv) -> None:
+    assert env.sign_up(when=when).status_code == 202
+    assert env.confirmations() == 1
+    for text in texts(env.sink.emails[-1].message):
+        assert "evil" not in text
+        assert shown in text.replace(">=", "&gt;=")
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ("reader@example.org", "reader+1@example.org", "Reader+2@EXAMPLE.org", "reader+a+b@example.org"),
+        ("a.reader@gmail.com", "areader@gmail.com", "a.r.e.a.d.e.r+x@googlemail.com", "A.Reader+1@Gmail.com"),
+    ],
+)
+def test_a_mailbox_gets_one_email_however_its_address_is_written(addresses: tuple[str, ...], engine: Engine) -> None:
+    for number, address in enumerate(addresses):
+        sign_up(engine, address, AlertPreferences(filter=f"m{number}"), f"client {number}")
+    with transaction(engine) as session:
+        (sent,) = session.scalars(select(EmailConfirmation))
+    assert sent.address == addresses[0]
+    for other in (
+        "reade@example.org",
+        "readers@example.org",
+        "re.ader@example.org",
+        "reader@example.net",
+        "_eader@example.org",
+    ):
+        sign_up(engine, other, AlertPreferences(), f"client of {other}")
+    with transaction(engine) as session:
+        assert len(list(session.scalars(select(EmailConfirmation)))) == 6
+
+
+def test_all_sign_ups_together_are_limited(env: EmailTestEnv) -> None:
+    with transaction(env.engine) as session:
+        for number in range(MAX_PER_HOUR):
+            session.add(
+                EmailConfirmation(
+                    subscription_id="x", address=f"a{number}@example.org", client=f"c{number}", created_at=now()
+                )
+            )
+    refused = env.sign_up()
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "600")
+    assert env.rows(Subscription) == 0
+    with time_machine.travel(now() + timedelta(hours=1, minutes=1), tick=False):
+        assert env.sign_up().status_code == 202

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from monitor.channels.slack.request_verification import USED_TOKEN_RETENTION, first_use
 from monitor.db.engine import now, transaction
 from monitor.models import Subscription
-from monitor.notify.subscriptions import pause
+from monitor.notify.subscriptions import BY_OPERATOR, pause
 from tests.channels.channel_test_env import release
 from tests.channels.slack.slack_test_env import SlackTestEnv, visible
 from tests.fakes.hub import until
@@ -399,3 +399,35 @@ def test_slacks_check_of_the_address_is_answered(env: SlackTestEnv) -> None:
     status, text = env.slack.post(f"{env.base}/slack/events", body, kind="application/json")
     assert (status, json.loads(text)) == (200, {"challenge": "abc"})
     assert buttons({}) == []
+
+
+# --- rights -----------------------------------------------------------------------------------------------
+
+
+def test_a_workspace_without_the_app_has_no_rights_to_what_the_operator_made(env: SlackTestEnv) -> None:
+    """Its channel may have the same name, and even the same id."""
+    own = [env.subscribe("origin:NZ"), env.subscribe("origin:FI", target=f"#{env.channel.name}")]
+    assert "origin:NZ" in visible(ask(env, "list")) and "origin:FI" in visible(ask(env, "list"))
+    home, foreign = env.workspace, env.slack.workspace("T0EVIL001", name="Evil")
+    foreign.channels[env.channel.id] = env.channel
+    env.workspace = foreign
+    for text in ("list", "remove 1", f"remove {own[0]}", "mute qwen"):
+        assert "origin:NZ" not in visible(ask(env, text)) and "origin:FI" not in visible(ask(env, text))
+    before = len(env.slack.responses)
+    answer = click(env, ask(env, "subscribe kind:base"), "keep:immediate")
+    assert "Not subscribed" in visible(answer) and len(env.slack.responses) > before
+    assert sorted(row.id for row in env.subscriptions()) == sorted(own)
+    assert {row.filter for row in env.subscriptions()} == {"origin:NZ", "origin:FI"}
+    env.workspace = home
+    assert "Removed" in visible(ask(env, f"remove {own[1]}"))
+
+
+def test_a_channel_does_not_end_a_pause_of_the_operator(env: SlackTestEnv) -> None:
+    ident = env.subscribe("kind:base")
+    with transaction(env.engine) as session:
+        row = session.get_one(Subscription, ident)
+        pause(row, BY_OPERATOR)
+        session.add(row)
+    answer = click(env, ask(env, "subscribe kind:base"), "keep:immediate")
+    assert "operator" in visible(answer)
+    assert env.subscriptions()[0].paused
