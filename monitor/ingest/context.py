@@ -67,6 +67,7 @@ def mark_gone(session: Session, registry: Registry, reasons: Mapping[str, str]) 
     """Marks public releases as withdrawn; ``reasons`` by hub id. Returns the releases that were public."""
     if not reasons:
         return []
+    records.lock(session)
     query = select(Release).where(
         in_values(session, "release.hub_id", reasons), col(Release.status).in_(PUBLIC_STATUSES)
     )

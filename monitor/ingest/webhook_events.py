@@ -121,6 +121,7 @@ def _public_since(events: Sequence[WebhookEvent], created: datetime | None) -> d
 
 def _record_withdrawal(session: Session, registry: Registry, last: WebhookEvent) -> None:
     """Marks a repository that the Hub does not show: deleted or private, as the event said."""
+    records.lock(session)
     same = col(Release.hub_id) == last.hub_id if last.hub_id else col(Release.repo_id) == last.repo_id
     for row in session.scalars(select(Release).where(same)):
         if row.repo_id == last.repo_id:

@@ -120,6 +120,7 @@ def _batch(
         if differing:
             session.add(row)
             lookup.replace(row.hub_id, {**columns, "repo_id": row.repo_id})
+    records.lock(session)  # before the flush, which locks the rows
     session.flush()
     records.refresh(session, [row.hub_id for row in rows], registry, reason=reason)
 

@@ -61,13 +61,7 @@ def refresh(
     stored = set(hub_ids) - set(fresh)
     before = stored_works(session, stored) if stored else {}
     if not before and not after:
-        none: dict[str, list[dict[str, Any]]] = {key: [] for key in hub_ids}
-        write_notable(
-            session,
-            none | _of_strangers(session, hub_ids, registry),
-            fresh if reason is not None else hub_ids,
-            reason or "",
-        )
+        _write_strangers(session, hub_ids, registry, fresh if reason is not None else hub_ids, reason or "")
         return
     lock(session)
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
@@ -106,6 +100,14 @@ def evaluate(
     if others:
         found |= _of_strangers(session, others, registry)
     write_notable(session, {key: found.get(key, []) for key in hub_ids}, fresh, reason)
+
+
+def _write_strangers(
+    session: Session, hub_ids: Collection[str], registry: Registry, fresh: Collection[str], reason: str
+) -> None:
+    """Writes the reasons of releases of no lab, which are compared with none."""
+    found: dict[str, list[dict[str, Any]]] = {key: [] for key in hub_ids}
+    write_notable(session, found | _of_strangers(session, hub_ids, registry), fresh, reason)
 
 
 def _of_strangers(session: Session, hub_ids: Collection[str], registry: Registry) -> dict[str, list[dict[str, Any]]]:
