@@ -22,7 +22,6 @@ from tests.web.history import BASE, fill
 PICTURES = (
     ("page-front", "/", (1280, 860), False),
     ("page-front-narrow", "/", (390, 844), True),
-    ("page-brief", "/brief/last-month", (1280, 860), False),
     ("page", "/releases?q=kind:base,finetune+-lab:none", (1280, 860), False),
     ("page-search", "/releases?q=origin:CN+kind:base+params:>=7B&sort=downloads", (1280, 860), True),
     ("page-narrow", "/releases?q=origin:CN+kind:base", (400, 860), False),

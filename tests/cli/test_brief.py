@@ -36,7 +36,7 @@ def test_the_forms_of_a_brief_say_the_same(url: str, tmp_path: Path) -> None:
     assert (tmp_path / "brief.md").read_text() == printed.stdout
     found, html = json.loads((tmp_path / "brief.json").read_text()), (tmp_path / "brief.html").read_text()
     every = [one["text"] for section in found["sections"] for one in section["sentences"]]
-    assert "Originals in 2026-W40: 1. China 100.0 % (1), unknown 0.0 % (0)." in every
+    assert "Originals in 2026-W40: 1. China 100.0% (1), unknown 0.0% (0)." in every
     for text in every:
         assert text.replace("'", "&#x27;") in html
         assert text in printed.stdout

@@ -94,20 +94,20 @@ def test_every_section_counts_its_period(filled: Engine) -> None:
         "Launches of known labs: 1. Repositories in them: 2.",
     ]
     assert texts(found, "Who releases originals") == [
-        "Originals in 2026-W40: 4. China 50.0 % (2), United States 25.0 % (1), unknown 25.0 % (1).",
-        "Originals in 2026-W39: 2. China 0.0 % (0), United States 50.0 % (1), others 50.0 % (1), unknown 0.0 % (0).",
+        "Originals in 2026-W40: 4. China 50.0% (2), United States 25.0% (1), unknown 25.0% (1).",
+        "Originals in 2026-W39: 2. China 0.0% (0), United States 50.0% (1), others 50.0% (1), unknown 0.0% (0).",
         "Originals in 2025-W40: no releases known in that period.",
     ]
-    assert texts(found, "Whose models others build on")[0].endswith("China 50.0 % (3), unknown 50.0 % (3).")
+    assert texts(found, "Whose models others build on")[0].endswith("China 50.0% (3), unknown 50.0% (3).")
     assert texts(found, "Who built on whom") == [
-        "Fine-tunes, adapters and merges: 6. On models of no known lab: 50.0 % (3).",
-        "On models of Qwen (China): 50.0 % (3).",
+        "Fine-tunes, adapters and merges: 6. On models of no known lab: 50.0% (3).",
+        "On models of Qwen (China): 50.0% (3).",
         "By publishers of United States on models of China: 3.",
     ]
     assert texts(found, "Licences of originals") == [
-        "Originals in 2026-W40: 4. permissive 100.0 % (4), unknown 0.0 % (0)."
+        "Originals in 2026-W40: 4. permissive 100.0% (4), unknown 0.0% (0)."
     ]
-    assert texts(found, "Sizes of originals")[0].startswith("Originals in 2026-W40: 4. small 100.0 % (4)")
+    assert texts(found, "Sizes of originals")[0].startswith("Originals in 2026-W40: 4. small 100.0% (4)")
     assert texts(found, "Notable releases") == [
         "Notable releases: 1.",
         "evil/*<script>_x (South Korea): First release <b>of</b> [Acme]",

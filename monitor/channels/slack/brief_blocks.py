@@ -30,6 +30,8 @@ def render_brief(brief: Brief, public_url: str) -> Rendered:
     ]
     groups = [_group(section, public_url) for section in brief.sections if section.sentences]
     shown, left = fit_sections(groups, MAX_MESSAGE_UNITS - 200 - sum(map(block_units, around)))
+    for block in shown:
+        block["text"]["text"] = block["text"]["text"].lstrip("\n")
     left += sum(max(0, len(section.sentences) - MAX_LINES) for section in brief.sections)
     if left:
         shown.append(context_block(f"… and {left} more sentences: use “Read the brief”."))
@@ -38,7 +40,7 @@ def render_brief(brief: Brief, public_url: str) -> Rendered:
 
 def _group(section: Section, public_url: str) -> tuple[str, list[str]]:
     """(heading, lines) of a section."""
-    return f"*{escape(section.title, 150)}*", [_line(one, public_url) for one in section.sentences[:MAX_LINES]]
+    return f"\n*{escape(section.title, 150)}*", [_line(one, public_url) for one in section.sentences[:MAX_LINES]]
 
 
 def _line(sentence: Sentence, public_url: str) -> str:

@@ -112,7 +112,7 @@ def _records(source: Source) -> Iterable[Sentence]:
         query = source.query(f"{name}:>0")
         found = search(source.session, parse(query), sort=name, limit=MAX_RECORDS).items
         named = [f"{short(row.repo_id, 120)} ({number(getattr(row, name))} {unit})" for row in found]
-        text = f"{lead}: {', '.join(named)}." if named else f"{lead}: no {unit.replace(' on it', '')} known yet."
+        text = f"{lead}: {', '.join(named)}." if named else f"{lead}: none known yet."
         yield source.sentence(text, query, sort=name)
 
 

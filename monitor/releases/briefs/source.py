@@ -65,5 +65,5 @@ def number(value: int) -> str:
 
 
 def part(some: int, total: int) -> str:
-    """``50.0 % (3)``."""
-    return f"{100 * some / total:.1f} % ({number(some)})"
+    """``50.0% (3)``."""
+    return f"{some / total:.1%} ({number(some)})"

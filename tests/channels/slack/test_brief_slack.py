@@ -53,7 +53,7 @@ def test_a_channel_gets_each_brief_once(watched: SlackTestEnv) -> None:
     assert (
         "Releases in 2026-W40: 10. By kind: finetune 5, original 4, merge 1. releases <https://monitor.example" in alert
     )
-    assert "China 50.0 % (2)" in alert
+    assert "China 50.0% (2)" in alert
     assert "Read the brief" in alert
     (message,) = watched.slack.messages
     assert "<script>" not in str(message["blocks"])
