@@ -11,8 +11,8 @@ depends_on = None
 
 ORIGINALS, SUSPECTED = "ix_release_original", "ix_release_suspected_origin"
 ORIGINAL = (
-    "released_at", "id", "kind", "pending", "origin", "lab", "namespace", "family", "params_total", "license",
-    "modality",
+    "released_at", "id", "pending", "origin", "foundation_origin", "lab", "kind", "size", "license_class", "openness",
+    "task", "status", "params_total", "license", "modality", "family", "namespace",
 )  # fmt: skip
 
 

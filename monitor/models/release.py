@@ -44,19 +44,7 @@ COUNTED = (
     "params_total",
 )  # fmt: skip
 
-ORIGINAL = (
-    "released_at",
-    "id",
-    "kind",
-    "pending",
-    "origin",
-    "lab",
-    "namespace",
-    "family",
-    "params_total",
-    "license",
-    "modality",
-)
+ORIGINAL = ("released_at", "id", *COUNTED, "license", "modality", "family", "namespace")
 
 NAME_WORDS = "replace(replace(replace(lower(name), '-', ' '), '_', ' '), '.', ' ')"
 """SQL of the words of a repository's name, by which it is found whichever way they are joined."""

@@ -11,10 +11,11 @@ from sqlmodel import Session, col
 from monitor.db.engine import now
 from monitor.enums import Kind
 from monitor.labs import Registry
-from monitor.models import MEASURED, Release, Tally
+from monitor.models import MEASURED, ORIGINAL, Release, Tally
 from monitor.releases.lenses.definition import Lens
 from monitor.releases.query import Query, to_sql, to_tally
 from monitor.releases.query.parents import origins
+from monitor.releases.query.sql import COLUMNS
 from monitor.releases.query.tree import All, Term
 from monitor.releases.query.values import NONE, bounds
 from monitor.releases.search import conditions
@@ -41,15 +42,16 @@ class Counted(NamedTuple):
 def count_by_country(session: Session, lens: Lens, query: Query, registry: Registry) -> list[Counted]:
     """What the lens counts of the releases that match, one row for each country."""
     within = lens.within(query)
+    moves = lens.country == "suspected" and lens.unit == "repository"
     cells = to_tally(within) if "as_of" not in session.info and _in_tally(lens) else None
-    where = [] if cells is not None and lens.country != "suspected" else _conditions(session, within)
+    where = _conditions(session, within, lens) if cells is None or moves else []
     source = _tally(lens, cells) if cells is not None else _releases(lens, _keys(lens, Release), where, session)
     statement = _by_country(source) if lens.unit == "repository" else _units_by_country(source, lens)
     country = _country_of(lens, registry)
     sums: dict[str | None, list[int]] = {}
     for *keys, units, weighed, high, low in session.execute(statement):
         _add(sums, country(*(key or None for key in keys)), (units, weighed, high, low))
-    if cells is not None and lens.country == "suspected":
+    if moves:
         _move_suspected(session, lens, where, sums)
     return [Counted(name, *numbers) for name, numbers in sums.items() if numbers[0]]
 
@@ -64,9 +66,9 @@ def _add(sums: dict[str | None, list[int]], country: str | None, row: tuple[Any,
 def _move_suspected(
     session: Session, lens: Lens, where: list[ColumnElement[bool]], sums: dict[str | None, list[int]]
 ) -> None:
-    """Counts those that are suspected for the country that they are suspected of: the tally knows the declared one.
+    """Counts those that are suspected for the country that they are suspected of, not for the declared one.
 
-    Few releases are, and an index holds them.
+    Few releases are, and an index holds them; neither the tally nor the index of all releases knows them.
     """
     declared, suspected = col(Release.foundation_origin), col(Release.suspected_origin)
     some = _releases(lens, [declared, suspected], [suspected.is_not(None), *where], session)
@@ -75,7 +77,7 @@ def _move_suspected(
         _add(sums, after, tuple(row))
 
 
-def _conditions(session: Session, query: Query) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, query: Query, lens: Lens) -> list[ColumnElement[bool]]:
     """The conditions of the matching releases, so written that a database reads few rows to find them.
 
     Originals are read from an index that holds what lenses ask of them; the few releases with many downloads from the
@@ -83,20 +85,22 @@ def _conditions(session: Session, query: Query) -> list[ColumnElement[bool]]:
     choosing an index by: it looks into no function.
     """
     where = conditions(session, query)
-    narrowing = _narrowing(query)
+    narrowing = _narrowing(query, lens)
     if not narrowing or "as_of" in session.info or session.get_bind().dialect.name != "sqlite":
         return [*where, *narrowing]
     return [*narrowing, func.coalesce(and_(*where), 0) == 1]
 
 
+_HELD = {field for field, column in COLUMNS.items() if column.key in ORIGINAL} | {"license"}
+"""Fields of which the index of originals holds whatever can be asked."""
 MANY_DOWNLOADS = 10_000
 """So few releases have more downloads that they are best found by these."""
 
 
-def _narrowing(query: Query) -> list[ColumnElement[bool]]:
+def _narrowing(query: Query, lens: Lens) -> list[ColumnElement[bool]]:
     """Conditions that are there already, and that an index serves."""
     parts = query.root.items if isinstance(query.root, All) else (query.root,)
-    if Term("kind", ":", (str(Kind.BASE),)) in parts:
+    if Term("kind", ":", (str(Kind.BASE),)) in parts and query.fields <= _HELD and lens.weight not in MEASURED:
         # As in the definition of the index, not as a parameter: else a database does not see that it holds them all.
         narrow = [col(Release.kind) == literal_column("'base'")]
         return [
@@ -190,8 +194,8 @@ def _keys(lens: Lens, table: Any) -> list[_Column]:
             return [col(table.origin)]
         case "foundation":
             return [col(table.foundation_origin)]
-        case "suspected" if table is Tally:
-            return [col(table.foundation_origin)]
+        case "suspected" if lens.unit == "repository":
+            return [col(table.foundation_origin)]  # those that are suspected are moved afterwards
         case "suspected":
             return [func.coalesce(col(table.suspected_origin), col(table.foundation_origin))]
     return [col(table.lab), col(table.origin)]
