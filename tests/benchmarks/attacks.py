@@ -1,8 +1,9 @@
-"""Attacks of strangers on a running ``up``: do alerts and ``/healthz`` stay on time?
+"""Attacks of strangers on a running ``up`` and a cluster: what does each cost, and do alerts stay on time?
 
-``python -m tests.benchmarks attacks``; ``NUMBER`` releases (100,000), ``ATTACK_SECONDS`` of each phase (300). The same
-is measured without and with attacks: the delay from a repository that turns public on the replay Hub to its line on the
-terminal, and the time that ``/healthz`` takes. Attackers come from 127.0.0.66, readers from 127.0.0.1.
+``python -m tests.benchmarks attacks``; ``NUMBER`` releases (150,000). First each known attack by itself, on both (see
+``_attack_table``). Then, unless ``ATTACK_SECONDS`` (300) is 0, two phases without and with all attacks: the delay from
+a repository that turns public on the replay Hub to its line on the terminal, and the time that ``/healthz`` takes.
+Attackers come from 127.0.0.66, readers from 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
 
-from monitor import db
-from monitor.db import migrations
-from tests.benchmarks._million import FOLDER, fill
-from tests.fakes.hub import ReplayHub, model, until
+from sqlalchemy import NullPool, create_engine, make_url, text
 
-NUMBER = int(os.environ.get("NUMBER", "100000"))
+from monitor import db
+from tests.benchmarks._attack_table import ATTACKER, Target, print_table
+from tests.benchmarks._million import databases
+from tests.fakes.hub import ReplayHub, model, until
+from tests.faults.cluster import Cluster
+from tests.servers import RedisServer
+
+NUMBER = int(os.environ.get("NUMBER", "150000"))
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "300"))
-ATTACKER = ("127.0.0.66", 0)
 POST = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
 TAGS = " ".join(f"-tag:t{number}" for number in range(90))
 SLOW = (
@@ -154,47 +159,88 @@ def _phase(hub: ReplayHub, port: int, process: int, output: Path, name: str, *, 
     )
 
 
-def _database(folder: Path) -> str:
-    """A copy of a history of so many releases, made once."""
-    kept = FOLDER / f"attacks-{NUMBER}.db"
-    if not kept.exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        making = kept.with_suffix(".making")
-        engine = db.make_engine(f"sqlite:///{making}")
-        migrations.upgrade(engine)
-        fill(engine, NUMBER)
-        engine.dispose()
-        making.rename(kept)
-    shutil.copy(kept, folder / "up.db")
-    return f"sqlite:///{folder}/up.db"
+ENVIRONMENT = {
+    "MONITOR_FEEDS": "", "MONITOR_HUB_INTERVAL": "1", "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
+    "MONITOR_ADMIN_TOKEN": "bench", "MONITOR_SECRET_KEY": "a key of the benchmark, which is long enough",
+}  # fmt: skip
+
+
+class Up:
+    """A running ``up`` on a copy of a SQLite database; as a context, ended whatever happens."""
+
+    def __init__(self, folder: Path, hub: ReplayHub, database: str) -> None:
+        copy = shutil.copy(database.removeprefix("sqlite:///"), folder / "up.db")
+        self.url, self.output, self._errors = f"sqlite:///{copy}", folder / "out.txt", folder / "err.txt"
+        environment = {**os.environ, **ENVIRONMENT, "HF_ENDPOINT": hub.endpoint, "MONITOR_DATABASE_URL": self.url}
+        command = [str(Path(sys.executable).parent / "hub-monitor"), "up", "--port", "0"]
+        with self.output.open("w") as out, self._errors.open("w") as err:
+            self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
+
+    def __enter__(self) -> Up:
+        where = r"http://127\.0\.0\.1:(\d+)"
+        self.port = int(until(lambda: re.search(where, self._errors.read_text()), 300, "its address")[1])
+        until(lambda: _learnt(self.url), 300, "the first walk")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@contextlib.contextmanager
+def _cluster(folder: Path, hub: ReplayHub, server: str) -> Iterator[Target]:
+    """The parts of docker-compose.yml on a copy of a PostgreSQL database, and Redis."""
+    administration = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with administration.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS attacked"))
+        connection.execute(text("CREATE DATABASE attacked TEMPLATE postgres"))
+        postmaster = int(connection.execute(text("SELECT pg_read_file('postmaster.pid')")).scalar_one().split()[0])
+    url = make_url(server).set(database="attacked").render_as_string(hide_password=False)
+    redis = RedisServer(folder)
+    redis.start()
+    try:
+        with Cluster(folder, hub, url, redis.url, short=False) as parts:
+            parts.environment |= ENVIRONMENT
+            for service in ("worker", "beat", "web"):
+                parts.start(service)
+            until(lambda: _learnt(url), 300, "the first walk")
+            until(lambda: _answers(parts.port), 60, "its answer")
+            yield Target(parts.port, (parts.running["web-1"].pid, postmaster))
+    finally:
+        redis.kill()
+        with administration.connect() as connection:
+            connection.execute(text("DROP DATABASE attacked WITH (FORCE)"))
+
+
+def _answers(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
 
 
 def main() -> None:
-    """Prints a table."""
-    with tempfile.TemporaryDirectory() as name, ReplayHub(quota=1_000_000) as hub:
-        folder = Path(name)
+    """Prints two tables: each attack by itself, and alerts without and with all of them."""
+    with ExitStack() as stack:
+        urls = stack.enter_context(databases(NUMBER))
+        hub = stack.enter_context(ReplayHub(quota=1_000_000))
         hub.add(model("x/before"))
-        environment = {
-            **os.environ, "HF_ENDPOINT": hub.endpoint, "MONITOR_DATABASE_URL": _database(folder), "MONITOR_FEEDS": "",
-            "MONITOR_HUB_INTERVAL": "1", "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000", "MONITOR_ADMIN_TOKEN": "bench",
-        }  # fmt: skip
-        command = [str(Path(sys.executable).parent / "hub-monitor"), "up", "--port", "0"]
-        output, errors = folder / "out.txt", folder / "err.txt"
-        with output.open("w") as out, errors.open("w") as err:
-            process = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
-        try:
-            where = r"http://127\.0\.0\.1:(\d+)"
-            port = int(until(lambda: re.search(where, errors.read_text()), 120, "its address")[1])
-            hub.add(model("x/first"))
-            until(lambda: _learnt(environment["MONITOR_DATABASE_URL"]), 120, "the first walk")
-            print(f"{NUMBER:,} releases, {SECONDS:.0f} s each\n")
+        one, other = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
+        print(f"{NUMBER:,} releases\n")
+        with _cluster(other, hub, urls["postgresql"]) as cluster, Up(one, hub, urls["sqlite"]) as up:
+            print_table({"up, SQLite": Target(up.port, (up.process.pid,)), "cluster, PostgreSQL": cluster})
+        if not SECONDS:
+            return
+        for file in one.iterdir():
+            file.unlink()
+        with Up(one, hub, urls["sqlite"]) as up:
+            print(f"\n{SECONDS:.0f} s each\n")
             print("| phase | alerts | delay, s: median / max | looks | /healthz, ms: median / p99 / max | memory, MB |")
             print("| --- | --- | --- | --- | --- | --- |")
-            _phase(hub, port, process.pid, output, "quiet", attacked=False)
-            _phase(hub, port, process.pid, output, "attacked", attacked=True)
-        finally:
-            process.terminate()
-            process.wait(30)
+            _phase(hub, up.port, up.process.pid, up.output, "quiet", attacked=False)
+            _phase(hub, up.port, up.process.pid, up.output, "attacked", attacked=True)
 
 
 def _learnt(url: str) -> bool:
