@@ -14,10 +14,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Integer,
     Select,
     Text,
+    any_,
     bindparam,
     column,
     func,
@@ -210,13 +213,30 @@ def conditions(
     expression = lookup(query, session.get_bind().dialect.name)
     if expression is None or "as_of" in session.info:  # the text index has no past
         return found
-    if not sqlite:  # PostgreSQL has statistics of words, and decides by itself
-        return [*found, indexed(session, expression)]
+    if not sqlite:  # PostgreSQL has statistics of words, and decides by itself; it adds up those of alternatives
+        few = _few_matches(session, expression, use.rare) if " | " in expression else None
+        return [*found, indexed(session, expression) if few is None else _is_one_of(few)]
     some = text("SELECT count(*) FROM (SELECT 1 FROM release_words WHERE release_words MATCH :expression LIMIT :most)")
     number = session.execute(some, {"expression": expression, "most": use.narrowed + 1}).scalar_one()
     if number <= use.narrowed:
         found.append(indexed(session, expression, walked=walked and number > use.rare))
     return found
+
+
+def _few_matches(session: Session, expression: str, most: int) -> list[int] | None:
+    """Returns the ids of what PostgreSQL's text index finds; None for more than ``most``.
+
+    The planner would take a hundred rare words for a common one, and walk all releases in the order of the page.
+    """
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    matching = select(col(Release.id)).where(indexed(session, expression)).limit(most + 1)
+    found = [int(row[0]) for row in session.execute(matching)]
+    session.execute(text("SET LOCAL enable_seqscan TO DEFAULT"))
+    return found if len(found) <= most else None
+
+
+def _is_one_of(idents: list[int]) -> ColumnElement[bool]:
+    return col(Release.id) == any_(literal(idents, ARRAY(BigInteger)))
 
 
 def indexed(session: Session, expression: str, *, walked: bool = False) -> ColumnElement[bool]:

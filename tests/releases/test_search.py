@@ -112,3 +112,20 @@ def test_the_first_page_of_what_the_text_index_knows_is_read_by_it(engine: Engin
         assert search(session, parse(query)).items == []
     index = "release_words" if engine.dialect.name == "sqlite" else "array_to_tsvector"
     assert any(index in statement for statement in asked)
+
+
+@pytest.mark.parametrize("rare", [9, 1, 0])
+def test_alternatives_are_found_however_common_they_are(
+    engine: Engine, rare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "FOR_A_PAGE", searching.TextIndexUse(rare, 9))
+    with db.transaction(engine) as session:
+        session.add_all([release(number, tags=[f"t{number}"], likes=number) for number in range(6)])
+    with db.reading(engine) as session:
+        for query, names in (
+            ("tag:t1,t4,t9", ["Qwen3-4B", "Qwen3-1B"]),
+            ("tag:t1 OR tag:t3 OR namespace:nobody", ["Qwen3-3B", "Qwen3-1B"]),
+            ("tag:t1,t2 -tag:t2", ["Qwen3-1B"]),
+            ("tag:x8,x9", []),
+        ):
+            assert [row.name for row in search(session, parse(query), sort="likes").items] == names
