@@ -134,7 +134,7 @@ class History:
             counts = {"downloads": self.chance.randint(0, 10**7), "downloadsAllTime": self.chance.randint(0, 10**9),
                       "likes": self.chance.randint(0, 10**4)}  # fmt: skip
             update_popularity(session, [{"_id": one, **counts} for one in ids])
-        track(self.engine, ["downloads>=1K"], enqueue)
+        track(self.engine, ["downloads>=1K"], enqueue, self.registry)
         self.changes += 10
 
     def _again(self) -> None:
