@@ -58,6 +58,10 @@ commands.register(
     },
 )
 commands.register(
+    "monitor.cli.publish",
+    {"publish": "Writes a static data set, by month, into a directory; unchanged files keep their bytes."},
+)
+commands.register(
     "monitor.cli.admin",
     {
         "subscribe": "Creates a subscription and prints its id.",
