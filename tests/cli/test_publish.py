@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ import time_machine
 from sqlalchemy import Engine
 
 from monitor import db
-from tests.console import COMMAND
+from tests.console import run
 from tests.fakes.hub_datasets import FakeDatasetHub
 from tests.releases.citations.history import History
 
@@ -39,13 +37,8 @@ def published(
 ) -> tuple[int, str, str]:
     """(exit status, standard output, standard error)."""
     url = history.engine.url.render_as_string(hide_password=False)
-    # Over LFS: the storage behind Xet is not the Hub's own, and has no fake. In a process of its own, because
-    # huggingface_hub reads the setting when it is imported.
-    settings = {"MONITOR_DATABASE_URL": url, "HF_ENDPOINT": hub.endpoint, "HF_TOKEN": token,
-                "HF_HUB_DISABLE_XET": "1", "COLUMNS": "200"}  # fmt: skip
-    command = [COMMAND, "publish", str(folder), *more]
-    environment = {**os.environ, **settings}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    settings = {"MONITOR_DATABASE_URL": url, "HF_ENDPOINT": hub.endpoint, "HF_TOKEN": token, "COLUMNS": "200"}
+    done = run("publish", str(folder), *more, **settings)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
 
