@@ -174,6 +174,8 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         if name.startswith(("MONITOR_", "HF_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    # Uploads go over LFS: the storage behind Xet is not the Hub's own, and has no fake.
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
     monkeypatch.chdir(tmp_path)
 
 
