@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-fast coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
+.PHONY: run validators test test-fast coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
 # python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock && .venv/bin/pip install --no-deps -e .
@@ -22,7 +22,7 @@ run: .venv/installed
 	$(BIN)/hub-monitor demo
 
 # .venv/bin/python -m pytest -n 3 --dist worksteal
-test: .venv/installed-dev
+test: .venv/installed-dev validators
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Unit tests and those on SQLite, in this process: .venv/bin/python -m pytest -n 3 --dist worksteal -m "not slow"
@@ -59,6 +59,15 @@ reference: .venv/installed
 # The documentation as a site, in build/site; a link that leads nowhere fails.
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
+
+# The libraries that validate the published data set, in an environment of their own:
+# python3 -m venv build/validators && build/validators/bin/pip install -r requirements-validators.txt
+validators: build/validators/installed
+
+build/validators/installed: requirements-validators.txt
+	$(PYTHON) -m venv build/validators
+	build/validators/bin/pip install -q --disable-pip-version-check -r requirements-validators.txt
+	touch $@
 
 check: test lint types imports dependencies docs
 
