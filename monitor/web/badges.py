@@ -18,7 +18,7 @@ from monitor.web.http_responses import conditionally
 router = APIRouter()
 MAX_LABEL, MAX_VALUE = 24, 48
 _CHARACTER, _PADDING, _HEIGHT = 6.6, 8, 20
-"""Points: the width of a character at 11 points, the space beside a text, and the height."""
+"""Points: the width of a character at 11 points, the space around a text, and the height."""
 _UNKNOWN, _KNOWN = "#767676", "#2a5db0"
 
 Show = Annotated[
