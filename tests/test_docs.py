@@ -100,6 +100,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSetti
         (folder / "policy.toml").write_text("[[rule]]\nid = 'a'\nrequire = 'license:permissive'\n")
         words = {
             "models.jsonl": str(folder / "models.jsonl"),
+            "tests/compare/samples": str(ROOT / "tests" / "compare" / "samples"),
             "compose.yaml": str(folder / "compose.yaml"),
             "policy.toml": str(folder / "policy.toml"),
             "REPO_ID": "Qwen/Qwen3-8B",

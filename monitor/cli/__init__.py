@@ -50,6 +50,10 @@ commands.register(
     {"verify": "Recomputes a citation or an exported file: says that it is the same, or lists what differs and why."},
 )
 commands.register(
+    "monitor.cli.compare",
+    {"compare": "Compares the history with a reference data set: what it misses, and where both disagree."},
+)
+commands.register(
     "monitor.cli.stacks",
     {
         "watch": "Saves the models of files and folders as a stack, and notifies of what happens to them and to their "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.exc import OperationalError
 
 from monitor.audit.policy import PolicyError
+from monitor.compare.claims import SourceError
 from monitor.db.engine import DatabaseError, failure
 from monitor.labs import LabsError
 from monitor.notify.stacks import StackError
@@ -17,7 +18,7 @@ from monitor.settings import SettingsError
 
 USAGE_ERRORS = (
     SettingsError, LabsError, LensError, DatabaseError, QueryError, SearchError, SubscriptionError, CorrectionError,
-    PolicyError, StackError,
+    PolicyError, StackError, SourceError,
 )  # fmt: skip
 """Errors of usage or settings."""
 

@@ -38,7 +38,7 @@ YT Mayotte; ZA South Africa; ZM Zambia; ZW Zimbabwe
 NAMES = {item[:2]: item[3:] for item in _ISO.replace("\n", " ").strip().split("; ")}
 COUNTRIES = frozenset(NAMES)
 CONSORTIA = frozenset({"EU", "INT"})
-_EUROPE = frozenset(
+EUROPE = frozenset(
     "AT BE BG CH CY CZ DE DK EE ES EU FI FR GB GR HR HU IE IS IT LT LU LV MT NL NO PL PT RO SE SI SK".split()  # noqa: SIM905
 )
 """Where the members of European consortia are: the European Union and the countries associated with its research."""
@@ -58,4 +58,4 @@ def are_foreign(one: str | None, other: str | None) -> bool:
     """
     if one is None or other is None or one == other or "INT" in {one, other}:
         return False
-    return not ("EU" in {one, other} and {one, other} <= _EUROPE)
+    return not ("EU" in {one, other} and {one, other} <= EUROPE)

@@ -4,6 +4,7 @@ from monitor.dates import iso
 from monitor.models import listeners
 from monitor.models.brief import PublishedBrief
 from monitor.models.columns import Id, Json, Timestamp
+from monitor.models.comparison import Comparison, ComparisonFinding
 from monitor.models.delivery import Delivery, DeliveryState, Notice, OutageAlert
 from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
 from monitor.models.launch import Announcement, Launch
@@ -39,6 +40,8 @@ __all__ = [
     "AggregateTrigger",
     "Announcement",
     "Change",
+    "Comparison",
+    "ComparisonFinding",
     "Correction",
     "Counter",
     "Delivery",

@@ -10,7 +10,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from monitor.enums import Kind
-from monitor.models import Release
+from monitor.models import ComparisonFinding, Release
 from monitor.releases.changes import PUBLIC
 
 MIN_CONFIDENCE = 0.6
@@ -23,8 +23,9 @@ _PAGE_ROWS = 500
 def review(session: Session, limit: int = 50) -> list[dict[str, Any]]:
     """Returns uncertain releases: ``{repo_id, doubts, origin, origin_confidence, kind, params_total, …}``."""
     found = []
+    others = _disagreements(session)
     for row in _followed(session):
-        doubts = doubts_of(row)
+        doubts = [*doubts_of(row), *others.get(row.repo_id, ())]
         if doubts:
             found.append(
                 {
@@ -40,6 +41,22 @@ def review(session: Session, limit: int = 50) -> list[dict[str, Any]]:
             )
             if len(found) == limit:
                 break
+    return found
+
+
+MAX_DISAGREEMENTS = 20_000
+"""Releases on which reference data sets disagree with us, of which the queue is made."""
+
+
+def _disagreements(session: Session) -> dict[str, list[str]]:
+    """By repository, on what the reference data sets that were last compared with disagree, in a few words each."""
+    columns = (col(ComparisonFinding.repo_id), col(ComparisonFinding.source), col(ComparisonFinding.disagreements))
+    query = select(*columns).where(col(ComparisonFinding.outcome) == "found").limit(MAX_DISAGREEMENTS)
+    found: dict[str, list[str]] = {}
+    for repo_id, source, disagreements in session.execute(query):
+        for one in disagreements:
+            text = f"{one['field']} by {source}: {one['theirs']}, here {one['ours']}"
+            found.setdefault(repo_id, []).append(text[:200])
     return found
 
 

@@ -39,6 +39,7 @@ from monitor.web import (
     brief_feed,
     briefs,
     citations,
+    comparisons,
     connections,
     crawlers,
     hooks,
@@ -99,6 +100,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(briefs.router)
     web.include_router(brief_feed.router)
     web.include_router(citations.router)
+    web.include_router(comparisons.router)
     web.include_router(shares.router)
     web.include_router(audits.router)
     web.include_router(badges.router)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlmodel import Session, col
 
 from monitor import __version__, db
+from monitor.compare.store import comparisons
 from monitor.enums import QUEUES
 from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import API, FILES, RateLimited
@@ -74,6 +75,7 @@ def _of_the_tables(session: Session, current_time: datetime, hub_interval: float
     yield from _outbox(session, current_time)
     yield from _sources(session, current_time, hub_interval)
     yield from _triggers(session)
+    yield from _comparisons(session)
     people = GaugeMetricFamily("hub_monitor_subscriptions", "Subscriptions.", labels=["channel", "state"])
     state = (col(Subscription.channel), col(Subscription.paused), col(Subscription.confirmed))
     for channel, paused, confirmed, count in session.execute(select(*state, func.count()).group_by(*state)):
@@ -140,6 +142,22 @@ def _sources(session: Session, current_time: datetime, hub_interval: float) -> I
         value=len(lookups.implausible(session)),
     )  # fmt: skip
     yield dates
+
+
+def _comparisons(session: Session) -> Iterator[Metric]:
+    recall = GaugeMetricFamily(
+        "hub_monitor_comparison_recall", "Share of a reference data set that is recorded, 0 to 1.", labels=["source"]
+    )
+    lag = GaugeMetricFamily(
+        "hub_monitor_comparison_median_lag_seconds", "By how much later its dates are than ours.", labels=["source"]
+    )
+    for row in comparisons(session):
+        if row.recall is not None:
+            recall.add_metric([row.source], row.recall)
+        if row.median_lag_days is not None:
+            lag.add_metric([row.source], row.median_lag_days * 86_400)
+    yield recall
+    yield lag
 
 
 def _triggers(session: Session) -> Iterator[Metric]:

@@ -33,7 +33,7 @@ PAGES = (
     "/brief/last-week", "/alert?when=count(7d)+>+1", "/subscribe?when=count(7d)+>+1",
     "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",
     "/launches?q=lab:qwen", "/launches/1", "/review", "/announcements", "/trends/chart?by=month,access",
-    "/lens?of=CN,US&q=released:2026", "/lens?lens=atom", "/lens?of=XX", "/audit",
+    "/lens?of=CN,US&q=released:2026", "/lens?lens=atom", "/lens?of=XX", "/audit", "/compare",
 )  # fmt: skip
 """Every page, and those of errors."""
 SCRIPTS = 2

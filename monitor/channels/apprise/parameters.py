@@ -28,7 +28,7 @@ _NAMES = """
 ALLOWED = frozenset(_NAMES.split())
 """What only describes the message, or how the service sends it. An address among them goes to the service as it is.
 
-Listed rather than distinguished by form, so that what a new version of Apprise adds is refused until somebody has read it: see
+Listed, not guessed by form, so that what a new version of Apprise adds is refused until somebody has read it: see
 ``tests/channels/test_apprise.py``, which names what is missing.
 """
 
