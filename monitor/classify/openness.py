@@ -66,17 +66,27 @@ def _families() -> dict[str, list[_Published]]:
     return table
 
 
-_FAMILIES = _families()
+def _models() -> dict[str, dict[str, Artefact]]:
+    """What the European Open Source AI Index found published with single models."""
+    document = tomllib.loads(files(__package__).joinpath("artefacts_index.toml").read_text("utf-8"))
+    return {
+        entry["id"].lower(): {name: Artefact(Found.YES, entry[name]) for name in ARTEFACTS if name in entry}
+        for entry in document["model"]
+    }
+
+
+_FAMILIES, _MODELS = _families(), _models()
 
 
 @lru_cache(maxsize=65_536)
 def published(repo_id: str) -> Mapping[str, Artefact]:
-    """What a lab published with one of its own models (``artefacts.toml``)."""
+    """What was published with a model, by its lab (``artefacts.toml``) or by the index (``artefacts_index.toml``)."""
     namespace, _, name = repo_id.partition("/")
+    indexed = _MODELS.get(repo_id.lower(), {})
     for entry in _FAMILIES.get(namespace, ()):
         if entry.names.fullmatch(name):
-            return entry.artefacts
-    return {}
+            return indexed | entry.artefacts
+    return indexed
 
 
 def openness(

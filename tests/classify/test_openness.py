@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date
 from functools import cache
@@ -12,6 +13,7 @@ import pytest
 
 from monitor.classify import BaseModelInfo, Classification, RepositoryFiles, classify, no_lookup
 from monitor.classify.license import released_under
+from monitor.classify.openness import published
 from monitor.classify.result import Lookup
 from monitor.classify.size import stated
 from monitor.db.engine import now
@@ -19,6 +21,7 @@ from monitor.enums import ARTEFACTS, Kind, LicenseClass
 from monitor.labs import Registry, load
 from monitor.releases.schema import release_object
 from monitor.releases.unrecorded import unrecorded
+from tests.conftest import ROOT
 
 
 @cache
@@ -262,3 +265,19 @@ NEXT_VERSIONS = """zai-org/GLM-5.3 zai-org/GLM-5.3-Flash moonshotai/Kimi-K2.9 mo
     mistralai/Mistral-Large-4-700B
     nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16 LiquidAI/LFM3-1B ibm-granite/granite-5.0-8b openai/gpt-oss-2-120b
     inclusionAI/Ring-3.0-1T meta-llama/Llama-5-8B""".split()  # noqa: SIM905
+
+
+def test_what_the_index_found_published_is_evidence_with_a_link() -> None:
+    document = tomllib.loads((ROOT / "monitor" / "classify" / "artefacts_index.toml").read_text())
+    assert len(document["model"]) > 50
+    for entry in document["model"]:
+        links = {name: link for name, link in entry.items() if name != "id"}
+        assert links.keys() <= set(ARTEFACTS)
+        assert all(re.fullmatch(r"https?://\S+", link) for link in links.values())
+        assert published(entry["id"].upper())
+    found = published("swiss-ai/Apertus-70B-Instruct-2509")
+    assert {name: found[name].found for name in ("training_data", "training_code", "paper")} == {
+        "training_data": "yes", "training_code": "yes", "paper": "yes",
+    }  # fmt: skip
+    assert published("swiss-ai/Apertus-700B") == {}
+    assert "osai-index.eu" in (ROOT / "NOTICE").read_text()

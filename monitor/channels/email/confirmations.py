@@ -53,7 +53,7 @@ def may_send_confirmation(session: Session, address: str, client: str) -> bool:
     asked = col(EmailConfirmation.created_at)
     everybody = select(func.count()).where(asked > timestamp - timedelta(hours=1))
     if (session.scalar(everybody) or 0) >= MAX_PER_HOUR:
-        raise TooManyRequestsError(600, "too many sign-ups at the moment; try again later")
+        raise TooManyRequestsError(600, "too many sign-ups; try again later")
     recent = select(func.count()).where(col(EmailConfirmation.client) == client, asked > timestamp - timedelta(hours=1))
     if (session.scalar(recent) or 0) >= MAX_PER_CLIENT_PER_HOUR:
         raise TooManyRequestsError(3_600)
