@@ -68,7 +68,8 @@ class Browser:
 
     def settled(self) -> None:
         """Waits until every picture that is in sight has come."""
-        script = "return [...document.images].every(i => i.complete || i.getBoundingClientRect().top > innerHeight * 2)"
+        near = "i.getBoundingClientRect().top <= innerHeight * 1.5"
+        script = f"return [...document.images].every(i => i.complete || !({near}))"
         until(lambda: self.driver.execute_script(script), 30, "the pictures")
 
     def find(self, selector: str) -> WebElement:
