@@ -29,7 +29,7 @@ from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
 from monitor.releases.adoption import Pass, track
 from monitor.releases.briefs.published import publish_due
-from monitor.releases.lenses import Lens, load_lenses
+from monitor.releases.lenses import Lens, load_lenses, use_lenses
 from monitor.releases.outages import record_outages
 from monitor.releases.recorder import News
 from monitor.releases.registry_versions import note_registry
@@ -51,6 +51,7 @@ class Service:
 
     def __post_init__(self) -> None:
         labs.use(lambda: self.registry)
+        use_lenses(lambda: self.lenses)
 
     @cached_property
     def engine(self) -> Engine:

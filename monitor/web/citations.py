@@ -53,14 +53,16 @@ class CitationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["releases", "stats", "brief"] = "releases"
-    q: str = Field("", max_length=2_000, description="`releases`, `stats`: the query.")
+    kind: Literal["releases", "stats", "share", "brief"] = "releases"
+    q: str = Field("", max_length=2_000, description="`releases`, `stats`, `share`: the query.")
     by: str = Field("", max_length=60, description="`stats`: one or two dimensions.")
     value: str = Field("", max_length=20, description="`stats`: count, launches or a sum, like downloads.")
     tz: str = Field("", max_length=64, description="`stats`: the zone of months, weeks and days.")
     last: str = Field("", max_length=8, description="`stats`: only so many of the last periods.")
     known: str = Field("", max_length=8, description="`stats`: true leaves out unknown values.")
     share: str = Field("", max_length=8, description="`stats`: true draws shares.")
+    of: str = Field("", max_length=200, description="`share`: countries or regions, a comma between.")
+    lens: str = Field("", max_length=500, description="`share`: a lens, several with commas, or all.")
     period: str = Field("", max_length=20, description="`brief`: a week or a month.")
     as_of: str = Field(
         "", max_length=40, description="The time, or the end of this day; empty: the last minute that has settled."

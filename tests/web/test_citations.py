@@ -20,11 +20,13 @@ ASKED = (
     {"kind": "releases", "q": "origin:CN released:90d"},
     {"kind": "stats", "q": "kind:base", "by": "month,origin", "share": "true"},
     {"kind": "stats", "by": "lab", "value": "downloads", "known": "true"},
+    {"kind": "share", "of": "CN,US", "q": "released:90d"},
+    {"kind": "share", "of": "eu", "lens": "atom"},
     {"kind": "brief", "period": "last-month"},
 )
 
 
-@pytest.mark.parametrize("body", ASKED, ids=lambda body: body["kind"])
+@pytest.mark.parametrize("body", ASKED, ids=str)
 def test_the_same_question_and_moment_have_the_same_id(client: httpx.Client, body: dict[str, str]) -> None:
     asked = body | {"as_of": DAY}
     one, other = (client.post("/api/v1/citations", json=asked).json() for _ in range(2))
@@ -35,7 +37,7 @@ def test_the_same_question_and_moment_have_the_same_id(client: httpx.Client, bod
     assert client.get(urlsplit(one["page"]).path, params=parse_qs(urlsplit(one["page"]).query)).status_code == 200
 
 
-@pytest.mark.parametrize("body", ASKED, ids=lambda body: body["kind"])
+@pytest.mark.parametrize("body", ASKED, ids=str)
 def test_the_digest_is_that_of_the_file(client: httpx.Client, body: dict[str, str]) -> None:
     cited = client.post("/api/v1/citations", json=body).json()
     rows = client.get(urlsplit(cited["rows_url"]).path)
@@ -73,7 +75,7 @@ def test_the_page_gives_what_to_cite_it_by(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [("/releases?q=origin:CN", "releases"), ("/trends/chart?by=month,origin&share=true", "stats"),
-     ("/brief/last-month", "brief")],
+     ("/lens?of=CN,US&q=kind:base", "share"), ("/brief/last-month", "brief")],
 )  # fmt: skip
 def test_pages_have_a_button_that_cites_what_they_show(client: httpx.Client, path: str, kind: str) -> None:
     for as_of in ("", DAY):

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from sqlmodel import Session
 
 from monitor.enums import MEASURE_NAMES
+from monitor.labs import in_use
 from monitor.models import MEASURED
 from monitor.releases.briefs.model import brief_period
 from monitor.releases.briefs.sections import make_brief
 from monitor.releases.export import flat
+from monitor.releases.lenses import chosen_lenses, lenses_in_use, measure_shares, parse_countries
 from monitor.releases.query import parse
 from monitor.releases.query.absolute import absolute
 from monitor.releases.search import SearchError, stream
@@ -190,6 +193,26 @@ def _stats_page(params: Params) -> tuple[str, Params]:
     return "/trends/chart", {name: str(value).lower() if value is True else value for name, value in params.items()}
 
 
+# --- shares -----------------------------------------------------------------------------------------------
+
+
+def _read_share(params: Params, at: datetime) -> dict[str, Any]:
+    lenses = lenses_in_use()
+    # By name, so that a lens that is added later makes no difference.
+    wanted = chosen_lenses(lenses, _text(params, "lens") or "all")
+    of = parse_countries(_text(params, "of"), lenses)
+    return given({"of": ",".join(of), "q": cited_query(params, at), "lens": ",".join(lens.id for lens in wanted)})
+
+
+def _share_rows(session: Session, params: Params) -> Iterator[Row]:
+    lenses = lenses_in_use()
+    wanted, of = chosen_lenses(lenses, params["lens"]), parse_countries(params["of"], lenses)
+    for one in measure_shares(session, in_use(), lenses, wanted, of, parse(params.get("q", ""))):
+        definition = sha256(one.lens.model_dump_json().encode()).hexdigest()[:12]
+        values = {name: value for name, value in one.as_json().items() if name not in {"title", "groups", "each"}}
+        yield {"lens": one.lens.id, "definition": definition, **values, **one.each}
+
+
 # --- briefs -----------------------------------------------------------------------------------------------
 
 
@@ -217,6 +240,13 @@ KINDS: dict[str, CitedKind] = {
             "stats", ("q", "by", "value", "tz", "last", "known", "share"), _read_stats, _stats_rows, _stats_title,
             basis=lambda params: params.get("q", ""),
             page=_stats_page,
+        ),
+        CitedKind(
+            "share", ("of", "q", "lens"), _read_share, _share_rows,
+            title=lambda params: f"Share of {params['of'].replace(',', ' and ')} in {_of(params)}",
+            basis=lambda params: params.get("q", ""),
+            page=lambda params: ("/lens", params),
+            caveat="Its lenses, which it names with digests of their definitions, and the registry of labs may change.",
         ),
         CitedKind(
             "brief", ("period",), _read_brief, _brief_rows,

@@ -5,7 +5,7 @@ states its choices in a TOML file (``definitions/``, and the folder that ``MONIT
 """
 
 from monitor.releases.lenses.definition import Lens, LensError
-from monitor.releases.lenses.files import load_lenses, read_lens
+from monitor.releases.lenses.files import lenses_in_use, load_lenses, read_lens, use_lenses
 from monitor.releases.lenses.shares import Share, chosen_lenses, measure_shares, parse_countries, spread
 
 __all__ = [
@@ -13,9 +13,11 @@ __all__ = [
     "LensError",
     "Share",
     "chosen_lenses",
+    "lenses_in_use",
     "load_lenses",
     "measure_shares",
     "parse_countries",
     "read_lens",
     "spread",
+    "use_lenses",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -39,6 +39,19 @@ def load_lenses(folder: Path | None) -> dict[str, Lens]:
             raise LensError(f"{folder}: at most {MAX_LENSES} lenses expected, not {len(paths)}")
         found |= {lens.id: lens for lens in map(read_lens, paths)}
     return {lens.id: lens for lens in sorted(found.values(), key=lambda lens: (lens.position, lens.id))}
+
+
+_in_use: list[Callable[[], dict[str, Lens]]] = [lambda: load_lenses(None)]
+
+
+def use_lenses(lenses: Callable[[], dict[str, Lens]]) -> None:
+    """Makes :func:`lenses_in_use` return these: a process has one set, which its settings choose."""
+    _in_use[0] = lenses
+
+
+def lenses_in_use() -> dict[str, Lens]:
+    """The lenses by which citations are recomputed; those that ship, unless :func:`use_lenses` was called."""
+    return _in_use[0]()
 
 
 @cache

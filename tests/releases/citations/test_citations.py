@@ -38,6 +38,7 @@ ASKED: tuple[tuple[str, dict[str, object]], ...] = (
     ("stats", {"by": "month,origin", "value": "launches", "share": True}),
     ("stats", {"by": "license_class", "q": "kind:base", "known": "true"}),
     ("stats", {"by": "week,foundation", "last": "3", "tz": "Asia/Tokyo"}),
+    ("share", {"of": "CN,KR", "lens": "all"}),
     ("brief", {"period": "this-month"}),
 )
 KEYS = ("the key", "an older key")
