@@ -291,6 +291,15 @@ def over_time_title(value: str, by: Sequence[str], meaning: str) -> str:
     return f"{UNITS.get(value, value)} at the end of each {time}{other}"
 
 
+def of_uptake(rows: Sequence[Row], by: str, relation: str = "") -> Chart:
+    """The chart of how fast derivatives come, a line for each value of the dimension ``by``."""
+    across = "days since release"
+    title = f"Derivatives{f' ({relation})' if relation else ''} per release{f' by {by}' if by else ''}".replace(
+        "_", " "
+    )
+    return lines([{across: row["day"], **row} for row in rows], across, by or None, "derivatives", title)
+
+
 # --- the parts --------------------------------------------------------------------------------------------
 
 _SHORT = "replace(replace(format(datum.value, '~s'), 'G', 'B'), 'k', 'K')"

@@ -38,6 +38,10 @@ commands.register(
     },
 )
 commands.register(
+    "monitor.cli.uptake",
+    {"uptake": "Shows how fast derivatives come: their mean number by days since the release of their root."},
+)
+commands.register(
     "monitor.cli.brief",
     {"brief": "Writes the brief of a week or a month: what came out, from where, and what changed."},
 )

@@ -111,7 +111,7 @@ def stats_command(
         rows = sums(session, wanted, names, tz=tz, medians=median, value=value, meaning=meaning)
     if plot is not None:
         shown = f"{value}_growth" if meaning == "growth" else value
-        _plot(of_stats(rows, names, shown, over_time_title(value, names, meaning), share=share), plot)
+        save_chart(of_stats(rows, names, shown, over_time_title(value, names, meaning), share=share), plot)
     if meaning == "growth":
         columns: tuple[str, ...] = (f"{value}_growth", "recounted", "share", value, "count", "unknown")
         heads: tuple[str, ...] = (
@@ -128,7 +128,8 @@ def stats_command(
     write(rows, form, (*names, *columns), (*names, *heads))
 
 
-def _plot(chart: Chart, path: Path) -> None:
+def save_chart(chart: Chart, path: Path) -> None:
+    """Draws a chart into a file whose name ends in .svg or .png."""
     try:
         path.write_bytes(chart.svg().encode() if path.suffix == ".svg" else chart.png())
     except OSError as error:

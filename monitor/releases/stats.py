@@ -42,8 +42,10 @@ UNTALLIED: dict[str, Any] = {
 }
 """Dimensions that the tally does not hold: they are counted from the releases themselves."""
 COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()} | UNTALLIED
-DIMENSIONS = (*TIMES, *COLUMNS)
+DIMENSIONS = (*TIMES, *COLUMNS, "root")
 """What releases can be counted by; a week is named by its Monday, all of time by ``released_at``."""
+_ROOT: dict[str, Any] = {"root": col(Release.foundation_repo_id)}
+"""The model at the root: a dimension of statistics, but too many values for a facet."""
 MAX_ROWS = 50_000
 """Of one answer, also those of periods without releases: some 8 MB: a decade of months of 400 labs."""
 MAX_RELEASES_FOR_MEDIANS = 20_000
@@ -95,7 +97,9 @@ def stats(
     """
     place = zone(tz)
     tallied = (
-        not {"week", "day", *UNTALLIED} & set(by) and (tz == "UTC" or "month" not in by) and "as_of" not in session.info
+        not {"week", "day", *UNTALLIED, *_ROOT} & set(by)
+        and (tz == "UTC" or "month" not in by)
+        and "as_of" not in session.info
     )
     where = to_tally(query) if tallied else None
     measure = value if value in MEASURED else None
@@ -269,8 +273,8 @@ def _begins(session: Session, name: str) -> bool:
 
 
 def _key(session: Session, name: str, place: ZoneInfo, *, written: bool = True) -> ColumnElement[Any]:
-    if name in COLUMNS:
-        column: ColumnElement[Any] = COLUMNS[name].label(name)
+    if name in COLUMNS or name == "root":
+        column: ColumnElement[Any] = (COLUMNS | _ROOT)[name].label(name)
         return column
     offsets = _offsets(session, place)
     timestamp: Any = col(Release.released_at)

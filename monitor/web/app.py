@@ -48,6 +48,7 @@ from monitor.web import (
     shares,
     stacks,
     syndication,
+    uptake,
 )
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
@@ -98,6 +99,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(slack.router)
     web.include_router(stories.router)
     web.include_router(briefs.router)
+    web.include_router(uptake.router)
     web.include_router(brief_feed.router)
     web.include_router(citations.router)
     web.include_router(comparisons.router)

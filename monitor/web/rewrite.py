@@ -78,7 +78,7 @@ def counted(query: Query, row: Mapping[str, object], by: Sequence[str]) -> str |
             return None  # built on nothing that is known, or on something of unknown origin
         else:
             text = NONE if value is None else fold(str(value)) if name == "task" else str(value)
-            narrowed.append(Term(FACETS[name][0], ":", (text,)))
+            narrowed.append(Term("foundation" if name == "root" else FACETS[name][0], ":", (text,)))
     return _text([*_items(query), *narrowed])
 
 

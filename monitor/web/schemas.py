@@ -37,6 +37,20 @@ class Counts(BaseModel):
     items: list[dict[str, str | int | float | None]]
 
 
+class UptakeObject(BaseModel):
+    """``rows``: by day since release, the mean number of derivatives until then (``derivatives``), how many came since
+    the row before (``new``) and how many releases are that old (``releases``). ``releases``: models at a root that
+    match, of which ``undated`` have no date. ``derivatives`` of the dated ones, of which ``undated_derivatives`` have
+    no date and are on no day, and ``earlier`` have one before the release and count on day 0."""
+
+    rows: list[dict[str, str | int | float | None]]
+    releases: int
+    undated: int
+    derivatives: int
+    undated_derivatives: int
+    earlier: int
+
+
 class Value(BaseModel):
     """A value and how many releases have it."""
 

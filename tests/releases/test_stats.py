@@ -29,6 +29,7 @@ ROWS = st.lists(
     st.fixed_dictionaries(
         {
             "origin": st.sampled_from(["CN", "US", None]),
+            "foundation_repo_id": st.sampled_from(["Qwen/Qwen3-1B", None]),
             "foundation_origin": st.sampled_from(["CN", None]),
             "lab": st.sampled_from(["qwen", None]),
             "kind": st.sampled_from(["base", "merge"]),
@@ -78,6 +79,8 @@ def period(row: Release, name: str, tz: str) -> str | None:
 def key(row: Release, name: str, tz: str) -> Any:
     if name == "conflict":
         return row.effective_license_class if row.license_conflict is not None else None
+    if name == "root":
+        return row.foundation_repo_id
     return getattr(row, COLUMNS[name].key) if name in COLUMNS else period(row, name, tz)
 
 

@@ -57,7 +57,7 @@ def test_the_stock_and_the_growth_of_each_period(env: TestEnv) -> None:
         ("2026-06-01", "US", 40, 0), ("2026-06-02", "CN", 170, 0), ("2026-06-02", "US", 30, 0),
     ]  # fmt: skip
     assert [row["share"] for row in stock[2:4]] == [round(158 / 198, 6), round(40 / 198, 6)]
-    # What was first known on 1 June was not gained, and what the Hub took back is told apart.
+    # What was first known on 1 June was not gained, and what the Hub took back stands apart.
     numbers = ("downloads_all_time", "downloads_all_time_growth", "recounted")
     assert [[row["month"], *(row[name] for name in numbers)] for row in asked(env, "month", "growth")] == [
         ["2026-05", 110, 0, 0], ["2026-06", 200, 62, -12],
