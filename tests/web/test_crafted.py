@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -165,7 +166,7 @@ def _parameters(web: FastAPI) -> Iterator[tuple[str, str]]:
 
 
 def _names(path: str) -> list[str]:
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return re.findall(r"{(\w+)}", path)
 
 
 def test_a_nul_in_any_parameter_is_refused_and_named(web: FastAPI, client: TestClient) -> None:
