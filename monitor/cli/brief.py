@@ -11,7 +11,7 @@ import typer
 from monitor import db
 from monitor.db import migrations
 from monitor.releases.briefs.model import Brief, brief_period
-from monitor.releases.briefs.published import brief_of
+from monitor.releases.briefs.published import brief_of, published_by
 from monitor.releases.briefs.text import to_html, to_markdown
 from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
@@ -49,8 +49,12 @@ def brief(
     if (week and "W" not in period.name) or (month and "W" in period.name):
         raise typer.BadParameter(f"{period.name}: --week takes a week, --month a month")
     migrations.upgrade(service.engine)
-    with db.reading(service.engine) as session, known(session, at):
-        text = WRITERS[form](brief_of(session, period, at), service.settings.public_url)
+    with db.reading(service.engine) as session:
+        found = None if as_of else published_by(session, period, at)
+        if found is None:
+            with known(session, at):
+                found = brief_of(session, period, at)
+    text = WRITERS[form](found, service.settings.public_url)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -11,7 +11,7 @@ from monitor import charts
 from monitor.charts import NARROW_WIDTH, WIDTH
 from monitor.db.engine import now
 from monitor.releases.briefs.model import Brief, brief_period
-from monitor.releases.briefs.published import brief_of
+from monitor.releases.briefs.published import brief_of, published_by
 from monitor.releases.briefs.text import picture, sections_html
 from monitor.releases.query.periods import period_before
 from monitor.text import short
@@ -76,6 +76,12 @@ def _made(request: Request, as_of_time: AsOfTime, name: str) -> Brief:
     # By the minute, so that caches can know it again.
     at = as_of_time or now().replace(second=0, microsecond=0)
     period = brief_period(name, at)
+    if as_of_time is None:
+        # What was published needs no view of the past, which takes longer the more has changed since.
+        with history(request, None) as session:
+            published = published_by(session, period, now())
+        if published is not None:
+            return published
     # Also of the present as it was known at one time: so the links of a brief lead to what it was made from.
     with history(request, at) as session:
         return brief_of(session, period, at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
@@ -26,6 +26,8 @@ MAX_LISTED = 20
 """Releases that a section names, the last corrected ones."""
 MAX_REVISIONS = 5_000
 """Revisions that are read; of more, the newest."""
+MOVED_WITHIN = timedelta(days=30)
+"""A release whose date is corrected later than this is not looked for where it was before."""
 _SHOWN: Mapping[str, str] = {
     "origin": "country",
     "lab": "lab",
@@ -63,8 +65,8 @@ def earlier_corrections(source: Source) -> Iterable[Sentence]:
 def with_corrections(session: Session, brief: Brief, at: datetime) -> Brief:
     """A published brief with what was corrected between its time and ``at``, as of which the session answers."""
     known, (within, left) = col(Release.first_seen_at) <= brief.as_of, _touched(brief.period)
-    found, more = corrections(session, brief.as_of, at, known, within)
-    moved, _ = corrections(session, brief.as_of, at, known, ~within, left)
+    found, more = corrections(session, brief.as_of, at, known, within, few_releases=True)
+    moved, _ = corrections(session, brief.as_of, min(at, brief.as_of + MOVED_WITHIN), known, ~within, left)
     found = sorted([*found, *moved], key=lambda one: (-one.at.timestamp(), one.repo_id))
     late, last_seen = _late(session, brief)
     sentences = (*_listed(found, more), *late)
@@ -92,13 +94,17 @@ def _late(session: Session, brief: Brief) -> tuple[list[Sentence], datetime | No
 
 
 def corrections(
-    session: Session, since: datetime, until: datetime, *which: ColumnElement[bool]
+    session: Session, since: datetime, until: datetime, *which: ColumnElement[bool], few_releases: bool = False
 ) -> tuple[list[CorrectedRelease], bool]:
     """What was corrected after ``since`` and by ``until`` of the releases that meet the conditions, the last first.
 
-    Also returns whether there were more revisions than are read.
+    Also returns whether there were more revisions than are read. ``few_releases``: whether their revisions are sought
+    by release; else by time, which takes as long as there are revisions in that time.
     """
-    at, release = col(ReleaseRevision.at), col(ReleaseRevision.release_id)
+    at: Any = col(ReleaseRevision.at)
+    release = col(ReleaseRevision.release_id)
+    if few_releases:
+        at = func.coalesce(at, at)  # so that the index of times is not used
     rows = session.execute(
         select(release, at, col(ReleaseRevision.before))
         .join(Release, col(Release.id) == release)

@@ -34,9 +34,17 @@ def brief_of(session: Session, period: BriefPeriod, at: datetime) -> Brief:
 
     ``session`` answers as of ``at``.
     """
+    return published_by(session, period, at) or make_brief(session, period, at)
+
+
+def published_by(session: Session, period: BriefPeriod, at: datetime) -> Brief | None:
+    """A brief that was published by ``at``, with what was corrected since; None where it was not.
+
+    A session that answers as of ``at`` is needed for the past alone.
+    """
     row = session.get(PublishedBrief, period.name)
     if row is None or row.published_at > at:
-        return make_brief(session, period, at)
+        return None
     return with_corrections(session, as_published(row), at)
 
 
