@@ -69,6 +69,19 @@ def test_a_page_says_in_words_what_it_shows(client: httpx.Client, path: str) -> 
             assert "label" in around or given.get("id") in labelled or given.get("aria-label"), given
 
 
+def test_a_query_is_shown_in_words(client: httpx.Client) -> None:
+    words = "releases where the kind is original and the publisher&#39;s country is China."
+    for path, before in (
+        ("/releases", "Shown are"),
+        ("/launches", "Shown are launches with"),
+        ("/trends", "The charts count"),
+    ):
+        text = client.get(path, params={"q": "origin:CN kind:base"}).text
+        assert f'<p class="note words">{before} {words}</p>' in text
+        assert 'class="note words"' not in client.get(path).text
+        assert 'class="note words"' not in client.get(path, params={"q": "origin:"}).text
+
+
 def test_flags_and_question_marks_are_explained(client: httpx.Client) -> None:
     for path in ("/", "/?show=everything", "/releases"):
         text = client.get(path).text

@@ -20,6 +20,7 @@ from monitor.releases.launches.queries import (
 )
 from monitor.releases.notable import measured_against
 from monitor.releases.query import QueryError, parse
+from monitor.releases.query.describe import describe
 from monitor.releases.query.values import ANY
 from monitor.releases.review import review as doubtful
 from monitor.releases.search import recorded_ids
@@ -53,7 +54,7 @@ def launches(
     only = list_announcements(session, state=ANNOUNCED, limit=20) if not q and not cursor else []
     return page(
         request, "launches", q=q, problem=None, items=items, next=following, coverage=seen, only=only,
-        number=count_launches(session, query), members=narrowed(query, "launch", ANY),
+        number=count_launches(session, query), members=narrowed(query, "launch", ANY), words=describe(query),
         recorded_roots=recorded_ids(session, (root for item in items for root in item.roots)),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from monitor.releases.coverage import coverage
 from monitor.releases.query import Query, QueryError, parse
+from monitor.releases.query.describe import describe
 from monitor.releases.query.values import ANY
 from monitor.releases.search import Page, SearchError, find_by_name, find_pasted, recorded_ids, search
 from monitor.releases.stats import Facets, count_facets
@@ -75,7 +76,12 @@ def releases(
         return page(request, "releases", 422, **context, **_table(request, session, Page([], None), q, sort))
     found = _found(session, query, sort, cursor)
     counted = count_facets(session, query, VALUES_PER_FACET)
-    context |= {"conditions": conditions(query), "facets": _facets(counted, query), "normal": query.normal}
+    context |= {
+        "conditions": conditions(query),
+        "facets": _facets(counted, query),
+        "normal": query.normal,
+        "words": describe(query),
+    }
     context["presets"] = presets(query)
     context["notable"] = Value(ANY, None, ANY in chosen(query, "notable"), toggled(query, "notable", ANY))
     context |= {"total": counted.total, "exact": counted.exact, "sampled": counted.sampled, "facet_names": _names()}

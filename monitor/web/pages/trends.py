@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from monitor.releases.query import QueryError, parse
+from monitor.releases.query.describe import describe
 from monitor.web.api import AsOfTime, Q
 from monitor.web.pages.questions import QUESTIONS, SHARES
 from monitor.web.render import page
@@ -23,6 +24,5 @@ def trends(request: Request, _as_of_time: AsOfTime, q: Q = "") -> HTMLResponse:
     except QueryError as error:
         problem, q, query = str(error), "", parse("")
     status = 422 if problem else 200
-    return page(
-        request, "trends", status, questions=QUESTIONS, share=SHARES, q=q, problem=problem, presets=presets(query)
-    )
+    chosen = {"q": q, "words": describe(query), "presets": presets(query)}
+    return page(request, "trends", status, questions=QUESTIONS, share=SHARES, problem=problem, **chosen)
