@@ -44,6 +44,8 @@ NOT_HERE = {
     "sqlite3": "the same, through Python's sqlite3",
     "curl": "a mail server's pipe; the same POST is made in tests/channels/email/test_bounces.py",
     "hub-monitor subscribe journal": "the guide's own channel, which runs in tests/channels/test_guide.py",
+    "hub-monitor verify https": "needs a citation of that site; run in tests/cli/test_verify.py",
+    "hub-monitor publish /srv/dataset --push": "needs a Hub that takes uploads; run in tests/cli/test_publish.py",
     "hub-monitor up": "run in test_readme.py",
     "python -m pytest": "the suite itself",
     "pre-commit install": "writes into .git; its hooks call what `make lint types imports` calls",
