@@ -279,5 +279,5 @@ def test_what_the_index_found_published_is_evidence_with_a_link() -> None:
     assert {name: found[name].found for name in ("training_data", "training_code", "paper")} == {
         "training_data": "yes", "training_code": "yes", "paper": "yes",
     }  # fmt: skip
-    assert published("swiss-ai/Apertus-700B") == {}
+    assert published("amd/Nitro-AR-2") == {}
     assert "osai-index.eu" in (ROOT / "NOTICE").read_text()
