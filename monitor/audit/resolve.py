@@ -187,6 +187,9 @@ def _add_chains(session: Session, entries: Sequence[Entry]) -> None:
         for parent in entry.chain:
             values = known.get(parent["repo_id"].lower(), (None,) * len(_ANCESTOR))
             parent.update(zip(_ANCESTOR, values, strict=True))
+            row = entry.row
+            if row is not None and parent["repo_id"] == row.foundation_repo_id and parent["origin"] is None:
+                parent["lab"], parent["origin"] = row.foundation_lab, row.foundation_origin
             parent["gated"] = False if parent["gated"] == "no" else parent["gated"]
 
 

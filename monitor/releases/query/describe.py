@@ -160,6 +160,9 @@ def _clause(node: Node) -> str:
 
 
 def _term(field: str, operator: str, values: tuple[str, ...], *, negated: bool) -> str:
+    if field == "conflict" and values in {(ANY,), (NONE,)}:
+        is_any = (values == (ANY,)) != negated
+        return f"the stated licence contradicts {'one' if is_any else 'none'} upstream"
     subject = _SUBJECTS.get(field, f"{field} is")
     words = [value_words(field, operator, value) for value in values]
     if field in {"repo", "family"} and any("*" in value for value in values):
