@@ -97,6 +97,12 @@ def test_an_email_in_doubt_is_sent_with_the_same_message_id(watched: EmailTestEn
 def test_readers_sign_up_for_the_brief_and_change_it(env: EmailTestEnv) -> None:
     page = env.client.get("/subscribe").text
     assert "the brief of each week, instead of alerts" in page
+    chosen = env.client.get("/subscribe?digest=brief-weekly").text
+    assert '<option value="brief-weekly" selected>' in chosen
+    assert 'You get one email with the <a href="/brief/last-week">brief</a> of each week, and no alerts.' in chosen
+    assert "digest=" not in env.client.get("/subscribe?digest=nonsense").text
+    preview = env.client.get("/subscribe/preview?digest=brief-monthly&filter=origin:CN").text
+    assert "leave filter and trigger empty" in preview
     assert env.sign_up(digest="brief-monthly", timezone="Asia/Seoul", hour=9).status_code == 202
     env.confirmations()
     assert "every month at 09:00 (Asia/Seoul)" in texts(sent(env)[0])[0]
