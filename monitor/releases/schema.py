@@ -623,7 +623,9 @@ SORT_COLUMNS: dict[str, str] = {
 ASCENDING_SORTS = frozenset(field.name for field in QUERY_FIELDS if field.ascending)
 """Sort orders that begin with the smallest value: names and ranks."""
 EXACT_FIELDS = frozenset(
-    field.name for field in QUERY_FIELDS if field.column is not None and field.takes in {"country", "lab", "word"}
+    field.name
+    for field in QUERY_FIELDS
+    if field.column is not None and (field.takes in {"country", "lab", "word"} or field.name == "modality")
 )
 """Fields whose values are stored in the form that a query has them in, so that indexes serve; others ignore case."""
 _TYPES = {field.name: field.type for field in FIELDS}

@@ -19,8 +19,6 @@ from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, N
 from monitor.releases.query.words import certain, labs_called
 from monitor.releases.schema import EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
 
-_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-
 COLUMNS: dict[str, Anything] = {
     field.name: getattr(Release, field.column) for field in QUERY_FIELDS if field.column is not None
 }
@@ -40,7 +38,8 @@ def _folded_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str
 
 @compiles(folded, "postgresql")
 def _folded_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
-    return f"translate({compiler.process(element.clauses, **kw)}, '{_UPPER}', '{_LOWER}')"
+    # In the collation C only ASCII has cases; translate() would do the same and takes longer.
+    return f'lower({compiler.process(element.clauses, **kw)} COLLATE "C")'
 
 
 class holds(GenericFunction[int]):  # noqa: N801
