@@ -22,9 +22,10 @@ from monitor.releases.briefs.model import Brief, brief_period
 from monitor.releases.briefs.published import brief_of
 from monitor.releases.briefs.sections import make_brief
 from monitor.releases.briefs.text import to_html, to_markdown
+from monitor.releases.query import parse
 from monitor.releases.query.periods import period_before, period_span, week_name, year_before
 from monitor.releases.revisions import as_of
-from monitor.releases.search import SearchError
+from monitor.releases.search import SearchError, search
 from tests.releases.query.test_query import launch, release
 
 WEEK = "2026-W40"
@@ -121,6 +122,29 @@ def test_every_section_counts_its_period(filled: Engine) -> None:
         "releases of that time may be missing here.",
         "Releases that were first seen after the period: 0.",
     ]
+
+
+def test_few_changes_lead_to_the_releases_that_changed(filled: Engine) -> None:
+    with db.transaction(filled) as session:
+        # Withdrawn in another week: in no link of this one.
+        at = BEGIN + timedelta(days=9)
+        session.add(Change(release_id=5, at=at, field="status", after="gone", reason="t", event="withdrawn"))
+    found = brief(filled)
+    (section,) = (one for one in found.sections if one.title == "Changes and withdrawals")
+    assert [one.query for one in section.sentences] == [
+        "event:withdrawn repo:Qwen/Qwen3-1B,Qwen/Qwen3-2B",
+        "event:relicensed repo:Qwen/Qwen3-3B",
+    ]
+    with db.reading(filled) as session, as_of(session, found.as_of):
+        rows = search(session, parse(str(section.sentences[0].query))).items
+        assert sorted(row.repo_id for row in rows) == ["Qwen/Qwen3-1B", "Qwen/Qwen3-2B"]
+    with db.transaction(filled) as session:
+        at = BEGIN + timedelta(days=3)
+        odd = session.scalars(select(Release).where(Release.kind == "merge")).one()
+        gone = {"field": "status", "after": "gone", "reason": "t", "event": "withdrawn"}
+        session.add(Change(release_id=odd.id or 0, at=at, **gone))
+    (section,) = (one for one in brief(filled).sections if one.title == "Changes and withdrawals")
+    assert section.sentences[0].query == "event:withdrawn"
 
 
 def test_a_period_without_releases_is_no_percent_of_nothing(filled: Engine) -> None:

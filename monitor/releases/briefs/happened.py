@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -19,6 +20,9 @@ from monitor.text import short
 
 MAX_NAMED = 3
 """Releases that a sentence on changes names, the newest."""
+MAX_LINKED = 20
+"""Releases up to which its link leads to them alone; of more, to all with such a change."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 CHANGES = {
     Event.WITHDRAWN: "withdrawals",
     Event.RETURNED: "returns after a withdrawal",
@@ -45,20 +49,28 @@ def changes(source: Source) -> Iterable[Sentence]:
     )
     names: dict[str, list[str]] = {}
     numbers: dict[str, int] = {}
-    named = select(changed).where(changed.c.newest <= MAX_NAMED).order_by(changed.c.newest)
+    named = select(changed).where(changed.c.newest <= MAX_LINKED).order_by(changed.c.newest)
     for row in source.session.execute(named):
-        names.setdefault(row.event, []).append(short(row.repo_id, 120))
+        names.setdefault(row.event, []).append(row.repo_id)
         numbers[row.event] = row.number
     for one, noun in CHANGES.items():
         if one in names:
-            more = f" and {number(numbers[one] - len(names[one]))} more" if numbers[one] > len(names[one]) else ""
-            text = f"{noun.capitalize()}: {number(numbers[one])} ({', '.join(names[one])}{more})."
-            yield source.sentence(text, f"event:{one}")
+            shown = ", ".join(short(name, 120) for name in names[one][:MAX_NAMED])
+            more = f" and {number(numbers[one] - MAX_NAMED)} more" if numbers[one] > MAX_NAMED else ""
+            text = f"{noun.capitalize()}: {number(numbers[one])} ({shown}{more})."
+            yield source.sentence(text, _changed_query(one, names[one], numbers[one]))
     if not names:
         yield source.sentence("No changes known in that period.", f"event:{','.join(CHANGES)}")
     if until < source.period.end:
         text = f"Changes after {until:%Y-%m-%d %H:%M} UTC are not counted: a change has to hold for a day."
         yield source.sentence(text, f"event:{','.join(CHANGES)}")
+
+
+def _changed_query(event: str, names: list[str], total: int) -> str:
+    """The query for releases with such a change: for those of the period, where they are few and can be named."""
+    if total > len(names) or not all(map(_PLAIN_NAME.fullmatch, names)):
+        return f"event:{event}"
+    return f"event:{event} repo:{','.join(sorted(set(names)))}"
 
 
 def unseen(source: Source) -> Iterable[Sentence]:
