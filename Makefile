@@ -5,11 +5,13 @@ BIN := .venv/bin
 .PHONY: run validators test test-fast coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
-# python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock && .venv/bin/pip install --no-deps -e .
-.venv/installed: requirements.lock pyproject.toml
+# python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock -r requirements-build.lock &&
+# .venv/bin/pip install --no-deps --no-build-isolation -e .
+.venv/installed: requirements.lock requirements-build.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-build.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 # the same, with requirements-dev.lock
@@ -79,6 +81,7 @@ bench: .venv/installed-dev
 lock: .venv/installed-dev
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade --all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade --all-extras pyproject.toml --group dev -o requirements-dev.lock
+	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --upgrade - -o requirements-build.lock
 
 # The version, which stands in monitor/__init__.py alone.
 version:
@@ -86,7 +89,7 @@ version:
 
 # The source distribution and the wheel, in dist/.
 dist: .venv/installed-dev
-	$(BIN)/uv build --quiet --out-dir dist
+	$(BIN)/uv build --quiet --out-dir dist --build-constraints requirements-build.lock --require-hashes
 
 # The container image, under its version and as the latest.
 IMAGE ?= hub-release-monitor

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,12 +20,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from monitor.files import open_private
 from monitor.masking import masked, public_url, remember_secrets, secrets_of_url
 from monitor.urls import normalized
 
 HUB = "https://huggingface.co"
 
 
+MIN_KEY_CHARS = 32
+"""Of a key that is kept in a file: a shorter one was cut off, or could be guessed."""
 MIN_RETENTION_DAYS = 60
 """Longer than anything that is still worked on: an announcement waits 45 days for its release."""
 
@@ -390,12 +395,30 @@ def _line(item: Any) -> str:
 
 
 def _kept_key(path: Path) -> str:
-    """The key in ``path``, made there on first use, readable by its owner alone."""
+    """The key in ``path``, made there on first use, readable by its owner alone. Raises SettingsError."""
     try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text("utf-8").strip()
     except OSError as error:
         raise SettingsError(f"MONITOR_SECRET_KEY: cannot keep a key in {path}: {error.strerror}") from None
-    return path.read_text().strip()
+    except UnicodeDecodeError:
+        key = ""
+    if len(key) < MIN_KEY_CHARS:
+        raise SettingsError(
+            f"MONITOR_SECRET_KEY: {path} holds no key of at least {MIN_KEY_CHARS} characters: restore it from a "
+            "backup, or delete it for a new key (links in emails that were sent, and sealed tokens, are lost then)"
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Writes a new key to ``path``, unless another process has; it appears there with its whole content."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open_private(part, "x", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(48))
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink(missing_ok=True)

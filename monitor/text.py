@@ -21,6 +21,14 @@ def plain(text: object) -> str:
     return _UNPRINTABLE.sub("", str(text))
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def without_control(text: str) -> str:
+    """``text`` without control characters (terminals act on them), but for tabs and line feeds."""
+    return _CONTROL.sub("", text)
+
+
 def short(text: object, max_length: int = 40) -> str:
     """Plain text of at most ``max_length`` characters; longer text loses its middle."""
     whole = plain(text)

@@ -9,6 +9,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,38 @@ def test_units_start_what_compose_starts() -> None:
         assert unit["Service"]["User"] == "hub-monitor"
         # systemd's default sends SIGTERM to every process of a unit, also to the one that is in the middle of a send.
         assert unit["Service"]["Type" if service[1] == "migrate" else "KillMode"] in {"oneshot", "mixed"}
+
+
+def test_the_web_trusts_the_proxy_that_is_documented() -> None:
+    unit = (ROOT / "deploy" / "systemd" / "hub-monitor-web.service").read_text()
+    (trusted,) = re.findall(r"^Environment=MONITOR_TRUSTED_PROXIES=(.+)$", unit, re.MULTILINE)
+    assert Settings(trusted_proxies=trusted).trusted_proxies == ("127.0.0.1", "::1")  # type: ignore[arg-type]
+    default = SERVICES["web"]["environment"]["MONITOR_TRUSTED_PROXIES"].removesuffix("}").partition(":-")[2]
+    assert Settings(trusted_proxies=default).trusted_proxies  # type: ignore[arg-type]
+
+
+def test_what_builds_the_package_is_pinned_with_hashes() -> None:
+    lock = (ROOT / "requirements-build.lock").read_text()
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
+    for name, rest in re.findall(r"^([a-z0-9-]+==\S+)((?:.*\\\n)*.*)", lock, re.MULTILINE):
+        assert "--hash=sha256:" in rest, name
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert set(required) <= set(pinned), "make lock"
+    makefile, dockerfile = (ROOT / "Makefile").read_text(), (ROOT / "Dockerfile").read_text()
+    assert re.search(r"uv build .*--build-constraints requirements-build.lock --require-hashes", makefile)
+    for file in (makefile, dockerfile):
+        assert "--require-hashes -r requirements-build.lock" in file
+    # Whatever builds it otherwise would fetch the newest, without a hash.
+    for line in re.findall(r".*pip (?:install|wheel) [^|&\n]* (?:-e )?\.(?: |$)", makefile + dockerfile, re.MULTILINE):
+        assert "--no-build-isolation" in line, line
+
+
+def test_the_package_is_built_by_the_pinned_packages(tmp_path: Path) -> None:
+    uv = Path(sys.executable).parent / "uv"
+    (line,) = re.findall(r"uv build (.*)", (ROOT / "Makefile").read_text())
+    options = line.replace("--out-dir dist", f"--out-dir {tmp_path}").split()
+    subprocess.run([str(uv), "build", *options, "--wheel"], check=True, cwd=ROOT, timeout=120)
+    assert len(list(tmp_path.glob("*.whl"))) == 1
 
 
 def test_the_image_runs_without_root() -> None:

@@ -24,6 +24,7 @@ from monitor.channels.formatting import plain
 from monitor.classify import classify as judge
 from monitor.cli.output import Format, write
 from monitor.db import migrations
+from monitor.files import open_private
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.ingest.wanted_files import read_without_keeping
@@ -128,7 +129,7 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         return
     unfinished = output.with_name(output.name + ".part")
     try:
-        with unfinished.open("w", encoding="utf-8") as stream:
+        with open_private(unfinished, "w", encoding="utf-8") as stream:
             yield stream
         unfinished.replace(output)
     except OSError as error:

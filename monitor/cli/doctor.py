@@ -24,7 +24,7 @@ from monitor.notify.trigger_health import trigger_counts, unevaluated
 from monitor.releases.outages import lists_nothing
 from monitor.service import Service
 from monitor.settings import Settings, load
-from monitor.text import short
+from monitor.text import short, without_control
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,9 +45,9 @@ def doctor() -> None:
 
 def _checked(name: str, check_one: Callable[[Settings], str], settings: Settings) -> bool:
     try:
-        typer.echo(masked(f"{name}: {check_one(settings)}"))
+        typer.echo(without_control(masked(f"{name}: {check_one(settings)}")))
     except (db.DatabaseError, HubError, RateLimited, SendError, ValueError) as error:
-        typer.echo(masked(f"{name}: FAILED, {error}"))
+        typer.echo(without_control(masked(f"{name}: FAILED, {error}")))
         return False
     return True
 

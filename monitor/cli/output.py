@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -48,11 +49,19 @@ def _json(rows: Iterable[Row], *, lines: bool) -> int:
     number = 0
     for number, row in enumerate(rows, start=1):
         before = "" if lines else "[\n" if number == 1 else ",\n"
-        sys.stdout.write(before + json.dumps(row, ensure_ascii=False) + ("\n" if lines else ""))
+        sys.stdout.write(before + _escaped(json.dumps(row, ensure_ascii=False)) + ("\n" if lines else ""))
     if not lines:
         sys.stdout.write("\n]\n" if number else "[]\n")
     sys.stdout.flush()
     return number
+
+
+_INVISIBLE = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON may hold as it is, and a terminal would act on."""
+
+
+def _escaped(text: str) -> str:
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _csv(rows: Iterable[Row]) -> int:
@@ -122,7 +131,7 @@ def _shown(key: str, value: Any) -> str:
         case "kinds":
             shown = ", ".join(map(kind_name, value))
         case _ if key.endswith("_at"):
-            shown = str(value)[:16].replace("T", " ")
+            shown = plain(value)[:16].replace("T", " ")
         case _:
             shown = plain(", ".join(map(str, value)) if isinstance(value, list) else value)
     return shown

@@ -15,6 +15,7 @@ from monitor.charts import Chart, of_stats, over_time_title
 from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
 from monitor.db import migrations
 from monitor.enums import MEASURE_NAMES
+from monitor.files import open_private
 from monitor.models import Release
 from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.releases.query import Query, parse
@@ -151,7 +152,7 @@ def export(
     as_of_time = parse_as_of(as_of) if as_of else None
     unfinished = output.with_name(output.name + ".part")
     try:
-        with unfinished.open("wb") as file, db.reading(engine) as session, known(session, as_of_time):
+        with open_private(unfinished, "wb") as file, db.reading(engine) as session, known(session, as_of_time):
             rows = stream(session, wanted)
             if kind == "parquet":
                 write_parquet(rows, file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from monitor import masking
 from monitor.db.cancellation import current
+from monitor.files import make_private
 
 
 class DatabaseError(RuntimeError):
@@ -132,6 +133,7 @@ _BULK_POSTGRESQL = ("SET LOCAL synchronous_commit TO off",)
 def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, **_JSON | pool)
+        event.listen(engine, "do_connect", _make_private_file)
         event.listen(engine, "connect", partial(_set_up, (*_SQLITE, *further)))
         event.listen(engine, "begin", _sqlite_begin)
         event.listen(engine, "before_cursor_execute", _before_statement)
@@ -147,6 +149,15 @@ def _engine(url: str, further: tuple[str, ...], **pool: int) -> Engine:
     if further:
         event.listen(engine, "begin", partial(_begin_with, further))
     return engine
+
+
+def _make_private_file(_dialect: Any, _record: Any, args: Any, _options: Any) -> None:
+    """Makes a new database readable by its owner alone; SQLite gives ``-wal`` and ``-shm`` the same rights."""
+    path = args[0] if args else ""
+    if path and not str(path).startswith((":memory:", "file:")):
+        # Where that fails, SQLite says why.
+        with suppress(OSError):
+            make_private(Path(path))
 
 
 def _without_prepared_statements(_dialect: Any, _record: Any, _args: Any, options: dict[str, Any]) -> None:

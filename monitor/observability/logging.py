@@ -14,6 +14,7 @@ import structlog
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from monitor.masking import masked
+from monitor.text import without_control
 
 LIBRARIES_THAT_LOG_URLS = ("apprise", "httpcore", "httpx", "requests", "slack_sdk", "urllib3")
 """Below warnings they log the whole URL of each request: that of a chat service has a token in its path."""
@@ -42,7 +43,7 @@ def _without_secrets(_logger: Any, _method: str, event: Any) -> Any:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
-        return masked(value)
+        return without_control(masked(value))
     if isinstance(value, list | tuple):
         return [_masked(one) for one in value]
     return {key: _masked(one) for key, one in value.items()} if isinstance(value, dict) else value

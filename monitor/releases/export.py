@@ -13,6 +13,7 @@ import orjson
 
 from monitor.releases.schema import COLUMNS, FIELDS, column_kinds, release_object
 from monitor.releases.search import SearchError
+from monitor.text import without_control
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -23,18 +24,18 @@ ROWS_PER_CHUNK = 1_000
 
 
 def cell(value: Any) -> str:
-    """A value as a CSV cell: lists and objects as JSON, and nothing that a spreadsheet would run as a formula."""
+    """A value as a CSV cell: lists and objects as JSON, without control characters and formulas of spreadsheets."""
     if value is None:
         return ""
     if not isinstance(value, str):
         if isinstance(value, (int, float)):
             return str(value)
         value = json.dumps(value, ensure_ascii=False) if value and isinstance(value, (list, dict)) else str(value)
-    text: str = value
+    text = without_control(value)
     return "'" + text if text[:1] in FORMULA_PREFIXES else text
 
 
-FORMULA_PREFIXES = frozenset("=+-@\t\r")
+FORMULA_PREFIXES = frozenset("=+-@\t\n＝＋－＠")
 
 
 def flat(row: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from monitor import db
+from monitor.files import make_private
 
 PUBLIC = {
     "releases": "SELECT * FROM releases_view ORDER BY id",
@@ -52,6 +53,7 @@ def write_snapshot(engine: Engine, path: Path) -> dict[str, int]:
         raise SnapshotError(f"{path} exists: remove it, or name another file")
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        make_private(part)
         with closing(sqlite3.connect(part, isolation_level=None)) as target:
             target.execute("PRAGMA journal_mode=OFF")
             counts = _copied(engine, target)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -61,3 +64,26 @@ def test_statistics_fit_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
     head, line = capsys.readouterr().out.splitlines()
     assert head.split() == ["month", "license_class", "count", "parameters", "known", "median"]
     assert line.split() == ["2026-05", "non-commercial", "1234", "900T", "1200", "7B"]
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202eevil\r\x00=1+1"
+"""A text that a terminal acts on: a title, colours, a cleared screen, a turned direction, an overwritten line."""
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_no_format_has_what_a_terminal_acts_on(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"id": 1, "name": HOSTILE, "swept_at": HOSTILE, "namespaces": [HOSTILE], "origin": "CN"}
+    assert write([row], form, tuple(row), tuple(row)) == 1
+    shown = capsys.readouterr().out
+    assert "evil" in shown
+    assert not set(shown) & {chr(code) for code in (*range(9), *range(11, 32), *range(127, 160))}
+    if form in {Format.JSON, Format.JSONL}:
+        (read,) = json.loads(shown) if form is Format.JSON else [json.loads(shown)]
+        assert read == row
+
+
+@pytest.mark.parametrize("text", ["=1+1", "\x1b=1+1", "\r=1+1", "+1", "-1", "@x", "\t=1", "\n=1", "＝1", "\x00\x1b@x"])
+def test_no_cell_of_csv_is_a_formula_whatever_stands_before_it(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write([{"name": text}], Format.CSV, ("name",))
+    (_, found), *_ = [[*csv.reader(io.StringIO(capsys.readouterr().out))]]
+    assert found[0].startswith("'")
