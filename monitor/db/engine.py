@@ -261,6 +261,19 @@ def transaction(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+WRITE_PAUSE_SECONDS = 0.15
+
+
+def let_others_write(engine: Engine) -> None:
+    """Waits between two transactions of long work, so that others get their turn on SQLite.
+
+    SQLite keeps no queue of writers: one that waits tries every 0.1 s, and finds the lock taken again by whoever begins
+    a transaction right after the last. PostgreSQL locks rows only, and returns at once.
+    """
+    if engine.dialect.name == "sqlite":
+        time.sleep(WRITE_PAUSE_SECONDS)
+
+
 @contextmanager
 def reading(engine: Engine, *, timeout: float | None = None) -> Iterator[Session]:
     """A session that only reads: on SQLite it takes no write lock.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, or_, select
 from sqlmodel import Session, col
 
-from monitor.db.engine import transaction
+from monitor.db.engine import let_others_write, transaction
 from monitor.enums import Kind
 from monitor.labs import Registry
 from monitor.models import NotableFill, Release
@@ -27,6 +27,7 @@ def fill(engine: Engine, registry: Registry, batches: int = MAX_BATCHES) -> bool
             if row is None:
                 return True
             _step(session, row, registry)
+        let_others_write(engine)
     return False
 
 

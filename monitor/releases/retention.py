@@ -15,7 +15,7 @@ from sqlalchemy import Engine, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from monitor.db.engine import now, transaction
+from monitor.db.engine import let_others_write, now, transaction
 from monitor.models import (
     Adoption,
     Change,
@@ -94,6 +94,7 @@ def _repeated(engine: Engine, step: Callable[[Session], int]) -> int:
         total += number
         if number < BATCH_ROWS:
             break
+        let_others_write(engine)
     return total
 
 

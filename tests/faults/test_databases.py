@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import tempfile
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +93,30 @@ def test_several_processes_that_write_at_once_wait_for_each_other_and_lose_nothi
     with db.reading(sqlite_engine) as session:
         kept = set(session.scalars(select(col(Subscription.target))))
     assert kept == {f"{writer}-{number}" for writer in range(WRITERS) for number in range(EACH)}
+
+
+def test_long_work_in_many_transactions_lets_others_write_in_between(sqlite_engine: Engine) -> None:
+    ended = threading.Event()
+
+    def work() -> None:
+        until_ = time.monotonic() + 20
+        while not ended.is_set() and time.monotonic() < until_:
+            with db.transaction(sqlite_engine) as session:
+                session.connection()  # begins, and takes the lock
+                time.sleep(0.2)
+            db.let_others_write(sqlite_engine)
+
+    working = threading.Thread(target=work)
+    working.start()
+    try:
+        for number in range(4):
+            began = time.monotonic()
+            with db.transaction(sqlite_engine) as session:
+                subscribe(session, SubscriptionCreate("kept", str(number)))
+            assert time.monotonic() - began < 3
+    finally:
+        ended.set()
+        working.join(30)
 
 
 def test_old_code_goes_on_with_tables_that_a_newer_one_has_added_to(env: TestEnv) -> None:
