@@ -159,13 +159,17 @@ def _index_ranges(
     return [[column == value, beyond], [column < value if descending else column > value], [unknown]]
 
 
-def stream(session: Session, query: Query) -> Iterator[Any]:
+def stream(
+    session: Session, query: Query, columns: Iterable[str] | None = None, *where: ColumnElement[bool]
+) -> Iterator[Any]:
     """Yields all matching releases, by id, read a thousand at a time so that memory does not grow with the rows.
 
-    Each is a row that :func:`~monitor.releases.schema.release_object` accepts.
+    Each is a row that :func:`~monitor.releases.schema.release_object` accepts, or has only these ``columns`` and its
+    id: evidence takes longer to read than all others. ``where``: further conditions.
     """
     last = 0
-    some = select_columns().where(*conditions(session, query)).order_by(col(Release.id))
+    chosen = select_columns() if columns is None else select(*(getattr(Release, name) for name in ("id", *columns)))
+    some = chosen.where(*conditions(session, query), *where).order_by(col(Release.id))
     while True:
         rows = session.execute(some.where(col(Release.id) > last).limit(MAX_PAGE_SIZE)).all()
         yield from rows

@@ -9,16 +9,21 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Engine, select
 from sqlmodel import Session, col
 
 from monitor.dates import iso
 from monitor.db.engine import reading
 from monitor.enums import Via
 from monitor.models import Change, Correction, Release, ReleaseRevision
-from monitor.releases.citations.kinds import RELEASE_COLUMNS
+from monitor.releases.citations.kinds import (
+    DAILY_FIELDS,
+    RELEASE_COLUMNS,
+    SOURCE_COLUMNS,
+    canonical,
+    canonical_of_columns,
+)
 from monitor.releases.corrections import ABOUT
-from monitor.releases.export import flat
 from monitor.releases.query import parse
 from monitor.releases.revisions import as_of as known
 from monitor.releases.search import stream
@@ -75,8 +80,10 @@ def changed_since(engine: Engine, q: str, at: datetime) -> Iterator[Difference]:
     Both answers are read side by side, so memory does not grow with the rows.
     """
     query = parse(q)
+    # Only what has a revision since, or is newer, can differ; numbers of a day have no revisions.
+    since = () if query.fields & DAILY_FIELDS else (_touched_since(at),)
     with reading(engine) as past, reading(engine) as present, known(past, at):
-        pairs = _differing(stream(past, query), stream(present, query))
+        pairs = _differing(*(stream(one, query, SOURCE_COLUMNS, *since) for one in (past, present)))
         while some := list(islice(pairs, BATCH_ROWS)):
             _complete(past, some, "then")
             _complete(present, some, "now")
@@ -85,10 +92,9 @@ def changed_since(engine: Engine, q: str, at: datetime) -> Iterator[Difference]:
                 yield from _explained(pair, causes)
 
 
-def canonical(row: Any) -> dict[str, Any]:
-    """The columns of a release that citations hash."""
-    values = flat(row)
-    return {name: values[name] for name in RELEASE_COLUMNS}
+def _touched_since(at: datetime) -> ColumnElement[bool]:
+    revised = select(col(ReleaseRevision.release_id)).where(col(ReleaseRevision.at) > at)
+    return col(Release.id).in_(revised) | (col(Release.first_seen_at) > at)
 
 
 def _differing(past: Iterator[Any], present: Iterator[Any]) -> Iterator[_Pair]:
@@ -96,14 +102,14 @@ def _differing(past: Iterator[Any], present: Iterator[Any]) -> Iterator[_Pair]:
     then, now = next(past, None), next(present, None)
     while then is not None or now is not None:
         if then is not None and (now is None or then.id < now.id):
-            yield _Pair(then.id, then=canonical(then), lacking="now")
+            yield _Pair(then.id, then=canonical_of_columns(then), lacking="now")
             then = next(past, None)
         elif now is not None and (then is None or now.id < then.id):
-            yield _Pair(now.id, now=canonical(now), lacking="then")
+            yield _Pair(now.id, now=canonical_of_columns(now), lacking="then")
             now = next(present, None)
         else:
             assert then is not None
-            pair = _Pair(then.id, canonical(then), canonical(now))
+            pair = _Pair(then.id, canonical_of_columns(then), canonical_of_columns(now))
             if pair.then != pair.now:
                 yield pair
             then, now = next(past, None), next(present, None)

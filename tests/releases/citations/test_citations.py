@@ -17,9 +17,9 @@ from monitor import db
 from monitor.labs import load
 from monitor.models import Release
 from monitor.releases.citations.citation import Citation, CitationError, cite, cited_time, recompute
-from monitor.releases.citations.differences import canonical, changed_since
+from monitor.releases.citations.differences import changed_since
 from monitor.releases.citations.identifier import MAX_ID_CHARS, decode, encode
-from monitor.releases.citations.kinds import RELEASE_COLUMNS
+from monitor.releases.citations.kinds import RELEASE_COLUMNS, canonical
 from monitor.releases.query import parse
 from monitor.releases.query.absolute import absolute, is_relative
 from monitor.releases.registry_versions import note_registry, registry_at
