@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, Select, and_, exists, func, or_, select, text, update
 from sqlmodel import Session, col
 
-from monitor.db.engine import now, reading, transaction
+from monitor.db.engine import let_others_write, now, reading, transaction
 from monitor.enums import Event
 from monitor.labs import Registry
 from monitor.models import Adoption, Change, Release
@@ -138,6 +138,7 @@ def track(engine: Engine, lines: Iterable[str], enqueue: Enqueue, registry: Regi
                 records.refresh_paces(session, [item.release.hub_id for item in news], registry)
                 enqueue(session, news)
             crossed += len(news)
+        let_others_write(engine)
     write_stock(engine)
     return Pass(len(changed), crossed)
 
