@@ -18,7 +18,7 @@ from sqlmodel import col
 
 from monitor import db
 from monitor.models import Release
-from monitor.releases.search import _select_columns
+from monitor.releases.search import select_columns
 from tests.benchmarks._million import databases
 
 MODELS = int(os.environ.get("MODELS", "10000"))
@@ -39,7 +39,7 @@ def bare(engine: Engine, names: list[str]) -> float:
     began = time.perf_counter()
     with db.reading(engine) as session:
         for start in range(0, len(names), 500):
-            some = _select_columns().where(col(Release.repo_id).in_(names[start : start + 500]))
+            some = select_columns().where(col(Release.repo_id).in_(names[start : start + 500]))
             session.execute(some).all()
     return time.perf_counter() - began
 
