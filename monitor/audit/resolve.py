@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Text, and_, func, select, tuple_
 from sqlalchemy import cast as sql_cast
@@ -20,8 +19,10 @@ from monitor.releases.standings import WORKS
 
 CHUNK = 500
 """Models that are looked up at a time."""
-MAX_SUCCESSORS = 5
+MAX_SUCCESSORS, MAX_COMPARED = 5, 100
+"""Successors that are named, and releases of a version that they are chosen from."""
 
+T = TypeVar("T")
 State = Literal["recorded", "from-hub", "not-found", "unresolved"]
 """Whether the release is in the history, was read from the Hub now, is in neither, or names no repository."""
 LookUp = Callable[[str], "Release | None"]
@@ -227,13 +228,11 @@ def _add_successors(session: Session, entries: Sequence[Entry]) -> None:
         work = next((works[name] for name in line if name in works), None)
         if work is not None and work.stem is not None and work.version is not None:
             wanted[index] = work
-    newest = _newest(session, {(work.lab, work.stem) for work in wanted.values()})
+    families = _newest(session, {(work.lab, work.stem) for work in wanted.values()})
     for index, work in wanted.items():
-        later = newest.get((work.lab, work.stem), [])
-        if later and later[0].version > work.version:
-            size = work.params or 0
-            later = sorted(later, key=lambda one: (abs((one.params or 0) - size), one.repo_id))
-            entries[index].successors = [one.repo_id for one in later[:MAX_SUCCESSORS]]
+        newest = families.get((work.lab, work.stem))
+        if newest is not None and newest > work.version:
+            entries[index].successors = _nearest(session, work, newest)
 
 
 def _works(session: Session, names: set[str]) -> dict[str, Any]:
@@ -246,26 +245,25 @@ def _works(session: Session, names: set[str]) -> dict[str, Any]:
     return found
 
 
-def _newest(session: Session, families: set[tuple[str, str]]) -> dict[tuple[str, str], list[Any]]:
-    """The releases of the newest version of each family."""
-    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    if not families:
-        return found
-    family = tuple_(WORKS.c.lab, WORKS.c.stem)
-    newest = (
-        select(WORKS.c.lab, WORKS.c.stem, func.max(WORKS.c.version).label("version"))
-        .where(family.in_(sorted(families)))
-        .group_by(WORKS.c.lab, WORKS.c.stem)
-        .subquery()
-    )
-    is_newest = and_(*(WORKS.c[name] == newest.c[name] for name in ("lab", "stem", "version")))
-    columns = (WORKS.c.lab, WORKS.c.stem, WORKS.c.version, WORKS.c.params, WORKS.c.repo_id)
-    for row in session.execute(select(*columns).join(newest, is_newest)):
-        found[row.lab, row.stem].append(row)
+def _newest(session: Session, families: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The newest version of each family."""
+    found: dict[tuple[str, str], int] = {}
+    newest = select(WORKS.c.lab, WORKS.c.stem, func.max(WORKS.c.version)).group_by(WORKS.c.lab, WORKS.c.stem)
+    for some in batched(sorted(families), CHUNK):
+        for lab, stem, version in session.execute(newest.where(tuple_(WORKS.c.lab, WORKS.c.stem).in_(some))):
+            found[lab, stem] = version
     return found
 
 
-def batched(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _nearest(session: Session, work: Any, version: int) -> list[str]:
+    """Releases of a version of a work's family, those of the nearest size first."""
+    same = and_(WORKS.c.lab == work.lab, WORKS.c.stem == work.stem, WORKS.c.version == version)
+    rows = session.execute(select(WORKS.c.repo_id, WORKS.c.params).where(same).limit(MAX_COMPARED)).all()
+    ordered = sorted(rows, key=lambda row: (abs((row.params or 0) - (work.params or 0)), row.repo_id))
+    return [row.repo_id for row in ordered[:MAX_SUCCESSORS]]
+
+
+def batched(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The values in slices of at most ``size``."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
