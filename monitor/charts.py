@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -254,7 +254,7 @@ def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "c
             .mark_line(strokeWidth=2, point=points if len(values) <= MAX_POINTS else False)
             .encode(
                 x=across,
-                y=alt.Y("y:Q", title=UNITS.get(value, value), axis=_numbers_axis()),
+                y=alt.Y("y:Q", title=UNITS.get(value, value), axis=_numbers_axis(row[value] for row in known)),
                 color=_colours(groups, symbolType="stroke", symbolStrokeWidth=3) if color else alt.value(PALETTE[0]),
                 description="d:N",
             )
@@ -293,11 +293,12 @@ def over_time_title(value: str, by: Sequence[str], meaning: str) -> str:
 
 def of_uptake(rows: Sequence[Row], by: str, relation: str = "") -> Chart:
     """The chart of how fast derivatives come, a line for each value of the dimension ``by``."""
-    across = "days since release"
+    across, mean = "days since release", "derivatives per release"
     title = f"Derivatives{f' ({relation})' if relation else ''} per release{f' by {by}' if by else ''}".replace(
         "_", " "
     )
-    return lines([{across: row["day"], **row} for row in rows], across, by or None, "derivatives", title)
+    drawn = [{across: row["day"], mean: row["derivatives"], **row} for row in rows]
+    return lines(drawn, across, by or None, mean, title)
 
 
 # --- the parts --------------------------------------------------------------------------------------------
@@ -318,8 +319,10 @@ def _of_rows() -> Any:
     return alt.Chart(alt.NamedData(name=_ROWS))
 
 
-def _numbers_axis() -> Any:
-    """An axis of counts, which are integers."""
+def _numbers_axis(values: Iterable[float] = ()) -> Any:
+    """An axis of counts, which are integers; with fractions among ``values``, of numbers as they are."""
+    if any(not float(value).is_integer() for value in values):
+        return _altair().Axis(tickCount=5, format="~g")
     return _altair().Axis(tickCount=5, tickMinStep=1, labelExpr=_SHORT)
 
 

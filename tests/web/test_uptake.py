@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import httpx
 
@@ -18,7 +19,9 @@ def test_the_page_the_chart_and_the_csv_have_the_numbers_of_the_api(client: http
     ]
     page = client.get("/uptake?q=kind:base&by=origin&days=60").text
     assert f"{found['releases']:,} originals match" in page
-    assert "Derivatives per release by origin" in client.get("/uptake.svg?q=kind:base&by=origin&days=60").text
+    drawn = client.get("/uptake.svg?q=origin:CN,US&by=origin&days=60").text
+    assert "Derivatives per release by origin" in drawn
+    assert re.search(r"<text[^>]*>0\.\d+</text>", drawn)  # fractions on its axis
     assert client.get("/uptake.png?by=lab").headers["content-type"] == "image/png"
     assert 'href="/uptake?by=origin"' in client.get("/trends").text
 
