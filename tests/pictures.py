@@ -60,7 +60,7 @@ deny = "foundation:CN OR suspected:CN"
 
 [[rule]]
 id = "permissive"
-require = "license:permissive -conflict:any"
+require = "license:permissive conflict:none"
 """
 
 

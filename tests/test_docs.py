@@ -47,6 +47,7 @@ NOT_HERE = {
     "hub-monitor subscribe journal": "the guide's own channel, which runs in tests/channels/test_guide.py",
     "hub-monitor verify https": "needs a citation of that site; run in tests/cli/test_verify.py",
     "hub-monitor publish /srv/dataset --push": "needs a Hub that takes uploads; run in tests/cli/test_publish.py",
+    "hub-monitor demo": "run in test_readme.py",
     "hub-monitor up ": "run in test_readme.py",
     "python -m pytest": "the suite itself",
     "pre-commit install": "writes into .git; its hooks call what `make lint types imports` calls",

@@ -43,8 +43,8 @@ class Mention:
     problem: str | None = None
 
 
-_REVISION = re.compile(r"(?P<id>[^@\s]+/[^@\s]+)@(?P<revision>[\w./-]{1,100})")
-_QUANT = re.compile(r"(?P<id>[^:\s]+/[^:\s]+):(?P<tag>[\w.-]{1,60})")
+_REVISION = re.compile(r"(?P<id>[^@\s]+)@(?P<revision>[\w./-]{1,100})")
+_QUANT = re.compile(r"(?P<id>[^:\s]+):(?P<tag>[\w.-]{1,60})")
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+):?-(?P<default>[^{}]*)\}")
 _PLACEHOLDER = re.compile(r"\$\{?\w|\{\{|<[a-z_ -]+>", re.IGNORECASE)
 _PREFIXES = ("hf://", "hf:", "huggingface://")
@@ -63,9 +63,9 @@ def hub_mention(text: str, place: Place, *, revision: str | None = None) -> Ment
     is_address = plain.startswith("hf://")
     for prefix in _PREFIXES:
         plain = plain.removeprefix(prefix)
-    if found := _REVISION.fullmatch(plain):
+    if (found := _REVISION.fullmatch(plain)) and "/" in found["id"]:
         plain, revision = found["id"], found["revision"]
-    elif (found := _QUANT.fullmatch(plain)) and "://" not in plain:
+    elif (found := _QUANT.fullmatch(plain)) and "/" in found["id"]:
         # KServe writes hf://id:revision, llama.cpp and Ollama id:quantisation.
         plain, revision = found["id"], found["tag"] if is_address else revision
     elif found := re.search(r"/(?:resolve|tree|blob|raw)/([^/?#]+)", plain):

@@ -30,7 +30,7 @@ lenses = typer.Typer(no_args_is_help=True, help="Shows and checks lenses: the de
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command(epilog="Example: hub-monitor share CN,US 'released:2026' --lens all")(share)
-    app.add_typer(lenses, name="lenses")
+    app.add_typer(lenses, name="lenses", epilog="Example: hub-monitor lenses show atom")
 
 
 def share(

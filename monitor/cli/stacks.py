@@ -37,11 +37,11 @@ def add_to(app: typer.Typer) -> None:
     group.command("list", epilog="Example: hub-monitor stacks list")(list_stacks)
     group.command("show", epilog="Example: hub-monitor stacks show prod")(show_stack)
     group.command("remove", epilog="Example: hub-monitor stacks remove prod")(remove)
-    app.add_typer(group, name="stacks")
+    app.add_typer(group, name="stacks", epilog="Example: hub-monitor stacks show prod")
 
 
 def watch(
-    inputs: list[str] = typer.Argument(..., metavar="INPUT…", help="What `audit` reads: files, folders, ids, or -."),
+    inputs: list[str] = typer.Argument(..., metavar="INPUT…", help="What the command audit reads: files, folders, ids, or -."),
     name: str = typer.Option(..., "--name", help="The stack's name; the same name again makes its next version."),
     channel: str = typer.Option(None, "--channel", help="slack, email, webhook or apprise; default: only save."),
     target: str = typer.Option(None, "--target", help="The channel's id, an address or a URL."),

@@ -106,7 +106,7 @@ def condition(query: Query) -> str:
 def value_words(field: str, operator: str, value: str) -> str:
     """How a canonical value is written in the text."""
     if value == NONE:
-        return "nothing" if field in {"notable", "conflict"} else "unknown"
+        return {"notable": "nothing", "conflict": "none"}.get(field, "unknown")
     if field in DATES:
         return _dates(operator, value)
     if field in COUNTS:
@@ -140,6 +140,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "gated": lambda value: _GATES.get(value, value),
     "event": lambda value: EVENT_WORDS.get(value, value),
     "crossed": _threshold,
+    "conflict": lambda value: "one" if value == ANY else value,
     "notable": lambda value: "anything" if value == ANY else value.replace("-", " "),
     "launch": lambda value: "known" if value == ANY else f"number {value}",
 }
@@ -161,8 +162,8 @@ def _clause(node: Node) -> str:
 
 def _term(field: str, operator: str, values: tuple[str, ...], *, negated: bool) -> str:
     if field == "conflict" and values in {(ANY,), (NONE,)}:
-        is_any = (values == (ANY,)) != negated
-        return f"the stated licence contradicts {'one' if is_any else 'none'} upstream"
+        clause = f"the stated licence contradicts {value_words(field, operator, values[0])} upstream"
+        return f"not ({clause})" if negated else clause
     subject = _SUBJECTS.get(field, f"{field} is")
     words = [value_words(field, operator, value) for value in values]
     if field in {"repo", "family"} and any("*" in value for value in values):
