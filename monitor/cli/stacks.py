@@ -41,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def watch(
-    inputs: list[str] = typer.Argument(..., metavar="INPUT…", help="What the command audit reads: files, folders, ids, or -."),
+    inputs: list[str] = typer.Argument(..., metavar="INPUT…", help="What audit reads: files, folders, ids, or -."),
     name: str = typer.Option(..., "--name", help="The stack's name; the same name again makes its next version."),
     channel: str = typer.Option(None, "--channel", help="slack, email, webhook or apprise; default: only save."),
     target: str = typer.Option(None, "--target", help="The channel's id, an address or a URL."),
