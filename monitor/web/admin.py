@@ -57,6 +57,7 @@ class NewSubscription(BaseModel):
     target: str = Field(min_length=1, max_length=2_000)
     filter: str = Field("", max_length=2_000)
     when: str = Field("", max_length=2_000)
+    stack: str = Field("", max_length=60, description="The name of a stack, instead of a filter.")
     digest: Digest = Digest.IMMEDIATE
     timezone: str = Field("UTC", max_length=64)
     hour: int = Field(8, ge=0, le=23)

@@ -140,6 +140,15 @@ def test_stacks_are_made_shown_updated_and_removed(client: TestClient) -> None:
     assert client.delete("/api/v1/stacks/prod", headers=TOKEN).status_code == 404
 
 
+def test_the_api_subscribes_to_a_stack(client: TestClient) -> None:
+    saved(client, "acme/tuned")
+    wish = {"channel": "webhook", "target": "https://hooks.example/x", "stack": "prod"}
+    made = client.post("/api/v1/subscriptions", json=wish, headers=TOKEN)
+    assert (made.status_code, made.json()["when"], made.json()["trigger"]) == (201, "stack(prod)", None)
+    refused = client.post("/api/v1/subscriptions", json=wish | {"stack": "other"}, headers=TOKEN)
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, "stack")
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_without_the_token_nothing_is_done(client: TestClient, method: str) -> None:
     for path in ("/api/v1/stacks/prod", *(["/api/v1/stacks"] if method == "GET" else [])):
