@@ -1,4 +1,4 @@
-"""Writes the generated tables into the docs: fields of releases and of queries, reasons of notable releases, and lenses."""
+"""Writes the generated tables into the docs: fields of releases and queries, reasons of notable releases, lenses."""
 
 from __future__ import annotations
 
