@@ -183,7 +183,9 @@ class Service:
 
     def prune(self) -> dict[str, int]:
         """Deletes what is older than the settings keep; returns the rows of each table."""
-        return prune(self.engine, self.settings)
+        deleted = prune(self.engine, self.settings)
+        db.refresh_statistics(self.engine)
+        return deleted
 
     def deliver(self, *, digest: bool | None = None) -> int:
         """Publishes stable changes, sends what is due (digests, the rest, or all); returns the number of messages."""

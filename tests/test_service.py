@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from monitor import db
 from monitor.db import migrations
@@ -11,6 +11,7 @@ from monitor.notify.subscriptions import SubscriptionCreate, namespaces_in, paus
 from monitor.service import Service
 from monitor.settings import Settings
 from tests.fakes.hub import ReplayHub
+from tests.releases.query.test_query import release
 
 
 def test_a_subscription_names_its_namespaces_in_the_case_it_was_typed_in() -> None:
@@ -35,3 +36,15 @@ def test_what_subscriptions_name_is_swept_as_long_as_they_run(sqlite_url: str, h
 def _watched(engine: Engine) -> set[str]:
     with db.reading(engine) as session:
         return set(session.scalars(select(Namespace.name)))
+
+
+def test_pruning_refreshes_the_statistics_that_indexes_are_chosen_by(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        session.add_all(release(number, kind="base") for number in range(20))
+    service = Service(Settings(database_url=engine.url.render_as_string(hide_password=False)))
+    service.prune()
+    if engine.dialect.name == "sqlite":
+        with db.reading(engine) as session:
+            known = set(session.scalars(text("SELECT idx FROM sqlite_stat1 WHERE tbl = 'release'")))
+        assert {"ix_release_newest", "ix_release_original"} <= known
+    service.dispose()

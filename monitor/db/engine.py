@@ -293,6 +293,19 @@ def one_at_a_time(session: Session, name: str) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
+def refresh_statistics(engine: Engine) -> None:
+    """Updates the statistics by which SQLite chooses between indexes; PostgreSQL updates its own.
+
+    Reads some hundreds of rows of each index: less than a second at a million releases, whose shares under all lenses
+    take 0.5 s with statistics and 4 s without.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with transaction(engine) as session:
+        session.execute(text("PRAGMA analysis_limit = 400"))
+        session.execute(text("ANALYZE"))
+
+
 class CommitVersion:
     """A value that changes with every commit to a database.
 
