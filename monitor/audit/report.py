@@ -9,6 +9,7 @@ from typing import Any
 from monitor.audit.documents import Unreadable
 from monitor.audit.policy import is_violation
 from monitor.audit.resolve import Entry
+from monitor.text import escape_markdown, plain
 
 COLUMNS = (
     "model", "origin", "foundation", "foundation_origin", "suspected_origin", "license", "license_class",
@@ -121,7 +122,4 @@ def to_markdown(entries: Iterable[Entry], unreadable: Iterable[Unreadable]) -> I
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else " ".join(str(value).split())
-    for sign in "\\`*_[]<>|":
-        text = text.replace(sign, f"\\{sign}")
-    return "".join(sign for sign in text if sign.isprintable())
+    return "" if value is None else escape_markdown(plain(" ".join(str(value).split())))

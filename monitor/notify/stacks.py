@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from sqlalchemy import Engine, Text, delete, func, insert, literal, select, update
+from sqlalchemy import Engine, delete, func, select, update
 from sqlmodel import Session, col
 
 from monitor import stopping
@@ -24,10 +24,11 @@ from monitor.audit.mentions import Mention, Place
 from monitor.audit.resolve import CHUNK, Entry, batched, resolve
 from monitor.audit.stack_state import Difference, State, differences, sentence, states, title_words
 from monitor.dates import hub_time
-from monitor.db.engine import UTCDateTime, now, reading, transaction
+from monitor.db.engine import now, reading, transaction
 from monitor.db.leases import any_ready, locked
-from monitor.models import Id, Json, Notice, Release, Stack, StackMember, Subscription, iso
-from monitor.notify.subscriptions import advance_due_digests
+from monitor.models import Release, Stack, StackMember, Subscription, iso
+from monitor.notify.crossings import CrossingNotice
+from monitor.notify.triggers import write_notices
 from monitor.releases.triggers import STACK_NAME, StackWatch
 from monitor.schedule import EARLIEST_SHARE, TASKS
 from monitor.text import plain
@@ -111,22 +112,20 @@ def _label(entry: Mapping[str, Any]) -> str:
     return f"{entry['repo_id']}@{entry['revision']}" if entry["revision"] else str(entry["repo_id"])
 
 
-def _lines(entries: Iterable[Entry]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """By each watched model in lower case, the entries that it is or that descend from it; and its spelling."""
+def _affected_by(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """By each watched model in lower case, the entries that it is or that descend from it."""
     affected: dict[str, list[str]] = defaultdict(list)
-    spelled: dict[str, str] = {}
     for entry in entries:
         names = [str(entry.repo_id), *(str(parent["repo_id"]) for parent in entry.chain)]
         for name in names:
-            spelled.setdefault(name.lower(), name)
             if entry.repo_id not in affected[name.lower()]:
                 affected[name.lower()].append(str(entry.repo_id))
-    return affected, spelled
+    return affected
 
 
 def _write_members(session: Session, stack: str, entries: Sequence[Entry]) -> int:
     """Writes the members of a stack; those that it had keep what subscribers know of them."""
-    affected, _ = _lines(entries)
+    affected = _affected_by(entries)
     own = {str(entry.repo_id).lower() for entry in entries}
     known = {row.member: row for row in session.scalars(select(StackMember).where(col(StackMember.stack) == stack))}
     ids = _ids(session, affected)
@@ -288,8 +287,8 @@ def _store(engine: Engine, check: _Check, public_url: str) -> int:
         session.flush()
         _write_members(session, stack.name, check.entries)
         written = 0
-        for title, text, data in _notices(check, public_url):
-            written += _write(session, stack.name, title, text, data)
+        for notice in _notices(check, public_url):
+            written += write_notices(session, StackWatch(stack.name).normal, notice)
         if written:
             log.info("stack changed", stack=stack.name, notices=written)
     return written
@@ -298,26 +297,25 @@ def _store(engine: Engine, check: _Check, public_url: str) -> int:
 # --- words ------------------------------------------------------------------------------------------------
 
 
-_Notice = tuple[str, str, dict[str, Any]]
-
-
-def _notices(check: _Check, public_url: str) -> list[_Notice]:
+def _notices(check: _Check, public_url: str) -> list[CrossingNotice]:
     name = check.stack.name
     found = [_change_notice(name, row, state, news, public_url) for row, state, news in check.news]
     found += [_successor_notice(name, one, entries, public_url) for one, entries in sorted(check.successors.items())]
     if len(found) <= MAX_NOTICES:
         return found
-    lines = [title.partition("] ")[2] for title, _, _ in found]
+    lines = [one.title.partition("] ")[2] for one in found]
     text = "\n".join(lines[: MAX_NOTICES * 2])
     more = f"\n… and {len(lines) - MAX_NOTICES * 2} more" if len(lines) > MAX_NOTICES * 2 else ""
-    data = {"stack": name, "changes": [data for _, _, data in found]}
-    return [(f"[{plain(name)}] {len(found)} changes", text + more, data)]
+    data = {"stack": name, "changes": [one.data for one in found]}
+    return [CrossingNotice(f"[{plain(name)}] {len(found)} changes", text + more, data)]
 
 
-def _change_notice(stack: str, row: StackMember, state: State, news: list[Difference], public_url: str) -> _Notice:
+def _change_notice(
+    stack: str, row: StackMember, state: State, news: list[Difference], public_url: str
+) -> CrossingNotice:
     repo_id = str(state["repo_id"])
     lines = [sentence(one) for one in news] + [_affected(repo_id, row.entries)]
-    return (
+    return CrossingNotice(
         f"[{plain(stack)}] {plain(repo_id)}: {title_words(news)}"[:150],
         "\n".join(plain(line)[:600] for line in lines) + f"\n{_page(repo_id, public_url)}",
         {
@@ -329,9 +327,9 @@ def _change_notice(stack: str, row: StackMember, state: State, news: list[Differ
     )
 
 
-def _successor_notice(stack: str, successor: str, entries: list[str], public_url: str) -> _Notice:
+def _successor_notice(stack: str, successor: str, entries: list[str], public_url: str) -> CrossingNotice:
     lines = ["It is a newer version of a model in this stack.", f"It may succeed {_listed(entries)}."]
-    return (
+    return CrossingNotice(
         f"[{plain(stack)}] {plain(successor)}: successor"[:150],
         "\n".join(plain(line)[:600] for line in lines) + f"\n{_page(successor, public_url)}",
         {"stack": stack, "successor": successor, "entries": entries},
@@ -359,27 +357,3 @@ def _listed(names: list[str]) -> str:
 
 def _page(repo_id: str, public_url: str) -> str:
     return f"{public_url}/releases/{quote(repo_id, safe='/')}"
-
-
-def _write(session: Session, stack: str, title: str, text: str, data: dict[str, Any]) -> int:
-    """One notice for each active subscription to the stack; due at once or with its digest."""
-    advance_due_digests(session, at := now())
-    chosen = select(
-        col(Subscription.id),
-        literal(text, Text()),
-        literal(at, UTCDateTime()),
-        func.coalesce(col(Subscription.digest_due_at), literal(at, UTCDateTime())),
-        literal(0),
-        literal(title, Text()),
-        literal(data, Json),
-        literal(None, Id),
-    ).where(
-        col(Subscription.when) == StackWatch(stack).normal,
-        col(Subscription.confirmed).is_(True),
-        col(Subscription.paused).is_(False),
-    )
-    columns = ("subscription_id", "text", "created_at", "due_at", "attempts", "title", "data", "announcement_id")
-    written = session.execute(
-        insert(Notice).from_select(columns, chosen), execution_options={"preserve_rowcount": True}
-    )
-    return int(written.rowcount)  # type: ignore[attr-defined]

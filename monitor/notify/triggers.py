@@ -244,7 +244,7 @@ def _store(engine: Engine, results: list[_Result], public_url: str) -> int:
                 continue  # another worker has evaluated it since
             notice = _notice(result, public_url)
             if notice is not None:
-                number = _write_notices(session, result.row.expression, notice)
+                number = write_notices(session, result.row.expression, notice)
                 log.info("trigger crossed", trigger=result.row.expression, crossed=result.crossed, notices=number)
                 written += number
     return written
@@ -291,8 +291,8 @@ def _notice(result: _Result, public_url: str) -> CrossingNotice | None:
     return crossing(result.trigger, result.crossed, result.row.measured, result.measured, public_url)
 
 
-def _write_notices(session: Session, expression: str, notice: CrossingNotice) -> int:
-    """One notice for each active subscription with this expression; due at once or with its digest."""
+def write_notices(session: Session, condition: str, notice: CrossingNotice) -> int:
+    """One notice for each active subscription with this condition; due at once or with its digest. Returns how many."""
     advance_due_digests(session, at := now())
     chosen = select(
         col(Subscription.id),
@@ -303,7 +303,7 @@ def _write_notices(session: Session, expression: str, notice: CrossingNotice) ->
         literal(notice.title, Text()),
         literal(notice.data, Json),
         literal(None, Id),
-    ).where(*in_use(), col(Subscription.when) == expression)
+    ).where(*in_use(), col(Subscription.when) == condition)
     columns = ("subscription_id", "text", "created_at", "due_at", "attempts", "title", "data", "announcement_id")
     written = session.execute(
         insert(Notice).from_select(columns, chosen), execution_options={"preserve_rowcount": True}

@@ -12,9 +12,10 @@ from dataclasses import replace
 from xml.parsers import expat
 
 from packageurl import PackageURL
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import Node
 
 from monitor.audit.mentions import Mention, Place, hub_mention
+from monitor.audit.readers.nodes import fields_of, items_of, place_of, text_of
 from monitor.audit.readers.yaml_config import MAX_DEPTH
 from monitor.classify.repo_ids import parse_repo_id
 
@@ -30,43 +31,43 @@ class XMLError(ValueError):
 
 def is_bom(node: Node) -> bool:
     """Whether a JSON document is a bill of materials."""
-    fields = _fields(node)
-    context = _text(fields.get("@context")) or ""
-    return _text(fields.get("bomFormat")) == "CycloneDX" or "spdxVersion" in fields or "spdx.org/rdf/3" in context
+    fields = fields_of(node)
+    context = text_of(fields.get("@context")) or ""
+    return text_of(fields.get("bomFormat")) == "CycloneDX" or "spdxVersion" in fields or "spdx.org/rdf/3" in context
 
 
 def read_bom(node: Node, source: str) -> Iterator[Mention]:
     """Yields the models of a JSON document that :func:`is_bom` accepts."""
-    fields = _fields(node)
+    fields = fields_of(node)
     if "bomFormat" in fields:
-        metadata = _fields(fields["metadata"]) if "metadata" in fields else {}
+        metadata = fields_of(fields["metadata"]) if "metadata" in fields else {}
         if "component" in metadata:
             yield from _of_component(metadata["component"], source, 0)
         yield from _of_components(fields, source, 0)
-    for package in _items(fields.get("packages")):
+    for package in items_of(fields.get("packages")):
         yield from _of_spdx_package(package, source)
-    for element in _items(fields.get("@graph")):
+    for element in items_of(fields.get("@graph")):
         yield from _of_spdx_element(element, source)
 
 
 def _of_components(fields: dict[str, Node], source: str, depth: int) -> Iterator[Mention]:
     for name in _INNER_LISTS:
-        for component in _items(fields.get(name)):
+        for component in items_of(fields.get(name)):
             yield from _of_component(component, source, depth + 1)
 
 
 def _of_component(node: Node, source: str, depth: int) -> Iterator[Mention]:
     if depth > MAX_DEPTH:
         return
-    fields = _fields(node)
+    fields = fields_of(node)
     purl, name = fields.get("purl"), fields.get("name")
-    is_model = _text(fields.get("type")) == "machine-learning-model"
-    if (text := _text(purl)) is not None and _PURL.fullmatch(text):
-        yield purl_mention(text, _place(purl, source))
-    elif is_model and name is not None and (text := _text(name)) is not None:
-        group, version = _text(fields.get("group")), _text(fields.get("version"))
+    is_model = text_of(fields.get("type")) == "machine-learning-model"
+    if (text := text_of(purl)) is not None and _PURL.fullmatch(text):
+        yield purl_mention(text, place_of(purl, source))
+    elif is_model and name is not None and (text := text_of(name)) is not None:
+        group, version = text_of(fields.get("group")), text_of(fields.get("version"))
         full = f"{group}/{text}" if group and "/" not in text else text
-        yield hub_mention(full, _place(name, source), revision=version)
+        yield hub_mention(full, place_of(name, source), revision=version)
     yield from _of_components(fields, source, depth)
 
 
@@ -82,21 +83,21 @@ def purl_mention(text: str, place: Place) -> Mention:
 
 
 def _of_spdx_package(node: Node, source: str) -> Iterator[Mention]:
-    fields = _fields(node)
-    for reference in _items(fields.get("externalRefs")):
-        locator = _fields(reference).get("referenceLocator")
-        if (text := _text(locator)) and _PURL.fullmatch(text):
-            yield purl_mention(text, _place(locator, source))
+    fields = fields_of(node)
+    for reference in items_of(fields.get("externalRefs")):
+        locator = fields_of(reference).get("referenceLocator")
+        if (text := text_of(locator)) and _PURL.fullmatch(text):
+            yield purl_mention(text, place_of(locator, source))
             return
     yield from _of_address(fields.get("downloadLocation"), fields, "versionInfo", source)
 
 
 def _of_spdx_element(node: Node, source: str) -> Iterator[Mention]:
-    fields = _fields(node)
-    kind = _text(fields.get("type")) or _text(fields.get("@type"))
+    fields = fields_of(node)
+    kind = text_of(fields.get("type")) or text_of(fields.get("@type"))
     for key in ("software_packageUrl", "packageUrl"):
-        if (text := _text(fields.get(key))) and _PURL.fullmatch(text):
-            yield purl_mention(text, _place(fields[key], source))
+        if (text := text_of(fields.get(key))) and _PURL.fullmatch(text):
+            yield purl_mention(text, place_of(fields[key], source))
             return
     for key in ("software_downloadLocation", "downloadLocation"):
         if key in fields:
@@ -104,13 +105,13 @@ def _of_spdx_element(node: Node, source: str) -> Iterator[Mention]:
             if found:
                 yield from found
                 return
-    if kind in _AI_TYPES and (name := _text(fields.get("name"))):
-        yield hub_mention(name, _place(fields["name"], source))
+    if kind in _AI_TYPES and (name := text_of(fields.get("name"))):
+        yield hub_mention(name, place_of(fields["name"], source))
 
 
 def _of_address(node: Node | None, fields: dict[str, Node], version: str, source: str) -> Iterator[Mention]:
-    if node is not None and (text := _text(node)) and _HUB_ADDRESS.fullmatch(text):
-        mention = hub_mention(text.removeprefix("git+"), _place(node, source), revision=_text(fields.get(version)))
+    if node is not None and (text := text_of(node)) and _HUB_ADDRESS.fullmatch(text):
+        mention = hub_mention(text.removeprefix("git+"), place_of(node, source), revision=text_of(fields.get(version)))
         yield replace(mention, text=text)
 
 
@@ -172,21 +173,3 @@ def read_xml(text: str, source: str) -> Iterator[Mention]:
     except expat.ExpatError as error:
         raise XMLError(f"line {error.lineno}, column {error.offset + 1}: not well-formed XML") from None
     yield from found
-
-
-def _fields(node: Node | None) -> dict[str, Node]:
-    if not isinstance(node, MappingNode):
-        return {}
-    return {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}
-
-
-def _items(node: Node | None) -> list[Node]:
-    return list(node.value) if isinstance(node, SequenceNode) else []
-
-
-def _text(node: Node | None) -> str | None:
-    return node.value if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.value else None
-
-
-def _place(node: Node | None, source: str) -> Place:
-    return Place(source, node.start_mark.line + 1 if node is not None else 0)

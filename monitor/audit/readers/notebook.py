@@ -9,22 +9,23 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from monitor.audit.mentions import Mention, Place
 from monitor.audit.readers import python_source
 from monitor.audit.readers.arguments import Word, read_arguments, split_command
+from monitor.audit.readers.nodes import fields_of
 
 _MAGICS = ("%", "!", "?")
 
 
 def is_notebook(node: Node) -> bool:
     """Whether a JSON document is a notebook of format 4."""
-    return isinstance(node, MappingNode) and {"cells", "nbformat"} <= set(_fields(node))
+    return isinstance(node, MappingNode) and {"cells", "nbformat"} <= set(fields_of(node))
 
 
 def read_notebook(node: Node, source: str) -> Iterator[Mention]:
     """Yields the models that the code cells name, each with its line in the notebook's file."""
-    cells = _fields(node).get("cells")
+    cells = fields_of(node).get("cells")
     if not isinstance(cells, SequenceNode):
         return
     for number, cell in enumerate(cells.value, start=1):
-        fields = _fields(cell)
+        fields = fields_of(cell)
         kind = fields.get("cell_type")
         if isinstance(kind, ScalarNode) and kind.value == "code" and "source" in fields:
             yield from _of_cell(_lines(fields["source"]), number, source)
@@ -59,9 +60,3 @@ def _lines(node: Node) -> list[Word]:
         if isinstance(item, ScalarNode)
         for text in item.value.removesuffix("\n").split("\n")
     ]
-
-
-def _fields(node: Node) -> dict[str, Node]:
-    if not isinstance(node, MappingNode):
-        return {}
-    return {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}

@@ -13,10 +13,10 @@ import yaml
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from monitor.audit.mentions import Mention, Place, hub_mention, is_path, registry_mention
+from monitor.audit.mentions import Mention, Place, hub_mention, registry_mention
 from monitor.audit.readers.arguments import VLLM_IMAGE, Word, read_arguments, split_command
+from monitor.audit.readers.nodes import fields_of, place_of, text_of
 from monitor.audit.readers.providers import provider_mention
-from monitor.classify.repo_ids import parse_repo_id
 
 MAX_DEPTH = 100
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -32,7 +32,6 @@ _MODEL_KEYS = frozenset(
 )  # fmt: skip
 _ENVIRONMENT = re.compile(r"(?:^|_)(?:MODEL|MODEL_ID|MODEL_NAME|MODEL_PATH|MODEL_URL|HF_REPO|REPO_ID)$")
 _NOT_MODELS = re.compile(r"SERVED_MODEL|MODEL_ALIAS", re.IGNORECASE)
-_HUB_VALUE = re.compile(r"^(?:hf://|(?:https://)?(?:huggingface\.co|hf\.co)/)")
 
 
 class NotYAMLError(ValueError):
@@ -88,13 +87,13 @@ def _walk(node: Node, source: str, seen: set[int], depth: int) -> Iterator[Menti
 
 
 def _of_mapping(node: MappingNode, source: str) -> Iterator[Mention]:
-    values = {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}
+    values = fields_of(node)
     words = [word for key in _COMMANDS if key in values for word in _words(values[key])]
-    image = _text(values.get("image"))
+    image = text_of(values.get("image"))
     if words:
         yield from read_arguments(words, source, positional=bool(image and VLLM_IMAGE.search(image)))
     elif image and image.rpartition("/")[0] in {"ai", "docker.io/ai"}:
-        yield registry_mention(image, _place(values["image"], source), "docker")
+        yield registry_mention(image, place_of(values["image"], source), "docker")
     for key in ("env", "environment"):
         if key in values:
             yield from _of_environment(values[key], source)
@@ -107,11 +106,11 @@ def _of_mapping(node: MappingNode, source: str) -> Iterator[Mention]:
 
 
 def _of_value(key: str, value: ScalarNode, siblings: dict[str, Node], source: str) -> Mention:
-    place = _place(value, source)
-    revision = _text(siblings.get("revision")) or _text(siblings.get("hf_revision"))
+    place = place_of(value, source)
+    revision = text_of(siblings.get("revision")) or text_of(siblings.get("hf_revision"))
     text = value.value.strip()
     if key == "model":
-        routed = provider_mention(text, place, own_host=_text(siblings.get("api_base")) is not None)
+        routed = provider_mention(text, place, own_host=text_of(siblings.get("api_base")) is not None)
         if routed is not None:
             return routed
         if text.startswith("ai/"):
@@ -123,25 +122,25 @@ def _of_environment(node: Node, source: str) -> Iterator[Mention]:
     if isinstance(node, MappingNode):
         for key, value in node.value:
             if isinstance(key, ScalarNode) and isinstance(value, ScalarNode):
-                yield from of_variable(key.value, value.value, _place(value, source))
+                yield from of_variable(key.value, value.value, place_of(value, source))
     elif isinstance(node, SequenceNode):
         for item in node.value:
             if isinstance(item, ScalarNode):
                 name, equals, text = item.value.partition("=")
                 if equals:
-                    yield from of_variable(name, text, _place(item, source))
+                    yield from of_variable(name, text, place_of(item, source))
 
 
 def _of_environment_pair(values: dict[str, Node], source: str) -> Iterator[Mention]:
     """Kubernetes' ``{name: MODEL_ID, value: …}`` or ``{name: MODEL_ID, valueFrom: …}``."""
-    name = _text(values.get("name"))
+    name = text_of(values.get("name"))
     if name is None or not _is_model_variable(name):
         return
     if isinstance(values.get("value"), ScalarNode):
-        yield from of_variable(name, _text(values["value"]) or "", _place(values["value"], source))
+        yield from of_variable(name, text_of(values["value"]) or "", place_of(values["value"], source))
     elif "valueFrom" in values:
         problem = "its value comes from a secret or a config map, which is not in this document"
-        yield Mention(name, _place(values["name"], source), problem=problem)
+        yield Mention(name, place_of(values["name"], source), problem=problem)
 
 
 def of_variable(name: str, text: str, place: Place) -> Iterator[Mention]:
@@ -182,14 +181,6 @@ def _first_line(node: ScalarNode) -> int:
     return int(node.start_mark.line) + (2 if node.style in {"|", ">"} else 1)
 
 
-def _text(node: Node | None) -> str | None:
-    return node.value if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.value else None
-
-
-def _place(node: Node, source: str) -> Place:
-    return Place(source, node.start_mark.line + 1)
-
-
 def names_models(nodes: list[Node]) -> bool:
     """Whether a document is an object or a list of objects, and so may be a configuration."""
     return any(isinstance(node, MappingNode) or (isinstance(node, SequenceNode) and node.value) for node in nodes)
@@ -200,8 +191,3 @@ def scalar_items(node: Node) -> list[ScalarNode] | None:
     if isinstance(node, SequenceNode) and node.value and all(isinstance(item, ScalarNode) for item in node.value):
         return list(node.value)
     return None
-
-
-def looks_like_id(text: str) -> bool:
-    """Whether a text is an id of the Hub, an address there, or a path."""
-    return bool(_HUB_VALUE.match(text)) or parse_repo_id(text) is not None or is_path(text)
