@@ -22,9 +22,8 @@ from monitor.audit.resolve import Entry, LookUp, LookUpError, resolve
 from monitor.audit.sarif import to_sarif
 from monitor.channels.formatting import plain
 from monitor.classify import classify as judge
-from monitor.cli.output import Format, write
+from monitor.cli.output import Format, complete_file, write
 from monitor.db import migrations
-from monitor.files import open_private
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
 from monitor.ingest.wanted_files import read_without_keeping
@@ -127,15 +126,8 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
-    unfinished = output.with_name(output.name + ".part")
-    try:
-        with open_private(unfinished, "w", encoding="utf-8") as stream:
-            yield stream
-        unfinished.replace(output)
-    except OSError as error:
-        raise typer.BadParameter(f"cannot write {output}: {error.strerror}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with complete_file(output, "w", encoding="utf-8") as stream:
+        yield stream
 
 
 def _read_policy(path: Path | None) -> Policy:

@@ -6,8 +6,10 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,6 +20,7 @@ from rich.text import Text
 
 from monitor.channels.formatting import count, flag, plain
 from monitor.enums import kind_name
+from monitor.files import open_private
 from monitor.releases.export import cell
 
 
@@ -43,6 +46,21 @@ def write(rows: Iterable[Row], form: Format | None, columns: Sequence[str], head
     if chosen is Format.CSV:
         return _csv(rows)
     return _json(rows, lines=chosen is Format.JSONL)
+
+
+@contextmanager
+def complete_file(path: Path, mode: str, **options: Any) -> Iterator[Any]:
+    """Opens a file for its owner alone, which appears only when it is complete. Raises BadParameter if it cannot be
+    written."""
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with open_private(unfinished, mode, **options) as file:
+            yield file
+        unfinished.replace(path)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _json(rows: Iterable[Row], *, lines: bool) -> int:

@@ -12,10 +12,9 @@ from sqlmodel import Session, col
 
 from monitor import db
 from monitor.charts import Chart, of_stats, over_time_title
-from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, write
+from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOption, complete_file, write
 from monitor.db import migrations
 from monitor.enums import MEASURE_NAMES
-from monitor.files import open_private
 from monitor.models import Release
 from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
 from monitor.releases.query import Query, parse
@@ -150,16 +149,9 @@ def export(
         raise typer.BadParameter(f"{output.name}: the file name must end in .csv, .jsonl or .parquet")
     migrations.upgrade(engine)
     as_of_time = parse_as_of(as_of) if as_of else None
-    unfinished = output.with_name(output.name + ".part")
-    try:
-        with open_private(unfinished, "wb") as file, db.reading(engine) as session, known(session, as_of_time):
-            rows = stream(session, wanted)
-            if kind == "parquet":
-                write_parquet(rows, file)
-            else:
-                file.writelines(as_csv(rows) if kind == "csv" else as_jsonl(rows))
-        unfinished.replace(output)
-    except OSError as error:
-        raise typer.BadParameter(f"cannot write {output}: {error.strerror}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with complete_file(output, "wb") as file, db.reading(engine) as session, known(session, as_of_time):
+        rows = stream(session, wanted)
+        if kind == "parquet":
+            write_parquet(rows, file)
+        else:
+            file.writelines(as_csv(rows) if kind == "csv" else as_jsonl(rows))
