@@ -220,6 +220,21 @@ class FakeSlack:
         """Somebody types ``/hub text``."""
         return self.post(f"{base}/slack/commands", self.command_body(text, workspace, channel))
 
+    def check_certificate(self, base: str, *, signed: bool = False, **fields: str) -> tuple[int, bytes]:
+        """Slack looks whether the address of the command has a valid certificate; the answer has to be 200.
+
+        A POST of two fields to a distributed app, by Slack's documentation; whether it is signed is not documented.
+        """
+        body = urlencode({"token": "deprecated", "ssl_check": "1"} | fields).encode()
+        unsigned = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "Slackbot 1.0"}
+        headers = self.signed(body) if signed else unsigned
+        request = urllib.request.Request(f"{base}/slack/commands", data=body, headers=headers, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=3) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
     def click(
         self, base: str, workspace: Workspace, channel: Channel, message: Json, action_id: str, user: str = "U0HUMAN01"
     ) -> tuple[int, str]:

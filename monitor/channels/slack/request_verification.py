@@ -7,6 +7,7 @@ import re
 import time
 from datetime import timedelta
 from functools import cached_property
+from urllib.parse import parse_qs
 
 from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
@@ -24,6 +25,8 @@ from monitor.settings import Settings
 
 MAX_BODY_BYTES = 1_000_000
 """Maximum request size; a click includes the whole message."""
+MAX_CERTIFICATE_CHECK_BYTES = 1_000
+"""Maximum size of a certificate check: two short parameters."""
 SIGNATURE_MAX_AGE_SECONDS = 300
 """How old a signature may be (Slack's recommendation)."""
 _SIGNATURE, _STAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
@@ -59,10 +62,7 @@ def slack_context(request: Request) -> SlackContext:
 
 async def signed_body(request: Request) -> bytes:
     """Returns the body of a verified request. Raises 403 without a signing secret, 401 if verification fails."""
-    context = slack_context(request)
-    secret = context.settings.slack_signing_secret
-    if secret is None:
-        raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so requests from Slack are refused")
+    context, secret = slack_context(request), _signing_secret(request)
     stamp = request.headers.get("x-slack-request-timestamp", "")
     signature = request.headers.get("x-slack-signature", "")
     # Reject before reading the body where the headers already fail.
@@ -74,7 +74,7 @@ async def signed_body(request: Request) -> bytes:
         raise HTTPException(401, _NOT_SLACK)
     body = await read_limited_body(request, MAX_BODY_BYTES)
     try:
-        good = SignatureVerifier(secret.get_secret_value()).is_valid(body, stamp, signature)
+        good = SignatureVerifier(secret).is_valid(body, stamp, signature)
     except (ValueError, TypeError):  # not a number, UTF-8 or ASCII
         good = False
     if not good:
@@ -82,6 +82,40 @@ async def signed_body(request: Request) -> bytes:
     if not await run_in_threadpool(first_use, context.engine, signature):
         raise HTTPException(401, "this request was already processed")
     return body
+
+
+async def command_body(request: Request) -> bytes | None:
+    """Returns the body of a verified command; None for a check of the address's certificate.
+
+    Slack checks the certificates of distributed apps by a POST of the form ``ssl_check=1&token=…`` to the address of
+    the command. It documents no signature for it, and its own framework answers it before it verifies one. As nothing
+    is done for it, one without a signature is answered too. Whatever else comes without one is refused.
+    """
+    if "x-slack-signature" in request.headers:
+        body = await signed_body(request)
+        return None if _is_certificate_check(body) else body
+    _signing_secret(request)
+    try:
+        body = await read_limited_body(request, MAX_CERTIFICATE_CHECK_BYTES)
+    except HTTPException:
+        body = b""
+    if not _is_certificate_check(body):
+        raise HTTPException(401, _NOT_SLACK)
+    return None
+
+
+def _is_certificate_check(body: bytes) -> bool:
+    try:
+        return parse_qs(body.decode(), max_num_fields=50).get("ssl_check") == ["1"]
+    except ValueError:  # not UTF-8, or too many fields
+        return False
+
+
+def _signing_secret(request: Request) -> str:
+    secret = slack_context(request).settings.slack_signing_secret
+    if secret is None:
+        raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so requests from Slack are refused")
+    return secret.get_secret_value()
 
 
 def first_use(engine: Engine, token: str) -> bool:

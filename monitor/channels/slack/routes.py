@@ -18,7 +18,12 @@ from monitor.channels.slack import installs, interactions, oauth
 from monitor.channels.slack.api import post_to_webhook, webhook_client
 from monitor.channels.slack.commands import Command, handle_command
 from monitor.channels.slack.replies import text_reply
-from monitor.channels.slack.request_verification import SlackContext, signed_body, slack_context
+from monitor.channels.slack.request_verification import (
+    SlackContext,
+    command_body,
+    signed_body,
+    slack_context,
+)
 from monitor.channels.slack.subscriptions import ChannelRef
 from monitor.db.engine import transaction
 from monitor.notify.message import SendError
@@ -36,9 +41,12 @@ Signed = Annotated[bytes, Depends(signed_body)]
 
 
 @router.post("/commands")
-def command(request: Request, body: Signed, background: BackgroundTasks) -> Response:
+def command(
+    request: Request, body: Annotated[bytes | None, Depends(command_body)], background: BackgroundTasks
+) -> Response:
     """``/hub …``: responds with the reply, or with 200 and posts the reply to the response_url."""
-
+    if body is None:
+        return Response(status_code=200)
     form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
     channel = ChannelRef(form.get("team_id", ""), form.get("channel_id", ""), form.get("channel_name", ""))
     if not channel.team or not channel.id:

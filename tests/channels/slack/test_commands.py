@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import time_machine
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from monitor.channels.slack.request_verification import USED_TOKEN_RETENTION, first_use
 from monitor.db.engine import now, transaction
@@ -431,3 +431,33 @@ def test_a_channel_does_not_end_a_pause_of_the_operator(env: SlackTestEnv) -> No
     answer = click(env, ask(env, "subscribe kind:base"), "keep:immediate")
     assert "operator" in visible(answer)
     assert env.subscriptions()[0].paused
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_slacks_check_of_the_certificate_is_answered_with_nothing(env: SlackTestEnv, signed: bool) -> None:
+    assert env.slack.check_certificate(env.base, signed=signed) == (200, b"")
+    # Fields of a command with it change nothing: no command is run.
+    smuggled = {"team_id": env.workspace.id, "channel_id": env.channel.id, "text": "subscribe kind:base"}
+    assert env.slack.check_certificate(env.base, signed=signed, **smuggled) == (200, b"")
+    assert not env.slack.responses
+    with transaction(env.engine) as session:
+        assert not session.scalars(select(Subscription)).all()
+
+
+@pytest.mark.parametrize(
+    "body", [b"ssl_check=0", b"ssl_check=true", b"ssl_check=1&ssl_check=0", b"ssl_check=", b"x", b"", b"\xff=1",
+             b"&".join([b"ssl_check=1"] * 60), b"ssl_check=1&pad=" + b"x" * 2_000],
+)  # fmt: skip
+def test_nothing_else_is_taken_for_a_check_of_the_certificate(env: SlackTestEnv, body: bytes) -> None:
+    assert post(env, "/slack/commands", body, {}) == 401
+
+
+def test_only_the_address_of_commands_is_checked_for_its_certificate(env: SlackTestEnv) -> None:
+    assert [post(env, path, b"ssl_check=1", {}) for path in PATHS] == [200, 401, 401]
+    bad = env.slack.signed(b"ssl_check=1") | {"X-Slack-Signature": "v0=" + "0" * 64}
+    assert post(env, "/slack/commands", b"ssl_check=1", bad) == 401
+
+
+def test_without_a_signing_secret_not_even_the_certificate_is_checked(env: SlackTestEnv) -> None:
+    env.settings = env.settings.model_copy(update={"slack_signing_secret": None})
+    assert env.slack.check_certificate(env.base)[0] == 403
