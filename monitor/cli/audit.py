@@ -26,9 +26,8 @@ from monitor.cli.output import Format, complete_file, write
 from monitor.db import migrations
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
-from monitor.ingest.wanted_files import read_without_keeping
+from monitor.ingest.wanted_files import read_repository
 from monitor.models import Release
-from monitor.releases.hub_facts import normalize
 from monitor.releases.unrecorded import unrecorded
 from monitor.service import Service
 from monitor.settings import load
@@ -160,15 +159,13 @@ def hub_look_up(service: Service) -> LookUp:
     """Reads a repository from the Hub, within the rate limit, and classifies it without recording it."""
 
     def look_up(repo_id: str) -> Release | None:
-        hub = service.ingest.hub
         try:
-            facts = hub.detail(repo_id)
+            found = read_repository(service.ingest.hub, repo_id, service.registry)
         except (HubError, RateLimited, ValueError) as error:
             raise LookUpError(f"the Hub could not be asked: {error}") from None
-        if facts is None:
+        if found is None:
             return None
-        facts = normalize(facts).facts
-        files = read_without_keeping(hub, facts, service.registry)
+        facts, files = found
         row = unrecorded(facts, judge(facts, service.registry, files=files), db.now(), "audit")
         row.facts = {"sha": facts.get("sha")}
         return row

@@ -26,10 +26,9 @@ from monitor.enums import Via
 from monitor.ingest import base_models, polls, sweeps
 from monitor.ingest.backfill import Progress
 from monitor.ingest.backfill import backfill as learn
-from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import HubError
-from monitor.ingest.wanted_files import read_without_keeping
+from monitor.ingest.wanted_files import read_repository
 from monitor.labs import Registry, load, use
 from monitor.models import Feed
 from monitor.net.client import FetchError
@@ -201,18 +200,18 @@ _Found = Iterator[tuple[dict[str, Any], RepositoryFiles]]
 
 
 def _from_hub(texts: list[str], registry: Registry, failures: list[str]) -> _Found:
-    hub: Hub = Service(load_settings()).ingest.hub
+    hub = Service(load_settings()).ingest.hub
     for text in texts:
         repo_id = parse_repo_id(text) or text
         try:
-            facts = hub.detail(repo_id)
+            found = read_repository(hub, repo_id, registry)
         except (HubError, RateLimited, ValueError) as error:
             failures.append(f"{repo_id}: {error}")
             continue
-        if facts is None:
+        if found is None:
             failures.append(f"{repo_id}: not found on the Hub, or private")
         else:
-            yield facts, read_without_keeping(hub, facts, registry)
+            yield found
 
 
 def _from_file(source: str, folder: Path | None, failures: list[str]) -> _Found:

@@ -46,16 +46,12 @@ def claim(
 
     ``change`` is applied to each row in the same transaction.
     """
-    if not any_ready(engine, ready):
-        return []
-    with transaction(engine) as session:
-        rows = locked(session, ready)
-        until = now() + timedelta(seconds=seconds)
-        for row in rows:
-            row.leased_until = until
-            change(row)
-            session.add(row)
-        return rows
+
+    def lease(row: Any) -> None:
+        row.leased_until = now() + timedelta(seconds=seconds)
+        change(row)
+
+    return _change_all(engine, ready, lease)
 
 
 def claim_due(engine: Engine, ready: Select[Any], seconds: Callable[[int], float]) -> list[Any]:
@@ -63,13 +59,33 @@ def claim_due(engine: Engine, ready: Select[Any], seconds: Callable[[int], float
 
     ``ready`` must ask for ``due_at``; ``seconds`` returns for an attempt (1, 2, …) when the row is due again.
     """
+
+    def count(row: Any) -> None:
+        row.attempts += 1
+        row.due_at = now() + timedelta(seconds=seconds(row.attempts))
+
+    return _change_all(engine, ready, count)
+
+
+def claim_regular(engine: Engine, ready: Select[Any], seconds: float) -> list[Any]:
+    """Makes each row of ``ready`` due again after ``seconds``, whatever becomes of it; returns the rows.
+
+    For what is done again and again. ``ready`` must ask for ``due_at``.
+    """
+
+    def postpone(row: Any) -> None:
+        row.due_at = now() + timedelta(seconds=seconds)
+
+    return _change_all(engine, ready, postpone)
+
+
+def _change_all(engine: Engine, ready: Select[Any], change: Callable[[Any], object]) -> list[Any]:
     if not any_ready(engine, ready):
         return []
     with transaction(engine) as session:
         rows = locked(session, ready)
         for row in rows:
-            row.attempts += 1
-            row.due_at = now() + timedelta(seconds=seconds(row.attempts))
+            change(row)
             session.add(row)
         return rows
 

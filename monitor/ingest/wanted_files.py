@@ -18,6 +18,7 @@ from monitor.ingest.hub.files import DEFAULT_MAX_BYTES, HubFile, read_file
 from monitor.ingest.hub.rate_limiter import RateLimited
 from monitor.ingest.hub.responses import Facts, HubDownError
 from monitor.labs import Registry
+from monitor.releases.hub_facts import normalize
 from monitor.releases.repository_files import parse_files
 
 log = structlog.get_logger(__name__)
@@ -110,7 +111,19 @@ def read_one(hub: Hub, one: Wanted) -> HubFile | Deferred:
         return Deferred(error.retry_in, str(error))
 
 
-def read_without_keeping(hub: Hub, facts: Facts, registry: Registry) -> RepositoryFiles:
+def read_repository(hub: Hub, repo_id: str, registry: Registry) -> tuple[Facts, RepositoryFiles] | None:
+    """The facts and files of a repository, read now and not stored; None if the Hub does not know it.
+
+    Raises HubError, RateLimited, and ValueError for a name that cannot be a repository's.
+    """
+    facts = hub.detail(repo_id)
+    if facts is None:
+        return None
+    facts = normalize(facts).facts
+    return facts, _read_files(hub, facts, registry)
+
+
+def _read_files(hub: Hub, facts: Facts, registry: Registry) -> RepositoryFiles:
     """The files of one repository, read now; none of a packed copy. Raises nothing that the Hub does."""
     wanted = [] if is_packed(facts, registry) else wanted_files(facts)
     contents, unreadable = {}, {}

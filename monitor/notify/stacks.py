@@ -25,7 +25,7 @@ from monitor.audit.resolve import CHUNK, Entry, batched, resolve
 from monitor.audit.stack_state import Difference, State, differences, sentence, states, title_words
 from monitor.dates import hub_time
 from monitor.db.engine import now, reading, transaction
-from monitor.db.leases import any_ready, locked
+from monitor.db.leases import claim_regular
 from monitor.models import Release, Stack, StackMember, Subscription, iso
 from monitor.notify.crossings import CrossingNotice
 from monitor.notify.triggers import write_notices
@@ -202,15 +202,7 @@ def check_stacks(engine: Engine, public_url: str, delay: timedelta) -> int:
 def _claim(engine: Engine) -> list[str]:
     """The stacks that are due; each is due again after a minute, whatever becomes of it."""
     ready = select(Stack).where(col(Stack.due_at) <= now()).order_by(col(Stack.due_at))
-    if not any_ready(engine, ready):
-        return []
-    with transaction(engine) as session:
-        rows = locked(session, ready)
-        again = now() + timedelta(seconds=EARLIEST_SHARE * _INTERVAL)
-        for row in rows:
-            row.due_at = again
-            session.add(row)
-        return [row.name for row in rows]
+    return [row.name for row in claim_regular(engine, ready, EARLIEST_SHARE * _INTERVAL)]
 
 
 def _check(session: Session, name: str, delay: timedelta) -> _Check | None:

@@ -21,7 +21,7 @@ from sqlmodel import Session, col
 
 from monitor import stopping
 from monitor.db.engine import UTCDateTime, now, reading, timed_out, transaction
-from monitor.db.leases import any_ready, locked
+from monitor.db.leases import claim_regular
 from monitor.db.upsert import insert_or_ignore
 from monitor.models import AggregateTrigger, Id, Json, Notice, Release, Subscription, iso
 from monitor.notify.crossings import CrossingNotice, crossing, firsts, is_crossed
@@ -137,15 +137,7 @@ def _claim(engine: Engine) -> list[AggregateTrigger]:
     of it."""
     due, last = col(AggregateTrigger.due_at), col(AggregateTrigger.evaluated_at)
     ready = select(AggregateTrigger).where(due <= now()).order_by(last.nulls_first(), due).limit(BATCH_TRIGGERS)
-    if not any_ready(engine, ready):
-        return []
-    with transaction(engine) as session:
-        rows = locked(session, ready)
-        again = now() + timedelta(seconds=EARLIEST_SHARE * _INTERVAL)
-        for row in rows:
-            row.due_at = again
-            session.add(row)
-        return rows
+    return claim_regular(engine, ready, EARLIEST_SHARE * _INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)
