@@ -66,16 +66,24 @@ class FetchError(Exception):
 
     ``permanent``: asking the same again is of no use (a URL that cannot be asked, a refused address, most 4xx).
     ``retry_after``: seconds that the server wants to be left alone. ``status``: the HTTP status, where one came.
+    ``unsent``: no connection was made, so the server has certainly not got the request.
     """
 
     def __init__(
-        self, reason: str, *, permanent: bool = False, retry_after: float | None = None, status: int | None = None
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        status: int | None = None,
+        unsent: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
         self.retry_after = retry_after
         self.status = status
+        self.unsent = unsent
 
 
 def get(
@@ -135,6 +143,28 @@ def post(
     if status in MOVED:
         raise FetchError(f"{here.host} answers {status}, a redirect, which is not followed", status=status)
     return Fetched(status, received, b"", str(here), None)
+
+
+def call(
+    url: str,
+    content: bytes,
+    *,
+    user_agent: str,
+    allow_private: bool = False,
+    headers: Mapping[str, str] | None = None,
+    limits: Limits = LIMITS,
+    method: str = "POST",
+) -> Fetched:
+    """Sends ``content`` and returns the answer with its body, whatever its status: for APIs that explain a refusal.
+
+    A redirect is an answer too, and is not followed. Raises FetchError, and nothing else, where no answer came; unless
+    it is ``unsent``, the server may have got the request or not.
+    """
+    here = _checked(url)
+    sent = _headers({"User-Agent": user_agent, "Accept": "*/*"}, headers)
+    with _Exchange(admitting(allow_private), limits) as exchange:
+        status, received, body = exchange.ask(method, here, sent, content, whole=True)
+    return Fetched(status, received, body, str(here), None)
 
 
 # --- URLs ---------------------------------------------------------------------------------------------------
@@ -200,9 +230,18 @@ class _Exchange:
         self._pool.close()
 
     def ask(
-        self, method: str, url: httpx.URL, headers: httpx.Headers, content: bytes | None = None
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: httpx.Headers,
+        content: bytes | None = None,
+        *,
+        whole: bool = False,
     ) -> tuple[int, httpx.Headers, bytes]:
-        """(status, headers, body) of one hop; the body of a redirect or of a POST is empty. Raises FetchError."""
+        """(status, headers, body) of one hop. Raises FetchError, also for a status of failure unless ``whole``.
+
+        The body of a redirect or of a POST is empty, unless ``whole``.
+        """
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         timeouts = {"connect": CONNECT, "read": READ, "write": READ, "pool": READ}
         with (
@@ -212,8 +251,9 @@ class _Exchange:
             ) as answer,
         ):
             received = httpx.Headers(answer.headers)
-            _raise_for(url.host, answer.status, received)
-            wanted = method == "GET" and answer.status not in MOVED | {304}
+            if not whole:
+                _raise_for(url.host, answer.status, received)
+            wanted = whole or (method == "GET" and answer.status not in MOVED | {304})
             body = self._body(url.host, answer.iter_stream(), received) if wanted else b""
         return answer.status, received, body
 
@@ -244,7 +284,10 @@ class _Exchange:
         try:
             yield
         except AddressError as error:
-            raise FetchError(str(error), permanent=error.refused) from None
+            raise FetchError(str(error), permanent=error.refused, unsent=True) from None
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            reason = "does not answer" if isinstance(error, httpcore.ConnectTimeout) else f"cannot be asked: {error}"
+            raise FetchError(f"{host} {reason}", unsent=True) from None
         except httpcore.TimeoutException:
             if time.monotonic() >= self._deadline:
                 raise FetchError(f"{host} took longer than {self._limits.seconds:g} s") from None

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from monitor.net.client import Fetched, FetchError, Limits, _tls, get, post, retry_after
+from monitor.net.client import Fetched, FetchError, Limits, _tls, call, get, post, retry_after
 from tests.fakes.dns import DnsServer
 from tests.fakes.feeds import FeedServer
 
@@ -429,3 +429,27 @@ def test_a_post_follows_no_redirect(web: FeedServer) -> None:
     with pytest.raises(FetchError, match="redirect, which is not followed"):
         post(web.redirect("/hook", "/there", 307), b"{}", user_agent=AGENT, allow_private=True)
     assert web.count("/there") == 0
+
+
+# --- calls of an API ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 429, 500])
+def test_a_call_returns_the_body_of_every_status_and_follows_nothing(web: FeedServer, status: int) -> None:
+    url = web.put("/api", '{"ok": false}', "application/json", status=status, headers={"Location": web.url("/there")})
+    answer = call(url, b"{}", user_agent=AGENT, allow_private=True)
+    assert (answer.status, answer.body) == (status, b'{"ok": false}')
+    assert web.last("/api").body == b"{}"
+    assert web.count("/there") == 0
+
+
+def test_a_call_reads_no_more_than_its_limit_and_knows_what_was_never_sent(web: FeedServer) -> None:
+    with pytest.raises(FetchError, match="more than 10 bytes") as caught:
+        call(web.put("/api", "x" * 11), b"", user_agent=AGENT, allow_private=True, limits=Limits(size=10))
+    assert not caught.value.unsent
+    port = web.port
+    web.__exit__(None, None, None)
+    for url in (f"http://127.0.0.1:{port}/api", "http://no-such-name.invalid/"):
+        with pytest.raises(FetchError) as caught:
+            call(url, b"", user_agent=AGENT, allow_private=True)
+        assert caught.value.unsent
