@@ -229,6 +229,10 @@ def _finish(engine: Engine, channels: Mapping[str, OutboxChannel], outcomes: Seq
         _log(channels[outcome.claim.message.subscription.channel], outcome)
 
 
+DELIVERY_ENDS = ("sent", "failed", "dead")
+"""How an attempt can end, as metrics count it."""
+
+
 def _counters(outcome: _Outcome, end: str) -> dict[Key, float]:
     """What metrics count: deliveries by channel and how the attempt ended, and how long sent ones had waited."""
     channel = outcome.claim.message.subscription.channel

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -71,12 +73,21 @@ def as_jsonl(rows: Iterable[Any]) -> Iterator[bytes]:
         yield b"".join(orjson.dumps(release_object(row), option=orjson.OPT_APPEND_NEWLINE) for row in some)
 
 
+PARQUET_MISSING = "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'"
+
+
+@cache
+def has_parquet() -> bool:
+    """Whether pyarrow, the extra ``parquet``, is installed; it is not imported for that."""
+    return find_spec("pyarrow") is not None
+
+
 def _arrow() -> Any:
     """pyarrow; raises SearchError without it."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise SearchError("format", "Parquet needs pyarrow: pip install 'hub-release-monitor[parquet]'") from None
+    if not has_parquet():
+        raise SearchError("format", PARQUET_MISSING)
+    import pyarrow
+
     return pyarrow
 
 

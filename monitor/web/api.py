@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import select
 from sqlmodel import Session
@@ -19,7 +19,7 @@ from monitor.models import Poll, Release
 from monitor.problems import refusals
 from monitor.releases.adoption import series
 from monitor.releases.coverage import coverage
-from monitor.releases.export import FORMATS
+from monitor.releases.export import FORMATS, PARQUET_MISSING, has_parquet
 from monitor.releases.outages import READINESS_POLLS, failing_polls, token_refused
 from monitor.releases.query import parse
 from monitor.releases.query.absolute import is_relative
@@ -216,18 +216,27 @@ def _lab(lab: Lab) -> dict[str, Any]:
     }
 
 
+SERVED_FORMATS = tuple(name for name in FORMATS if name != "parquet" or has_parquet())
+"""The formats that this installation can write."""
 _FILES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {name.partition(";")[0]: {} for name in FORMATS.values()}}
+    200: {"description": "The file.", "content": {FORMATS[name].partition(";")[0]: {} for name in SERVED_FORMATS}}
 }
 
 
 @router.get("/export.{form}", tags=["releases"], response_class=StreamingResponse, responses=errors(404) | _FILES)
-def export(request: Request, form: Literal["csv", "jsonl", "parquet"], as_of_time: AsOfTime, q: Q = "") -> Response:
+def export(
+    request: Request,
+    form: Annotated[Literal["csv", "jsonl", "parquet"], Path(json_schema_extra={"enum": list(SERVED_FORMATS)})],
+    as_of_time: AsOfTime,
+    q: Q = "",
+) -> Response:
     """All releases that match, oldest record first, as a file that is made while it is sent.
 
     With an `as_of` of more than an hour ago it may be kept for ever, unless the query has relative dates or events.
     """
     service, query = service_of(request), parse(q)
+    if form not in SERVED_FORMATS:
+        raise HTTPException(501, f"on this server, {PARQUET_MISSING}; /export.csv and /export.jsonl have the same rows")
     # A date so many days back from now moves without a commit; a change is an event only once it has held.
     steady = not is_relative(query)
     fixed = steady and is_settled(as_of_time) and not query.names("event")

@@ -54,6 +54,7 @@ from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
 from monitor.web.disconnect import CancelOnDisconnect
 from monitor.web.exports import ExportSlots, ExportVersion
+from monitor.web.head import allowed_methods
 from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
@@ -128,19 +129,27 @@ def create_app(service: Service) -> FastAPI:
     return web
 
 
+ERROR_CODES = {
+    401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 501: "not_installed",
+}  # fmt: skip
+"""The `code` of errors that have one status."""
+
+
 def _answer(status: int | None, code: str) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
         message, field, number = _explained(error, status)
         if number >= 500:
             message = masked(message)
-        headers = getattr(error, "headers", None)
-        name = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 403: "forbidden"}.get(number, code)
+        headers = dict(getattr(error, "headers", None) or {})
+        if number == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed_methods(request.app.routes, request.scope) or headers["Allow"]
+        name = ERROR_CODES.get(number, code)
         if isinstance(error, DBAPIError) and timed_out(error):
             name = "query_timeout"
         if request.url.path.startswith(("/api/", "/hooks/", "/slack/", "/export", "/feed", "/healthz", "/readyz")):
             return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number, headers)
         response = pages.error(request, number, message)
-        response.headers.update(headers or {})
+        response.headers.update(headers)
         return response
 
     return answer

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ONLY_HEAD = "hub_monitor.only_head"
@@ -26,3 +29,21 @@ class HeadMiddleware:
                 await send({"type": "http.response.body", "body": b""})
 
         await self.app({**scope, "method": "GET", ONLY_HEAD: True}, receive, without_body)
+
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Methods that a route may take; HEAD is answered wherever GET is."""
+
+
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> str:
+    """The value of ``Allow`` for the path of ``scope``: the methods of every route there, not of the first one alone.
+
+    Empty for a path that only a mounted application knows.
+    """
+    own = [route for route in routes if not isinstance(route, Mount)]
+    found = [
+        method
+        for method in METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in own)
+    ]
+    return ", ".join([*found[:1], "HEAD", *found[1:]] if found[:1] == ["GET"] else found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import redis
@@ -19,17 +20,20 @@ from sqlmodel import Session, col
 
 from monitor import __version__, db
 from monitor.compare.store import comparisons
-from monitor.enums import QUEUES
+from monitor.enums import QUEUES, Precision, Via
 from monitor.ingest import lookups
 from monitor.ingest.hub.rate_limiter import API, FILES, RateLimited
 from monitor.ingest.repository_files import count_unread
 from monitor.models import Delivery, DeliveryState, Namespace, Poll, Subscription, Target, WebhookEvent
+from monitor.notify.outbox import DELIVERY_ENDS
 from monitor.notify.trigger_health import trigger_counts, trigger_delay
 from monitor.releases.counters import BUCKETS, counted
-from monitor.releases.outages import failing_sources, stale_feeds
+from monitor.releases.outages import POLLS, failing_sources, stale_feeds
 from monitor.service import Service
 
 router = APIRouter()
+Counts = dict[str, dict[str, float]]
+"""What is counted in the database, by name and label."""
 
 
 @router.get("/metrics", include_in_schema=False)
@@ -56,7 +60,8 @@ class _Tables(Collector):
         up = True
         try:
             with db.reading(self._service.read_engine) as session:
-                yield from _of_the_tables(session, db.now(), self._service.settings.hub_interval)
+                channels = list(self._service.channels)
+                yield from _of_the_tables(session, db.now(), self._service.settings.hub_interval, channels)
         except (DBAPIError, NoConnectionError):
             up = False
         yield GaugeMetricFamily("hub_monitor_database_up", "1 if the database answers.", value=float(up))
@@ -64,26 +69,36 @@ class _Tables(Collector):
         yield from _queues(self._service)
 
 
-def _of_the_tables(session: Session, current_time: datetime, hub_interval: float) -> Iterator[Metric]:
-    counts = counted(session)
-    yield _counter("releases_seen", "Releases detected, by first source.", ["via"], counts, "releases")
-    yield _counter("deliveries", "Delivery attempts, by result.", ["channel", "end"], counts, "deliveries")
+def _of_the_tables(
+    session: Session, current_time: datetime, hub_interval: float, channels: Sequence[str]
+) -> Iterator[Metric]:
+    """What the tables say. A label that is known beforehand has a value from the start: 0, so that a rate exists."""
+    counts, ends = counted(session), [f"{channel} {end}" for channel in channels for end in DELIVERY_ENDS]
+    yield _counter("releases_seen", "Releases detected, by first source.", ["via"], counts, "releases", _SEEN)
+    yield _counter("deliveries", "Delivery attempts, by result.", ["channel", "end"], counts, "deliveries", ends)
     yield _histogram(
-        "detection_delay", "Seconds from the earliest possible release time to detection.", "precision", counts
-    )
-    yield _histogram("delivery_delay", "Seconds from a message being due to being sent.", "channel", counts)
-    yield from _outbox(session, current_time)
+        "detection_delay", "Seconds from the earliest possible release time to detection.", "precision", counts,
+        Precision,
+    )  # fmt: skip
+    yield _histogram("delivery_delay", "Seconds from a message being due to being sent.", "channel", counts, channels)
+    yield from _outbox(session, current_time, channels)
     yield from _sources(session, current_time, hub_interval)
     yield from _triggers(session)
     yield from _comparisons(session)
     people = GaugeMetricFamily("hub_monitor_subscriptions", "Subscriptions.", labels=["channel", "state"])
     state = (col(Subscription.channel), col(Subscription.paused), col(Subscription.confirmed))
+    number = Counter({(channel, name): 0 for channel in channels for name in ("active", "paused", "unconfirmed")})
     for channel, paused, confirmed, count in session.execute(select(*state, func.count()).group_by(*state)):
-        people.add_metric([channel, "paused" if paused else "active" if confirmed else "unconfirmed"], count)
+        number[channel, "paused" if paused else "active" if confirmed else "unconfirmed"] += count
+    for labels, count in number.items():
+        people.add_metric(labels, count)
     yield people
 
 
-def _outbox(session: Session, current_time: datetime) -> Iterator[Metric]:
+_SEEN = (*Via, "history")
+
+
+def _outbox(session: Session, current_time: datetime, channels: Sequence[str]) -> Iterator[Metric]:
     due = GaugeMetricFamily("hub_monitor_deliveries_due", "Deliveries that are due.", labels=["channel"])
     oldest = GaugeMetricFamily(
         "hub_monitor_oldest_delivery_age_seconds", "Age of the oldest due delivery.", labels=["channel"]
@@ -94,7 +109,8 @@ def _outbox(session: Session, current_time: datetime) -> Iterator[Metric]:
         .where(col(Delivery.state) == str(DeliveryState.PENDING), col(Delivery.due_at) <= current_time)
         .group_by(col(Target.channel))
     )
-    for channel, count, since in session.execute(query):
+    found = {channel: (count, since) for channel, count, since in session.execute(query)}
+    for channel, (count, since) in (dict.fromkeys(channels, (0, current_time)) | found).items():
         due.add_metric([channel], count)
         oldest.add_metric([channel], (current_time - since).total_seconds())
     yield due
@@ -103,11 +119,13 @@ def _outbox(session: Session, current_time: datetime) -> Iterator[Metric]:
 
 def _sources(session: Session, current_time: datetime, hub_interval: float) -> Iterator[Metric]:
     polls = GaugeMetricFamily(
-        "hub_monitor_poll_success_age_seconds", "Seconds since the last successful poll.", labels=["poll"]
+        "hub_monitor_poll_success_age_seconds",
+        "Seconds since the last successful poll; +Inf before the first one.",
+        labels=["poll"],
     )
-    for row in session.scalars(select(Poll)):
-        if row.succeeded_at is not None:
-            polls.add_metric([row.name], (current_time - row.succeeded_at).total_seconds())
+    succeeded = dict.fromkeys(POLLS) | {row.name: row.succeeded_at for row in session.scalars(select(Poll))}
+    for name, at in succeeded.items():
+        polls.add_metric([name], math.inf if at is None else (current_time - at).total_seconds())
     yield polls
     first = session.scalar(select(func.min(col(Namespace.due_at)))) or current_time
     overdue = max(0.0, (current_time - first).total_seconds())
@@ -206,7 +224,9 @@ def _left(service: Service, bucket: str) -> int:
 
 def _queues(service: Service) -> Iterator[Metric]:
     family = GaugeMetricFamily("hub_monitor_queue_messages", "Messages waiting in Redis.", labels=["queue"])
-    if service.settings.embedded:
+    if service.settings.embedded:  # there is no Redis, and so none waits in it
+        for queue in QUEUES:
+            family.add_metric([queue], 0)
         yield family
         return
     up = True
@@ -221,18 +241,18 @@ def _queues(service: Service) -> Iterator[Metric]:
 
 
 def _counter(
-    name: str, description: str, labels: list[str], counts: dict[str, dict[str, float]], of: str
+    name: str, description: str, labels: list[str], counts: Counts, of: str, known: Iterable[str]
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(f"hub_monitor_{name}", description, labels=labels)
-    for label, value in counts.get(of, {}).items():
+    for label, value in (dict.fromkeys(map(str, known), 0.0) | counts.get(of, {})).items():
         family.add_metric(label.split(" ", len(labels) - 1), value)
     return family
 
 
-def _histogram(name: str, description: str, label: str, counts: dict[str, dict[str, float]]) -> HistogramMetricFamily:
+def _histogram(name: str, description: str, label: str, counts: Counts, known: Iterable[str]) -> HistogramMetricFamily:
     family = HistogramMetricFamily(f"hub_monitor_{name}_seconds", description, labels=[label])
     found = counts.get(name, {})
-    for value, total in counts.get(f"{name}_sum", {}).items():
+    for value, total in (dict.fromkeys(map(str, known), 0.0) | counts.get(f"{name}_sum", {})).items():
         running, buckets = 0.0, []
         for edge in (*(f"{edge:g}" for edge in BUCKETS), "+Inf"):
             running += found.get(f"{value} {edge}", 0.0)

@@ -56,12 +56,25 @@ PUBLIC_PREFIXES = (
     "/api/v1/citations",
     "/api/v1/lenses",
     "/api/v1/shares",
+    "/api/v1/launches",
+    "/api/v1/announcements",
+    "/api/v1/review",
+    "/api/v1/coverage",
+    "/api/v1/brief/",
+    "/api/v1/uptake",
     "/export.",
     "/feed.",
     "/briefs.atom",
     "/openapi.json",
 )
 """Paths that scripts of other sites may read (CORS): public, without cookies."""
+CONDITIONAL_HEADERS = ("If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "Range", "X-Request-ID")
+"""Request headers that scripts of other sites may send, besides those that every site may."""
+EXPOSED_HEADERS = (
+    *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "Last-Modified", "Link"),
+    *("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"),
+)
+"""Response headers that scripts of other sites may read, besides those that every site may."""
 COMPRESSED_PREFIXES = (
     *PUBLIC_PREFIXES,
     "/releases",
@@ -107,7 +120,8 @@ def add_middleware(web: FastAPI, settings: Settings) -> None:
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
-        expose_headers=["ETag", "Retry-After"],
+        allow_headers=CONDITIONAL_HEADERS,
+        expose_headers=EXPOSED_HEADERS,
         max_age=86_400,
     )
     web.add_middleware(PathPrefixMiddleware, middleware=cors, applies=_in(PUBLIC_PREFIXES))

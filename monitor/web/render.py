@@ -21,6 +21,7 @@ from monitor.enums import kind_name
 from monitor.labs.countries import name as country
 from monitor.masking import masked, public_url, without_user
 from monitor.models import iso
+from monitor.releases.export import has_parquet
 from monitor.releases.launches.facts import FORMATS
 from monitor.releases.schema import QUERY_FIELDS, hub_url, training
 from monitor.text import plain, short
@@ -101,6 +102,11 @@ def when(timestamp: datetime | None) -> str:
     return "unknown" if timestamp is None else f"{timestamp:%Y-%m-%d %H:%M} UTC"
 
 
+def html_time(timestamp: datetime) -> str:
+    """ISO 8601 in UTC with at most three digits of a second's fraction: HTML allows no more in ``<time>``."""
+    return timestamp.isoformat(timespec="milliseconds" if timestamp.microsecond else "seconds").replace("+00:00", "Z")
+
+
 def number(value: int | None) -> str:
     """``12,345``."""
     return "unknown" if value is None else f"{value:,}"
@@ -155,6 +161,7 @@ templates.env.filters |= {
     "lasting": lasting,
     "when": when,
     "iso": iso,
+    "html_time": html_time,
     "flag": formatting.flag,
     "country": country,
     "count": formatting.count,
@@ -177,5 +184,6 @@ templates.env.globals |= {
     "counted": counted,
     "query_fields": QUERY_FIELDS,
     "hub_url": hub_page,
+    "has_parquet": has_parquet,
 }
 templates.env.trim_blocks = templates.env.lstrip_blocks = True

@@ -128,6 +128,32 @@ def test_answers_are_compressed_and_any_page_may_read_them(client: TestClient) -
     assert "access-control-allow-origin" not in client.get("/api/v1/subscriptions", headers=asked).headers
 
 
+def test_scripts_of_other_sites_may_ask_conditionally_and_read_what_is_answered(client: TestClient) -> None:
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
+    public = [
+        path
+        for path, methods in client.get("/openapi.json").json()["paths"].items()
+        if "get" in methods and not {"401", "202"} & methods["get"]["responses"].keys()
+    ]
+    assert len(public) > 20
+    for template in public:
+        path = template.replace("{form}", "csv").replace("{period}", "last-week")
+        for header in ("If-None-Match", "If-Range", "Range"):
+            answer = client.options(path, headers=asked | {"Access-Control-Request-Headers": header})
+            if path in {"/healthz", "/readyz"}:  # for operators, not for scripts
+                assert answer.status_code == 405
+                continue
+            assert answer.status_code == 200, (path, header)
+            assert header.lower() in answer.headers["access-control-allow-headers"].lower()
+    refused = client.options("/export.csv", headers=asked | {"Access-Control-Request-Headers": "authorization"})
+    assert refused.status_code == 400
+    read = client.get("/api/v1/labs", headers=asked)
+    exposed = set(read.headers["access-control-expose-headers"].split(", "))
+    assert {"ETag", "Link", "Content-Range", "Accept-Ranges", "RateLimit", "Retry-After"} <= exposed
+    again = client.get("/api/v1/labs", headers=asked | {"If-None-Match": read.headers["etag"]})
+    assert (again.status_code, again.headers["access-control-allow-origin"]) == (304, "*")
+
+
 def test_one_client_may_ask_so_often_a_minute_and_is_sent_when_to_come_back(small: TestClient) -> None:
     codes = [small.get("/api/v1/labs").status_code for _ in range(30)]
     assert codes.count(200) in {12, 24}  # a minute may end meanwhile

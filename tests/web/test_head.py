@@ -25,15 +25,20 @@ CHANGING = {"date", "x-request-id", "set-cookie", "content-length"}
 """Headers that differ between two requests (the length: of what tells how long ago something was)."""
 
 
-def get_routes(routes: Any, before: str = "") -> Iterator[str]:
-    """The path templates of all routes that answer GET."""
+def all_routes(routes: Any, before: str = "") -> Iterator[tuple[str, set[str]]]:
+    """The path template and the methods of every route."""
     for route in routes:
         inner = getattr(route, "original_router", None) or getattr(route, "app", None)
         path = before + getattr(route, "path", "")
-        if "GET" in (getattr(route, "methods", None) or ()):
-            yield path
+        if getattr(route, "methods", None):
+            yield path, set(route.methods)
         elif hasattr(inner, "routes"):
-            yield from get_routes(inner.routes, path if not hasattr(route, "original_router") else before)
+            yield from all_routes(inner.routes, path if not hasattr(route, "original_router") else before)
+
+
+def get_routes(routes: Any) -> Iterator[str]:
+    """The path templates of all routes that answer GET."""
+    return (path for path, methods in all_routes(routes) if "GET" in methods)
 
 
 def test_every_route_that_answers_get_answers_head_alike(service: Service) -> None:
@@ -65,3 +70,19 @@ def test_head_of_an_export_sends_none_and_takes_no_slot(service: Service) -> Non
 
 def test_head_of_what_takes_only_orders_is_refused_as_get_is(client: httpx.Client) -> None:
     assert client.head("/hooks/hub").status_code == client.get("/hooks/hub").status_code == 405
+
+
+def test_a_refused_method_is_answered_with_all_those_that_its_path_takes(service: Service) -> None:
+    web = create_app(service)
+    taken: dict[str, set[str]] = {"/static/style.css": {"GET", "HEAD"}}
+    for template, methods in all_routes(web.routes):
+        taken.setdefault(template, set()).update(methods | ({"HEAD"} if "GET" in methods else set()))
+    refused = 0
+    with TestClient(web, follow_redirects=False) as client:
+        for template, methods in taken.items():
+            for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} - methods:
+                answer = client.request(method, template.format_map(VALUES))
+                assert answer.status_code == 405, (method, template)
+                assert set(answer.headers["allow"].split(", ")) == methods, (method, template)
+                refused += 1
+    assert refused > 250

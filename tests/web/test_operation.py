@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +18,12 @@ from sqlalchemy import select
 
 from monitor import db
 from monitor.channels.base import Channel
+from monitor.enums import QUEUES, Precision, Via
 from monitor.ingest import sweeps
 from monitor.models import RepositoryFile, WebhookEvent
 from monitor.notify import outbox
 from monitor.notify.message import Message, SendError
+from monitor.releases.outages import POLLS
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
@@ -128,6 +131,35 @@ def test_what_was_seen_and_sent_is_counted(notified: TestEnv) -> None:
     assert found["hub_monitor_hub_file_allowance_requests",] == 700
     assert found["hub_monitor_hub_file_allowance_left_requests",] == 700
     assert {found["hub_monitor_repository_files", state] for state in ("waiting", "failing", "given up")} == {0}
+
+
+def test_a_label_that_is_known_beforehand_has_a_value_from_the_first_start(env: TestEnv) -> None:
+    client = client_of(env)
+    found = metrics_of(client)
+    channels = client.app.state.service.channels  # type: ignore[attr-defined]
+    assert "webhook" in channels
+    for channel in channels:
+        assert {found["hub_monitor_deliveries_total", channel, end] for end in ("sent", "failed", "dead")} == {0}
+        assert found["hub_monitor_deliveries_due", channel] == 0
+        assert found["hub_monitor_oldest_delivery_age_seconds", channel] == 0
+        assert [found["hub_monitor_subscriptions", channel, state] for state in SUBSCRIPTION_STATES] == [0, 0, 0]
+        assert found["hub_monitor_delivery_delay_seconds_count", channel] == 0
+        assert found["hub_monitor_delivery_delay_seconds_bucket", channel, "+Inf"] == 0
+    for via in (*Via, "history"):
+        assert found["hub_monitor_releases_seen_total", str(via)] == 0
+    for precision in Precision:
+        assert found["hub_monitor_detection_delay_seconds_sum", str(precision)] == 0
+    for queue in QUEUES:
+        assert found["hub_monitor_queue_messages", queue] == 0
+    # There has been none: as long ago as a number can say.
+    assert [found["hub_monitor_poll_success_age_seconds", name] for name in POLLS] == [math.inf] * 3
+    # Every family has samples, but for the comparisons that nobody has made.
+    text = client.get("/metrics").text
+    empty = {family.name for family in text_string_to_metric_families(text) if not family.samples}
+    assert empty == {"hub_monitor_comparison_recall", "hub_monitor_comparison_median_lag_seconds"}
+
+
+SUBSCRIPTION_STATES = ("active", "paused", "unconfirmed")
 
 
 def test_files_that_were_given_up_are_counted_and_named(notified: TestEnv) -> None:

@@ -85,6 +85,17 @@ def test_a_page_is_whole_small_and_brings_no_script_or_style_of_its_own(client: 
     assert "'unsafe" not in answer.headers["content-security-policy"]
 
 
+VALID_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
+"""What HTML calls a valid global date and time string: at most three digits of a second's fraction."""
+
+
+def test_every_time_element_is_one_that_html_allows(client: httpx.Client) -> None:
+    found = [text for path in PAGES for text in re.findall(r'<time datetime="([^"]*)"', client.get(path).text)]
+    assert len(found) > 50
+    assert any("." in text for text in found)
+    assert [text for text in found if not VALID_TIME.fullmatch(text)] == []
+
+
 @pytest.mark.parametrize("path", [path for path in PAGES if "nothing" not in path])
 def test_the_links_within_the_house_lead_somewhere(client: httpx.Client, path: str) -> None:
     links = sorted({link for link in read(client, path).links if link.startswith("/")})
