@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from sqlalchemy import Engine, select
@@ -9,7 +11,7 @@ from sqlmodel import Session, col
 
 from monitor.db.engine import now, reading
 from monitor.enums import Digest
-from monitor.models import Change, Release, Subscription
+from monitor.models import Change, FeedEntry, Release, Subscription
 from monitor.notify.message import Message
 from monitor.notify.notices import BRIEF, NoticeData
 from monitor.notify.subscriptions import zone
@@ -26,6 +28,35 @@ DIGEST_SPANS = {
     Digest.DAILY: timedelta(days=1),
     Digest.WEEKLY: timedelta(days=7),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """What the tables say about a message.
+
+    ``changes``: by event (``relicensed:12``). ``entries``: announcements by URL. ``outage_note``: of a digest.
+    """
+
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    entries: Mapping[str, FeedEntry] = field(default_factory=dict)
+    outage_note: str | None = None
+
+
+def facts_of_message(engine: Engine, message: Message) -> MessageFacts:
+    """The facts of a message; announcements only for a message about one release."""
+    items = message.items or message.whole
+    urls = {item.release.announcement_url for item in items if item.release.announcement_url}
+    with reading(engine) as session:
+        return MessageFacts(
+            changes=changes_by_event(session, message),
+            entries=_entries(session, urls) if len(items) == 1 else {},
+            outage_note=outage_note(session, message.subscription),
+        )
+
+
+def _entries(session: Session, urls: Collection[str]) -> dict[str, FeedEntry]:
+    rows = session.scalars(select(FeedEntry).where(col(FeedEntry.url).in_(urls))) if urls else ()
+    return {row.url: row for row in rows if row.url}
 
 
 def changes_by_event(session: Session, message: Message) -> dict[str, Change]:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from monitor.channels import formatting
+from monitor.channels.links import hub, release_page, search_page
 from monitor.channels.message_groups import DIGEST_PERIODS, MessageGroup, group_items, launch_facts, summarize
-from monitor.channels.slack.markup import code, escape, hub, line, link, units
+from monitor.channels.slack.markup import code, escape, line, link, units
 from monitor.models import Change, FeedEntry, Release, Subscription
 from monitor.notify.message import Item, Message
 from monitor.notify.subscriptions import describe_subscription
@@ -116,7 +116,7 @@ def _plain_headline(item: Item, context: RenderContext) -> str:
 
 
 def _actions(release: Release, subscription: Subscription, context: RenderContext) -> Block:
-    elements = [button("Details", "details", url=release_page_url(release, context.public_url))]
+    elements = [button("Details", "details", url=release_page(release.repo_id, context.public_url))]
     if context.buttons:
         own = Term("lab", ":", (release.lab,)) if release.lab else Term("namespace", ":", (release.namespace,))
         mute = f"{subscription.id} {written(own, inside=True)}"
@@ -134,11 +134,6 @@ def is_base_only(query: str) -> bool:
     return Term("kind", ":", ("base",)) in (root.items if isinstance(root, All) else (root,))
 
 
-def release_page_url(release: Release, page: str) -> str:
-    """Returns the URL of a release's page."""
-    return f"{page}/releases/{quote(release.repo_id, safe='/', errors='replace')}"[:2_900]
-
-
 # --- many -------------------------------------------------------------------------------------------------
 
 
@@ -149,10 +144,7 @@ def _render_group(message: Message, context: RenderContext) -> Rendered:
     if message.launch:
         why = formatting.reason_suffix(item.release for item in message.items)
         title = f"{formatting.format_launch(message.launch, message.items)}{why}"
-    all_url = f"{context.public_url}/releases?q={quote(subscription.filter)}"
-    buttons = [
-        button("Show all", "details", url=all_url if len(all_url) <= 2_900 else f"{context.public_url}/releases")
-    ]
+    buttons = [button("Show all", "details", url=search_page(subscription.filter, context.public_url))]
     if context.buttons:
         buttons.append(button("Edit filter", "edit", value=subscription.id))
     around = [header(title), _matched_filters(message.subscriptions), {"type": "actions", "elements": buttons}]

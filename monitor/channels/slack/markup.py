@@ -7,12 +7,10 @@ where they would be read as markup, a lookalike character replaces them. Links u
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit
 
 from monitor.channels.formatting import plain
-from monitor.releases.schema import hub_url
+from monitor.channels.links import web_address
 
-MAX_URL_LENGTH = 1_500
 _LOOKALIKES = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "∣"})
 _OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _EMOJI = re.compile(r":(?=[^\s:]+(?::|$))")
@@ -63,24 +61,6 @@ def paragraph(text: str, max_units: int) -> str:
             break
         shown.append(one)
     return "\n".join(shown)
-
-
-def hub(repo_id: str) -> str:
-    """Returns the URL of a repository on the Hub, quoted for use in a link."""
-    return hub_url(quote(plain(repo_id), safe="/", errors="replace")[:MAX_URL_LENGTH])
-
-
-def web_address(url: str | None) -> str | None:
-    """Returns ``url`` with characters quoted that would end a link; None if it is not an http(s) URL."""
-    if not url:
-        return None
-    try:
-        parts = urlsplit(plain(url).strip())
-        fine = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return None
-    target = quote(parts.geturl(), safe=":/?#[]@!$&'()+,;=%~", errors="replace")
-    return target if fine and len(target) <= MAX_URL_LENGTH else None
 
 
 def _escape_markup(text: str) -> str:

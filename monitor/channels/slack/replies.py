@@ -8,8 +8,9 @@ from typing import Any
 
 from monitor.channels import formatting
 from monitor.channels.formatting import cut_words
+from monitor.channels.links import hub
 from monitor.channels.slack.blocks import Block, button, context_block, section
-from monitor.channels.slack.markup import code, escape, hub, link, units
+from monitor.channels.slack.markup import code, escape, link, units
 from monitor.channels.slack.subscriptions import MatchPreview
 from monitor.enums import BRIEF_UNITS
 from monitor.models import Release, Subscription

@@ -14,11 +14,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy import Engine, select
-from sqlmodel import Session, col
+from sqlalchemy import Engine
 
 from monitor.channels.base import Channel
-from monitor.channels.message_context import brief_of_notice, changes_by_event, matches_by_day, outage_note
+from monitor.channels.message_context import brief_of_notice, facts_of_message, matches_by_day
 from monitor.channels.sealed_targets import open_target
 from monitor.channels.slack.api import (
     INVALID_BLOCKS_ERRORS,
@@ -39,7 +38,7 @@ from monitor.charts import by_day
 from monitor.db.engine import now, reading
 from monitor.enums import Digest
 from monitor.labs import Registry, load
-from monitor.models import FeedEntry, Release, Subscription
+from monitor.models import Release, Subscription
 from monitor.notify.message import Message, SendError
 from monitor.notify.notices import NoticeData
 from monitor.settings import Settings
@@ -174,19 +173,15 @@ class Slack(Channel):
     def render(self, message: Message) -> Rendered:
         """Returns a message as text and blocks."""
         webhook = self._target(message.target).webhook is not None
-        urls = {item.release.announcement_url for item in message.items if item.release.announcement_url}
-        with reading(self._engine) as session:
-            changes = changes_by_event(session, message)
-            gap = outage_note(session, message.subscription)
-            entries = _entries(session, urls) if len(message.items) == 1 else {}
+        facts = facts_of_message(self._engine, message)
         return render(
             message,
             RenderContext(
                 public_url=self._settings.public_url,
                 publisher_name=self._publisher_name,
-                changes=changes,
-                entries=entries,
-                outage_note=gap,
+                changes=facts.changes,
+                entries=facts.entries,
+                outage_note=facts.outage_note,
                 buttons=not webhook and self._settings.slack_signing_secret is not None,
             ),
         )
@@ -344,8 +339,3 @@ def _channel_id(client: Any, name: str) -> str:
         if not cursor:
             break
     raise SendError(f"channel_not_found: {PERMANENT_ERRORS['channel_not_found']}", permanent=True)
-
-
-def _entries(session: Session, urls: set[str]) -> dict[str, FeedEntry]:
-    rows = session.scalars(select(FeedEntry).where(col(FeedEntry.url).in_(urls))) if urls else ()
-    return {row.url: row for row in rows if row.url}

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitor.channels.links import web_address
 from monitor.channels.slack.api import web_client
 from monitor.channels.slack.blocks import RenderContext, Rendered, render
-from monitor.channels.slack.markup import code, escape, line, link, units, web_address
+from monitor.channels.slack.markup import code, escape, line, link, units
 from monitor.channels.slack.transport import post
 from monitor.db.engine import now
 from monitor.models import Change, FeedEntry, Release, Subscription
