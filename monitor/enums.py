@@ -119,6 +119,14 @@ class Availability(StrEnum):
     PUBLIC = "public"
 
 
+class Gated(StrEnum):
+    """Whether access to a repository has to be requested, and how a request is granted."""
+
+    NO = "no"
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
 class Found(StrEnum):
     """Whether something was found; ``no`` only if its publisher says so."""
 

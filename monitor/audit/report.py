@@ -35,7 +35,7 @@ def to_row(entry: Entry) -> dict[str, Any]:
         "effective_license_class": row and row.effective_license_class,
         "license_conflict": row and row.license_conflict,
         "openness": row and row.openness,
-        "gated": row and {"no": "false", None: None}.get(row.gated, row.gated),
+        "gated": row and row.gated,
         "status": row and row.status,
         "size": row and row.size,
         "params_total": row and row.params_total,

@@ -191,7 +191,6 @@ def _add_chains(session: Session, entries: Sequence[Entry]) -> None:
             row = entry.row
             if row is not None and parent["repo_id"] == row.foundation_repo_id and parent["origin"] is None:
                 parent["lab"], parent["origin"] = row.foundation_lab, row.foundation_origin
-            parent["gated"] = False if parent["gated"] == "no" else parent["gated"]
 
 
 def _add_changes(session: Session, entries: Sequence[Entry]) -> None:

@@ -29,6 +29,7 @@ from monitor.enums import (
     Availability,
     Event,
     Found,
+    Gated,
     Kind,
     LabKind,
     LicenseClass,
@@ -248,11 +249,6 @@ def _derivatives_source(row: Any) -> str | None:
     return None if row.derivatives is None else "history"
 
 
-def _gated(row: Any) -> str | bool | None:
-    gated: str | None = row.gated
-    return False if gated == "no" else gated
-
-
 def _artefacts(row: Any) -> dict[str, Any]:
     """Each artefact that can come with the weights, from what is known of some."""
     return {name: row.artefacts.get(name, NOT_FOUND) for name in ARTEFACTS}
@@ -358,8 +354,8 @@ FIELDS: tuple[ReleaseField, ...] = (
         dict.fromkeys(ARTEFACTS, NOT_FOUND) | {"paper": {"found": "yes", "link": "https://arxiv.org/abs/2505.09388"}},
         read=_artefacts,
     ),
-    _field("gated", Literal[False, "auto", "manual"] | None,
-           "whether access has to be requested; independent of the licence", False, read=_gated),
+    _field("gated", Gated | None, f"whether access has to be requested: {_words(Gated)} (how requests are granted);"
+           " independent of the licence", "no"),
     _field("task", str | None, "the Hub's pipeline tag", "text-generation"),
     _field("modality", str | None, "what the task works on: text, image, audio, multimodal, …", "text"),
     _field("library", str | None, "the library that loads it", "transformers"),
@@ -434,7 +430,6 @@ COMPUTED = {
     "url": f"'{hub_url('')}' || repo_id",
     "availability": "CASE WHEN status IN ('gone', 'private') THEN 'withdrawn' WHEN availability = 'no-weights' AND"
     " announcement_url IS NOT NULL THEN 'announced' ELSE availability END",
-    "gated": "CASE gated WHEN 'no' THEN 'false' ELSE gated END",
     "launch": "launch_id",
     "derivatives_source": "CASE WHEN COALESCE(hub_finetunes, hub_adapters, hub_merges, hub_quantized) IS NOT NULL THEN"
     " 'hub' WHEN derivatives IS NOT NULL THEN 'history' END",
@@ -587,8 +582,8 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
     _query("conflict", "word", "class of the stricter licence upstream that the stated licence contradicts: any, none,"
            f" {_words(CONFLICTS)}", "conflict:non-commercial", of="license_conflict", column=None, words=CONFLICTS),
     _query("openness", "word", _words(Openness), "openness:open-weights", words=tuple(Openness)),
-    _query("gated", "word", "whether access has to be requested: true, false, auto, manual", "gated:false",
-           column=None, words=("true", "false", "auto", "manual")),
+    _query("gated", "word", f"whether access has to be requested: {_words(Gated)}; true: auto or manual", "gated:no",
+           column=None, words=(*Gated, "true")),
     _query("task", "text", "the Hub's pipeline tag", "task:text-generation"),
     _query("modality", "text", "what the task works on: text, image, audio, multimodal, …", "modality:image"),
     _query("library", "text", "the library that loads it", "library:transformers"),

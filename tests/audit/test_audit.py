@@ -55,7 +55,7 @@ def test_each_model_with_its_chain_licence_status_and_successor(url: str) -> Non
     assert copy["release"]["foundation"] == {"repo_id": "Qwen/Qwen3-8B", "lab": "qwen", "origin": "CN"}
     assert copy["chain"] == [
         {"repo_id": "Qwen/Qwen3-8B", "relation": "quantized", "lab": "qwen", "origin": "CN", "license": "apache-2.0",
-         "license_class": "permissive", "openness": "open-weights", "status": "live", "gated": False}
+         "license_class": "permissive", "openness": "open-weights", "status": "live", "gated": "no"}
     ]  # fmt: skip
     assert copy["successors"] == found["Qwen/Qwen3-8B"]["successors"] == ["Qwen/Qwen4-8B"]
     assert found["Qwen/Qwen3-8B"]["sha"] == COMMIT

@@ -124,6 +124,19 @@ def test_an_exported_file_is_the_same_until_something_changes(desk: Desk, form: 
     assert status == 0, out
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_file_with_the_former_spelling_of_gated_is_the_same(desk: Desk, form: str) -> None:
+    path = desk.folder / f"all.{form}"
+    desk.see(model(NAMES[0], gated=False))
+    assert desk.run("export", "-o", str(path))[0] == 0
+    text = path.read_text("utf-8")
+    now = ",no," if form == "csv" else '"gated":"no"'
+    assert now in text
+    path.write_text(text.replace(now, ",false," if form == "csv" else '"gated":false'), "utf-8")
+    status, out, _ = desk.run("verify", str(path))
+    assert (status, out.partition(":")[0]) == (0, "same")
+
+
 def test_a_changed_cell_is_found_and_an_unknown_release_named(desk: Desk) -> None:
     path = desk.folder / "all.csv"
     desk.run("export", "-o", str(path))

@@ -36,7 +36,7 @@ def test_the_view_holds_releases_and_no_placeholders(history: Engine) -> None:
     with history.connect() as connection:
         assert connection.execute(text(SHOWN[0])).all() == [("CN", 3, 3)]
         row = connection.execute(text("SELECT * FROM releases_view LIMIT 1")).mappings().one()
-    assert row["gated"] == "false"
+    assert row["gated"] == "no"
     assert set(COLUMNS) <= set(row)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select
 from sqlmodel import Session, col
 
 from monitor.db.engine import in_values, reading
-from monitor.enums import Status
+from monitor.enums import Gated, Status
 from monitor.models import Release
 from monitor.releases.citations.differences import MATCHES, SOURCES, Causes, Difference, Why
 from monitor.releases.export import as_parquet_values, cell, flat
@@ -81,7 +81,8 @@ def _checked(rows: Iterator[FileRow], path: Path) -> Iterator[FileRow]:
         if surplus or not isinstance(row.get("repo_id"), str):
             expected = f"{surplus[0][:60]!r} is no column of an export" if surplus else "a repo_id expected"
             raise FileError(f"{path.name}, row {number}: {expected}")
-        yield row
+        # Versions up to 0.2 wrote `false`.
+        yield {**row, "gated": str(Gated.NO)} if row.get("gated") in (False, "false") else row
 
 
 _NAMES = frozenset({*COLUMNS, *(one.name for one in FIELDS)})

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from sqlmodel import Session
 
-from monitor.enums import MEASURE_NAMES
+from monitor.enums import MEASURE_NAMES, Gated
 from monitor.labs import in_use
 from monitor.models import MEASURED
 from monitor.releases.briefs.model import brief_period
@@ -134,7 +134,13 @@ def _read_releases(params: Params, at: datetime) -> dict[str, Any]:
     return given({"q": cited_query(params, at)})
 
 
-_OWN = {field.name: field.read for field in FIELDS if field.columns == (field.name,)}
+def _gated(row: Any) -> str | bool | None:
+    """``gated`` as the rows of the first citations have it: on it their digests depend."""
+    gated: str | None = row.gated
+    return False if gated == Gated.NO else gated
+
+
+_OWN = {field.name: field.read for field in FIELDS if field.columns == (field.name,)} | {"gated": _gated}
 _READERS = tuple((name, _OWN.get(name) or attrgetter(name)) for name in RELEASE_COLUMNS)
 SOURCE_COLUMNS = tuple("launch_id" if name == "launch" else name for name in RELEASE_COLUMNS)
 """The columns of the table that canonical rows are made from."""

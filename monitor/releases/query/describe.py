@@ -73,7 +73,7 @@ _SUBJECTS = {
 }
 """What a term says of a release, up to its values; a field that is not here is named as it is."""
 
-_GATES = {"true": "required", "false": "not required", "auto": "granted automatically", "manual": "granted by hand"}
+_GATES = {"true": "required", "no": "not required", "auto": "granted automatically", "manual": "granted by hand"}
 _OPERATORS = {">=": "at least ", ">": "more than ", "<=": "at most ", "<": "less than ", ":": ""}
 _BACK = re.compile(r"(\d+)([hd])")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

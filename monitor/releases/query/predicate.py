@@ -84,7 +84,7 @@ def _value(field: str, operator: str, value: str, now: datetime | None) -> Calla
             return lambda release: release.license_class == value
         return lambda release: fold(release.license or "") == value
     if field == "gated":
-        wanted = {"true": ("auto", "manual"), "false": ("no",), NONE: (None,)}.get(value, (value,))
+        wanted = {"true": ("auto", "manual"), NONE: (None,)}.get(value, (value,))
         return lambda release: release.gated in wanted
     if field in _OWN:
         return _OWN[field](value)

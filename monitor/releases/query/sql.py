@@ -211,7 +211,7 @@ def _gated(value: str) -> ColumnElement[bool]:
     column = col(Release.gated)
     if value == NONE:
         return column.is_(None)
-    return column.in_({"true": ["auto", "manual"], "false": ["no"]}.get(value, [value]))
+    return column.in_(["auto", "manual"] if value == "true" else [value])
 
 
 def _foundation(value: str) -> ColumnElement[bool]:

@@ -40,7 +40,7 @@ VALUES = {
         "open": "open-weights", "restricted": "restricted-weights", "science": "open-science",
         "none": "unknown",
     },
-    "gated": {"yes": "true", "no": "false", "open": "false", "automatic": "auto"},
+    "gated": {"yes": "true", "false": "no", "open": "no", "automatic": "auto"},
     "status": {"online": "live", "removed": "gone", "deleted": "gone", "withdrawn": "gone"},
     "event": {
         "released": "release", "launched": "launch", "license": "relicensed", "licence": "relicensed",
