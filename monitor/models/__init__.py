@@ -7,6 +7,7 @@ from monitor.models.columns import Id, Json, Timestamp
 from monitor.models.comparison import Comparison, ComparisonFinding
 from monitor.models.delivery import Delivery, DeliveryState, Notice, OutageAlert
 from monitor.models.email import EmailBounce, EmailConfirmation, Suppression
+from monitor.models.installation import Installation
 from monitor.models.launch import Announcement, Launch
 from monitor.models.notable import NotableFill, NotableRecord, NotableWork
 from monitor.models.release import (
@@ -52,6 +53,7 @@ __all__ = [
     "Feed",
     "FeedEntry",
     "Id",
+    "Installation",
     "Json",
     "Launch",
     "Namespace",

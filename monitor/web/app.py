@@ -38,6 +38,7 @@ from monitor.web import (
     badges,
     brief_feed,
     briefs,
+    calendar_feed,
     citations,
     comparisons,
     connections,
@@ -99,6 +100,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(email.router)
     web.include_router(slack.router)
     web.include_router(stories.router)
+    web.include_router(calendar_feed.router)
     web.include_router(briefs.router)
     web.include_router(uptake.router)
     web.include_router(brief_feed.router)

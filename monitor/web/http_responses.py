@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import orjson
@@ -77,21 +78,49 @@ def weak_etag(body: bytes | memoryview) -> str:
 
 
 def conditional(
-    request: Request, body: bytes | memoryview, media_type: str = "application/json", *, known_by: bytes | None = None
+    request: Request,
+    body: bytes | memoryview,
+    media_type: str = "application/json",
+    *,
+    known_by: bytes | None = None,
+    modified_at: datetime | None = None,
 ) -> Response:
     """The body with its ETag, or 304 if the client has it. The ETag is made of ``known_by`` if given."""
-    return conditionally(request, lambda: body, media_type, known_by=known_by or body)
+    return conditionally(request, lambda: body, media_type, known_by=known_by or body, modified_at=modified_at)
+
+
+LAST_MODIFIED_AFTER = timedelta(seconds=60)
+"""How long ago a change must be to be named: a date has whole seconds, so a second change in the same one would be
+missed (RFC 9110, 8.8.2.2)."""
 
 
 def conditionally(
-    request: Request, make: Callable[[], bytes | memoryview], media_type: str, *, known_by: bytes | memoryview
+    request: Request,
+    make: Callable[[], bytes | memoryview],
+    media_type: str,
+    *,
+    known_by: bytes | memoryview,
+    modified_at: datetime | None = None,
 ) -> Response:
-    """What ``make`` returns, with the ETag of ``known_by``; 304 if the client has it, without making it."""
+    """What ``make`` returns, with the ETag of ``known_by``; 304 if the client has it, without making it.
+
+    ``modified_at``: sent as Last-Modified, and compared with If-Modified-Since where the client sent no ETag.
+    """
     etag = weak_etag(known_by)
     headers = {"ETag": etag, "Cache-Control": cache_control(request)}
-    if matches_etag(request.headers.get("if-none-match", ""), etag):
+    if modified_at is not None and now() - modified_at > LAST_MODIFIED_AFTER:
+        headers["Last-Modified"] = format_datetime(modified_at.astimezone(UTC).replace(microsecond=0), usegmt=True)
+    if is_current(request, headers):
         return Response(status_code=304, headers=headers)
     return Response(bytes(make()), media_type=media_type, headers=headers)
+
+
+def is_current(request: Request, headers: Mapping[str, str]) -> bool:
+    """Whether the client has the answer with these headers: by its ETag, else by the very date that it was sent."""
+    known = request.headers.get("if-none-match")
+    if known is not None:
+        return matches_etag(known, headers["ETag"])
+    return "Last-Modified" in headers and request.headers.get("if-modified-since") == headers["Last-Modified"]
 
 
 def as_json(request: Request, content: Any) -> Response:
