@@ -33,12 +33,12 @@ PAGES = (
     "/brief/last-week", "/alert?when=count(7d)+>+1", "/subscribe?when=count(7d)+>+1",
     "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",
     "/launches?q=lab:qwen", "/launches/1", "/review", "/announcements", "/trends/chart?by=month,access",
-    "/lens?of=CN,US&q=released:2026", "/lens?lens=atom", "/lens?of=XX", "/audit", "/compare",
+    "/lens?of=CN,US&q=released:2026", "/lens?lens=atom", "/lens?of=XX", "/audit", "/compare", "/shortcuts",
     "/uptake?q=kind:base&by=origin", "/uptake?by=month", "/trends/chart?by=month,origin&value=downloads&time=stock",
 )  # fmt: skip
 """Every page, and those of errors."""
-SCRIPTS = 2
-"""htmx and our own, from here."""
+SCRIPTS = 3
+"""htmx and our own two, from here."""
 
 
 class Links(HTMLParser):

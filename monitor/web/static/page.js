@@ -22,19 +22,39 @@ document.addEventListener("pointerover", async (event) => {
   (image.closest("picture") ?? image).replaceWith(document.adoptNode(drawing));
 });
 
+// What this browser remembers of its reader; nothing where it refuses to, as it does in some frames.
+const memory = {
+  get(name) { try { return localStorage.getItem(`hub-monitor:${name}`); } catch { return null; } },
+  set(name, value) { try { localStorage.setItem(`hub-monitor:${name}`, value); } catch { /* forgotten */ } },
+  forget(name) { try { localStorage.removeItem(`hub-monitor:${name}`); } catch { /* never known */ } },
+};
+
 const UNITS = [["y", 31557600], ["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-const LOCAL = new Intl.DateTimeFormat("sv-SE", {
+const FORM = {
   year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
-});
+};
+const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+let local;
+
+// Shows times in a zone by its IANA name; in the browser's own for "" or a name that it does not know.
+function useZone(name) {
+  try {
+    local = new Intl.DateTimeFormat("sv-SE", { ...FORM, timeZone: name || OWN_ZONE });
+  } catch {
+    local = new Intl.DateTimeFormat("sv-SE", FORM);
+  }
+}
+useZone(memory.get("zone") ?? "");
 
 function ago(seconds) {
   const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
   return `${Math.max(0, Math.floor(seconds / size))} ${unit} ago`;
 }
 
-// <time> holds an age or a time in UTC: the reader's time and UTC stand in its title, or in its text.
+// <time> holds an age or a time in UTC: the reader's time and UTC stand in its title, or in its text. A day alone is of no
+// zone, and stays as it is.
 function localise(root) {
-  for (const one of root.querySelectorAll("time[datetime]")) {
+  for (const one of root.querySelectorAll('time[datetime*="T"]')) {
     const at = new Date(one.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     const utc = one.dataset.utc ?? (one.title || one.textContent);
@@ -42,9 +62,9 @@ function localise(root) {
     if (one.hasAttribute("data-ago")) {
       const seconds = (Date.now() - at) / 1000;
       if (seconds >= 0) one.textContent = ago(seconds);
-      one.title = `${LOCAL.format(at)} · ${utc}`;
+      one.title = `${local.format(at)} · ${utc}`;
     } else {
-      one.textContent = LOCAL.format(at);
+      one.textContent = local.format(at);
       one.title = utc;
     }
   }
@@ -78,6 +98,30 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { says.textContent = before; }, 2000);
 });
 
+// The menu of zones in the footer: the browser's own and UTC, and all others once somebody looks at it.
+function zoneMenu() {
+  const menu = document.querySelector("#zone");
+  if (!menu) return;
+  const chosen = memory.get("zone") ?? "";
+  menu.add(new Option(`your time zone (${OWN_ZONE})`, ""));
+  for (const name of new Set(["UTC", chosen || "UTC"])) menu.add(new Option(name, name));
+  menu.value = chosen;
+  menu.addEventListener("focus", () => {
+    const there = new Set([...menu.options].map((one) => one.value));
+    for (const name of Intl.supportedValuesOf("timeZone")) if (!there.has(name)) menu.add(new Option(name, name));
+  }, { once: true });
+  menu.addEventListener("change", () => chooseZone(menu.value));
+  menu.closest("label").hidden = false;
+}
+
+function chooseZone(name) {
+  memory.set("zone", name);
+  useZone(name);
+  localise(document);
+  const menu = document.querySelector("#zone");
+  if (menu) menu.value = name;
+}
+
 function dress(root) {
   localise(root);
   copyButtons(root);
@@ -89,6 +133,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const held = part.contains(document.activeElement) || (!selection.isCollapsed && part.contains(selection.anchorNode));
   if (held && part.matches('[hx-trigger^="every"]')) event.detail.shouldSwap = false;
 });
-document.addEventListener("DOMContentLoaded", () => dress(document));
+document.addEventListener("DOMContentLoaded", () => {
+  zoneMenu();
+  dress(document);
+});
 document.addEventListener("htmx:load", (event) => dress(event.target));
 setInterval(() => localise(document), 30000);
