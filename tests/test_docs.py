@@ -40,6 +40,7 @@ NOT_HERE = {
     "python -m tests.brief_pictures": "likewise, of the brief",
     "python -m tests.audit.example": "what it writes is compared in tests/audit/test_example.py",
     "python -m tests.recorded_launches": "its table is what tests/releases/test_recorded_launches.py compares",
+    "python -m tests.recorded_answers": "its answers are what tests/releases/test_recorded_answers.py compares",
     "pg_dump": "run in test_deploy.py, on a PostgreSQL of its own",
     "pg_restore": "the same",
     "sqlite3": "the same, through Python's sqlite3",
