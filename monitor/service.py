@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from sqlalchemy import Engine
@@ -29,14 +29,17 @@ from monitor.notify.matching import enqueue, subscribed_thresholds
 from monitor.notify.subscriptions import followed_namespaces
 from monitor.releases.adoption import Pass, track
 from monitor.releases.briefs.published import publish_due
+from monitor.releases.citations.identifier import encode
+from monitor.releases.export_metadata import ExportMetadata
 from monitor.releases.lenses import Lens, load_lenses, use_lenses
 from monitor.releases.outages import record_outages
+from monitor.releases.query import Query
 from monitor.releases.recorder import News
 from monitor.releases.registry_versions import note_registry
 from monitor.releases.retention import prune
 from monitor.releases.tally import merge
 from monitor.schedule import DEBOUNCE_INTERVALS
-from monitor.settings import Settings
+from monitor.settings import Settings, SettingsError
 
 EXPORT_TIMEOUT_SECONDS = 60.0
 """An export may look through the whole history for a thousand rows that match; a page may not."""
@@ -125,6 +128,17 @@ class Service:
             launch_window=timedelta(seconds=self.settings.settle_window),
             notify_worker=self.notify_worker,
             editing_channels=editing_channels(),
+        )
+
+    def export_metadata(self, query: Query, as_of: datetime | None, at: datetime | None = None) -> ExportMetadata:
+        """What an export of ``query`` as of then says about itself; None: of the present, which is ``at``."""
+        site = self.settings.public_url.rstrip("/")
+        try:
+            keys = self.settings.signing_keys()
+        except SettingsError:  # nothing can be cited
+            return ExportMetadata(self.engine, query, as_of, at=at, site=site)
+        return ExportMetadata(
+            self.engine, query, as_of, at=at, site=site, permalink=lambda cited: f"{site}/c/{encode(cited, keys)}"
         )
 
     def enqueue(self, session: Session, news: Sequence[News]) -> int:

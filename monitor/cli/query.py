@@ -16,7 +16,8 @@ from monitor.cli.output import RELEASE_COLUMNS, RELEASE_HEADS, Format, FormatOpt
 from monitor.db import migrations
 from monitor.enums import MEASURE_NAMES
 from monitor.models import Release
-from monitor.releases.export import FORMATS, as_csv, as_jsonl, write_parquet
+from monitor.releases.export import FORMATS, as_csv, as_jsonl
+from monitor.releases.parquet import write_parquet
 from monitor.releases.query import Query, parse
 from monitor.releases.revisions import as_of as known
 from monitor.releases.revisions import parse_as_of
@@ -142,16 +143,18 @@ def export(
     as_of: str = AsOf,
 ) -> None:
     """Exports releases to a CSV, JSON lines or Parquet file, which appears only when complete."""
-    engine = Service(load()).engine
+    service = Service(load())
+    engine = service.engine
     wanted = parse(query)
     kind = output.suffix.removeprefix(".")
     if kind not in FORMATS:
         raise typer.BadParameter(f"{output.name}: the file name must end in .csv, .jsonl or .parquet")
     migrations.upgrade(engine)
     as_of_time = parse_as_of(as_of) if as_of else None
+    about = service.export_metadata(wanted, as_of_time)
     with complete_file(output, "wb") as file, db.reading(engine) as session, known(session, as_of_time):
         rows = stream(session, wanted)
         if kind == "parquet":
-            write_parquet(rows, file)
+            write_parquet(about.passed(rows), file, about.values)
         else:
             file.writelines(as_csv(rows) if kind == "csv" else as_jsonl(rows))

@@ -9,7 +9,7 @@ accepts, the sort orders, the search help, the API's description of ``q`` and do
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -183,6 +183,7 @@ class ReleaseField:
     example: Any
     read: Callable[[Any], Any]
     columns: tuple[str, ...]
+    is_time: bool = False
 
 
 def _field(
@@ -202,7 +203,7 @@ def _time(name: str, kind: Any, meaning: str, example: str | None = None) -> Rel
         value: datetime | str | None = getattr(row, name)
         return iso(value) if isinstance(value, datetime) else value
 
-    return _field(name, kind, meaning, example, read=read)
+    return replace(_field(name, kind, meaning, example, read=read), is_time=True)
 
 
 def hub_url(repo_id: str) -> str:
@@ -440,13 +441,25 @@ SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch", "derivati
 
 
 def column_kinds() -> dict[str, str]:
-    """What each exported column holds: ``integer``, ``number``, ``texts`` (a list of texts), ``json`` or ``text``."""
-    kinds = {}
+    """What each exported column holds: ``integer``, ``number``, ``time``, ``texts`` (a list of texts), ``structs`` (a
+    list of objects), ``artefacts`` (an object for each artefact), ``json`` (another object) or ``text``."""
+    return {name: _kind(kind) for name, kind in column_types().items()}
+
+
+def column_types() -> dict[str, Any]:
+    """The type of each exported column, without null: those of the fields, and ``datetime`` for times."""
+    types: dict[str, Any] = {}
     for field in FIELDS:
-        spread = field.columns != (field.name,)
-        kinds.update(dict.fromkeys(field.columns, "text" if spread else _kind(field.type)))
-    kinds.update(dict.fromkeys(HUB_DERIVATIVES.values(), "integer"), suspected_confidence="number")
-    return kinds
+        if field.columns == (field.name,):
+            types[field.name] = datetime if field.is_time else not_null(field.type)
+        else:
+            types.update(dict.fromkeys(field.columns, str))
+    return types | dict.fromkeys(HUB_DERIVATIVES.values(), int) | {"suspected_confidence": float}
+
+
+def not_null(kind: Any) -> Any:
+    """A type without null."""
+    return next(one for one in _parts(kind) if one is not type(None))
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
@@ -454,15 +467,15 @@ def _parts(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
 
 
+_KINDS = {int: "integer", float: "number", datetime: "time", list[str]: "texts", dict[str, Artefact]: "artefacts"}
+
+
 def _kind(kind: Any) -> str:
-    plain = [one for one in _parts(kind) if one is not type(None)]
-    if plain == [list[str]]:
-        return "texts"
-    if plain == [int]:
-        return "integer"
-    if plain == [float]:
-        return "number"
-    return "json" if get_origin(plain[0]) in {list, dict} else "text"
+    known = _KINDS.get(kind)
+    if known is not None:
+        return known
+    is_object = get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, BaseModel))
+    return "structs" if get_origin(kind) is list else "json" if is_object else "text"
 
 
 @cache

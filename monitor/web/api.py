@@ -19,8 +19,9 @@ from monitor.models import Poll, Release
 from monitor.problems import refusals
 from monitor.releases.adoption import series
 from monitor.releases.coverage import coverage
-from monitor.releases.export import FORMATS, PARQUET_MISSING, has_parquet
+from monitor.releases.export import FORMATS
 from monitor.releases.outages import READINESS_POLLS, failing_polls, token_refused
+from monitor.releases.parquet import PARQUET_MISSING, has_parquet
 from monitor.releases.query import parse
 from monitor.releases.query.absolute import is_relative
 from monitor.releases.revisions import as_of as known
@@ -250,7 +251,8 @@ def export(
     headers["Content-Disposition"] = f'attachment; filename="releases.{form}"'
     if form == "parquet":  # compressed as it is
         headers["Content-Encoding"] = "identity"
-    chunks = exported(service.export_engine, query, form, as_of_time)
+    about = service.export_metadata(query, as_of_time)
+    chunks = exported(service.export_engine, query, form, as_of_time, about)
     return Export(request.app.state.exports, chunks, FORMATS[form], headers)
 
 

@@ -19,7 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from monitor import db
 from monitor.db.engine import CommitVersion
-from monitor.releases.export import as_csv, as_jsonl, write_parquet
+from monitor.releases.export import as_csv, as_jsonl
+from monitor.releases.export_metadata import ExportMetadata
+from monitor.releases.parquet import write_parquet
 from monitor.releases.query import Query
 from monitor.releases.revisions import as_of as known
 from monitor.releases.search import stream
@@ -101,7 +103,9 @@ class Export(StreamingResponse):
                     await run_in_threadpool(self._chunks.close)
 
 
-def exported(engine: Engine, query: Query, form: str, as_of_time: datetime | None) -> Generator[bytes]:
+def exported(
+    engine: Engine, query: Query, form: str, as_of_time: datetime | None, about: ExportMetadata
+) -> Generator[bytes]:
     """The file, piece by piece; raises SearchError where Parquet cannot be written."""
     with db.reading(engine) as session, known(session, as_of_time):
         rows = stream(session, query)
@@ -110,7 +114,7 @@ def exported(engine: Engine, query: Query, form: str, as_of_time: datetime | Non
             return
         # Parquet's directory stands at its end, so it is made on disk first.
         with tempfile.TemporaryFile() as file:
-            write_parquet(rows, file)
+            write_parquet(about.passed(rows), file, about.values)
             file.seek(0)
             while chunk := file.read(1 << 16):
                 yield chunk

@@ -21,8 +21,8 @@ from monitor.enums import kind_name
 from monitor.labs.countries import name as country
 from monitor.masking import masked, public_url, without_user
 from monitor.models import iso
-from monitor.releases.export import has_parquet
 from monitor.releases.launches.facts import FORMATS
+from monitor.releases.parquet import has_parquet
 from monitor.releases.schema import QUERY_FIELDS, hub_url, training
 from monitor.text import plain, short
 from monitor.web.http_responses import matches_etag, page_cache_control, weak_etag

@@ -43,9 +43,8 @@ FACTS = ", ".join((*(f"{COMPUTED[name]} AS {name}" if name in COMPUTED else name
 """What a release object tells, as columns."""
 
 
-PARSED = (
-    "".join(f"&_json={name}" for name, kind in column_kinds().items() if kind in {"json", "texts"}) + "&_json=evidence"
-)
+NESTED = [name for name, kind in column_kinds().items() if kind in {"json", "structs", "artefacts", "texts"}]
+PARSED = "".join(f"&_json={name}" for name in (*NESTED, "evidence"))
 """The parameters by which Datasette parses the JSON columns."""
 
 

@@ -19,7 +19,8 @@ from monitor import db
 from monitor.classify import classify
 from monitor.labs import load
 from monitor.models import Release
-from monitor.releases.export import as_csv, as_jsonl, write_parquet
+from monitor.releases.export import as_csv, as_jsonl
+from monitor.releases.parquet import write_parquet
 from monitor.releases.query import QueryError, parse, to_predicate, to_sql
 from monitor.releases.schema import (
     COLUMNS,

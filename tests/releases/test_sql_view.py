@@ -13,7 +13,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from monitor import db
-from monitor.releases.export import as_jsonl, write_parquet
+from monitor.releases.export import as_jsonl
+from monitor.releases.parquet import write_parquet
 from monitor.releases.query import parse
 from monitor.releases.schema import COLUMNS
 from monitor.releases.search import stream

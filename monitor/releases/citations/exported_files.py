@@ -20,7 +20,8 @@ from monitor.db.engine import in_values, reading
 from monitor.enums import Gated, Status
 from monitor.models import Release
 from monitor.releases.citations.differences import MATCHES, SOURCES, Causes, Difference, Why
-from monitor.releases.export import as_parquet_values, cell, flat
+from monitor.releases.export import cell, flat
+from monitor.releases.parquet import as_parquet_values, read_parquet_values
 from monitor.releases.query import parse
 from monitor.releases.revisions import as_of as known
 from monitor.releases.schema import COLUMNS, FIELDS, release_object
@@ -168,7 +169,7 @@ def _read_parquet(path: Path) -> Iterator[FileRow]:
         raise FileError(f"{path.name} is no Parquet file: {str(error).splitlines()[0]}") from None
     with file:
         for batch in file.iter_batches(BATCH_ROWS):
-            yield from batch.to_pylist()
+            yield from map(read_parquet_values, batch.to_pylist())
 
 
 def _csv_values(row: Any) -> FileRow:

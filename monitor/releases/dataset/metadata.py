@@ -10,6 +10,7 @@ import yaml
 
 from monitor.releases.dataset.staging import FileEntry
 from monitor.releases.dataset.tables import CHANGES, TABLES, Column, Table
+from monitor.releases.parquet import artefact_paths, struct_keys
 
 NAME, TITLE = "open-weight-releases", "Open-weight model releases on the Hugging Face Hub"
 DESCRIPTION = (
@@ -17,7 +18,8 @@ DESCRIPTION = (
     "large, under which licence, built on what; the launches that they came in, what changed since, and how they were "
     "taken up. Unknown values are null. Written by Hub Release Monitor."
 )
-_FRICTIONLESS = {"integer": "number", "number": "number", "time": "datetime", "texts": "any"}
+_FRICTIONLESS = {"integer": "number", "number": "number", "time": "datetime", "texts": "any", "structs": "any",
+                 "artefacts": "any"}  # fmt: skip
 """Types as the library's reader of Parquet gives the values: missing integers as NaN, lists as arrays of its own."""
 _CROISSANT = {"integer": "sc:Integer", "number": "sc:Float", "time": "sc:DateTime"}
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -126,25 +128,44 @@ def _record_set(table: Table) -> dict[str, Any]:
         "@id": table.name,
         "name": table.name,
         "description": f"{table.title}.",
-        "field": [
-            {
-                "@type": "cr:Field",
-                "@id": f"{table.name}/{one.name}",
-                "name": one.name,
-                "description": _plain(one.meaning),
-                "dataType": _CROISSANT.get(one.kind, "sc:Text"),
-                **({"repeated": True} if one.kind == "texts" else {}),
-                "source": {"fileSet": {"@id": f"{table.name}-files"}, "extract": {"column": one.name}},
-            }
-            for one in table.columns
-        ],
+        "field": [_field(table, one) for one in table.columns],
     }
+
+
+def _field(table: Table, column: Column) -> dict[str, Any]:
+    """The field of a column; objects in it have fields of their own."""
+    ident = f"{table.name}/{column.name}"
+    field = {
+        "@type": "cr:Field",
+        "@id": ident,
+        "name": column.name,
+        "description": _plain(column.meaning),
+        **({"repeated": True} if column.kind in {"texts", "structs"} else {}),
+    }
+    inner = {"structs": struct_keys(column.name), "artefacts": artefact_paths()}.get(column.kind)
+    if inner is None:
+        return field | {"dataType": _CROISSANT.get(column.kind, "sc:Text"), "source": _source(table, column)}
+    parts = [
+        {
+            "@type": "cr:Field",
+            "@id": f"{ident}/{path.replace('.', '/')}",
+            "name": path.replace(".", "_"),
+            "dataType": "sc:Text",
+            "source": _source(table, column) | {"transform": {"jsonPath": path}},
+        }
+        for path in inner
+    ]
+    return field | {"subField": parts}
+
+
+def _source(table: Table, column: Column) -> dict[str, Any]:
+    return {"fileSet": {"@id": f"{table.name}-files"}, "extract": {"column": column.name}}
 
 
 # --- texts ------------------------------------------------------------------------------------------------
 
 _KINDS = {"text": "text", "integer": "integer", "number": "number", "time": "time in UTC", "texts": "list of texts",
-          "json": "text with JSON"}  # fmt: skip
+          "structs": "list of objects", "artefacts": "object", "json": "text with JSON"}  # fmt: skip
 
 
 def _plain(markdown: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,13 @@ from monitor.releases.dataset.tables import (
     BATCH_ROWS,
     CHANGES,
     TABLES,
+    Column,
     Table,
     as_text,
     change_rows,
     last_settled_change,
 )
+from monitor.releases.parquet import arrow_type, column_arrow_type
 from monitor.releases.registry_versions import registry_at
 
 SETTLED_AFTER = timedelta(hours=1)
@@ -91,12 +93,8 @@ def _counts(staging: Staging) -> dict[str, int]:
 
 
 def _write_table(arrow: Any, connection: Connection, staging: Staging, table: Table, last: int) -> None:
-    kinds = {
-        "integer": arrow.int64(), "number": arrow.float64(), "time": arrow.timestamp("us", "UTC"),
-        "texts": arrow.list_(arrow.string()),
-    }  # fmt: skip
-    schema = arrow.schema([(one.name, kinds.get(one.kind, arrow.string())) for one in table.columns])
-    texts = [(one.name, one.kind == "json") for one in table.columns if one.kind not in kinds]
+    schema = arrow.schema([(one.name, _arrow_type(arrow, one)) for one in table.columns])
+    texts = [(one.name, one.kind == "json") for one in table.columns if one.kind in {"text", "json"}]
     for month, bounds in table.months(connection, last):
         rows = iter(table.rows(connection, bounds, last))
         first = list(islice(rows, BATCH_ROWS))
@@ -115,6 +113,14 @@ def _write_table(arrow: Any, connection: Connection, staging: Staging, table: Ta
                 writer.write_table(arrow.Table.from_pylist(some, schema))
                 number += len(some)
                 info["rows"] = number
+
+
+def _arrow_type(arrow: Any, column: Column) -> Any:
+    """The type of a column: of one of releases, that of exports."""
+    simple = {"integer": int, "number": float, "time": datetime, "text": str, "json": str}
+    if column.kind in simple:
+        return arrow_type(arrow, simple[column.kind])
+    return column_arrow_type(arrow, column.name)
 
 
 def _batches(first: list[dict[str, Any]], rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

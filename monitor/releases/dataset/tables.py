@@ -15,6 +15,7 @@ from monitor.db.engine import now
 from monitor.models import Adoption, Change, Launch, Release
 from monitor.releases.citations.exported_files import COUNTS
 from monitor.releases.export import flat
+from monitor.releases.parquet import parquet_value
 from monitor.releases.schema import COLUMNS, FIELDS, column_kinds
 from monitor.releases.search import select_columns
 
@@ -29,7 +30,7 @@ Bounds = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``kind``: text, integer, number, time, texts (a list of texts) or json (as text)."""
+    """A column. ``kind``: as :func:`monitor.releases.schema.column_kinds` has them; json is text."""
 
     name: str
     kind: str
@@ -87,7 +88,6 @@ def _span_of(column: Any, *where: Any) -> Callable[[Connection, int], tuple[date
 
 # --- releases ---------------------------------------------------------------------------------------------
 
-_TIMES = frozenset(name for name in COLUMNS if name.endswith(("_at", "_after")))
 _MEANINGS = {column: field.meaning for field in FIELDS for column in field.columns}
 _KEPT = tuple(name for name in COLUMNS if name not in COUNTS)
 """Columns of exports but for counts: those change every day, and ``adoption`` has them."""
@@ -95,7 +95,7 @@ _HUB_ID = Column("hub_id", "text", "permanent id of the repository on the Hub, t
 
 
 def _release_columns() -> tuple[Column, ...]:
-    kinds = {name: "time" if name in _TIMES else kind for name, kind in column_kinds().items()}
+    kinds = column_kinds()
     return (_HUB_ID, *(Column(name, kinds[name], _MEANINGS[name]) for name in _KEPT))
 
 
@@ -105,7 +105,7 @@ def _releases(connection: Connection, bounds: Bounds | None, _last: int) -> Iter
     query = select_columns("hub_id").where(col(Release.pending).is_(False), where).order_by(at, col(Release.id))
     for row in _fetched(connection, query):
         values = flat(row)
-        yield {"hub_id": row.hub_id} | {name: getattr(row, name) if name in _TIMES else values[name] for name in _KEPT}
+        yield {"hub_id": row.hub_id} | {name: parquet_value(name, values[name]) for name in _KEPT}
 
 
 # --- launches ---------------------------------------------------------------------------------------------
