@@ -44,6 +44,7 @@ from monitor.web import (
     connections,
     crawlers,
     hooks,
+    launch_feed,
     metrics,
     pages,
     shares,
@@ -59,6 +60,10 @@ from monitor.web.head import allowed_methods
 from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
+FOR_PROGRAMS = (
+    "/api/", "/hooks/", "/slack/", "/export", "/feed", "/launches.", "/briefs.", "/healthz", "/readyz",
+)  # fmt: skip
+"""Paths whose errors are JSON; of others they are pages."""
 LAYOUTS = FileSystemLoader(Path(__file__).parent / "templates")
 """What the pages of channels extend."""
 
@@ -96,6 +101,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(admin.router)
     web.include_router(hooks.router)
     web.include_router(syndication.router)
+    web.include_router(launch_feed.router)
     web.include_router(crawlers.router)
     web.include_router(email.router)
     web.include_router(slack.router)
@@ -148,7 +154,7 @@ def _answer(status: int | None, code: str) -> Any:
         name = ERROR_CODES.get(number, code)
         if isinstance(error, DBAPIError) and timed_out(error):
             name = "query_timeout"
-        if request.url.path.startswith(("/api/", "/hooks/", "/slack/", "/export", "/feed", "/healthz", "/readyz")):
+        if request.url.path.startswith(FOR_PROGRAMS):
             return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number, headers)
         response = pages.error(request, number, message)
         response.headers.update(headers)

@@ -1,55 +1,84 @@
-"""The published briefs as an Atom feed: permanent ids, and ``updated`` moves only where corrections are listed."""
+"""The published briefs as a feed: permanent ids, and ``updated`` moves only where corrections are listed."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from xml.etree import ElementTree as Xml
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from sqlmodel import Session
 
 from monitor.db.engine import now
-from monitor.models import iso
 from monitor.releases.briefs.corrections import with_corrections
 from monitor.releases.briefs.model import Brief
 from monitor.releases.briefs.published import as_published, published_briefs
 from monitor.releases.briefs.text import sections_html, to_summary
-from monitor.web.api import Present, service_of
-from monitor.web.http_responses import conditional, described, errors
-from monitor.web.syndication import ATOM, ATOM_TYPE, NEVER, add_text
+from monitor.web.api import Present
+from monitor.web.feed_documents import (
+    ATOM_ANSWER,
+    GENERATOR,
+    JSON_ANSWER,
+    Author,
+    BriefLimit,
+    Cursor,
+    Entry,
+    Feed,
+    Form,
+    Site,
+    feed_response,
+)
 
 router = APIRouter(tags=["feeds"])
-MAX_BRIEFS = 10
+DEFAULT_BRIEFS = 10
 
 
-@router.get("/briefs.atom", response_class=Response, responses=errors() | described(ATOM_TYPE, "An Atom feed."))
-def briefs(request: Request, session: Present) -> Response:
+@router.get("/briefs.atom", response_class=Response, responses=ATOM_ANSWER)
+def atom(request: Request, session: Present, limit: BriefLimit = DEFAULT_BRIEFS, cursor: Cursor = None) -> Response:
     """The published briefs of weeks and months as Atom (RFC 4287), each with what was corrected since."""
-    site, at = service_of(request).settings.public_url, now()
-    found = [with_corrections(session, as_published(row), at) for row in published_briefs(session, MAX_BRIEFS)]
-    feed = Xml.Element("feed", xmlns=ATOM)
-    add_text(feed, "id", f"{site}/briefs.atom")
-    add_text(feed, "title", "Open-weight releases: briefs of weeks and months")
-    add_text(feed, "updated", iso(max(map(_updated, found), default=NEVER)) or "")
-    Xml.SubElement(feed, "link", rel="self", href=f"{site}/briefs.atom")
-    Xml.SubElement(feed, "link", rel="alternate", href=f"{site}/trends")
-    add_text(Xml.SubElement(feed, "author"), "name", "Hub Release Monitor")
-    for brief in found:
-        page = f"{site}/brief/{brief.period.name}"
-        entry = Xml.SubElement(feed, "entry")
-        # Neither this site's address nor a correction changes it.
-        add_text(entry, "id", f"tag:hub-release-monitor,2026:brief/{brief.period.name}")
-        add_text(entry, "title", brief.title)
-        add_text(entry, "published", iso(brief.published_at) or "")
-        add_text(entry, "updated", iso(_updated(brief)) or "")
-        Xml.SubElement(entry, "link", rel="alternate", href=page)
-        add_text(entry, "summary", to_summary(brief, page).replace("\n", " "))
-        add_text(entry, "content", sections_html(brief, site))
-        entry[-1].set("type", "html")
-    body = b'<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(feed, encoding="utf-8")
-    return conditional(request, body, f"{ATOM_TYPE}; charset=utf-8")
+    return _published(request, session, limit, cursor, "atom")
 
 
-def _updated(brief: Brief) -> datetime:
+@router.get("/briefs.json", response_class=Response, responses=JSON_ANSWER)
+def json_feed(
+    request: Request, session: Present, limit: BriefLimit = DEFAULT_BRIEFS, cursor: Cursor = None
+) -> Response:
+    """The published briefs of weeks and months as JSON Feed 1.1, each with what was corrected since."""
+    return _published(request, session, limit, cursor, "json")
+
+
+def _published(request: Request, session: Session, limit: int, cursor: str | None, form: Form) -> Response:
+    site, path, at = Site(request), f"/briefs.{form}", now()
+    rows = published_briefs(session, limit + 1, before=cursor)
+    following = rows[limit - 1].period if len(rows) > limit else None
+    found = [with_corrections(session, as_published(row), at) for row in rows[:limit]]
+    some = limit if limit != DEFAULT_BRIEFS else None
+    feed = Feed(
+        id=f"{site.url}{path}",
+        title="Open-weight releases: briefs of weeks and months",
+        home=site.address("/trends"),
+        here=site.address(path, limit=some, cursor=cursor),
+        first=site.address(path, limit=some),
+        next=site.address(path, limit=some, cursor=following) if following else None,
+        entries=tuple(_entry(site, brief) for brief in found),
+    )
+    return feed_response(request, feed, form)
+
+
+def _entry(site: Site, brief: Brief) -> Entry:
     assert brief.published_at is not None, "a feed has published briefs"
-    return max(brief.published_at, brief.corrected_at or brief.published_at)
+    page = f"{site.url}/brief/{brief.period.name}"
+    return Entry(
+        # Neither this site's address nor a correction changes it.
+        id=f"tag:hub-release-monitor,2026:brief/{brief.period.name}",
+        title=brief.title,
+        url=page,
+        published=brief.published_at,
+        updated=_updated(brief.published_at, brief.corrected_at),
+        author=Author(GENERATOR, site.url),
+        summary=to_summary(brief, page).replace("\n", " "),
+        html=sections_html(brief, site.url),
+    )
+
+
+def _updated(published_at: datetime, corrected_at: datetime | None) -> datetime:
+    return max(published_at, corrected_at or published_at)

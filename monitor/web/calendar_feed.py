@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from icalendar import Calendar, Event, vDuration
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlmodel import Session, col
 
 from monitor.channels.formatting import describe, flag, format_launch, headline, reason_suffix
 from monitor.enums import Precision, Status, kind_name
-from monitor.models import Change, Installation, Release
+from monitor.models import Installation, Release
+from monitor.releases.changed import count_changes
 from monitor.releases.launches.facts import FORMATS, facts_of
 from monitor.releases.launches.queries import LaunchWithMembers, find_launches
 from monitor.releases.query import parse
@@ -29,6 +30,7 @@ from monitor.text import plain
 from monitor.web.api import Q, Reading, service_of
 from monitor.web.http_responses import conditional, described, errors
 from monitor.web.render import address
+from monitor.web.syndication import state_prefix
 
 router = APIRouter(tags=["feeds"])
 CALENDAR_TYPE = "text/calendar"
@@ -107,7 +109,7 @@ class _Calendar:
         """Adds an event. ``ident``: what it is called for ever, within this installation."""
         event = Event()
         event.add("uid", f"{ident}@{self._host}")
-        event.add("summary", plain(f"Withdrawn: {title}" if when.is_cancelled else title))
+        event.add("summary", plain(state_prefix(Status.GONE if when.is_cancelled else Status.LIVE) + title))
         event.add("description", "\n".join(plain(line) for line in lines))
         event.add("dtstart", when.at if when.is_timed else when.at.date())
         if when.is_timed:
@@ -151,7 +153,7 @@ def _summary(item: LaunchWithMembers) -> list[str]:
 _TIMED = ("released_at", "released_after", "released_precision", "status", "first_seen_at")
 
 
-def _timings(session: Session, key: str, values: Sequence[int | None]) -> dict[int, Timing]:
+def _timings(session: Session, key: Literal["id", "launch_id"], values: Sequence[int | None]) -> dict[int, Timing]:
     """The timing of each group of releases with one of the ``values`` in the column ``key``, by that value.
 
     Groups of which no date is known are left out.
@@ -162,16 +164,13 @@ def _timings(session: Session, key: str, values: Sequence[int | None]) -> dict[i
     rows: dict[int, list[Any]] = defaultdict(list)
     for row in session.execute(shown):
         rows[row.key].append(row)
-    changed = select(grouped, func.count(), func.max(col(Change.at))).join(
-        Release, col(Release.id) == Change.release_id
-    )
-    changes = {row[0]: (int(row[1]), row[2]) for row in session.execute(changed.where(*which).group_by(grouped))}
+    changes = count_changes(session, key, values)
     found = {}
     for value, some in rows.items():
         dated = [row for row in some if row.released_at is not None]
         if dated:
             first = min(dated, key=lambda row: row.released_at)
-            number, last = changes.get(value, (0, first.released_at))
+            number, last = changes.get(value) or (0, first.released_at)
             found[value] = Timing(
                 at=first.released_at,
                 is_timed=_is_timed(first),

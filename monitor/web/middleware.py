@@ -64,7 +64,8 @@ PUBLIC_PREFIXES = (
     "/api/v1/uptake",
     "/export.",
     "/feed.",
-    "/briefs.atom",
+    "/launches.",
+    "/briefs.",
     "/openapi.json",
 )
 """Paths that scripts of other sites may read (CORS): public, without cookies."""

@@ -21,6 +21,7 @@ from monitor.releases.briefs.sections import make_brief
 from monitor.releases.query.periods import period_before
 from monitor.releases.retention import past_begins
 from monitor.releases.revisions import as_of
+from monitor.releases.search import SearchError
 
 log = structlog.get_logger(__name__)
 
@@ -59,10 +60,19 @@ def find_published(session: Session, period: str) -> Brief | None:
     return as_published(row) if row is not None else None
 
 
-def published_briefs(session: Session, limit: int) -> list[PublishedBrief]:
-    """The published briefs, of the newest times first."""
-    newest = (col(PublishedBrief.as_of).desc(), col(PublishedBrief.period).desc())
-    return list(session.scalars(select(PublishedBrief).order_by(*newest).limit(limit)))
+def published_briefs(session: Session, limit: int, *, before: str | None = None) -> list[PublishedBrief]:
+    """The published briefs, of the newest times first. ``before``: only those after this one in that order.
+
+    Raises SearchError where ``before`` is no period of a published brief.
+    """
+    at, period = col(PublishedBrief.as_of), col(PublishedBrief.period)
+    query = select(PublishedBrief).order_by(at.desc(), period.desc()).limit(limit)
+    if before is not None:
+        last = session.get(PublishedBrief, before)
+        if last is None:
+            raise SearchError("cursor", "this cursor does not belong to briefs: begin again without one")
+        query = query.where((at < last.as_of) | ((at == last.as_of) & (period < last.period)))
+    return list(session.scalars(query))
 
 
 def publish_due(engine: Engine) -> list[str]:
