@@ -27,6 +27,8 @@ _PATTERNS = [
         (r"(/(?:confirm|preferences|unsubscribe/undo|unsubscribe|stack)/)(?!undo/)[^\s/?#\"'<>&]+", ""),
         (r"(\b(?:bearer|basic)\s{1,9})[\w.~+/-]{8,}=*", ""),
         (r"(\b(?:xox[a-z]|xapp)-)[\w-]{8,}", ""),
+        # The token of a Telegram bot, which is also a part of the URL of each call: /bot123456:ABC…/sendMessage
+        (r"((?:\b|\bbot)[0-9]{5,20}:)[\w-]{30,100}", ""),
         (r"(\bhf_)[a-z0-9]{30,}", ""),
     )
 ]
@@ -37,7 +39,7 @@ def masked(text: str) -> str:
     """``text`` with the secrets in it hidden.
 
     Secrets are what :func:`remember_secrets` knows, passwords and tokens of URLs, links of emails, and tokens of the
-    Hub and of Slack. In a text that is one URL, the password may hold any character, encoded or not.
+    Hub, of Slack and of Telegram. In a text that is one URL, the password may hold any character, encoded or not.
     """
     for secret in _known:
         text = text.replace(secret, MASK)

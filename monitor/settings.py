@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from ipaddress import ip_network
@@ -102,6 +103,12 @@ class Settings(BaseSettings):
     slack_client_id: str | None = Field(None, description="for “Add to Slack”")
     slack_client_secret: SecretStr | None = Field(None, description="for “Add to Slack”")
     slack_api_url: str = Field("https://slack.com/api/", description="base URL of Slack's Web API")
+    telegram_bot_token: SecretStr | None = Field(
+        None, description="token of a Telegram bot (123456:ABC…), used to post messages"
+    )
+    telegram_api_url: str = Field(
+        "https://api.telegram.org", description="URL of Telegram's Bot API, or of your own Bot API server"
+    )
     smtp_url: SecretStr | None = Field(None, description="smtp://user:pass@host:587?starttls=true or smtps://…")
     email_from: str | None = Field(None, description="sender address of emails")
     email_rate: float | None = Field(None, gt=0, le=10_000, description="maximum emails per second, across all workers")
@@ -205,13 +212,20 @@ class Settings(BaseSettings):
             raise ValueError(f"must be 0, or at least {MIN_RETENTION_DAYS} days")
         return value
 
-    @field_validator("hf_endpoint", "public_url", "slack_api_url")
+    @field_validator("hf_endpoint", "public_url", "slack_api_url", "telegram_api_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL")
         return value if value.endswith("/api/") else value.rstrip("/")
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _bot_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[0-9]{1,20}:[\w-]{20,100}", value.get_secret_value(), re.ASCII):
+            raise ValueError("must be a token as @BotFather shows it: 123456:ABC…")
+        return value
 
     @field_validator("heartbeat_url")
     @classmethod

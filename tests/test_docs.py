@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 from tests.console import run
 from tests.fakes.hub import ReplayHub, model
 from tests.fakes.slack import FakeSlack
+from tests.fakes.telegram import FakeTelegram
 from tests.test_readme import COMMANDS, DOCS, said
 
 pytestmark = pytest.mark.slow
@@ -76,7 +77,11 @@ class OperatorSettings:
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSettings]:
     """A database that learnt two releases, with a subscription of a channel in Slack."""
     folder = tmp_path_factory.mktemp("operator")
-    with ReplayHub(quota=1_000_000, tokens={"hf_right": "me"}) as hub, FakeSlack() as slack:
+    with (
+        ReplayHub(quota=1_000_000, tokens={"hf_right": "me"}) as hub,
+        FakeSlack() as slack,
+        FakeTelegram() as telegram,
+    ):
         hub.add(model("Qwen/Qwen3-8B"))
         hub.add(model("deepseek-ai/DeepSeek-V3"))
         workspace = slack.workspace()
@@ -93,6 +98,8 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSetti
             "MONITOR_SECRET_KEY": "new,old",
             "MONITOR_SLACK_API_URL": slack.api_url,
             "MONITOR_SLACK_BOT_TOKEN": workspace.token,
+            "MONITOR_TELEGRAM_API_URL": telegram.url,
+            "MONITOR_TELEGRAM_BOT_TOKEN": telegram.token,
         }
         learnt = run("backfill", "--namespace", "Qwen", "--namespace", "deepseek-ai", **settings)
         assert learnt.returncode == 0, learnt.stderr

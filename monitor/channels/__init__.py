@@ -18,6 +18,7 @@ CHANNELS = (
     "monitor.channels.webhook:Webhook",
     "monitor.channels.apprise:Apprise",
     "monitor.channels.slack.transport:Slack",
+    "monitor.channels.telegram.transport:Telegram",
     "monitor.channels.email.transport:Email",
 )
 """The class of each channel. They are imported when the first of them is needed: few commands notify anybody."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, or_, select, update
+from sqlalchemy import Engine, or_, select
 from sqlmodel import Session, col
 
 from monitor.channels import channel_classes
 from monitor.db.engine import reading, transaction
-from monitor.models import Delivery, Subscription, Target
+from monitor.models import Target
+from monitor.notify.subscriptions import change_address
 from monitor.sealing import SEALED, Seal, SealError
 from monitor.settings import Settings
 
@@ -68,24 +69,9 @@ def seal_targets(engine: Engine, settings: Settings) -> tuple[int, int]:
                 closed += 1
                 continue
             if newest != row.address:
-                _store_as(session, row, newest)
+                change_address(session, row, newest)
                 changed += 1
     return changed, closed
-
-
-def _store_as(session: Session, row: Target, address: str) -> None:
-    """Changes the form of a target, or merges it into the one that has that form already."""
-    same = select(Target).where(col(Target.channel) == row.channel, col(Target.address) == address)
-    there = session.scalars(same).first()
-    ident = row.id if there is None else there.id
-    for table in (Subscription, Delivery):
-        session.execute(update(table).where(col(table.target_id) == row.id).values(target_id=ident))
-    session.execute(update(Subscription).where(col(Subscription.target_id) == ident).values(target=address))
-    if there is None:
-        row.address = address
-        session.add(row)
-    else:
-        session.delete(row)
 
 
 def _holds_secret(channel: str, target: str) -> bool:

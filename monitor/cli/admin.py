@@ -13,6 +13,7 @@ from monitor import db
 from monitor.channels import canonical_target, describe_target
 from monitor.channels.sealed_targets import seal_targets, shown_target, store_target
 from monitor.channels.webhook import secret_of
+from monitor.cli.chat_ids import TakesChatIds
 from monitor.cli.output import Format, FormatOption, write
 from monitor.cli.subscription_texts import condition_sentences, explain, matches, send_test_notice
 from monitor.db import migrations
@@ -49,9 +50,11 @@ database = typer.Typer(
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    app.command("subscribe", epilog="Example: hub-monitor subscribe terminal screen --filter 'origin:CN kind:base'")(
-        subscribe_command
-    )
+    app.command(
+        "subscribe",
+        cls=TakesChatIds,
+        epilog="Example: hub-monitor subscribe terminal screen --filter 'origin:CN kind:base'",
+    )(subscribe_command)
     app.add_typer(webhooks, name="hub-webhooks", epilog="Example: hub-monitor hub-webhooks sync --dry-run")
     app.add_typer(subscriptions, name="subscriptions", epilog="Example: hub-monitor subscriptions list")
     app.add_typer(labs, name="labs", epilog="Example: hub-monitor labs show qwen")
@@ -68,8 +71,8 @@ def _ready() -> Service:
 
 
 def subscribe_command(
-    channel: str = typer.Argument(..., help="slack, email, webhook, apprise or terminal."),
-    target: str = typer.Argument(..., help="A Slack channel id, an email address, or a URL."),
+    channel: str = typer.Argument(..., help="slack, telegram, email, webhook, apprise or terminal."),
+    target: str = typer.Argument(..., help="A Slack channel id, a Telegram chat, an email address, or a URL."),
     query: str = typer.Option("", "--filter", help="Which releases to send, in the query language; default: all."),
     when: str = typer.Option(
         "", "--when", help="Send a notice when a count or a share crosses a line, instead of releases."

@@ -205,6 +205,16 @@ def _slack(settings: Settings) -> str:
     return f"ok, @{who.get('user')} in {who.get('team')}{commands}"
 
 
+def _telegram(settings: Settings) -> str:
+    """The bot of the token, as Telegram reports it."""
+    from monitor.channels.telegram.api import BotApi
+
+    api = BotApi.from_settings(settings)
+    if api is None:
+        return "not set up, so nothing is sent there: see MONITOR_TELEGRAM_BOT_TOKEN"
+    return f"ok, @{api.call('getMe').get('username')}"
+
+
 def _bounces(settings: Settings) -> str:
     from monitor.channels.email import probe_bounces
 
@@ -224,6 +234,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "repository files": _files,
     "triggers": _triggers,
     "Slack": _slack,
+    "Telegram": _telegram,
     "SMTP": _smtp,
     "email sender": _sender,
     "bounce mailbox": _bounces,

@@ -43,7 +43,9 @@ def add_to(app: typer.Typer) -> None:
 def watch(
     inputs: list[str] = typer.Argument(..., metavar="INPUT…", help="What audit reads: files, folders, ids, or -."),
     name: str = typer.Option(..., "--name", help="The stack's name; the same name again makes its next version."),
-    channel: str = typer.Option(None, "--channel", help="slack, email, webhook or apprise; default: only save."),
+    channel: str = typer.Option(
+        None, "--channel", help="slack, telegram, email, webhook or apprise; default: only save."
+    ),
     target: str = typer.Option(None, "--target", help="The channel's id, an address or a URL."),
     digest: Digest = typer.Option(Digest.IMMEDIATE, "--digest", help="How often alerts are sent."),
     offline: bool = typer.Option(False, "--offline", help="Ask the Hub nothing; use the recorded releases only."),

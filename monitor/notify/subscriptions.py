@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import delete, func, literal, or_, select
+from sqlalchemy import delete, func, literal, or_, select, update
 from sqlmodel import Session, col
 
 from monitor.classify.repo_ids import HubURLError, reference
@@ -160,6 +160,21 @@ def target_of(session: Session, channel: str, address: str) -> Target:
     session.execute(insert_or_ignore(session, Target), {"channel": channel, "address": address, "open_at": now()})
     found = session.scalars(select(Target).where(col(Target.channel) == channel, col(Target.address) == address))
     return found.one()
+
+
+def change_address(session: Session, target: Target, address: str) -> None:
+    """Gives a target another address, or merges it into the one that has that address already."""
+    same = select(Target).where(col(Target.channel) == target.channel, col(Target.address) == address)
+    there = session.scalars(same).first()
+    ident = target.id if there is None else there.id
+    for table in (Subscription, Delivery):
+        session.execute(update(table).where(col(table.target_id) == target.id).values(target_id=ident))
+    session.execute(update(Subscription).where(col(Subscription.target_id) == ident).values(target=address))
+    if there is None:
+        target.address = address
+        session.add(target)
+    else:
+        session.delete(target)
 
 
 def zone(name: str) -> ZoneInfo:

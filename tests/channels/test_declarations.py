@@ -97,6 +97,7 @@ def test_a_channel_is_added_by_one_line(env: TestEnv) -> None:
             "webhook https://me:********@yours.example/hook",
         ),
         ("apprise", "tgram://s3cret/12345", "apprise tgram://…"),
+        ("telegram", "-1001234567890/5", "telegram -1001234567890/5"),
         ("email", "reader@example.org", "email reader@example.org"),
         ("gone", "C0123ABC", "gone C0123ABC"),
     ],
@@ -107,6 +108,25 @@ def test_a_target_is_shown_without_its_secrets(channel: str, target: str, shown:
 
 def test_what_cannot_be_edited_or_answered_waits_for_its_launch() -> None:
     assert launch_waits() == {"apprise": ("",), "email": ("",), "slack": ("http://", "https://", "sealed:")}
+
+
+def test_the_guide_says_what_each_channel_declares() -> None:
+    guide = (ROOT / "docs" / "contributors" / "channels.md").read_text()
+    rows = [line.split(" | ")[:6] for line in guide.splitlines() if line.count(" | ") == 6]
+    stated = {row[0].removeprefix("| "): row[1:] for row in rows if "channel" not in row[0] and "---" not in row[0]}
+
+    def targets(prefixes: tuple[str, ...]) -> str:
+        return "every target" if prefixes == EVERY_TARGET else ", ".join(f"`{one}`" for one in prefixes) or "no target"
+
+    assert stated == {
+        name: [
+            f"{one.pace:g}",
+            *("yes" if can else "no" for can in (one.can_edit, one.can_thread)),
+            targets(one.waits_for_launch),
+            targets(one.secret_targets),
+        ]
+        for name, one in channel_classes().items()
+    }
 
 
 class Flat(Kept):

@@ -17,6 +17,7 @@ from monitor.settings import Settings
 from tests.channels.channel_test_env import message_of, release
 from tests.fakes.feeds import FeedServer
 
+BOT = "123456:a-token-for-these-tests"
 PAGES = ("ok", '{"ok": true, "channel": "C1", "ts": "1.2"}', "<!doctype html><title>Slack</title>")
 
 
@@ -37,6 +38,8 @@ def channels(server: FeedServer, engine: Engine) -> dict[str, SupportsNotices]:
     settings = Settings(
         slack_api_url=server.url("/api/"),
         slack_bot_token=SecretStr("xoxb-1"),
+        telegram_api_url=server.url(""),
+        telegram_bot_token=SecretStr(BOT),
         secret_key=SecretStr("a key for tests"),
         allow_private_targets=True,
     )
@@ -50,23 +53,26 @@ def address(server: FeedServer, channel: str, path: str) -> str:
             return server.url(path).replace("http:", "json:")
         case "slack bot":
             return "C0123456789"
+        case "telegram":
+            return "@releases"
         case _:
             return server.url(path)
 
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("channel", ["webhook", "apprise", "slack bot", "slack webhook"])
+@pytest.mark.parametrize("channel", ["webhook", "apprise", "slack bot", "slack webhook", "telegram"])
 def test_a_redirect_is_no_success_and_is_not_followed(
     server: FeedServer, sqlite_engine: Engine, channel: str, status: int, page: str
 ) -> None:
-    path = "/api/chat.postMessage" if channel == "slack bot" else "/moved"
+    path = {"slack bot": "/api/chat.postMessage", "telegram": f"/bot{BOT}/sendMessage"}.get(channel, "/moved")
     server.redirect(path, server.put("/page", page, "text/html"), status)
     one = subscription(channel.partition(" ")[0], address(server, channel, path))
-    teller = channels(server, sqlite_engine)[one.channel]
+    # Each by a worker of its own: the second message would wait for the pace of a chat.
+    first, second = (channels(server, sqlite_engine)[one.channel] for _ in range(2))
     for send in (
-        lambda: teller.send(message_of(one, release())),  # type: ignore[attr-defined]
-        lambda: teller.notify(one, "Title", "Text", "key", in_doubt=False),
+        lambda: first.send(message_of(one, release())),  # type: ignore[attr-defined]
+        lambda: second.notify(one, "Title", "Text", "key", in_doubt=False),
     ):
         with pytest.raises(SendError) as caught:
             send()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 from rich.console import Console
 from sqlalchemy import Engine, select
 from sqlmodel import col
@@ -27,9 +28,11 @@ from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
 from tests.channels.slack.slack_test_env import visible
+from tests.channels.telegram.telegram_test_env import visible as visible_in_telegram
 from tests.fakes.feeds import FeedServer
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
+from tests.fakes.telegram import FakeTelegram
 from tests.notify.channel_settings import channel_settings
 from tests.releases.query.test_query import release
 
@@ -49,6 +52,7 @@ class Lines:
     engine: Engine
     channels: dict[str, Channel]
     slack: FakeSlack
+    telegram: FakeTelegram
     sink: SmtpSink
     receiver: FeedServer
     screen: io.StringIO
@@ -81,13 +85,22 @@ def select_release(number: int):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def lines(sqlite_engine: Engine, tmp_path: Path) -> Iterator[Lines]:
-    with FakeSlack() as slack, SmtpSink() as sink, FeedServer() as receiver:
+    with FakeSlack() as slack, SmtpSink() as sink, FeedServer() as receiver, FakeTelegram() as telegram:
         receiver.put("/hook", "")
-        settings = channel_settings(tmp_path, slack, slack.workspace(), sink, allow_private_targets=True)
+        settings = channel_settings(
+            tmp_path,
+            slack,
+            slack.workspace(),
+            sink,
+            allow_private_targets=True,
+            public_url=URL,
+            telegram_api_url=telegram.url,
+            telegram_bot_token=SecretStr(telegram.token),
+        )
         screen = io.StringIO()
         channels = available(settings, sqlite_engine)
         channels["terminal"] = Terminal(Console(file=screen, width=400))
-        yield Lines(sqlite_engine, channels, slack, sink, receiver, screen)
+        yield Lines(sqlite_engine, channels, slack, telegram, sink, receiver, screen)
 
 
 def test_slack_shows_the_trigger_in_words_with_links(lines: Lines) -> None:
@@ -101,6 +114,18 @@ def test_slack_shows_the_trigger_in_words_with_links(lines: Lines) -> None:
     assert text.count(f"<{URL}/releases?q=") == 3
     assert f"<{URL}/trends/chart.png?" in text
     assert not lines.slack.refused
+
+
+def test_telegram_shows_it_with_its_chart(lines: Lines) -> None:
+    chat = lines.telegram.chat()
+    lines.cross(telegram=str(chat.id))
+    (message,) = chat.messages
+    text = visible_in_telegram(message)
+    assert text.startswith("Crossed: 83.3 % (share(origin:CN, kind:base, 30d) >= 80%)")
+    assert SENTENCE in text and COUNTED in text
+    assert text.count(f"<{URL}/releases?q=") == 3
+    assert message["preview"]["url"].startswith(f"{URL}/trends/chart.png?")
+    assert not lines.telegram.refused
 
 
 def test_an_email_shows_it_and_can_be_unsubscribed_from(lines: Lines) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from pydantic import SecretStr
 from rich.console import Console
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -31,11 +32,13 @@ from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.message import Message, SendError
 from monitor.notify.subscriptions import SubscriptionCreate, pause, remove, subscribe
 from tests.channels.slack.slack_test_env import visible
+from tests.channels.telegram.telegram_test_env import visible as visible_in_telegram
 from tests.environment import Kept, TestEnv
 from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import model
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
+from tests.fakes.telegram import FakeTelegram
 from tests.notify.channel_settings import channel_settings
 
 FAMILIES = ("Qwen9", "Qwen9-VL", "Qwen9-Coder")
@@ -72,10 +75,18 @@ class Street:
 
 @pytest.fixture
 def street(env: TestEnv, tmp_path: Path) -> Iterator[Street]:
-    with FakeSlack() as slack, SmtpSink() as sink, FeedServer() as receiver:
+    with FakeSlack() as slack, SmtpSink() as sink, FeedServer() as receiver, FakeTelegram() as telegram:
         workspace = slack.workspace()
-        channel = slack.channel(workspace)
-        settings = channel_settings(tmp_path, slack, workspace, sink, allow_private_targets=True)
+        channel, chat = slack.channel(workspace), telegram.chat()
+        settings = channel_settings(
+            tmp_path,
+            slack,
+            workspace,
+            sink,
+            allow_private_targets=True,
+            telegram_api_url=telegram.url,
+            telegram_bot_token=SecretStr(telegram.token),
+        )
         env.hub.add(model("x/before"))
         env.begin("Qwen")
         screen = io.StringIO()
@@ -96,6 +107,7 @@ def street(env: TestEnv, tmp_path: Path) -> Iterator[Street]:
             "slack": Reader(channel.id, lambda: [visible(alerts) for alerts in channel.messages]),
             "slack webhook": Reader(incoming, lambda: [
                 visible(alerts) for alerts in slack.webhooks[incoming.removeprefix(slack.origin)]]),
+            "telegram": Reader(str(chat.id), lambda: [visible_in_telegram(one) for one in chat.messages]),
             "email": Reader("reader@example.org", lambda: [
                 email.message.get_body(("plain",)).get_content() for email in sink.emails]),
         }  # fmt: skip
@@ -110,7 +122,7 @@ def seen(reader: Reader) -> Counter[str]:
     return named
 
 
-CHANNELS = ("terminal", "webhook", "apprise", "slack", "slack webhook", "email")
+CHANNELS = ("terminal", "webhook", "apprise", "slack", "slack webhook", "telegram", "email")
 
 
 @pytest.mark.parametrize("name", CHANNELS)

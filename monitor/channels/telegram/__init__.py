@@ -1,0 +1,1 @@
+"""Telegram: messages by a bot through the Bot API."""
