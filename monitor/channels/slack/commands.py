@@ -7,31 +7,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from sqlalchemy import select
-from sqlmodel import Session, col
-
-from monitor.channels.slack import replies
-from monitor.channels.slack.markup import code, escape, units
-from monitor.channels.slack.replies import Reply
-from monitor.channels.slack.request_verification import SlackContext
-from monitor.channels.slack.subscriptions import (
-    ChannelRef,
+from monitor.channels.chat_briefs import find_brief
+from monitor.channels.chat_subscriptions import (
     add_term,
     lab_term,
-    list_subscriptions,
     preview_filter,
+    reasons_for,
     remove_term,
     search_releases,
     select_subscription,
 )
+from monitor.channels.slack import replies
+from monitor.channels.slack.brief_blocks import render_brief
+from monitor.channels.slack.markup import code, escape, units
+from monitor.channels.slack.replies import Reply
+from monitor.channels.slack.request_verification import SlackContext
+from monitor.channels.slack.subscriptions import ChannelRef, list_subscriptions
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import reading, transaction
-from monitor.models import Delivery, DeliveryState, Release, Subscription
+from monitor.models import Subscription
 from monitor.notify.subscriptions import remove
 from monitor.notify.trigger_preview import preview_trigger
 from monitor.releases import search
-from monitor.releases.query import QueryError, explain, parse
+from monitor.releases.query import QueryError, parse
 from monitor.releases.query.spelling import spelled
+from monitor.releases.search import SearchError
 from monitor.releases.triggers import parse_trigger
 
 MAX_QUERY_UNITS = 1_900
@@ -73,6 +73,7 @@ def handle_command(context: SlackContext, command: Command) -> Reply | Work:
         "subscribe": lambda: preview_subscription(context, command.channel, rest),
         "when": lambda: _preview_trigger(context, command.channel, rest),
         "search": lambda: _search(context, rest),
+        "brief": lambda: _brief(context, rest),
     }
     if verb in {"", "help"}:
         return replies.help_reply()
@@ -125,7 +126,9 @@ def preview_subscription(context: SlackContext, channel: ChannelRef, query: str)
     some = [one for one in _subscriptions(context, channel) if one.when is None]
     known = any(one.filter == parsed.normal and not one.paused for one in some)
     # Shown and saved in the query language's own spelling, in the order in which it was typed.
-    return replies.preview_reply(spelled(query).text, parsed.normal, preview_filter(context, parsed), known)
+    return replies.preview_reply(
+        spelled(query).text, parsed.normal, preview_filter(context.engine, context.settings, parsed), known
+    )
 
 
 def _subscriptions(context: SlackContext, channel: ChannelRef) -> list[Subscription]:
@@ -146,7 +149,7 @@ def _remove(context: SlackContext, channel: ChannelRef, selector: str) -> Reply:
 
 
 def _mute(context: SlackContext, channel: ChannelRef, selector: str, *, unmute: bool = False) -> Reply:
-    term = f"-{lab_term(context, selector)}"
+    term = f"-{lab_term(context.registry, selector)}"
     with transaction(context.engine) as session:
         some = [one for one in list_subscriptions(context, session, channel) if one.when is None]
         if unmute:
@@ -164,7 +167,17 @@ def _mute(context: SlackContext, channel: ChannelRef, selector: str, *, unmute: 
 
 def _search(context: SlackContext, query: str) -> Reply:
     page = f"{context.settings.public_url}/releases?q={quote(query)}"
-    return replies.search_reply(query, search_releases(context, parse(query)), page)
+    found = search_releases(context.engine, context.settings, context.registry, parse(query))
+    return replies.search_reply(query, found, page)
+
+
+def _brief(context: SlackContext, word: str) -> Reply:
+    try:
+        brief = find_brief(context.engine, context.settings, word)
+    except SearchError as error:
+        return replies.text_reply(f"{escape(error, 300)}. Or type */hub brief week* or */hub brief month*.")
+    shown = render_brief(brief, context.settings.public_url)
+    return replies.ephemeral_reply(*shown.blocks, text=shown.text)
 
 
 def _why(context: SlackContext, channel: ChannelRef, name: str) -> Reply:
@@ -177,30 +190,5 @@ def _why(context: SlackContext, channel: ChannelRef, name: str) -> Reply:
         release = search.find(session, name)
         if release is None:
             return replies.text_reply(f"No release {escape(name, 150)} found. Type its full id, namespace/name.")
-        some = [one for one in list_subscriptions(context, session, channel) if one.when is None]
-        reasons = [(one, explain(parse(one.filter), release), _delivery_status(session, one, release)) for one in some]
+        reasons = reasons_for(session, list_subscriptions(context, session, channel), release)
     return replies.why_reply(release, reasons)
-
-
-def _delivery_status(session: Session, subscription: Subscription, release: Release) -> str:
-    """Describes the delivery of a release to a subscription, or why there is none."""
-    query = select(Delivery).where(
-        col(Delivery.subscription_id) == subscription.id,
-        col(Delivery.release_id) == release.id,
-        col(Delivery.event) == "release",
-    )
-    row = session.scalars(query).first()
-    if row is not None:
-        waiting = f"due {row.due_at:%-d %b %H:%M} UTC" + (f" after {escape(row.error, 200)}" if row.error else "")
-        dead = f"failed: {escape(row.error or 'unknown reason', 200)}"
-        sent = f"sent {row.sent_at:%-d %b %H:%M} UTC" if row.sent_at else "sent"
-        return {DeliveryState.SENT: sent, DeliveryState.DEAD: dead}.get(DeliveryState(row.state), waiting)
-    if not all(holds for _, holds in explain(parse(subscription.filter), release)):
-        return "does not match"
-    if release.is_backfilled:
-        return "matches, but was published before monitoring started"
-    if release.first_seen_at < subscription.created_at:
-        return "matches, but was first seen before this subscription was created"
-    if release.pending:
-        return "matches; the alert is sent when its weights are published"
-    return "matches now, but did not match when it was first seen (or the subscription was paused)"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from monitor.channels.chat_subscriptions import add_term, preview_filter
 from monitor.channels.slack import replies
 from monitor.channels.slack.api import SlackError, call
 from monitor.channels.slack.commands import MAX_QUERY_UNITS, check_query
@@ -14,11 +15,9 @@ from monitor.channels.slack.replies import Reply
 from monitor.channels.slack.request_verification import SlackContext
 from monitor.channels.slack.subscriptions import (
     ChannelRef,
-    add_term,
     channel_target,
     client_team,
     list_subscriptions,
-    preview_filter,
 )
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
@@ -146,7 +145,9 @@ def _undo(context: SlackContext, channel: ChannelRef, ident: str, typed: str) ->
 
 
 def _filter_changed(context: SlackContext, subscription: Subscription, former: str) -> Reply:
-    return replies.filter_changed_reply(subscription, preview_filter(context, parse(subscription.filter)), former)
+    return replies.filter_changed_reply(
+        subscription, preview_filter(context.engine, context.settings, parse(subscription.filter)), former
+    )
 
 
 def _remove(context: SlackContext, channel: ChannelRef, ident: str) -> Reply:

@@ -10,7 +10,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from monitor.channels.slack.api import call, web_client
 from monitor.channels.slack.installs import OAuthGrant, save_installation
-from monitor.channels.slack.request_verification import SlackContext, first_use
+from monitor.channels.slack.request_verification import SlackContext
+from monitor.channels.used_once import first_use
 from monitor.db.engine import transaction
 from monitor.settings import SettingsError
 

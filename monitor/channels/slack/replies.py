@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from monitor.channels import formatting
+from monitor.channels.chat_subscriptions import MatchPreview, Reason, describe_schedule
 from monitor.channels.formatting import cut_words
 from monitor.channels.links import hub
 from monitor.channels.slack.blocks import Block, button, context_block, section
 from monitor.channels.slack.markup import code, escape, link, units
-from monitor.channels.slack.subscriptions import MatchPreview
 from monitor.enums import BRIEF_UNITS
 from monitor.models import Release, Subscription
 from monitor.notify.forecast import DAYS, Forecast
@@ -31,6 +31,7 @@ HELP = """*/hub subscribe QUERY* sends alerts for matching releases to this chan
 */hub remove NUMBER* removes a subscription
 */hub mute LAB* excludes a lab from all of this channel's filters, */hub unmute LAB* includes it again
 */hub search QUERY* shows the newest matching releases
+*/hub brief WEEK* shows the brief of a week or a month: `2026-W48`, `2026-11`, `week` or `month` for the last one
 */hub why namespace/name* shows which filters of this channel match a release, and which term does not
 Example query: `origin:CN,KR kind:base params:>=30B -license:non-commercial`. An empty query matches all releases.
 `repo:deepseek-ai/DeepSeek-V3 event:relicensed,gated,withdrawn` watches one model.
@@ -110,7 +111,7 @@ def trigger_preview_reply(typed: str, preview: TriggerPreview, known: bool) -> R
 
 def subscribed_reply(subscription: Subscription) -> Reply:
     """Confirms a new subscription."""
-    how = describe_schedule(subscription)
+    how = escape(describe_schedule(subscription))
     text = f"Subscribed to {describe_filter(subscription)}, {how}. Type */hub list* to change this."
     return text_reply(text) | {"replace_original": True}
 
@@ -132,7 +133,7 @@ def list_reply(some: Sequence[Subscription]) -> Reply:
     for number, one in enumerate(some[:MAX_LISTED], start=1):
         state = f"\nPaused: {escape(one.paused_because or 'no reason given', 300)}" if one.paused else ""
         words = f"\n_{escape(cut_words(describe_subscription(one)), 700)}_" if one.when or one.filter else ""
-        blocks.append(section(f"*{number}.* {describe_filter(one)}, {describe_schedule(one)}{state}{words}"))
+        blocks.append(section(f"*{number}.* {describe_filter(one)}, {escape(describe_schedule(one))}{state}{words}"))
         edit = [] if one.when else [button("Edit filter", "edit", value=one.id)]
         buttons = [*edit, button("Remove", "remove", value=one.id)]
         if one.paused:
@@ -153,12 +154,12 @@ def search_reply(query: str, preview: MatchPreview, page: str) -> Reply:
     return ephemeral_reply(section("\n".join(lines)), context_block(f"{link(page, 'Show all results')}"), text=lines[0])
 
 
-def why_reply(release: Release, reasons: Sequence[tuple[Subscription, Sequence[tuple[str, bool]], str]]) -> Reply:
+def why_reply(release: Release, reasons: Sequence[Reason]) -> Reply:
     """Explains for each subscription which terms match a release, and the status of its delivery."""
     blocks = [section(f"{release_line(release)}\n{_dates(release)}")]
-    for subscription, terms, status in reasons[:MAX_LISTED]:
-        lines = [f"{describe_filter(subscription)}: {status}"]
-        lines += [f"{'✓' if holds else '✗'} {code(term, 300)}" for term, holds in terms[:15]]
+    for one in reasons[:MAX_LISTED]:
+        lines = [f"{describe_filter(one.subscription)}: {escape(one.status, 300)}"]
+        lines += [f"{'✓' if holds else '✗'} {code(term, 300)}" for term, holds in one.terms[:15]]
         blocks.append(section("\n".join(lines)[:2_900]))
     if not reasons:
         blocks.append(section("This channel has no subscriptions yet. Type */hub subscribe QUERY* to add one."))
@@ -171,17 +172,6 @@ def release_line(release: Release) -> str:
     facts = escape(" · ".join(formatting.list_facts(release)), 200)
     name = link(hub(release.repo_id), release.repo_id or release.name, 160)
     return f"{formatting.flag(release.origin)} {name} · {facts}{day}"
-
-
-def describe_schedule(subscription: Subscription) -> str:
-    """``daily at 08:00 (Europe/Paris)``."""
-    if subscription.digest in {"daily", "weekly"}:
-        day = "Mondays " if subscription.digest == "weekly" else ""
-        return f"{subscription.digest}, {day}at {subscription.hour:02d}:00 ({escape(subscription.timezone, 64)})"
-    if subscription.digest in BRIEF_UNITS:
-        unit = BRIEF_UNITS[subscription.digest]
-        return f"every {unit} at {subscription.hour:02d}:00 ({escape(subscription.timezone, 64)})"
-    return {"immediate": "immediately"}.get(subscription.digest, subscription.digest)
 
 
 def describe_filter(subscription: Subscription) -> str:

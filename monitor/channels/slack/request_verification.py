@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
-from datetime import timedelta
 from functools import cached_property
 from urllib.parse import parse_qs
 
 from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from slack_sdk.signature import SignatureVerifier
-from sqlalchemy import Engine, delete
-from sqlmodel import Session, col
+from sqlalchemy import Engine
 
 from monitor.channels.request_body import read_limited_body
 from monitor.channels.slack.transport import Slack
-from monitor.db.engine import now, transaction
-from monitor.db.upsert import insert_or_ignore
+from monitor.channels.used_once import first_use
 from monitor.labs import Registry, load
-from monitor.models import SlackSeen
 from monitor.settings import Settings
 
 MAX_BODY_BYTES = 1_000_000
@@ -31,8 +26,6 @@ SIGNATURE_MAX_AGE_SECONDS = 300
 """How old a signature may be (Slack's recommendation)."""
 _SIGNATURE, _STAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
 _NOT_SLACK = "the request is not signed by Slack or is older than five minutes"
-USED_TOKEN_RETENTION = timedelta(minutes=15)
-"""How long used signatures and states are stored: longer than any of them is valid."""
 
 
 class SlackContext:
@@ -116,17 +109,3 @@ def _signing_secret(request: Request) -> str:
     if secret is None:
         raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so requests from Slack are refused")
     return secret.get_secret_value()
-
-
-def first_use(engine: Engine, token: str) -> bool:
-    """Records a signature or state; returns whether it is used for the first time."""
-    with transaction(engine) as session:
-        _delete_expired(session)
-        digest = hashlib.sha256(token.encode()).hexdigest()
-        # Without the option, the count of an INSERT is read from a cursor that may be closed by then: -1.
-        connection = session.connection().execution_options(preserve_rowcount=True)
-        return connection.execute(insert_or_ignore(session, SlackSeen), {"digest": digest, "at": now()}).rowcount == 1
-
-
-def _delete_expired(session: Session) -> None:
-    session.execute(delete(SlackSeen).where(col(SlackSeen.at) < now() - USED_TOKEN_RETENTION))

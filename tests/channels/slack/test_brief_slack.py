@@ -16,7 +16,8 @@ from monitor.notify.briefs import enqueue_briefs
 from monitor.notify.notices import send_notices
 from monitor.releases.briefs.model import Brief, Section, Sentence, named_period
 from monitor.releases.briefs.published import find_published, publish_due
-from tests.channels.slack.slack_test_env import SlackTestEnv
+from tests.channels.slack.slack_test_env import SlackTestEnv, visible
+from tests.channels.slack.test_commands import ask
 from tests.releases.test_brief import BEGIN, WEEK, history
 
 PUBLISHED = BEGIN + timedelta(days=8)
@@ -89,3 +90,23 @@ def test_a_brief_of_an_ordinary_week_loses_no_section(watched: SlackTestEnv) -> 
     assert brief is not None
     shown = str(render_brief(brief, "https://monitor.example").blocks)
     assert all(section.title in shown for section in brief.sections)
+
+
+@pytest.mark.parametrize(
+    ("word", "heading"),
+    [("", f"week {WEEK}"), ("week", f"week {WEEK}"), (WEEK, f"week {WEEK}"), ("month", "month 2026-09")],
+)
+def test_who_asks_gets_the_brief_of_a_week_or_a_month(watched: SlackTestEnv, word: str, heading: str) -> None:
+    with time_machine.travel(PUBLISHED + timedelta(hours=1), tick=True):
+        publish_due(watched.engine)
+        shown = ask(watched, f"brief {word}")
+    assert shown["response_type"] == "ephemeral"
+    assert shown["blocks"][0]["text"]["text"] == f"Open-weight releases of the {heading}"
+    assert not watched.slack.refused
+
+
+def test_a_brief_of_no_week_says_what_is_expected(env: SlackTestEnv) -> None:
+    text = visible(ask(env, "brief <!channel>"))
+    assert "a week like 2026-W48 or a month like 2026-11 expected" in text
+    assert "/hub brief month" in text
+    assert "had not begun" in visible(ask(env, "brief 2999-W01"))

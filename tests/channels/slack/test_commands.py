@@ -14,7 +14,7 @@ import pytest
 import time_machine
 from sqlalchemy import Engine, select
 
-from monitor.channels.slack.request_verification import USED_TOKEN_RETENTION, first_use
+from monitor.channels.used_once import USED_TOKEN_RETENTION, first_use
 from monitor.db.engine import now, transaction
 from monitor.models import Subscription
 from monitor.notify.subscriptions import BY_OPERATOR, pause
