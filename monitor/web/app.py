@@ -48,6 +48,7 @@ from monitor.web import (
     metrics,
     pages,
     shares,
+    side_by_side,
     stacks,
     syndication,
     uptake,
@@ -113,6 +114,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(citations.router)
     web.include_router(comparisons.router)
     web.include_router(shares.router)
+    web.include_router(side_by_side.router)
     web.include_router(audits.router)
     web.include_router(badges.router)
     web.include_router(stacks.admin)

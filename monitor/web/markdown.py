@@ -5,7 +5,7 @@ What strangers wrote is cleaned and escaped: it is only ever text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from monitor.labs.countries import name as country
 from monitor.models import Release
 from monitor.releases.launches.queries import LaunchWithMembers
 from monitor.releases.schema import hub_url, release_object
+from monitor.releases.side_by_side import MAX_LINE_CHARS, Group
 from monitor.text import escape_markdown, plain, short
 from monitor.web.http_responses import conditional
 from monitor.web.render import address, path
@@ -40,6 +41,18 @@ def markdown_response(request: Request, text: str) -> Response:
 def releases_table(rows: Iterable[Release], registry: Registry, site: str, as_of: str | None = None) -> str:
     """A table with a row for each release. ``site``: what its links begin with; ``as_of``: of the linked pages."""
     return "\n".join([HEAD, *(_row(row, registry, site, as_of) for row in rows), ""])
+
+
+def compared_table(rows: Sequence[Release], groups: Iterable[Group], site: str, as_of: str | None = None) -> str:
+    """Releases side by side: a column for each, a row for each fact. Facts in which they differ are bold."""
+    lines = [f"| | {' | '.join(_link(row, site, as_of) for row in rows)} |", f"| --- |{' --- |' * len(rows)}"]
+    for group in groups:
+        lines.append(f"| *{_text(group.title)}* |{' |' * len(rows)}")
+        for row in group.rows:
+            label = f"**{_text(row.label)}**" if row.state == "differs" else _text(row.label)
+            cells = ("; ".join(_text(line, MAX_LINE_CHARS) for line in cell.lines) for cell in row.cells)
+            lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def release_text(row: Release, registry: Registry, site: str, as_of: str | None = None) -> str:

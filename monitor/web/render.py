@@ -129,9 +129,9 @@ def web_url(url: object) -> str | None:
 
 
 def address(base: str, **values: Any) -> str:
-    """``base`` with those of the values that are set as its query."""
+    """``base`` with those of the values that are set as its query; a list becomes several of one name."""
     given = {key: value for key, value in values.items() if value}
-    return f"{base}?{urlencode(given)}" if given else base
+    return f"{base}?{urlencode(given, doseq=True)}" if given else base
 
 
 PRESENT_ONLY_PREFIXES = ("/alert", "/briefs.", "/docs", "/review", "/shortcuts", "/status", "/subscribe")

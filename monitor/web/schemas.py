@@ -19,6 +19,16 @@ class Releases(BaseModel):
     next: str | None
 
 
+class SideBySide(BaseModel):
+    """Releases to compare, in the order asked for; ``missing``: ids of which none is recorded. ``differing``: fields
+    whose known values differ; ``partly_unknown``: fields that are unknown of some, and alike of the others."""
+
+    items: list[ReleaseObject]  # type: ignore[valid-type]
+    missing: list[str]
+    differing: list[str]
+    partly_unknown: list[str]
+
+
 class Counts(BaseModel):
     """A row for each combination: the dimensions asked for, how many releases, what share (0 to 1) of the releases of
     the same month, week or day (of all, where only one dimension or none of time is asked for), how many launches with

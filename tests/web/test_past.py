@@ -20,7 +20,7 @@ PAGES = (
     "/", "/?show=labs",
     "/releases", "/releases?q=kind:base", f"/releases/{BASE}", "/launches", "/announcements", "/trends",
     "/brief/2026-10", "/trends/chart?by=month,origin", "/trends/chart?by=month,access", "/labs", "/labs/qwen",
-    "/releases/rows", "/trends/table?by=kind", "/lens", "/lens?lens=100b",
+    "/releases/rows", "/trends/table?by=kind", "/lens", "/lens?lens=100b", f"/side-by-side?id={BASE}",
 )  # fmt: skip
 
 

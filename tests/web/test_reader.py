@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -138,6 +139,15 @@ def test_without_scripts_the_list_is_a_page(client: httpx.Client) -> None:
     assert "Shortcuts do nothing while you write in a field" in text
     assert text.count("<dialog") == 0
     assert client.get("/").text.count("<dialog") == 1
+
+
+def test_the_guide_names_every_key(client: httpx.Client) -> None:
+    keys = re.findall(r'data-keys="([^"]+)"', client.get("/shortcuts").text)
+    assert len(keys) == len(set(keys))
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "browser.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in guide.splitlines() if line.startswith("| `")]
+    named = [key for row in rows for key in re.findall("`(.)`", row)]
+    assert sorted(named) == sorted({part for key in keys for part in key.split()})
 
 
 # --- the reader's zone ------------------------------------------------------------------------------------

@@ -62,6 +62,6 @@ def _parameter(item: dict[str, Any]) -> dict[str, str]:
         "name": item["name"],
         "in": item["in"],
         "kind": ", ".join([*([" | ".join(choices)] if choices else [kinds]), *limits]),
-        "usual": "" if schema.get("default") in {None, ""} else str(schema["default"]),
+        "usual": "" if schema.get("default") in (None, "", []) else str(schema["default"]),
         "description": item.get("description") or schema.get("description") or "",
     }

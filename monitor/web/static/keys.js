@@ -6,11 +6,15 @@ const ITEMS = ".releases tbody th > a, .launch :is(h2, h3) a";
 let pressed = "";
 let pressedAt = 0;
 
+function partOf(element) {
+  return element?.closest(".releases tbody tr, .launch");
+}
+
 // Goes to the next item of the page (step 1) or the one before (-1), from the one that has the focus.
 function goAlong(step) {
   const items = [...document.querySelectorAll(ITEMS)].filter((one) => one.checkVisibility());
   if (!items.length) return;
-  const part = document.activeElement.closest(".releases tbody tr, .launch");
+  const part = partOf(document.activeElement);
   const here = items.findIndex((one) => part?.contains(one));
   const wanted = here < 0 ? (step > 0 ? 0 : items.length - 1) : here + step;
   items[Math.min(Math.max(wanted, 0), items.length - 1)].focus();
@@ -25,6 +29,8 @@ const DOES = {
   },
   next() { goAlong(1); },
   previous() { goAlong(-1); },
+  choose() { partOf(document.activeElement)?.querySelector('[form="pick"]')?.click(); },
+  compare() { if (document.querySelector('[form="pick"]:checked')) document.querySelector("#pick").requestSubmit(); },
   older() { document.querySelector('a[rel="next"]')?.click(); },
   zone() { chooseZone(local.resolvedOptions().timeZone === "UTC" ? "" : "UTC"); },
 };

@@ -98,6 +98,21 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { says.textContent = before; }, 2000);
 });
 
+// Boxes of a list choose releases to compare: five at most, and the button stays in sight once one is chosen.
+const MAX_COMPARED = 5;
+function countChosen() {
+  const form = document.querySelector("#pick");
+  if (!form) return;
+  const boxes = [...document.querySelectorAll('input[form="pick"]')];
+  const chosen = boxes.filter((one) => one.checked).length;
+  for (const one of boxes) one.disabled = !one.checked && chosen >= MAX_COMPARED;
+  form.classList.toggle("chosen", chosen > 0);
+  form.querySelector("[role=status]").textContent = chosen ? `${chosen} of at most ${MAX_COMPARED} chosen.` : "Choose up to five releases.";
+}
+document.addEventListener("change", (event) => { if (event.target.matches('[form="pick"]')) countChosen(); });
+// A page that is gone back to has its boxes still checked.
+addEventListener("pageshow", countChosen);
+
 // The menu of zones in the footer: the browser's own and UTC, and all others once somebody looks at it.
 function zoneMenu() {
   const menu = document.querySelector("#zone");
@@ -125,6 +140,7 @@ function chooseZone(name) {
 function dress(root) {
   localise(root);
   copyButtons(root);
+  countChosen();
 }
 // A part that renews itself is left alone as long as the reader's focus or selection is in it.
 document.addEventListener("htmx:beforeSwap", (event) => {
