@@ -171,6 +171,13 @@ class Settings(BaseSettings):
     concurrent_exports: int = Field(
         4, ge=1, le=100, description="maximum concurrent exports per web process; further requests get 503"
     )
+    export_files_mb: int = Field(
+        512,
+        ge=0,
+        le=1_000_000,
+        description="megabytes of the temporary directory for complete exports of each web process, of which readers"
+        " take ranges; 0: no ranges",
+    )
     reader_timeout: float = Field(
         30,
         gt=0,

@@ -33,8 +33,8 @@ from monitor.releases.sums import SUMS, summed
 from monitor.releases.totals import sums
 from monitor.schedule import OUTAGE_INTERVALS
 from monitor.service import Service
-from monitor.web.exports import Export, exported
-from monitor.web.http_responses import FOR_EVER, as_json, cache_control, errors, is_settled, matches_etag, weak_etag
+from monitor.web.exports import ExportRequest, ExportResponse, opaque
+from monitor.web.http_responses import FOR_EVER, as_json, cache_control, errors, is_settled
 from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
 
 router = APIRouter()
@@ -239,21 +239,21 @@ def export(
     if form not in SERVED_FORMATS:
         raise HTTPException(501, f"on this server, {PARQUET_MISSING}; /export.csv and /export.jsonl have the same rows")
     # A date so many days back from now moves without a commit; a change is an event only once it has held.
-    steady = not is_relative(query)
-    fixed = steady and is_settled(as_of_time) and not query.names("event")
+    relative = is_relative(query)
+    fixed = not relative and is_settled(as_of_time) and not query.names("event")
     headers = {"Cache-Control": FOR_EVER if fixed else cache_control(request)}
     asked = form, query.normal, as_of_time
-    etag = weak_etag(repr((*asked, __version__)).encode()) if fixed else request.app.state.export_version.etag(*asked)
-    if steady and etag:
-        headers["ETag"] = etag
-        if matches_etag(request.headers.get("if-none-match", ""), etag):
-            return Response(status_code=304, headers=headers)
+    state = opaque(*asked, __version__) if fixed else request.app.state.export_version.of(*asked)
+    if not relative and state and is_of_state(request.headers.get("if-none-match", ""), state):
+        return Response(status_code=304, headers=headers | {"ETag": f'W/"{state}"'})
     headers["Content-Disposition"] = f'attachment; filename="releases.{form}"'
-    if form == "parquet":  # compressed as it is
-        headers["Content-Encoding"] = "identity"
-    about = service.export_metadata(query, as_of_time)
-    chunks = exported(service.export_engine, query, form, as_of_time, about)
-    return Export(request.app.state.exports, chunks, FORMATS[form], headers)
+    wanted = ExportRequest(service, query, form, as_of_time, state, relative)
+    return ExportResponse(wanted, request.app.state.export_files, request.app.state.exports, headers)
+
+
+def is_of_state(known: str, state: str) -> bool:
+    """Whether an If-None-Match header has an ETag of this state: of a stream, or of a file with its content."""
+    return any(tag.strip().removeprefix("W/").strip('"').split(".")[0] == state for tag in known.split(","))
 
 
 @router.get("/healthz", tags=["operation"])

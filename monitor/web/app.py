@@ -56,6 +56,7 @@ from monitor.web import (
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
 from monitor.web.disconnect import CancelOnDisconnect
+from monitor.web.export_files import ExportFiles
 from monitor.web.exports import ExportSlots, ExportVersion
 from monitor.web.head import allowed_methods
 from monitor.web.stalled import StalledReaders
@@ -96,6 +97,7 @@ def create_app(service: Service) -> FastAPI:
     web.state.service = service
     web.state.lenses = service.lenses  # a file that is none stops the start, not the first who asks
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
+    web.state.export_files = ExportFiles(service.settings.export_files_mb << 20)
     web.state.export_version = ExportVersion(service.read_engine)
     set_page_layout(web, LAYOUTS)
     web.include_router(api.router)
@@ -140,7 +142,8 @@ def create_app(service: Service) -> FastAPI:
 
 
 ERROR_CODES = {
-    401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 501: "not_installed",
+    401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
+    412: "precondition_failed", 416: "range_not_satisfiable", 501: "not_installed",
 }  # fmt: skip
 """The `code` of errors that have one status."""
 

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
+from typing import BinaryIO
 
 import anyio
 from fastapi import HTTPException
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor import db
 from monitor.db.engine import CommitVersion
-from monitor.releases.export import as_csv, as_jsonl
-from monitor.releases.export_metadata import ExportMetadata
+from monitor.net.client_key import client_key
+from monitor.releases.export import FORMATS, as_csv, as_jsonl
 from monitor.releases.parquet import write_parquet
 from monitor.releases.query import Query
 from monitor.releases.revisions import as_of as known
 from monitor.releases.search import stream
+from monitor.service import Service
+from monitor.web.export_files import ExportFiles, Key, TooLargeError
 from monitor.web.head import ONLY_HEAD
+from monitor.web.ranges import RangeResponse, strong_tags
 
 RETRY_SECONDS = 30
 """Retry-After of a refused request."""
@@ -41,14 +46,16 @@ class ExportVersion:
         self._process = secrets.token_hex(8)  # SQLite counts commits for each connection apart
         self._lock = Lock()
 
-    def etag(self, *request: object) -> str | None:
-        """The ETag of a request; None if the version of the database cannot be read."""
+    def of(self, *request: object) -> str | None:
+        """What stands for a request and the state in an ETag; None if the version of the database cannot be read."""
         with self._lock:
             state = self._watch.state()
-        if state is None:
-            return None
-        known = repr((self._process, state, *request)).encode()
-        return f'W/"{hashlib.blake2b(known, digest_size=12).hexdigest()}"'
+        return None if state is None else opaque(self._process, state, *request)
+
+
+def opaque(*what: object) -> str:
+    """A digest of this, for an ETag."""
+    return hashlib.blake2b(repr(what).encode(), digest_size=12).hexdigest()
 
 
 class ExportSlots:
@@ -103,18 +110,113 @@ class Export(StreamingResponse):
                     await run_in_threadpool(self._chunks.close)
 
 
-def exported(
-    engine: Engine, query: Query, form: str, as_of_time: datetime | None, about: ExportMetadata
-) -> Generator[bytes]:
-    """The file, piece by piece; raises SearchError where Parquet cannot be written."""
+def exported(engine: Engine, query: Query, form: str, as_of_time: datetime | None) -> Generator[bytes]:
+    """CSV or JSON lines, piece by piece."""
     with db.reading(engine) as session, known(session, as_of_time):
         rows = stream(session, query)
-        if form != "parquet":
-            yield from as_csv(rows) if form == "csv" else as_jsonl(rows)
+        yield from as_csv(rows) if form == "csv" else as_jsonl(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """An export that is asked for. ``opaque`` stands for its state in ETags; None: unknown.
+
+    ``relative``: the query means something else tomorrow, so that no ETag of the state alone can stand for it.
+    """
+
+    service: Service
+    query: Query
+    form: str
+    as_of_time: datetime | None
+    opaque: str | None
+    relative: bool
+
+    @property
+    def key(self) -> Key:
+        """What distinguishes it from other exports of the same state."""
+        return self.form, self.query.normal, self.as_of_time
+
+    def chunks(self) -> Generator[bytes]:
+        """CSV or JSON lines, piece by piece."""
+        return exported(self.service.export_engine, self.query, self.form, self.as_of_time)
+
+    def write(self, file: BinaryIO, max_bytes: int) -> None:
+        """Writes the file; raises TooLargeError if it is no Parquet, which can be sent in no other way."""
+        if self.form != "parquet":
+            with closing(self.chunks()) as chunks:
+                for chunk in chunks:
+                    file.write(chunk)
+                    if file.tell() > max_bytes:
+                        raise TooLargeError
             return
-        # Parquet's directory stands at its end, so it is made on disk first.
-        with tempfile.TemporaryFile() as file:
-            write_parquet(about.passed(rows), file, about.values)
-            file.seek(0)
-            while chunk := file.read(1 << 16):
-                yield chunk
+        about = self.service.export_metadata(self.query, self.as_of_time)
+        with db.reading(self.service.export_engine) as session, known(session, self.as_of_time):
+            write_parquet(about.passed(stream(session, self.query)), file, about.values)
+
+
+class ExportResponse(Response):
+    """An export: streamed where all of CSV or JSON lines is asked for, else from a file that is written first.
+
+    HEAD and ranges are answered from the file, so that length, parts and ETag belong together.
+    """
+
+    def __init__(self, wanted: ExportRequest, files: ExportFiles, slots: ExportSlots, headers: dict[str, str]) -> None:
+        super().__init__()
+        self._wanted, self._files, self._slots, self._given = wanted, files, slots, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with anyio.CancelScope(deadline=anyio.current_time() + MAX_EXPORT_SECONDS):
+            response = await self._response(scope)
+            await response(scope, receive, send)
+
+    async def _response(self, scope: Scope) -> ASGIApp:
+        wanted, asked = self._wanted, Headers(scope=scope)
+        ranged = "range" in asked
+        large = self._files.is_too_large(wanted.key)
+        if wanted.form != "parquet" and (large or not self._is_of_a_file(scope, asked)):
+            return self._stream()
+        if large and scope.get(ONLY_HEAD):
+            return _Head(FORMATS[wanted.form], self._given | {"Accept-Ranges": "none"})
+        client = client_key((scope.get("client") or ("", 0))[0])
+        named = strong_tags(asked.get("if-match", "")) + strong_tags(asked.get("if-range", ""))
+        try:
+            file = await self._files.get(
+                wanted.key, client, self._write, opaque=wanted.opaque, relative=wanted.relative, ranged=ranged,
+                named=named,
+            )  # fmt: skip
+        except TooLargeError:
+            return self._stream()
+        # GZipMiddleware leaves it as it is: a part of a file is not a part of the compressed one.
+        headers = self._given | {"Content-Encoding": "identity"}
+        return RangeResponse(file, FORMATS[wanted.form], headers, ranges=file.size <= self._files.max_bytes)
+
+    def _is_of_a_file(self, scope: Scope, asked: Headers) -> bool:
+        """Whether CSV or JSON lines are answered from a file: as a stream they come sooner, and compressed.
+
+        HEAD is answered as GET would be: to a client that takes no compressed stream with the length of the file.
+        """
+        wanted = self._wanted
+        if "range" in asked or "if-match" in asked:
+            return True
+        if "gzip" in asked.get("accept-encoding", ""):
+            return False
+        there = self._files.present(wanted.key, wanted.opaque, wanted.relative)
+        return there is not None or bool(scope.get(ONLY_HEAD))
+
+    def _write(self, file: BinaryIO, max_bytes: int) -> None:
+        with self._slots.acquire():
+            self._wanted.write(file, max_bytes)
+
+    def _stream(self) -> ASGIApp:
+        headers = self._given | {"Accept-Ranges": "none"}
+        if self._wanted.opaque and not self._wanted.relative:
+            headers["ETag"] = f'W/"{self._wanted.opaque}"'
+        return Export(self._slots, self._wanted.chunks(), FORMATS[self._wanted.form], headers)
+
+
+class _Head(Response):
+    """The headers of a file that is too large to be written for them alone."""
+
+    def __init__(self, media_type: str, headers: dict[str, str]) -> None:
+        super().__init__(media_type=media_type, headers=headers)
+        del self.headers["content-length"]
