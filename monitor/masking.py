@@ -23,6 +23,7 @@ _PATTERNS = [
         (r"(https?://)[^\s:/?#@]{1,256}@", "@"),
         (rf"([?&;](?:{_NAMES}|code|state)=)[^\s&#;\"'<>]+", ""),
         (r"(hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/)[^\s\"'<>]+", ""),
+        (r"(/webhooks/\d{15,21}/)[^\s/?#\"'<>]+", ""),  # of Discord
         # The links of emails: whoever has one may change a subscription.
         (r"(/(?:confirm|preferences|unsubscribe/undo|unsubscribe|stack)/)(?!undo/)[^\s/?#\"'<>&]+", ""),
         (r"(\b(?:bearer|basic)\s{1,9})[\w.~+/-]{8,}=*", ""),

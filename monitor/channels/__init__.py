@@ -20,6 +20,8 @@ CHANNELS = (
     "monitor.channels.slack.transport:Slack",
     "monitor.channels.telegram.transport:Telegram",
     "monitor.channels.email.transport:Email",
+    "monitor.channels.discord.transport:Discord",
+    "monitor.channels.teams.transport:Teams",
 )
 """The class of each channel. They are imported when the first of them is needed: few commands notify anybody."""
 

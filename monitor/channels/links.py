@@ -11,6 +11,7 @@ from monitor.releases.schema import hub_url
 
 MAX_URL_LENGTH = 1_500
 MAX_PAGE_LENGTH = 2_900
+_MARKDOWN = str.maketrans({char: f"%{ord(char):02X}" for char in "()<>[]\\*|`"})
 
 
 def web_address(url: str | None) -> str | None:
@@ -40,6 +41,11 @@ def search_page(query: str, site: str) -> str:
     """Returns the URL of the page that lists what a filter matches; of one that is too long, the page of all."""
     url = f"{site}/releases?q={quote(query, errors='replace')}"
     return url if len(url) <= MAX_PAGE_LENGTH else f"{site}/releases"
+
+
+def quoted_for_markdown(url: str) -> str:
+    """Returns a URL in which no character ends a link of Markdown or begins a format."""
+    return url.translate(_MARKDOWN)
 
 
 def reachable_site(site: str) -> str | None:

@@ -1,0 +1,1 @@
+"""Microsoft Teams: Adaptive Cards by the webhook of a workflow (Power Automate), in a channel or a chat."""
