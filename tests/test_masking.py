@@ -147,6 +147,11 @@ def test_a_running_monitor_shows_none(tmp_path: Path, monkeypatch: pytest.Monkey
             ("slack", f"http://127.0.0.1:1/services/{MARK}SlackHook"),
             ("apprise", f"json://me:{MARK}-apprise-user@127.0.0.1:1/{MARK}-apprise-path"),
             ("webhook", f"http://me:{MARK}-hook-user@127.0.0.1:1/x?token={MARK}-hook-query"),
+            ("discord", f"http://127.0.0.1:1/api/webhooks/123456789012345678/{MARK}-discord-token"),
+            (
+                "teams",
+                f"http://127.0.0.1:1/workflows/0123456789/triggers/manual/paths/invoke?sig={MARK}-teams-signature",
+            ),
         ):
             said = run("subscribe", *target, **given)
             assert said.returncode == 0, said.stderr
@@ -273,6 +278,11 @@ def _routes(router: object) -> Iterator[APIRoute]:
         ("token 7001234567:AAHabcdefghijklmnopqrstuvwxyz-0123_.", f"token 7001234567:{MASK}."),
         ("tgram://7001234567:AAHabcdefghijklmnopqrstuvwxyz-0123_/12", f"tgram://7001234567:{MASK}/12"),
         ("at 12345:00", "at 12345:00"),
+        (
+            "POST https://discord.com/api/v10/webhooks/123456789012345678/AbC-_0/messages/1",
+            f"POST https://discord.com/api/v10/webhooks/123456789012345678/{MASK}/messages/1",
+        ),
+        ("https://x.example/paths/invoke?sv=1.0&sig=a-b_c", f"https://x.example/paths/invoke?sv=1.0&sig={MASK}"),
         ("Authorization: Bearer abcdefgh12", f"Authorization: Bearer {MASK}"),
         ("GET /preferences/abc.def?x=1 HTTP/1.1", f"GET /preferences/{MASK}?x=1 HTTP/1.1"),
         ("https://medium.com/@lab/feed", "https://medium.com/@lab/feed"),

@@ -71,7 +71,7 @@ def _ready() -> Service:
 
 
 def subscribe_command(
-    channel: str = typer.Argument(..., help="slack, telegram, email, webhook, apprise or terminal."),
+    channel: str = typer.Argument(..., help="slack, discord, teams, telegram, email, webhook, apprise or terminal."),
     target: str = typer.Argument(..., help="A Slack channel id, a Telegram chat, an email address, or a URL."),
     query: str = typer.Option("", "--filter", help="Which releases to send, in the query language; default: all."),
     when: str = typer.Option(

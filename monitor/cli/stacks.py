@@ -44,7 +44,7 @@ def watch(
     inputs: list[str] = typer.Argument(..., metavar="INPUT…", help="What audit reads: files, folders, ids, or -."),
     name: str = typer.Option(..., "--name", help="The stack's name; the same name again makes its next version."),
     channel: str = typer.Option(
-        None, "--channel", help="slack, telegram, email, webhook or apprise; default: only save."
+        None, "--channel", help="slack, discord, teams, telegram, email, webhook or apprise; default: only save."
     ),
     target: str = typer.Option(None, "--target", help="The channel's id, an address or a URL."),
     digest: Digest = typer.Option(Digest.IMMEDIATE, "--digest", help="How often alerts are sent."),

@@ -98,6 +98,17 @@ def test_a_channel_is_added_by_one_line(env: TestEnv) -> None:
         ),
         ("apprise", "tgram://s3cret/12345", "apprise tgram://…"),
         ("telegram", "-1001234567890/5", "telegram -1001234567890/5"),
+        (
+            "discord",
+            f"https://discord.com/api/webhooks/123456789012345678/{'s3cret' * 10}",
+            "discord webhook 123456789012345678",
+        ),
+        (
+            "teams",
+            "https://x.environment.api.powerplatform.com/powerautomate/automations/direct/workflows/0123456789abcdef/"
+            "triggers/manual/paths/invoke?sig=s3cret",
+            "teams workflow 01234567… at x.environment.api.powerplatform.com",
+        ),
         ("email", "reader@example.org", "email reader@example.org"),
         ("gone", "C0123ABC", "gone C0123ABC"),
     ],
@@ -107,7 +118,12 @@ def test_a_target_is_shown_without_its_secrets(channel: str, target: str, shown:
 
 
 def test_what_cannot_be_edited_or_answered_waits_for_its_launch() -> None:
-    assert launch_waits() == {"apprise": ("",), "email": ("",), "slack": ("http://", "https://", "sealed:")}
+    assert launch_waits() == {
+        "apprise": ("",),
+        "email": ("",),
+        "slack": ("http://", "https://", "sealed:"),
+        "teams": ("",),
+    }
 
 
 def test_the_guide_says_what_each_channel_declares() -> None:

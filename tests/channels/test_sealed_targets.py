@@ -23,6 +23,9 @@ SECRETS = {
     "slack": "https://hooks.slack.com/services/T0/B0/s3cret",
     "apprise": "tgram://s3cret/12345",
     "webhook": "https://me:s3cret@yours.example/hook?k=s3cret",
+    "discord": f"https://discord.com/api/webhooks/123456789012345678/{'s3cret' * 10}",
+    "teams": "https://x.environment.api.powerplatform.com/powerautomate/automations/direct/workflows/0123456789abcdef/"
+    "triggers/manual/paths/invoke?sig=s3cret",
 }
 OTHERS = {"slack": "C0123ABC", "email": "s3cret@example.org"}
 
@@ -47,10 +50,10 @@ def addresses(engine: Engine) -> list[str]:
 def test_those_that_are_there_are_sealed_once(engine: Engine) -> None:
     for channel, target in (*SECRETS.items(), *OTHERS.items()):
         subscribed(engine, channel, target)
-    assert seal_targets(engine, settings(OLD)) == (3, 0)
+    assert seal_targets(engine, settings(OLD)) == (len(SECRETS), 0)
     kept = addresses(engine)
     assert [one for one in kept if "s3cret" in one] == [OTHERS["email"]]
-    assert sum(one.startswith("sealed:") for one in kept) == 3
+    assert sum(one.startswith("sealed:") for one in kept) == len(SECRETS)
     assert seal_targets(engine, settings(OLD)) == (0, 0)
     assert addresses(engine) == kept
     opened = {open_target(settings(OLD), one) for one in kept}

@@ -18,6 +18,8 @@ from tests.channels.channel_test_env import message_of, release
 from tests.fakes.feeds import FeedServer
 
 BOT = "123456:a-token-for-these-tests"
+DISCORD = "/api/webhooks/123456789012345678/a-token-for-these-tests"
+TEAMS = "/workflows/0123456789abcdef/triggers/manual/paths/invoke?sig=a-signature"
 PAGES = ("ok", '{"ok": true, "channel": "C1", "ts": "1.2"}', "<!doctype html><title>Slack</title>")
 
 
@@ -53,6 +55,10 @@ def address(server: FeedServer, channel: str, path: str) -> str:
             return server.url(path).replace("http:", "json:")
         case "slack bot":
             return "C0123456789"
+        case "discord":
+            return server.url(DISCORD)
+        case "teams":
+            return server.url(TEAMS)
         case "telegram":
             return "@releases"
         case _:
@@ -61,11 +67,19 @@ def address(server: FeedServer, channel: str, path: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("channel", ["webhook", "apprise", "slack bot", "slack webhook", "telegram"])
+@pytest.mark.parametrize(
+    "channel", ["webhook", "apprise", "slack bot", "slack webhook", "discord", "teams", "telegram"]
+)
 def test_a_redirect_is_no_success_and_is_not_followed(
     server: FeedServer, sqlite_engine: Engine, channel: str, status: int, page: str
 ) -> None:
-    path = {"slack bot": "/api/chat.postMessage", "telegram": f"/bot{BOT}/sendMessage"}.get(channel, "/moved")
+    paths = {
+        "slack bot": "/api/chat.postMessage",
+        "telegram": f"/bot{BOT}/sendMessage",
+        "discord": f"{DISCORD.replace('/api/', '/api/v10/')}?wait=true",
+        "teams": TEAMS,
+    }
+    path = paths.get(channel, "/moved")
     server.redirect(path, server.put("/page", page, "text/html"), status)
     one = subscription(channel.partition(" ")[0], address(server, channel, path))
     # Each by a worker of its own: the second message would wait for the pace of a chat.
@@ -101,3 +115,16 @@ def test_slack_s_api_succeeds_by_its_ok_alone(server: FeedServer, sqlite_engine:
     slack = channels(server, sqlite_engine)["slack"]
     with pytest.raises(SendError):
         slack.send(message_of(subscription("slack", "C0123456789"), release()))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("body", ["", "ok", "<!doctype html>", "{}", '{"id": "soon"}', "[]"])
+@pytest.mark.parametrize("channel", ["discord", "teams"])
+def test_a_page_is_no_answer_of_discord_or_of_a_workflow(
+    server: FeedServer, sqlite_engine: Engine, channel: str, body: str
+) -> None:
+    server.put(f"{DISCORD.replace('/api/', '/api/v10/')}?wait=true", body, "text/html")
+    server.put(TEAMS, body, "text/html")
+    one = channels(server, sqlite_engine)[channel]
+    with pytest.raises(SendError, match="check the webhook's URL") as caught:
+        one.send(message_of(subscription(channel, address(server, channel, "")), release()))  # type: ignore[attr-defined]
+    assert not caught.value.permanent

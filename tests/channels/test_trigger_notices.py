@@ -29,9 +29,11 @@ from monitor.settings import Settings
 from monitor.web.app import create_app
 from tests.channels.slack.slack_test_env import visible
 from tests.channels.telegram.telegram_test_env import visible as visible_in_telegram
+from tests.fakes.discord import FakeDiscord
 from tests.fakes.feeds import FeedServer
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
+from tests.fakes.teams import FakeTeams
 from tests.fakes.telegram import FakeTelegram
 from tests.notify.channel_settings import channel_settings
 from tests.releases.query.test_query import release
@@ -126,6 +128,31 @@ def test_telegram_shows_it_with_its_chart(lines: Lines) -> None:
     assert text.count(f"<{URL}/releases?q=") == 3
     assert message["preview"]["url"].startswith(f"{URL}/trends/chart.png?")
     assert not lines.telegram.refused
+
+
+def test_discord_shows_it_with_its_chart(lines: Lines) -> None:
+    with FakeDiscord() as discord:
+        url = discord.webhook()
+        lines.cross(discord=url)
+        (message,) = discord.sent(url)
+        assert not discord.refused
+    (embed,) = message["embeds"]
+    assert message["content"].startswith("Crossed: 83.3 % \\(share\\(origin\\:CN, kind\\:base, 30d\\) \\>= 80%\\)")
+    assert embed["description"].count(f"]({URL}/releases?q=") == 3
+    assert embed["image"]["url"].startswith(f"{URL}/trends/chart.png?")
+
+
+def test_teams_shows_it_with_its_chart(lines: Lines) -> None:
+    with FakeTeams() as teams:
+        url = teams.workflow()
+        lines.cross(teams=url)
+        (card,) = teams.cards(url)
+        assert not teams.refused
+    texts = [element["text"] for element in card["body"] if element["type"] == "TextBlock"]
+    assert texts[0].startswith("Crossed: 83.3 % (share(origin:CN, kind:base, 30d) ›= 80%)")
+    assert any(SENTENCE in text for text in texts)
+    assert sum(f"]({URL}/releases?q=" in text for text in texts) == 3
+    assert any(element["type"] == "Image" for element in card["body"])
 
 
 def test_an_email_shows_it_and_can_be_unsubscribed_from(lines: Lines) -> None:

@@ -34,10 +34,12 @@ from monitor.notify.subscriptions import SubscriptionCreate, pause, remove, subs
 from tests.channels.slack.slack_test_env import visible
 from tests.channels.telegram.telegram_test_env import visible as visible_in_telegram
 from tests.environment import Kept, TestEnv
+from tests.fakes.discord import FakeDiscord
 from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import model
 from tests.fakes.slack import FakeSlack
 from tests.fakes.smtp import SmtpSink
+from tests.fakes.teams import FakeTeams
 from tests.fakes.telegram import FakeTelegram
 from tests.notify.channel_settings import channel_settings
 
@@ -75,7 +77,14 @@ class Street:
 
 @pytest.fixture
 def street(env: TestEnv, tmp_path: Path) -> Iterator[Street]:
-    with FakeSlack() as slack, SmtpSink() as sink, FeedServer() as receiver, FakeTelegram() as telegram:
+    with (
+        FakeSlack() as slack,
+        SmtpSink() as sink,
+        FeedServer() as receiver,
+        FakeTelegram() as telegram,
+        FakeDiscord() as discord,
+        FakeTeams() as teams,
+    ):
         workspace = slack.workspace()
         channel, chat = slack.channel(workspace), telegram.chat()
         settings = channel_settings(
@@ -93,6 +102,7 @@ def street(env: TestEnv, tmp_path: Path) -> Iterator[Street]:
         channels = available(settings, env.engine)
         channels["terminal"] = Terminal(Console(file=screen, width=300))
         incoming = slack.webhook()
+        discord_url, teams_url = discord.webhook(), teams.workflow()
         hook, apprise = receiver.put("/hook", ""), receiver.put("/apprise", "")
 
         def bodies(path: str) -> list[Any]:
@@ -107,6 +117,8 @@ def street(env: TestEnv, tmp_path: Path) -> Iterator[Street]:
             "slack": Reader(channel.id, lambda: [visible(alerts) for alerts in channel.messages]),
             "slack webhook": Reader(incoming, lambda: [
                 visible(alerts) for alerts in slack.webhooks[incoming.removeprefix(slack.origin)]]),
+            "discord": Reader(discord_url, lambda: [json.dumps(one) for one in discord.sent(discord_url)]),
+            "teams": Reader(teams_url, lambda: [json.dumps(one) for one in teams.cards(teams_url)]),
             "telegram": Reader(str(chat.id), lambda: [visible_in_telegram(one) for one in chat.messages]),
             "email": Reader("reader@example.org", lambda: [
                 email.message.get_body(("plain",)).get_content() for email in sink.emails]),
@@ -122,7 +134,7 @@ def seen(reader: Reader) -> Counter[str]:
     return named
 
 
-CHANNELS = ("terminal", "webhook", "apprise", "slack", "slack webhook", "telegram", "email")
+CHANNELS = ("terminal", "webhook", "apprise", "slack", "slack webhook", "discord", "teams", "telegram", "email")
 
 
 @pytest.mark.parametrize("name", CHANNELS)

@@ -1,4 +1,4 @@
-"""Any service that Apprise supports, by its URL: Discord, Telegram, Matrix, ntfy, Teams and a hundred more."""
+"""Any service that Apprise supports, by its URL: Matrix, ntfy, Google Chat, Mattermost and a hundred more."""
 
 from __future__ import annotations
 
