@@ -123,8 +123,8 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorSetti
             "C0123 ": f"{channel} ",
             "services/…": "services/T0ACME001/B00000001/secret",
             "webhooks/…": f"webhooks/123456789012345678/{'x' * 68}",
-            "….environment.api.powerplatform.com/…": "x.environment.api.powerplatform.com/powerautomate/automations/direct/"
-            "workflows/0123456789abcdef/triggers/manual/paths/invoke?api-version=1&sig=x",
+            "….environment.api.powerplatform.com/…": "prod-1.northeurope.logic.azure.com/workflows/0123456789abcdef/"
+            "triggers/manual/paths/invoke?api-version=1&sig=x",
             "/etc/hub-monitor": str(folder),
         }
         yield OperatorSettings(settings, words)
