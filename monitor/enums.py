@@ -208,11 +208,34 @@ BRIEF_UNITS: dict[str, str] = {Digest.BRIEF_WEEKLY: "week", Digest.BRIEF_MONTHLY
 """Digests that are the brief of each finished week or month, and no alerts."""
 
 
+class Format(StrEnum):
+    """Formats of weights that programs run, besides the weights as they were trained."""
+
+    GGUF = "gguf"
+    MLX = "mlx"
+    AWQ = "awq"
+    GPTQ = "gptq"
+    FP8 = "fp8"
+    NVFP4 = "nvfp4"
+    MXFP4 = "mxfp4"
+    ONNX = "onnx"
+    COREML = "coreml"
+    EXL2 = "exl2"
+    EXL3 = "exl3"
+    BNB = "bnb"
+
+
+FORMAT_NAMES: dict[str, str] = {
+    **{str(one): str(one).upper() for one in Format}, Format.COREML: "Core ML", Format.BNB: "bitsandbytes",
+}  # fmt: skip
+"""Formats as they are written in texts."""
+
+
 class Event(StrEnum):
     """What can happen to a release; used in ``event:``, deliveries and the table of changes.
 
-    If a release can have several events of a kind, a delivery's event ends with the id of the change:
-    ``relicensed:17``; :func:`event_of` removes it.
+    If a release can have several events of a kind, a delivery's event ends with the id of the change
+    (``relicensed:17``) or with what is there now (``runnable:gguf``); :func:`event_of` removes it.
     """
 
     RELEASE = "release"
@@ -228,6 +251,7 @@ class Event(StrEnum):
     MOMENTUM = "momentum"
     REBASED = "rebased"
     MOVED = "moved"
+    RUNNABLE = "runnable"
 
 
 UPDATES = (
@@ -237,7 +261,7 @@ UPDATES = (
 
 
 def event_of(text: str) -> Event:
-    """The event of a delivery, without the id of its change. Raises ValueError for an unknown event."""
+    """The event of a delivery, without what follows the colon. Raises ValueError for an unknown event."""
     return Event(text.partition(":")[0])
 
 

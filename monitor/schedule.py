@@ -61,6 +61,7 @@ TASKS: dict[str, Task] = {
     "expired email data": Task("delete_expired_email_data", seconds=3_600),
     "retention": Task("prune", seconds=3_600),
     "adoption": Task("adopt", seconds=3_600),
+    "formats": Task("find_formats", seconds=15),
     "records of an older database": Task("fill_records", seconds=60),
 }
 """By name. Most of these only look for rows that are due: a run that finds none costs one query."""

@@ -31,6 +31,7 @@ from monitor.releases.adoption import Pass, track
 from monitor.releases.briefs.published import publish_due
 from monitor.releases.citations.identifier import encode
 from monitor.releases.export_metadata import ExportMetadata
+from monitor.releases.formats import Found, find_formats
 from monitor.releases.lenses import Lens, load_lenses, use_lenses
 from monitor.releases.outages import record_outages
 from monitor.releases.query import Query
@@ -194,6 +195,10 @@ class Service:
         with db.transaction(self.engine) as session:
             merge(session)
         return done
+
+    def find_formats(self) -> Found:
+        """Finds the first copies of releases in each format, and writes the deliveries of those that are news."""
+        return find_formats(self.engine, self.enqueue, self.registry)
 
     def prune(self) -> dict[str, int]:
         """Deletes what is older than the settings keep; returns the rows of each table."""

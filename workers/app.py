@@ -35,6 +35,7 @@ QUEUES = {
     "prune": "upkeep",
     "adopt": "upkeep",
     "fill_records": "upkeep",
+    "find_formats": "classify",
 }
 """Queue of each task, by kind of work, so that each kind can have its own workers: a Monday's digests do not delay
 alerts."""

@@ -154,6 +154,13 @@ def adopt() -> None:
     service().adopt()
 
 
+@app.task(name="hub.find_formats")
+@traced_task
+def find_formats() -> None:
+    """Finds the first copies of releases in the formats that programs run."""
+    service().find_formats()
+
+
 @app.task(name="hub.fill_records")
 @traced_task
 def fill_records() -> None:

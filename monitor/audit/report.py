@@ -14,7 +14,7 @@ from monitor.text import escape_markdown, plain
 COLUMNS = (
     "model", "origin", "foundation", "foundation_origin", "suspected_origin", "license", "license_class",
     "effective_license", "effective_license_class", "license_conflict", "openness", "gated", "status", "size",
-    "params_total", "successor", "last_change", "state", "problem", "verdict", "findings", "places",
+    "params_total", "formats", "successor", "last_change", "state", "problem", "verdict", "findings", "places",
 )  # fmt: skip
 """The columns of CSV; a table on a terminal shows those that fit."""
 
@@ -39,6 +39,7 @@ def to_row(entry: Entry) -> dict[str, Any]:
         "status": row and row.status,
         "size": row and row.size,
         "params_total": row and row.params_total,
+        "formats": row and _formats(row.formats),
         "successor": entry.successors[0] if entry.successors else None,
         "last_change": f"{change['event']} {str(change['at'])[:10]}" if change else None,
         "state": entry.state,
@@ -47,6 +48,11 @@ def to_row(entry: Entry) -> dict[str, Any]:
         "findings": "; ".join(f"{one.rule}: {one.message}" for one in entry.findings) or None,
         "places": ", ".join(str(one.place) for one in entry.mentions),
     }
+
+
+def _formats(formats: dict[str, Any]) -> str | None:
+    """The first copy in each format: ``gguf: unsloth/Qwen3-8B-GGUF; mlx: …``; None if none is known."""
+    return "; ".join(f"{name}: {one['repo_id']}" for name, one in sorted(formats.items())) or None
 
 
 def verdict(entry: Entry) -> str:

@@ -164,7 +164,7 @@ def as_plain(line: Line) -> str:
 def _of_item(item: Item, facts: MessageFacts, site: str | None) -> ChatText:
     release = item.release
     who, name = cut(publisher_name(release.lab or release.namespace) or "?", MAX_NAME), _name(release)
-    what = formatting.format_change(item.event, facts.changes.get(item.event))
+    what = formatting.format_change(item.event, facts.changes.get(item.event), item.release)
     if item.event == Event.RELEASE:
         title = f"{flag(release.origin)} {who} released {name}{formatting.reason_suffix([release])}"
         lines = _facts(release, facts)
@@ -256,7 +256,8 @@ def _list_line(group: MessageGroup, facts: MessageFacts, site: str | None) -> Li
     release = item.release
     name = Run(_name(release), hub(release.repo_id))
     if item.event != Event.RELEASE:
-        return name, Run(f": {cut(formatting.format_change(item.event, facts.changes.get(item.event)), MAX_FACTS)}")
+        what = formatting.format_change(item.event, facts.changes.get(item.event), release)
+        return name, Run(f": {cut(what, MAX_FACTS)}")
     built_on = formatting.foundation(release)
     parts = [*before, *formatting.list_facts(release), *([built_on] if built_on else [])]
     return name, Run(f" · {cut(' · '.join(parts), MAX_FACTS)}")

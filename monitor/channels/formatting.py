@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from monitor.enums import BRIEF_UNITS, Event, Kind, event_of, kind_name
+from monitor.enums import BRIEF_UNITS, FORMAT_NAMES, Event, Kind, Precision, event_of, kind_name
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import describe_subscription
+from monitor.releases.format_entries import COPIES
 from monitor.releases.launches.facts import publisher_name
 from monitor.releases.notable import merged
 from monitor.releases.schema import training
@@ -108,6 +109,7 @@ def list_facts(release: Release) -> list[str]:
         (release.license != "other" and license_name(release.license)) or f"licence {release.license_class}",
         release.openness if release.openness != "unknown" else "openness unknown",
         *([f"gated ({release.gated})"] if release.gated in {"auto", "manual"} else []),
+        *([found] if (found := runs(release)) else []),
     ]
 
 
@@ -147,6 +149,7 @@ EVENTS = {
     Event.MOMENTUM: "gaining followers",
     Event.REBASED: "base model changed",
     Event.MOVED: "owner changed",
+    Event.RUNNABLE: "runs in another format",
 }
 """Events as they follow a name."""
 
@@ -157,7 +160,48 @@ def headline(release: Release, event: str = Event.RELEASE) -> str:
     word = event_of(event)
     if word is Event.RELEASE:
         return f"{who} released {plain(release.repo_id)}{reason_suffix([release])}"
+    if word is Event.RUNNABLE:
+        return f"{plain(release.repo_id)}: {format_change(event, None, release)}"
     return f"{plain(release.repo_id)}: {EVENTS[word]}"
+
+
+def runs(release: Release) -> str | None:
+    """The formats that a release runs in: ``runs: GGUF after 3 h (unsloth), MLX after 5 h (mlx-community)``.
+
+    None for a copy, which is one itself, and if none is known.
+    """
+    entries = {} if release.kind in COPIES else release.formats or {}
+    if not entries:
+        return None
+    known = sorted(entries.items(), key=lambda item: (item[1]["first_at"], item[0]))
+    return f"runs: {', '.join(_copy(release, name, entry) for name, entry in known)}"
+
+
+def _copy(release: Release, name: str, entry: Mapping[str, Any]) -> str:
+    if entry["repo_id"] == release.repo_id:
+        return f"{FORMAT_NAMES[name]} from the start"
+    return f"{FORMAT_NAMES[name]}{_after(entry)} ({plain(entry['by'])[:60]})"
+
+
+def runs_in(release: Release, name: str) -> str | None:
+    """The first copy in a format: ``runs: GGUF after 3 h (unsloth/Qwen3-8B-GGUF)``; None if there is none now."""
+    entry = (release.formats or {}).get(name)
+    if entry is None:
+        return f"runs: {FORMAT_NAMES[name]}" if name in FORMAT_NAMES else None
+    if entry["repo_id"] == release.repo_id:
+        return f"runs: {FORMAT_NAMES[name]} from the start"
+    return f"runs: {FORMAT_NAMES[name]}{_after(entry)} ({plain(entry['repo_id'])[:150]})"
+
+
+def _after(entry: Mapping[str, Any]) -> str:
+    """`` after 3 h``; ``about`` if only the time of creation is known, nothing if no time is."""
+    hours = entry["after_hours"]
+    if hours is None:
+        return ""
+    about = "about " if entry["precision"] == Precision.CREATED else ""
+    if hours < 1:
+        return f" after {about}{round(hours * 60)} min"
+    return f" after {about}{hours:.0f} h" if hours < 48 else f" after {about}{hours / 24:.0f} days"
 
 
 def strongest_reason(releases: Iterable[Any]) -> str | None:
@@ -178,10 +222,13 @@ def format_launch(launch: Launch, items: Sequence[object]) -> str:
     return f"{plain(publisher_name(launch.publisher))} launched {plain(launch.name)}: {number}"
 
 
-def format_change(event: str, change: Change | None) -> str:
+def format_change(event: str, change: Change | None, release: Release) -> str:
     """A change in one line: ``licence changed from Apache-2.0 to MIT``; without values if they are unknown."""
     word = event_of(event)
     line = EVENTS[word]
+    if word is Event.RUNNABLE:
+        form = event.partition(":")[2] or (change.field if change is not None else "").removeprefix("runnable ")
+        return runs_in(release, form) or line
     if change is None or word in {Event.WITHDRAWN, Event.RETURNED, Event.UNGATED}:
         return line
     if word is Event.MOMENTUM:

@@ -6,6 +6,7 @@ from monitor.classify import subject, wire
 from monitor.classify.effective import effective
 from monitor.classify.license import license_of
 from monitor.classify.lineage import lineage
+from monitor.classify.memory import runs
 from monitor.classify.openness import openness
 from monitor.classify.origin import publisher
 from monitor.classify.repository_files import NO_FILES, RepositoryFiles
@@ -70,6 +71,7 @@ def classify(
     task, gated, languages = subject.task(facts), facts.get("gated"), subject.languages(facts)
     suspected = suspected_foundation(facts, registry, ancestry, size, known, same_size)
     training = training_evidence(wire.read(facts), ancestry.kind, task, languages)
+    run = runs(facts, size.total)
     stated = {name: read(facts) for name, read in subject.STATED.items()}
     return Classification(
         lab=by.lab,
@@ -102,6 +104,8 @@ def classify(
         has_weights=weights,
         stated={name: found.value for name, found in stated.items()},
         suspected_foundation=suspected,
+        own_formats=run.formats,
+        own_memory=run.memory,
         evidence={
             "origin": by.evidence,
             "kind": ancestry.evidence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from monitor.enums import Availability, Found, Kind, LabKind, LicenseClass, Openness, OriginBasis, Size
 
@@ -175,6 +175,8 @@ class Classification(NamedTuple):
     evidence: Mapping[str, tuple[Evidence, ...]] = MappingProxyType({})
     suspected_foundation: Suspicion | None = None
     origin_basis: OriginBasis | None = None
+    own_formats: Mapping[str, Any] = MappingProxyType({})
+    own_memory: Mapping[str, Any] | None = None
 
 
 _EDGES = (10**9, 10 * 10**9, 50 * 10**9, 250 * 10**9)

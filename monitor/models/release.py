@@ -32,11 +32,18 @@ from monitor.models.columns import (
     required_text,
     timestamp,
 )
-from monitor.releases.schema import HubCountColumns, NameColumns, NotableColumns, StatedColumns, SuspicionColumns
+from monitor.releases.schema import (
+    FormatColumns,
+    HubCountColumns,
+    NameColumns,
+    NotableColumns,
+    StatedColumns,
+    SuspicionColumns,
+)
 
 SORTED = (
     "repo_id", "first_seen_at", "created_at", "params_total", "params_active", "downloads", "likes", "derivatives",
-    "trending_rank", "notable_score",
+    "trending_rank", "notable_score", "memory_bytes",
 )  # fmt: skip
 MEASURED = ("downloads", "downloads_all_time", "likes", "derivatives")
 COUNTED = (
@@ -50,7 +57,7 @@ NAME_WORDS = "replace(replace(replace(lower(name), '-', ' '), '_', ' '), '.', ' 
 """SQL of the words of a repository's name, by which it is found whichever way they are joined."""
 
 
-class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, NotableColumns, table=True):
+class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, NotableColumns, FormatColumns, table=True):
     """A repository of the Hub, by its permanent id, with its classification and the facts that it rests on.
 
     ``pending``: a placeholder without weights, which nobody was notified of. ``facts``: the Hub's own object, merged
@@ -85,6 +92,16 @@ class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, Not
             "id",
             sqlite_where=text("notable_score IS NOT NULL"),
             postgresql_where=text("notable_score IS NOT NULL"),
+        ),
+        # The newest that can be had in a format, with what is compared.
+        Index(
+            "ix_release_formats",
+            "released_at",
+            "id",
+            "format_words",
+            "memory_bytes",
+            sqlite_where=text("format_words IS NOT NULL"),
+            postgresql_where=text("format_words IS NOT NULL"),
         ),
         # Repository ids know no case on the Hub.
         Index("ix_release_repo_id_lower", text("lower(repo_id)")),
@@ -272,6 +289,35 @@ class Adoption(SQLModel, table=True):
     hub_adapters: int | None = nullable_count()
     hub_merges: int | None = nullable_count()
     hub_quantized: int | None = nullable_count()
+
+
+class ReleaseFormat(SQLModel, table=True):
+    """A copy of a release in a format. ``original``: the ``_id`` of the release, or its name in lower case while no
+    repository of that name is known. ``at``: when the copy became public, as far as that is known."""
+
+    __tablename__: ClassVar[str] = "release_format"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_release_format_original", "original", "is_public", "format", "is_trusted", "at", "release_id"),
+    )
+
+    release_id: int = Field(sa_column=Column(Id, ForeignKey("release.id", ondelete="CASCADE"), primary_key=True))
+    format: str = key_text()
+    original: str = required_text()
+    at: datetime = timestamp()
+    is_trusted: bool = Field(sa_column=Column(Boolean, nullable=False))
+    is_public: bool = Field(sa_column=Column(Boolean, nullable=False))
+
+
+class FormatQueue(SQLModel, table=True):
+    """Releases that are new or have changed, of which formats and copies are to be looked at.
+
+    Rows are only added and deleted, so whoever adds one never waits; a release can be there more than once.
+    """
+
+    __tablename__: ClassVar[str] = "format_queue"
+
+    id: int | None = primary_key()
+    release_id: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class ReleaseObservation(SQLModel, table=True):

@@ -130,6 +130,8 @@ def _event_names(item: News) -> tuple[str, ...]:
     word = event_of(item.event)
     if item.line:
         return word, item.line
+    if word is Event.RUNNABLE:
+        return word, item.event
     return (word, Event.LAUNCH) if word is Event.RELEASE and item.release.launch_id is not None else (word,)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor.classify import Classification
+from monitor.classify.memory import in_bytes
 from monitor.classify.result import BaseModelInfo, Foundation, Parent
 from monitor.dates import plausible_hub_time
 from monitor.enums import Found, Kind, LicenseClass
@@ -65,6 +66,9 @@ def release_columns(facts: dict[str, Any], classification: Classification) -> di
         "likes": storable_count(facts.get("likes")),
         **hub_counts(facts),
         **_suspicion(classification),
+        "own_formats": dict(classification.own_formats),
+        "own_memory": classification.own_memory,
+        "memory_bytes": in_bytes(classification.own_memory),
         "evidence": {
             key: [{"signal": signal, "value": value, "says": message} for signal, value, message in items]
             for key, items in classification.evidence.items()

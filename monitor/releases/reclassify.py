@@ -18,6 +18,7 @@ from monitor.releases.changes import record_change
 from monitor.releases.classification import BaseModelLookup, looked_up
 from monitor.releases.columns import release_columns
 from monitor.releases.corrections import active_corrections, apply_corrections
+from monitor.releases.format_queue import queue_formats
 from monitor.releases.launches.grouping import leaves_launch
 from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
 from monitor.releases.repository_files import extract_statements, load_files
@@ -96,6 +97,7 @@ def _batch(
     files = load_files(session, {row.hub_id: row.repo_id for row in rows})
     lookup.prefetch(base for row in rows for base in looked_up(row.facts))
     lookup.prefetch_sizes(row.facts for row in rows)
+    touched: list[str] = []
     for row in rows:
         found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES), same_size=lookup.same_size)
         columns = release_columns(row.facts, found)
@@ -119,10 +121,12 @@ def _batch(
             differing = {"launch_id": None}
         if differing:
             session.add(row)
+            touched.append(row.hub_id)
             lookup.replace(row.hub_id, {**columns, "repo_id": row.repo_id})
     records.lock(session)  # before the flush, which locks the rows
     session.flush()
     records.refresh(session, [row.hub_id for row in rows], registry, reason=reason)
+    queue_formats(session, touched)
 
 
 _REASONS = {"evidence", "origin_confidence", "origin_basis", "search_text"}

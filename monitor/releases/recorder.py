@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import select
@@ -26,6 +27,8 @@ from monitor.releases.classification import BaseModelLookup, Classifications, cl
 from monitor.releases.columns import hub_counts, release_columns, storable_count
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.counters import Key, count, delays
+from monitor.releases.format_entries import format_columns
+from monitor.releases.format_queue import queue_formats
 from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
 from monitor.releases.launches.announcements import link_earlier_announcements, mark_released
 from monitor.releases.launches.grouping import WINDOW, assign, leaves_launch, member
@@ -104,7 +107,7 @@ def record(
     rows = _rows(session, batch, lock=classifications is None)
     new = [batch[key] for key in batch if key not in rows]
     found = classify_new(session, new, registry) if classifications is None else classifications
-    inserted, superseded = _record_new(session, new, found, registry, window, done)
+    added, inserted, superseded = _record_new(session, new, found, registry, window, done)
     _record_observations(session, [(row, batch[hub_id]) for hub_id, row in rows.items()])
     for hub_id, row in rows.items():
         observation = batch[hub_id]
@@ -123,6 +126,7 @@ def record(
     changed = [row.hub_id for row in done.changed if row.hub_id in rows]
     moved = [*inserted, *superseded, *changed]
     records.refresh(session, moved, registry, fresh=inserted, reason="its classification changed")
+    queue_formats(session, [*added, *superseded, *changed])
     if done.news:
         done.deliveries = enqueue(session, done.news)
     count(session, *_counted(done))
@@ -170,6 +174,7 @@ def mark_withdrawn(session: Session, row: Release, status: Status, at: datetime,
     record_change(session, row, "status", row.status, str(status), at, reason, notify=None if row.pending else True)
     row.status = str(status)
     session.add(row)
+    queue_formats(session, [row.hub_id])
 
 
 LOCK: Any = {"key_share": True}
@@ -196,10 +201,10 @@ def _record_new(
     registry: Registry,
     window: timedelta,
     done: Recorded,
-) -> tuple[list[str], list[str]]:
-    """Returns hub ids: of the new releases that may be notable, and of those whose names these took."""
+) -> tuple[set[str], list[str], list[str]]:
+    """Returns hub ids: of the new releases, of those that may be notable, and of those whose names these took."""
     if not observations:
-        return [], []
+        return set(), [], []
     rule = NewsRule(session, {observation.repo_id.partition("/")[0] for observation in observations})
     found = {observation.hub_id: observation for observation in observations}
     rows = [_new_row(found[key], classifications[key], rule) for key in classifications if key in found]
@@ -214,14 +219,15 @@ def _record_new(
         done.new.append(new)
         if not new.pending:
             done.news.append(News(new, str(Event.RELEASE)))
-    return [row["hub_id"] for row in rows if row["lab"] is not None or row["kind"] == Kind.BASE], superseded
+    may_be_notable = [row["hub_id"] for row in rows if row["lab"] is not None or row["kind"] == Kind.BASE]
+    return inserted, may_be_notable, superseded
 
 
 def _new_row(observation: Observation, columns: dict[str, Any], rule: NewsRule) -> dict[str, Any]:
     created = columns["created_at"]
     news, after = rule.is_news(observation, created)
     when = (None, None, None) if columns["pending"] else _released(observation, created, after, news=news)
-    return columns | {
+    row = columns | {
         "hub_id": observation.hub_id,
         "released_at": when[0],
         "released_after": when[1],
@@ -233,6 +239,7 @@ def _new_row(observation: Observation, columns: dict[str, Any], rule: NewsRule) 
         "search_text": build_search_text(columns["repo_id"], columns["lab"], columns["tags"]),
         "listed_digest": columns["facts_digest"] if observation.via in _LISTED else None,
     }
+    return row | format_columns(SimpleNamespace(**row), ())
 
 
 def _released(

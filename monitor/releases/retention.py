@@ -146,7 +146,11 @@ def _feed_texts(session: Session, horizon: datetime) -> int:
 def _changes_without_lab(session: Session, horizon: datetime) -> int:
     """Deletes changes of releases of no lab, except former names (links use them) and thresholds (sent once)."""
     without_lab = exists().where(col(Release.id) == col(Change.release_id), col(Release.lab).is_(None))
-    kept = (col(Change.field) == "repo_id") | col(Change.field).startswith("crossed ")
+    kept = (
+        (col(Change.field) == "repo_id")
+        | col(Change.field).startswith("crossed ")
+        | col(Change.field).startswith("runnable ")
+    )
     return _deleted(session, Change, col(Change.at) < horizon, ~col(Change.waiting), ~kept, without_lab)
 
 

@@ -28,6 +28,7 @@ from monitor.enums import (
     ARTEFACTS,
     Availability,
     Event,
+    Format,
     Found,
     Gated,
     Kind,
@@ -106,6 +107,38 @@ class NotableReason(BaseModel):
     since: int | None
 
 
+class FormatCopy(BaseModel):
+    """A copy of a release in a format that programs run. ``by``: id of the lab that published it, else its namespace.
+
+    ``precision``: how ``first_at`` is known; ``after_hours``: hours after the release, 0 if it came no later.
+    """
+
+    first_at: str
+    repo_id: str
+    by: str
+    precision: Literal["exact", "window", "created", "seen"]
+    after_hours: float | None
+
+
+class FormatFirst(FormatCopy):
+    """The first copy of all, and the first by a trusted packager; both are public now."""
+
+    trusted: FormatCopy | None
+    evidence: list[Reason]
+
+
+class Memory(BaseModel):
+    """An estimate of what loading takes, in GB of 10^9 bytes. ``kv_gb_fixed``: of layers with a window, once full."""
+
+    weights_gb: float
+    kv_gb_per_1k_tokens: float | None
+    kv_gb_fixed: float | None
+    bits: float | None
+    variant: str | None
+    basis: Literal["index", "types", "parameters"]
+    formula: str
+
+
 class Artefact(BaseModel):
     """Whether something was published with the weights, and the link to it."""
 
@@ -160,6 +193,23 @@ class NotableColumns(SQLModel):
     )
     notable_reasons: str | None = Column(default=None, sa_type=Text)
     notable_score: int | None = Column(default=None, sa_type=BigInteger)
+
+
+class FormatColumns(SQLModel):
+    """Columns of the table ``release`` on formats that programs run, and the memory that loading takes.
+
+    ``own_formats``: those of its own files, each ``{evidence, memory}``, and ``own_memory``; None: not looked at yet.
+    ``formats``: what the release object has, each with its ``memory``; ``format_words``: the same in short
+    (``gguf;mlx``), None if there is none. ``memory_bytes``: of its own weights.
+    """
+
+    own_formats: dict[str, Any] | None = Column(default=None, sa_type=_JSON, nullable=True)
+    own_memory: dict[str, Any] | None = Column(default=None, sa_type=_JSON, nullable=True)
+    formats: dict[str, Any] = Column(
+        default_factory=dict, sa_type=_JSON, nullable=False, sa_column_kwargs={"server_default": "{}"}
+    )
+    format_words: str | None = Column(default=None, sa_type=Text)
+    memory_bytes: int | None = Column(default=None, sa_type=BigInteger)
 
 
 HUB_DERIVATIVES = {
@@ -268,6 +318,18 @@ def training(row: Any) -> str | None:
 
 def _evidence(row: Any) -> dict[str, Any]:
     return {key: value for key, value in row.evidence.items() if key not in {"origin", "suspected_foundation"}}
+
+
+def _formats(row: Any) -> dict[str, Any]:
+    return {
+        name: {key: value for key, value in entry.items() if key != "memory"}
+        for name, entry in sorted((row.formats or {}).items())
+    }
+
+
+def _memory(row: Any) -> dict[str, Any]:
+    copies = {name: entry["memory"] for name, entry in sorted((row.formats or {}).items()) if entry["memory"]}
+    return copies if row.own_memory is None else {"own": row.own_memory, **copies}
 
 
 def _notable(row: Any) -> list[Any]:
@@ -403,6 +465,36 @@ FIELDS: tuple[ReleaseField, ...] = (
     ),
     _field("derivatives_source", Literal["hub", "history"] | None, "who counted `derivatives`", "hub",
            read=_derivatives_source),
+    _field(
+        "formats",
+        dict[str, FormatFirst],
+        "the first public copy in each format that programs run, `{gguf: {first_at, repo_id, by, precision,"
+        " after_hours, trusted, evidence}}`: of its own files, or by a packager; `trusted` is the first by the"
+        f" publisher itself or a packager that the registry lists, or null. Formats: {_words(Format)}",
+        {"gguf": {
+            "first_at": "2025-04-28T12:30:00Z", "repo_id": "unsloth/Qwen3-8B-GGUF", "by": "unsloth",
+            "precision": "window", "after_hours": 3.3,
+            "trusted": {"first_at": "2025-04-28T12:30:00Z", "repo_id": "unsloth/Qwen3-8B-GGUF", "by": "unsloth",
+                        "precision": "window", "after_hours": 3.3},
+            "evidence": [{"signal": "file", "value": "Qwen3-8B-Q4_K_M.gguf", "says": "a file of this format"}],
+        }},
+        read=_formats,
+        columns=("format_words",),
+    ),
+    _field(
+        "memory",
+        dict[str, Memory],
+        "estimates of the memory that loading takes, in GB of 10^9 bytes: `own` for its own weights as published, and"
+        " those of `formats` that are known, each `{weights_gb, kv_gb_per_1k_tokens, kv_gb_fixed, bits, variant, basis,"
+        " formula}`",
+        {"own": {
+            "weights_gb": 16.381, "kv_gb_per_1k_tokens": 0.1475, "kv_gb_fixed": 0.0, "bits": 16.0, "variant": None,
+            "basis": "types",
+            "formula": "8,190,735,360 × 16 bits (BF16); KV cache: 36 layers × 2 × 8 heads × 128 × 2 bytes per token",
+        }},
+        read=_memory,
+        columns=("memory_bytes",),
+    ),
     _field("trending_rank", int | None, "its rank on the Hub's trending list, from 1; null: not on it", 3),
     _field("status", Status, "live; gone (deleted or private: the Hub does not tell these apart); private (as its"
            " webhook reported); renamed (public under another name than first seen)", "live"),
@@ -436,7 +528,10 @@ COMPUTED = {
     " 'hub' WHEN derivatives IS NOT NULL THEN 'history' END",
 }
 """SQL of the columns of ``releases_view`` that differ from the table's."""
-SOURCES = (*(name for name in COLUMNS if name not in {"url", "launch", "derivatives_source"}), "launch_id", "notable")
+SOURCES = (
+    *(name for name in COLUMNS if name not in {"url", "launch", "derivatives_source"}),
+    "launch_id", "notable", "formats", "own_memory",
+)  # fmt: skip
 """The columns of the table that these need."""
 
 
@@ -454,7 +549,7 @@ def column_types() -> dict[str, Any]:
             types[field.name] = datetime if field.is_time else not_null(field.type)
         else:
             types.update(dict.fromkeys(field.columns, str))
-    return types | dict.fromkeys(HUB_DERIVATIVES.values(), int) | {"suspected_confidence": float}
+    return types | dict.fromkeys(HUB_DERIVATIVES.values(), int) | {"suspected_confidence": float, "memory_bytes": int}
 
 
 def not_null(kind: Any) -> Any:
@@ -516,18 +611,18 @@ def _typed(kind: Any) -> str:
 # --- the query language -----------------------------------------------------------------------------------
 
 
-Takes = Literal["text", "word", "count", "date", "country", "lab", "launch", "threshold"]
+Takes = Literal["text", "word", "count", "bytes", "date", "country", "lab", "launch", "threshold"]
 
 
 @dataclass(frozen=True, slots=True)
 class QueryField:
     """A field of the query language.
 
-    ``takes``: ``text``, ``word`` (one of ``words``), ``count``, ``date``, ``country``, ``lab``, or a syntax of its own
-    (``launch``, ``threshold``). ``meaning`` is plain text; ``example`` is a query. ``release_field``: the field of the
-    release object that it filters by; None if it filters by the history of changes. ``column``: the column of the
-    table, by which ``sortable`` fields are also sorted (largest first unless ``ascending``); None if the values are not
-    simply compared with one column.
+    ``takes``: ``text``, ``word`` (one of ``words``), ``count``, ``bytes``, ``date``, ``country``, ``lab``, or a syntax
+    of its own (``launch``, ``threshold``). ``meaning`` is plain text; ``example`` is a query. ``release_field``: the
+    field of the release object that it filters by; None if it filters by the history of changes. ``column``: the column
+    of the table, by which ``sortable`` fields are also sorted (largest first unless ``ascending``); None if the values
+    are not simply compared with one column.
     """
 
     name: str
@@ -615,6 +710,11 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
     _query("launch", "launch", "the number of a launch, any or none", "launch:any", column="launch_id"),
     _query("notable", "word", f"why it matters: any, none, {_words(NOTABLE)}", "notable:first-of-lab",
            column=None, sortable=True, words=("any", *NOTABLE)),
+    _query("format", "word", f"a format in which it can be had, by itself or as a public copy: any, none,"
+           f" {_words(Format)}; with event:runnable, the format that came", "format:gguf", of="formats", column=None,
+           words=("any", *Format)),
+    _query("memory", "bytes", "an estimate of the memory that its own weights take; with format: in the same part of"
+           " the query, those of that format", "memory:<=24GB", column="memory_bytes", sortable=True, ascending=True),
     _query("via", "word", _words(Via), "via:trending", of="detected_via", words=tuple(Via)),
     _query("event", "word", f"what happened: {_words(Event)}", "event:withdrawn", of=None, words=tuple(Event)),
     _query("status", "word", _words(Status), "status:live", words=tuple(Status)),

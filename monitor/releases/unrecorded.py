@@ -8,6 +8,7 @@ from typing import Any
 from monitor.classify import Classification
 from monitor.models import Release
 from monitor.releases.columns import release_columns
+from monitor.releases.format_entries import format_columns
 from monitor.releases.hub_facts import normalize
 
 
@@ -16,7 +17,7 @@ def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: d
     facts = normalize(facts).facts
     columns = release_columns(facts, classification)
     created = columns["created_at"]
-    return Release(
+    row = Release(
         hub_id=str(facts.get("_id") or ""),
         released_at=created,
         released_precision="created" if created else None,
@@ -26,3 +27,6 @@ def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: d
         facts_digest="",
         **columns,
     )
+    for name, value in format_columns(row, ()).items():
+        setattr(row, name, value)
+    return row

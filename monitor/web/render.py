@@ -17,7 +17,7 @@ from jinja2.runtime import Context
 from monitor.channels import formatting
 from monitor.channels.message_groups import sizes
 from monitor.db.engine import now
-from monitor.enums import kind_name
+from monitor.enums import FORMAT_NAMES, kind_name
 from monitor.labs.countries import name as country
 from monitor.masking import masked, public_url, without_user
 from monitor.models import iso
@@ -167,6 +167,7 @@ templates.env.filters |= {
     "count": formatting.count,
     "kind_name": kind_name,
     "format_name": FORMATS.get,
+    "runs_as": FORMAT_NAMES.get,
     "sizes": sizes,
     "training": training,
     "number": number,

@@ -114,7 +114,7 @@ def state_prefix(status: str) -> str:
 
 
 def _summary(row: Release, events: list[tuple[Event, Change]]) -> str:
-    happened = (f"{format_change(event, change)} on {change.at:%Y-%m-%d}" for event, change in events)
+    happened = (f"{format_change(event, change, row)} on {change.at:%Y-%m-%d}" for event, change in events)
     lines = [*(plain(line) for line, _ in zip(happened, range(MAX_EVENTS_SHOWN), strict=False))]
     return " · ".join(part for part in (*lines, describe(row), foundation(row)) if part)
 

@@ -89,9 +89,9 @@ def test_a_line_is_sent_once_to_those_who_asked_for_it(env: TestEnv) -> None:
 
 def test_a_line_is_put_into_words() -> None:
     crossed = Change(release_id=1, field="crossed downloads>=1M", before=999_999, after=1_000_001, reason="adoption")
-    assert format_change("momentum:7", crossed) == "1M downloads or more in 30 days (from 999999 to 1000001)"
+    assert format_change("momentum:7", crossed, Release()) == "1M downloads or more in 30 days (from 999999 to 1000001)"
     ranked = Change(release_id=1, field="crossed trending<=10", before=None, after=3, reason="adoption")
-    assert format_change("momentum:8", ranked) == "among the top 10 trending (from none to 3)"
+    assert format_change("momentum:8", ranked, Release()) == "among the top 10 trending (from none to 3)"
 
 
 def test_a_filter_for_a_line_is_sent_of_no_release(env: TestEnv) -> None:

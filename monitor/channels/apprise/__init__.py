@@ -20,6 +20,7 @@ from monitor.channels.formatting import (
     headline,
     plain,
     reason_suffix,
+    runs,
 )
 from monitor.channels.message_groups import MessageGroup, group_items, launch_facts, summarize
 from monitor.channels.sealed_targets import open_target
@@ -160,4 +161,4 @@ def _lines(group: MessageGroup, alone: bool) -> list[str | None]:
             " · ".join(launch_facts(group)[1:]),
         ]
     heading = None if alone else f"{flag(release.origin)} {headline(release, group.first.event)}"
-    return [heading, describe(release), foundation(release), hub_url(release.repo_id)]
+    return [heading, describe(release), runs(release), foundation(release), hub_url(release.repo_id)]

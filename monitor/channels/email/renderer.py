@@ -264,7 +264,9 @@ class EmailRenderer:
             return self._launch_entry(group, group.launch)
         publisher = self.publisher_name(release)
         event = item.event
-        change = None if event == "release" else formatting.format_change(event, message_context.changes.get(event))
+        change = (
+            None if event == "release" else formatting.format_change(event, message_context.changes.get(event), release)
+        )
         path = quote(release.repo_id, safe="/")
         return Entry(
             publisher=publisher,
@@ -272,7 +274,9 @@ class EmailRenderer:
             name=shorten(release.name),
             repo_id=shorten(release.repo_id),
             headline=phrases.subject(publisher, release, change),
-            description=_described([release], formatting.describe(release)),
+            description=_described(
+                [release], " · ".join(filter(None, (formatting.describe(release), formatting.runs(release))))
+            ),
             foundation=formatting.foundation(release),
             change=change,
             url=f"{self._url}/releases/{path}",

@@ -84,7 +84,7 @@ def headline(item: Item, context: RenderContext) -> str:
     if item.event == "release":
         why = escape(formatting.reason_suffix([release]), 250)
         return f"{formatting.flag(release.origin)} *{who}* released *{name}*{why}"
-    what = formatting.format_change(item.event, context.changes.get(item.event))
+    what = formatting.format_change(item.event, context.changes.get(item.event), item.release)
     return f"{formatting.flag(release.origin)} *{name}* by {who}: {escape(what, 300)}"
 
 
@@ -111,7 +111,7 @@ def _plain_headline(item: Item, context: RenderContext) -> str:
     if item.event == "release":
         why = escape(formatting.reason_suffix([release]), 250)
         return f"{formatting.flag(release.origin)} {who} released {name}{why}"
-    what = formatting.format_change(item.event, context.changes.get(item.event))
+    what = formatting.format_change(item.event, context.changes.get(item.event), item.release)
     return f"{formatting.flag(release.origin)} {name} by {who}: {escape(what, 300)}"
 
 
@@ -180,7 +180,8 @@ def _list_line(group: MessageGroup, context: RenderContext) -> str:
     release = item.release
     name = link(hub(release.repo_id), release.name or release.repo_id, 120)
     if item.event != "release":
-        return f"• {name}: {escape(formatting.format_change(item.event, context.changes.get(item.event)), 200)}"
+        what = formatting.format_change(item.event, context.changes.get(item.event), release)
+        return f"• {name}: {escape(what, 200)}"
     built_on = formatting.foundation(release)
     why = formatting.strongest_reason([release])
     parts = [*([why] if why else []), *formatting.list_facts(release), *([built_on] if built_on else [])]

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from monitor.channels.base import Channel
-from monitor.channels.formatting import describe, flag, foundation, headline, plain
+from monitor.channels.formatting import describe, flag, foundation, headline, plain, runs
 from monitor.models import Subscription
 from monitor.notify.message import Message
 from monitor.notify.notices import NoticeData
@@ -57,6 +57,9 @@ class Terminal(Channel):
         line.append(headline(release, event), style="bold")
         self._console.print(line, soft_wrap=True)
         self._console.print(Text(f"   {describe(release)}"), soft_wrap=True)
+        in_formats = runs(release) if event == "release" else None
+        if in_formats:
+            self._console.print(Text(f"   {in_formats}"), soft_wrap=True)
         built_on = foundation(release)
         if built_on:
             self._console.print(Text(f"   {built_on}"), soft_wrap=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from monitor.enums import Event, kind_name
+from monitor.enums import FORMAT_NAMES, Event, kind_name
 from monitor.labs.countries import name
 from monitor.releases.query.periods import RELATIVE
 from monitor.releases.query.tree import All, Any, Node, Not, Query, Term
@@ -29,6 +29,7 @@ EVENT_WORDS: dict[str, str] = {
     Event.MOMENTUM: "a threshold crossed",
     Event.REBASED: "a change of base model",
     Event.MOVED: "a change of owner",
+    Event.RUNNABLE: "a first copy in a format that programs run",
 }
 """Events as a subscriber is notified of them."""
 
@@ -67,6 +68,8 @@ _SUBJECTS = {
     "crossed": "it reached",
     "launch": "its launch is",
     "notable": "what makes it notable is",
+    "format": "a format that it can be had in is",
+    "memory": "the memory that its weights take is",
     "via": "it was detected by",
     "event": "what happened is",
     "status": "its state on the Hub is",
@@ -106,7 +109,7 @@ def condition(query: Query) -> str:
 def value_words(field: str, operator: str, value: str) -> str:
     """How a canonical value is written in the text."""
     if value == NONE:
-        return {"notable": "nothing", "conflict": "none"}.get(field, "unknown")
+        return {"notable": "nothing", "conflict": "none", "format": "none"}.get(field, "unknown")
     if field in DATES:
         return _dates(operator, value)
     if field in COUNTS:
@@ -141,6 +144,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "event": lambda value: EVENT_WORDS.get(value, value),
     "crossed": _threshold,
     "conflict": lambda value: "one" if value == ANY else value,
+    "format": lambda value: "any" if value == ANY else FORMAT_NAMES[value],
     "notable": lambda value: "anything" if value == ANY else value.replace("-", " "),
     "launch": lambda value: "known" if value == ANY else f"number {value}",
 }

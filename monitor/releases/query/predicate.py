@@ -8,13 +8,13 @@ from typing import Any as Anything
 from typing import Protocol
 
 from monitor.db.engine import now as this_moment
-from monitor.enums import Event
+from monitor.enums import Event, Format
 from monitor.models import Release
 from monitor.models.search_text import build_search_text
 from monitor.releases.query.glob import matcher
 from monitor.releases.query.parents import labs_of, origins
-from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, written
-from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds, fold
+from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, formats_of, written
+from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, Bounds, bounds, fold
 from monitor.releases.query.words import labs_called
 from monitor.releases.schema import EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
 
@@ -37,7 +37,7 @@ def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
 
     ``event:`` is compared with the ``happened`` argument; in SQL it reads the table of changes.
     """
-    test = _node(query.root, now)
+    test = _node(query.root, now, ())
 
     def holds(release: Release, happened: Collection[str] = _RELEASED, /) -> bool:
         return test(release, happened)
@@ -48,29 +48,67 @@ def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
 def explain(query: Query, release: Release, now: datetime | None = None) -> list[tuple[str, bool]]:
     """The parts that must all hold, as text, and whether each does."""
     parts = query.root.items if isinstance(query.root, All) else (query.root,)
-    return [(written(part, inside=True), _node(part, now)(release, _RELEASED)) for part in parts]
+    return [(written(part, inside=True), _node(part, now, formats_of(parts))(release, _RELEASED)) for part in parts]
 
 
-def _node(node: Node, now: datetime | None) -> _Test:
+def _node(node: Node, now: datetime | None, formats: tuple[str, ...]) -> _Test:  # noqa: PLR0911
     match node:
         case All(items):
-            every = [_node(item, now) for item in items]
+            every = [_node(item, now, formats_of(items) or formats) for item in items]
             return lambda release, happened: all(holds(release, happened) for holds in every)
         case Any(items):
-            some = [_node(item, now) for item in items]
+            some = [_node(item, now, formats) for item in items]
             return lambda release, happened: any(holds(release, happened) for holds in some)
         case Not(item):
-            inner = _node(item, now)
+            inner = _node(item, now, formats)
             return lambda release, happened: not inner(release, happened)
         case Term("event" | "crossed", _, words):
             wanted = frozenset(words)
             return lambda _, happened: not wanted.isdisjoint(happened)
+        case Term("format", _, values):
+            return _format(frozenset(values))
+        case Term("memory", operator, values) if formats and NONE not in values:
+            return _memory(operator, values, formats)
         case Term(field, operator, values):
             choices = [_value(field, operator, value, now) for value in values]
             first = choices[0]
             if len(choices) == 1:
                 return lambda release, _: first(release)
             return lambda release, _: any(holds(release) for holds in choices)
+
+
+def _format(values: frozenset[str]) -> _Test:
+    """Of an event ``runnable:gguf`` the format that came; else those of the release."""
+    comes = {f"{Event.RUNNABLE}:{value}" for value in values}
+    known = values - {ANY, NONE}
+
+    def holds(release: Release, happened: Collection[str]) -> bool:
+        came = [word for word in happened if word.startswith(_CAME)]
+        if came:
+            return ANY in values or not comes.isdisjoint(came)
+        words = (release.format_words or "").split(";") if release.format_words else []
+        return (NONE in values and not words) or (ANY in values and bool(words)) or not known.isdisjoint(words)
+
+    return holds
+
+
+_CAME = f"{Event.RUNNABLE}:"
+
+
+def _memory(operator: str, values: tuple[str, ...], formats: tuple[str, ...]) -> _Test:
+    """What the weights of these formats take; with ``format:any``, those of any, or its own."""
+    ranges = [bounds("memory", operator, value, this_moment()) for value in values]
+    names = tuple(Format) if ANY in formats else formats
+
+    def holds(release: Release, _: Collection[str]) -> bool:
+        sizes = [release.memory_bytes] if ANY in formats else []
+        entries = (release.formats or {}).get
+        for name in names:
+            size = ((entries(name) or {}).get("memory") or {}).get("weights_gb")
+            sizes.append(None if size is None else round(size * 1e9))
+        return any(_within(size, one) for size in sizes for one in ranges)
+
+    return holds
 
 
 def _value(field: str, operator: str, value: str, now: datetime | None) -> Callable[[Release], bool]:  # noqa: PLR0911
@@ -109,15 +147,18 @@ def _between(field: str, operator: str, value: str, name: str, now: datetime | N
     fixed = None if field in DATES and now is None else bounds(field, operator, value, now or this_moment())
 
     def holds(release: Release) -> bool:
-        lower, with_lower, upper, with_upper = fixed or bounds(field, operator, value, this_moment())
-        found: Anything = getattr(release, name)
-        if found is None:
-            return False
-        if lower is not None and not (found >= lower if with_lower else found > lower):
-            return False
-        return upper is None or bool(found <= upper if with_upper else found < upper)
+        return _within(getattr(release, name), fixed or bounds(field, operator, value, this_moment()))
 
     return holds
+
+
+def _within(found: Anything, limits: Bounds) -> bool:
+    lower, with_lower, upper, with_upper = limits
+    if found is None:
+        return False
+    if lower is not None and not (found >= lower if with_lower else found > lower):
+        return False
+    return upper is None or bool(found <= upper if with_upper else found < upper)
 
 
 def _foundation(value: str) -> Callable[[Release], bool]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.releases.query import synonyms
 from monitor.releases.query.tree import QueryError
-from monitor.releases.query.values import COUNTS, FIELDS, UNIT_WORDS, fold, nearest
+from monitor.releases.query.values import BYTES, COUNTS, FIELDS, UNIT_WORDS, fold, nearest
 
 
 class Spelled(NamedTuple):
@@ -34,7 +34,7 @@ _PLAIN = _FULL_WIDTH | _DASHES | _SIGNS
 def spelled(text: str) -> Spelled:
     """The query in the grammar's spelling. Raises QueryError, whose column is one of the text as it was typed."""
     found = plain_characters(text)
-    for step in (_single_quotes, _addresses, _fields, _counts, _operators):
+    for step in (_single_quotes, _addresses, _fields, _counts, _amounts, _operators):
         found = step(found)
     return found
 
@@ -204,7 +204,7 @@ _UNITS = "|".join(sorted(UNIT_WORDS, key=len, reverse=True))
 _NUMBER = rf"(?:[1-9]\d{{0,2}}(?:,\d{{3}})+(?![\dA-Za-z])(?!\.\d)|\d[\d_]*(?:\.\d+)?)(?:\s*(?:{_UNITS})(?!\w))?"
 _COUNTED = re.compile(
     _STRING
-    + rf"|(?P<head>{_START}(?:{'|'.join(COUNTS)}):(?:[<>]=?)?|(?<=[\d.KMBT]),\s*)(?P<value>"
+    + rf"|(?P<head>{_START}(?:{'|'.join(sorted({*COUNTS} - {*BYTES}))}):(?:[<>]=?)?|(?<=[\d.KMBT]),\s*)(?P<value>"
     + rf"(?:\.\.)?{_NUMBER}(?:(?:\.\.|-|\s+(?:\.\.|-|to)\s+){_NUMBER})?)",
     re.IGNORECASE,
 )
@@ -226,6 +226,16 @@ def _counts(text: Spelled) -> Spelled:
         return match["head"] + value
 
     return _replaced(_COUNTED, text, by)
+
+
+_AMOUNT = re.compile(
+    _STRING + rf"|{_START}(?:{'|'.join(BYTES)}):(?:[<>]=?)?\d{{1,12}}(?:\.\d{{1,9}})?\s+[MGT]i?B?(?!\w)", re.IGNORECASE
+)
+
+
+def _amounts(text: Spelled) -> Spelled:
+    """``24 GB`` of memory without the space."""
+    return _replaced(_AMOUNT, text, lambda match, _: re.sub(r"\s+", "", match[0]))
 
 
 _TOKEN = re.compile(_STRING + r'|[()]|[^\s()"]+')

@@ -11,11 +11,11 @@ from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 from sqlmodel import col
 
 from monitor.db.engine import now as this_moment
-from monitor.enums import Event
+from monitor.enums import Event, Format
 from monitor.models import Change, Release, Tally
 from monitor.releases.query.parents import labs_of, origins
-from monitor.releases.query.tree import All, Any, Node, Not, Query, Term
-from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, bounds
+from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, formats_of
+from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, Bounds, bounds
 from monitor.releases.query.words import certain, labs_called
 from monitor.releases.schema import EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
 
@@ -77,18 +77,19 @@ def _elements_postgresql(element: Anything, compiler: Anything, **kw: Anything) 
 
 def to_sql(query: Query, now: datetime | None = None) -> ColumnElement[bool]:
     """The condition on ``release``. What is unknown fulfils no comparison, and so every negated one."""
-    return _node(query.root, now or this_moment())
+    return _node(query.root, now or this_moment(), ())
 
 
-def _node(node: Node, now: datetime) -> ColumnElement[bool]:
+def _node(node: Node, now: datetime, formats: tuple[str, ...]) -> ColumnElement[bool]:  # noqa: PLR0911
     match node:
         case All(items):
-            return and_(true(), *(_node(item, now) for item in items))
+            named = formats_of(items) or formats
+            return and_(true(), *(_node(item, now, named) for item in items))
         case Any(items):
-            return or_(false(), *(_node(item, now) for item in items))
+            return or_(false(), *(_node(item, now, formats) for item in items))
         case Not(item):
             # SQL's third truth value ends here: unknown is false, and its negation true.
-            return not_(func.coalesce(_node(item, now), false()))
+            return not_(func.coalesce(_node(item, now, formats), false()))
         case Term("event", _, values):
             return _happened(values)
         case Term("crossed", _, lines):
@@ -96,6 +97,10 @@ def _node(node: Node, now: datetime) -> ColumnElement[bool]:
                 col(Change.release_id) == col(Release.id), col(Change.field).in_([f"crossed {line}" for line in lines])
             )
             return exists(crossed.correlate(Release))
+        case Term("format", _, values):
+            return or_(*map(_format, values))
+        case Term("memory", operator, values) if formats and NONE not in values:
+            return or_(*(_memory(operator, value, formats) for value in values))
         case Term(field, operator, values):
             return _term(field, operator, values, now)
 
@@ -188,9 +193,36 @@ def _pattern(value: str) -> str:
     return escaped.replace("*", "%")
 
 
+def _format(value: str) -> ColumnElement[bool]:
+    words = col(Release.format_words)
+    if value in {NONE, ANY}:
+        return words.is_(None) if value == NONE else words.is_not(None)
+    # That there are any is said for the index of those that have some.
+    return and_(words.is_not(None), holds(literal(";") + words + literal(";"), f";{value};") > 0)
+
+
+def _memory(operator: str, value: str, formats: tuple[str, ...]) -> ColumnElement[bool]:
+    """What the weights of these formats take; with ``format:any``, those of any, or its own."""
+    names = tuple(Format) if ANY in formats else formats
+    sizes: list[Anything] = [_weights(name) for name in names]
+    if ANY in formats:
+        sizes.append(col(Release.memory_bytes))
+    return or_(
+        *(func.coalesce(_within(size, bounds("memory", operator, value, this_moment())), false()) for size in sizes)
+    )
+
+
+def _weights(name: str) -> Anything:
+    size = col(Release.formats)[(str(name), "memory", "weights_gb")].as_float()
+    return func.round(size * literal(1e9))
+
+
 def _between(field: str, operator: str, value: str, now: datetime) -> ColumnElement[bool]:
-    column = col(COLUMNS[field])
-    lower, with_lower, upper, with_upper = bounds(field, operator, value, now)
+    return _within(col(COLUMNS[field]), bounds(field, operator, value, now))
+
+
+def _within(column: Anything, limits: Bounds) -> ColumnElement[bool]:
+    lower, with_lower, upper, with_upper = limits
     parts = []
     if lower is not None:
         parts.append(column >= lower if with_lower else column > lower)

@@ -24,7 +24,8 @@ FIELDS = {
     "pipeline": "task", "pipeline_tag": "task", "tasks": "task",
     "lang": "language", "languages": "language", "tags": "tag", "library_name": "library",
     "date": "released", "released_at": "released", "first_seen": "seen", "first_seen_at": "seen",
-    "detected_via": "via", "events": "event", "trending_rank": "trending",
+    "detected_via": "via", "events": "event", "formats": "format", "runs": "format", "vram": "memory",
+    "ram": "memory", "trending_rank": "trending",
 }  # fmt: skip
 """A field by another name: the release object's, the Hub's, and what people type."""
 
@@ -46,6 +47,10 @@ VALUES = {
         "released": "release", "launched": "launch", "license": "relicensed", "licence": "relicensed",
         "withdrawal": "withdrawn", "deleted": "withdrawn", "removed": "withdrawn", "gate": "gated",
         "return": "returned", "announcement": "announced", "rename": "renamed",
+    },
+    "format": {
+        "llamacpp": "gguf", "ggml": "gguf", "mlxlm": "mlx", "bitsandbytes": "bnb", "float8": "fp8", "fp4": "nvfp4",
+        "mlpackage": "coreml", "exllamav2": "exl2", "exllamav3": "exl3",
     },
     "license": {
         "research": "research-only", "nc": "non-commercial", "restricted": "use-restricted", "none": "none",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from monitor.releases.query.values import COUNTS, UNIT_WORDS
+from monitor.releases.query.values import ANY, COUNTS, NONE, UNIT_WORDS
 
 
 class QueryError(ValueError):
@@ -74,6 +74,14 @@ class Query:
     def values(self, field: str) -> set[str]:
         """The values that it names for this field."""
         return {value for term in _terms(self.root) if term.field == field for value in term.values}
+
+
+def formats_of(items: Iterable[Node]) -> tuple[str, ...]:
+    """The formats that a conjunction names: what else it says of memory is said of these; ``any`` of all."""
+    items = tuple(items)
+    named = [value for item in items if isinstance(item, Term) and item.field == "format" for value in item.values]
+    any_format = Not(Term("format", ":", (NONE,))) in items
+    return (*(value for value in named if value != NONE), *([ANY] if any_format else []))
 
 
 def _terms(node: Node) -> Iterator[Term]:

@@ -32,10 +32,14 @@ UNIT_WORDS = {
 }  # fmt: skip
 """Units of counts as people write them."""
 _COUNT = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([KMBT]?)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)([MGT]I?)B?", re.IGNORECASE)
+_BYTE_UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+_BINARY = {"MI": 2**20, "GI": 2**30, "TI": 2**40}
 BACK = re.compile(r"(\d{1,5})([hdw])")
 
 FIELDS = tuple(field.name for field in QUERY_FIELDS)
-COUNTS = tuple(field.name for field in QUERY_FIELDS if field.takes == "count")
+COUNTS = tuple(field.name for field in QUERY_FIELDS if field.takes in {"count", "bytes"})
+BYTES = tuple(field.name for field in QUERY_FIELDS if field.takes == "bytes")
 DATES = tuple(field.name for field in QUERY_FIELDS if field.takes == "date")
 WORDS = {field.name: field.words for field in QUERY_FIELDS if field.takes == "word"}
 LICENSE_CLASSES = frozenset(LicenseClass)
@@ -60,7 +64,7 @@ def readings(field: str, operator: str, text: str) -> tuple[str, tuple[str, ...]
     Raises ValueProblem.
     """
     if field in COUNTS:
-        return operator, (_range(text, _count),)
+        return operator, (_range(text, _size if field in BYTES else _count),)
     if field in DATES:
         if operator == ":" and BACK.fullmatch(text.lower()):
             operator = ">="  # released:7d means in the last 7 days
@@ -248,8 +252,24 @@ def _count(text: str) -> str:
     return f"{whole // _UNITS[unit]}{unit}"
 
 
+def _size(text: str) -> str:
+    """An amount of memory: ``24GB`` is 24 × 10^9 bytes, ``24GiB`` 24 × 2^30."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueProblem(f"{text!r}: an amount of memory expected, like 24GB, 1.5TB or 16GiB")
+    unit = found[2].upper()
+    whole = int(Decimal(found[1]) * (_BINARY[unit] if unit in _BINARY else _BYTE_UNITS[f"{unit}B"]))
+    if whole >= 2**63:
+        raise ValueProblem(f"{text!r}: an amount of memory expected, like 24GB, 1.5TB or 16GiB")
+    shown = "TB" if whole and whole % 10**12 == 0 else "GB" if whole % 10**9 == 0 or whole >= 10**9 else "MB"
+    amount = (Decimal(whole) / _BYTE_UNITS[shown]).normalize()
+    return f"{amount:f}{shown}"
+
+
 def number(text: str) -> int:
-    """A canonical count as a number."""
+    """A canonical count, or amount of memory, as a number."""
+    if text[-2:] in _BYTE_UNITS:
+        return int(Decimal(text[:-2]) * _BYTE_UNITS[text[-2:]])
     unit = text[-1:] if text[-1:] in "KMBT" else ""
     return int(text.removesuffix(unit)) * _UNITS[unit]
 

@@ -15,9 +15,10 @@ from sqlmodel import Session, col
 
 from monitor import charts
 from monitor.classify.bases import stated_bases
-from monitor.enums import MEASURE_NAMES, kind_name
+from monitor.enums import FORMAT_NAMES, MEASURE_NAMES, Event, kind_name
 from monitor.models import Adoption, Change, Release, ReleaseObservation
 from monitor.releases.adoption import MEASURES, series
+from monitor.releases.formats import FIELD
 from monitor.releases.notable import measured_against
 from monitor.releases.query.watch import watch_query
 from monitor.releases.schema import release_object
@@ -237,6 +238,10 @@ def _timeline(session: Session, row: Release) -> list[TimelineEntry]:
     changes = select(Change).where(col(Change.release_id) == row.id).order_by(col(Change.id)).limit(200)
     for change in session.scalars(changes):
         event = CHANGE_LABELS.get(change.field, change.field)
+        if change.event == Event.RUNNABLE:
+            form = FORMAT_NAMES.get(change.field.removeprefix(FIELD), "another format")
+            entries.append(TimelineEntry(change.at, f"Seen to run as {form}", format_value(change.after)))
+            continue
         before, after = change.before, change.after
         if change.field == "kind":
             before, after = kind_name(str(before)), kind_name(str(after))

@@ -37,6 +37,7 @@ SORTS = {
     "trending": "trending",
     "params": "most parameters",
     "-params": "fewest parameters",
+    "memory": "least memory",
     "repo": "name",
 }
 """The sorts that the page offers; the API takes more."""

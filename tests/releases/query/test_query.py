@@ -42,6 +42,12 @@ def launch(ident: int) -> Launch:
     return Launch(id=ident, publisher="q", family="f", name="f", is_backfilled=False, **times)
 
 
+def gguf(weights_gb: float | None) -> dict[str, object]:
+    """Formats of a release that can be had in GGUF, with this estimate of its memory."""
+    return {"gguf": {"memory": None if weights_gb is None else {"weights_gb": weights_gb}}}
+
+
+GGUF_20: dict[str, object] = {"format_words": "gguf", "formats": gguf(20.0)}
 CONFLICT: dict[str, object] = {"license_conflict": "declares mit", "effective_license_class": "community"}
 MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
     ("", {}, None),
@@ -131,6 +137,24 @@ MEANINGS: list[tuple[str, dict[str, object], dict[str, object] | None]] = [
     ("notable:none", {"notable_score": None}, {"notable_score": 7}),
     ("notable:first-of-lab", {"notable_reasons": "new-version;first-of-lab"}, {"notable_reasons": "largest-of-lab"}),
     ("notable:largest", {"notable_reasons": "largest;first-of-lab"}, {"notable_reasons": "largest-of-lab"}),
+    ("format:gguf", {"format_words": "fp8;gguf"}, {"format_words": "fp8"}),
+    ("format:gguf", {"format_words": "gguf"}, {"format_words": None}),
+    ("format:MLX,coreml", {"format_words": "mlx"}, {"format_words": "exl2"}),
+    ("format:any", {"format_words": "mlx"}, {"format_words": None}),
+    ("format:none", {"format_words": None}, {"format_words": "mlx"}),
+    ("-format:gguf", {"format_words": None}, {"format_words": "gguf"}),
+    ("memory:<=24GB", {"memory_bytes": 24 * 10**9}, {"memory_bytes": 24 * 10**9 + 1}),
+    ("memory:<=24 gb", {"memory_bytes": 24 * 10**9}, {"memory_bytes": None}),
+    ("memory:<=16GiB", {"memory_bytes": 2**34}, {"memory_bytes": 2**34 + 1}),
+    ("memory:8GB..24GB", {"memory_bytes": 10**10}, {"memory_bytes": 10**9}),
+    ("memory:none", {"memory_bytes": None}, {"memory_bytes": 1}),
+    ("memory:<=24GB format:gguf", GGUF_20 | {"memory_bytes": 10**12}, GGUF_20 | {"formats": {}, "memory_bytes": 1}),
+    ("format:gguf memory:>24GB", GGUF_20 | {"formats": gguf(24.001)}, GGUF_20),
+    ("format:mlx,gguf (memory:<=24GB OR kind:merge)", GGUF_20, GGUF_20 | {"formats": gguf(None)}),
+    ("format:any memory:<=24GB", GGUF_20 | {"memory_bytes": 10**12}, {"memory_bytes": 1}),
+    ("format:any memory:<=24GB", GGUF_20 | {"formats": {}, "memory_bytes": 1}, GGUF_20 | {"formats": gguf(25.0)}),
+    ("-memory:<=24GB format:gguf", GGUF_20 | {"formats": gguf(25.0)}, GGUF_20),
+    ("(kind:base memory:<=24GB) format:gguf", GGUF_20, GGUF_20 | {"formats": gguf(25.0), "memory_bytes": 1}),
     ("downloads:>=1K likes:10", {"downloads": 1000, "likes": 10}, {"downloads": 1000, "likes": 11}),
     ("params:>1B", {"params_total": 10**9 + 1}, {"params_total": 10**9}),
     ("params:<1B", {"params_total": 10**9 - 1}, {"params_total": 10**9}),
@@ -407,6 +431,8 @@ ROWS = st.lists(
             "effective_license_class": st.sampled_from(["community", "non-commercial", None]),
             "notable_reasons": st.sampled_from([None, "largest", "largest-of-lab;new-version", "first-of-lab"]),
             "notable_score": st.sampled_from([None, 1]),
+            "format_words": st.sampled_from([None, "gguf", "fp8;mlx", "exl2"]), "memory_bytes": COUNTS,
+            "formats": st.sampled_from([{}, gguf(None), gguf(1.0), gguf(0.999999999)]),
             "events": st.lists(st.sampled_from(["gated", "relicensed", *LINES]), unique=True),
         }
     ),
@@ -447,6 +473,9 @@ SAMPLED = [
 "repo:*a*", "openness:open-weights", "task:none", "event:release", "event:launch", "event:gated,renamed",
 "event:launch,relicensed", "event:none", "event:momentum", "launch:1", "launch:2,none", "launch:any", "launch:none",
 "crossed:downloads>=1M", "crossed:likes>=1K,trending<=10", "crossed:likes>=2K",
+"format:gguf", "format:mlx,none", "format:any", "format:none", "memory:<=1GB", "memory:>1GB", "memory:none",
+"memory:0.5GB..7GB", "memory:<1GiB", "(format:gguf memory:<=1GB)", "(format:any memory:<=1GB)",
+"(format:gguf -memory:<1GB)",
 "status:gone,live", "via:webhook", "openness:unknown", "library:gguf", "library:none", "seen:none",
 ]  # fmt: skip
 TERMS = st.one_of(
@@ -539,7 +568,7 @@ def test_however_it_is_spelled_it_is_the_same_filter(pair: tuple[str, str]) -> N
 
 
 def test_every_field_of_the_language_is_tried() -> None:
-    sampled = {text.partition(":")[0] for text in SAMPLED}
+    sampled = {text.partition(":")[0].strip("(") for text in SAMPLED}
     composed = {"repo", "namespace", "task", "tag", "released", "seen"}
     counted = {"params", "active", "context", "downloads", "likes", "trending", "derivatives"}
     assert set(FIELDS) == sampled | composed | counted
