@@ -135,6 +135,10 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         None, description="bearer token of the administration API; without it that API returns 403"
     )
+    mcp_token: SecretStr | None = Field(
+        None,
+        description="given to `hub-monitor mcp` by a client that may write: must be the value of MONITOR_ADMIN_TOKEN",
+    )
     requests_per_minute: int = Field(
         600,
         ge=0,

@@ -50,6 +50,7 @@ NOT_HERE = {
     "hub-monitor verify https": "needs a citation of that site; run in tests/cli/test_verify.py",
     "hub-monitor publish /srv/dataset --push": "needs a Hub that takes uploads; run in tests/cli/test_publish.py",
     "hub-monitor demo": "run in test_readme.py",
+    "hub-monitor mcp --http": "run in tests/web/test_model_context.py",
     "hub-monitor up ": "run in test_readme.py",
     "python -m pytest": "the suite itself",
     "pre-commit install": "writes into .git; its hooks call what `make lint types imports` calls",

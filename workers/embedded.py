@@ -22,7 +22,7 @@ from monitor import stopping
 from monitor.masking import masked
 from monitor.observability import tracing as telemetry
 from monitor.settings import Settings, SettingsError
-from monitor.web.connections import GuardedProtocol
+from monitor.web.connections import listen, server_config
 
 log = structlog.get_logger(__name__)
 
@@ -122,21 +122,9 @@ class WebThread:
     """uvicorn in a thread of this process."""
 
     def __init__(self, app: Any, host: str, port: int) -> None:
-        try:
-            self._socket = socket.create_server((host, port), reuse_port=False)
-        except OSError as error:
-            raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+        self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(
-            app,
-            http=GuardedProtocol,
-            proxy_headers=False,  # MONITOR_TRUSTED_PROXIES says which proxies to trust
-            log_config=None,  # ours, which hides secrets
-            log_level="warning",
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(server_config(app))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
 
     def start(self) -> None:

@@ -102,12 +102,6 @@ def slow_down_after(replay: Replay, service: Service, beat: Beat, delay: float =
     Console(stderr=True).print(line, highlight=False)
 
 
-def _link_to(service: Service, host: str, port: int) -> None:
-    """Makes links in messages lead to the page that is served here, if MONITOR_PUBLIC_URL is not set."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    service.settings.public_url = f"http://{reachable}:{port}"
-
-
 def _limit_malloc_arenas() -> None:
     """Limits glibc's malloc to two arenas; by default up to eight per core keep the memory that they once used."""
     with suppress(OSError, AttributeError):  # another C library
@@ -128,19 +122,20 @@ def _run(
     then: Callable[[Embedded], object] = lambda _embedded: None,
 ) -> None:
     from monitor.web.app import create_app
+    from monitor.web.connections import link_to
     from workers import embedded, tasks
 
     with embedded.single_instance_lock(settings.sqlite_path):
         service = tasks.service()
         is_url_unset = "public_url" not in settings.model_fields_set
         if is_url_unset and port and not no_web:
-            _link_to(service, host, port)
+            link_to(service.settings, host, port)
         service.channels  # noqa: B018  (a channel that is set up wrongly fails now)
         service.upgrade()
         take_over(service)
         web = None if no_web else embedded.WebThread(create_app(service), host, port)
         if is_url_unset and web is not None:
-            _link_to(service, host, web.port)
+            link_to(service.settings, host, web.port)
         console = Console(stderr=True)
 
         def started(running: Embedded) -> None:

@@ -91,6 +91,10 @@ commands.register(
     },
 )
 commands.register(
+    "monitor.cli.model_context",
+    {"mcp": "Serves the history to language models (MCP), on standard input and output or over HTTP."},
+)
+commands.register(
     "monitor.cli.launch_commands",
     {
         "launches": "Lists launches: repositories of one publisher and family that were released together.",

@@ -9,11 +9,11 @@ import typer
 from monitor import db
 from monitor.cli.output import Format, FormatOption, write
 from monitor.db import migrations
-from monitor.releases.corrections import add_corrections, end_corrections, parse_correction
+from monitor.releases.corrections import parse_correction
 from monitor.releases.launches.announcement_queries import list_announcements
 from monitor.releases.launches.queries import find_launches
 from monitor.releases.query import parse
-from monitor.releases.reclassify import reclassify_releases
+from monitor.releases.reclassify import correct_release
 from monitor.releases.review import review as doubtful
 from monitor.releases.search import find
 from monitor.service import Service
@@ -95,12 +95,6 @@ def correct(
         row = find(session, repo_id)
         if row is None:
             raise typer.BadParameter(f"there is no release {repo_id}")
-        if undo:
-            end_corrections(session, row, [field for field, _ in wanted])
-        else:
-            add_corrections(session, row, wanted, because)
-        changed = reclassify_releases(
-            session, [row], service.registry, f"{'no longer ' if undo else ''}corrected: {because}"
-        )
+        changed = correct_release(session, row, wanted, because, service.registry, undo=undo)
     number = write((item._asdict() for item in changed), form, CHANGE_COLUMNS)
     print(f"{number} values changed", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, select
@@ -17,7 +17,7 @@ from monitor.releases import records
 from monitor.releases.changes import record_change
 from monitor.releases.classification import BaseModelLookup, looked_up
 from monitor.releases.columns import release_columns
-from monitor.releases.corrections import active_corrections, apply_corrections
+from monitor.releases.corrections import active_corrections, add_corrections, apply_corrections, end_corrections
 from monitor.releases.format_queue import queue_formats
 from monitor.releases.launches.grouping import leaves_launch
 from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
@@ -77,6 +77,21 @@ def reclassify_releases(
 ) -> list[ChangedValue]:
     """Classifies some releases again, in the caller's transaction; returns what changed."""
     return list(_batch(session, rows, registry, reason))
+
+
+def correct_release(
+    session: Session, row: Release, values: Sequence[tuple[str, Any]], reason: str, registry: Registry, *, undo: bool
+) -> list[ChangedValue]:
+    """Corrects values of a release by hand, or ends the corrections of these fields; returns what that changed.
+
+    Raises CorrectionError.
+    """
+    if undo:
+        end_corrections(session, row, [field for field, _ in values])
+    else:
+        add_corrections(session, row, values, reason)
+    why = f"{'no longer ' if undo else ''}corrected: {reason}"
+    return reclassify_releases(session, [row], registry, why)
 
 
 def reclassify_built_on(

@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from monitor import __version__, db
 from monitor.db import migrations
-from monitor.labs import Lab
+from monitor.labs import Lab, Registry
 from monitor.models import Poll, Release
 from monitor.problems import refusals
 from monitor.releases.adoption import series
@@ -184,20 +184,26 @@ def facet_counts(request: Request, session: Reading, q: Q = "") -> Response:
 @router.get("/api/v1/labs", tags=["labs"], response_model=Labs, responses=errors())
 def labs(request: Request) -> Response:
     """The registry of labs."""
-    return as_json(request, {"items": [_lab(lab) for lab in service_of(request).registry.labs]})
+    return as_json(request, {"items": [lab_object(lab) for lab in service_of(request).registry.labs]})
 
 
 @router.get("/api/v1/labs/{lab}", tags=["labs"], response_model=LabObject, responses=errors(404))
 def lab(request: Request, lab: str) -> Response:
     """One lab, by its id, its name, an alias or a namespace."""
-    found = service_of(request).registry.named(lab)
+    return as_json(request, lab_object(lab_named(service_of(request).registry, lab)))
+
+
+def lab_named(registry: Registry, name: str) -> Lab:
+    """The lab of this id, name, alias or namespace; raises HTTPException (404)."""
+    found = registry.named(name)
     if len(found) != 1:
-        several = f"several labs are called {lab}: {', '.join(one.id for one in found)}"
-        raise HTTPException(404, several if found else f"there is no lab {lab}")
-    return as_json(request, _lab(found[0]))
+        several = f"several labs are called {name}: {', '.join(one.id for one in found)}"
+        raise HTTPException(404, several if found else f"there is no lab {name}")
+    return found[0]
 
 
-def _lab(lab: Lab) -> dict[str, Any]:
+def lab_object(lab: Lab) -> dict[str, Any]:
+    """A lab as the API shows it."""
     return {
         "id": lab.id,
         "name": lab.name,

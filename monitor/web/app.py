@@ -56,14 +56,16 @@ from monitor.web import (
 from monitor.web import launches_api as stories
 from monitor.web import middleware as edge
 from monitor.web.disconnect import CancelOnDisconnect
+from monitor.web.error_messages import explained
 from monitor.web.export_files import ExportFiles
 from monitor.web.exports import ExportSlots, ExportVersion
 from monitor.web.head import allowed_methods
+from monitor.web.model_context import endpoint as model_context
 from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
 FOR_PROGRAMS = (
-    "/api/", "/hooks/", "/slack/", "/export", "/feed", "/launches.", "/briefs.", "/healthz", "/readyz",
+    "/api/", "/hooks/", "/slack/", "/export", "/feed", "/launches.", "/briefs.", "/healthz", "/readyz", "/mcp",
 )  # fmt: skip
 """Paths whose errors are JSON; of others they are pages."""
 LAYOUTS = FileSystemLoader(Path(__file__).parent / "templates")
@@ -98,6 +100,7 @@ def create_app(service: Service) -> FastAPI:
     web.state.lenses = service.lenses  # a file that is none stops the start, not the first who asks
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_files = ExportFiles(service.settings.export_files_mb << 20)
+    web.state.mcp_servers = {}
     web.state.export_version = ExportVersion(service.read_engine)
     set_page_layout(web, LAYOUTS)
     web.include_router(api.router)
@@ -119,6 +122,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(side_by_side.router)
     web.include_router(audits.router)
     web.include_router(badges.router)
+    web.include_router(model_context.router)
     web.include_router(stacks.admin)
     web.include_router(stacks.router)
     web.include_router(pages.router)
@@ -150,7 +154,7 @@ ERROR_CODES = {
 
 def _answer(status: int | None, code: str) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
-        message, field, number = _explained(error, status)
+        message, field, number = explained(error, status)
         if number >= 500:
             message = masked(message)
         headers = dict(getattr(error, "headers", None) or {})
@@ -166,29 +170,6 @@ def _answer(status: int | None, code: str) -> Any:
         return response
 
     return answer
-
-
-def _explained(error: Exception, status: int | None) -> tuple[str, str | None, int]:
-    if isinstance(error, HTTPException):
-        return str(error.detail), None, error.status_code
-    if isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        return str(first["msg"]), str(first["loc"][-1]) if first["loc"] else None, status or 422
-    if isinstance(error, QueryError):
-        return str(error), getattr(error, "field", "q"), status or 422
-    if isinstance(error, DBAPIError | NoConnectionError):
-        return _database_message(error), None, status or 503
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return "the server failed; its log says why, under the X-Request-ID of this answer", None, status
-    return str(error), getattr(error, "field", None), status or 400
-
-
-def _database_message(error: DBAPIError | NoConnectionError) -> str:
-    if isinstance(error, NoConnectionError):
-        return "too many concurrent database queries; try again later"
-    if timed_out(error):
-        return "the query takes too long; use fewer terms, or narrow it"
-    return "the database does not answer; try again later"
 
 
 def _app() -> FastAPI:

@@ -72,7 +72,7 @@ async def audit(request: Request) -> Response:
     The answer is streamed: an entry a line, and a summary last. Only the history is asked, and nothing is kept.
     """
     wanted = audit_request(await read_limited_body(request, MAX_BODY_BYTES))
-    policy = _policy(wanted.policy)
+    policy = policy_of(wanted.policy)
     mentions, unreadable = mentions_of(wanted)
     chunks = _answer(request, mentions, unreadable, policy, wanted.format)
     media_type = "application/sarif+json" if wanted.format == "sarif" else "application/x-ndjson"
@@ -87,7 +87,8 @@ def audit_request(body: bytes) -> AuditRequest:
         raise RequestValidationError(error.errors()) from None
 
 
-def _policy(text: str) -> Policy:
+def policy_of(text: str) -> Policy:
+    """The policy of a request; none forbids nothing. Raises HTTPException (422)."""
     try:
         return read_policy(text, "of the request") if text.strip() else Policy()
     except PolicyError as error:
@@ -164,7 +165,7 @@ def _page(request: Request, wanted: AuditRequest, text: str, policy: str) -> HTM
     if not wanted.documents:
         return page(request, "audit", 422, problem="Paste a text, or choose a file.", **shown)
     try:
-        rules = _policy(policy)
+        rules = policy_of(policy)
         mentions, unreadable = mentions_of(wanted)
     except HTTPException as error:
         return page(request, "audit", 422, problem=str(error.detail), **shown)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import Engine
 
 from monitor import charts
 from monitor.charts import NARROW_WIDTH, WIDTH
-from monitor.db.engine import now
+from monitor.db.engine import now, reading
 from monitor.releases.briefs.model import Brief, brief_period
 from monitor.releases.briefs.published import brief_of, published_by
 from monitor.releases.briefs.text import picture, sections_html
 from monitor.releases.query.periods import period_before
+from monitor.releases.revisions import as_of as known
 from monitor.text import short
-from monitor.web.api import AsOfTime, history
+from monitor.web.api import AsOfTime, service_of
 from monitor.web.cards import brief_card, card_response
 from monitor.web.http_responses import as_json, errors
 from monitor.web.pages.chart import Narrow, drawn_response
@@ -73,15 +76,20 @@ def shares_picture(
 
 
 def _made(request: Request, as_of_time: AsOfTime, name: str) -> Brief:
+    return make_known_brief(service_of(request).read_engine, as_of_time, name)
+
+
+def make_known_brief(engine: Engine, as_of_time: datetime | None, name: str) -> Brief:
+    """The brief of a period, as it was published or as it is known; raises SearchError for a name that is no period."""
     # By the minute, so that caches can know it again.
     at = as_of_time or now().replace(second=0, microsecond=0)
     period = brief_period(name, at)
     if as_of_time is None:
         # What was published needs no view of the past, which takes longer the more has changed since.
-        with history(request, None) as session:
+        with reading(engine) as session:
             published = published_by(session, period, now())
         if published is not None:
             return published
     # Also of the present as it was known at one time: so the links of a brief lead to what it was made from.
-    with history(request, at) as session:
+    with reading(engine) as session, known(session, at):
         return brief_of(session, period, at)

@@ -7,9 +7,13 @@ where that option is not given.
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from monitor.settings import Settings, SettingsError
 
 HEADER_SECONDS, BODY_SECONDS = 10, 30
 """From the start of a connection, or the end of the response before, to the end of a request's headers; and from there
@@ -90,6 +94,33 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wait(None)
         self.transport.write(_CLOSING.format(status, len(message), message).encode())
         self.transport.close()
+
+
+def server_config(app: Any) -> uvicorn.Config:
+    """How uvicorn serves an application within another program: with these limits, and with our logs."""
+    return uvicorn.Config(
+        app,
+        http=GuardedProtocol,
+        proxy_headers=False,  # MONITOR_TRUSTED_PROXIES says which proxies to trust
+        log_config=None,  # ours, which hides secrets
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SettingsError where there cannot be one."""
+    try:
+        return socket.create_server((host, port), reuse_port=False)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+
+
+def link_to(settings: Settings, host: str, port: int) -> None:
+    """Makes links lead to the page that is served here; for where MONITOR_PUBLIC_URL is not set."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    settings.public_url = f"http://{reachable}:{port}"
 
 
 def guard_default() -> None:
