@@ -19,6 +19,7 @@ from monitor.channels.chat_text import ChatText, of_brief, of_message, of_notice
 from monitor.channels.discord.api import (
     INVALID_FORM,
     NEEDS_THREAD,
+    NO_FORUM,
     UNEDITABLE,
     UNKNOWN_CHANNEL,
     DiscordError,
@@ -133,13 +134,15 @@ class Discord(Channel):
         url = self._url_of(target, first) if first else None
         payload = render(text, first=url)
         forum = self._forums.get(target.id, False) and thread is None
-        for _ in range(2):
+        for _ in range(3):
             named = {**payload, "thread_name": thread_name(text)} if forum else payload
             try:
                 body = self._send_form("POST", target, "", thread, named, wait=True)
             except DiscordError as error:
                 if error.code == NEEDS_THREAD and not forum:
                     forum = True
+                elif error.code == NO_FORUM and forum:
+                    forum = False  # the webhook was moved to another channel
                 elif error.code == UNKNOWN_CHANNEL and thread is not None and target.thread is None:
                     thread, forum = None, True  # the forum's post with the first alert was deleted
                 else:

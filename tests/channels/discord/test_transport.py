@@ -178,6 +178,15 @@ def test_a_post_that_was_deleted_is_followed_by_another(env: DiscordTestEnv) -> 
     assert len(env.discord.sent(forum)) == 2
 
 
+def test_a_webhook_that_is_moved_posts_where_it_is_now(env: DiscordTestEnv) -> None:
+    env.subscribe()
+    for number, forum in enumerate((True, False, True)):
+        env.discord.hook(env.url).forum = forum
+        kept = env.alert(release(f"Model-{number}"))
+        assert (kept[-1]["channel_id"] in env.discord.hook(env.url).threads) is forum
+    assert len(kept) == 3 and {one.state for one in env.deliveries()} == {"sent"}
+
+
 # --- refusals ---------------------------------------------------------------------------------------------
 
 
