@@ -252,6 +252,7 @@ class Event(StrEnum):
     REBASED = "rebased"
     MOVED = "moved"
     RUNNABLE = "runnable"
+    SERVED = "served"
 
 
 UPDATES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -150,6 +150,7 @@ EVENTS = {
     Event.REBASED: "base model changed",
     Event.MOVED: "owner changed",
     Event.RUNNABLE: "runs in another format",
+    Event.SERVED: "now served",
 }
 """Events as they follow a name."""
 
@@ -231,12 +232,8 @@ def format_change(event: str, change: Change | None, release: Release) -> str:
         return runs_in(release, form) or line
     if change is None or word in {Event.WITHDRAWN, Event.RETURNED, Event.UNGATED}:
         return line
-    if word is Event.MOMENTUM:
-        return f"{_crossed(change.field.removeprefix('crossed '))} (from {_known(change.before)} to {change.after})"
-    if word is Event.WEIGHTS:
-        return "weights added" if change.after else "weights removed"
-    if word is Event.GATED:
-        return f"{line} ({_GATES.get(str(change.after), 'somehow')})"
+    if word in _CHANGES:
+        return _CHANGES[word](change)
     before = change.before if change.since is None else change.since
     return f"{line} from {_value(change.field, before)} to {_value(change.field, change.after)}"
 
@@ -253,6 +250,15 @@ def _crossed(line: str) -> str:
 
 
 _GATES = {"auto": "automatic", "manual": "by hand"}
+_CHANGES: dict[Event, Callable[[Change], str]] = {
+    Event.MOMENTUM: lambda change: (
+        f"{_crossed(change.field.removeprefix('crossed '))} (from {_known(change.before)} to {change.after})"
+    ),
+    Event.SERVED: lambda change: f"now served by {_value(change.field, change.after)}, its first inference provider",
+    Event.WEIGHTS: lambda change: "weights added" if change.after else "weights removed",
+    Event.GATED: lambda change: f"{EVENTS[Event.GATED]} ({_GATES.get(str(change.after), 'somehow')})",
+}
+"""Changes that are not said as a value before and one after."""
 
 
 def _value(name: str, value: object) -> str:

@@ -300,7 +300,7 @@ class ReplayHub(World):
             params = {**request.params, "cursor": [wire.cursor_after(sort, rows[-1])]}
             link = f"{request.base}{request.path}?{urlencode(params, doseq=True)}"
             headers["Link"] = f'<{self._linked(link)}>; rel="next"'
-        return Answer(200, [wire.written(facts, fields) for facts in rows], headers)
+        return Answer(200, [wire.written(facts, fields, listed=True) for facts in rows], headers)
 
     def _linked(self, link: str) -> str:
         return link if self.links is None else self.links(link)

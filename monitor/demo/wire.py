@@ -93,9 +93,9 @@ def limit_of(query: Query) -> int:
     return min(int(limit), 1000)
 
 
-def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Facts:
+def written(facts: Facts, fields: Collection[str], *, blobs: bool = False, listed: bool = False) -> Facts:
     """The named fields of a repository, or what is served in their place. Unknown facts are left out; file sizes come
-    with `blobs` only."""
+    with `blobs` only. `listed`: in a listing, where providers are a list; in details they are an object by name."""
     row = {field: facts[field] for field in fields if facts.get(field) is not None}
     if "config" in row:
         row["config"] = _trimmed(row["config"])
@@ -105,6 +105,9 @@ def written(facts: Facts, fields: Collection[str], *, blobs: bool = False) -> Fa
         row.setdefault("model-index", None)
     if "siblings" in row and not blobs:
         row["siblings"] = [{"rfilename": file["rfilename"]} for file in row["siblings"]]
+    if listed and isinstance(row.get("inferenceProviderMapping"), dict):
+        mapping = row["inferenceProviderMapping"].items()
+        row["inferenceProviderMapping"] = [{"provider": name, **entry} for name, entry in mapping]
     served = facts.get(SERVED) or {}
     row |= {field: served[field] for field in fields if field in served}
     return row

@@ -40,7 +40,8 @@ from monitor.ingest.lookups import Lookups
 from monitor.models import Namespace, Release
 from monitor.releases import records
 from monitor.releases.adoption import update_popularity
-from monitor.releases.recorder import Recorded, record
+from monitor.releases.providers import has_moved
+from monitor.releases.recorder import Recorded, record, record_providers
 from monitor.schedule import LEASE_SECONDS, jittered, sweep_interval
 
 log = structlog.get_logger(__name__)
@@ -126,6 +127,8 @@ def sweep(context: IngestContext, name: str) -> Recorded:
             done = Recorded()
             if observations:
                 done = record(session, observations, context.registry, context.enqueue, window=context.launch_window)
+            served = [item for key, item in listed.items() if key in known and has_moved(item, known[key].providers)]
+            done.add(record_providers(session, [observation(item, Via.SWEEP) for item in served], context.enqueue))
             done.changed += mark_gone(session, context.registry, gone)
             _update_popularity_once_a_day(session, name, listed.values(), began)
             _record_sweep(session, context, name, began, newest, len(listed))
@@ -141,6 +144,7 @@ class _KnownRepository:
     gated: str | None
     live: bool
     created_at: datetime | None
+    providers: list[dict[str, Any]] | None
 
 
 def _known_repositories(engine: Engine, namespace: str) -> dict[str, _KnownRepository]:
@@ -151,11 +155,13 @@ def _known_repositories(engine: Engine, namespace: str) -> dict[str, _KnownRepos
         Release.gated,
         Release.status,
         Release.created_at,
+        Release.providers,
     )
     with reading(engine) as session:
         rows = session.execute(select(*columns).where(col(Release.namespace) == namespace))
         return {
-            row[0]: _KnownRepository(row[0], row[1], row[2], row[3], row[4] in PUBLIC_STATUSES, row[5]) for row in rows
+            row[0]: _KnownRepository(row[0], row[1], row[2], row[3], row[4] in PUBLIC_STATUSES, *row[5:])
+            for row in rows
         }
 
 

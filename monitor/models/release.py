@@ -37,6 +37,7 @@ from monitor.releases.schema import (
     HubCountColumns,
     NameColumns,
     NotableColumns,
+    ProviderColumns,
     StatedColumns,
     SuspicionColumns,
 )
@@ -57,7 +58,16 @@ NAME_WORDS = "replace(replace(replace(lower(name), '-', ' '), '_', ' '), '.', ' 
 """SQL of the words of a repository's name, by which it is found whichever way they are joined."""
 
 
-class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, NotableColumns, FormatColumns, table=True):
+class Release(
+    NameColumns,
+    StatedColumns,
+    SuspicionColumns,
+    HubCountColumns,
+    NotableColumns,
+    FormatColumns,
+    ProviderColumns,
+    table=True,
+):
     """A repository of the Hub, by its permanent id, with its classification and the facts that it rests on.
 
     ``pending``: a placeholder without weights, which nobody was notified of. ``facts``: the Hub's own object, merged
@@ -102,6 +112,14 @@ class Release(NameColumns, StatedColumns, SuspicionColumns, HubCountColumns, Not
             "memory_bytes",
             sqlite_where=text("format_words IS NOT NULL"),
             postgresql_where=text("format_words IS NOT NULL"),
+        ),
+        # The newest of those that are served; most releases are not.
+        Index(
+            "ix_release_served",
+            "released_at",
+            "id",
+            sqlite_where=text("served_by <> ''"),
+            postgresql_where=text("served_by <> ''"),
         ),
         # Repository ids know no case on the Hub.
         Index("ix_release_repo_id_lower", text("lower(repo_id)")),

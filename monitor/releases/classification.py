@@ -20,6 +20,7 @@ from monitor.enums import Observation
 from monitor.labs import Registry
 from monitor.releases.columns import base_model_info, insertable_row, storable_count
 from monitor.releases.hub_facts import normalize
+from monitor.releases.providers import provider_columns
 from monitor.releases.repository_files import load_configs, load_files
 
 Classifications = Mapping[str, dict[str, Any]]
@@ -42,7 +43,7 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
         read = files.get(observation.hub_id, NO_FILES)
         found = classify(one.facts, registry, lookup, files=read, same_size=lookup.same_size)
         lookup.add(observation.repo_id, found, observation.hub_id)
-        done[observation.hub_id] = insertable_row(one, found)
+        done[observation.hub_id] = insertable_row(one, found) | provider_columns(observation)
     return done
 
 

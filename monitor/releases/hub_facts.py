@@ -14,6 +14,8 @@ from monitor.classify.weights import holds_weights
 MAX_COUNT = 2**63 - 1
 POPULARITY = ("downloads", "downloadsAllTime", "likes", "childrenModelCount", "trendingScore")
 """Facts that change all the time and that no classification depends on."""
+PROVIDERS = "inferenceProviderMapping"
+"""The fact that :mod:`monitor.releases.providers` stores: no classification depends on it."""
 
 _UNREAD = {"widget", "widgetData", "model-index", "model_index", "extra_gated_fields", "extra_gated_prompt"}
 _TEMPLATES = {"chat_template", "chat_template_jinja", "tokenizer_config"}
@@ -46,6 +48,7 @@ def normalize(facts: dict[str, Any]) -> StorableFacts:
 
 def _read(facts: dict[str, Any]) -> dict[str, Any]:
     some = dict(facts)
+    some.pop(PROVIDERS, None)
     if isinstance(some.get("siblings"), list):
         files = sorted([str(item.get("rfilename")) for item in some["siblings"] if isinstance(item, dict)])
         if "/" in "".join(files):

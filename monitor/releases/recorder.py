@@ -32,6 +32,7 @@ from monitor.releases.format_queue import queue_formats
 from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
 from monitor.releases.launches.announcements import link_earlier_announcements, mark_released
 from monitor.releases.launches.grouping import WINDOW, assign, leaves_launch, member
+from monitor.releases.providers import update_providers
 from monitor.releases.repository_files import files_of
 
 
@@ -98,7 +99,7 @@ def record(
     ``window``: within which of each other a family's repositories are one launch.
     """
     batch = {observation.hub_id: observation for observation in observations}
-    done = Recorded()
+    looked_at, done = list(batch.values()), Recorded()
     for hub_id in _unchanged(session, batch):
         del batch[hub_id]
         done.same += 1
@@ -119,6 +120,8 @@ def record(
     for row, launch in zip(arrived, launched, strict=True):
         row.launch_id = launch
     session.flush()
+    # Also of those that are unchanged: who serves a model is no part of its repository.
+    done.news += _first_served(session, looked_at)
     released = [item.release for item in done.news if item.event == Event.RELEASE]
     link_earlier_announcements(session, released)
     mark_released(session, released, notified=True)
@@ -131,6 +134,18 @@ def record(
         done.deliveries = enqueue(session, done.news)
     count(session, *_counted(done))
     return done
+
+
+def record_providers(session: Session, observations: Iterable[Observation], enqueue: Enqueue) -> Recorded:
+    """Writes who serves known releases, where only that was looked at, and enqueues the news."""
+    done = Recorded(news=_first_served(session, observations))
+    if done.news:
+        done.deliveries = enqueue(session, done.news)
+    return done
+
+
+def _first_served(session: Session, observations: Iterable[Observation]) -> list[News]:
+    return [News(release, event) for release, event in update_providers(session, observations)]
 
 
 def _counted(done: Recorded) -> Iterator[dict[Key, float]]:

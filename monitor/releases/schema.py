@@ -139,6 +139,16 @@ class Memory(BaseModel):
     formula: str
 
 
+class Provider(BaseModel):
+    """Who serves a release, as the Hub says. ``status``: ``live`` if it answers, ``staging`` or ``error`` if not."""
+
+    provider: str
+    status: str
+    task: str | None
+    first_seen: str
+    evidence: list[Reason]
+
+
 class Artefact(BaseModel):
     """Whether something was published with the weights, and the link to it."""
 
@@ -210,6 +220,14 @@ class FormatColumns(SQLModel):
     )
     format_words: str | None = Column(default=None, sa_type=Text)
     memory_bytes: int | None = Column(default=None, sa_type=BigInteger)
+
+
+class ProviderColumns(SQLModel):
+    """Columns of the table ``release`` that hold ``providers``, and those that answer in short (``novita;together``):
+    empty if there are none, both null if the Hub was not asked."""
+
+    providers: list[dict[str, Any]] | None = Column(default=None, sa_type=_JSON, nullable=True)
+    served_by: str | None = Column(default=None, sa_type=Text)
 
 
 HUB_DERIVATIVES = {
@@ -334,6 +352,16 @@ def _memory(row: Any) -> dict[str, Any]:
 
 def _notable(row: Any) -> list[Any]:
     return list(row.notable or [])
+
+
+def _providers(row: Any) -> list[Any] | None:
+    return None if row.providers is None else [_provider(one) for one in row.providers]
+
+
+def _provider(one: dict[str, Any]) -> dict[str, Any]:
+    known = {name: one[name] for name in ("provider", "status", "task", "first_seen")}
+    says = f"the Hub's mapping of inference providers names it; first seen by {one['via']}"
+    return known | {"evidence": [{"signal": "inferenceProviderMapping", "value": one["provider_id"], "says": says}]}
 
 
 def _words(words: Any) -> str:
@@ -496,6 +524,21 @@ FIELDS: tuple[ReleaseField, ...] = (
         columns=("memory_bytes",),
     ),
     _field("trending_rank", int | None, "its rank on the Hub's trending list, from 1; null: not on it", 3),
+    _field(
+        "providers",
+        list[Provider] | None,
+        "inference providers that serve it, as the Hub names them: `[{provider, status, task, first_seen, evidence}]`;"
+        " `status` is live, staging or error; empty if there are none, null if the Hub was not asked",
+        [{
+            "provider": "novita", "status": "live", "task": "conversational", "first_seen": "2025-04-28T15:40:00Z",
+            "evidence": [{
+                "signal": "inferenceProviderMapping", "value": "qwen/qwen3-8b-fp8",
+                "says": "the Hub's mapping of inference providers names it; first seen by sweep",
+            }],
+        }],
+        read=_providers,
+        columns=("served_by",),
+    ),
     _field("status", Status, "live; gone (deleted or private: the Hub does not tell these apart); private (as its"
            " webhook reported); renamed (public under another name than first seen)", "live"),
     _field(
@@ -530,7 +573,7 @@ COMPUTED = {
 """SQL of the columns of ``releases_view`` that differ from the table's."""
 SOURCES = (
     *(name for name in COLUMNS if name not in {"url", "launch", "derivatives_source"}),
-    "launch_id", "notable", "formats", "own_memory",
+    "launch_id", "notable", "formats", "own_memory", "providers",
 )  # fmt: skip
 """The columns of the table that these need."""
 
@@ -715,6 +758,8 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
            words=("any", *Format)),
     _query("memory", "bytes", "an estimate of the memory that its own weights take; with format: in the same part of"
            " the query, those of that format", "memory:<=24GB", column="memory_bytes", sortable=True, ascending=True),
+    _query("provider", "text", "an inference provider that serves it and answers, as the Hub names them; any or none",
+           "provider:novita", of="providers", column=None),
     _query("via", "word", _words(Via), "via:trending", of="detected_via", words=tuple(Via)),
     _query("event", "word", f"what happened: {_words(Event)}", "event:withdrawn", of=None, words=tuple(Event)),
     _query("status", "word", _words(Status), "status:live", words=tuple(Status)),

@@ -69,7 +69,7 @@ def test_the_facts_asked_for_come(hub: ReplayHub, asked: Hub) -> None:
     hub.add(model("lab/one", params=8_000_000_000, base_model="other/base", relation="finetune"))
     facts = asked.detail("lab/one")
     assert facts is not None
-    assert set(FULL) - set(facts) <= {"gguf", "childrenModelCount", "downloadsAllTime"}
+    assert set(FULL) - set(facts) <= {"gguf", "childrenModelCount", "downloadsAllTime", "inferenceProviderMapping"}
     assert facts["safetensors"]["total"] == 8_000_000_000
 
 

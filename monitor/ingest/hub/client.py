@@ -38,17 +38,17 @@ from monitor.settings import HUB, Settings
 
 FULL = [
     "author", "baseModels", "cardData", "childrenModelCount", "config", "createdAt", "disabled", "downloads",
-    "downloadsAllTime", "gated", "gguf",
+    "downloadsAllTime", "gated", "gguf", "inferenceProviderMapping",
     "lastModified", "library_name", "likes", "pipeline_tag", "private", "safetensors", "sha", "siblings",
     "tags", "trendingScore",
 ]  # fmt: skip
 """What a classification wants to know."""
 
 BRIEF = [
-    "author", "childrenModelCount", "createdAt", "disabled", "downloads", "downloadsAllTime", "gated", "lastModified",
-    "likes", "private",
+    "author", "childrenModelCount", "createdAt", "disabled", "downloads", "downloadsAllTime", "gated",
+    "inferenceProviderMapping", "lastModified", "likes", "private",
 ]  # fmt: skip
-"""What tells whether a repository that is known has changed, and its adoption."""
+"""What tells whether a repository that is known has changed, its adoption, and who serves it."""
 
 PAGE, PAGES = 1_000, 200
 """Rows of a page, and pages of a listing, at the most."""

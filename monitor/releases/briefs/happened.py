@@ -33,6 +33,7 @@ CHANGES = {
     Event.REBASED: "changes of base model",
     Event.RENAMED: "new names",
     Event.MOVED: "changes of owner",
+    Event.SERVED: "first inference providers",
 }
 
 

@@ -30,6 +30,7 @@ EVENT_WORDS: dict[str, str] = {
     Event.REBASED: "a change of base model",
     Event.MOVED: "a change of owner",
     Event.RUNNABLE: "a first copy in a format that programs run",
+    Event.SERVED: "a first inference provider",
 }
 """Events as a subscriber is notified of them."""
 
@@ -70,6 +71,7 @@ _SUBJECTS = {
     "notable": "what makes it notable is",
     "format": "a format that it can be had in is",
     "memory": "the memory that its weights take is",
+    "provider": "an inference provider that serves it is",
     "via": "it was detected by",
     "event": "what happened is",
     "status": "its state on the Hub is",

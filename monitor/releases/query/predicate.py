@@ -215,9 +215,15 @@ def _notable(value: str) -> Callable[[Release], bool]:
     return lambda release: value in (release.notable_reasons or "").split(";")
 
 
+def _provider(value: str) -> Callable[[Release], bool]:
+    if value in {NONE, ANY}:
+        return lambda release: bool(release.served_by) == (value == ANY)
+    return lambda release: value in fold(release.served_by or "").split(";")
+
+
 _OWN: dict[str, Callable[[str], Callable[[Release], bool]]] = {
     "conflict": _conflict, "family": _family, "foundation": _foundation, "launch": _launched, "notable": _notable,
-    "parent": _parent, "suspected": _suspected,
+    "parent": _parent, "provider": _provider, "suspected": _suspected,
 }  # fmt: skip
 """Fields whose values have meanings of their own."""
 

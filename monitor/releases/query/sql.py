@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any as Anything
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, exists, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 from sqlmodel import col
@@ -156,25 +171,13 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
         return _word(value)
     if field in COUNTS or field in DATES:
         return col(COLUMNS[field]).is_(None) if value == NONE else _between(field, operator, value, now)
+    if field in _OWN:
+        return _OWN[field](value)
     match field:
         case "license":
             if value in LICENSE_CLASSES:
                 return col(Release.license_class) == value
             return _same(Release.license, value)
-        case "gated":
-            return _gated(value)
-        case "foundation":
-            return _foundation(value)
-        case "suspected":
-            return _suspected(value)
-        case "notable":
-            return _notable(value)
-        case "parent":
-            return _parent(value)
-        case "conflict":
-            return _conflict(value)
-        case "family":
-            return _family(value)
         case "repo":
             return (
                 folded(col(Release.repo_id)).like(_pattern(value), escape="\\")
@@ -270,6 +273,17 @@ def _notable(value: str) -> ColumnElement[bool]:
     return holds(literal(";") + col(Release.notable_reasons) + literal(";"), f";{value};") > 0
 
 
+def _provider(value: str) -> ColumnElement[bool]:
+    names = col(Release.served_by)
+    # Written as in the index of those that are served.
+    is_served: ColumnElement[bool] = names.op("<>", is_comparison=True)(literal_column("''"))
+    if value == NONE:
+        return not_(func.coalesce(is_served, false()))
+    if value == ANY:
+        return is_served
+    return and_(is_served, holds(literal(";") + folded(names) + literal(";"), f";{value};") > 0)
+
+
 def _conflict(value: str) -> ColumnElement[bool]:
     found = col(Release.license_conflict)
     if value == NONE:
@@ -293,6 +307,13 @@ def _parent(value: str) -> ColumnElement[bool]:
     under = [ident for ident, country in above.items() if country == wanted]
     itself = origin.is_(None) if wanted is None else origin == wanted
     return or_(lab.in_(under), and_(or_(lab.is_(None), lab.not_in(list(above))), itself))
+
+
+_OWN: dict[str, Callable[[str], ColumnElement[bool]]] = {
+    "conflict": _conflict, "family": _family, "foundation": _foundation, "gated": _gated, "notable": _notable,
+    "parent": _parent, "provider": _provider, "suspected": _suspected,
+}  # fmt: skip
+"""Fields whose values have meanings of their own."""
 
 
 def _word(word: str) -> ColumnElement[bool]:

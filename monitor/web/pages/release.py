@@ -221,6 +221,7 @@ CHANGE_LABELS = {
     "license": "Licence", "license_class": "Licence class", "gated": "Gating", "repo_id": "Renamed", "kind": "Kind",
     "foundation_repo_id": "Foundation", "params_total": "Parameters", "params_active": "Active parameters",
     "openness": "Openness", "origin": "Origin", "lab": "Lab", "status": "Status", "weights": "Weights",
+    "providers": "First inference provider",
 }  # fmt: skip
 
 
