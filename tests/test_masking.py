@@ -146,6 +146,7 @@ def test_a_running_monitor_shows_none(tmp_path: Path, monkeypatch: pytest.Monkey
             ("slack", f"https://hooks.slack.com/services/T00000000/B00000000/{MARK}SlackHook"),
             ("slack", f"http://127.0.0.1:1/services/{MARK}SlackHook"),
             ("apprise", f"json://me:{MARK}-apprise-user@127.0.0.1:1/{MARK}-apprise-path"),
+            ("telegram", "-1001234567890"),
             ("webhook", f"http://me:{MARK}-hook-user@127.0.0.1:1/x?token={MARK}-hook-query"),
             ("discord", f"http://127.0.0.1:1/api/webhooks/123456789012345678/{MARK}-discord-token"),
             (

@@ -10,6 +10,7 @@ from tests.conftest import ROOT
 PAGE = ROOT / "docs" / "explanation" / "threat-model.md"
 ACTORS = (
     "Anonymous reader", "Subscriber", "Member of a Slack workspace", "Administrator of a Slack workspace",
+    "Somebody who writes to the Telegram bot",
     "Operator with the admin token", "Feed or site of a lab", "Publisher on the Hub", "Mail provider",
     "Reverse proxy, and who is on the network", "Someone with access to files",
 )  # fmt: skip

@@ -70,6 +70,10 @@ commands.register(
     {"publish": "Writes a static data set, by month, into a directory; unchanged files keep their bytes."},
 )
 commands.register(
+    "monitor.cli.telegram_webhook",
+    {"telegram-webhook": "Manages Telegram's webhook to this service, for commands in chats."},
+)
+commands.register(
     "monitor.cli.admin",
     {
         "subscribe": "Creates a subscription and prints its id.",

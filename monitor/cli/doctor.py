@@ -206,13 +206,14 @@ def _slack(settings: Settings) -> str:
 
 
 def _telegram(settings: Settings) -> str:
-    """The bot of the token, as Telegram reports it."""
+    """The bot of the token, as Telegram reports it, and whether it gets what people write to it."""
     from monitor.channels.telegram.api import BotApi
+    from monitor.channels.telegram.webhook import webhook_state
 
     api = BotApi.from_settings(settings)
     if api is None:
         return "not set up, so nothing is sent there: see MONITOR_TELEGRAM_BOT_TOKEN"
-    return f"ok, @{api.call('getMe').get('username')}"
+    return f"ok, @{api.call('getMe').get('username')}; {webhook_state(settings)}"
 
 
 def _bounces(settings: Settings) -> str:

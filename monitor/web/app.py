@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor import __version__
-from monitor.channels import email, slack
+from monitor.channels import email, slack, telegram
 from monitor.channels.page_templates import set_page_layout
 from monitor.db.engine import DatabaseError, timed_out
 from monitor.labs import LabsError
@@ -111,6 +111,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(crawlers.router)
     web.include_router(email.router)
     web.include_router(slack.router)
+    web.include_router(telegram.router)
     web.include_router(stories.router)
     web.include_router(calendar_feed.router)
     web.include_router(briefs.router)

@@ -31,6 +31,7 @@ _FORBIDDEN = (
     "/preferences/",
     "/unsubscribe/",
     "/slack/",
+    "/telegram/",
     "/alert",
     "/stack/",
 )

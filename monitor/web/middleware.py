@@ -93,8 +93,11 @@ COMPRESSED_PREFIXES = (
     "/sitemap.xml",
 )
 """Paths with compressed responses; never those that show a secret (BREACH)."""
-UNLIMITED_PREFIXES = ("/healthz", "/static/", "/hooks/hub", "/slack/commands", "/slack/interactions", "/slack/events")
-"""Paths that are not counted: cheap ones, and those that authenticate their caller (the Hub, Slack)."""
+UNLIMITED_PREFIXES = (
+    *("/healthz", "/static/", "/hooks/hub"),
+    *("/slack/commands", "/slack/interactions", "/slack/events", "/telegram/updates"),
+)
+"""Paths that are not counted: cheap ones, and those that authenticate their caller (the Hub, Slack, Telegram)."""
 MAX_BODY_BYTES = 8 << 20
 """Of any request; routes that read a body have lower limits of their own."""
 BODY_SECONDS = 20

@@ -31,7 +31,8 @@ POST = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConten
 def place(sqlite_engine: Engine, sqlite_url: str) -> Iterator[tuple[str, int]]:
     """Where the application is served, with a token and secrets set."""
     secrets = {"admin_token": SecretStr("t"), "hub_webhook_secret": SecretStr("t"), "secret_key": SecretStr("k"),
-               "slack_signing_secret": SecretStr("t")}  # fmt: skip
+               "slack_signing_secret": SecretStr("t"),
+               "telegram_bot_token": SecretStr("1:a-token-of-twenty-chars")}  # fmt: skip
     service = Service(Settings(database_url=sqlite_url, **secrets))  # type: ignore[arg-type]
     with served(service) as address:
         parts = urlsplit(address)
@@ -112,6 +113,7 @@ def test_the_oldest_that_waits_gives_its_place_to_a_new_connection(
         (b"/hooks/email/bounce", b"", b"401"),
         (b"/slack/commands", b"", b"401"),
         (b"/slack/events", b"X-Slack-Signature: v0=0\r\nX-Slack-Request-Timestamp: 1\r\n", b"401"),
+        (b"/telegram/updates", b"X-Telegram-Bot-Api-Secret-Token: wrong\r\n", b"401"),
         (b"/api/v1/subscriptions", b"Authorization: Bearer t\r\n", b"413"),
         (b"/hooks/hub", b"X-Webhook-Secret: t\r\n", b"413"),
         (b"/subscribe", b"", b"413"),

@@ -23,7 +23,7 @@ from tests.releases.query.test_query import release
 
 FREE = {
     ("GET", "/healthz"), ("POST", "/hooks/hub"), ("POST", "/slack/commands"), ("POST", "/slack/interactions"),
-    ("POST", "/slack/events"),
+    ("POST", "/slack/events"), ("POST", "/telegram/updates"),
 }  # fmt: skip
 """What is not counted; a new route is, unless it is named here and in ``edge.UNLIMITED_PREFIXES``."""
 

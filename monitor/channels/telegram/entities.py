@@ -94,6 +94,19 @@ def render_plain(text: ChatText) -> Rendered:
     return build(_bare(_all_pieces(fit(text, lambda line: _cost(_bare([*_of_line(line), Piece("\n")])), room))))
 
 
+def render_lines(lines: Sequence[Sequence[Piece]]) -> Rendered:
+    """Lines within Telegram's limits; those that have no room are left out and counted."""
+    kept: list[Sequence[Piece]] = []
+    room = MAX_MESSAGE_UNITS - RESERVE_UNITS
+    for line in lines:
+        room -= _cost([*line, Piece("\n")])
+        if room < 0:
+            kept.append([Piece(f"… and {len(lines) - len(kept)} more lines")])
+            break
+        kept.append(line)
+    return build(_joined(kept, "\n"))
+
+
 def build(pieces: Sequence[Piece]) -> Rendered:
     """Text and entities of some pieces, with word joiners where Telegram would find what is none of ours."""
     parts: list[str] = []

@@ -23,6 +23,26 @@ IN_GROUP = RateLimitItemPerMinute(19, namespace=NAMESPACE)
 """One less than the limit: our minute and Telegram's do not begin at the same time."""
 
 
+COMMANDS_IN_CHAT = RateLimitItemPerMinute(15, namespace=NAMESPACE)
+COMMANDS_OVERALL = RateLimitItemPerMinute(120, namespace=NAMESPACE)
+
+
+class CommandRateLimiter:
+    """How many commands are answered: anybody who finds the bot can write to it."""
+
+    def __init__(self, storage: str = "memory://") -> None:
+        self._limiter = MovingWindowRateLimiter(storage_from_string(storage))
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> CommandRateLimiter:
+        """The rate limiter for the settings."""
+        return cls("memory://" if settings.embedded else settings.broker_url)
+
+    def allows(self, target: TelegramTarget) -> bool:
+        """Counts one command of a chat; whether it is answered."""
+        return self._limiter.hit(COMMANDS_IN_CHAT, "in", target.chat) and self._limiter.hit(COMMANDS_OVERALL, "in")
+
+
 class TelegramRateLimiter:
     """``storage`` is a URI of the limits library: ``memory://`` (one process) or ``redis://…`` (all workers)."""
 

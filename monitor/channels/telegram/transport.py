@@ -6,6 +6,7 @@ message in doubt arrived cannot be found out, and it is sent again; an edit in d
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
@@ -31,6 +32,7 @@ from monitor.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+MAX_REPLY_WAIT_SECONDS = 3.0
 Receipt = tuple[int, int]
 """The chat and the number of a message, stored as ``chat:number``."""
 
@@ -49,6 +51,7 @@ class Telegram(Channel):
         self._engine = engine
         self._api = api
         self._rate_limiter = TelegramRateLimiter.from_settings(settings)
+        self._username: str | None = None
 
     @classmethod
     def create(cls, settings: Settings, engine: Engine) -> Self | None:
@@ -94,6 +97,31 @@ class Telegram(Channel):
         sent = self._written(target, text, key, lambda shown: self._api.call("sendMessage", **fields | _of(shown)))
         return f"{sent['chat']['id']}:{sent['message_id']}"
 
+    def reply(self, target: TelegramTarget, shown: Rendered, message_id: int) -> None:
+        """Answers somebody's message, silently, at the chat's pace. Raises SendError."""
+        for patience in (2, 1, 0):
+            try:
+                self._rate_limiter.acquire(target)
+                break
+            except SendError as error:
+                if not patience or (error.retry_after or 0) > MAX_REPLY_WAIT_SECONDS:
+                    raise
+                time.sleep(error.retry_after or 0)
+        answered = {"message_id": message_id, "allow_sending_without_reply": True}
+        where = {"chat_id": target.chat_id, "message_thread_id": target.topic}
+        self._api.call("sendMessage", **where, disable_notification=True, reply_parameters=answered, **_of(shown))
+
+    def username(self) -> str:
+        """The name of the bot, as commands in groups name it. Raises SendError."""
+        if self._username is None:
+            self._username = str(self._api.call("getMe").get("username") or "")
+        return self._username
+
+    def is_administrator(self, target: TelegramTarget, user: int) -> bool:
+        """Whether somebody may change what a chat gets. Raises SendError."""
+        member = self._api.call("getChatMember", chat_id=target.chat_id, user_id=user)
+        return member.get("status") in {"creator", "administrator"}
+
     # --- sending ---------------------------------------------------------------------------------------------
 
     def _post(self, target: str, text: ChatText, key: str, *, quiet: bool, answered: Receipt | None = None) -> str:
@@ -103,7 +131,7 @@ class Telegram(Channel):
         except TelegramError as error:
             if error.migrated_to is None:
                 raise
-            moved = self._follow(there, error.migrated_to)
+            moved = self.follow(there, error.migrated_to)
         return self.post(moved, text, key, quiet=quiet, answered=answered)
 
     def _edit(self, message: Message, first: Receipt) -> bool:
@@ -140,7 +168,7 @@ class Telegram(Channel):
             found = write(render_plain(text))
         return found
 
-    def _follow(self, target: TelegramTarget, ident: int) -> TelegramTarget:
+    def follow(self, target: TelegramTarget, ident: int) -> TelegramTarget:
         """Moves a group's subscriptions to the supergroup that it has become; returns that. It has no topics yet."""
         moved = TelegramTarget(str(ident))
         with transaction(self._engine) as session:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from monitor.settings import Settings
-from tests.channels.telegram.telegram_test_env import SITE, TelegramTestEnv
+from tests.channels.telegram.telegram_test_env import ADMIN, SITE, TelegramTestEnv
 from tests.fakes.telegram import FakeTelegram
 
 
@@ -20,7 +20,7 @@ def telegram() -> Iterator[FakeTelegram]:
 
 
 @pytest.fixture
-def env(telegram: FakeTelegram, sqlite_engine: Engine, sqlite_url: str) -> TelegramTestEnv:
+def env(telegram: FakeTelegram, sqlite_engine: Engine, sqlite_url: str) -> Iterator[TelegramTestEnv]:
     settings = Settings(
         database_url=sqlite_url,
         telegram_api_url=telegram.url,
@@ -28,4 +28,6 @@ def env(telegram: FakeTelegram, sqlite_engine: Engine, sqlite_url: str) -> Teleg
         public_url=SITE,
         secret_key=SecretStr("a key for tests"),
     )
-    return TelegramTestEnv(sqlite_engine, settings, telegram, telegram.chat())
+    made = TelegramTestEnv(sqlite_engine, settings, telegram, telegram.chat(members={ADMIN: "administrator"}))
+    yield made
+    made.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import update
@@ -11,14 +12,21 @@ from sqlmodel import col
 
 from monitor.channels import available
 from monitor.channels.base import Channel
+from monitor.channels.telegram.webhook import set_webhook
 from monitor.db.engine import now, transaction
 from monitor.models import Delivery, Release, Target
 from monitor.notify import notices, outbox
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
+from monitor.service import Service
+from monitor.web.app import create_app
 from tests.channels.channel_test_env import ChannelTestEnv
+from tests.fakes.hub import until
 from tests.fakes.telegram import Chat, FakeTelegram, Json
+from workers.embedded import WebThread
 
 SITE = "https://monitor.example"
+ADMIN, MEMBER = 4_711, 4_712
+"""People in the group: one may change its subscriptions."""
 
 
 @dataclass
@@ -28,9 +36,50 @@ class TelegramTestEnv(ChannelTestEnv):
     telegram: FakeTelegram
     chat: Chat
     channel: Channel = field(init=False)
+    app: Any = None
 
     def __post_init__(self) -> None:
         self.channel = available(self.settings, self.engine)["telegram"]
+
+    # --- the web ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def web(self) -> WebThread:
+        self.app = create_app(Service(self.settings))
+        thread = WebThread(self.app, "127.0.0.1", 0)
+        thread.start()
+        set_webhook(self.settings)
+        return thread
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.web.port}"
+
+    def close(self) -> None:
+        if "web" in self.__dict__:
+            self.web.stop()
+
+    def ask(self, text: str, chat: Chat | None = None, **how: Any) -> Json:
+        """Somebody writes a command; the reply to it."""
+        base = self.base
+        before = len(self.telegram.messages)
+        assert self.telegram.says(base, chat or self.chat, text, **how) == (200, "")
+        until(lambda: len(self.telegram.messages) > before, 10, "the reply")
+        assert not self.telegram.refused and not self.telegram.unknown
+        reply = self.telegram.messages[-1]
+        self.forget_limits()
+        return reply
+
+    def forget_limits(self) -> None:
+        """As if the web process had begun anew: the next command need not wait."""
+        if hasattr(self.app.state, "telegram_context"):
+            del self.app.state.telegram_context
+
+    def tells(self, text: str, chat: Chat | None = None, **how: Any) -> str:
+        """The text of the reply to a command."""
+        return str(self.ask(text, chat, **how)["text"])
+
+    # --- news ---------------------------------------------------------------------------------------------
 
     def subscribe(self, query: str = "", target: str | None = None, **wish: Any) -> str:
         """A subscription of the chat; its id."""
