@@ -38,6 +38,7 @@ NOT_HERE = {
     "python -m tests.benchmarks": "minutes each; that they are there is checked in test_readme.py",
     "python -m tests.checks": "run over small wheels in tests/checks/test_checks.py",
     "python -m tests.pictures": "a browser takes pictures of pages for a minute; tests/web opens the same pages in it",
+    "python -m tests.mcp_session": "what it writes is compared in tests/web/test_mcp_session.py",
     "python -m tests.brief_pictures": "likewise, of the brief",
     "python -m tests.audit.example": "what it writes is compared in tests/audit/test_example.py",
     "python -m tests.recorded_launches": "its table is what tests/releases/test_recorded_launches.py compares",
