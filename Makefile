@@ -62,7 +62,7 @@ reference: .venv/installed
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
-# The libraries that validate the published data set, in an environment of their own:
+# The libraries that validate the published data set and read exports by address, in an environment of their own:
 # python3 -m venv build/validators && build/validators/bin/pip install -r requirements-validators.txt
 validators: build/validators/installed
 

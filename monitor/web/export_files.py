@@ -112,17 +112,17 @@ class ExportFiles:
         *,
         opaque: str | None,
         relative: bool,
-        ranged: bool,
+        goes_on: bool,
         named: Collection[str],
     ) -> ExportFile:
         """The file for a request, written if there is none. Raises TooLargeError and what ``write`` raises.
 
-        ``opaque`` stands for the present state of what was asked for; None: unknown. ``ranged``: parts are asked for.
-        ``named``: the ETags that the request is about.
+        ``opaque`` stands for the present state of what was asked for; None: unknown. ``goes_on``: it may be one
+        of several that read the same file. ``named``: the ETags that the request is about.
         """
 
         def known() -> ExportFile | None:
-            begun = self.begun(key, client) if ranged else None
+            begun = self.begun(key, client) if goes_on else None
             return self._named(key, named) or begun or self.present(key, opaque, relative)
 
         file = known()

@@ -171,7 +171,8 @@ class ExportResponse(Response):
 
     async def _response(self, scope: Scope) -> ASGIApp:
         wanted, asked = self._wanted, Headers(scope=scope)
-        ranged = "range" in asked
+        # The end of a file, as of one that is not known yet: a reader of Parquet begins with that.
+        goes_on = "range" in asked and not asked["range"].partition("=")[2].lstrip().startswith("-")
         large = self._files.is_too_large(wanted.key)
         if wanted.form != "parquet" and (large or not self._is_of_a_file(scope, asked)):
             return self._stream()
@@ -181,7 +182,7 @@ class ExportResponse(Response):
         named = strong_tags(asked.get("if-match", "")) + strong_tags(asked.get("if-range", ""))
         try:
             file = await self._files.get(
-                wanted.key, client, self._write, opaque=wanted.opaque, relative=wanted.relative, ranged=ranged,
+                wanted.key, client, self._write, opaque=wanted.opaque, relative=wanted.relative, goes_on=goes_on,
                 named=named,
             )  # fmt: skip
         except TooLargeError:

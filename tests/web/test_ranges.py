@@ -136,6 +136,9 @@ def test_a_reader_of_ranges_reads_one_state_while_others_see_what_is_new(client:
         # One that knows the earlier file by its tag gets parts of that, too, as long as it is kept.
         assert ranged(another, path, "0-3", If_Range=before).headers["etag"] == before
         assert ranged(another, path, "0-3", If_Match=before).status_code == 206
+    assert ranged(client, path, "0-3").headers["etag"] == before
+    assert ranged(client, path, "-10").headers["etag"] == after  # it begins anew
+    assert ranged(client, path, "0-3").headers["etag"] == after
     whole = client.get(path)
     assert parquet.read_table(io.BytesIO(whole.content)).num_rows == 250
     assert whole.headers["etag"] == after
@@ -252,7 +255,7 @@ def writes(content: bytes, written: list[bytes]) -> object:
 
 async def got(files: ExportFiles, key: str, client: str, write: object, opaque: str | None) -> ExportFile:
     return await files.get(
-        (key,), client, write, opaque=opaque, relative=False, ranged=True, named=()  # type: ignore[arg-type]
+        (key,), client, write, opaque=opaque, relative=False, goes_on=True, named=()  # type: ignore[arg-type]
     )  # fmt: skip
 
 
