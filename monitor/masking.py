@@ -25,7 +25,7 @@ _PATTERNS = [
         (r"(hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/)[^\s\"'<>]+", ""),
         (r"(/webhooks/\d{15,21}/)[^\s/?#\"'<>]+", ""),  # of Discord
         # The links of emails: whoever has one may change a subscription.
-        (r"(/(?:confirm|preferences|unsubscribe/undo|unsubscribe|stack)/)(?!undo/)[^\s/?#\"'<>&]+", ""),
+        (r"(/(?:confirm|preferences|unsubscribe/undo|unsubscribe|stack|saved)/)(?!undo/)[^\s/?#\"'<>&]+", ""),
         (r"(\b(?:bearer|basic)\s{1,9})[\w.~+/-]{8,}=*", ""),
         (r"(\b(?:xox[a-z]|xapp)-)[\w-]{8,}", ""),
         # The token of a Telegram bot, which is also a part of the URL of each call: /bot123456:ABC…/sendMessage

@@ -27,6 +27,7 @@ from monitor.models.release import (
     Tally,
 )
 from monitor.models.repository_file import RepositoryFile
+from monitor.models.saved_list import SavedList
 from monitor.models.slack import SlackInstallation, SlackSeen
 from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Namespace, Outage, Poll, WebhookEvent
 from monitor.models.stack import Stack, StackMember
@@ -73,6 +74,7 @@ __all__ = [
     "ReleaseObservation",
     "ReleaseRevision",
     "RepositoryFile",
+    "SavedList",
     "SlackInstallation",
     "SlackSeen",
     "Stack",

@@ -28,6 +28,7 @@ from monitor.models import (
     ReleaseRevision,
     RepositoryFile,
 )
+from monitor.releases.saved_searches import delete_forgotten
 from monitor.releases.thinning import thin
 from monitor.settings import Settings
 
@@ -60,6 +61,7 @@ def prune(engine: Engine, settings: Settings) -> dict[str, int]:
         thinned = thin(engine, settings.adoption_daily_days, settings.adoption_weekly_days, at.date())
         done["adoption_thinned"] = thinned
     done["repository_file"] = _repeated(engine, lambda session: _files_without_release(session, at - FILE_AGE))
+    done["saved_list"] = _repeated(engine, lambda session: delete_forgotten(session, BATCH_ROWS))
     log.info("pruned", **done)
     return done
 

@@ -47,6 +47,7 @@ from monitor.web import (
     launch_feed,
     metrics,
     pages,
+    saved,
     shares,
     side_by_side,
     stacks,
@@ -121,6 +122,7 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(comparisons.router)
     web.include_router(shares.router)
     web.include_router(side_by_side.router)
+    saved.install(web, service.settings)
     web.include_router(audits.router)
     web.include_router(badges.router)
     web.include_router(model_context.router)

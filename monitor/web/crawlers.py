@@ -34,6 +34,7 @@ _FORBIDDEN = (
     "/telegram/",
     "/alert",
     "/stack/",
+    "/saved",
 )
 _PREVIEWS = ("Twitterbot", "facebookexternalhit", "LinkedInBot", "Slackbot-LinkExpanding", "Discordbot", "TelegramBot")
 """They fetch single pages that people shared, with the queries in their addresses."""

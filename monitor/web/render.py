@@ -134,7 +134,7 @@ def address(base: str, **values: Any) -> str:
     return f"{base}?{urlencode(given, doseq=True)}" if given else base
 
 
-PRESENT_ONLY_PREFIXES = ("/alert", "/briefs.", "/docs", "/review", "/shortcuts", "/status", "/subscribe")
+PRESENT_ONLY_PREFIXES = ("/alert", "/briefs.", "/docs", "/review", "/saved", "/shortcuts", "/status", "/subscribe")
 """Pages that are of the present alone."""
 
 

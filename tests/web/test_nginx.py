@@ -157,6 +157,7 @@ def test_exports_are_streamed_past_the_cache_and_metrics_are_hidden(front: httpx
 
 def test_the_access_log_has_no_links_of_emails(front: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> None:
     paths = ["/preferences/s3cret", "/confirm/s3cret", "/unsubscribe/undo/s3cret", "//Preferences/s3cret",
+             "/saved/s3cret", "/saved/s3cret/part", "/stack/s3cret/tree.svg",
              "/slack/oauth_redirect?code=s3cret&state=s3cret"]  # fmt: skip
     for path in (*paths, "/labs?after=them"):
         front.get(f"http://{front.base_url.netloc.decode()}{path}")

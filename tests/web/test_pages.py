@@ -34,6 +34,7 @@ PAGES = (
     "/alert?filter=origin:CN", "/subscribe?filter=origin:CN", "/nothing/here", "/releases?q=origin:XX",
     "/launches?q=lab:qwen", "/launches/1", "/review", "/announcements", "/trends/chart?by=month,access",
     "/lens?of=CN,US&q=released:2026", "/lens?lens=atom", "/lens?of=XX", "/audit", "/compare", "/shortcuts",
+    "/saved?q=kind:base",
     "/side-by-side", f"/side-by-side?id={BASE}&id=google/gemma-4-31B-it&id=no/body", f"/side-by-side?id={BASE}",
     "/uptake?q=kind:base&by=origin", "/uptake?by=month", "/trends/chart?by=month,origin&value=downloads&time=stock",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from monitor import db
 from tests.web.history import BASE
 
 DAY = (db.now() - timedelta(days=10)).date().isoformat()
-PRESENT = ("/static/", "/briefs.", "/status", "/docs", "/alert", "/subscribe", "/review", "/shortcuts")
+PRESENT = ("/static/", "/briefs.", "/status", "/docs", "/alert", "/subscribe", "/review", "/saved", "/shortcuts")
 """What is of the present alone."""
 PAGES = (
     "/", "/?show=labs",

@@ -113,6 +113,46 @@ document.addEventListener("change", (event) => { if (event.target.matches('[form
 // A page that is gone back to has its boxes still checked.
 addEventListener("pageshow", countChosen);
 
+// Saved searches. The browser remembers the link of one list: of one that was made here, or that its reader asked it to
+// show. The link in an address alone is not remembered: anybody can lead readers to a list of their own.
+const LIST = /^[\w-]{32}$/;
+function madeHere(value) {
+  try {
+    const made = sessionStorage.getItem("hub-monitor:made");
+    if (value) sessionStorage.setItem("hub-monitor:made", value);
+    else sessionStorage.removeItem("hub-monitor:made");
+    return made;
+  } catch { return null; }
+}
+
+async function savedSearches() {
+  const page = document.querySelector("#saved");
+  const token = page?.dataset.list;
+  if (madeHere("") && token) memory.set("saved", token);
+  const known = LIST.test(memory.get("saved") ?? "") ? memory.get("saved") : null;
+  const field = document.querySelector("#saved-link");
+  if (field && known && !field.value) field.value = `${location.origin}/saved/${known}`;
+  if (token) {
+    const [keep, forget] = ["[data-keep]", "[data-forget]"].map((one) => page.querySelector(one));
+    keep.hidden = token === known;
+    forget.hidden = !keep.hidden;
+    keep.onclick = () => { memory.set("saved", token); savedSearches(); forget.focus(); };
+    forget.onclick = () => { memory.forget("saved"); savedSearches(); keep.focus(); };
+  }
+  const part = document.querySelector("#your-searches");
+  if (!part || !known) return;
+  const answer = await fetch(`/saved/${known}/part`, { cache: "no-store" });
+  if (answer.status === 404) memory.forget("saved");
+  if (answer.ok) part.innerHTML = await answer.text();
+}
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  // Another list than the one that is remembered may get a new link, too: that one stays.
+  const own = document.querySelector("#saved")?.dataset.list;
+  if (form.matches("[data-makes-link]") && (!own || own === memory.get("saved"))) madeHere("yes");
+  if (form.matches("[data-forgets]") && own === memory.get("saved")) memory.forget("saved");
+});
+
 // The menu of zones in the footer: the browser's own and UTC, and all others once somebody looks at it.
 function zoneMenu() {
   const menu = document.querySelector("#zone");
@@ -151,6 +191,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("DOMContentLoaded", () => {
   zoneMenu();
+  savedSearches();
   dress(document);
 });
 document.addEventListener("htmx:load", (event) => dress(event.target));
