@@ -302,7 +302,10 @@ def _unnoted(session: Session, formats: Mapping[int, Mapping[str, Any]]) -> dict
 
 
 def _first(session: Session, row: Release, form: str, fresh: Mapping[str, bool]) -> list[News]:
-    """Notes that a release runs in a format, once and for all; it is news if it and the copy were seen as news."""
+    """Notes that a release runs in a format, once and for all.
+
+    It is news if the release was seen as news, and it or the copy was seen for the first time within a day.
+    """
     assert row.id is not None
     entry = row.formats[form]
     own = entry["repo_id"] == row.repo_id
@@ -312,7 +315,7 @@ def _first(session: Session, row: Release, form: str, fresh: Mapping[str, bool])
             reason="its own files" if own else "a copy", event=str(Event.RUNNABLE),
         )
     )  # fmt: skip
-    is_new = row.first_seen_at > now() - MAX_NEWS_AGE if own else fresh.get(form, False)
+    is_new = row.first_seen_at > now() - MAX_NEWS_AGE or (not own and fresh.get(form, False))
     if row.is_backfilled or row.status not in PUBLIC or not is_new:
         return []
     return [News(row, f"{Event.RUNNABLE}:{form}")]
