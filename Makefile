@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run validators test test-fast coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
+.PHONY: run validators client test test-fast coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
 # python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock -r requirements-build.lock &&
@@ -62,14 +62,29 @@ reference: .venv/installed
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
-# The libraries that validate the published data set and read exports by address, in an environment of their own:
+# What validates the data set and the API's description, reads exports by address, runs the notebook and makes a client:
 # python3 -m venv build/validators && build/validators/bin/pip install -r requirements-validators.txt
-validators: build/validators/installed
+validators: build/validators/installed build/linters/installed
 
 build/validators/installed: requirements-validators.txt
 	$(PYTHON) -m venv build/validators
 	build/validators/bin/pip install -q --disable-pip-version-check -r requirements-validators.txt
 	touch $@
+
+# Redocly and Spectral, which need Node.js with npm; without it their tests are skipped:
+# cp .ci/openapi/package*.json build/linters && npm ci --prefix build/linters
+build/linters/installed: .ci/openapi/package-lock.json
+	mkdir -p build/linters
+	cp .ci/openapi/package.json .ci/openapi/package-lock.json build/linters/
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix build/linters --ignore-scripts --no-audit --no-fund --silent && touch $@; \
+	else echo "no npm on the PATH: the linters of the API's description are left out"; fi
+
+# A Python client of the API in build/client, from the description of this version.
+client: .venv/installed build/validators/installed
+	$(BIN)/python .ci/openapi/document.py build/openapi.json
+	PATH="$(CURDIR)/build/validators/bin:$$PATH" openapi-python-client generate --path build/openapi.json \
+	  --config .ci/openapi/client.yaml --meta uv --output-path build/client --overwrite
 
 check: test lint types imports dependencies docs
 

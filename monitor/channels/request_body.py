@@ -1,8 +1,11 @@
-"""Reading the body of a request, up to a limit."""
+"""Reading the body of a request, up to a limit, and describing it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import HTTPException, Request
+from pydantic import BaseModel
 
 
 async def read_limited_body(request: Request, max_bytes: int) -> bytes:
@@ -20,3 +23,10 @@ async def read_limited_body(request: Request, max_bytes: int) -> bytes:
 
 def _too_large(max_bytes: int) -> HTTPException:
     return HTTPException(413, f"the request body is larger than {max_bytes} bytes")
+
+
+def described_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON body of an operation that reads it itself, for OpenAPI (``openapi_extra``)."""
+    # What its $defs hold is moved to the components when the document is made.
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}, "required": True}}

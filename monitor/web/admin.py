@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.channels import canonical_target
-from monitor.channels.request_body import read_limited_body
+from monitor.channels.admin_token import BearerToken, require_admin_token
+from monitor.channels.request_body import described_body, read_limited_body
 from monitor.channels.sealed_targets import shown_target, store_target
 from monitor.channels.webhook import secret_of
 from monitor.db.engine import reading, transaction
@@ -32,21 +32,20 @@ from monitor.notify.subscriptions import remove as drop
 from monitor.notify.triggers import trigger_state
 from monitor.problems import refusals
 from monitor.service import Service
+from monitor.web.http_responses import answer
+from monitor.web.schemas import SubscriptionObject, Subscriptions
 
 
-def authorized(request: Request, authorization: Annotated[str, Header()] = "") -> Service:
+def authorized(request: Request, token: BearerToken) -> Service:
     """The service, if the request has the admin token; 403 if none is set, 401 for a wrong one."""
     service: Service = request.app.state.service
-    token = service.settings.admin_token
-    if token is None:
-        raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so the administration API is disabled")
-    if not hmac.compare_digest(f"Bearer {token.get_secret_value()}".encode(), authorization.encode()):
-        raise HTTPException(401, "a bearer token is required: the value of MONITOR_ADMIN_TOKEN")
+    require_admin_token(service.settings, token, "the administration API is disabled")
     return service
 
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["administration"])
 Admin = Annotated[Service, Depends(authorized)]
+Ident = Annotated[str, Path(description="The id of a subscription.")]
 
 
 class NewSubscription(BaseModel):
@@ -91,11 +90,6 @@ def _body(kind: type[_Body]) -> Callable[..., Awaitable[_Body]]:
     return read
 
 
-def _described(kind: type[BaseModel]) -> dict[str, Any]:
-    schema = kind.model_json_schema()
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}, "required": True}}
-
-
 def as_json(service: Service, session: Session, subscription: Subscription) -> dict[str, Any]:
     """A subscription as the API shows it; of an outgoing webhook also the secret that its receiver checks with.
 
@@ -126,7 +120,12 @@ def as_json(service: Service, session: Session, subscription: Subscription) -> d
     }
 
 
-@router.get("", responses=refusals(401, 403, 429))
+@router.get(
+    "",
+    operation_id="list_subscriptions",
+    response_model=None,
+    responses=refusals(401, 403, 429) | answer(Subscriptions, "All subscriptions."),
+)
 def all_subscriptions(service: Admin) -> dict[str, Any]:
     """Every subscription, oldest first."""
     with reading(service.read_engine) as session:
@@ -135,7 +134,12 @@ def all_subscriptions(service: Admin) -> dict[str, Any]:
 
 
 @router.post(
-    "", status_code=201, responses=refusals(400, 401, 403, 408, 413, 429), openapi_extra=_described(NewSubscription)
+    "",
+    status_code=201,
+    operation_id="create_subscription",
+    response_model=None,
+    responses=refusals(400, 401, 403, 408, 413, 429) | answer(SubscriptionObject, "The subscription.", 201),
+    openapi_extra=described_body(NewSubscription),
 )
 def add(service: Admin, body: Annotated[NewSubscription, Depends(_body(NewSubscription))]) -> dict[str, Any]:
     """Creates a subscription; an identical one is returned if it exists."""
@@ -147,18 +151,28 @@ def add(service: Admin, body: Annotated[NewSubscription, Depends(_body(NewSubscr
         return as_json(service, session, subscribe(session, SubscriptionCreate(**terms, created_by="api")))
 
 
-@router.get("/{ident}", responses=refusals(401, 403, 404, 429))
-def one(service: Admin, ident: str) -> dict[str, Any]:
+@router.get(
+    "/{ident}",
+    operation_id="get_subscription",
+    response_model=None,
+    responses=refusals(401, 403, 404, 429) | answer(SubscriptionObject, "The subscription."),
+)
+def one(service: Admin, ident: Ident) -> dict[str, Any]:
     """One subscription."""
     with reading(service.read_engine) as session:
         return as_json(service, session, _found(session, ident))
 
 
 @router.patch(
-    "/{ident}", responses=refusals(400, 401, 403, 404, 408, 413, 429), openapi_extra=_described(ChangedSubscription)
+    "/{ident}",
+    operation_id="change_subscription",
+    response_model=None,
+    responses=refusals(400, 401, 403, 404, 408, 413, 429)
+    | answer(SubscriptionObject, "The subscription with its changes."),
+    openapi_extra=described_body(ChangedSubscription),
 )
 def patch(
-    service: Admin, ident: str, body: Annotated[ChangedSubscription, Depends(_body(ChangedSubscription))]
+    service: Admin, ident: Ident, body: Annotated[ChangedSubscription, Depends(_body(ChangedSubscription))]
 ) -> dict[str, Any]:
     """Changes a subscription."""
     with transaction(service.web_engine) as session:
@@ -170,8 +184,8 @@ def patch(
         return as_json(service, session, found)
 
 
-@router.delete("/{ident}", status_code=204, responses=refusals(401, 403, 404, 429))
-def remove(service: Admin, ident: str) -> None:
+@router.delete("/{ident}", status_code=204, operation_id="remove_subscription", responses=refusals(401, 403, 404, 429))
+def remove(service: Admin, ident: Ident) -> None:
     """Removes a subscription and its pending alerts."""
     with transaction(service.web_engine) as session:
         drop(session, _found(session, ident))

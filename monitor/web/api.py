@@ -34,8 +34,8 @@ from monitor.releases.totals import sums
 from monitor.schedule import OUTAGE_INTERVALS
 from monitor.service import Service
 from monitor.web.exports import ExportRequest, ExportResponse, opaque
-from monitor.web.http_responses import FOR_EVER, as_json, cache_control, errors, is_settled
-from monitor.web.schemas import Counts, Days, FacetCounts, LabObject, Labs, ReleaseObject, Releases
+from monitor.web.http_responses import FOR_EVER, answer, as_json, cache_control, errors, is_settled
+from monitor.web.schemas import Counts, Days, FacetCounts, Health, LabObject, Labs, Readiness, ReleaseObject, Releases
 
 router = APIRouter()
 
@@ -48,7 +48,11 @@ def service_of(request: Request) -> Service:
 
 AsOf = Annotated[
     str | None,
-    Query(description="Answer with what was known at this time, or at the end of this day.", max_length=40),
+    Query(
+        description="Answer with what was known at this time, or at the end of this day.",
+        max_length=40,
+        examples=["2026-11-01", "2026-11-01T12:00:00Z"],
+    ),
 ]
 
 
@@ -99,13 +103,23 @@ Q = Annotated[
 ]
 
 
-@router.get("/api/v1/releases", tags=["releases"], response_model=Releases, responses=errors())
+Namespace = Annotated[str, Path(description="The part of the repository's id before the slash.", examples=["Qwen"])]
+Name = Annotated[str, Path(description="The part after the slash, at present or formerly.", examples=["Qwen3-8B"])]
+
+
+@router.get(
+    "/api/v1/releases", operation_id="list_releases", tags=["releases"], response_model=Releases, responses=errors()
+)
 def releases(
     request: Request,
     as_of_time: AsOfTime,
     q: Q = "",
     sort: Annotated[
-        str, Query(description=f"One of {', '.join(SORTS)}; a - before it turns the order.", examples=["-params"])
+        str,
+        Query(
+            description="By what, the largest or newest first (names from A, ranks from 1); `-` turns the order.",
+            json_schema_extra={"enum": [f"{sign}{name}" for name in SORTS for sign in ("", "-")]},
+        ),
     ] = "released",
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Releases on a page.")] = 100,
     cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=4_000)] = None,
@@ -118,17 +132,25 @@ def releases(
 
 
 @router.get(
-    "/api/v1/releases/{namespace}/{name}", tags=["releases"], response_model=ReleaseObject, responses=errors(404)
+    "/api/v1/releases/{namespace}/{name}",
+    operation_id="get_release",
+    tags=["releases"],
+    response_model=ReleaseObject,
+    responses=errors(404),
 )
-def release(request: Request, session: Reading, namespace: str, name: str) -> Response:
+def release(request: Request, session: Reading, namespace: Namespace, name: Name) -> Response:
     """One release, by its present or a former name."""
     return as_json(request, release_object(_found(session, namespace, name)))
 
 
 @router.get(
-    "/api/v1/releases/{namespace}/{name}/adoption", tags=["releases"], response_model=Days, responses=errors(404)
+    "/api/v1/releases/{namespace}/{name}/adoption",
+    operation_id="get_adoption",
+    tags=["releases"],
+    response_model=Days,
+    responses=errors(404),
 )
-def adopted(request: Request, session: Reading, namespace: str, name: str) -> Response:
+def adopted(request: Request, session: Reading, namespace: Namespace, name: Name) -> Response:
     """Downloads, likes, rank among what trends and number of derivatives, a day each; empty for one not tracked."""
     return as_json(request, {"items": series(session, _found(session, namespace, name))})
 
@@ -140,20 +162,33 @@ def _found(session: Session, namespace: str, name: str) -> Release:
     return row
 
 
-@router.get("/api/v1/stats", tags=["releases"], response_model=Counts, responses=errors())
+@router.get("/api/v1/stats", operation_id="get_stats", tags=["statistics"], response_model=Counts, responses=errors())
 def counted(
     request: Request,
     session: Reading,
     by: Annotated[
-        str, Query(description=f"One or two of {', '.join(DIMENSIONS)}, a comma between.", examples=["month,origin"])
+        str,
+        Query(
+            description=f"One or two of {', '.join(DIMENSIONS)}, a comma between.",
+            examples=["month,origin"],
+            json_schema_extra={"pattern": "^({0})(,({0}))?$".format("|".join(DIMENSIONS))},
+        ),
     ],
     q: Q = "",
-    tz: Annotated[str, Query(description="The zone of months, weeks and days.", max_length=64)] = "UTC",
+    tz: Annotated[
+        str, Query(description="The zone of months, weeks and days.", max_length=64, examples=["Asia/Shanghai"])
+    ] = "UTC",
     median: Annotated[
         bool | None, Query(description="Medians; unless said, where no more than 20,000 releases match.")
     ] = None,
     total: Annotated[
-        str, Query(alias="sum", max_length=40, description=f"One of {', '.join(SUMS)}: sum it; shares are of the sum.")
+        str,
+        Query(
+            alias="sum",
+            max_length=40,
+            description="Sum it; shares are of the sum.",
+            json_schema_extra={"enum": ["", *SUMS]},
+        ),
     ] = "",
     time: Annotated[
         Literal["released", "stock", "growth"],
@@ -174,21 +209,28 @@ def counted(
     return as_json(request, {"items": rows})
 
 
-@router.get("/api/v1/facets", tags=["releases"], response_model=FacetCounts, responses=errors())
+@router.get(
+    "/api/v1/facets", operation_id="get_facets", tags=["statistics"], response_model=FacetCounts, responses=errors()
+)
 def facet_counts(request: Request, session: Reading, q: Q = "") -> Response:
     """The most frequent values of each dimension among what matches."""
     found = count_facets(session, parse(q))
     return as_json(request, found.values | {"total": found.total, "exact": found.exact, "sampled": found.sampled})
 
 
-@router.get("/api/v1/labs", tags=["labs"], response_model=Labs, responses=errors())
+@router.get("/api/v1/labs", operation_id="list_labs", tags=["labs"], response_model=Labs, responses=errors())
 def labs(request: Request) -> Response:
     """The registry of labs."""
     return as_json(request, {"items": [lab_object(lab) for lab in service_of(request).registry.labs]})
 
 
-@router.get("/api/v1/labs/{lab}", tags=["labs"], response_model=LabObject, responses=errors(404))
-def lab(request: Request, lab: str) -> Response:
+@router.get(
+    "/api/v1/labs/{lab}", operation_id="get_lab", tags=["labs"], response_model=LabObject, responses=errors(404)
+)
+def lab(
+    request: Request,
+    lab: Annotated[str, Path(description="Its id, its name, an alias or a namespace.", examples=["qwen"])],
+) -> Response:
     """One lab, by its id, its name, an alias or a namespace."""
     return as_json(request, lab_object(lab_named(service_of(request).registry, lab)))
 
@@ -230,7 +272,13 @@ _FILES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/export.{form}", tags=["releases"], response_class=StreamingResponse, responses=errors(404) | _FILES)
+@router.get(
+    "/export.{form}",
+    operation_id="export_releases",
+    tags=["exports"],
+    response_class=StreamingResponse,
+    responses=errors(404) | _FILES,
+)
 def export(
     request: Request,
     form: Annotated[Literal["csv", "jsonl", "parquet"], Path(json_schema_extra={"enum": list(SERVED_FORMATS)})],
@@ -262,13 +310,25 @@ def is_of_state(known: str, state: str) -> bool:
     return any(tag.strip().removeprefix("W/").strip('"').split(".")[0] == state for tag in known.split(","))
 
 
-@router.get("/healthz", tags=["operation"])
+@router.get(
+    "/healthz",
+    operation_id="get_health",
+    tags=["operation"],
+    response_model=None,
+    responses=answer(Health, "It answers.") | {422: refusals()[422]},
+)
 async def healthz() -> dict[str, str]:
     """That this process answers; on the event loop, so that it does even while every thread reads the database."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", tags=["operation"], responses=refusals(429))
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    tags=["operation"],
+    response_model=None,
+    responses=refusals(429) | answer(Readiness, "It is ready."),
+)
 def readyz(request: Request, session: Present) -> dict[str, Any]:
     """200 if the Hub was polled within three intervals and the database is at this version, else 503.
 

@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -46,6 +47,7 @@ from monitor.web import (
     hooks,
     launch_feed,
     metrics,
+    openapi,
     pages,
     saved,
     shares,
@@ -74,9 +76,20 @@ LAYOUTS = FileSystemLoader(Path(__file__).parent / "templates")
 
 
 class Application(FastAPI):
-    """FastAPI inside the middleware that needs the server's own ``send``."""
+    """FastAPI inside the middleware that needs the server's own ``send``, with its OpenAPI document completed."""
 
     outermost: ASGIApp
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._document: dict[str, Any] | None = None
+        self._describing = Lock()
+
+    def openapi(self) -> dict[str, Any]:
+        with self._describing:
+            if self._document is None:
+                self._document = openapi.completed(super().openapi())
+            return self._document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.outermost(scope, receive, send)
@@ -87,7 +100,7 @@ def create_app(service: Service) -> FastAPI:
     web = Application(
         title="Hub Release Monitor",
         version=__version__,
-        description="Open-weight model releases on the Hugging Face Hub: whose, from where, how big, on which terms.",
+        **openapi.about(service.settings),
         redoc_url=None,
         docs_url=None,
         redirect_slashes=False,  # see TrailingSlashMiddleware

@@ -24,7 +24,7 @@ from monitor.audit.recognise import read_document
 from monitor.audit.report import Summary, verdict
 from monitor.audit.resolve import Entry, resolve
 from monitor.audit.sarif import to_sarif
-from monitor.channels.request_body import read_limited_body
+from monitor.channels.request_body import described_body, read_limited_body
 from monitor.problems import refusals
 from monitor.web.api import service_of
 from monitor.web.exports import Export
@@ -60,12 +60,25 @@ class AuditRequest(BaseModel):
     format: Literal["jsonl", "sarif"] = Field("jsonl", description="JSON lines, one entry each; or SARIF 2.1.0.")
 
 
-_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": AuditRequest.model_json_schema()}}}
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "JSON lines: an entry each, and the summary last; or SARIF 2.1.0.",
+        "content": {
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "application/sarif+json": {"schema": {"type": "object"}},
+        },
+    }
 }
 
 
-@router.post("/api/v1/audit", tags=["audit"], openapi_extra=_BODY, responses=refusals(400, 413, 429))
+@router.post(
+    "/api/v1/audit",
+    tags=["audit"],
+    operation_id="audit",
+    response_class=Response,
+    responses=refusals(400, 408, 413, 429) | _ANSWER,
+    openapi_extra=described_body(AuditRequest),
+)
 async def audit(request: Request) -> Response:
     """Says of each model that the documents name whose it is, what it was built on and under which terms.
 

@@ -32,13 +32,13 @@ router = APIRouter(tags=["feeds"])
 DEFAULT_BRIEFS = 10
 
 
-@router.get("/briefs.atom", response_class=Response, responses=ATOM_ANSWER)
+@router.get("/briefs.atom", operation_id="get_briefs_feed_atom", response_class=Response, responses=ATOM_ANSWER)
 def atom(request: Request, session: Present, limit: BriefLimit = DEFAULT_BRIEFS, cursor: Cursor = None) -> Response:
     """The published briefs of weeks and months as Atom (RFC 4287), each with what was corrected since."""
     return _published(request, session, limit, cursor, "atom")
 
 
-@router.get("/briefs.json", response_class=Response, responses=JSON_ANSWER)
+@router.get("/briefs.json", operation_id="get_briefs_feed_json", response_class=Response, responses=JSON_ANSWER)
 def json_feed(
     request: Request, session: Present, limit: BriefLimit = DEFAULT_BRIEFS, cursor: Cursor = None
 ) -> Response:

@@ -31,7 +31,9 @@ Period = Annotated[
 ]
 
 
-@router.get("/api/v1/brief/{period}", tags=["releases"], response_model=BriefObject, responses=errors())
+@router.get(
+    "/api/v1/brief/{period}", operation_id="get_brief", tags=["briefs"], response_model=BriefObject, responses=errors()
+)
 def brief(request: Request, as_of_time: AsOfTime, period: Period) -> Response:
     """What came out in a week or a month, in sentences that each lead to the releases that they were made from."""
     return as_json(request, _made(request, as_of_time, period).as_json())

@@ -58,7 +58,12 @@ class Timing(NamedTuple):
     is_cancelled: bool
 
 
-@router.get("/feed.ics", response_class=Response, responses=errors() | described(CALENDAR_TYPE, "A calendar."))
+@router.get(
+    "/feed.ics",
+    operation_id="get_calendar",
+    response_class=Response,
+    responses=errors() | described(CALENDAR_TYPE, "A calendar."),
+)
 def calendar(
     request: Request,
     session: Reading,

@@ -69,7 +69,13 @@ class CitationRequest(BaseModel):
     )
 
 
-@router.post("/api/v1/citations", tags=["releases"], response_model=CitationObject, responses=refusals(403, 413, 429))
+@router.post(
+    "/api/v1/citations",
+    operation_id="create_citation",
+    tags=["citations"],
+    response_model=CitationObject,
+    responses=refusals(403, 413, 429),
+)
 def make(request: Request, wanted: CitationRequest) -> Response:
     """Cites releases, counts or a brief: the same question and time always have the same id. Nothing is stored."""
     citation, ident = _made(request, wanted)
@@ -83,7 +89,13 @@ def make_by_form(request: Request, wanted: Annotated[CitationRequest, Form()]) -
     return RedirectResponse(f"/c/{ident}", 303)
 
 
-@router.get("/api/v1/citations/{ident}", tags=["releases"], response_model=CitationObject, responses=errors(404))
+@router.get(
+    "/api/v1/citations/{ident}",
+    operation_id="get_citation",
+    tags=["citations"],
+    response_model=CitationObject,
+    responses=errors(404),
+)
 def citation(request: Request, ident: Ident) -> Response:
     """What a citation says."""
     found = _found(request, ident)
@@ -114,7 +126,8 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/api/v1/citations/{ident}/rows.{form}",
-    tags=["releases"],
+    operation_id="get_citation_rows",
+    tags=["citations"],
     response_class=StreamingResponse,
     responses=errors(404)
     | {200: {"description": "The file.", "content": {"text/csv": {}, "application/x-ndjson": {}}}},

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from fastapi import Request
 from fastapi.responses import Response
+from pydantic import BaseModel
 
 from monitor.db.engine import now
 from monitor.problems import refusals
@@ -64,6 +65,11 @@ def described(media_type: str, description: str) -> dict[int | str, dict[str, An
     """The response of an operation that does not return JSON, for OpenAPI."""
     kind = "object" if media_type.endswith("json") else "string"
     return {200: {"description": description, "content": {media_type: {"schema": {"type": kind}}}}}
+
+
+def answer(model: type[BaseModel], description: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The JSON response of an operation that makes it without the model, for OpenAPI."""
+    return {status: {"model": model, "description": description}}
 
 
 def matches_etag(known: str, etag: str) -> bool:

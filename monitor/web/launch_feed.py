@@ -38,7 +38,7 @@ router = APIRouter(tags=["feeds"])
 MAX_MEMBERS_LISTED = 10
 
 
-@router.get("/launches.atom", response_class=Response, responses=ATOM_ANSWER)
+@router.get("/launches.atom", operation_id="get_launches_feed_atom", response_class=Response, responses=ATOM_ANSWER)
 def atom(
     request: Request, session: Reading, q: Q = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Response:
@@ -46,7 +46,7 @@ def atom(
     return _launched(request, session, q, limit, cursor, "atom")
 
 
-@router.get("/launches.json", response_class=Response, responses=JSON_ANSWER)
+@router.get("/launches.json", operation_id="get_launches_feed_json", response_class=Response, responses=JSON_ANSWER)
 def json_feed(
     request: Request, session: Reading, q: Q = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Response:

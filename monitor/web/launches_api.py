@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
 
 from monitor.releases.coverage import coverage as covered
@@ -17,7 +17,7 @@ from monitor.web.http_responses import as_json, errors
 from monitor.web.schemas import Announcements, CoverageObject, Doubts, Launches, LaunchObject, Months
 
 router = APIRouter()
-Limit = Annotated[int, Query(ge=1, le=1_000)]
+Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many.")]
 
 
 Lab = Annotated[str | None, Query(max_length=100, description="Only of this lab.")]
@@ -27,7 +27,9 @@ Month = Annotated[
 ]
 
 
-@router.get("/api/v1/launches", tags=["launches"], response_model=Launches, responses=errors())
+@router.get(
+    "/api/v1/launches", operation_id="list_launches", tags=["launches"], response_model=Launches, responses=errors()
+)
 def launches(
     request: Request,
     session: Reading,
@@ -40,8 +42,16 @@ def launches(
     return as_json(request, {"items": [item.as_json() for item in items], "next": following})
 
 
-@router.get("/api/v1/launches/{ident}", tags=["launches"], response_model=LaunchObject, responses=errors(404))
-def launch(request: Request, session: Reading, ident: int) -> Response:
+@router.get(
+    "/api/v1/launches/{ident}",
+    operation_id="get_launch",
+    tags=["launches"],
+    response_model=LaunchObject,
+    responses=errors(404),
+)
+def launch(
+    request: Request, session: Reading, ident: Annotated[int, Path(description="The number of a launch.")]
+) -> Response:
     """One launch."""
     item = get_launch(session, ident)
     if item is None:
@@ -49,7 +59,13 @@ def launch(request: Request, session: Reading, ident: int) -> Response:
     return as_json(request, item.as_json())
 
 
-@router.get("/api/v1/announcements", tags=["launches"], response_model=Announcements, responses=errors())
+@router.get(
+    "/api/v1/announcements",
+    operation_id="list_announcements",
+    tags=["launches"],
+    response_model=Announcements,
+    responses=errors(),
+)
 def announcements(
     request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Limit = 100
 ) -> Response:
@@ -57,19 +73,31 @@ def announcements(
     return as_json(request, {"items": list_announcements(session, lab=lab, state=state, month=month, limit=limit)})
 
 
-@router.get("/api/v1/announcements/by-month", tags=["launches"], response_model=Months, responses=errors())
+@router.get(
+    "/api/v1/announcements/by-month",
+    operation_id="get_open_and_closed_by_month",
+    tags=["launches"],
+    response_model=Months,
+    responses=errors(),
+)
 def by_month(request: Request, session: Reading, q: Q = "") -> Response:
     """Open against closed: for each month, launches with public weights, and models that were only announced."""
     return as_json(request, {"items": open_and_closed(session, service_of(request).registry, parse(q))})
 
 
-@router.get("/api/v1/review", tags=["operation"], response_model=Doubts, responses=errors())
+@router.get("/api/v1/review", operation_id="list_doubts", tags=["operation"], response_model=Doubts, responses=errors())
 def review(request: Request, session: Present, limit: Limit = 50) -> Response:
     """What is unsure, most followed first."""
     return as_json(request, {"items": doubtful(session, limit)})
 
 
-@router.get("/api/v1/coverage", tags=["operation"], response_model=CoverageObject, responses=errors())
+@router.get(
+    "/api/v1/coverage",
+    operation_id="get_coverage",
+    tags=["operation"],
+    response_model=CoverageObject,
+    responses=errors(),
+)
 def coverage(request: Request, session: Present) -> Response:
     """Whether the Hub is fully read: the state, and every source that is blind, truncated, empty, failing or stale."""
     return as_json(request, covered(session, service_of(request).settings.hub_interval).as_json())

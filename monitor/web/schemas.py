@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.enums import MEASURE_NAMES, OriginBasis
+from monitor.enums import MEASURE_NAMES, Digest, OriginBasis
 from monitor.releases.schema import Foundation, NotableReason, release_model
 
 ReleaseObject = release_model()
@@ -29,10 +29,40 @@ class SideBySide(BaseModel):
     partly_unknown: list[str]
 
 
+class CountRow(BaseModel):
+    """The values of the dimensions under their names, and the numbers of what has them. What was not asked for is
+    missing: ``launches`` and medians are left out of sums over time, a sum stands under its name with ``unknown``."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str | int | float | None]
+
+    count: int
+    share: float | None = None
+    launches: int | None = None
+    params_total: int | None = None
+    params_known: int | None = None
+    params_median: float | None = None
+    unknown: int | None = None
+
+
+class UptakeRow(BaseModel):
+    """A day since release; the value of the dimension that is compared stands under its name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str | int | float | None]
+
+    day: int
+    derivatives: float
+    new: float
+    releases: int
+
+
 class Counts(BaseModel):
-    """A row for each combination: the dimensions asked for, how many releases, what share (0 to 1) of the releases of
-    the same month, week or day (of all, where only one dimension or none of time is asked for), how many launches with
-    one of these, and the parameters of those whose are known."""
+    """A row for each combination of the dimensions.
+
+    ``share`` (0 to 1) is of the releases of the same month, week or day (of all, where only one dimension or none of
+    time is asked for); ``launches``: how many have one of these.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -44,7 +74,7 @@ class Counts(BaseModel):
             }
         }
     )  # fmt: skip
-    items: list[dict[str, str | int | float | None]]
+    items: list[CountRow]
 
 
 class UptakeObject(BaseModel):
@@ -53,7 +83,7 @@ class UptakeObject(BaseModel):
     match, of which ``undated`` have no date. ``derivatives`` of the dated ones, of which ``undated_derivatives`` have
     no date and are on no day, and ``earlier`` have one before the release and count on day 0."""
 
-    rows: list[dict[str, str | int | float | None]]
+    rows: list[UptakeRow]
     releases: int
     undated: int
     derivatives: int
@@ -385,3 +415,137 @@ class CitationObject(BaseModel):
     caveats: list[str]
     page: str
     rows_url: str
+
+
+class TriggerState(BaseModel):
+    """How the trigger of a subscription stands. ``crossed``: null until it was evaluated; ``message``: why the last
+    evaluation had no result; ``value`` was measured then, of ``part`` and ``whole``."""
+
+    crossed: bool | None
+    since: str | None = None
+    evaluated_at: str | None
+    message: str | None
+    value: str | None = None
+    part: int | None = None
+    whole: int | None = None
+    unknown: int | None = None
+
+
+class SubscriptionObject(BaseModel):
+    """A subscription. ``target`` is without the secrets in it; ``secret``: of an outgoing webhook, what its receiver
+    checks signatures with."""
+
+    id: str
+    channel: str
+    target: str
+    filter: str
+    when: str | None
+    digest: Digest
+    timezone: str
+    hour: int
+    confirmed: bool
+    paused: bool
+    paused_because: str | None
+    created_by: str | None
+    created_at: str
+    description: str
+    trigger: TriggerState | None
+    secret: str | None = None
+
+
+class Subscriptions(BaseModel):
+    """All subscriptions, oldest first."""
+
+    items: list[SubscriptionObject]
+
+
+class StackEntry(BaseModel):
+    """A model of a stack, and the lines that name it."""
+
+    repo_id: str
+    revision: str | None
+    places: list[str]
+
+
+class UnresolvedEntry(BaseModel):
+    """A text that names no repository, and why."""
+
+    text: str
+    problem: str | None
+    places: list[str]
+
+
+class StackObject(BaseModel):
+    """A stack. ``link``: whoever has it sees the stack and may update it."""
+
+    name: str
+    version: int
+    models: list[StackEntry]
+    unresolved: list[UnresolvedEntry]
+    created_at: str
+    updated_at: str
+    checked_at: str | None
+    link: str
+
+
+class Stacks(BaseModel):
+    """All stacks."""
+
+    items: list[StackObject]
+
+
+class WatchedModel(BaseModel):
+    """A model that a stack watches. ``entries``: those that it is, or that descend from it."""
+
+    repo_id: str
+    is_entry: bool
+    is_recorded: bool
+    entries: list[str]
+
+
+class WatchedStackObject(StackObject):
+    """A stack, with the models that it watches."""
+
+    watched: list[WatchedModel]
+
+
+class UnreadableObject(BaseModel):
+    """A document that could not be read, and why."""
+
+    source: str
+    problem: str
+
+
+class SavedStackObject(BaseModel):
+    """What was saved: numbers of models, watched models and texts without a repository, and what changed."""
+
+    name: str
+    version: int
+    models: int
+    watched: int
+    unresolved: int
+    added: list[str]
+    removed: list[str]
+    unreadable: list[UnreadableObject]
+
+
+class Health(BaseModel):
+    """That the process answers."""
+
+    status: Literal["ok"]
+
+
+class TokenRefusedObject(BaseModel):
+    """Since when the Hub has refused the token, and what to do."""
+
+    since: str | None
+    message: str
+
+
+class Readiness(BaseModel):
+    """``polls``: seconds since the last success of each poll. ``token_refused``: null while the token is accepted."""
+
+    status: Literal["ready"]
+    polls: dict[str, float]
+    coverage: CoverageObject
+    token_refused: TokenRefusedObject | None

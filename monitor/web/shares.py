@@ -23,9 +23,16 @@ from monitor.web.schemas import Lenses, Shares
 
 router = APIRouter()
 Of = Annotated[
-    str, Query(max_length=200, description="Countries (ISO 3166-1, EU, INT) or regions of a lens, a comma between.")
+    str,
+    Query(
+        max_length=200,
+        description="Countries (ISO 3166-1, EU, INT) or regions of a lens, a comma between.",
+        examples=["CN,US"],
+    ),
 ]
-LensName = Annotated[str, Query(max_length=500, description="A lens, several with commas, or `all`.")]
+LensName = Annotated[
+    str, Query(max_length=500, description="A lens, several with commas, or `all`.", examples=["originals"])
+]
 COLUMNS = ("lens", "title", "share", "share_of_known", "value", "total", "unit", "weight", "n", "unknown", "left_out")
 """The columns of the CSV; the groups of a lens are in the JSON."""
 DEFAULT_OF = "CN,US"
@@ -48,13 +55,15 @@ class ShareOptions:
 Options = Annotated[ShareOptions, Depends()]
 
 
-@router.get("/api/v1/lenses", tags=["releases"], response_model=Lenses, responses=errors())
+@router.get(
+    "/api/v1/lenses", operation_id="list_lenses", tags=["statistics"], response_model=Lenses, responses=errors()
+)
 def lenses(request: Request) -> Response:
     """The lenses: the definitions under which shares are counted."""
     return as_json(request, {"items": [lens.as_json() for lens in service_of(request).lenses.values()]})
 
 
-@router.get("/api/v1/shares", tags=["releases"], response_model=Shares, responses=errors())
+@router.get("/api/v1/shares", operation_id="get_shares", tags=["statistics"], response_model=Shares, responses=errors())
 def shares(request: Request, session: Reading, of: Of, q: Q = "", lens: LensName = "all") -> Response:
     """The share of countries under each lens, and how far the lenses are apart."""
     found = _measured(request, session, ShareOptions(of, q, lens))

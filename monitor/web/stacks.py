@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 
 from monitor.audit.mentions import Mention, Place
 from monitor.audit.resolve import Entry, resolve
-from monitor.channels.request_body import read_limited_body
+from monitor.channels.request_body import described_body, read_limited_body
 from monitor.db.engine import reading, transaction
 from monitor.labs.countries import name as country
 from monitor.models import Stack, StackMember, iso
@@ -24,9 +24,11 @@ from monitor.problems import refusals
 from monitor.service import Service
 from monitor.web.admin import Admin
 from monitor.web.api import service_of
-from monitor.web.audits import MAX_BODY_BYTES, audit_request, mentions_of
+from monitor.web.audits import MAX_BODY_BYTES, AuditRequest, audit_request, mentions_of
 from monitor.web.badges import badge
+from monitor.web.http_responses import answer
 from monitor.web.render import page
+from monitor.web.schemas import SavedStackObject, Stacks, WatchedStackObject
 from monitor.web.stack_tree import tree
 
 admin = APIRouter(prefix="/api/v1/stacks", tags=["administration"])
@@ -38,7 +40,12 @@ _TOKEN = re.compile(r"[A-Za-z0-9][\w.-]{0,59}\.[\w-]{20,100}", re.ASCII)
 # --- administration ---------------------------------------------------------------------------------------
 
 
-@admin.get("", responses=refusals(401, 403, 429))
+@admin.get(
+    "",
+    operation_id="list_stacks",
+    response_model=None,
+    responses=refusals(401, 403, 429) | answer(Stacks, "All stacks."),
+)
 def listed(service: Admin) -> dict[str, Any]:
     """All stacks."""
     with reading(service.read_engine) as session:
@@ -46,20 +53,31 @@ def listed(service: Admin) -> dict[str, Any]:
         return {"items": [as_json(service, row) for row in rows]}
 
 
-@admin.get("/{name}", responses=refusals(401, 403, 404, 429))
+@admin.get(
+    "/{name}",
+    operation_id="get_stack",
+    response_model=None,
+    responses=refusals(401, 403, 404, 429) | answer(WatchedStackObject, "The stack."),
+)
 def shown(service: Admin, name: Name) -> dict[str, Any]:
     """One stack, with the models that it watches."""
     with reading(service.read_engine) as session:
         return as_json(service, _found(session, name)) | {"watched": _watched(session, name)}
 
 
-@admin.put("/{name}", responses=refusals(400, 401, 403, 413, 429))
+@admin.put(
+    "/{name}",
+    operation_id="save_stack",
+    response_model=None,
+    responses=refusals(400, 401, 403, 408, 413, 429) | answer(SavedStackObject, "What was saved, and what changed."),
+    openapi_extra=described_body(AuditRequest),
+)
 async def saved(service: Admin, request: Request, name: Name) -> dict[str, Any]:
     """Saves the models that documents name as a stack, or as its next version; the body is that of an audit."""
     return _save(service, name, await read_limited_body(request, MAX_BODY_BYTES))
 
 
-@admin.delete("/{name}", status_code=204, responses=refusals(401, 403, 404, 429))
+@admin.delete("/{name}", status_code=204, operation_id="remove_stack", responses=refusals(401, 403, 404, 429))
 def removed(service: Admin, name: Name) -> Response:
     """Removes a stack and the subscriptions to it."""
     with transaction(service.web_engine) as session:

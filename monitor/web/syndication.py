@@ -38,7 +38,7 @@ MAX_EVENTS_SHOWN = 5
 """Changes that an entry tells of, the newest."""
 
 
-@router.get("/feed.atom", response_class=Response, responses=ATOM_ANSWER)
+@router.get("/feed.atom", operation_id="get_releases_feed_atom", response_class=Response, responses=ATOM_ANSWER)
 def atom(
     request: Request, session: Reading, q: Q = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Response:
@@ -46,7 +46,7 @@ def atom(
     return _released(request, session, q, limit, cursor, "atom")
 
 
-@router.get("/feed.json", response_class=Response, responses=JSON_ANSWER)
+@router.get("/feed.json", operation_id="get_releases_feed_json", response_class=Response, responses=JSON_ANSWER)
 def json_feed(
     request: Request, session: Reading, q: Q = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Response:

@@ -28,8 +28,12 @@ class Options:
     """Whose derivatives are wanted, and how they are compared."""
 
     q: Q = ""
-    by: Annotated[str, Query(max_length=40, description=f"Compare by one of {', '.join(COLUMNS)}.")] = ""
-    relation: Annotated[str, Query(max_length=40, description=f"Only one of {', '.join(RELATIONS)}.")] = ""
+    by: Annotated[
+        str, Query(max_length=40, description="Compare by this.", json_schema_extra={"enum": ["", *COLUMNS]})
+    ] = ""
+    relation: Annotated[
+        str, Query(max_length=40, description="Only these.", json_schema_extra={"enum": ["", *RELATIONS]})
+    ] = ""
     days: Annotated[int, Query(ge=1, le=MAX_DAYS, description="Days since release.")] = 365
 
     def address(self, base: str, as_of: str | None, *, narrow: bool = False) -> str:
@@ -49,7 +53,9 @@ def _drawn(found: Uptake, options: Options) -> Chart:
     return of_uptake(found.rows, options.by, options.relation)
 
 
-@router.get("/api/v1/uptake", tags=["releases"], response_model=UptakeObject, responses=errors())
+@router.get(
+    "/api/v1/uptake", operation_id="get_uptake", tags=["statistics"], response_model=UptakeObject, responses=errors()
+)
 def uptake_json(request: Request, session: Reading, options: Given) -> Response:
     """How fast derivatives come after the release of what they were built on: their mean number by days since then.
 

@@ -25,6 +25,7 @@ from monitor.settings import Settings
 from monitor.web.app import create_app
 from tests.releases.query.test_query import release
 
+schemathesis.serializer.alias("message/rfc822", "text/plain")  # of the bodies that it can write
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 HOSTILE = "=cmd|' /C calc'!A0<script>alert(1)</script>\u202e" + "x" * 200
 

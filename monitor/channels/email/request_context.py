@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -76,13 +75,3 @@ def gone(request: Request) -> Response:
         status=410,
         link=("/subscribe", "Sign up again"),
     )
-
-
-def administrator(request: Request, context: EmailContext) -> None:
-    """Checks the admin token: raises 403 if none is set, 401 if it is wrong."""
-    token = context.settings.admin_token
-    if token is None:
-        raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set, so reports are not accepted")
-    borne = request.headers.get("authorization", "")
-    if not hmac.compare_digest(f"Bearer {token.get_secret_value()}".encode(), borne.encode()):
-        raise HTTPException(401, "send MONITOR_ADMIN_TOKEN as a bearer token")

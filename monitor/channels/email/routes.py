@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from monitor.channels.admin_token import BearerToken, require_admin_token
 from monitor.channels.email import bounces, phrases, preferences, request_context, signup
 from monitor.channels.email.confirmations import TooManyRequestsError
 from monitor.channels.email.form_fields import (
@@ -26,7 +27,7 @@ from monitor.channels.email.request_context import EmailContext, email_context
 from monitor.channels.email.signup import MAX_FILTER_CHARS, AlertPreferences
 from monitor.channels.email.tokens import Purpose
 from monitor.channels.formatting import describe_wanted
-from monitor.channels.request_body import read_limited_body
+from monitor.channels.request_body import described_body, read_limited_body
 from monitor.db.engine import reading, transaction
 from monitor.enums import Digest
 from monitor.models import Subscription
@@ -55,14 +56,26 @@ class NewEmailSubscription(BaseModel):
     hour: int = Field(8, ge=0, le=23)
 
 
-_SCHEMA = {"content": {"application/json": {"schema": NewEmailSubscription.model_json_schema()}}, "required": True}
+class Accepted(BaseModel):
+    """The answer to a sign-up, the same for every address."""
+
+    status: Literal["accepted"]
+    message: str
+
+
+class BounceResult(BaseModel):
+    """What a returned email led to: ``suppressed`` and ``counted`` are of its address; ``ignored``: not one of ours."""
+
+    status: Literal["suppressed", "counted", "unsubscribed", "ignored"]
 
 
 @router.post(
     "/api/v1/email/subscriptions",
     status_code=202,
     tags=["email"],
-    openapi_extra={"requestBody": _SCHEMA},
+    operation_id="subscribe_by_email",
+    response_model=Accepted,
+    openapi_extra=described_body(NewEmailSubscription),
     responses=refusals(400, 408, 413, 429),
 )
 def subscribe(request: Request, body: Body) -> dict[str, str]:
@@ -184,9 +197,9 @@ def confirm(request: Request, token: str) -> Response:
     )
 
 
-def _admin_context(request: Request) -> EmailContext:
+def _admin_context(request: Request, token: BearerToken) -> EmailContext:
     context = email_context(request)
-    request_context.administrator(request, context)
+    require_admin_token(context.settings, token, "reports are not accepted")
     return context
 
 
@@ -198,7 +211,14 @@ async def _report(request: Request, _: AdminContext) -> bytes:
     return await read_limited_body(request, MAX_REPORT_BYTES)
 
 
-@router.post("/hooks/email/bounce", tags=["email"], responses=refusals(401, 403, 408, 413, 429))
+@router.post(
+    "/hooks/email/bounce",
+    tags=["email"],
+    operation_id="report_bounce",
+    response_model=BounceResult,
+    responses=refusals(401, 403, 408, 413, 429),
+    openapi_extra={"requestBody": {"content": {"message/rfc822": {"schema": {"type": "string"}}}, "required": True}},
+)
 def bounced(context: AdminContext, body: Annotated[bytes, Depends(_report)]) -> JSONResponse:
     """Processes a raw returned email: a delivery report, complaint or unsubscribe email (with the admin token)."""
     return JSONResponse({"status": bounces.process_bounce(context.engine, context.tokens, body)})

@@ -9,19 +9,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from monitor.web.openapi import TAGS
 from monitor.web.render import page
 
 router = APIRouter()
 METHODS = ("get", "post", "put", "patch", "delete")
-TOPIC_DESCRIPTIONS = {
-    "releases": "Query the recorded releases. No key needed.",
-    "labs": "The registry of labs.",
-    "feeds": "Any query as a feed.",
-    "email": "Sign up for email alerts.",
-    "administration": "Subscriptions, with the bearer token of MONITOR_ADMIN_TOKEN.",
-    "hooks": "Endpoints that other services call.",
-    "operation": "For operators.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +35,7 @@ def docs(request: Request) -> HTMLResponse:
         for method in (method for method in METHODS if method in methods):
             call = methods[method]
             topics[(call.get("tags") or ["other"])[0]].append(_call(method, path, call))
-    return page(request, "docs", topics=dict(topics), descriptions=TOPIC_DESCRIPTIONS)
+    return page(request, "docs", topics=dict(topics), descriptions=TAGS)
 
 
 def _call(method: str, path: str, call: dict[str, Any]) -> Call:
