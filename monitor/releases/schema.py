@@ -619,11 +619,20 @@ def _kind(kind: Any) -> str:
 @cache
 def release_model() -> type[BaseModel]:
     """The release object for OpenAPI: every field is required, and no others are allowed."""
-    fields: dict[str, Any] = {field.name: (field.type, Field(description=field.meaning)) for field in FIELDS}
+    fields: dict[str, Any] = {
+        field.name: (_described_type(field), Field(description=field.meaning)) for field in FIELDS
+    }
     config = ConfigDict(extra="forbid", json_schema_extra={"example": example()})
     model = create_model("ReleaseObject", __config__=config, **fields)
     model.__doc__ = "A release. Unknown is null; times are ISO 8601 in UTC. See docs/reference/release.md."
     return model
+
+
+def _described_type(field: ReleaseField) -> Any:
+    """The type of a field, with times as such, so that their format is described."""
+    if not field.is_time:
+        return field.type
+    return datetime | None if type(None) in _parts(field.type) else datetime
 
 
 def example() -> dict[str, Any]:

@@ -268,7 +268,9 @@ def lab_object(lab: Lab) -> dict[str, Any]:
 SERVED_FORMATS = tuple(name for name in FORMATS if name != "parquet" or has_parquet())
 """The formats that this installation can write."""
 _FILES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {FORMATS[name].partition(";")[0]: {} for name in SERVED_FORMATS}}
+    200: {"description": "The file.", "content": {FORMATS[name].partition(";")[0]: {} for name in SERVED_FORMATS}},
+    206: {"description": "The part that `Range` asks for; with the ETag in `If-Range`, of the same state."},
+    416: {"description": "The file has no such part."},
 }
 
 

@@ -42,6 +42,7 @@ HEADERS = {
     "ETag": "Version of the answer: send it as `If-None-Match`.",
     "Cache-Control": "How long the answer may be kept, and by whom.",
     "Content-Disposition": "The name of the file.",
+    "Content-Range": "Which bytes of the file these are, and how many it has.",
     "Retry-After": "Seconds after which to try again.",
     "WWW-Authenticate": "The scheme that is required: Bearer.",
 }
@@ -95,8 +96,10 @@ def _concrete(paths: Node) -> Iterator[tuple[str, Node]]:
             own["operationId"] += f"_{ending}"
             own["parameters"] = [one for one in own["parameters"] if one["name"] != "form"]
             media_type = FORMATS[ending].partition(";")[0]
-            own["responses"]["200"]["content"] = {media_type: {"schema": _FILE if ending == "parquet" else _TEXT}}
-            own["responses"]["200"]["headers"] = _headers("Content-Disposition")
+            for status in {"200", "206"} & own["responses"].keys():
+                response = own["responses"][status]
+                response["content"] = {media_type: {"schema": _FILE if ending == "parquet" else _TEXT}}
+                response["headers"] = _headers("Content-Disposition", *(["Content-Range"] if status == "206" else []))
             yield path.replace("{form}", ending), {method: own}
 
 
@@ -115,7 +118,7 @@ def _describe(operation: Node, schemas: Node) -> None:
             schema = response.get("content", {}).get("application/json", {}).get("schema", {})
             response["description"] = _sentence(schemas.get(_name(schema), {}).get("description", "Done."))
         names = ["X-Request-ID", *_ERROR_HEADERS.get(status, ())]
-        if status == "304" or ("304" in operation["responses"] and status == "200"):
+        if status == "304" or ("304" in operation["responses"] and status in {"200", "206"}):
             names += ["ETag", "Cache-Control"]
         response["headers"] = response.get("headers", {}) | _headers(*names)
 

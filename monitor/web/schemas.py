@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -225,12 +226,12 @@ class BriefObject(BaseModel):
 
     period: str
     title: str
-    begin: str
-    end: str
-    as_of: str
+    begin: datetime
+    end: datetime
+    as_of: datetime
     finished: bool
-    published_at: str | None
-    corrected_at: str | None
+    published_at: datetime | None
+    corrected_at: datetime | None
     sections: list[BriefSection]
     corrections: list[BriefSentence]
 
@@ -265,7 +266,7 @@ class Day(BaseModel):
     """How a release stood at the end of a day (UTC). ``hub_finetunes`` and the like are direct derivatives by the
     Hub's count."""
 
-    day: str
+    day: date
     downloads: int | None = Field(description=MEASURE_NAMES["downloads"])
     likes: int | None
     trending_rank: int | None
@@ -307,8 +308,8 @@ class LaunchObject(BaseModel):
     publisher_name: str = Field(description="the lab's name, else the namespace")
     lab: str | None
     origin: str | None
-    released_at: str = Field(description="when its first member became public")
-    last_at: str = Field(description="when its last one did")
+    released_at: datetime = Field(description="when its first member became public")
+    last_at: datetime = Field(description="when its last one did")
     settled: bool = Field(description="no more members are waited for")
     announcement_url: str | None
     notable: list[NotableReason]
@@ -337,7 +338,7 @@ class AnnouncementObject(BaseModel):
     state: Literal["announced", "released"]
     title: str | None
     url: str | None
-    announced_at: str
+    announced_at: datetime
     repo_id: str | None
 
 
@@ -385,7 +386,7 @@ class SourceObject(BaseModel):
 
     name: str
     state: Literal["seen", "blind", "truncated", "empty", "failing", "stale"]
-    since: str | None
+    since: datetime | None
     says: str | None
 
 
@@ -408,7 +409,7 @@ class CitationObject(BaseModel):
     kind: str
     title: str
     params: dict[str, str | int | bool]
-    as_of: str
+    as_of: datetime
     registry: str | None
     rows: int
     sha256: str
@@ -422,8 +423,8 @@ class TriggerState(BaseModel):
     evaluation had no result; ``value`` was measured then, of ``part`` and ``whole``."""
 
     crossed: bool | None
-    since: str | None = None
-    evaluated_at: str | None
+    since: datetime | None = None
+    evaluated_at: datetime | None
     message: str | None
     value: str | None = None
     part: int | None = None
@@ -447,7 +448,7 @@ class SubscriptionObject(BaseModel):
     paused: bool
     paused_because: str | None
     created_by: str | None
-    created_at: str
+    created_at: datetime
     description: str
     trigger: TriggerState | None
     secret: str | None = None
@@ -482,9 +483,9 @@ class StackObject(BaseModel):
     version: int
     models: list[StackEntry]
     unresolved: list[UnresolvedEntry]
-    created_at: str
-    updated_at: str
-    checked_at: str | None
+    created_at: datetime
+    updated_at: datetime
+    checked_at: datetime | None
     link: str
 
 
@@ -538,7 +539,7 @@ class Health(BaseModel):
 class TokenRefusedObject(BaseModel):
     """Since when the Hub has refused the token, and what to do."""
 
-    since: str | None
+    since: datetime | None
     message: str
 
 

@@ -41,7 +41,13 @@ Ids = Annotated[
 ]
 
 
-@router.get("/api/v1/side-by-side", tags=["releases"], response_model=SideBySide, responses=errors())
+@router.get(
+    "/api/v1/side-by-side",
+    operation_id="compare_releases",
+    tags=["releases"],
+    response_model=SideBySide,
+    responses=errors(),
+)
 def compared(request: Request, session: Reading, ids: Ids = []) -> Response:  # noqa: B006 - read only
     """Up to five releases, the fields in which they differ, and those in which one of them is unknown."""
     rows, missing = found_releases(session, _at_most_five(ids))
