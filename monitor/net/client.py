@@ -24,6 +24,7 @@ import httpx
 
 from monitor.masking import masked
 from monitor.net.address_guard import AddressError, Admits, admitting, lookup
+from monitor.observability.tracing import answered, http_call
 
 CONNECT, READ = 10.0, 15.0
 """Seconds that a connection to one address, and one read of a silent server, may take."""
@@ -246,10 +247,13 @@ class _Exchange:
         timeouts = {"connect": CONNECT, "read": READ, "write": READ, "pool": READ}
         with (
             self._explained(url.host),
+            # Without the path: addresses of webhooks and heartbeats are secrets.
+            http_call(method, url.scheme, url.host, url.port) as sent,
             self._pool.stream(
                 method, target, headers=_wire(url, headers), content=content, extensions={"timeout": timeouts}
             ) as answer,
         ):
+            answered(sent, answer.status)
             received = httpx.Headers(answer.headers)
             if not whole:
                 _raise_for(url.host, answer.status, received)

@@ -37,6 +37,84 @@ def root(name: str, ident: str, **attributes: Any) -> AbstractContextManager[Any
     return NO_SPAN if provider is None else _begun(provider, name, ident, attributes)
 
 
+def http_request(method: str, ident: str, **attributes: Any) -> AbstractContextManager[Any]:
+    """A span of kind SERVER for a request that was received; it begins the trace ``ident``. See :func:`routed`."""
+    provider = _provider(os.getpid())
+    if provider is None:
+        return NO_SPAN
+    name, about = _method(method)
+    return _begun(provider, name, ident, about | attributes, kind="SERVER")
+
+
+def routed(span: Any, route: str | None, path: str, status: int) -> None:
+    """Notes of a request which route it took, and how it was answered. ``span``: None without traces.
+
+    The path is noted where no secret can be in it: not that of a link with a token, and not one that has no route.
+    """
+    if span is None or not span.is_recording():
+        return
+    secret = route is None or "{token}" in route
+    span.set_attributes({"url.path": (route or _HIDDEN) if secret else path, "http.response.status_code": status})
+    if route is not None:
+        span.set_attribute("http.route", route)
+        span.update_name(f"{span.name} {route}")
+    if status >= 500:
+        _failed(span, str(status))
+
+
+def http_call(
+    method: str, scheme: str, host: str, port: int | None, path: str | None = None
+) -> AbstractContextManager[Any]:
+    """A span of kind CLIENT for an HTTP request that is sent. ``path``: None where a secret may be in it."""
+    provider = _provider(os.getpid())
+    if provider is None:
+        return NO_SPAN
+    name, about = _method(method)
+    default = _PORTS.get(scheme)
+    authority = f"[{host}]" if ":" in host else host
+    place = authority if port in {None, default} else f"{authority}:{port}"
+    full = f"{scheme}://{place}{_HIDDEN if path is None else path}"
+    where = {"server.address": host, "server.port": port or default or 0, "url.full": full}
+    return _inside(provider, name, (), about | where, kind="CLIENT")
+
+
+def call(name: str, protocol: str, host: str | None, port: int | None) -> AbstractContextManager[Any]:
+    """A span of kind CLIENT for an exchange in another protocol (``smtp``) with a server."""
+    provider = _provider(os.getpid())
+    if provider is None:
+        return NO_SPAN
+    about = {"network.protocol.name": protocol, "server.address": host, "server.port": port}
+    return _inside(provider, name, (), {key: value for key, value in about.items() if value is not None}, kind="CLIENT")
+
+
+def answered(span: Any, status: int) -> None:
+    """Notes the status of the answer to a request that was sent. ``span``: None without traces."""
+    if span is None:
+        return
+    span.set_attribute("http.response.status_code", status)
+    if status >= 400:
+        _failed(span, str(status))
+
+
+_PORTS = {"http": 80, "https": 443}
+_HIDDEN = "/REDACTED"
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+
+
+def _method(method: str) -> tuple[str, dict[str, Any]]:
+    """The name of a span, and the attributes, of a method: one that nobody knows is no name."""
+    if method in _METHODS:
+        return method, {"http.request.method": method}
+    return "HTTP", {"http.request.method": "_OTHER", "http.request.method_original": method[:40]}
+
+
+def _failed(span: Any, kind: str) -> None:
+    from opentelemetry.trace import Status, StatusCode
+
+    span.set_attribute("error.type", kind)
+    span.set_status(Status(StatusCode.ERROR))
+
+
 def span(name: str, of: Sequence[str] = (), **attributes: Any) -> AbstractContextManager[Any]:
     """A span inside the one under way; or below the root of the first trace of ``of``, linked to the others."""
     provider = _provider(os.getpid())
@@ -104,12 +182,15 @@ def _made() -> Any:
 
 
 @contextmanager
-def _begun(provider: Any, name: str, ident: str, attributes: dict[str, Any]) -> Iterator[Any]:
+def _begun(
+    provider: Any, name: str, ident: str, attributes: dict[str, Any], *, kind: str = "INTERNAL"
+) -> Iterator[Any]:
     from opentelemetry.context import Context
+    from opentelemetry.trace import SpanKind
 
     token = _root.set(ident)
     try:
-        started = _tracer(provider).start_span(name, Context(), attributes=attributes)
+        started = _tracer(provider).start_span(name, Context(), SpanKind[kind], attributes)
     finally:
         _root.reset(token)
     with _current(started):
@@ -117,8 +198,10 @@ def _begun(provider: Any, name: str, ident: str, attributes: dict[str, Any]) -> 
 
 
 @contextmanager
-def _inside(provider: Any, name: str, of: Sequence[str], attributes: dict[str, Any]) -> Iterator[Any]:
-    from opentelemetry.trace import Link, NonRecordingSpan, get_current_span, set_span_in_context
+def _inside(
+    provider: Any, name: str, of: Sequence[str], attributes: dict[str, Any], *, kind: str = "INTERNAL"
+) -> Iterator[Any]:
+    from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, get_current_span, set_span_in_context
 
     parent, links = None, []
     if of:
@@ -126,7 +209,7 @@ def _inside(provider: Any, name: str, of: Sequence[str], attributes: dict[str, A
         parent = set_span_in_context(NonRecordingSpan(first))
         here = get_current_span().get_span_context()
         links = [Link(context) for context in (*others, *([here] if here.is_valid else []))]
-    with _current(_tracer(provider).start_span(name, parent, links=links, attributes=attributes)) as started:
+    with _current(_tracer(provider).start_span(name, parent, SpanKind[kind], attributes, links)) as started:
         yield started
 
 
@@ -139,7 +222,9 @@ def _current(started: Any) -> Iterator[Any]:
         try:
             yield started
         except BaseException as error:
-            started.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            if "error.type" not in (getattr(started, "attributes", None) or {}):  # an answer says more
+                started.set_attribute("error.type", type(error).__qualname__)
+                started.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
 
 

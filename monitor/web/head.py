@@ -22,13 +22,17 @@ class HeadMiddleware:
             await self.app(scope, receive, send)
             return
 
+        inner = {**scope, "method": "GET", ONLY_HEAD: True}
+
         async def without_body(message: Message) -> None:
+            if "route" in inner:
+                scope["route"] = inner["route"]  # for those outside, as of a GET
             if message["type"] != "http.response.body":
                 await send(message)
             elif not message.get("more_body", False):
                 await send({"type": "http.response.body", "body": b""})
 
-        await self.app({**scope, "method": "GET", ONLY_HEAD: True}, receive, without_body)
+        await self.app(inner, receive, without_body)
 
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from monitor.net.client_key import client_key
-from monitor.observability.tracing import root
+from monitor.observability.tracing import http_request, routed
 from monitor.settings import Settings
 from monitor.web.head import HeadMiddleware
 from monitor.web.proxies import TrustedProxyMiddleware
@@ -240,11 +240,7 @@ class SecurityHeadersMiddleware:
 
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if under_way is not None:
-                    # The template, not the path: that may hold a link's signature.
-                    route = getattr(scope.get("route"), "path", None)
-                    under_way.set_attributes({"http.response.status_code": message["status"]})
-                    under_way.set_attributes({"http.route": route} if route else {})
+                routed(under_way, getattr(scope.get("route"), "path", None), scope["path"], message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = ident
                 for name, value in self._headers.items():
@@ -253,9 +249,20 @@ class SecurityHeadersMiddleware:
                     del headers["X-Frame-Options"]
             await send(message)
 
-        about = {"http.request.method": scope["method"]}
-        with bound_contextvars(request_id=ident, trace=ident), root(scope["method"], ident, **about) as under_way:
+        about = {
+            "url.scheme": scope.get("scheme", "http"),
+            "network.protocol.version": scope.get("http_version", "1.1"),
+            "user_agent.original": Headers(scope=scope).get("user-agent", "")[:200],
+        } | _server(scope)
+        asked = http_request(scope["method"], ident, **about)
+        with bound_contextvars(request_id=ident, trace=ident), asked as under_way:
             await self.app(scope, receive, headed)
+
+
+def _server(scope: Scope) -> dict[str, str | int]:
+    """Address and port at which a request arrived, for its span."""
+    address, port = scope.get("server") or (None, None)
+    return ({"server.address": address} if address else {}) | ({"server.port": port} if port else {})
 
 
 class RateLimitMiddleware:

@@ -28,6 +28,7 @@ from monitor.models import Subscription
 from monitor.net.address_guard import HOW_TO_ALLOW, Admits, admitting, everything, only_admitted
 from monitor.notify.message import Message, SendError
 from monitor.notify.notices import NoticeData
+from monitor.observability.tracing import call
 from monitor.releases.schema import hub_url
 from monitor.sealing import SealError
 from monitor.settings import Settings
@@ -102,7 +103,7 @@ class Apprise(Channel):
                 f"the addresses of {service.service_name} cannot be checked ({HOW_TO_ALLOW})",
                 permanent=True,
             )
-        with only_admitted(self._admits) as watch:
+        with call(f"Apprise {service.service_name}", "apprise", None, None), only_admitted(self._admits) as watch:
             taken = apprise.Apprise(service).notify(
                 title=heading, body=text, body_format=apprise.NotifyFormat.TEXT, timeout=TIMEOUT_SECONDS
             )

@@ -17,6 +17,7 @@ from monitor.channels.email.form_fields import MAX_REPORT_BYTES
 from monitor.channels.email.servers import Server
 from monitor.channels.email.tokens import Tokens
 from monitor.channels.formatting import plain
+from monitor.observability.tracing import call
 from monitor.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,8 @@ def collect(settings: Settings, engine: Engine) -> dict[str, int]:
         return {}
     tokens = Tokens(*settings.signing_keys())
     done: dict[str, int] = {}
-    with _connection(server_of(settings.bounce_url.get_secret_value())) as imap:
+    server = server_of(settings.bounce_url.get_secret_value())
+    with call("IMAP read", "imap", server.host, server.port), _connection(server) as imap:
         for number in _unread(imap):
             status = _process(imap, number, engine, tokens)
             done[status] = done.get(status, 0) + 1

@@ -13,6 +13,7 @@ from monitor.channels.email.refusals import classify_refusal
 from monitor.channels.email.servers import Server
 from monitor.channels.formatting import plain
 from monitor.notify.message import SendError
+from monitor.observability.tracing import call
 
 SEND_TIMEOUT_SECONDS = 25.0
 """For one email including the connection; shorter than a worker's lease."""
@@ -45,6 +46,10 @@ class SmtpClient:
 
     def send(self, sender: str, recipient: str, email: bytes) -> None:
         """Delivers one email (CRLF lines) to the relay, or raises SendError; see :mod:`monitor.notify.outbox`."""
+        with call("SMTP send", "smtp", self.relay.host, self.relay.port):
+            self._send(sender, recipient, email)
+
+    def _send(self, sender: str, recipient: str, email: bytes) -> None:
         deadline = time.monotonic() + SEND_TIMEOUT_SECONDS
         kept = self._reusable_connection()
         if kept is not None:

@@ -8,7 +8,8 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from slack_sdk import WebClient
@@ -16,6 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from monitor.notify.message import SendError
+from monitor.observability.tracing import answered, http_call
 
 TIMEOUT_SECONDS = 15
 """Timeout of one call. The lease on a target must be longer than all calls of one message."""
@@ -93,7 +95,17 @@ def _open(request: Request, context: ssl.SSLContext | None, proxy: str | None, t
     handlers: list[Any] = [_NoRedirects(), HTTPSHandler(context=context)]
     if proxy is not None:
         handlers.append(ProxyHandler({"http": proxy, "https": proxy}))
-    return build_opener(*handlers).open(request, timeout=timeout)
+    url = urlsplit(request.full_url)
+    # The address of an incoming webhook is a secret.
+    path = url.path if url.path.startswith("/api/") else None
+    with http_call(request.get_method(), url.scheme, url.hostname or "", url.port, path) as sent:
+        try:
+            found = build_opener(*handlers).open(request, timeout=timeout)
+        except HTTPError as error:
+            answered(sent, error.code)
+            raise
+        answered(sent, found.status)
+    return found
 
 
 class _WebClient(WebClient):

@@ -27,7 +27,7 @@ from monitor.ingest.hub.responses import (
     HubUnreachableError,
     error_of,
 )
-from monitor.observability.tracing import span
+from monitor.observability.tracing import answered, http_call
 
 TIMEOUT = {"connect": 10.0, "read": 20.0, "write": 10.0, "pool": 10.0}
 LONGEST = 60.0
@@ -96,8 +96,11 @@ class PoliteTransport(httpx2.BaseTransport):
         timeout = {name: min(seconds, limits.seconds) for name, seconds in TIMEOUT.items()}
         request.extensions = {**request.extensions, "timeout": timeout}
         try:
-            with span(f"{request.method} {request.url.host}", **{"http.request.method": request.method}):
+            url = request.url
+            path = url.raw_path.decode("ascii", "replace")
+            with http_call(request.method, url.scheme, url.host, url.port, path) as sent:
                 response = self._inner.handle_request(request)
+                answered(sent, response.status_code)
         except (httpx2.ReadTimeout, httpx2.ReadError, httpx2.RemoteProtocolError) as error:
             why = str(error) or type(error).__name__
             raise HubNoAnswerError(f"{request.url.host} did not answer {request.url.path}: {why}") from error
