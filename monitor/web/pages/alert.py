@@ -22,7 +22,7 @@ def alert(
     filter: Annotated[str, Query(max_length=2_000)] = "",  # noqa: A002 - the name in the address
     when: Annotated[str, Query(max_length=2_000)] = "",
 ) -> HTMLResponse:
-    """How to get alerts for a filter, or for a trigger: by email, in Slack, in a feed reader, by a webhook."""
+    """How to get alerts for a filter or a trigger: by email, in Slack or Telegram, in a feed reader, by a webhook."""
     problem, words, trigger, later = None, "", None, False
     try:
         if when.strip():
@@ -35,6 +35,11 @@ def alert(
     except QueryError as error:
         problem = str(error)
     settings = service_of(request).settings
-    ways = {"email": settings.smtp_url is not None, "slack": settings.slack_client_id is not None}
+    ways = {
+        "email": settings.smtp_url is not None,
+        "slack": settings.slack_client_id is not None,
+        # Telegram posts what people write to its bot to https alone.
+        "telegram": settings.telegram_bot_token is not None and settings.public_url.startswith("https://"),
+    }
     context = {"filter": filter, "words": words, "trigger": trigger, "later": later, "problem": problem, "ways": ways}
     return page(request, "alert", 422 if problem else 200, **context)

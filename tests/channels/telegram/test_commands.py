@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from monitor.channels.telegram.commands import MAX_SUBSCRIPTIONS
@@ -19,6 +21,8 @@ from monitor.enums import Digest
 from monitor.models import SlackSeen
 from monitor.notify.subscriptions import BY_OPERATOR, pause
 from monitor.releases.briefs.published import publish_due
+from monitor.service import Service
+from monitor.web.app import create_app
 from tests.channels.channel_test_env import release
 from tests.channels.telegram.telegram_test_env import ADMIN, MEMBER, TelegramTestEnv, described, links
 from tests.channels.telegram.test_hostile import is_sound
@@ -337,6 +341,25 @@ def test_an_operator_sets_and_removes_the_webhook(env: TelegramTestEnv) -> None:
     del given["MONITOR_TELEGRAM_BOT_TOKEN"]
     done = run("telegram-webhook", "sync", **given)
     assert (done.returncode, "MONITOR_TELEGRAM_BOT_TOKEN: must be set" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "command"),
+    [
+        ("filter=origin:CN", "/subscribe origin:CN"),
+        ("", "/subscribe all"),
+        ("when=count(7d)+>+1", "/when count(7d) > 1"),
+    ],
+)
+def test_the_page_of_ways_to_be_alerted_has_the_command_where_there_is_a_bot(
+    env: TelegramTestEnv, query: str, command: str
+) -> None:
+    without = env.settings.model_copy(update={"telegram_bot_token": None})
+    for settings, there in ((env.settings, True), (without, False)):
+        with TestClient(create_app(Service(settings))) as web:
+            page = web.get(f"/alert?{query}").text
+        assert ("In Telegram" in page) is there
+        assert (f"<bdi>{html.escape(command)}</bdi>" in page) is there
 
 
 def test_digest_words_are_those_of_the_command_line() -> None:
