@@ -71,7 +71,7 @@ _SUBJECTS = {
     "notable": "what makes it notable is",
     "format": "a format that it can be had in is",
     "memory": "the memory that its weights take is",
-    "provider": "an inference provider that serves it is",
+    "provider": "the inference provider that serves it is",
     "via": "it was detected by",
     "event": "what happened is",
     "status": "its state on the Hub is",
@@ -111,7 +111,7 @@ def condition(query: Query) -> str:
 def value_words(field: str, operator: str, value: str) -> str:
     """How a canonical value is written in the text."""
     if value == NONE:
-        return {"notable": "nothing", "conflict": "none", "format": "none"}.get(field, "unknown")
+        return {"notable": "nothing", "conflict": "none", "format": "none", "provider": "none"}.get(field, "unknown")
     if field in DATES:
         return _dates(operator, value)
     if field in COUNTS:

@@ -125,7 +125,7 @@ def _term(tokens: list[Token], counter: list[int]) -> Node:
         try:
             if operator != ":" and ".." in text:
                 raise ValueProblem(f"either {operator} or a range expected, not both")
-            if operator == ":" and fold(text) == ANY and name not in {"launch", "crossed", "notable"}:
+            if operator == ":" and fold(text) == ANY and name not in {"launch", "crossed", "notable", "provider"}:
                 terms.append(_known(name))
                 continue
             its_operator, read = readings(name, operator, text)
