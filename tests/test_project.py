@@ -9,11 +9,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.metadata import Metadata
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from monitor import __version__
 from tests.conftest import ROOT
@@ -90,6 +94,74 @@ def test_every_python_that_is_tested_is_supported() -> None:
     (test,) = [job for path in WORKFLOWS for name, job in jobs(path).items() if name == "test"]
     oldest = PROJECT["project"]["requires-python"].removeprefix(">=")
     assert test["strategy"]["matrix"]["python"][0] == oldest
+    assert test["strategy"]["matrix"]["python"] == PYTHONS
+
+
+PYTHONS = re.findall(r"Programming Language :: Python :: (3\.\d+)", "\n".join(PROJECT["project"]["classifiers"]))
+"""Those that the metadata name."""
+PLATFORMS = {
+    "linux": ("Linux", "x86_64", "posix"), "darwin": ("Darwin", "arm64", "posix"), "win32": ("Windows", "AMD64", "nt"),
+}  # fmt: skip
+"""Values of the markers ``sys_platform``, and ``platform_system``, ``platform_machine`` and ``os_name``."""
+
+
+def marked(python: str, platform: str) -> dict[str, str]:
+    """The environment of markers for a Python on a platform."""
+    system, machine, name = PLATFORMS[platform]
+    return {
+        "python_version": python, "python_full_version": f"{python}.0", "implementation_version": f"{python}.0",
+        "sys_platform": platform, "platform_system": system, "platform_machine": machine, "os_name": name, "extra": "",
+        "implementation_name": "cpython", "platform_python_implementation": "CPython",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_locks_pin_all_that_is_declared_for_each_python_that_is_named(python: str, lock: str) -> None:
+    pins = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\s#]*==[^\\\n]*)", (ROOT / lock).read_text(), re.M)]
+    assert len(pins) > 100
+    groups = PROJECT["dependency-groups"]["dev"] if "dev" in lock else []
+    extras = [one for some in PROJECT["project"]["optional-dependencies"].values() for one in some]
+    declared = [Requirement(text) for text in (*PROJECT["project"]["dependencies"], *extras, *groups)]
+    for platform in PLATFORMS:
+        here = marked(python, platform)
+        pinned = {canonicalize_name(one.name): one for one in pins if one.marker is None or one.marker.evaluate(here)}
+        for one in declared:
+            if one.marker is None or one.marker.evaluate(here):
+                (exact,) = pinned[canonicalize_name(one.name)].specifier
+                assert one.specifier.contains(exact.version, prereleases=True), (str(one), platform)
+
+
+@pytest.mark.slow
+def test_the_package_says_what_it_is_and_where_it_comes_from(tmp_path: Path) -> None:
+    uv = Path(sys.executable).parent / "uv"
+    (line,) = re.findall(r"uv build (.*)", (ROOT / "Makefile").read_text())
+    options = line.replace("--out-dir dist", f"--out-dir {tmp_path}").split()
+    environment = {**os.environ, "GITHUB_REPOSITORY": "someone/monitor", "SITE_URL": "https://docs.example/"}
+    environment.pop("GITHUB_SERVER_URL", None)
+    subprocess.run([str(uv), "build", *options, "--wheel"], check=True, cwd=ROOT, timeout=120, env=environment)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        licenses = {name.rpartition("/")[2] for name in archive.namelist() if "/licenses/" in name}
+        found = Metadata.from_email(archive.read(path), validate=True)
+    assert (found.name, str(found.version), found.license_expression) == (
+        "hub-release-monitor",
+        __version__,
+        "Apache-2.0",
+    )
+    assert licenses == {"LICENSE", "NOTICE"}
+    assert str(found.requires_python) == ">=3.11"
+    assert found.classifiers == sorted(PROJECT["project"]["classifiers"])
+    assert not [one for one in found.classifiers if one.startswith("License ::")]  # the expression says it
+    assert (found.description_content_type or "").startswith("text/markdown")
+    assert found.project_urls == {
+        "Documentation": "https://docs.example/",
+        "Repository": "https://github.com/someone/monitor",
+        "Issues": "https://github.com/someone/monitor/issues",
+        "Changelog": "https://github.com/someone/monitor/blob/main/CHANGELOG.md",
+        "Security": "https://github.com/someone/monitor/security/policy",
+    }
 
 
 @pytest.mark.slow
