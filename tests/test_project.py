@@ -42,7 +42,7 @@ def jobs(workflow: Path) -> dict[str, Any]:
 
 def test_the_version_is_written_once() -> None:
     assert "version" not in PROJECT["project"]
-    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["project"]["dynamic"] == ["version", "urls"]
     source = ROOT / PROJECT["tool"]["hatch"]["version"]["path"]
     assert f'__version__ = "{__version__}"' in source.read_text()
     said = subprocess.run(["make", "-s", "version"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
