@@ -71,14 +71,14 @@ build/validators/installed: requirements-validators.txt
 	build/validators/bin/pip install -q --disable-pip-version-check -r requirements-validators.txt
 	touch $@
 
-# Redocly and Spectral, which need Node.js with npm; without it their tests are skipped:
-# cp .ci/openapi/package*.json build/linters && npm ci --prefix build/linters
-build/linters/installed: .ci/openapi/package-lock.json
+# Redocly, Spectral and the MCP inspector, which need Node.js with npm; without it their tests are skipped:
+# cp .ci/node/package*.json build/linters && npm ci --prefix build/linters
+build/linters/installed: .ci/node/package-lock.json
 	mkdir -p build/linters
-	cp .ci/openapi/package.json .ci/openapi/package-lock.json build/linters/
+	cp .ci/node/package.json .ci/node/package-lock.json build/linters/
 	@if command -v npm >/dev/null; then \
 	  npm ci --prefix build/linters --ignore-scripts --no-audit --no-fund --silent && touch $@; \
-	else echo "no npm on the PATH: the linters of the API's description are left out"; fi
+	else echo "no npm on the PATH: the linters of the API and the MCP inspector are left out"; fi
 
 # A Python client of the API in build/client, from the description of this version.
 client: .venv/installed build/validators/installed

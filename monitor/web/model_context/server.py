@@ -216,8 +216,8 @@ def _described(tool: Tool) -> types.Tool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=_without_titles(tool.arguments.model_json_schema()),
-        output_schema=_without_titles(tool.answer.model_json_schema(mode="serialization")),
+        input_schema=_portable(tool.arguments.model_json_schema()),
+        output_schema=_portable(tool.answer.model_json_schema(mode="serialization")),
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=not tool.writes,
@@ -228,14 +228,24 @@ def _described(tool: Tool) -> types.Tool:
     )
 
 
-def _without_titles(schema: Any, *, names: bool = False) -> Any:
-    """A schema without the titles that repeat the names; ``names``: its keys are names of properties."""
+ANYTHING = {"anyOf": [{"type": name} for name in ("string", "number", "boolean", "object", "array", "null")]}
+_KEYWORDS = frozenset({"type", "$ref", "anyOf", "allOf", "oneOf", "enum", "const"})
+
+
+def _portable(schema: Any, *, names: bool = False) -> Any:
+    """A schema that every client reads: no titles that repeat the names, and a type for what may be anything.
+
+    ``names``: its keys are names of properties.
+    """
     if isinstance(schema, list):
-        return [_without_titles(one) for one in schema]
+        return [_portable(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
+    if names:
+        made = {name: _portable(one) for name, one in schema.items()}
+        return {name: one if _KEYWORDS & one.keys() else ANYTHING | one for name, one in made.items()}
     return {
-        name: _without_titles(one, names=name in {"properties", "$defs"} and not names)
+        name: _portable(one, names=name in {"properties", "$defs"})
         for name, one in schema.items()
-        if names or name != "title" or not isinstance(one, str)
+        if name != "title" or not isinstance(one, str)
     }
