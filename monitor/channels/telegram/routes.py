@@ -53,7 +53,7 @@ def _act(context: TelegramContext, update: Update) -> None:
 
 def _answer(context: TelegramContext, update: Update) -> None:
     """Handles a command and posts the reply, or that something went wrong. Raises SendError."""
-    command = read_command(update, context.channel.username()) if _may_be_command(update) else None
+    command = read_command(update, context.channel.username())
     if command is None:
         return
     if not context.limiter.allows(command.target):
@@ -68,10 +68,3 @@ def _answer(context: TelegramContext, update: Update) -> None:
         shown = text_reply("Something went wrong. Please try again; details are in the monitor's log.")
     if shown is not None:
         context.channel.reply(command.target, shown, command.message_id)
-
-
-def _may_be_command(update: Update) -> bool:
-    """Whether it is worth asking Telegram for the name of the bot."""
-    message = update.get("message") or update.get("channel_post")
-    text = message.get("text") if isinstance(message, dict) else None
-    return isinstance(text, str) and text.lstrip().startswith("/")

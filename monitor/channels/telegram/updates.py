@@ -91,7 +91,12 @@ async def verified_update(request: Request) -> Update:
 
 
 def counts(engine: Engine, settings: Settings, update: Update) -> bool:
-    """Whether an update is to be acted on: it is the first time, and it is no old one."""
+    """Whether an update is to be acted on: it may say something, it is the first time, and it is no old one.
+
+    What people say to each other is neither read nor remembered.
+    """
+    if not may_be_command(update) and left_chat(update) is None and migrated_chat(update) is None:
+        return False
     token = settings.telegram_bot_token
     bot = token.get_secret_value().partition(":")[0] if token is not None else ""
     what = next((update[kind] for kind in ("message", "channel_post", "my_chat_member") if kind in update), None)
@@ -116,6 +121,13 @@ class Command:
     rest: str
     addressed: bool
     user: int | None
+
+
+def may_be_command(update: Update) -> bool:
+    """Whether an update has a text that begins like a command."""
+    message = update.get("message") or update.get("channel_post")
+    text = message.get("text") if isinstance(message, dict) else None
+    return isinstance(text, str) and text.lstrip().startswith("/")
 
 
 def read_command(update: Update, username: str) -> Command | None:

@@ -266,6 +266,16 @@ def test_an_update_counts_once_and_an_old_one_not_at_all(env: TelegramTestEnv) -
         assert session.scalars(select(SlackSeen)).first() is not None
 
 
+def test_what_people_say_to_each_other_is_not_remembered(env: TelegramTestEnv) -> None:
+    for text in ("hello", "see https://a.example/x", "and/or"):
+        assert env.telegram.says(env.base, env.chat, text) == (200, "")
+    with reading(env.engine) as session:
+        assert session.scalars(select(SlackSeen)).first() is None
+    env.tells("/list")
+    with reading(env.engine) as session:
+        assert len(session.scalars(select(SlackSeen)).all()) == 1
+
+
 def test_who_writes_too_much_is_not_answered(env: TelegramTestEnv) -> None:
     base = env.base
     env.chat.state = "kicked"  # so that no reply has to wait for the pace of the chat
