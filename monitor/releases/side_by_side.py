@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sqlmodel import Session
 
 from monitor.classify.repo_ids import HubURLError, reference
-from monitor.enums import ARTEFACTS, kind_name
+from monitor.enums import ARTEFACTS, FORMAT_NAMES, kind_name
 from monitor.labs import Registry
 from monitor.labs.countries import name as country
 from monitor.models import Release
@@ -206,6 +206,35 @@ def _evidence(about: str) -> _Reader:
     return read
 
 
+def _formats(one: Object) -> Cell:
+    return _lines((_format(one, name, entry) for name, entry in one["formats"].items()), "none known")
+
+
+def _format(one: Object, name: str, entry: Object) -> str:
+    if entry["repo_id"] == one["repo_id"]:
+        return f"{FORMAT_NAMES.get(name, name)}: in its own files"
+    after = "" if entry["after_hours"] is None else f" after {entry['after_hours']:,} h"
+    return f"{FORMAT_NAMES.get(name, name)}{after}: {entry['repo_id']}"
+
+
+def _memory(one: Object) -> Cell:
+    return _lines(_estimate(name, entry) for name, entry in one["memory"].items())
+
+
+def _estimate(name: str, entry: Object) -> str:
+    per_tokens = entry["kv_gb_per_1k_tokens"]
+    more = "" if per_tokens is None else f", and {per_tokens} GB for 1,000 tokens"
+    return (
+        f"{'own weights' if name == 'own' else FORMAT_NAMES.get(name, name)}: {entry['weights_gb']} GB{more} (estimate)"
+    )
+
+
+def _providers(one: Object) -> Cell:
+    if one["providers"] is None:
+        return _lines(())
+    return _lines((f"{item['provider']}, {item['status']}" for item in one["providers"]), "no inference provider")
+
+
 # --- rows -------------------------------------------------------------------------------------------------
 
 _Spec = tuple[str, str, _Reader]
@@ -246,6 +275,9 @@ def _groups(registry: Registry) -> list[tuple[str, list[_Spec]]]:
             ("library", "Library", _plain("library")), ("languages", "Languages", _plain("languages")),
             ("datasets", "Data", _plain("datasets", "none named")),
             ("papers", "Papers", _plain("papers", "none named")),
+        ]),
+        ("Running it", [
+            ("formats", "Formats", _formats), ("memory", "Memory", _memory), ("providers", "Served by", _providers),
         ]),
         (_OTHERS, []),
         ("Adoption", [

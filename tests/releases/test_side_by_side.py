@@ -75,6 +75,29 @@ def test_numbers_are_exact_and_short_and_times_keep_their_precision() -> None:
     assert created.time.isoformat() == "2025-04-27T03:42:21+00:00"
 
 
+def test_formats_memory_and_providers_are_said_in_words() -> None:
+    row = made("Qwen/Qwen3-8B")
+    first = {
+        "first_at": "2025-04-28T12:30:00Z",
+        "by": "unsloth",
+        "precision": "window",
+        "trusted": None,
+        "evidence": [],
+    }
+    row.formats = {"gguf": {"repo_id": "unsloth/Qwen3-8B-GGUF", "after_hours": 3.3, "memory": None, **first}}
+    row.own_memory = {"weights_gb": 16.381, "kv_gb_per_1k_tokens": 0.1475}
+    row.providers = []
+    found = table(row, made("nobody/thing"))
+    assert found["Running it", "Formats"].cells[0].lines == ("GGUF after 3.3 h: unsloth/Qwen3-8B-GGUF",)
+    assert found["Running it", "Formats"].cells[1].lines == ("none known",)
+    assert found["Running it", "Memory"].cells[0].lines == (
+        "own weights: 16.381 GB, and 0.1475 GB for 1,000 tokens (estimate)",
+    )
+    assert found["Running it", "Memory"].cells[1].key is None
+    assert found["Running it", "Served by"].cells[0].lines == ("no inference provider",)
+    assert found["Running it", "Served by"].state == "partly unknown"
+
+
 def test_long_lists_and_lines_are_cut_and_freed_of_marks() -> None:
     tags = [f"arxiv:2401.{number:05}" for number in range(40)]
     found = table(made("Qwen/Qwen3-8B", tags=tags, cardData={"license": "\u202eevil" + "x" * 5_000}))
