@@ -203,6 +203,8 @@ class Service:
     def prune(self) -> dict[str, int]:
         """Deletes what is older than the settings keep; returns the rows of each table."""
         deleted = prune(self.engine, self.settings)
+        with db.transaction(self.engine) as session:
+            deleted["stack"] = stacks.remove_forgotten_stacks(session)
         db.refresh_statistics(self.engine)
         return deleted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Boolean, Column, ForeignKey, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Text, text
 from sqlmodel import Field, SQLModel
 
 from monitor.models.columns import Id, json_list, json_object, nullable_timestamp, timestamp
@@ -16,7 +16,8 @@ class Stack(SQLModel, table=True):
 
     ``entries``: ``{repo_id, revision, places}`` of each model; ``unresolved``: ``{text, problem, places}`` of what
     names no repository; ``successors``: releases of newer versions that subscribers were notified of. ``checks``
-    increases with each check, so that of two workers one stores its result and writes the notices.
+    increases with each check, so that of two workers one stores its result and writes the notices. ``is_anonymous``: it
+    was saved on the page of audits, by nobody that the operator knows.
     """
 
     __tablename__: ClassVar[str] = "stack"
@@ -31,6 +32,7 @@ class Stack(SQLModel, table=True):
     checks: int = Field(default=0)
     checked_at: datetime | None = nullable_timestamp()
     due_at: datetime = timestamp(index=True)
+    is_anonymous: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 class StackMember(SQLModel, table=True):

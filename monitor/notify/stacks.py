@@ -7,6 +7,7 @@ each subscriber once, and a worker that is killed loses at most one check, which
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, exists, func, literal, select, update
 from sqlmodel import Session, col
 
 from monitor import stopping
@@ -30,6 +31,7 @@ from monitor.models import Release, Stack, StackMember, Subscription, iso
 from monitor.notify.crossings import CrossingNotice
 from monitor.notify.triggers import write_notices
 from monitor.releases.triggers import STACK_NAME, StackWatch
+from monitor.releases.triggers.expression import STACK_PREFIX
 from monitor.schedule import EARLIEST_SHARE, TASKS
 from monitor.text import plain
 
@@ -44,6 +46,11 @@ MAX_NOTICES = 20
 """Models that one check sends a notice each for; of more it sends one notice for all."""
 MAX_NAMED = 10
 """Affected entries that a notice names."""
+MAX_ANONYMOUS_STACKS = 50
+"""Of all stacks, so many were saved on the page of audits at the most."""
+MAX_ANONYMOUS_NAME_CHARS = 40
+ANONYMOUS_KEPT_FOR = timedelta(days=90)
+"""A stack of that page that did not change for so long, and that no subscription watches, is deleted."""
 _INTERVAL = TASKS["stacks"].seconds or 60.0
 
 
@@ -102,6 +109,31 @@ def save_stack(session: Session, name: str, entries: Sequence[Entry]) -> Saved:
     return Saved(
         name, stack.version, len(stored), watched, len(unresolved), sorted(after - before), sorted(before - after)
     )
+
+
+def save_anonymous_stack(session: Session, name: str, entries: Sequence[Entry]) -> Saved:
+    """Stores the models of an audit as a new stack of somebody whom nobody knows; its name gets an ending of its own.
+
+    Raises StackError as :func:`save_stack` does, and where there are MAX_ANONYMOUS_STACKS.
+    """
+    if len(name) > MAX_ANONYMOUS_NAME_CHARS:
+        raise StackError(f"a name of at most {MAX_ANONYMOUS_NAME_CHARS} characters expected")
+    is_anonymous = col(Stack.is_anonymous)
+    number = session.scalar(select(func.count()).select_from(Stack).where(is_anonymous)) or 0
+    if number >= MAX_ANONYMOUS_STACKS:
+        raise StackError("this server keeps no more stacks from this page: its operator can save one")
+    done = save_stack(session, f"{name}-{secrets.token_hex(3)}", entries)
+    session.execute(update(Stack).where(col(Stack.name) == done.name).values(is_anonymous=True))
+    return done
+
+
+def remove_forgotten_stacks(session: Session) -> int:
+    """Removes anonymous stacks that did not change for ANONYMOUS_KEPT_FOR and that nobody watches; returns how many."""
+    old = col(Stack.is_anonymous), col(Stack.updated_at) < now() - ANONYMOUS_KEPT_FOR
+    watched = literal(STACK_PREFIX) + col(Stack.name) + ")"
+    unwatched = ~exists().where(col(Subscription.when) == watched)
+    names = list(session.scalars(select(col(Stack.name)).where(*old, unwatched)))
+    return sum(remove_stack(session, name) for name in names)
 
 
 def _stored(entry: Entry) -> dict[str, Any]:

@@ -224,9 +224,8 @@ def _memory(one: Object) -> Cell:
 def _estimate(name: str, entry: Object) -> str:
     per_tokens = entry["kv_gb_per_1k_tokens"]
     more = "" if per_tokens is None else f", and {per_tokens} GB for 1,000 tokens"
-    return (
-        f"{'own weights' if name == 'own' else FORMAT_NAMES.get(name, name)}: {entry['weights_gb']} GB{more} (estimate)"
-    )
+    which = "own weights" if name == "own" else FORMAT_NAMES.get(name, name)
+    return f"{which}: {entry['weights_gb']} GB{more} (estimate)"
 
 
 def _providers(one: Object) -> Cell:

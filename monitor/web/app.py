@@ -64,6 +64,7 @@ from monitor.web.export_files import ExportFiles
 from monitor.web.exports import ExportSlots, ExportVersion
 from monitor.web.head import allowed_methods
 from monitor.web.model_context import endpoint as model_context
+from monitor.web.own_forms import HourlyLimit
 from monitor.web.stalled import StalledReaders
 
 STATIC = Path(__file__).parent / "static"
@@ -115,6 +116,7 @@ def create_app(service: Service) -> FastAPI:
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_files = ExportFiles(service.settings.export_files_mb << 20)
     web.state.mcp_servers = {}
+    web.state.new_stacks = HourlyLimit(service.settings, "stacks", audits.STACKS_PER_HOUR)
     web.state.export_version = ExportVersion(service.read_engine)
     set_page_layout(web, LAYOUTS)
     web.include_router(api.router)

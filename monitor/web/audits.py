@@ -9,9 +9,9 @@ from collections.abc import Generator, Iterator
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -25,10 +25,13 @@ from monitor.audit.report import Summary, verdict
 from monitor.audit.resolve import Entry, resolve
 from monitor.audit.sarif import to_sarif
 from monitor.channels.request_body import described_body, read_limited_body
+from monitor.notify.stacks import ANONYMOUS_KEPT_FOR, StackError, save_anonymous_stack
 from monitor.problems import refusals
 from monitor.web.api import service_of
 from monitor.web.exports import Export
+from monitor.web.own_forms import own_pages_only
 from monitor.web.render import page
+from monitor.web.stack_links import stack_token
 
 router = APIRouter()
 
@@ -38,6 +41,8 @@ MAX_MODELS = 2_000
 """Places that name a model, in one request."""
 MAX_FILES = 20
 """Files of one form."""
+STACKS_PER_HOUR = 5
+"""Stacks that one client saves on the page."""
 
 
 class AuditedDocument(BaseModel):
@@ -58,6 +63,15 @@ class AuditRequest(BaseModel):
     ids: list[Annotated[str, Field(max_length=300)]] = Field([], max_length=MAX_MODELS)
     policy: str = Field("", max_length=100_000, description="A policy: rules and waivers, as TOML.")
     format: Literal["jsonl", "sarif"] = Field("jsonl", description="JSON lines, one entry each; or SARIF 2.1.0.")
+
+
+class StackForm(BaseModel):
+    """What the page sends to save a stack: its name, and repositories with or without a revision, one a line."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("", max_length=300)
+    models: str = Field("", max_length=MAX_BODY_BYTES)
 
 
 _ANSWER: dict[int | str, dict[str, Any]] = {
@@ -173,8 +187,30 @@ async def audit_page(request: Request) -> HTMLResponse:
     return await run_in_threadpool(_page, request, AuditRequest(documents=documents), text, policy)
 
 
-def _page(request: Request, wanted: AuditRequest, text: str, policy: str) -> HTMLResponse:
-    shown: dict[str, Any] = {"text": text, "policy": policy, "entries": None}
+@router.post("/audit/stack", include_in_schema=False, dependencies=[Depends(own_pages_only)])
+def save_as_stack(request: Request, form: Annotated[StackForm, Form()]) -> Response:
+    """Saves the models of an audit as a stack, and leads to its page, whose address is the link to it."""
+    service = service_of(request)
+    ids = [line for line in form.models.splitlines() if line.strip()]
+    try:
+        mentions, _ = mentions_of(AuditRequest(ids=ids))
+        with db.transaction(service.web_engine) as session:
+            entries = list(resolve(session, mentions))
+            request.app.state.new_stacks.take(request)
+            saved = save_anonymous_stack(session, form.name.strip(), entries)
+    except ValidationError:
+        problem = f"At most {MAX_MODELS:,} models of at most 300 characters each expected."
+    except StackError as error:
+        problem = str(error)
+    else:
+        return RedirectResponse(f"/stack/{stack_token(service, saved.name)}", 303, {"Cache-Control": "no-store"})
+    return _page(request, AuditRequest(), "\n".join(ids), "", problem)
+
+
+def _page(request: Request, wanted: AuditRequest, text: str, policy: str, problem: str | None = None) -> HTMLResponse:
+    shown: dict[str, Any] = {"text": text, "policy": policy, "entries": None, "days": ANONYMOUS_KEPT_FOR.days}
+    if problem is not None:
+        return page(request, "audit", 422, problem=problem, **shown)
     if not wanted.documents:
         return page(request, "audit", 422, problem="Paste a text, or choose a file.", **shown)
     try:
@@ -186,4 +222,11 @@ def _page(request: Request, wanted: AuditRequest, text: str, policy: str) -> HTM
     with db.reading(service_of(request).read_engine) as session:
         entries = [(verdict(one), one) for one in totals.count(checked(resolve(session, mentions), rules))]
     summary = totals.text(len(unreadable))
-    return page(request, "audit", **shown | {"entries": entries, "summary": summary, "unreadable": unreadable})
+    found = {"entries": entries, "summary": summary, "unreadable": unreadable, "models": _models(entries)}
+    return page(request, "audit", **shown | found)
+
+
+def _models(entries: list[tuple[str, Entry]]) -> str:
+    """The repositories of an audit, one a line, as the form that saves them sends them."""
+    named = (entry for _, entry in entries if entry.repo_id is not None)
+    return "\n".join(f"{entry.repo_id}@{entry.revision}" if entry.revision else str(entry.repo_id) for entry in named)

@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-import structlog
 from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from limits import RateLimitItemPerHour
-from limits.storage import storage_from_string
-from limits.strategies import FixedWindowRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.db.engine import now, reading, transaction
 from monitor.models import SavedList
-from monitor.net.client_key import client_key
 from monitor.releases.saved_searches import (
     KEPT_FOR,
     MAX_COUNTED,
@@ -39,9 +34,9 @@ from monitor.releases.saved_searches import (
 )
 from monitor.settings import Settings
 from monitor.web.api import service_of
+from monitor.web.own_forms import HourlyLimit, own_pages_only
 from monitor.web.render import address, page
 
-log = structlog.get_logger(__name__)
 router = APIRouter(include_in_schema=False)
 
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
@@ -50,36 +45,9 @@ LISTS_PER_HOUR = 20
 Token = Annotated[str, Path(max_length=100)]
 
 
-def own_pages_only(request: Request) -> None:
-    """Refuses a form that another site sends (403); browsers say so, and other clients need not."""
-    if request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
-        raise HTTPException(403, "this form was sent by another site: open the page here and send it again")
-
-
-class NewListLimit:
-    """Counts the lists that each client makes: in memory, or in Redis for all processes."""
-
-    def __init__(self, settings: Settings) -> None:
-        storage = "memory://" if settings.embedded else settings.broker_url
-        self._item = RateLimitItemPerHour(LISTS_PER_HOUR, namespace="hub-monitor-saved")
-        self._limiter = FixedWindowRateLimiter(storage_from_string(storage))
-
-    def take(self, request: Request) -> None:
-        """Counts one. Raises HTTPException (429) where there were too many; without Redis nothing is refused."""
-        client = client_key(request.client.host if request.client else "unknown")
-        try:
-            taken = self._limiter.hit(self._item, client)
-        except Exception as error:
-            log.warning("rate limit storage failed", error=str(error))
-            return
-        if not taken:
-            message = f"more than {LISTS_PER_HOUR} new lists in an hour: add the search to a list that you have"
-            raise HTTPException(429, message, headers={"Retry-After": "3600"})
-
-
 def install(web: FastAPI, settings: Settings) -> None:
     """Adds the pages of saved searches to the application."""
-    web.state.new_lists = NewListLimit(settings)
+    web.state.new_lists = HourlyLimit(settings, "lists", LISTS_PER_HOUR)
     web.include_router(router)
 
 

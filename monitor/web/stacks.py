@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, Response
-from itsdangerous import BadSignature, Signer
 from sqlalchemy import select
 from sqlmodel import Session, col
 
@@ -19,7 +16,7 @@ from monitor.channels.request_body import described_body, read_limited_body
 from monitor.db.engine import reading, transaction
 from monitor.labs.countries import name as country
 from monitor.models import Stack, StackMember, iso
-from monitor.notify.stacks import StackError, remove_stack, save_stack
+from monitor.notify.stacks import ANONYMOUS_KEPT_FOR, StackError, remove_stack, save_stack
 from monitor.problems import refusals
 from monitor.service import Service
 from monitor.web.admin import Admin
@@ -29,12 +26,12 @@ from monitor.web.badges import badge
 from monitor.web.http_responses import answer
 from monitor.web.render import page
 from monitor.web.schemas import SavedStackObject, Stacks, WatchedStackObject
+from monitor.web.stack_links import stack_name, stack_token
 from monitor.web.stack_tree import tree
 
 admin = APIRouter(prefix="/api/v1/stacks", tags=["administration"])
 router = APIRouter(include_in_schema=False)
 Name = Annotated[str, Path(max_length=60, description="The name of a stack.")]
-_TOKEN = re.compile(r"[A-Za-z0-9][\w.-]{0,59}\.[\w-]{20,100}", re.ASCII)
 
 
 # --- administration ---------------------------------------------------------------------------------------
@@ -96,7 +93,7 @@ def as_json(service: Service, stack: Stack) -> dict[str, Any]:
         "created_at": iso(stack.created_at),
         "updated_at": iso(stack.updated_at),
         "checked_at": iso(stack.checked_at),
-        "link": f"{service.settings.public_url}/stack/{_token(service, stack.name)}",
+        "link": f"{service.settings.public_url}/stack/{stack_token(service, stack.name)}",
     }
 
 
@@ -135,24 +132,6 @@ def _watched(session: Session, name: str) -> list[dict[str, Any]]:
 # --- links ------------------------------------------------------------------------------------------------
 
 
-def _signers(service: Service) -> list[Signer]:
-    return [Signer(key, salt="stack", digest_method=sha256) for key in service.settings.signing_keys()]
-
-
-def _token(service: Service, name: str) -> str:
-    return _signers(service)[0].sign(name).decode()
-
-
-def stack_name(request: Request, token: Annotated[str, Path(max_length=200)]) -> str:
-    """The stack that a link is of. Raises HTTPException (404) for a forged one."""
-    for signer in _signers(service_of(request)) if _TOKEN.fullmatch(token) else ():
-        try:
-            return signer.unsign(token).decode()
-        except BadSignature:
-            continue
-    raise HTTPException(404, "this link is invalid, or part of it is missing")
-
-
 Linked = Annotated[str, Depends(stack_name)]
 
 
@@ -168,7 +147,15 @@ def stack_page(request: Request, name: Linked, token: str) -> HTMLResponse:
     with reading(service_of(request).read_engine) as session:
         stack = _found(session, name)
         entries = _entries(session, stack)
-    response = page(request, "stack", stack=stack, entries=entries, token=token, counts=_counts(entries))
+    response = page(
+        request,
+        "stack",
+        stack=stack,
+        entries=entries,
+        token=token,
+        counts=_counts(entries),
+        days=ANONYMOUS_KEPT_FOR.days,
+    )
     response.headers["Cache-Control"] = "no-store"
     return response
 

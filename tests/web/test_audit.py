@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,13 +14,16 @@ from xml.etree import ElementTree
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
+from sqlmodel import col
 
+from monitor import db
 from monitor.models import Stack, StackMember
+from monitor.notify.stacks import ANONYMOUS_KEPT_FOR, remove_forgotten_stacks
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
-from monitor.web.audits import MAX_BODY_BYTES, MAX_MODELS
+from monitor.web.audits import MAX_BODY_BYTES, MAX_MODELS, STACKS_PER_HOUR
 from tests.audit.history import fill
 
 SAMPLES = Path(__file__).parent.parent / "audit" / "samples"
@@ -114,6 +120,84 @@ def test_the_page_says_what_is_missing(client: TestClient, given: dict[str, str]
     answer = client.post("/audit", data=given)
     assert answer.status_code == 422
     assert words in answer.text
+
+
+def models_of(text: str) -> str:
+    found = re.search(r'<textarea name="models" hidden>(.*?)</textarea>', text, re.DOTALL)
+    assert found
+    return html.unescape(found[1])
+
+
+def test_the_page_saves_what_it_audited_as_a_stack_and_leads_to_its_link(client: TestClient, engine: Engine) -> None:
+    uploads = [("files", ("compose.yaml", (SAMPLES / "compose.yaml").read_bytes()))]
+    text = client.post("/audit", data={"text": "acme/tuned@abc123\nhouse-brand\n"}, files=uploads).text
+    assert "acme/tuned@abc123" in models_of(text).splitlines()
+    answer = client.post("/audit/stack", data={"name": "prod", "models": models_of(text)})
+    assert answer.status_code == 303, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    shown = client.get(answer.headers["location"])
+    assert shown.headers["cache-control"] == "no-store"
+    assert "acme/tuned" in shown.text
+    assert "Bookmark it: the link is shown nowhere else." in shown.text
+    (stack,) = client.get("/api/v1/stacks", headers=TOKEN).json()["items"]
+    assert re.fullmatch(r"prod-[0-9a-f]{6}", stack["name"])
+    assert stack["link"].endswith(answer.headers["location"])
+    assert {one["repo_id"] for one in stack["models"]} >= {"acme/tuned", "Qwen/Qwen3-8B"}
+    again = client.post("/audit/stack", data={"name": "prod", "models": models_of(text)})
+    assert again.headers["location"] != answer.headers["location"]  # nobody takes over a stack by its name
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"name": "prod", "models": ""}, "no repository was found"),
+        ({"name": "", "models": "a/b"}, "expected, at most 60"),
+        ({"name": "<b>", "models": "a/b"}, "expected, at most 60"),
+        ({"name": "n" * 41, "models": "a/b"}, "at most 40 characters"),
+        ({"name": "prod", "models": "\n".join(["a/b"] * (MAX_MODELS + 1))}, "At most 2,000 models"),
+        ({"name": "prod", "models": "x" * 301}, "At most 2,000 models"),
+    ],
+)
+def test_what_is_no_stack_is_refused_on_the_page(client: TestClient, given: dict[str, str], words: str) -> None:
+    answer = client.post("/audit/stack", data=given)
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert "<b>" not in answer.text
+    assert client.get("/api/v1/stacks", headers=TOKEN).json()["items"] == []
+
+
+def test_anonymous_stacks_are_bounded_and_leave_room_for_the_operator(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {"name": "prod", "models": "acme/tuned"}
+    assert client.post("/audit/stack", data=wanted, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    monkeypatch.setattr("monitor.notify.stacks.MAX_ANONYMOUS_STACKS", 1)
+    assert client.post("/audit/stack", data=wanted).status_code == 303
+    full = client.post("/audit/stack", data=wanted)
+    assert full.status_code == 422
+    assert "its operator can save one" in full.text
+    assert saved(client, "acme/tuned")["version"] == 1
+    monkeypatch.undo()
+    codes = [client.post("/audit/stack", data=wanted).status_code for _ in range(STACKS_PER_HOUR)]
+    assert codes.count(303) == STACKS_PER_HOUR - 2
+    assert codes[-1] == 429
+
+
+def test_a_forgotten_anonymous_stack_is_removed_and_a_watched_one_stays(client: TestClient, engine: Engine) -> None:
+    for name in ("old", "watched", "new"):
+        client.post("/audit/stack", data={"name": name, "models": "acme/tuned"})
+    saved(client, "acme/tuned")
+    names = [one["name"] for one in client.get("/api/v1/stacks", headers=TOKEN).json()["items"]]
+    watched = next(name for name in names if name.startswith("watched-"))
+    subscription = {"channel": "webhook", "target": "https://example.com/x", "stack": watched}
+    assert client.post("/api/v1/subscriptions", json=subscription, headers=TOKEN).status_code == 201
+    past = db.now() - ANONYMOUS_KEPT_FOR - timedelta(days=1)
+    with db.transaction(engine) as session:
+        old = col(Stack.name).not_like("new-%")
+        session.execute(update(Stack).where(old).values(updated_at=past))
+        assert remove_forgotten_stacks(session) == 1
+    left = [one["name"] for one in client.get("/api/v1/stacks", headers=TOKEN).json()["items"]]
+    assert [name.partition("-")[0] for name in left] == ["new", "prod", "watched"]
 
 
 # --- stacks -----------------------------------------------------------------------------------------------
