@@ -1,11 +1,13 @@
 """A hook of mkdocs: pages of the site that are written elsewhere, so that nothing is written twice.
 
 ``contributing.md``, ``changelog.md`` and ``security.md`` come from the files in the repository's root, ``settings.md``
-from the README's table, which a test holds to the code, and ``commands.md`` from the commands themselves.
+from the README's table, which a test holds to the code, and ``commands.md`` from the commands themselves. Notebooks
+become pages with their outputs.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -27,6 +29,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, page, content=relinked((ROOT / source).read_text(), page)))
     files.append(File.generated(config, "reference/settings.md", content=settings()))
     files.append(File.generated(config, "reference/commands.md", content=commands()))
+    for found in [one for one in files if one.src_uri.endswith(".ipynb")]:
+        text = notebook(json.loads(found.content_string), Path(found.src_uri).name)
+        files.append(File.generated(config, found.src_uri.replace(".ipynb", ".md"), content=text))
     return files
 
 
@@ -56,6 +61,17 @@ def settings() -> str:
         "# Settings\n\nSettings are read from the environment or from a `.env` file in the current directory."
         " `hub-monitor doctor` shows which are in force; secrets are masked.\n\n" + table
     )
+
+
+def notebook(content: dict[str, Any], name: str) -> str:
+    """A notebook as Markdown: its texts, its code, and what each cell shows as text."""
+    parts = []
+    for cell in content["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        shown = [output.get("text") or output.get("data", {}).get("text/plain") for output in cell.get("outputs", ())]
+        parts += [f"```text\n{''.join(text)}\n```" for text in shown if text]
+    return "\n\n".join([*parts, f"[Download the notebook]({name})"]) + "\n"
 
 
 def commands() -> str:
