@@ -65,6 +65,7 @@ def planted(hub: str, closed: int) -> dict[str, str]:
         "MONITOR_BOUNCE_URL": f"imap://me:{MARK}-imap@{place}/INBOX",
         "MONITOR_SECRET_KEY": f"{KEY},{MARK}-older-key-of-at-least-32-characters",
         "MONITOR_ADMIN_TOKEN": ADMIN,
+        "MONITOR_MCP_TOKEN": f"{MARK}-mcp-token",
         "MONITOR_ALLOW_PRIVATE_TARGETS": "true",
     }
 
