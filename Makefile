@@ -63,12 +63,13 @@ docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 # What validates the data set and the API's description, reads exports by address, runs the notebook and makes a client:
-# python3 -m venv build/validators && build/validators/bin/pip install -r requirements-validators.txt
+# .venv/bin/uv venv build/validators && .venv/bin/uv pip install --no-deps --python build/validators/bin/python \
+#   -r requirements-validators.txt
 validators: build/validators/installed build/linters/installed
 
-build/validators/installed: requirements-validators.txt
-	$(PYTHON) -m venv build/validators
-	build/validators/bin/pip install -q --disable-pip-version-check -r requirements-validators.txt
+build/validators/installed: requirements-validators.txt .venv/installed-dev
+	$(BIN)/uv venv -q --clear --python $(BIN)/python build/validators
+	$(BIN)/uv pip install -q --no-deps --python build/validators/bin/python -r requirements-validators.txt
 	touch $@
 
 # Redocly, Spectral and the MCP inspector, which need Node.js with npm; without it their tests are skipped:
