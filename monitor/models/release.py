@@ -103,13 +103,14 @@ class Release(
             sqlite_where=text("notable_score IS NOT NULL"),
             postgresql_where=text("notable_score IS NOT NULL"),
         ),
-        # The newest that can be had in a format, with what is compared.
+        # The newest that can be had in a format, with what is compared: a walk reads the rows it gives and no others.
         Index(
             "ix_release_formats",
             "released_at",
             "id",
             "format_words",
             "memory_bytes",
+            *COUNTED,
             sqlite_where=text("format_words IS NOT NULL"),
             postgresql_where=text("format_words IS NOT NULL"),
         ),
