@@ -28,13 +28,16 @@ _DESCRIPTIONS: dict[int, tuple[str, str, str | None]] = {
     404: ("Not found.", "not_found", None),
     408: ("The body did not arrive in time.", "error", None),
     410: ("The past that this is of was deleted.", "error", None),
+    412: ("The file is another one than `If-Match` names.", "precondition_failed", None),
     413: ("The body is too large.", "error", None),
+    416: ("The file has no such part; `Content-Range` says how long it is.", "range_not_satisfiable", None),
     422: ("A parameter is invalid; for a query, the message names the column.", "bad_query", "q"),
     429: (
         "Too many requests; `Retry-After` description when to try again.",
         "too_many_requests",
         None,
     ),
+    501: ("Parquet is not installed on this server.", "not_installed", None),
     503: (
         "The database does not answer, or the query takes too long (`query_timeout`); the Hub has not been polled "
         "recently; or email is not set up.",

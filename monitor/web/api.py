@@ -267,10 +267,13 @@ def lab_object(lab: Lab) -> dict[str, Any]:
 
 SERVED_FORMATS = tuple(name for name in FORMATS if name != "parquet" or has_parquet())
 """The formats that this installation can write."""
+_CONTENT: dict[str, Any] = {FORMATS[name].partition(";")[0]: {} for name in SERVED_FORMATS}
 _FILES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {FORMATS[name].partition(";")[0]: {} for name in SERVED_FORMATS}},
-    206: {"description": "The part that `Range` asks for; with the ETag in `If-Range`, of the same state."},
-    416: {"description": "The file has no such part."},
+    200: {"description": "The file.", "content": _CONTENT},
+    206: {
+        "description": "The part that `Range` asks for; with the ETag in `If-Range`, of the same state.",
+        "content": _CONTENT,
+    },
 }
 
 
@@ -279,7 +282,7 @@ _FILES: dict[int | str, dict[str, Any]] = {
     operation_id="export_releases",
     tags=["exports"],
     response_class=StreamingResponse,
-    responses=errors(404) | _FILES,
+    responses=errors(404, 412, 416, 501) | _FILES,
 )
 def export(
     request: Request,
@@ -287,7 +290,7 @@ def export(
     as_of_time: AsOfTime,
     q: Q = "",
 ) -> Response:
-    """All releases that match, oldest record first, as a file that is made while it is sent.
+    """All releases that match, oldest record first, as a file, of which `Range` gives parts.
 
     With an `as_of` of more than an hour ago it may be kept for ever, unless the query has relative dates or events.
     """

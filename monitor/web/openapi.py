@@ -47,7 +47,7 @@ HEADERS = {
     "WWW-Authenticate": "The scheme that is required: Bearer.",
 }
 _METHODS = ("get", "put", "post", "patch", "delete")
-_ERROR_HEADERS = {"401": ("WWW-Authenticate",), "429": ("Retry-After",)}
+_ERROR_HEADERS = {"401": ("WWW-Authenticate",), "416": ("Content-Range",), "429": ("Retry-After",)}
 Node = dict[str, Any]
 
 
