@@ -169,10 +169,9 @@ def classify(
     if folder is not None and not source:
         raise typer.BadParameter("--files needs --input FILE")
     found = _from_file(source, folder, failures) if source else _from_hub(repo_ids, registry, failures)
-    storable = ((normalize(facts).facts, files) for facts, files in found)
     rows = (
-        release_object(unrecorded(facts, judge(facts, registry, files=files), db.now(), "classify"))
-        for facts, files in storable
+        release_object(unrecorded(facts, judge(normalize(facts).facts, registry, files=files), db.now(), "classify"))
+        for facts, files in found
     )
     if explain:
         write(

@@ -43,7 +43,8 @@ def classify_new(session: Session, observations: Iterable[Observation], registry
         read = files.get(observation.hub_id, NO_FILES)
         found = classify(one.facts, registry, lookup, files=read, same_size=lookup.same_size)
         lookup.add(observation.repo_id, found, observation.hub_id)
-        done[observation.hub_id] = insertable_row(one, found) | provider_columns(observation)
+        done[observation.hub_id] = insertable_row(one, found)
+        done[observation.hub_id] |= provider_columns(observation.facts, observation.observed_at, observation.via)
     return done
 
 

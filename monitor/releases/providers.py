@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlmodel import Session, col
 
 from monitor.db.engine import in_values
-from monitor.enums import Event, Observation, Via
+from monitor.enums import Event, Observation
 from monitor.models import Change, Release, ReleaseRevision, iso
 from monitor.releases.hub_facts import PROVIDERS
 
@@ -62,9 +62,9 @@ def _matched(pattern: re.Pattern[str], value: Any) -> str | None:
     return value if isinstance(value, str) and pattern.fullmatch(value) else None
 
 
-def provider_columns(observation: Observation) -> dict[str, Any]:
-    """The columns of a new release: what is there at its first sight."""
-    return _columns(_dated(read_providers(observation.facts), (), observation.observed_at, observation.via))
+def provider_columns(facts: Mapping[str, Any], at: datetime, via: str) -> dict[str, Any]:
+    """The columns of a release that is new: what is there when it is first looked at."""
+    return _columns(_dated(read_providers(facts), (), at, via))
 
 
 def _columns(providers: Stored | None) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def live(providers: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({one["provider"] for one in providers if one["status"] == LIVE})
 
 
-def _dated(found: Stored | None, before: Iterable[Mapping[str, Any]], at: datetime, via: Via) -> Stored | None:
+def _dated(found: Stored | None, before: Iterable[Mapping[str, Any]], at: datetime, via: str) -> Stored | None:
     """``found`` with when and by what each was first seen."""
     if found is None:
         return None

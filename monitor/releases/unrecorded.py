@@ -10,12 +10,14 @@ from monitor.models import Release
 from monitor.releases.columns import release_columns
 from monitor.releases.format_entries import format_columns
 from monitor.releases.hub_facts import normalize
+from monitor.releases.providers import provider_columns
 
 
 def unrecorded(facts: dict[str, Any], classification: Classification, seen_at: datetime, via: str) -> Release:
     """A release that is not in any history: what ``classify`` prints."""
+    served = provider_columns(facts, seen_at, via)
     facts = normalize(facts).facts
-    columns = release_columns(facts, classification)
+    columns = release_columns(facts, classification) | served
     created = columns["created_at"]
     row = Release(
         hub_id=str(facts.get("_id") or ""),

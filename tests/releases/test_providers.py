@@ -15,9 +15,11 @@ from sqlalchemy import Engine
 
 from monitor import db
 from monitor.channels.formatting import format_change, headline
+from monitor.classify import classify
 from monitor.enums import Observation, Via
 from monitor.ingest import polls, sweeps
 from monitor.ingest.backfill import backfill
+from monitor.labs import load
 from monitor.models import Change, Release, ReleaseRevision
 from monitor.notify.matching import enqueue
 from monitor.releases.hub_facts import normalize
@@ -27,6 +29,7 @@ from monitor.releases.recorder import record, record_providers
 from monitor.releases.revisions import as_of
 from monitor.releases.schema import release_object
 from monitor.releases.search import find, search
+from monitor.releases.unrecorded import unrecorded
 from tests.environment import TestEnv
 from tests.fakes.hub import made_id, model
 
@@ -206,6 +209,17 @@ def test_a_release_that_was_never_asked_for_is_unknown(env: TestEnv) -> None:
     assert names(env, "provider:any") == set()
 
 
+def test_what_is_in_no_history_is_looked_at_too() -> None:
+    facts = model(QWEN, _id=made_id(QWEN)) | served(novita=entry())
+    registry = load()
+    for looked_at, wanted in ((facts, ["novita"]), (facts | served(), [])):
+        found = release_object(unrecorded(looked_at, classify(normalize(looked_at).facts, registry), DAY, "classify"))
+        assert [one["provider"] for one in found["providers"]] == wanted
+    assert (
+        release_object(unrecorded(model(QWEN), classify(model(QWEN), registry), DAY, "classify"))["providers"] is None
+    )
+
+
 # --- the news ---------------------------------------------------------------------------------------------
 
 
@@ -258,9 +272,9 @@ def test_two_workers_that_see_the_same_tell_it_once(engine: Engine) -> None:
     def looked(mapping: dict[str, Any], at: datetime) -> Observation:
         return Observation(made_id(QWEN), QWEN, model(QWEN) | mapping, Via.SWEEP, at)
 
-    env_registry = TestEnv.__dataclass_fields__["registry"].default_factory()  # type: ignore[misc]
+    registry = load()
     with db.transaction(engine) as session:
-        record(session, [looked(served(), DAY)], env_registry, enqueue)
+        record(session, [looked(served(), DAY)], registry, enqueue)
     counts = []
     for _ in range(2):
         with db.transaction(engine) as session:
