@@ -25,8 +25,9 @@ from monitor.releases.launches.facts import publisher_name
 from monitor.releases.schema import hub_url
 from monitor.text import plain
 from monitor.web.api import service_of
-from monitor.web.http_responses import conditional, described, errors
+from monitor.web.http_responses import conditional, described, described_by, errors
 from monitor.web.render import address
+from monitor.web.schemas import JsonFeed
 
 ATOM = "http://www.w3.org/2005/Atom"
 ATOM_TYPE, JSON_TYPE = "application/atom+xml", "application/feed+json"
@@ -34,7 +35,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 NEVER = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 GENERATOR = "Hub Release Monitor"
 ATOM_ANSWER = errors() | described(ATOM_TYPE, "An Atom feed.")
-JSON_ANSWER = errors() | described(JSON_TYPE, "A JSON feed.")
+JSON_ANSWER = errors() | described_by(JsonFeed, JSON_TYPE, "A JSON feed.")
 
 Form = Literal["atom", "json"]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Entries on a page.")]

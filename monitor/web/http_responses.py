@@ -67,6 +67,12 @@ def described(media_type: str, description: str) -> dict[int | str, dict[str, An
     return {200: {"description": description, "content": {media_type: {"schema": {"type": kind}}}}}
 
 
+def described_by(model: type[BaseModel], media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """The response of an operation whose JSON has a media type of its own, for OpenAPI."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
 def answer(model: type[BaseModel], description: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """The JSON response of an operation that makes it without the model, for OpenAPI."""
     return {status: {"model": model, "description": description}}

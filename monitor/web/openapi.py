@@ -75,7 +75,8 @@ def completed(found: Node) -> Node:
     for methods in found["paths"].values():
         for operation in (methods[name] for name in _METHODS if name in methods):
             _describe(operation, components["schemas"])
-            _share_body(operation, components["schemas"])
+            for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+                _share_schemas(holder, components["schemas"])
             _share_errors(operation, components["responses"])
             for parameter in operation.get("parameters", ()):
                 _simplify(parameter)
@@ -137,10 +138,10 @@ def _headers(*names: str) -> Node:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _share_body(operation: Node, schemas: Node) -> None:
-    """Moves the schema of a body that the operation reads itself, and those that it refers to, to the components."""
-    for media in operation.get("requestBody", {}).get("content", {}).values():
-        schema = media["schema"]
+def _share_schemas(holder: Node, schemas: Node) -> None:
+    """Moves the schema of a body that FastAPI has not read, and those that it refers to, to the components."""
+    for media in holder.get("content", {}).values():
+        schema = media.get("schema", {})
         for name, one in schema.pop("$defs", {}).items():
             schemas.setdefault(name, one)
         if "title" in schema and "properties" in schema:

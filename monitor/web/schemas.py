@@ -550,3 +550,42 @@ class Readiness(BaseModel):
     polls: dict[str, float]
     coverage: CoverageObject
     token_refused: TokenRefusedObject | None
+
+
+class FeedAuthor(BaseModel):
+    """Who a feed or an entry is by."""
+
+    name: str
+    url: str | None = None
+
+
+class FeedItem(BaseModel):
+    """An entry of a JSON feed; ``_release`` is the release object in a feed of releases, and others have their own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    url: str
+    external_url: str | None = None
+    title: str
+    content_text: str | None = None
+    content_html: str | None = None
+    summary: str | None = None
+    date_published: datetime
+    date_modified: datetime
+    authors: list[FeedAuthor]
+    language: str
+    tags: list[str] | None = None
+
+
+class JsonFeed(BaseModel):
+    """A page of a feed, as JSON Feed 1.1 has it; ``next_url`` leads to older entries."""
+
+    version: Literal["https://jsonfeed.org/version/1.1"]
+    title: str
+    home_page_url: str
+    feed_url: str
+    next_url: str | None = None
+    language: str
+    authors: list[FeedAuthor]
+    items: list[FeedItem]
