@@ -68,19 +68,24 @@ def filled(engine: Engine) -> Engine:
 def test_nothing_goes_where_everything_is_to_be_kept(filled: Engine) -> None:
     tables = (Delivery, Notice, FeedEntry, ReleaseRevision, Change, Adoption, Release)
     before = [count(filled, table) for table in tables]
-    assert prune(filled, settings()) == {"repository_file": 0}
+    assert prune(filled, settings()) == {"repository_file": 0, "saved_list": 0}
     assert [count(filled, table) for table in tables] == before
 
 
 def test_old_deliveries_go_and_what_waits_stays(filled: Engine) -> None:
-    assert prune(filled, settings(keep_deliveries_days=400)) == {"delivery": 2, "notice": 1, "repository_file": 0}
+    assert prune(filled, settings(keep_deliveries_days=400)) == {
+        "delivery": 2,
+        "notice": 1,
+        "repository_file": 0,
+        "saved_list": 0,
+    }
     assert count(filled, Delivery, col(Delivery.due_at) < YOUNG) == 1
     assert count(filled, Delivery, col(Delivery.state) == "pending") == 2
     assert count(filled, Delivery) == 4
 
 
 def test_an_old_entry_of_a_feed_loses_its_summary_and_is_still_known(filled: Engine) -> None:
-    assert prune(filled, settings(keep_feed_texts_days=180)) == {"feed_entry": 1, "repository_file": 0}
+    assert prune(filled, settings(keep_feed_texts_days=180)) == {"feed_entry": 1, "repository_file": 0, "saved_list": 0}
     assert count(filled, FeedEntry) == 2
     assert count(filled, FeedEntry, col(FeedEntry.summary).is_not(None)) == 1
 
@@ -91,6 +96,7 @@ def test_of_the_old_past_goes_what_the_documentation_names(filled: Engine) -> No
         "change": 1,
         "adoption": 2,
         "repository_file": 0,
+        "saved_list": 0,
     }
     assert count(filled, ReleaseRevision) == 2
     assert count(filled, Change, col(Change.release_id) == 1) == 6
@@ -101,6 +107,7 @@ def test_of_the_old_past_goes_what_the_documentation_names(filled: Engine) -> No
         "change": 0,
         "adoption": 0,
         "repository_file": 0,
+        "saved_list": 0,
     }
 
 
