@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from monitor.db.engine import now, transaction
 from monitor.db.upsert import insert_or_ignore
-from monitor.models import SlackSeen
+from monitor.models import UsedRequest
 
 USED_TOKEN_RETENTION = timedelta(minutes=15)
 """How long what was used is stored: longer than any of it is valid."""
@@ -23,8 +23,8 @@ def first_use(engine: Engine, token: str) -> bool:
         digest = hashlib.sha256(token.encode()).hexdigest()
         # Without the option, the count of an INSERT is read from a cursor that may be closed by then: -1.
         connection = session.connection().execution_options(preserve_rowcount=True)
-        return connection.execute(insert_or_ignore(session, SlackSeen), {"digest": digest, "at": now()}).rowcount == 1
+        return connection.execute(insert_or_ignore(session, UsedRequest), {"digest": digest, "at": now()}).rowcount == 1
 
 
 def _delete_expired(session: Session) -> None:
-    session.execute(delete(SlackSeen).where(col(SlackSeen.at) < now() - USED_TOKEN_RETENTION))
+    session.execute(delete(UsedRequest).where(col(UsedRequest.at) < now() - USED_TOKEN_RETENTION))

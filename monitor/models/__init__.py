@@ -28,11 +28,12 @@ from monitor.models.release import (
 )
 from monitor.models.repository_file import RepositoryFile
 from monitor.models.saved_list import SavedList
-from monitor.models.slack import SlackInstallation, SlackSeen
+from monitor.models.slack import SlackInstallation
 from monitor.models.source import Counter, FailedLookup, Feed, FeedEntry, Namespace, Outage, Poll, WebhookEvent
 from monitor.models.stack import Stack, StackMember
 from monitor.models.subscription import Subscription, Target
 from monitor.models.trigger import AggregateTrigger
+from monitor.models.used_request import UsedRequest
 
 __all__ = [
     "COUNTED",
@@ -76,7 +77,6 @@ __all__ = [
     "RepositoryFile",
     "SavedList",
     "SlackInstallation",
-    "SlackSeen",
     "Stack",
     "StackMember",
     "Subscription",
@@ -84,6 +84,7 @@ __all__ = [
     "Tally",
     "Target",
     "Timestamp",
+    "UsedRequest",
     "WebhookEvent",
     "iso",
     "listeners",

@@ -1,4 +1,4 @@
-"""Slack: workspaces, and requests that were used."""
+"""Slack: workspaces."""
 
 from __future__ import annotations
 
@@ -31,12 +31,3 @@ class SlackInstallation(SQLModel, table=True):
     scopes: str = required_text()
     installed_by: str | None = nullable_text()
     installed_at: datetime = timestamp()
-
-
-class SlackSeen(SQLModel, table=True):
-    """A request or a state that was used, so that it counts once: kept as long as its signature would be good."""
-
-    __tablename__: ClassVar[str] = "slack_seen"
-
-    digest: str = Field(sa_column=Column(Text, primary_key=True))
-    at: datetime = timestamp(index=True)

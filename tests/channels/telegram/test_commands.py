@@ -18,7 +18,7 @@ from monitor.channels.telegram.replies import COMMANDS, EXAMPLES
 from monitor.channels.telegram.updates import read_command, webhook_secrets
 from monitor.db.engine import now, reading, transaction
 from monitor.enums import Digest
-from monitor.models import SlackSeen
+from monitor.models import UsedRequest
 from monitor.notify.subscriptions import BY_OPERATOR, pause
 from monitor.releases.briefs.published import publish_due
 from monitor.service import Service
@@ -263,17 +263,17 @@ def test_an_update_counts_once_and_an_old_one_not_at_all(env: TelegramTestEnv) -
     env.tells("/list")
     assert [one.filter for one in env.subscriptions()] == ["origin:US"]
     with reading(env.engine) as session:
-        assert session.scalars(select(SlackSeen)).first() is not None
+        assert session.scalars(select(UsedRequest)).first() is not None
 
 
 def test_what_people_say_to_each_other_is_not_remembered(env: TelegramTestEnv) -> None:
     for text in ("hello", "see https://a.example/x", "and/or"):
         assert env.telegram.says(env.base, env.chat, text) == (200, "")
     with reading(env.engine) as session:
-        assert session.scalars(select(SlackSeen)).first() is None
+        assert session.scalars(select(UsedRequest)).first() is None
     env.tells("/list")
     with reading(env.engine) as session:
-        assert len(session.scalars(select(SlackSeen)).all()) == 1
+        assert len(session.scalars(select(UsedRequest)).all()) == 1
 
 
 def test_who_writes_too_much_is_not_answered(env: TelegramTestEnv) -> None:
