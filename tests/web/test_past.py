@@ -31,15 +31,21 @@ class Addresses(HTMLParser):
         super().__init__()
         self.found: list[str] = []
         self.forms: list[dict[str, str]] = []
+        self.in_form = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
+            self.in_form = True
             self.forms.append({"": given["action"]})
-        elif tag == "input" and self.forms:
+        elif tag == "input" and self.in_form:
             self.forms[-1][given.get("name", "?")] = given.get("value", "")
         self.found += [given[name] for name in ("href", "src", "hx-get", "hx-post") if name in given]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self.in_form = False
 
 
 def of_the_past(path: str) -> str:
