@@ -40,8 +40,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 MAX_SECONDS = 60.0
 """Of one call; the queries in it have the time limit of the API."""
-MAX_CONCURRENT_CALLS = 8
-"""Of one server; further calls wait."""
+MAX_CONCURRENT_CALLS = 16
+"""Of one server; further calls wait, so that pages and the API keep connections to the database."""
 INSTRUCTIONS = (
     "Open-weight model releases on the Hugging Face Hub: whose, from where, built on what, how big, on which terms. "
     "Begin with search_releases or stats; its `query` describes the query language, and explain_query checks a filter. "
