@@ -34,6 +34,9 @@ EVENT_WORDS: dict[str, str] = {
 }
 """Events as a subscriber is notified of them."""
 
+_DATES = {"released": "the release date is", "seen": "the date when it was first seen is"}
+"""The subjects where a date is unknown."""
+
 _SUBJECTS = {
     "": "the name, the lab or a tag has",
     "origin": "the publisher's country is",
@@ -171,6 +174,8 @@ def _term(field: str, operator: str, values: tuple[str, ...], *, negated: bool) 
         clause = f"the stated licence contradicts {value_words(field, operator, values[0])} upstream"
         return f"not ({clause})" if negated else clause
     subject = _SUBJECTS.get(field, f"{field} is")
+    if values == (NONE,):
+        subject = _DATES.get(field, subject)
     words = [value_words(field, operator, value) for value in values]
     if field in {"repo", "family"} and any("*" in value for value in values):
         subject = f"{subject.removesuffix(' is')} matches"

@@ -63,6 +63,8 @@ def readings(field: str, operator: str, text: str) -> tuple[str, tuple[str, ...]
 
     Raises ValueProblem.
     """
+    if field in (*COUNTS, *DATES) and fold(text) == NONE:
+        return ":", (NONE,)  # unknown is not more or less than anything: params:>none means params:none
     if field in COUNTS:
         return operator, (_range(text, _size if field in BYTES else _count),)
     if field in DATES:
@@ -229,8 +231,6 @@ def _parent(text: str) -> str | tuple[str, ...]:
 
 
 def _range(text: str, read: Callable[[str], str]) -> str:
-    if fold(text) == NONE:
-        return NONE
     low, dots, high = text.partition("..")
     if not dots:
         return read(text)
