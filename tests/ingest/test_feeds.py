@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlmodel import col
@@ -463,6 +463,7 @@ _pieces = st.sampled_from(
 )  # fmt: skip
 
 
+@example(b"<rss version='2.0'><channel><link>/news</link></channel></rss>", RSS, "http://[::1")
 @given(
     st.one_of(st.binary(max_size=300), st.lists(st.one_of(_pieces, st.binary(max_size=8)), max_size=30).map(b"".join)),
     st.one_of(st.none(), st.text(max_size=30), st.sampled_from([RSS, "text/xml", "text/html; charset=hex"])),

@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import urljoin
 
 import feedparser
 
@@ -33,7 +32,7 @@ def parse_rss(source: RssSource, body: bytes, content_type: str | None, url: str
 
 def _base(found: Any, url: str) -> str:
     """What relative links of a feed lead from where it sets no ``xml:base``: RSS's site, Atom's own address."""
-    site = web_url(urljoin(url, str(found.get("feed", {}).get("link") or ""))) if _is_rss(found) else None
+    site = web_url(joined(url, str(found.get("feed", {}).get("link") or ""))) if _is_rss(found) else None
     return site or url
 
 
