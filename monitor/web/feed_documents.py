@@ -129,6 +129,29 @@ class Site:
         some = limit if limit != DEFAULT_LIMIT else None
         return self.address(path, **values, limit=some, cursor=cursor)
 
+    def feed(
+        self,
+        path: str,
+        title: str,
+        home: str,
+        entries: tuple[Entry, ...],
+        *,
+        q: str,
+        limit: int,
+        cursor: str | None,
+        following: str | None,
+    ) -> Feed:
+        """A page of the feed of a query; ``following``: the cursor of the next page."""
+        return Feed(
+            id=self.feed_id(path, q),
+            title=title,
+            home=self.address(home, q=q),
+            here=self.page(path, limit, cursor, q=q),
+            first=self.page(path, limit, q=q),
+            next=self.page(path, limit, following, q=q) if following else None,
+            entries=entries,
+        )
+
     def author(self, lab: str | None, namespace: str) -> Author:
         """Who published something: the lab by its name, else the namespace."""
         name = plain(publisher_name(lab or namespace))

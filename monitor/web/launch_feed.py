@@ -23,7 +23,6 @@ from monitor.web.feed_documents import (
     JSON_ANSWER,
     Cursor,
     Entry,
-    Feed,
     Form,
     Limit,
     Site,
@@ -58,15 +57,8 @@ def _launched(request: Request, session: Session, q: str, limit: int, cursor: st
     site, path, query = Site(request), f"/launches.{form}", parse(q)
     before = parse_cursor(cursor) if cursor is not None else None
     found, following = summarize_launches(session, query, limit=limit, before=before)
-    feed = Feed(
-        id=site.feed_id(path, q),
-        title=feed_title("Launches", q, query),
-        home=site.address("/launches", q=q),
-        here=site.page(path, limit, cursor, q=q),
-        first=site.page(path, limit, q=q),
-        next=site.page(path, limit, following, q=q) if following else None,
-        entries=_entries(session, site, found),
-    )
+    title, entries = feed_title("Launches", q, query), _entries(session, site, found)
+    feed = site.feed(path, title, "/launches", entries, q=q, limit=limit, cursor=cursor, following=following)
     return feed_response(request, feed, form)
 
 

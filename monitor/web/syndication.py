@@ -24,7 +24,6 @@ from monitor.web.feed_documents import (
     JSON_ANSWER,
     Cursor,
     Entry,
-    Feed,
     Form,
     Limit,
     Site,
@@ -57,15 +56,8 @@ def json_feed(
 def _released(request: Request, session: Session, q: str, limit: int, cursor: str | None, form: Form) -> Response:
     site, path, query = Site(request), f"/feed.{form}", parse(q)
     page = search(session, query, limit=limit, cursor=cursor)
-    feed = Feed(
-        id=site.feed_id(path, q),
-        title=_title(q, query),
-        home=site.address("/releases", q=q),
-        here=site.page(path, limit, cursor, q=q),
-        first=site.page(path, limit, q=q),
-        next=site.page(path, limit, page.next, q=q) if page.next else None,
-        entries=_entries(session, site, page.items),
-    )
+    title, entries = feed_title("Open-weight releases", q, query), _entries(session, site, page.items)
+    feed = site.feed(path, title, "/releases", entries, q=q, limit=limit, cursor=cursor, following=page.next)
     return feed_response(request, feed, form)
 
 
@@ -74,10 +66,6 @@ def feed_title(what: str, q: str, query: Query) -> str:
     if isinstance(query.root, Term) and query.root.field == "lab" and len(query.root.values) == 1:
         return f"{what} of {plain(publisher_name(query.root.values[0]))}"
     return f"{what}: {plain(q)}" if q else what
-
-
-def _title(q: str, query: Query) -> str:
-    return feed_title("Open-weight releases", q, query)
 
 
 def _entries(session: Session, site: Site, rows: list[Release]) -> tuple[Entry, ...]:

@@ -21,10 +21,12 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.loopback import LoopbackServer
 
 Json = dict[str, Any]
 DROP, KEEP_AND_DROP, CLOUDFLARE, GLOBAL, PAGE = "drop", "keep and drop", "cloudflare", "global", "page"
@@ -74,7 +76,7 @@ class Hook:
     posted: deque[float] = field(default_factory=deque)
 
 
-class FakeDiscord:
+class FakeDiscord(LoopbackServer):
     """The server. ``strict_pace``: it answers 429 where a webhook gets more than 5 messages in 2 s or 30 in 60 s."""
 
     def __init__(self, *, strict_pace: bool = False, bucket: int = 5) -> None:
@@ -93,29 +95,9 @@ class FakeDiscord:
         class Handler(_Handler):
             discord = fake
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 512
-
-            def handle_error(self, *_: Any) -> None:
-                """A client that hangs up, and a connection that breaks as a test wants it, are no errors."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
     # --- for tests ----------------------------------------------------------------------------------------
-
-    @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def webhook(self, *, forum: bool = False) -> str:
         """Makes a webhook; returns its URL as Discord shows it, but for the origin."""

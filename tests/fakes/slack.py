@@ -17,11 +17,12 @@ import urllib.request
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.fakes.loopback import LoopbackServer
 from tests.fakes.slack_blocks import Refused, check_message, check_view
 
 Json = dict[str, Any]
@@ -79,7 +80,7 @@ class Workspace:
     channels: dict[str, Channel] = field(default_factory=dict)
 
 
-class FakeSlack:
+class FakeSlack(LoopbackServer):
     """The server. ``strict_pace``: it answers 429 where a channel gets two messages in a second."""
 
     def __init__(self, *, strict_pace: bool = False, signing_secret: str = "8f742231b10e8888abcd99yyyzzz85a5") -> None:
@@ -104,31 +105,13 @@ class FakeSlack:
         class Handler(_Handler):
             server_slack = fake
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 512
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(Handler)
 
     # --- for tests ----------------------------------------------------------------------------------------
 
     @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
     def api_url(self) -> str:
         return f"{self.origin}/api/"
-
-    def __enter__(self) -> FakeSlack:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
     def workspace(self, ident: str = "T0ACME001", **how: Any) -> Workspace:
         """A new workspace with a bot token, which is not installed anywhere yet."""

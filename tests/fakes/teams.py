@@ -25,13 +25,15 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from tests.fakes.loopback import LoopbackServer
 
 Json = dict[str, Any]
 DROP, KEEP_AND_DROP, PAGE, RESPONSE = "drop", "keep and drop", "page", "response"
@@ -73,7 +75,7 @@ class Workflow:
     deleted: bool = False
 
 
-class FakeTeams:
+class FakeTeams(LoopbackServer):
     """The server. ``strict_pace``: it answers 429 where a workflow gets more than four requests in a second."""
 
     def __init__(self, *, strict_pace: bool = False) -> None:
@@ -89,23 +91,7 @@ class FakeTeams:
         class Handler(_Handler):
             teams = fake
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 512
-
-            def handle_error(self, *_: Any) -> None:
-                """A client that hangs up, and a connection that breaks as a test wants it, are no errors."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
     # --- for tests ----------------------------------------------------------------------------------------
 
@@ -113,9 +99,8 @@ class FakeTeams:
         """Makes a workflow; returns its URL as Power Automate shows it, but for the origin."""
         made = Workflow(secrets.token_hex(16), secrets.token_urlsafe(32))
         self.workflows[made.id] = made
-        origin = f"http://127.0.0.1:{self._server.server_address[1]}"
         path = f"/powerautomate/automations/direct/workflows/{made.id}/triggers/manual/paths/invoke"
-        return f"{origin}{path}?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={made.signature}"
+        return f"{self.origin}{path}?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={made.signature}"
 
     def of(self, url: str) -> Workflow:
         return self.workflows[urlsplit(url).path.split("/workflows/")[1].split("/")[0]]

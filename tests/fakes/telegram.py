@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 import threading
 import time
 import urllib.error
@@ -19,11 +18,12 @@ import urllib.request
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fakes.loopback import LoopbackServer
 from tests.fakes.telegram_text import BadText, Entity, read_text
 
 Json = dict[str, Any]
@@ -94,7 +94,7 @@ class Chat:
         return {"id": self.id, "type": self.type, "title": self.title, **named, **forum}
 
 
-class FakeTelegram:
+class FakeTelegram(LoopbackServer):
     """The server. ``strict_pace``: it answers 429 where Telegram may: 1 a second and chat, 20 a minute, 30 in all."""
 
     def __init__(self, *, strict_pace: bool = False) -> None:
@@ -116,32 +116,13 @@ class FakeTelegram:
         class Handler(_Handler):
             telegram = fake
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 512
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """A client that was killed does not read its answer."""
-                if not isinstance(sys.exception(), ConnectionError):
-                    super().handle_error(request, client_address)
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(Handler)
 
     # --- for tests ----------------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> FakeTelegram:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
+        return self.origin
 
     def chat(self, kind: str = "supergroup", **how: Any) -> Chat:
         """A new chat with the bot in it; in a channel it is an administrator."""

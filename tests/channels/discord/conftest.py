@@ -27,4 +27,4 @@ def env(discord: FakeDiscord, sqlite_engine: Engine, sqlite_url: str) -> Discord
         secret_key=SecretStr("a key for tests"),
         allow_private_targets=True,
     )
-    return DiscordTestEnv(sqlite_engine, settings, discord)
+    return DiscordTestEnv(sqlite_engine, settings, discord=discord)

@@ -275,7 +275,7 @@ def test_an_answer_without_json_of_any_shape_is_no_success(env: DiscordTestEnv) 
 
 def test_what_discord_says_of_its_limit_is_kept_to(sqlite_engine: Engine, env: DiscordTestEnv) -> None:
     with FakeDiscord(strict_pace=True, bucket=2) as strict:
-        one = DiscordTestEnv(sqlite_engine, env.settings, strict)
+        one = DiscordTestEnv(sqlite_engine, env.settings, discord=strict)
         ident = one.subscribe()
         message = message_of(one.subscription(ident), release())
         one.transport.send(message)
@@ -295,7 +295,7 @@ def test_what_discord_says_of_its_limit_is_kept_to(sqlite_engine: Engine, env: D
 
 def test_at_its_pace_nothing_is_refused(sqlite_engine: Engine, env: DiscordTestEnv) -> None:
     with FakeDiscord(strict_pace=True) as strict:
-        one = DiscordTestEnv(sqlite_engine, env.settings, strict)
+        one = DiscordTestEnv(sqlite_engine, env.settings, discord=strict)
         one.subscribe()
         one.news(*(release(f"M{number}") for number in range(3)))
         outbox.send_due(one.engine, {"discord": one.transport})

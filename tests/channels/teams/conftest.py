@@ -27,4 +27,4 @@ def env(teams: FakeTeams, sqlite_engine: Engine, sqlite_url: str) -> TeamsTestEn
         secret_key=SecretStr("a key for tests"),
         allow_private_targets=True,
     )
-    return TeamsTestEnv(sqlite_engine, settings, teams)
+    return TeamsTestEnv(sqlite_engine, settings, teams=teams)

@@ -147,7 +147,7 @@ def test_a_rate_limit_is_waited_for_and_no_failure(env: TeamsTestEnv) -> None:
 
 def test_at_its_pace_nothing_is_refused(sqlite_engine: Engine, env: TeamsTestEnv) -> None:
     with FakeTeams(strict_pace=True) as strict:
-        one = TeamsTestEnv(sqlite_engine, env.settings, strict)
+        one = TeamsTestEnv(sqlite_engine, env.settings, teams=strict)
         one.subscribe()
         one.news(*(release(f"M{number}") for number in range(3)))
         outbox.send_due(one.engine, {"teams": one.transport})
