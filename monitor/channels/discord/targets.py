@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from monitor.channels.own_network import is_own_network
 
 HOSTS = {"discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com"}
 """Where Discord serves its API: the app, its two test versions, and the name that it had."""
@@ -66,10 +67,6 @@ def _origin(scheme: str, host: str, port: int | None) -> str | None:
     """The origin of a webhook's URL: Discord's, or of an address that is not public; None for any other."""
     if scheme == "https" and host in HOSTS and port in {None, 443}:
         return ORIGIN
-    try:
-        private = not ipaddress.ip_address(host).is_global
-    except ValueError:
-        private = host == "localhost"
-    if scheme not in {"http", "https"} or not private:
+    if scheme not in {"http", "https"} or not is_own_network(host):
         return None
     return f"{scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from monitor.channels.own_network import is_own_network
 
 WORKFLOW_HOSTS = (
     ".api.powerplatform.com", ".api.gov.powerplatform.microsoft.us", ".api.high.powerplatform.microsoft.us",
@@ -38,7 +39,7 @@ def parse_target(target: str) -> str:
             f"channel” and give its URL; {EXPECTED}"
         )
     microsoft = parts.scheme == "https" and host.endswith(WORKFLOW_HOSTS) and port in {None, 443}
-    if parts.username is not None or not (microsoft or (parts.scheme in {"http", "https"} and _is_private(host))):
+    if parts.username is not None or not (microsoft or (parts.scheme in {"http", "https"} and is_own_network(host))):
         raise ValueError(f"{host[:100] or 'this'} is no host of workflows: {EXPECTED}")
     if not _PATH.fullmatch(parts.path):
         raise ValueError(f"the path of the URL is not that of a workflow's webhook, or not all of it: {EXPECTED}")
@@ -52,11 +53,4 @@ def parse_target(target: str) -> str:
 
 def is_private(target: str) -> bool:
     """Whether a parsed target is a server of the operator's own network instead of Microsoft's."""
-    return _is_private(urlsplit(target).hostname or "")
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host == "localhost"
+    return is_own_network(urlsplit(target).hostname or "")
