@@ -110,7 +110,7 @@ class Service:
 
     @cached_property
     def rate_limiter(self) -> HubRateLimiter:
-        storage = "memory://" if self.settings.embedded else self.settings.broker_url
+        storage = self.settings.rate_limit_storage
         return HubRateLimiter(self.settings.hub_requests_per_window, storage, self.settings.files_per_window)
 
     @cached_property

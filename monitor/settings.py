@@ -335,6 +335,11 @@ class Settings(BaseSettings):
         return self.broker_url.startswith("memory://")
 
     @property
+    def rate_limit_storage(self) -> str:
+        """Where rate limits are counted, a URI of the limits library: in this process, or in Redis for all workers."""
+        return "memory://" if self.embedded else self.broker_url
+
+    @property
     def sqlite_path(self) -> Path | None:
         """The SQLite file, or None on PostgreSQL and for an in-memory database."""
         if not self.database_url.startswith("sqlite:///"):

@@ -117,7 +117,7 @@ def add_middleware(web: FastAPI, settings: Settings) -> None:
     web.add_middleware(NulMiddleware)
     web.add_middleware(TrailingSlashMiddleware)
     if settings.requests_per_minute:
-        storage = "memory://" if settings.embedded else settings.broker_url
+        storage = settings.rate_limit_storage
         limit = partial(RateLimitMiddleware, per_minute=settings.requests_per_minute, storage=storage)
         web.add_middleware(
             PathPrefixMiddleware, middleware=limit, applies=lambda path: not path.startswith(UNLIMITED_PREFIXES)

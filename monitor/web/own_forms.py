@@ -24,9 +24,8 @@ class HourlyLimit:
     """Counts what each client makes, ``what`` in plural: in memory, or in Redis for all processes."""
 
     def __init__(self, settings: Settings, what: str, per_hour: int) -> None:
-        storage = "memory://" if settings.embedded else settings.broker_url
         self._item = RateLimitItemPerHour(per_hour, namespace=f"hub-monitor-{what}")
-        self._limiter = FixedWindowRateLimiter(storage_from_string(storage))
+        self._limiter = FixedWindowRateLimiter(storage_from_string(settings.rate_limit_storage))
         self._what = what
 
     def take(self, request: Request) -> None:

@@ -28,7 +28,7 @@ class EmailRateLimiter:
         """The rate limiter for the settings; None if they set no rate."""
         if settings.email_rate is None:
             return None
-        return cls(settings.email_rate, "memory://" if settings.embedded else settings.broker_url)
+        return cls(settings.email_rate, settings.rate_limit_storage)
 
     def acquire(self) -> None:
         """Counts one email; raises ChannelRateLimited, with the time to wait, if the limit is reached."""

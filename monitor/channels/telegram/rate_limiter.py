@@ -7,6 +7,7 @@ minute in a group. What still comes too fast is refused with the time to wait, w
 from __future__ import annotations
 
 import time
+from typing import Self
 
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import storage_from_string
@@ -21,38 +22,32 @@ OVERALL = RateLimitItemPerSecond(25, namespace=NAMESPACE)
 IN_CHAT = RateLimitItemPerSecond(1, namespace=NAMESPACE)
 IN_GROUP = RateLimitItemPerMinute(19, namespace=NAMESPACE)
 """One less than the limit: our minute and Telegram's do not begin at the same time."""
-
-
 COMMANDS_IN_CHAT = RateLimitItemPerMinute(15, namespace=NAMESPACE)
 COMMANDS_OVERALL = RateLimitItemPerMinute(120, namespace=NAMESPACE)
 
 
-class CommandRateLimiter:
-    """How many commands are answered: anybody who finds the bot can write to it."""
-
-    def __init__(self, storage: str = "memory://") -> None:
-        self._limiter = MovingWindowRateLimiter(storage_from_string(storage))
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> CommandRateLimiter:
-        """The rate limiter for the settings."""
-        return cls("memory://" if settings.embedded else settings.broker_url)
-
-    def allows(self, target: TelegramTarget) -> bool:
-        """Counts one command of a chat; whether it is answered."""
-        return self._limiter.hit(COMMANDS_IN_CHAT, "in", target.chat) and self._limiter.hit(COMMANDS_OVERALL, "in")
-
-
-class TelegramRateLimiter:
+class _RateLimiter:
     """``storage`` is a URI of the limits library: ``memory://`` (one process) or ``redis://…`` (all workers)."""
 
     def __init__(self, storage: str = "memory://") -> None:
         self._limiter = MovingWindowRateLimiter(storage_from_string(storage))
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> TelegramRateLimiter:
+    def from_settings(cls, settings: Settings) -> Self:
         """The rate limiter for the settings."""
-        return cls("memory://" if settings.embedded else settings.broker_url)
+        return cls(settings.rate_limit_storage)
+
+
+class CommandRateLimiter(_RateLimiter):
+    """How many commands are answered: anybody who finds the bot can write to it."""
+
+    def allows(self, target: TelegramTarget) -> bool:
+        """Counts one command of a chat; whether it is answered."""
+        return self._limiter.hit(COMMANDS_IN_CHAT, "in", target.chat) and self._limiter.hit(COMMANDS_OVERALL, "in")
+
+
+class TelegramRateLimiter(_RateLimiter):
+    """How many messages the bot sends."""
 
     def acquire(self, target: TelegramTarget) -> None:
         """Counts one message to a chat, whichever of its topics it is for.
