@@ -24,7 +24,7 @@ from tests.servers import RedisServer
 
 ROOT = Path(__file__).parent.parent
 
-SERVERS = {"postgres_server", "redis_url", "chromium"}
+SERVERS = {"postgres_server", "redis_url", "chromium", "scriptless"}
 """Fixtures that start a server: what uses one is left out of the fast tests."""
 
 

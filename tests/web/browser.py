@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
+import pytest
 from selenium import webdriver
+from selenium.common.exceptions import JavascriptException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.fakes.hub import until
 
 AXE = Path(__file__).parent / "axe.min.js"
 """axe-core 4, as npm has it (MPL-2.0)."""
+
+
+def started(address: str, *, script: bool = True) -> Browser:
+    """A browser, where the machine has one; else the test is skipped."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("no chromium and chromedriver on this machine: apt-get install chromium chromium-driver")
+    return Browser(address, script=script)
 
 
 class Browser:
@@ -70,29 +82,62 @@ class Browser:
         """Waits until every picture that is in sight has come."""
         near = "i.getBoundingClientRect().top <= innerHeight * 1.5"
         script = f"return [...document.images].every(i => i.complete || !({near}))"
-        until(lambda: self.driver.execute_script(script), 30, "the pictures")
+        self.until(lambda: self.driver.execute_script(script), "the pictures", 30)
+
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = 20) -> Any:
+        """Waits until a condition holds of the page, and gives what it gave.
+
+        While one page makes way for the next, what it asks may be gone: then it is asked again.
+        """
+
+        def asked() -> Any:
+            try:
+                return condition()
+            except (StaleElementReferenceException, JavascriptException):
+                return None
+
+        return until(asked, timeout, what)
 
     def find(self, selector: str) -> WebElement:
-        """The first element that a CSS selector finds; waits for it."""
-        return until(lambda: self.all(selector), 20, selector)[0]
-
-    def says(self, selector: str, words: str) -> None:
-        """Waits until the first element that a CSS selector finds says these words, on this page or on the next."""
-        # Asked of the page itself, at once: an element in hand is stale as soon as another page comes.
-        script = "return document.querySelector(arguments[0])?.innerText ?? ''"
-        until(lambda: words in self.driver.execute_script(script, selector), 20, f"{selector} to say {words!r}")
+        """The first element that a CSS selector finds; waits for it. It is stale as soon as another page comes."""
+        found: WebElement = self.until(lambda: self.all(selector), selector)[0]
+        return found
 
     def all(self, selector: str) -> list[WebElement]:
         """Every element that a CSS selector finds."""
         found: list[WebElement] = self.driver.find_elements(By.CSS_SELECTOR, selector)
         return found
 
-    def follow(self, selector: str) -> None:
-        """Follows a link that a CSS selector finds, and waits for the next page."""
-        before = self.driver.current_url
-        self.find(selector).click()
-        until(lambda: self.driver.current_url != before, 20, "the next page")
+    def texts(self, selector: str) -> list[str]:
+        """What each element that a CSS selector finds shows; asked of the page itself, at once."""
+        script = "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)"
+        found: list[str] = self.driver.execute_script(script, selector)
+        return found
+
+    def says(self, selector: str, words: str) -> None:
+        """Waits until the first element that a CSS selector finds says these words, on this page or on the next."""
+        self.until(lambda: words in "".join(self.texts(selector)[:1]), f"{selector} to say {words!r}")
+
+    def leave(self, do: Callable[[], object]) -> None:
+        """Does what leads to a page, be it the same one anew, and waits until that page and its pictures are there."""
+        # A page that is left behind still answers for a while: only the mark tells the two from each other.
+        mark = str(uuid4())
+        self.driver.execute_script("document.leftBehind = arguments[0]", mark)
+        do()
+        there = "return document.leftBehind !== arguments[0]"
+        self.until(lambda: self.driver.execute_script(there, mark) and self._complete(), "the next page")
         self.settled()
+
+    def follow(self, selector: str) -> None:
+        """Presses the link or button that a CSS selector finds, and waits for the page to which it leads."""
+        self.leave(lambda: self.find(selector).click())
+
+    def enter(self, selector: str, text: str) -> None:
+        """Types a text into a field and presses Enter, and waits for the page to which its form leads."""
+        self.leave(lambda: self.find(selector).send_keys(text, Keys.ENTER))
+
+    def _complete(self) -> bool:
+        return bool(self.driver.execute_script("return document.readyState === 'complete'"))
 
     def complaints(self) -> list[str]:
         """What the browser's console says of errors since it was asked last: broken scripts, refused styles."""

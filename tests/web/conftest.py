@@ -15,7 +15,7 @@ from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
 from tests.servers import served
-from tests.web.browser import Browser
+from tests.web.browser import Browser, started
 from tests.web.history import fill
 
 
@@ -56,9 +56,14 @@ def address(service: Service) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium(address: str) -> Iterator[Browser]:
     """Headless Chromium; one a test process."""
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("no chromium and chromedriver on this machine")
-    with Browser(address) as made:
+    with started(address) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def scriptless(address: str) -> Iterator[Browser]:
+    """Headless Chromium that runs no scripts; one a test process that asks for it."""
+    with started(address, script=False) as made:
         yield made
 
 

@@ -18,7 +18,6 @@ from monitor.enums import Observation, Via
 from monitor.releases.recorder import record
 from monitor.service import Service
 from monitor.settings import Settings
-from tests.fakes.hub import until
 from tests.servers import served
 from tests.web.browser import Browser
 from tests.web.history import BASE, HOSTILE, SCRIPT, stamp
@@ -28,9 +27,7 @@ from tests.web.test_pages import PAGES
 
 def test_a_search_finds_and_a_facet_narrows(browser: Browser) -> None:
     browser.open("/")
-    box = browser.find("#q")
-    box.send_keys("qwen", Keys.ENTER)
-    until(lambda: "q=qwen" in browser.driver.current_url, 20, "the search")
+    browser.enter("#q", "qwen")
     everything = len(browser.all(".releases tbody tr"))
     assert everything > 5
     browser.follow('.facet ul[aria-labelledby="f-kind"] a[href*="kind%3Abase"]')
@@ -86,11 +83,12 @@ def test_new_releases_wait_for_the_reader(chromium: Browser, filled: Path, tmp_p
             record(session, [seen], service.registry, lambda _session, _news: 0)
         chromium.says("#news", "1 new release")
         assert chromium.driver.execute_script("return [document.activeElement.id, scrollY]") == before
-        assert "Brand-New-7B" not in chromium.find(".releases").text
+        assert "Brand-New-7B" not in chromium.texts(".releases")[0]
         assert chromium.find("#news").get_attribute("aria-live") == "polite"
         chromium.find("#news a").send_keys(Keys.ENTER)
         chromium.says(".releases", "Brand-New-7B")
-        assert chromium.driver.switch_to.active_element.text == "Brand-New-7B"
+        focused = "return document.activeElement.innerText"
+        chromium.until(lambda: chromium.driver.execute_script(focused) == "Brand-New-7B", "the focus on what is new")
         assert chromium.complaints() == []
     service.dispose()
 
@@ -132,7 +130,7 @@ def test_filters_are_a_drawer_on_a_phone(browser: Browser) -> None:
     assert browser.find("#narrow .facet").is_displayed()
     assert browser.violations() == []
     browser.find("#narrow").send_keys(Keys.ESCAPE)
-    until(lambda: not browser.find("#narrow").is_displayed(), 5, "the drawer to close")
+    browser.until(lambda: not browser.find("#narrow").is_displayed(), "the drawer to close")
     browser.find(".tonarrow button").click()
     browser.follow('.facet a[href*="origin"]')
     assert "origin:" in (browser.find("#q").get_attribute("value") or "")

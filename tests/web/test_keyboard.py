@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.fakes.hub import until
 from tests.web.browser import Browser
 from tests.web.history import BASE
 
@@ -68,8 +67,8 @@ def test_the_focus_goes_through_the_front_page_in_the_order_of_reading(browser: 
 def test_the_switch_is_used_with_the_keyboard(browser: Browser) -> None:
     browser.open("/")
     walk(browser, '.switch a[href="/?show=labs"]')
-    press(browser, Keys.ENTER)
-    until(lambda: browser.driver.current_url.endswith("/?show=labs"), 20, "the launches of labs")
+    browser.leave(lambda: press(browser, Keys.ENTER))
+    assert browser.driver.current_url.endswith("/?show=labs")
     assert browser.find(".switch a[aria-current]").text == "Labs"
     assert len(browser.all(".launch")) > 5
 
@@ -83,15 +82,15 @@ def test_the_drawer_opens_closes_and_gives_the_focus_back(browser: Browser) -> N
     press(browser, Keys.TAB)
     assert browser.driver.execute_script("return document.querySelector('#narrow').contains(document.activeElement)")
     press(browser, Keys.ESCAPE)
-    until(lambda: not browser.find("#narrow").is_displayed(), 5, "the drawer to close")
+    browser.until(lambda: not browser.find("#narrow").is_displayed(), "the drawer to close")
     assert browser.driver.execute_script("return document.activeElement.matches('.tonarrow button')")
 
 
 def test_watching_leads_to_each_way_of_getting_alerts(browser: Browser) -> None:
     browser.open(f"/releases/{BASE}")
     walk(browser, "#watch")
-    press(browser, Keys.ENTER)
-    until(lambda: "/alert?" in browser.driver.current_url, 20, "the ways to get alerts")
+    browser.leave(lambda: press(browser, Keys.ENTER))
+    assert "/alert?" in browser.driver.current_url
     assert BASE.lower() in browser.find(".quote code").text
     path = walk(browser, '.cards a[href^="/feed.json"]')
     assert [one["name"] for one in path if not (one["seen"] and one["ring"])] == []

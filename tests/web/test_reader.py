@@ -15,7 +15,6 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.fakes.hub import until
 from tests.web.browser import Browser
 from tests.web.history import BASE
 from tests.web.test_pages import read
@@ -76,13 +75,13 @@ def test_keys_lead_to_the_pages_of_the_list(reader: Browser, client: httpx.Clien
     assert len(places) == 7
     for keys, place in places:
         reader.open("/shortcuts")
-        press(reader, *keys.split())
-        until(lambda place=place: path_of(reader) == place, 20, place)
+        reader.leave(lambda keys=keys: press(reader, *keys.split()))
+        assert path_of(reader) == place
 
 
 def test_j_and_k_go_along_the_releases_and_slash_to_the_search(reader: Browser) -> None:
     reader.open("/releases?sort=params")
-    names = [one.text for one in reader.all(".releases tbody th > a")]
+    names = reader.texts(".releases tbody th > a")
     went = []
     for key in "kjjjjk":
         press(reader, key)
@@ -97,11 +96,11 @@ def test_j_and_k_go_along_the_releases_and_slash_to_the_search(reader: Browser) 
     assert reader.find("#q").get_attribute("value") == "j?gt"
     assert not is_open(reader)
     reader.open("/releases?sort=params")
-    press(reader, "n")
-    until(lambda: "cursor=" in reader.driver.current_url, 20, "the older releases")
+    reader.leave(lambda: press(reader, "n"))
+    assert "cursor=" in reader.driver.current_url
     reader.open("/status")
-    press(reader, "/")
-    until(lambda: path_of(reader) == "/releases", 20, "the search")
+    reader.leave(lambda: press(reader, "/"))
+    assert path_of(reader) == "/releases"
 
 
 def test_keys_with_modifiers_or_after_a_while_are_no_shortcuts(reader: Browser) -> None:
@@ -113,8 +112,8 @@ def test_keys_with_modifiers_or_after_a_while_are_no_shortcuts(reader: Browser) 
     later += " Object.defineProperty(e, 'timeStamp', {value: t}); document.body.dispatchEvent(e); };"
     reader.driver.execute_script(later + "e('g', 1000); e('t', 2001)")
     assert path_of(reader) == "/status"
-    reader.driver.execute_script(later + "e('g', 5000); e('t', 5999)")
-    until(lambda: path_of(reader) == "/trends", 20, "the trends")
+    reader.leave(lambda: reader.driver.execute_script(later + "e('g', 5000); e('t', 5999)"))
+    assert path_of(reader) == "/trends"
 
 
 def test_shortcuts_can_be_switched_off(reader: Browser) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from selenium.webdriver.common.keys import Keys
 from sqlalchemy import Engine, select
 from sqlmodel import col
 
@@ -28,7 +27,6 @@ from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web import saved as module
 from monitor.web.app import create_app
-from tests.fakes.hub import until
 from tests.servers import served
 from tests.web.browser import Browser
 from tests.web.history import stamp
@@ -334,9 +332,8 @@ def test_the_browser_remembers_a_list_that_was_made_in_it(chromium: Browser, own
         driver = chromium.driver
         driver.get(f"{where}/releases?q=lab:qwen")
         driver.execute_script("localStorage.clear(); sessionStorage.clear()")
-        chromium.find("#save").click()
-        chromium.find('[name="name"]').send_keys("My Qwen", Keys.ENTER)
-        until(lambda: LINK.search(driver.current_url), 20, "the list")
+        chromium.follow("#save")
+        chromium.enter('[name="name"]', "My Qwen")
         assert chromium.find("[data-forget]").is_displayed()
         assert chromium.violations() == []
         link = LINK.search(driver.current_url)
@@ -344,22 +341,24 @@ def test_the_browser_remembers_a_list_that_was_made_in_it(chromium: Browser, own
         new_release(own, "Qwen/Brand-New-7B")
         driver.get(where)
         chromium.says("#your-searches", "My Qwen")
-        assert "1 new" in chromium.find("#your-searches").text
+        chromium.says("#your-searches", "1 new")
         assert chromium.violations() == []
-        chromium.find("#your-searches button").click()
+        chromium.follow("#your-searches button")
         chromium.says(".releases", "Brand-New-7B")
         # A second search goes into the same list.
         driver.get(f"{where}/saved?q=origin:KR")
-        until(lambda: link[0] in str(chromium.find("#saved-link").get_attribute("value")), 10, "the link in the form")
-        chromium.find('[name="name"]').send_keys("Korea", Keys.ENTER)
+        chromium.until(
+            lambda: link[0] in str(chromium.find("#saved-link").get_attribute("value")), "the link in the form"
+        )
+        chromium.enter('[name="name"]', "Korea")
         chromium.says(".saved", "Korea")
         assert driver.current_url.startswith(where + link[0])
         # A new link is remembered in place of the old one.
-        chromium.find('[value="replace"]').click()
-        until(lambda: LINK.search(driver.current_url) and link[0] not in driver.current_url, 20, "the new link")
+        chromium.follow('[value="replace"]')
+        assert LINK.search(driver.current_url) and link[0] not in driver.current_url
         driver.get(where)
         chromium.says("#your-searches", "Korea")
-        chromium.find("#your-searches a").click()
+        chromium.follow("#your-searches a")
         chromium.find("[data-forget]").click()
         assert chromium.find("[data-keep]").is_displayed()
         driver.get(where)
@@ -384,7 +383,7 @@ def test_a_list_of_somebody_else_is_remembered_only_by_wish(
         chromium.says("#your-searches", "Theirs")
         client.post(theirs, data={"do": "delete"})
         driver.get(where)
-        until(lambda: driver.execute_script("return localStorage.length") == 0, 10, "the browser to forget it")
+        chromium.until(lambda: driver.execute_script("return localStorage.length") == 0, "the browser to forget it")
         driver.execute_script("localStorage.setItem('hub-monitor:saved', '../../<b>')")
         driver.get(where)
         assert chromium.find("#your-searches").text == ""
@@ -392,17 +391,17 @@ def test_a_list_of_somebody_else_is_remembered_only_by_wish(
         driver.execute_script("localStorage.clear()")
 
 
-def test_all_of_it_works_without_scripts(own: Service) -> None:
-    with served(own) as where, Browser(where, script=False) as plain:
-        plain.open("/releases?q=lab:qwen")
-        plain.find("#save").click()
-        plain.find('[name="name"]').send_keys("My Qwen")
-        plain.find("form.stacked button").click()
-        until(lambda: LINK.search(plain.driver.current_url), 20, "the list")
-        plain.find('form.stacked [name="q"][placeholder]').send_keys("origin:CN")
-        plain.find('[value="add"]').click()
-        plain.says(".saved", "origin:CN")
-        plain.find('[value="up"]').click()
-        until(lambda: "origin:CN" in plain.all(".saved > li")[0].text, 20, "the other order")
-        plain.find('.saved [value="open"]').click()
-        until(lambda: "/releases?q=origin" in plain.driver.current_url, 20, "the search")
+def test_all_of_it_works_without_scripts(scriptless: Browser, own: Service) -> None:
+    with served(own) as scriptless.address:
+        scriptless.open("/releases?q=lab:qwen")
+        scriptless.follow("#save")
+        scriptless.find('[name="name"]').send_keys("My Qwen")
+        scriptless.follow("form.stacked button")
+        assert LINK.search(scriptless.driver.current_url)
+        scriptless.find('form.stacked [name="q"][placeholder]').send_keys("origin:CN")
+        scriptless.follow('[value="add"]')
+        assert "origin:CN" in scriptless.texts(".saved > li")[1]
+        scriptless.follow('[value="up"]')
+        assert "origin:CN" in scriptless.texts(".saved > li")[0]
+        scriptless.follow('.saved [value="open"]')
+        assert "/releases?q=origin" in scriptless.driver.current_url

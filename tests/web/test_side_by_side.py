@@ -9,9 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
-from selenium.webdriver.common.keys import Keys
 
-from tests.fakes.hub import until
 from tests.web.browser import Browser
 from tests.web.history import BASE, HOSTILE, LONG, SCRIPT, TURNED
 from tests.web.test_pages import SCRIPTS, Links, read
@@ -160,11 +158,11 @@ def test_releases_are_chosen_in_a_list_five_at_most(browser: Browser) -> None:
     assert browser.find("#pick button").is_displayed()
     assert browser.violations() == []
     names = [box.get_attribute("value") for box in boxes[1:5]]
-    browser.find("#pick button").click()
-    until(lambda: "/side-by-side?" in browser.driver.current_url, 20, "the comparison")
-    assert [one.text for one in browser.all(".side-by-side thead th > a")] == names
-    browser.driver.back()
-    until(lambda: browser.driver.current_url.endswith("/releases?q=kind:base"), 20, "the list")
+    browser.follow("#pick button")
+    assert "/side-by-side?" in browser.driver.current_url
+    assert browser.texts(".side-by-side thead th > a") == names
+    browser.leave(browser.driver.back)
+    assert browser.driver.current_url.endswith("/releases?q=kind:base")
     browser.says("#pick [role=status]", "4 of at most 5 chosen.")
     assert browser.complaints() == []
 
@@ -175,21 +173,21 @@ def test_releases_are_chosen_and_compared_with_the_keyboard(browser: Browser) ->
     press(browser, "j", "x", "j", "j", "x", "j", "x", "x")
     chosen = [one.get_attribute("value") for one in browser.all('[form="pick"]:checked')]
     assert len(chosen) == 2
-    press(browser, "c")
-    until(lambda: "/side-by-side?" in browser.driver.current_url, 20, "the comparison")
-    assert [one.text for one in browser.all(".side-by-side thead th > a")] == chosen
-    browser.find("#add").send_keys(OTHER, Keys.ENTER)
+    browser.leave(lambda: press(browser, "c"))
+    assert "/side-by-side?" in browser.driver.current_url
+    assert browser.texts(".side-by-side thead th > a") == chosen
+    browser.enter("#add", OTHER)
     browser.says(".side-by-side thead", OTHER)
 
 
-def test_without_scripts_the_boxes_are_a_form(address: str) -> None:
-    with Browser(address, script=False) as plain:
-        plain.open("/releases?q=kind:base")
-        for box in plain.all('[form="pick"]')[:2]:
-            box.click()
-        plain.find("#pick button").click()
-        until(lambda: "/side-by-side?" in plain.driver.current_url, 20, "the comparison")
-        assert len(plain.all(".side-by-side thead th")) == 2
+def test_without_scripts_the_boxes_are_a_form(scriptless: Browser, address: str) -> None:
+    scriptless.address = address
+    scriptless.open("/releases?q=kind:base")
+    for box in scriptless.all('[form="pick"]')[:2]:
+        box.click()
+    scriptless.follow("#pick button")
+    assert "/side-by-side?" in scriptless.driver.current_url
+    assert len(scriptless.all(".side-by-side thead th")) == 2
 
 
 def test_on_a_phone_each_value_says_whose_it_is(browser: Browser) -> None:

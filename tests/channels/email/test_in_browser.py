@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +28,7 @@ from tests.channels.email.email_test_env import READER, EmailTestEnv, texts
 from tests.channels.email.test_renderer import check, read
 from tests.fakes.smtp import Received, SmtpSink
 from tests.servers import free_port
-from tests.web.browser import Browser
+from tests.web.browser import Browser, started
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +37,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def one_browser() -> Iterator[Browser]:
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("no chromium and chromedriver on this machine: apt-get install chromium chromium-driver")
-    with Browser("") as made:
+    with started("") as made:
         yield made
 
 
@@ -88,7 +85,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: EmailTestEn
     Select(browser.find("select[name=digest]")).select_by_value("immediate")
     keep(browser, "subscribe", wide=1_100)
     assert browser.violations() == [] and browser.complaints() == []
-    browser.find("#signup button").click()
+    browser.follow("#signup button")
     browser.says("h1", "Check your inbox")
 
     assert served.confirmations() == 1
@@ -98,7 +95,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: EmailTestEn
     assert "origin:CN" in browser.find(".quote").text and not served.subscriptions()[0].confirmed
     served.news(release("too-early"))
     assert served.deliver() == 0
-    browser.find("main form button").click()
+    browser.follow("main form button")
     browser.says("h1", "Your alerts are confirmed")
 
     served.news(release("In-Time-80B-A3B"), release("not-asked-for", origin="US"))
@@ -114,7 +111,7 @@ def test_from_signing_up_on_the_page_to_leaving_by_one_click(served: EmailTestEn
     assert served.deliver() == 0 and len(served.sink.to(READER)) == 2
 
     browser.open(one_click)
-    browser.find("main form button").click()  # the page of one who has left offers to undo it
+    browser.follow("main form button")  # the page of one who has left offers to undo it
     browser.says("h1", "subscribed again")
     assert not served.subscriptions()[0].paused
 
@@ -127,7 +124,7 @@ def test_the_preference_page_can_be_read_and_used(served: EmailTestEnv, browser:
     # One for each of the two filters that the email names; both lead to the page of all.
     link = next(link for link in read(texts(served.sink.emails[0].message)[1]).links if "/preferences/" in link)
     browser.open(link)
-    browser.find("button[value=pause]").click()
+    browser.follow("button[value=pause]")
     browser.says("[role=status]", "Paused")
     assert sum(row.paused for row in served.subscriptions()) == 1
     keep(browser, "preferences", wide=900)
