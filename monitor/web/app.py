@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -31,7 +32,7 @@ from monitor.observability import logging as logs
 from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.service import Service
-from monitor.settings import SettingsError, load
+from monitor.settings import Settings, SettingsError, load
 from monitor.web import (
     admin,
     api,
@@ -193,7 +194,8 @@ def _answer(status: int | None, code: str) -> Any:
 def _app() -> FastAPI:
     logs.configure()
     try:
-        service = Service(load())
+        settings = load()
+        service = Service(settings, notify_worker=_wake_ups(settings))
         # Report a broken labs file or sender now, not at the first request.
         service.registry, service.channels  # noqa: B018
         web = create_app(service)
@@ -203,6 +205,15 @@ def _app() -> FastAPI:
         return web
     except (SettingsError, LabsError) as error:
         sys.exit(f"hub-monitor: {error}")
+
+
+def _wake_ups(settings: Settings) -> Callable[[str], None]:
+    """Returns what wakes the workers, which are other processes; does nothing where no webhook is taken."""
+    if settings.embedded or settings.hub_webhook_secret is None:
+        return lambda _task: None
+    from workers.wake_up import WakeUps  # Celery, which a web process needs for nothing else
+
+    return WakeUps(settings).request
 
 
 def __getattr__(name: str) -> Any:

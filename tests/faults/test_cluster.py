@@ -12,6 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
+import redis
 from sqlalchemy import Engine, func, select, text
 from sqlmodel import col
 
@@ -216,6 +217,34 @@ def test_what_the_web_has_accepted_is_there_though_it_is_killed_at_once(scene: S
         kept = session.scalar(select(func.count()).select_from(WebhookEvent)) or 0
     # What was kept but could not be answered any more, the Hub sends again: a hint may come twice.
     assert 3 + 12 <= accepted <= kept <= 3 * 41
+
+
+def test_a_webhook_reaches_the_receiver_by_web_and_worker_alone(scene: Scene, broker: RedisServer) -> None:
+    secret = "of the Hub's webhook"
+    scene.parts.environment |= {"MONITOR_HUB_WEBHOOK_SECRET": secret}
+    with SlowReceiver() as receiver:
+        receiver.let.set()
+        with db.transaction(scene.engine) as session:
+            subscribe(session, SubscriptionCreate("webhook", receiver.url))
+        # No beat runs, so that whatever the worker does the web process has sent.
+        scene.parts.start("worker")
+        scene.parts.start("web")
+        until(lambda: _answers(scene.parts.url), 90, "the web process")
+        with redis.Redis.from_url(broker.url) as client:
+            until(lambda: client.exists("_kombu.binding.hints"), 90, "the worker")
+        scene.hub.add(model("y/one"))
+        url = f"{scene.parts.url}/hooks/hub"
+        assert scene.hub.send_webhook(url, action="create", scope="repo", repo_id="y/one", secret=secret) == 202
+        until(lambda: receiver.ids, 90, "the alert")
+        assert [item["release"]["repo_id"] for item in receiver.bodies[0]["data"]["items"]] == ["y/one"]
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def test_sigterm_to_the_whole_group_lets_a_message_under_way_be_finished(scene: Scene) -> None:
