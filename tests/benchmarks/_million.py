@@ -47,7 +47,7 @@ def releases(number: int) -> Iterator[dict[str, Any]]:
     draw = random.Random(20_260_928)
     registry = load()
     blank = dict.fromkeys(column.key for column in Release.__table__.columns if column.key != "id")  # type: ignore[attr-defined]
-    blank["notable"] = []
+    blank |= {"notable": [], "formats": {}}
     known = [normalize(facts).facts for facts in recorded()]
     templates = [blank | release_columns(facts, classify(facts, registry)) | {"facts": facts} for facts in known]
     sizes = [row["params_total"] for row in templates if row["params_total"]]
