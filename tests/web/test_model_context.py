@@ -37,7 +37,7 @@ from monitor.settings import Settings
 from monitor.text import plain
 from monitor.web.app import create_app
 from monitor.web.audits import MAX_BODY_BYTES
-from monitor.web.model_context.tools import SHOWN_FIELDS
+from monitor.web.model_context.release_tools import SHOWN_FIELDS
 from tests.fakes.hub import until
 from tests.servers import free_port, served
 from tests.web.history import BASE, HOSTILE, SCRIPT, fill

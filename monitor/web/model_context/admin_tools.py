@@ -13,10 +13,11 @@ from monitor.releases.corrections import parse_correction
 from monitor.releases.reclassify import correct_release
 from monitor.web import admin
 from monitor.web.model_context.answers import Corrected, SubscriptionsFound
+from monitor.web.model_context.arguments import RepoId
 from monitor.web.model_context.citing import time_of
 from monitor.web.model_context.filters import MAX_SUBSCRIPTIONS
+from monitor.web.model_context.reading import found_release
 from monitor.web.model_context.tool import Arguments, Caller, Tool
-from monitor.web.model_context.tools import RepoId, found_release
 
 NO_CITATION = "what an administrator sees or does cannot be cited"
 Ident = Annotated[str, Field(min_length=1, max_length=40, description="id of a subscription")]

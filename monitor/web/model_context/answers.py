@@ -198,6 +198,11 @@ def _fitted(value: Any, place: str, depth: int, cuts: list[str]) -> Any:
     return value
 
 
+def number_of(number: int, noun: str, several: str = "") -> str:
+    """A number with its noun, for the headline of an answer."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
+
+
 _ENVELOPE = frozenset(Answer.model_fields)
 
 

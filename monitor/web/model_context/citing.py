@@ -1,10 +1,11 @@
-"""Citations of answers: what ``/c/…`` shows, made with each answer."""
+"""What every answer has: its query, its time, its page and its citation, which is what ``/c/…`` shows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
@@ -21,12 +22,35 @@ from monitor.releases.search import SearchError, conditions
 from monitor.service import Service
 from monitor.settings import SettingsError
 from monitor.web.model_context.answers import CitationLink
+from monitor.web.model_context.tool import Caller
 
 MAX_CITED_RELEASES = 2_000
 """A citation hashes every release that it is of."""
 
 Cited = tuple[CitationLink | None, str | None]
 """The citation of an answer; or None, and why there is none."""
+
+
+def envelope(query: Query | None, at: datetime | None, cite: Cited, page: str | None) -> dict[str, Any]:
+    """The fields that every answer has."""
+    return {
+        "query": None if query is None else query.normal,
+        "as_of": time_of(at),
+        "citation": cite[0],
+        "citation_problem": cite[1],
+        "page": page,
+    }
+
+
+def page_link(caller: Caller, path: str, **params: str) -> str:
+    """The address of the page that shows an answer; parameters without a value are left out."""
+    given = {name: value for name, value in params.items() if value}
+    return f"{caller.service.settings.public_url}{path}" + (f"?{urlencode(given)}" if given else "")
+
+
+def cited_releases(caller: Caller, query: Query, at: datetime | None) -> Cited:
+    """Cites the releases that match."""
+    return cited(caller.service, "releases", {"q": query.normal}, at)
 
 
 def cited(service: Service, kind: str, params: Mapping[str, Any], at: datetime | None) -> Cited:

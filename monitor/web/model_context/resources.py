@@ -14,9 +14,10 @@ from monitor.releases.schema import as_markdown, query_markdown
 from monitor.text import short, without_control
 from monitor.web.briefs import make_known_brief
 from monitor.web.model_context.answers import Answer, ToolError, fitted
+from monitor.web.model_context.lab_tools import GetLab, get_lab
 from monitor.web.model_context.language import GRAMMAR
+from monitor.web.model_context.release_tools import GetRelease, get_release
 from monitor.web.model_context.tool import Caller
-from monitor.web.model_context.tools import GetLab, GetRelease, get_lab, get_release
 
 SCHEME = "hub-monitor://"
 JSON, MARKDOWN = "application/json", "text/markdown"
@@ -33,10 +34,6 @@ class Resource:
     description: str
     media_type: str
     read: Callable[..., str]
-
-    @property
-    def is_template(self) -> bool:
-        return "{" in self.address
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -82,6 +79,8 @@ RESOURCES: tuple[Resource, ...] = (
         f"{SCHEME}briefs/last-week", "last-week", "Brief of last week",
         "What came out in the last finished week.", MARKDOWN, lambda caller: _brief(caller, "last-week"),
     ),
+)  # fmt: skip
+TEMPLATES: tuple[Resource, ...] = (
     Resource(
         f"{SCHEME}releases/{{namespace}}/{{name}}", "release", "A release",
         "All that is known of a release, with evidence and citation, by its id on the Hub.", JSON, _release,
@@ -99,10 +98,10 @@ RESOURCES: tuple[Resource, ...] = (
 
 def read_resource(caller: Caller, address: str) -> tuple[str, str]:
     """The media type and the text of a resource. Raises ToolError for an address that is none."""
-    for one in RESOURCES if len(address) <= MAX_ADDRESS_CHARS else ():
+    for one in (*RESOURCES, *TEMPLATES) if len(address) <= MAX_ADDRESS_CHARS else ():
         found = one.pattern.fullmatch(address)
         if found is not None:
             parts = {name: unquote(value) for name, value in found.groupdict().items()}
             return one.media_type, one.read(caller, **parts)
-    known = ", ".join(one.address for one in RESOURCES)
+    known = ", ".join(one.address for one in (*RESOURCES, *TEMPLATES))
     raise ToolError(f"uri: there is no resource {short(address, 100)!r}; addresses are {known}")

@@ -31,7 +31,7 @@ from monitor.text import plain, short
 from monitor.web.error_messages import explained
 from monitor.web.model_context.admin_tools import ADMIN_TOOLS
 from monitor.web.model_context.answers import ToolError, as_text, fitted
-from monitor.web.model_context.resources import RESOURCES, read_resource
+from monitor.web.model_context.resources import RESOURCES, TEMPLATES, Resource, read_resource
 from monitor.web.model_context.tool import Arguments, Caller, Tool
 from monitor.web.model_context.tools import TOOLS
 
@@ -84,28 +84,12 @@ def make_server(caller: Caller) -> Server[Any]:
             )
 
     async def list_resources(_context: Any, _params: Any) -> types.ListResourcesResult:
-        return types.ListResourcesResult(
-            resources=[
-                types.Resource(
-                    uri=one.address, name=one.name, title=one.title, description=one.description,
-                    mime_type=one.media_type,
-                )
-                for one in RESOURCES
-                if not one.is_template
-            ]
-        )  # fmt: skip
+        found = [types.Resource(uri=one.address, **_shown(one)) for one in RESOURCES]
+        return types.ListResourcesResult(resources=found)
 
     async def list_templates(_context: Any, _params: Any) -> types.ListResourceTemplatesResult:
-        return types.ListResourceTemplatesResult(
-            resource_templates=[
-                types.ResourceTemplate(
-                    uri_template=one.address, name=one.name, title=one.title, description=one.description,
-                    mime_type=one.media_type,
-                )
-                for one in RESOURCES
-                if one.is_template
-            ]
-        )  # fmt: skip
+        found = [types.ResourceTemplate(uri_template=one.address, **_shown(one)) for one in TEMPLATES]
+        return types.ListResourceTemplatesResult(resource_templates=found)
 
     async def read(_context: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         def found() -> types.ReadResourceResult:
@@ -209,6 +193,11 @@ def _message(error: Exception, what: str) -> str:
         return plain(masked(explained(error, None)[0]))
     log.exception("mcp call failed", what=short(what, 60))
     return FAILED
+
+
+def _shown(one: Resource) -> dict[str, Any]:
+    """What clients are shown of a resource or a template, besides its address."""
+    return {"name": one.name, "title": one.title, "description": one.description, "mime_type": one.media_type}
 
 
 def _described(tool: Tool) -> types.Tool:
