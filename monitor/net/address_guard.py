@@ -7,13 +7,12 @@ libraries that open their connections themselves.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 Admits = Callable[[str], bool]
@@ -41,6 +40,15 @@ _NO_PUBLIC_V6 = [
         "2001::/23", "2001:db8::/32", "3fff::/20",
     )
 ]  # fmt: skip
+_OWN = [
+    ip_network(net)
+    for net in (
+        # Loopback, private use (RFC 1918), shared address space (RFC 6598, which overlay networks use), unique local.
+        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7",
+    )
+]  # fmt: skip
+_METADATA = {ip_address(one) for one in ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")}
+"""Where clouds tell a machine's secrets, at addresses that look like those of one's own network."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 _ISATAP = {0x00005EFE, 0x02005EFE}
 
@@ -64,7 +72,7 @@ def is_public(address: str) -> bool:
     What is no IP address, or has a zone, is not public.
     """
     try:
-        ip = ipaddress.ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return False
     if isinstance(ip, IPv4Address):
@@ -77,6 +85,23 @@ def is_public(address: str) -> bool:
     if ip.ipv4_mapped or ip in _NAT64:
         return True
     return ip in _PUBLIC_V6 and not any(ip in network for network in _NO_PUBLIC_V6)
+
+
+def is_own_network(host: str) -> bool:
+    """Whether the host of a URL is in the operator's own network: this machine by name, or an IP address in it.
+
+    Not all that is not public is one's own: link-local, multicast, reserved and documentation addresses, metadata of
+    clouds, and what a translator (NAT64) or tunnel (6to4, Teredo) leads elsewhere are neither.
+    """
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    if isinstance(ip, IPv6Address):
+        if ip.scope_id is not None:
+            return False
+        ip = ip.ipv4_mapped or ip
+    return ip not in _METADATA and any(ip in network for network in _OWN)
 
 
 def _carried(ip: IPv6Address) -> IPv4Address | None:

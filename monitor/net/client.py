@@ -137,13 +137,11 @@ def post(
 
     Raises FetchError, and nothing else; after one without a status the server may have got the message or not.
     """
-    here = _checked(url)
-    sent = _headers({"User-Agent": user_agent, "Accept": "*/*"}, headers)
-    with _Exchange(admitting(allow_private), limits) as exchange:
-        status, received, _ = exchange.ask("POST", here, sent, content)
-    if status in MOVED:
-        raise FetchError(f"{here.host} answers {status}, a redirect, which is not followed", status=status)
-    return Fetched(status, received, b"", str(here), None)
+    answer = _send("POST", url, content, user_agent, allow_private, headers, limits)
+    if answer.status in MOVED:
+        host = httpx.URL(answer.url).host
+        raise FetchError(f"{host} answers {answer.status}, a redirect, which is not followed", status=answer.status)
+    return answer
 
 
 def call(
@@ -161,10 +159,25 @@ def call(
     A redirect is an answer too, and is not followed. Raises FetchError, and nothing else, where no answer came; unless
     it is ``unsent``, the server may have got the request or not.
     """
+    return _send(method, url, content, user_agent, allow_private, headers, limits, whole=True)
+
+
+def _send(
+    method: str,
+    url: str,
+    content: bytes,
+    user_agent: str,
+    allow_private: bool,
+    headers: Mapping[str, str] | None,
+    limits: Limits,
+    *,
+    whole: bool = False,
+) -> Fetched:
+    """One request with a body, and its answer. ``whole``: also of a failure, and with its body. Raises FetchError."""
     here = _checked(url)
     sent = _headers({"User-Agent": user_agent, "Accept": "*/*"}, headers)
     with _Exchange(admitting(allow_private), limits) as exchange:
-        status, received, body = exchange.ask(method, here, sent, content, whole=True)
+        status, received, body = exchange.ask(method, here, sent, content, whole=whole)
     return Fetched(status, received, body, str(here), None)
 
 

@@ -117,6 +117,7 @@ def create_app(service: Service) -> FastAPI:
     web.state.exports = ExportSlots(service.settings.concurrent_exports)
     web.state.export_files = ExportFiles(service.settings.export_files_mb << 20)
     web.state.mcp_servers = {}
+    web.state.route_contexts = {}
     web.state.new_stacks = HourlyLimit(service.settings, "stacks", audits.STACKS_PER_HOUR)
     web.state.export_version = ExportVersion(service.read_engine)
     set_page_layout(web, LAYOUTS)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.net.address_guard import AddressError, everything, is_public, lookup, only_admitted
+from monitor.net.address_guard import AddressError, everything, is_own_network, is_public, lookup, only_admitted
 
 PRIVATE_V4 = [
     "0.0.0.0",
@@ -113,6 +113,38 @@ def test_a_public_address_is_public(address: str) -> None:
 def test_teredo_never_leads_to_a_private_address(address: IPv4Address, as_server: bool) -> None:
     server, client = (int(address), 0) if as_server else (0, int(address) ^ 0xFFFF_FFFF)
     assert not is_public(str(IPv6Address((0x2001_0000 << 96) | (server << 64) | client)))
+
+
+OWN = ["localhost", "127.0.0.1", "127.9.9.9", "10.0.0.5", "172.31.0.1", "192.168.1.9", "100.64.0.9", "::1", "fd12::5",
+       "::ffff:10.0.0.5", "::ffff:100.64.0.9"]  # fmt: skip
+"""Loopback, private and shared address space, unique local addresses; also as IPv4-mapped ones."""
+NEITHER = [
+    "0.0.0.0", "169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.2.1", "198.18.0.1", "224.0.0.1",
+    "240.0.0.1", "255.255.255.255", "::", "fe80::1", "fe80::1%eth0", "fd12::5%eth0", "ff02::1", "2001:db8::1",
+    "fd00:ec2::254", "64:ff9b::a00:5", "64:ff9b:1::a00:5", "2002:a00:5::1", "::ffff:169.254.169.254",
+    "2001:0:a00:5::1", "2400:cb00::5efe:a00:5",
+]  # fmt: skip
+"""Not public, and no place for a proxy of one's own: link-local, metadata of clouds, documentation, multicast,
+reserved, and what leads through a translator or a tunnel."""
+
+
+@pytest.mark.parametrize("host", OWN)
+def test_an_address_of_ones_own_network_is_one(host: str) -> None:
+    assert is_own_network(host) and not is_public(host)
+
+
+@pytest.mark.parametrize("host", NEITHER)
+def test_what_is_neither_public_nor_ones_own_is_neither(host: str) -> None:
+    assert not is_own_network(host) and not is_public(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [*PUBLIC_V4, *PUBLIC_V6, *[one for v4 in PUBLIC_V4 for one in carriers(v4)], "", "127.1", "2130706433",
+     "0x7f000001", "localhost.", "localhost.evil.example", "10.0.0.5.evil.example", "metadata.google.internal"],
+)  # fmt: skip
+def test_public_addresses_and_names_are_not_ones_own(host: str) -> None:
+    assert not is_own_network(host)
 
 
 @given(st.text(max_size=40))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from monitor.channels.own_network import is_own_network
+from monitor.net.address_guard import is_own_network
 
 HOSTS = {"discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com"}
 """Where Discord serves its API: the app, its two test versions, and the name that it had."""

@@ -10,13 +10,11 @@ from urllib.parse import parse_qs
 from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from slack_sdk.signature import SignatureVerifier
-from sqlalchemy import Engine
 
 from monitor.channels.request_body import read_limited_body
+from monitor.channels.route_context import RouteContext
 from monitor.channels.slack.transport import Slack
 from monitor.channels.used_once import first_use
-from monitor.labs import Registry, load
-from monitor.settings import Settings
 
 MAX_BODY_BYTES = 1_000_000
 """Maximum request size; a click includes the whole message."""
@@ -28,34 +26,17 @@ _SIGNATURE, _STAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
 _NOT_SLACK = "the request is not signed by Slack or is older than five minutes"
 
 
-class SlackContext:
-    """What the Slack routes share: settings, database, transport, lab registry."""
-
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.settings = settings
-        self.engine = engine
+class SlackContext(RouteContext):
+    """What the Slack routes share."""
 
     @cached_property
     def transport(self) -> Slack:
         return Slack(self.settings, self.engine)
 
-    @cached_property
-    def registry(self) -> Registry:
-        return load(self.settings.labs_file)
-
-
-def slack_context(request: Request) -> SlackContext:
-    """Returns the application's SlackContext, shared by all requests."""
-    state = request.app.state
-    if not hasattr(state, "slack_context"):
-        state.slack_context = SlackContext(state.service.settings, state.service.web_engine)
-    context: SlackContext = state.slack_context
-    return context
-
 
 async def signed_body(request: Request) -> bytes:
     """Returns the body of a verified request. Raises 403 without a signing secret, 401 if verification fails."""
-    context, secret = slack_context(request), _signing_secret(request)
+    context, secret = SlackContext.of(request), _signing_secret(request)
     stamp = request.headers.get("x-slack-request-timestamp", "")
     signature = request.headers.get("x-slack-signature", "")
     # Reject before reading the body where the headers already fail.
@@ -105,7 +86,7 @@ def _is_certificate_check(body: bytes) -> bool:
 
 
 def _signing_secret(request: Request) -> str:
-    secret = slack_context(request).settings.slack_signing_secret
+    secret = SlackContext.of(request).settings.slack_signing_secret
     if secret is None:
         raise HTTPException(403, "MONITOR_SLACK_SIGNING_SECRET is not set, so requests from Slack are refused")
     return secret.get_secret_value()

@@ -22,7 +22,6 @@ from monitor.channels.slack.request_verification import (
     SlackContext,
     command_body,
     signed_body,
-    slack_context,
 )
 from monitor.channels.slack.subscriptions import ChannelRef
 from monitor.db.engine import transaction
@@ -51,7 +50,7 @@ def command(
     channel = ChannelRef(form.get("team_id", ""), form.get("channel_id", ""), form.get("channel_name", ""))
     if not channel.team or not channel.id:
         raise HTTPException(422, "expected team_id and channel_id")
-    context = slack_context(request)
+    context = SlackContext.of(request)
     found = handle_command(context, Command.parse(channel, form.get("text", "")))
     if not callable(found):
         return JSONResponse(found)
@@ -64,7 +63,7 @@ def interaction(request: Request, body: Signed, background: BackgroundTasks) -> 
     """Handles a click or a submitted modal."""
 
     payload = _payload(body)
-    context = slack_context(request)
+    context = SlackContext.of(request)
     shown: dict[str, Any] | None = None
     work: Callable[[], dict[str, Any] | None] | None = None
     if payload.get("type") == "block_actions":
@@ -124,7 +123,7 @@ def event(request: Request, body: Signed) -> Response:
     kind, team = (details or {}).get("type"), str(payload.get("team_id", ""))
     revoked = kind == "tokens_revoked" and bool(((details or {}).get("tokens") or {}).get("bot"))
     if kind == "app_uninstalled" or revoked:
-        with transaction(slack_context(request).engine) as session:
+        with transaction(SlackContext.of(request).engine) as session:
             paused = installs.remove_installation(
                 session, team, "the workspace removed the app: install it again to resume"
             )
@@ -139,7 +138,7 @@ def event(request: Request, body: Signed) -> Response:
 def install(request: Request) -> Response:
     """ "Add to Slack": redirects to Slack's permission page."""
 
-    context = slack_context(request)
+    context = SlackContext.of(request)
     try:
         url, nonce = oauth.start_installation(context)
     except SettingsError as error:
@@ -165,7 +164,7 @@ def oauth_redirect(
     if error or not code:
         return _page(request, 400, "Not added", "Permission was not granted. Nothing was changed.")
     try:
-        team = oauth.complete_installation(slack_context(request), code[:500], state, slack_install)
+        team = oauth.complete_installation(SlackContext.of(request), code[:500], state, slack_install)
     except oauth.StateError as problem:
         return _page(request, 400, "Not added", f"{str(problem).capitalize()}. Start again at /slack/install.")
     except SettingsError as problem:

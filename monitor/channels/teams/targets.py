@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from monitor.channels.own_network import is_own_network
+from monitor.net.address_guard import is_own_network
 
 WORKFLOW_HOSTS = (
     ".api.powerplatform.com", ".api.gov.powerplatform.microsoft.us", ".api.high.powerplatform.microsoft.us",

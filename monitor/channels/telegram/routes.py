@@ -18,7 +18,6 @@ from monitor.channels.telegram.updates import (
     left_chat,
     migrated_chat,
     read_command,
-    telegram_context,
     verified_update,
 )
 from monitor.notify.message import SendError
@@ -32,7 +31,7 @@ Verified = Annotated[Update, Depends(verified_update)]
 @router.post(UPDATES_PATH)
 def take_update(request: Request, update: Verified, background: BackgroundTasks) -> Response:
     """A message in a chat, or the bot's removal from one; others, and repeated ones, are ignored."""
-    context = telegram_context(request)
+    context = TelegramContext.of(request)
     if counts(context.engine, context.settings, update):
         background.add_task(_act, context, update)
     return Response(status_code=200)

@@ -20,11 +20,11 @@ from fastapi import HTTPException, Request
 from sqlalchemy import Engine
 
 from monitor.channels.request_body import read_limited_body
+from monitor.channels.route_context import RouteContext
 from monitor.channels.telegram.rate_limiter import CommandRateLimiter
 from monitor.channels.telegram.targets import GENERAL_TOPIC, TelegramTarget
 from monitor.channels.telegram.transport import Telegram
 from monitor.channels.used_once import USED_TOKEN_RETENTION, first_use
-from monitor.labs import Registry, load
 from monitor.settings import Settings
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 - its name
@@ -35,12 +35,11 @@ Update = dict[str, Any]
 _COMMAND = re.compile(r"/(?P<verb>[A-Za-z0-9_]{1,32})(?:@(?P<bot>\w{1,64}))?(?:\s+(?P<rest>.*))?", re.DOTALL)
 
 
-class TelegramContext:
-    """What the routes share: settings, database, the channel, the lab registry and the limits of commands."""
+class TelegramContext(RouteContext):
+    """What the routes share, with the limits of commands."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.settings = settings
-        self.engine = engine
+        super().__init__(settings, engine)
         self.limiter = CommandRateLimiter.from_settings(settings)
 
     @cached_property
@@ -49,19 +48,6 @@ class TelegramContext:
         made = Telegram.create(self.settings, self.engine)
         assert made is not None
         return made
-
-    @cached_property
-    def registry(self) -> Registry:
-        return load(self.settings.labs_file)
-
-
-def telegram_context(request: Request) -> TelegramContext:
-    """Returns the application's TelegramContext, shared by all requests."""
-    state = request.app.state
-    if not hasattr(state, "telegram_context"):
-        state.telegram_context = TelegramContext(state.service.settings, state.service.web_engine)
-    context: TelegramContext = state.telegram_context
-    return context
 
 
 def webhook_secrets(settings: Settings) -> list[str]:
@@ -74,7 +60,7 @@ def webhook_secrets(settings: Settings) -> list[str]:
 
 async def verified_update(request: Request) -> Update:
     """Returns the update of a verified request. Raises 403 without a bot, 401 for a wrong secret, 422 for no update."""
-    settings = telegram_context(request).settings
+    settings = TelegramContext.of(request).settings
     if settings.telegram_bot_token is None:
         raise HTTPException(403, "MONITOR_TELEGRAM_BOT_TOKEN is not set, so updates of Telegram are refused")
     given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "replace")

@@ -19,7 +19,7 @@ from monitor.ingest.hub.client import MOVED, REDIRECTS, Hub
 from monitor.ingest.hub.responses import AnswerTooLargeError, HubDownError, HubError, HubNoAnswerError, error_of
 from monitor.ingest.hub.transport import ANSWER_LIMITS, AnswerLimits
 from monitor.net import client as net
-from monitor.net.address_guard import is_public
+from monitor.net.address_guard import is_own_network
 
 USER_AGENT = f"hub-release-monitor/{__version__}"
 SECONDS = 3.0
@@ -99,13 +99,15 @@ def _first_bytes(hub: Hub, path: str, url: str, most: int | None, seconds: float
     """The beginning of a large file, from the host that holds it."""
     if most is None:
         return HubFile(path, FileState.TOO_LARGE, message="stored as a large file")
-    if urlsplit(url).scheme != "https" and not _is_private(hub):
+    # A Hub of one's own network may have its large files there too.
+    own = is_own_network(urlsplit(hub.endpoint).hostname or "")
+    if urlsplit(url).scheme != "https" and not own:
         return HubFile(path, FileState.FAILED, message="the Hub leads to an address without encryption")
     try:
         answer = net.get(
             url,
             user_agent=USER_AGENT,
-            allow_private=_is_private(hub),
+            allow_private=own,
             headers={"Range": f"bytes=0-{most - 1}", "Accept-Encoding": "identity"},
             limits=net.Limits(seconds=seconds, size=most, redirects=2),
         )
@@ -114,12 +116,3 @@ def _first_bytes(hub: Hub, path: str, url: str, most: int | None, seconds: float
     if answer.status == httpx2.codes.OK or _PART.fullmatch(answer.headers.get("content-range", "")):
         return HubFile(path, FileState.READ, answer.body)
     return HubFile(path, FileState.FAILED, message=f"answered {answer.status} to a request for its first bytes")
-
-
-def _is_private(hub: Hub) -> bool:
-    """Whether the Hub is one of our own network, whose large files may lie there too."""
-    host = urlsplit(hub.endpoint).hostname or ""
-    return host == "localhost" or (_ADDRESS.fullmatch(host) is not None and not is_public(host))
-
-
-_ADDRESS = re.compile(r"[\d.]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")

@@ -47,6 +47,8 @@ def test_one_webhook_is_stored_in_one_form(typed: str, canonical: str) -> None:
         f"https://me:pass@discord.com/api/webhooks/{ID}/{TOKEN}",
         f"https://discord.com:8443/api/webhooks/{ID}/{TOKEN}",
         f"https://8.8.8.8/api/webhooks/{ID}/{TOKEN}",
+        f"http://169.254.169.254/api/webhooks/{ID}/{TOKEN}",
+        f"http://[::ffff:8.8.8.8]/api/webhooks/{ID}/{TOKEN}",
         f"https://discord.com/api/webhooks/{ID}",
         f"https://discord.com/api/webhooks/{ID}/{TOKEN}/slack",
         f"https://discord.com/api/webhooks/{ID}/{TOKEN}/../../x",

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from monitor.channels import available
 from monitor.channels.base import Channel
+from monitor.channels.telegram.updates import TelegramContext
 from monitor.channels.telegram.webhook import set_webhook
 from monitor.db.engine import now, transaction
 from monitor.models import Delivery, Release, Target
@@ -72,8 +73,7 @@ class TelegramTestEnv(ChannelTestEnv):
 
     def forget_limits(self) -> None:
         """As if the web process had begun anew: the next command need not wait."""
-        if hasattr(self.app.state, "telegram_context"):
-            del self.app.state.telegram_context
+        self.app.state.route_contexts.pop(TelegramContext, None)
 
     def tells(self, text: str, chat: Chat | None = None, **how: Any) -> str:
         """The text of the reply to a command."""
