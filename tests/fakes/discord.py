@@ -9,6 +9,9 @@
   https://docs.discord.com/developers/reference#error-messages.
 - Rate limits, their headers and bodies, and bans: https://docs.discord.com/developers/topics/rate-limits. The numbers
   are not documented; 5 in 2 seconds and 30 in a minute are what webhooks are known to take.
+- A message in an archived thread opens it, unless it is locked; edits there are refused with 50083
+  (https://docs.discord.com/developers/topics/threads), in a locked one with 160005.
+- Names of webhooks have 1 to 80 characters, none of them "discord" or "clyde"; a forum may require tags (40067).
 - Mentions are found in ``content`` alone, whatever is escaped, and ping unless ``allowed_mentions`` leaves them out.
 """
 
@@ -41,6 +44,9 @@ EMBED_FIELDS = {
     "title", "type", "description", "url", "timestamp", "color", "footer", "image", "thumbnail", "author", "fields",
 }  # fmt: skip
 MESSAGES = {
+    30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
+    40067: (400, "A tag is required to create a forum post in this channel"),
+    160006: (400, "Maximum number of active threads reached"),
     10003: (404, "Unknown Channel"), 10008: (404, "Unknown Message"), 10015: (404, "Unknown Webhook"),
     50001: (403, "Missing Access"), 50005: (403, "Cannot edit a message authored by another user"),
     50006: (400, "Cannot send an empty message"), 50027: (401, "Invalid Webhook Token"),
@@ -64,7 +70,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Hook:
-    """A webhook in a text channel, or in a forum."""
+    """A webhook in a text channel, or in a forum. ``archived``, ``locked``: ids of threads."""
 
     id: str
     token: str
@@ -73,11 +79,18 @@ class Hook:
     guild: str = "900000000000000001"
     deleted: bool = False
     threads: dict[str, str] = field(default_factory=dict)
-    posted: deque[float] = field(default_factory=deque)
+    archived: set[str] = field(default_factory=set)
+    locked: set[str] = field(default_factory=set)
+    requires_tag: bool = False
+    took: dict[str, deque[float]] = field(default_factory=dict)
 
 
 class FakeDiscord(LoopbackServer):
-    """The server. ``strict_pace``: it answers 429 where a webhook gets more than 5 messages in 2 s or 30 in 60 s."""
+    """The server.
+
+    ``strict_pace``: it answers 429 where a webhook gets more than 5 messages, or 5 edits, in 2 s or 30 in 60 s. What
+    is refused for another reason counts, too.
+    """
 
     def __init__(self, *, strict_pace: bool = False, bucket: int = 5) -> None:
         self.strict_pace, self.bucket = strict_pace, bucket
@@ -136,13 +149,13 @@ class FakeDiscord(LoopbackServer):
             trouble = self._trouble.popleft() if self._trouble else None
             if trouble is not None and self._troubled(handler, trouble):
                 return
+            headers: dict[str, str] = {}
             try:
-                status, answer, headers = self._answer(handler, method, body)
+                status, answer = self._answer(handler, method, body, headers)
             except RefusedError as refused:
                 status, message = (400, "Invalid Form Body") if refused.code == 50035 else MESSAGES[refused.code]
                 answer = {"message": message, "code": refused.code}
                 answer |= {"errors": refused.errors} if refused.errors else {}
-                headers = {}
                 self.refused.append(f"{method} {status} {json.dumps(answer)}")
         if trouble == KEEP_AND_DROP:
             handler.hang_up()
@@ -171,7 +184,8 @@ class FakeDiscord(LoopbackServer):
             handler.reply(int(trouble), {"message": "Internal Server Error", "code": 0}, {})
         return True
 
-    def _answer(self, handler: _Handler, method: str, body: bytes) -> tuple[int, Json | None, dict[str, str]]:
+    def _answer(self, handler: _Handler, method: str, body: bytes, headers: dict[str, str]) -> tuple[int, Json | None]:
+        """(status, answer) of a request; the limit's headers are added to ``headers``."""
         parts = urlsplit(handler.path)
         found = re.fullmatch(r"/api/v10/webhooks/(\d+)/([\w-]+)(?:/messages/(\d+))?", parts.path)
         hook = self.hooks.get(found[1]) if found else None
@@ -183,38 +197,41 @@ class FakeDiscord(LoopbackServer):
         _form(set(query) - {"wait", "thread_id", "with_components"}, "query")
         if method == "GET" and found[3] is None:
             shown = {"id": hook.id, "type": 1, "channel_id": hook.channel, "guild_id": hook.guild, "token": hook.token}
-            return 200, shown, {}
+            return 200, shown
+        if method in {"POST", "PATCH"}:
+            headers |= self._limits(hook, method)
+        if headers.get("Retry-After"):
+            self.too_fast += 1
+            wait = float(headers["X-RateLimit-Reset-After"])
+            return 429, {"message": "You are being rate limited.", "retry_after": wait, "global": False}
         thread = query.get("thread_id")
         if thread is not None and thread not in hook.threads:
             raise RefusedError(10003)
         form = _parse(body, handler.headers.get("Content-Type", ""))
         if method == "PATCH" and found[3] is not None:
-            return 200, self._edit(hook, found[3], thread, form), {}
+            return 200, self._edit(hook, found[3], thread, form)
         if method != "POST" or found[3] is not None:
             raise RefusedError(10008)
-        headers = self._limits(hook)
-        if headers.get("Retry-After"):
-            self.too_fast += 1
-            wait = float(headers["X-RateLimit-Reset-After"])
-            return 429, {"message": "You are being rate limited.", "retry_after": wait, "global": False}, headers
         message = self._post(hook, thread, form)
-        return (200, message, headers) if query.get("wait") == "true" else (204, None, headers)
+        return (200, message) if query.get("wait") == "true" else (204, None)
 
-    def _limits(self, hook: Hook) -> dict[str, str]:
-        """The headers of a message of this webhook; with Retry-After if it is one too many."""
+    def _limits(self, hook: Hook, method: str) -> dict[str, str]:
+        """The headers of a message of this webhook, or of an edit; with Retry-After if it is one too many."""
         at = time.monotonic()
-        while hook.posted and hook.posted[0] <= at - 60:
-            hook.posted.popleft()
-        recent = [one for one in hook.posted if one > at - 2]
-        over = self.strict_pace and (len(recent) >= self.bucket or len(hook.posted) >= 30)
+        took = hook.took.setdefault(method, deque())
+        while took and took[0] <= at - 60:
+            took.popleft()
+        recent = [one for one in took if one > at - 2]
+        over = self.strict_pace and (len(recent) >= self.bucket or len(took) >= 30)
         oldest = recent[0] + 2 if recent else at + 2
-        wait = max(0.001, (hook.posted[0] + 60 if len(hook.posted) >= 30 else oldest) - at)
+        wait = max(0.001, (took[0] + 60 if len(took) >= 30 else oldest) - at)
         if not over:
-            hook.posted.append(at)
+            took.append(at)
         left = max(0, self.bucket - len(recent) - 1) if self.strict_pace else self.bucket
         headers = {
             "X-RateLimit-Limit": str(self.bucket), "X-RateLimit-Remaining": str(0 if over else left),
-            "X-RateLimit-Reset-After": f"{wait:.3f}", "X-RateLimit-Bucket": "b1",
+            "X-RateLimit-Reset": f"{time.time() + wait:.3f}", "X-RateLimit-Reset-After": f"{wait:.3f}",
+            "X-RateLimit-Bucket": f"b-{method}",
         }  # fmt: skip
         return headers | ({"Retry-After": str(int(wait) + 1), "X-RateLimit-Scope": "user"} if over else {})
 
@@ -226,6 +243,11 @@ class FakeDiscord(LoopbackServer):
             raise RefusedError(220001)
         if not hook.forum and form.get("thread_name"):
             raise RefusedError(220003)
+        if hook.requires_tag and form.get("thread_name") and not form.get("applied_tags"):
+            raise RefusedError(40067)
+        if thread in hook.locked:
+            raise RefusedError(160005)
+        hook.archived.discard(thread or "")
         ident = self.snowflake()
         where = thread or hook.channel
         if form.get("thread_name"):
@@ -239,6 +261,8 @@ class FakeDiscord(LoopbackServer):
         where = thread or hook.channel
         if message is None or message["webhook_id"] != hook.id or message["channel_id"] != where:
             raise RefusedError(10008)
+        if thread in hook.archived or thread in hook.locked:
+            raise RefusedError(50083 if thread in hook.archived else 160005)
         check({**{name: message.get(name) for name in ("content", "embeds")}, **form}, EDIT_FIELDS)
         return self._store(ident, form, edited=True)
 
@@ -247,6 +271,8 @@ class FakeDiscord(LoopbackServer):
         allowed = form.get("allowed_mentions")
         if allowed is None or allowed.get("parse"):
             self.pings += MENTION.findall(content)
+        for name, sign in (("users", "@"), ("roles", "@&")):
+            self.pings += [f"<{sign}{one}>" for one in (allowed or {}).get(name, ()) if f"<{sign}{one}>" in content]
         kept = {"content": content, "embeds": form.get("embeds") or [], "edited_timestamp": "now" if edited else None}
         self.messages[ident] |= kept
         return self.messages[ident]
@@ -300,6 +326,14 @@ class _Form:
         if len(value.strip()) > most:
             self.refuse(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
 
+    def name(self, value: Any) -> None:
+        if value is None:
+            return
+        self.text("username", value, 80, needed=True)
+        taken = next((word for word in ("discord", "clyde") if word in str(value).lower()), None)
+        if taken is not None:
+            self.refuse("username", "USERNAME_INVALID_CONTAINS", f'Username cannot contain "{taken}"')
+
     def url(self, path: str, value: Any) -> None:
         if value is None:
             return
@@ -340,6 +374,11 @@ def check(form: Json, fields: set[str]) -> None:
     found = _Form()
     found.text("content", form.get("content"), 2_000)
     found.text("thread_name", form.get("thread_name"), 100, needed=form.get("thread_name") is not None)
+    found.name(form.get("username"))
+    found.url("avatar_url", form.get("avatar_url"))
+    tags = form.get("applied_tags") or []
+    if len(tags) > 5 or not all(re.fullmatch(r"\d{15,21}", str(one)) for one in tags):
+        found.refuse("applied_tags", "BASE_TYPE_MAX_LENGTH", "Must be 5 or fewer in length.")
     embeds = form.get("embeds") or []
     if len(embeds) > 10:
         found.refuse("embeds", "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
@@ -347,7 +386,11 @@ def check(form: Json, fields: set[str]) -> None:
         found.embed(f"embeds.{number}", embed)
     if found.total > 6_000:
         found.refuse("embeds", "MAX_EMBED_SIZE_EXCEEDED", "Embed size exceeds maximum size of 6000")
-    parse = (form.get("allowed_mentions") or {}).get("parse", ())
+    allowed = form.get("allowed_mentions") or {}
+    parse = allowed.get("parse", ())
+    for name in ("users", "roles"):
+        if (name in parse and allowed.get(name)) or len(allowed.get(name, ())) > 100:
+            found.refuse(f"allowed_mentions.{name}", "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", "mutually exclusive")
     if set(parse) - {"roles", "users", "everyone"}:
         found.refuse(
             "allowed_mentions.parse.0", "BASE_TYPE_CHOICES", "Value must be one of ('users', 'roles', 'everyone')."

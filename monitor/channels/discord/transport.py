@@ -17,14 +17,16 @@ from sqlalchemy import Engine
 from monitor.channels.base import EVERY_TARGET, Channel
 from monitor.channels.chat_text import ChatText, of_brief, of_message, of_notice
 from monitor.channels.discord.api import (
+    CLOSED_THREAD,
     INVALID_FORM,
     NEEDS_THREAD,
     NO_FORUM,
+    TOO_MANY_EDITS,
     UNEDITABLE,
-    UNKNOWN_CHANNEL,
     DiscordError,
+    ask,
     exhausted_for,
-    request,
+    object_of,
 )
 from monitor.channels.discord.embeds import Payload, render, thread_name, without_embeds
 from monitor.channels.discord.targets import DiscordTarget, parse_target
@@ -39,7 +41,7 @@ from monitor.settings import Settings
 log = structlog.get_logger(__name__)
 
 MAX_REMEMBERED = 10_000
-"""Webhooks of which this process knows something: whether it posts to a forum, and when it takes the next message."""
+"""Webhooks of which this process knows something: whether it posts to a forum, and when it takes the next request."""
 
 
 class Discord(Channel):
@@ -122,14 +124,14 @@ class Discord(Channel):
         try:
             self._send_form("PATCH", target, f"/messages/{ident}", thread, render(text))
         except DiscordError as error:
-            if error.code in UNEDITABLE:
+            # What the message should say besides is said in one of its own, rather than later.
+            if error.code in UNEDITABLE or (error.code == TOO_MANY_EDITS and message.items):
                 return False
             raise
         return True
 
     def _post(self, target: DiscordTarget, text: ChatText, first: tuple[str | None, str] | None) -> str:
         """Posts a message: into the target's thread, that of the first alert, a forum's new post, or the channel."""
-        self._wait_for(target)
         thread = target.thread or (first[0] if first else None)
         url = self._url_of(target, first) if first else None
         payload = render(text, first=url)
@@ -141,10 +143,12 @@ class Discord(Channel):
             except DiscordError as error:
                 if error.code == NEEDS_THREAD and not forum:
                     forum = True
+                    self._remember(self._forums, target.id, forum)
                 elif error.code == NO_FORUM and forum:
                     forum = False  # the webhook was moved to another channel
-                elif error.code == UNKNOWN_CHANNEL and thread is not None and target.thread is None:
-                    thread, forum = None, True  # the forum's post with the first alert was deleted
+                    self._remember(self._forums, target.id, forum)
+                elif error.code in CLOSED_THREAD and thread is not None and target.thread is None:
+                    thread, forum = None, True  # the forum's post with the first alert was deleted or locked
                 else:
                     raise
                 continue
@@ -175,19 +179,19 @@ class Discord(Channel):
             return self._request(method, target, url, without_embeds(payload))
 
     def _request(self, method: str, target: DiscordTarget, url: str, payload: Payload | None) -> dict[str, Any]:
-        body, answer = request(method, url, payload, allow_private=self._settings.allow_private_targets)
-        seconds = exhausted_for(answer) if method == "POST" else None
-        if seconds is not None:
-            self._remember(self._free_at, target.id, now() + timedelta(seconds=seconds))
-        return body
-
-    def _wait_for(self, target: DiscordTarget) -> None:
-        """Raises SendError if Discord said that this webhook takes nothing yet: each refusal counts against us."""
-        free_at = self._free_at.get(target.id)
+        """Calls the API, unless Discord said that it takes nothing yet: each refusal counts against this address."""
+        # Posting and editing have limits of their own.
+        limited = f"{method} {target.id}"
+        free_at = self._free_at.get(limited)
         if free_at is not None and free_at > now():
             raise SendError(
                 "Discord's rate limit for the webhook is reached", retry_after=(free_at - now()).total_seconds()
             )
+        answer = ask(method, url, payload, allow_private=self._settings.allow_private_targets)
+        seconds = exhausted_for(answer)
+        if seconds is not None:
+            self._remember(self._free_at, limited, now() + timedelta(seconds=seconds))
+        return object_of(answer)
 
     def _url_of(self, target: DiscordTarget, first: tuple[str | None, str]) -> str | None:
         """The URL of a message in the channel; None in a thread, where it stands above, or if the server is unknown."""

@@ -78,6 +78,11 @@ def test_each_limit_is_taken_and_one_more_is_not(discord: FakeDiscord, name: str
         ({"embeds": [{"title": "x", "image": {"url": "https://"}}]}, 50035),
         ({"content": "x", "allowed_mentions": {"parse": ["all"]}}, 50035),
         ({"content": "x", "thread_name": "x"}, 220003),
+        ({"content": "x", "username": "Discord news"}, 50035),
+        ({"content": "x", "username": "x" * 81}, 50035),
+        ({"content": "x", "username": " "}, 50035),
+        ({"content": "x", "applied_tags": ["news"]}, 50035),
+        ({"content": "x", "allowed_mentions": {"parse": ["users"], "users": ["1"]}}, 50035),
     ],
 )
 def test_what_is_not_documented_is_refused(discord: FakeDiscord, body: Json, code: int) -> None:
@@ -101,6 +106,24 @@ def test_edits_are_of_its_own_messages_in_their_thread(discord: FakeDiscord) -> 
     assert ask(f"{mine}/messages/{ident}?thread_id=1", {"content": "z"}, "PATCH")[1]["code"] == 10003
     discord.hook(first).deleted = True
     assert ask(mine, {"content": "x"}) == (404, {"message": "Unknown Webhook", "code": 10015})
+
+
+def test_threads_are_closed_and_forums_want_tags(discord: FakeDiscord) -> None:
+    forum = discord.webhook(forum=True)
+    url, hook = forum.replace("/api/", "/api/v10/"), discord.hook(forum)
+    hook.requires_tag = True
+    assert ask(url, {"content": "x", "thread_name": "x"})[1]["code"] == 40067
+    form = {"content": "x", "thread_name": "x", "applied_tags": ["1" * 18]}
+    message = ask(f"{url}?wait=true", form)[1]
+    thread = message["channel_id"]
+    edit = f"{url}/messages/{message['id']}?thread_id={thread}"
+    hook.archived.add(thread)
+    assert ask(edit, {"content": "y"}, "PATCH")[1]["code"] == 50083
+    assert ask(f"{url}?wait=true&thread_id={thread}", {"content": "x"})[0] == 200
+    assert ask(edit, {"content": "y"}, "PATCH")[0] == 200
+    hook.locked.add(thread)
+    assert ask(edit, {"content": "y"}, "PATCH")[1]["code"] == 160005
+    assert ask(f"{url}?thread_id={thread}", {"content": "x"})[1]["code"] == 160005
 
 
 @given(texts=st.lists(HOSTILE, max_size=40), headings=st.lists(HOSTILE, max_size=5), listed=st.booleans())

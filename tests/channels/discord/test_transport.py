@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from monitor.channels.discord.transport import Discord
-from monitor.db.engine import now, transaction
+from monitor.db.engine import now, reading, transaction
 from monitor.enums import Digest
-from monitor.models import Change, Launch
+from monitor.models import Change, Launch, Target
 from monitor.notify import message as messages
 from monitor.notify import outbox
 from monitor.notify.briefs import enqueue_briefs
@@ -178,6 +179,58 @@ def test_a_post_that_was_deleted_is_followed_by_another(env: DiscordTestEnv) -> 
     assert len(env.discord.sent(forum)) == 2
 
 
+def test_a_post_that_was_archived_is_left_as_it_is_until_an_update_opens_it(env: DiscordTestEnv) -> None:
+    """Discord archives a quiet thread after an hour or later, and takes no edits in it."""
+    forum = env.discord.webhook(forum=True)
+    ident = env.subscribe(url=forum)
+    row = release()
+    env.news(row)
+    env.deliver()
+    (thread,) = env.discord.hook(forum).threads
+    env.discord.hook(forum).archived.add(thread)
+    with transaction(env.engine) as session:
+        enqueue_edits(session, [session.merge(row)], {"discord"})
+    env.deliver()
+    assert not env.subscription(ident).paused
+    assert [one["edited_timestamp"] for one in env.discord.sent(forum)] == [None]
+    env.news(row, event="withdrawn:1")
+    env.deliver()
+    assert [one["channel_id"] for one in env.discord.sent(forum)] == [thread, thread]
+    assert {one.state for one in env.deliveries()} == {"sent"} and not env.discord.hook(forum).archived
+
+
+def test_a_post_that_was_locked_is_followed_by_another(env: DiscordTestEnv) -> None:
+    forum = env.discord.webhook(forum=True)
+    ident = env.subscribe(url=forum)
+    row = release()
+    env.news(row)
+    env.deliver()
+    env.discord.hook(forum).locked |= set(env.discord.hook(forum).threads)
+    with transaction(env.engine) as session:
+        enqueue_edits(session, [session.merge(row)], {"discord"})
+    env.news(row, event="withdrawn:1")
+    env.deliver()
+    assert {one.state for one in env.deliveries()} == {"sent"} and not env.subscription(ident).paused
+    assert len({one["channel_id"] for one in env.discord.sent(forum)}) == 2
+
+
+def test_a_thread_that_was_locked_pauses_what_names_it(env: DiscordTestEnv) -> None:
+    thread = env.discord.thread(env.url)
+    ident = env.subscribe(url=f"{env.url}?thread_id={thread}")
+    env.discord.hook(env.url).locked.add(thread)
+    env.alert(release())
+    assert "the thread is locked" in str(env.subscription(ident).paused_because)
+
+
+def test_a_forum_that_requires_tags_pauses_with_what_to_do(env: DiscordTestEnv) -> None:
+    forum = env.discord.webhook(forum=True)
+    env.discord.hook(forum).requires_tag = True
+    ident = env.subscribe(url=forum)
+    env.news(release())
+    env.deliver()
+    assert "turn that off in its settings" in str(env.subscription(ident).paused_because)
+
+
 def test_a_webhook_that_is_moved_posts_where_it_is_now(env: DiscordTestEnv) -> None:
     env.subscribe()
     for number, forum in enumerate((True, False, True)):
@@ -236,8 +289,8 @@ def test_a_form_that_is_refused_names_its_fields(env: DiscordTestEnv, monkeypatc
     assert "body: ['allowed_mentions'] is not documented" in str(env.subscription(ident).paused_because)
 
 
-@pytest.mark.parametrize("trouble", [200000, 240000])
-def test_a_message_that_the_rules_of_a_server_block_pauses_nothing(env: DiscordTestEnv, trouble: int) -> None:
+@pytest.mark.parametrize("trouble", [200000, 240000, 160006])
+def test_what_the_rules_and_limits_of_a_server_refuse_pauses_nothing(env: DiscordTestEnv, trouble: int) -> None:
     ident = env.subscribe()
     env.failing(trouble)
     env.alert(release())
@@ -291,6 +344,66 @@ def test_what_discord_says_of_its_limit_is_kept_to(sqlite_engine: Engine, env: D
                 fresh.send(message)
         assert strict.too_fast == 1
         assert 0 < float(caught.value.retry_after or 0) <= 2
+
+
+def test_edits_have_a_limit_of_their_own_and_what_is_refused_counts(sqlite_engine: Engine, env: DiscordTestEnv) -> None:
+    with FakeDiscord(strict_pace=True, bucket=2) as strict:
+        one = DiscordTestEnv(sqlite_engine, env.settings, discord=strict)
+        ident = one.subscribe()
+        message = message_of(one.subscription(ident), release())
+        receipt = one.transport.send(message)
+        edit = replace(message, items=(), whole=message.items, first_receipt=receipt)
+        strict.messages.clear()  # both are refused: the message is gone
+        one.transport.send(edit)
+        one.transport.send(edit)
+        with pytest.raises(SendError) as caught:
+            one.transport.send(edit)
+        assert 0 < float(caught.value.retry_after or 0) <= 2
+        assert (strict.too_fast, len(strict.requests)) == (0, 3)
+        one.transport.send(message)
+
+
+def test_a_forum_that_takes_nothing_more_yet_is_not_asked_again(sqlite_engine: Engine, env: DiscordTestEnv) -> None:
+    with FakeDiscord(strict_pace=True, bucket=1) as strict:
+        one = DiscordTestEnv(sqlite_engine, env.settings, discord=strict, url=strict.webhook(forum=True))
+        ident = one.subscribe()
+        message = message_of(one.subscription(ident), release())
+        with pytest.raises(SendError, match="rate limit for the webhook"):
+            one.transport.send(message)
+        assert (strict.too_fast, len(strict.requests)) == (0, 1)
+        strict.hook(one.url).took.clear()
+        with time_machine.travel(now() + timedelta(seconds=3), tick=True):
+            assert "/" in one.transport.send(message)  # it knows now that this is a forum
+        assert len(strict.requests) == 2
+
+
+def test_a_limit_of_edits_holds_up_no_alert(env: DiscordTestEnv) -> None:
+    """Discord limits edits of messages that are older than an hour: those wait, and nothing else."""
+    ident = env.subscribe()
+    row = release()
+    env.alert(row)
+    with transaction(env.engine) as session:
+        enqueue_edits(session, [session.merge(row)], {"discord"})
+    env.failing(30046)
+    with time_machine.travel(now() + timedelta(seconds=3), tick=True):
+        assert outbox.send_due(env.engine, {"discord": env.transport}) == 0
+        with reading(env.engine) as session:
+            assert session.scalars(select(Target)).one().open_at <= now()
+        env.news(release("Another"))
+        assert outbox.send_due(env.engine, {"discord": env.transport}) == 1
+    assert not env.subscription(ident).paused
+    env.deliver(after=timedelta(minutes=1))
+    assert [bool(one["edited_timestamp"]) for one in env.discord.sent(env.url)] == [True, False]
+
+
+def test_a_wait_without_end_is_a_day(env: DiscordTestEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    ident = env.subscribe()
+    for given in (10**400, float("inf"), True):
+        answer = (429, {"message": "You are being rate limited.", "retry_after": given, "global": False})
+        monkeypatch.setattr(env.discord, "_answer", lambda *_, answer=answer: answer)
+        with pytest.raises(SendError) as caught:
+            env.transport.send(message_of(env.subscription(ident), release()))
+        assert caught.value.retry_after == (30.0 if given is True else 86_400.0)
 
 
 def test_at_its_pace_nothing_is_refused(sqlite_engine: Engine, env: DiscordTestEnv) -> None:
