@@ -16,7 +16,7 @@ LIMITS = Limits(seconds=15, size=1_000_000)
 """Of one call. The lease on a target must be longer than all calls of one message."""
 DEFAULT_RETRY_AFTER_SECONDS = 30.0
 """Wait after a rate limit that names no time."""
-MAX_RETRY_AFTER_SECONDS = 3_600.0
+MAX_RETRY_AFTER_SECONDS = 86_400.0
 
 _WRONG_BOT = "check MONITOR_TELEGRAM_BOT_TOKEN, and MONITOR_TELEGRAM_API_URL if it is set"
 _ADD = "add the bot to the chat again"
@@ -30,13 +30,19 @@ PERMANENT_ERRORS = {
     "not enough rights": "the bot may not post in this chat: allow it to send messages",
     "have no rights": "the bot may not post in this chat: allow it to send messages",
     "chat_write_forbidden": "the bot may not post in this chat: allow it to send messages",
+    "chat_send_plain_forbidden": "the bot may not post texts in this chat: allow it to send messages",
+    "chat_guest_send_forbidden": "only members may post in this chat: add the bot to it",
+    "chat_admin_required": "only administrators may post there: make the bot one, with Post Messages",
+    "user_banned_in_channel": "Telegram or an administrator forbids the bot to post there",
     "chat_restricted": "Telegram restricts this chat",
     "bot was blocked by the user": "the person blocked the bot",
     "bot can't initiate conversation": "the person has to open the bot and press Start first",
     "bot can't send messages to bots": "the recipient is a bot; bots cannot message each other",
     "bot was kicked": f"the bot was removed from the chat: {_ADD}",
     "bot is not a member": f"the bot is not in the chat: {_ADD}",
+    "channel_private": f"the bot is not in the chat: {_ADD}",
     "user is deactivated": "the account was deleted",
+    "input_user_deactivated": "the account was deleted",
     "group chat was deactivated": "the group was deleted",
     "group chat was deleted": "the group was deleted",
     "user_is_blocked": "the person blocked the bot",

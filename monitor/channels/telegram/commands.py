@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from monitor.channels.chat_briefs import find_brief
@@ -20,7 +20,6 @@ from monitor.channels.chat_subscriptions import (
 from monitor.channels.chat_text import cut, of_brief
 from monitor.channels.telegram import replies
 from monitor.channels.telegram.entities import Piece, Rendered, render
-from monitor.channels.telegram.targets import TelegramTarget
 from monitor.channels.telegram.updates import Command, TelegramContext
 from monitor.classify.repo_ids import HubURLError, reference
 from monitor.db.engine import reading, transaction
@@ -74,16 +73,20 @@ def _may_change(context: TelegramContext, command: Command) -> bool:
     return context.channel.is_administrator(command.target, command.user)
 
 
-def subscriptions_of(session: Session, target: TelegramTarget | str) -> list[Subscription]:
-    """A chat's subscriptions, oldest first."""
-    query = select(Subscription).where(col(Subscription.channel) == CHANNEL, col(Subscription.target) == str(target))
+def subscriptions_of(session: Session, command: Command) -> list[Subscription]:
+    """The subscriptions of a command's chat, oldest first."""
+    query = select(Subscription).where(
+        col(Subscription.channel) == CHANNEL, col(Subscription.target).in_(command.targets)
+    )
     return list(session.scalars(query.order_by(col(Subscription.created_at), col(Subscription.id))))
 
 
-def pause_chat(context: TelegramContext, chat: int) -> int:
-    """Pauses all subscriptions of a chat and of its topics; returns how many."""
-    name = str(chat)
-    here = (col(Subscription.target) == name) | col(Subscription.target).startswith(f"{name}/", autoescape=True)
+def pause_chat(context: TelegramContext, names: Sequence[str]) -> int:
+    """Pauses all subscriptions of a chat and of its topics; returns how many. ``names``: its id, and its name."""
+    here = or_(
+        col(Subscription.target).in_(names),
+        *(col(Subscription.target).startswith(f"{name}/", autoescape=True) for name in names),
+    )
     some = select(Subscription).where(col(Subscription.channel) == CHANNEL, here, col(Subscription.paused).is_(False))
     with transaction(context.engine) as session:
         rows = list(session.scalars(some))
@@ -107,21 +110,30 @@ def _subscribe(context: TelegramContext, command: Command) -> Rendered:
     if not query and digest not in BRIEF_UNITS:
         return replies.usage_reply("subscribe")
     query = "" if query.lower() == "all" else query
-    made, number = _stored(context, SubscriptionCreate(CHANNEL, str(command.target), query, digest, created_by=CHANNEL))
+    made, number = _stored(context, command, query=query, digest=digest)
     preview = preview_filter(context.engine, context.settings, parse(query)) if digest not in BRIEF_UNITS else None
     return replies.subscribed_reply(made, number, preview)
 
 
 def _when(context: TelegramContext, command: Command) -> Rendered:
-    wish = SubscriptionCreate(CHANNEL, str(command.target), created_by=CHANNEL, when=command.rest)
-    return replies.subscribed_reply(*_stored(context, wish), None)
+    return replies.subscribed_reply(*_stored(context, command, when=command.rest), None)
 
 
-def _stored(context: TelegramContext, wish: SubscriptionCreate) -> tuple[Subscription, int]:
+def _stored(
+    context: TelegramContext,
+    command: Command,
+    *,
+    query: str = "",
+    digest: Digest = Digest.IMMEDIATE,
+    when: str = "",
+) -> tuple[Subscription, int]:
     """The subscription and its number in the list. Raises SubscriptionError where the chat has too many."""
     with transaction(context.engine) as session:
-        made = subscribe(session, wish)
-        some = subscriptions_of(session, wish.target)
+        before = subscriptions_of(session, command)
+        # Under its id and under its name, a chat would get every alert twice.
+        target = before[-1].target if before else str(command.target)
+        made = subscribe(session, SubscriptionCreate(CHANNEL, target, query, digest, created_by=CHANNEL, when=when))
+        some = subscriptions_of(session, command)
         if len(some) > MAX_SUBSCRIPTIONS:
             problem = f"a chat can have at most {MAX_SUBSCRIPTIONS} subscriptions: /unsubscribe from one first"
             raise SubscriptionError("target", problem)
@@ -130,12 +142,12 @@ def _stored(context: TelegramContext, wish: SubscriptionCreate) -> tuple[Subscri
 
 def _list(context: TelegramContext, command: Command) -> Rendered:
     with reading(context.engine, timeout=context.settings.query_timeout) as session:
-        return replies.list_reply(subscriptions_of(session, command.target))
+        return replies.list_reply(subscriptions_of(session, command))
 
 
 def _unsubscribe(context: TelegramContext, command: Command) -> Rendered:
     with transaction(context.engine) as session:
-        one = select_subscription(subscriptions_of(session, command.target), command.rest)
+        one = select_subscription(subscriptions_of(session, command), command.rest)
         if one is None:
             return _none_such(command.rest)
         shown = replies.filter_piece(one)
@@ -147,7 +159,7 @@ def _pause(context: TelegramContext, command: Command) -> Rendered:
     """Pauses or resumes one subscription, or all; says which. What an operator has paused stays so."""
     pausing = command.verb == "pause"
     with transaction(context.engine) as session:
-        some = subscriptions_of(session, command.target)
+        some = subscriptions_of(session, command)
         if command.rest:
             one = select_subscription(some, command.rest)
             if one is None:
@@ -169,7 +181,7 @@ def _pause(context: TelegramContext, command: Command) -> Rendered:
 def _mute(context: TelegramContext, command: Command) -> Rendered:
     term = f"-{lab_term(context.registry, command.rest)}"
     with transaction(context.engine) as session:
-        some = [one for one in subscriptions_of(session, command.target) if one.when is None and _has_filter(one)]
+        some = [one for one in subscriptions_of(session, command) if one.when is None and _has_filter(one)]
         if command.verb == "unmute":
             some = [one for one in some if remove_term(one, term)]
         else:
@@ -200,7 +212,7 @@ def _why(context: TelegramContext, command: Command) -> Rendered:
         release = search.find(session, name)
         if release is None:
             return replies.text_reply(f"No release {cut(name, 150)} found. Write its full id, namespace/name.")
-        reasons = reasons_for(session, subscriptions_of(session, command.target), release)
+        reasons = reasons_for(session, subscriptions_of(session, command), release)
     return replies.why_reply(release, reasons)
 
 

@@ -39,8 +39,8 @@ def take_update(request: Request, update: Verified, background: BackgroundTasks)
 
 def _act(context: TelegramContext, update: Update) -> None:
     left, migrated = left_chat(update), migrated_chat(update)
-    if left is not None:
-        log.info("Telegram chat removed the bot", chat=left, paused=pause_chat(context, left))
+    if left:
+        log.info("Telegram chat removed the bot", chat=left[0], paused=pause_chat(context, left))
     elif migrated is not None:
         context.channel.follow(TelegramTarget(str(migrated[0])), migrated[1])
     else:

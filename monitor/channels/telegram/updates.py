@@ -81,7 +81,7 @@ def counts(engine: Engine, settings: Settings, update: Update) -> bool:
 
     What people say to each other is neither read nor remembered.
     """
-    if not may_be_command(update) and left_chat(update) is None and migrated_chat(update) is None:
+    if not may_be_command(update) and not left_chat(update) and migrated_chat(update) is None:
         return False
     token = settings.telegram_bot_token
     bot = token.get_secret_value().partition(":")[0] if token is not None else ""
@@ -97,7 +97,8 @@ class Command:
     """A command that somebody wrote in a chat.
 
     ``addressed``: it names this bot, or the chat has no other one. ``user``: who wrote it; None where only
-    administrators can write (a channel, or a group in whose name they write).
+    administrators can write (a channel, or a group in whose name they write). ``named``: the chat under its public
+    name, by which it may be subscribed, too; None if it has none.
     """
 
     target: TelegramTarget
@@ -107,6 +108,12 @@ class Command:
     rest: str
     addressed: bool
     user: int | None
+    named: TelegramTarget | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The chat in all forms in which a subscription may name it."""
+        return tuple(str(one) for one in (self.target, self.named) if one is not None)
 
 
 def may_be_command(update: Update) -> bool:
@@ -135,27 +142,41 @@ def read_command(update: Update, username: str) -> Command | None:
     if not by_chat and not isinstance(user, int):
         return None
     kind = str(chat.get("type"))
-    topic = message.get("message_thread_id") if message.get("is_topic_message") is True else None
+    given = message.get("message_thread_id") if message.get("is_topic_message") is True else None
+    topic = given if isinstance(given, int) and given != GENERAL_TOPIC else None
+    name = _public_name(chat)
     return Command(
-        target=TelegramTarget(str(chat["id"]), topic if isinstance(topic, int) and topic != GENERAL_TOPIC else None),
+        target=TelegramTarget(str(chat["id"]), topic),
         kind=kind,
         message_id=ident,
         verb=found["verb"].lower(),
         rest=(found["rest"] or "").strip(),
         addressed=found["bot"] is not None or kind == "private",
         user=None if by_chat else user,
+        named=None if name is None else TelegramTarget(name, topic),
     )
 
 
-def left_chat(update: Update) -> int | None:
-    """The chat from which the bot was removed, or whose person blocked it; None if the update says no such thing."""
+def _public_name(chat: dict[str, Any]) -> str | None:
+    """``@name`` of a chat as targets spell it; None if it has none."""
+    name = chat.get("username")
+    return f"@{name.lower()}" if isinstance(name, str) and name else None
+
+
+def left_chat(update: Update) -> tuple[str, ...]:
+    """The chat from which the bot was removed, or whose person blocked it: its id, and its name if it has one.
+
+    Empty if the update says no such thing.
+    """
     change = update.get("my_chat_member")
     if not isinstance(change, dict):
         return None
     chat, member = change.get("chat"), change.get("new_chat_member")
     gone = isinstance(member, dict) and member.get("status") in {"left", "kicked"}
-    ident = chat.get("id") if isinstance(chat, dict) else None
-    return ident if gone and isinstance(ident, int) else None
+    if not gone or not isinstance(chat, dict) or not isinstance(chat.get("id"), int):
+        return ()
+    name = _public_name(chat)
+    return (str(chat["id"]), *((name,) if name is not None else ()))
 
 
 def migrated_chat(update: Update) -> tuple[int, int] | None:

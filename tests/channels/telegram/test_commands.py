@@ -43,6 +43,20 @@ def silent(env: TelegramTestEnv, text: str, **how: Any) -> None:
 # --- subscriptions ----------------------------------------------------------------------------------------
 
 
+def test_a_channel_that_is_subscribed_by_its_name_finds_its_subscriptions(env: TelegramTestEnv) -> None:
+    channel = env.telegram.chat("channel", username="HubReleases")
+    ident = env.subscribe("kind:base", target="@hubreleases")
+    other = env.subscribe("kind:base", target="@hubreleases2")
+    assert "1. kind:base" in env.tells("/list", channel)
+    assert "/unsubscribe 2" in env.tells("/subscribe origin:CN", channel)
+    assert [one.target for one in env.subscriptions()] == ["@hubreleases", "@hubreleases2", "@hubreleases"]
+    change = {"chat": channel.described(), "date": int(time.time()), "new_chat_member": {"status": "kicked"}}
+    assert env.telegram.update(env.base, {"my_chat_member": change}) == (200, "")
+    until(lambda: env.subscription(ident).paused, 10, "the pause")
+    assert [one.paused for one in env.subscriptions() if one.id != other] == [True, True]
+    assert not env.subscription(other).paused
+
+
 def test_subscribing_shows_what_it_means_and_what_it_would_have_sent(env: TelegramTestEnv) -> None:
     env.known(*(release(f"Model-{n}", at=now() - timedelta(days=n)) for n in range(1, 10)), release("X", origin="US"))
     reply = env.ask("/subscribe daily origin:CN kind:base")

@@ -216,6 +216,19 @@ def test_what_no_later_attempt_mends_ends_at_once_and_pauses(
     assert found.paused and reason in str(found.paused_because)
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["CHAT_ADMIN_REQUIRED", "CHAT_SEND_PLAIN_FORBIDDEN", "CHAT_GUEST_SEND_FORBIDDEN", "USER_BANNED_IN_CHANNEL",
+     "CHANNEL_PRIVATE", "INPUT_USER_DEACTIVATED"],
+)  # fmt: skip
+def test_a_code_of_the_servers_behind_the_bot_api_pauses_too(env: TelegramTestEnv, code: str) -> None:
+    env.telegram.fail("sendMessage", f"400 Bad Request: {code}")
+    ident = env.subscribe()
+    env.news(release())
+    assert env.deliver() == 0
+    assert env.subscription(ident).paused and f"{code}: " in str(env.deliveries()[0].error)
+
+
 @pytest.mark.parametrize(("topic", "reason"), [(9, "the topic does not exist"), (8, "the topic is closed")])
 def test_a_topic_that_is_gone_pauses(env: TelegramTestEnv, topic: int, reason: str) -> None:
     forum = env.telegram.chat("supergroup", topics={7: "open", 8: "closed"})
@@ -277,15 +290,16 @@ def test_no_connection_is_no_doubt(env: TelegramTestEnv) -> None:
     assert not caught.value.in_doubt
 
 
-def test_the_wait_that_telegram_asks_for_is_kept(env: TelegramTestEnv) -> None:
-    env.telegram.fail("sendMessage", "429 42")
+@pytest.mark.parametrize("seconds", [42, 7_200])
+def test_the_wait_that_telegram_asks_for_is_kept(env: TelegramTestEnv, seconds: int) -> None:
+    env.telegram.fail("sendMessage", f"429 {seconds}")
     env.subscribe()
     env.news(release())
     began = now()
     assert env.deliver() == 0
     with transaction(env.engine) as session:
         target = session.scalars(select(Target)).one()
-        assert began <= target.open_at - timedelta(seconds=42) <= now()
+        assert began <= target.open_at - timedelta(seconds=seconds) <= now()
     assert env.deliver() == 1
 
 
