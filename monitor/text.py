@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 """Case is folded for ASCII alone: SQLite folds no more, and both databases and Python must agree."""
@@ -35,7 +36,50 @@ def short(text: object, max_length: int = 40) -> str:
     if len(whole) <= max_length:
         return whole
     head = (max_length - 1) * 2 // 3
-    return f"{whole[:head]}…{whole[len(whole) - (max_length - 1 - head) :]}"
+    begin = len(whole) - (max_length - 1 - head)
+    end = begin + MAX_CLUSTER
+    while begin < min(end, len(whole)) and _continues(whole, begin):
+        begin += 1
+    return f"{fitting(whole, head)}…{whole[begin:]}"
+
+
+MAX_CLUSTER = 32
+"""What readers see as one character is not longer than this, unless somebody piles up marks."""
+
+
+def fitting(text: str, most: int) -> str:
+    """The beginning of ``text``, at most ``most`` code points long, that ends between characters as readers see them.
+
+    A letter keeps its marks, an emoji its skin tone, and a flag its second half, or is left out.
+    """
+    if len(text) <= most:
+        return text
+    end, least = max(0, most), max(0, most - MAX_CLUSTER)
+    while end > least and _continues(text, end):
+        end -= 1
+    return text[: max(0, most) if least and end == least else end]
+
+
+def _continues(text: str, at: int) -> bool:
+    """Whether the code point there belongs to the one before it: the rules of UAX #29 that names meet."""
+    char = text[at]
+    if (
+        unicodedata.category(char).startswith("M")
+        or "\U0001f3fb" <= char <= "\U0001f3ff"  # skin tones
+        or "\U000e0020" <= char <= "\U000e007f"  # tags, of the flags of England and others
+        or "\u1160" <= char <= "\u11ff"  # vowels and ends of Hangul syllables
+    ):
+        return True
+    if not _is_half_flag(char):
+        return False
+    before = at
+    while before and _is_half_flag(text[before - 1]):
+        before -= 1
+    return (at - before) % 2 == 1
+
+
+def _is_half_flag(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
 
 
 def escape_markdown(text: str) -> str:

@@ -25,6 +25,7 @@ from monitor.notify.subscriptions import describe_subscription
 from monitor.releases.briefs.model import Brief, Section
 from monitor.releases.briefs.text import picture, source_label
 from monitor.releases.launches.facts import publisher_name
+from monitor.text import fitting
 
 MAX_TITLE, MAX_NAME, MAX_FACTS, MAX_SENTENCE = 250, 120, 400, 500
 """Characters of a title, of a name, of the facts of a release, and of a sentence."""
@@ -75,9 +76,9 @@ class ChatText:
 
 
 def cut(text: object, most: int) -> str:
-    """``text`` as one line of at most ``most`` characters."""
+    """``text`` as one line of at most ``most`` code points, cut between characters as readers see them."""
     clean = plain(text).strip()
-    return clean if len(clean) <= most else f"{clean[: most - 1].rstrip()}…"
+    return clean if len(clean) <= most else f"{fitting(clean, most - 1).rstrip()}…"
 
 
 def of_message(message: Message, facts: MessageFacts, site: str) -> ChatText:

@@ -15,8 +15,8 @@ from monitor.releases.format_entries import COPIES
 from monitor.releases.launches.facts import publisher_name
 from monitor.releases.notable import merged
 from monitor.releases.schema import training
+from monitor.text import fitting, short_count
 from monitor.text import plain as plain  # noqa: PLC0414 - channels use it with the functions below
-from monitor.text import short_count
 
 count = short_count
 _NAMED = {"EU": "🇪🇺", "INT": "🌐"}
@@ -42,7 +42,7 @@ def announcement_title(url: str, title: str | None) -> str:
 def format_filters(message: Message) -> str:
     """The filters of all subscriptions that a message is sent for: ``"kind:base" and "lab:qwen"``."""
     texts = dict.fromkeys(one.when or one.typed or one.filter for one in message.subscriptions)
-    return "everything" if "" in texts else plain(" and ".join(f'"{text}"' for text in texts))[:1_000]
+    return "everything" if "" in texts else fitting(plain(" and ".join(f'"{text}"' for text in texts)), 1_000)
 
 
 MAX_WORDS_CHARACTERS = 500
@@ -62,7 +62,7 @@ def describe_wanted(subscription: Subscription) -> str:
 def cut_words(text: str) -> str:
     """A description on one line that is not too long for a message."""
     text = plain(text)
-    return text if len(text) <= MAX_WORDS_CHARACTERS else f"{text[: MAX_WORDS_CHARACTERS - 1]}…"
+    return text if len(text) <= MAX_WORDS_CHARACTERS else f"{fitting(text, MAX_WORDS_CHARACTERS - 1)}…"
 
 
 def size(release: Release) -> str | None:
@@ -83,7 +83,7 @@ def license_name(license_id: str | None) -> str | None:
     """A licence in its usual spelling: ``Apache-2.0``, ``MIT``, ``CC-BY-4.0``."""
     if not license_id:
         return None
-    text = plain(license_id)[:120]
+    text = fitting(plain(license_id), 120)
     if text in _LICENSES:
         return _LICENSES[text]
     capitals = _CAPITALS.match(text)
@@ -208,7 +208,7 @@ def _after(entry: Mapping[str, Any]) -> str:
 def strongest_reason(releases: Iterable[Any]) -> str | None:
     """Why a release, or the most notable of several, matters, in one sentence; None if none of them is notable."""
     found = merged((release.notable, release.notable_score) for release in releases)
-    return plain(found[0]["text"])[:200] if found else None
+    return fitting(plain(found[0]["text"]), 200) if found else None
 
 
 def reason_suffix(releases: Iterable[Any]) -> str:
@@ -264,4 +264,4 @@ _CHANGES: dict[Event, Callable[[Change], str]] = {
 def _value(name: str, value: object) -> str:
     if value is None:
         return "none stated"
-    return (license_name(str(value)) if name == "license" else plain(value)[:120]) or "none stated"
+    return (license_name(str(value)) if name == "license" else fitting(plain(value), 120)) or "none stated"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from monitor.channels.formatting import count, license_name, plain, reason_suffix
 from monitor.channels.message_groups import DIGEST_PERIODS
 from monitor.models import Release, Subscription
+from monitor.text import fitting
 
 MAX_NAME_CHARS = 120
 _HOW_OFTEN = {
@@ -24,7 +25,7 @@ def clean(text: object) -> str:
 def shorten(text: object) -> str:
     """:func:`clean`, cut to MAX_NAME_CHARS."""
     line = clean(text)
-    return line if len(line) <= MAX_NAME_CHARS else line[: MAX_NAME_CHARS - 1] + "…"
+    return line if len(line) <= MAX_NAME_CHARS else fitting(line, MAX_NAME_CHARS - 1) + "…"
 
 
 def key_facts(release: Release) -> str:

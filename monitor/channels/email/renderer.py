@@ -30,6 +30,7 @@ from monitor.notify.message import Message
 from monitor.releases.briefs.model import Brief
 from monitor.releases.briefs.text import source_label
 from monitor.releases.schema import hub_url
+from monitor.text import fitting
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -321,7 +322,7 @@ class EmailRenderer:
 def _described(releases: Iterable[Release], facts: str) -> str:
     """The facts of releases, after why they matter."""
     reason = formatting.strongest_reason(releases)
-    return clean(f"{reason} · {facts}" if reason else facts)[:400]
+    return fitting(clean(f"{reason} · {facts}" if reason else facts), 400)
 
 
 def _filter_and_schedule(subscription: Subscription) -> dict[str, str]:

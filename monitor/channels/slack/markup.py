@@ -10,6 +10,7 @@ import re
 
 from monitor.channels.formatting import plain
 from monitor.channels.links import web_address
+from monitor.text import fitting
 
 _LOOKALIKES = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "∣"})
 _OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -74,4 +75,5 @@ def _escape_entities(text: str) -> str:
 
 def _cut(text: str, max_units: int) -> str:
     """Returns the start of a text, at most ``max_units`` long, without splitting a character."""
-    return text.encode("utf-16-le", "surrogatepass")[: 2 * max(0, max_units)].decode("utf-16-le", "ignore").rstrip()
+    start = text.encode("utf-16-le", "surrogatepass")[: 2 * max(0, max_units)].decode("utf-16-le", "ignore")
+    return fitting(text, len(start)).rstrip()

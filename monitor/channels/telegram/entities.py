@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from monitor.channels.chat_text import ChatText, Line, Run, fit
+from monitor.text import fitting
 
 MAX_MESSAGE_UNITS, MAX_ENTITIES = 4_096, 100
 """Of one message: UTF-16 code units, and entities. Telegram drops further entities without an error."""
@@ -218,5 +219,5 @@ def _cut(text: str, max_units: int) -> str:
     """``text``, at most ``max_units`` long with its word joiners."""
     while (length := units(_parted([Piece(text)])[0])) > max_units:
         keep = min(len(text) - 1, len(text) * max_units // (length + 1))
-        text = f"{text[: max(0, keep - 1)].rstrip()}…"
+        text = f"{fitting(text, keep - 1).rstrip()}…"
     return text
