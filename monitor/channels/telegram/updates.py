@@ -170,7 +170,7 @@ def left_chat(update: Update) -> tuple[str, ...]:
     """
     change = update.get("my_chat_member")
     if not isinstance(change, dict):
-        return None
+        return ()
     chat, member = change.get("chat"), change.get("new_chat_member")
     gone = isinstance(member, dict) and member.get("status") in {"left", "kicked"}
     if not gone or not isinstance(chat, dict) or not isinstance(chat.get("id"), int):
