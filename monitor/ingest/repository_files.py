@@ -68,6 +68,8 @@ def read_new(context: IngestContext, items: Sequence[Facts], via: Via) -> None:
     and so are the files of what was known before and has another commit now. History is left out, which nobody is
     notified of, and so are packed copies: what they hold is their original's. Raises nothing that the Hub does.
     """
+    if not items:
+        return
     with reading(context.engine) as session:
         changed = changed_files(session, items)
         known = _known(session, items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -130,8 +130,7 @@ def sweep(context: IngestContext, name: str) -> Recorded:
             served = [item for key, item in listed.items() if key in known and has_moved(item, known[key].providers)]
             done.add(record_providers(session, [observation(item, Via.SWEEP) for item in served], context.enqueue))
             done.changed += mark_gone(session, context.registry, gone)
-            _update_popularity_once_a_day(session, name, listed.values(), began)
-            _record_sweep(session, context, name, began, newest, len(listed))
+            _record_sweep(session, context, name, began, newest, listed.values())
     log_recorded(context, done, name)
     return done
 
@@ -264,16 +263,20 @@ def _newest_created_at(known: dict[str, _KnownRepository], listed: Iterable[Fact
     return max((created for created in made if created is not None and plausible_at(created, at)), default=None)
 
 
-def _update_popularity_once_a_day(session: Session, name: str, listed: Iterable[Facts], at: datetime) -> None:
-    swept_at = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name))
-    if swept_at is None or swept_at.date() < at.date():
-        update_popularity(session, listed)
-
-
 def _record_sweep(
-    session: Session, context: IngestContext, name: str, began: datetime, newest: datetime | None, repositories: int
+    session: Session,
+    context: IngestContext,
+    name: str,
+    began: datetime,
+    newest: datetime | None,
+    listed: Collection[Facts],
 ) -> None:
-    why = session.scalars(select(col(Namespace.reason)).where(col(Namespace.name) == name)).first()
+    """Writes the sweep, and once a day the downloads and likes of what it listed."""
+    query = select(col(Namespace.reason), col(Namespace.swept_at)).where(col(Namespace.name) == name)
+    why, swept_at = session.execute(query).first() or (None, None)
+    if swept_at is None or swept_at.date() < began.date():
+        update_popularity(session, listed)
+    repositories = len(listed)
     following = sweep_interval(context.hub_interval, newest, began, followed=why == "subscription")
     values = {
         "interval": following,
@@ -286,9 +289,8 @@ def _record_sweep(
         # A monitored namespace that lists nothing may be misspelled: the Hub reports no error for that.
         "error": None if repositories else "lists nothing: check its name (case matters)",
     }
-    is_first = session.scalar(select(col(Namespace.swept_at)).where(col(Namespace.name) == name)) is None
     session.execute(update(Namespace).where(col(Namespace.name) == name).values(**values))
-    if is_first:
+    if swept_at is None:
         session.flush()
         records.listed_whole(session, name, context.registry)
 

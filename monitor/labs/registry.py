@@ -75,7 +75,7 @@ class Registry:
             yield above
             above = self._by_id.get(above.parent or "")
 
-    @property
+    @cached_property
     def watched(self) -> tuple[str, ...]:
         """The namespaces to sweep, sorted: those of every lab that is no repackager."""
         names = {name for lab in self.labs if not lab.repackager for name in lab.namespaces}

@@ -26,7 +26,7 @@ from monitor.releases.ladders import LADDERS, Ladder, key_of, ladder_of, rungs, 
 from monitor.releases.notable import PAUSE, at_least, notable
 from monitor.releases.notable_columns import write_notable
 from monitor.releases.paces import paced
-from monitor.releases.standings import WORKS, Coverage, neighbours, standings, stored_rungs, stored_works
+from monitor.releases.standings import WORKS, neighbours, standings, stored_rungs, stored_works, turned_whole
 from monitor.releases.strangers import unknown_originals
 from monitor.releases.works import COLUMNS, UNDATED, Work, work_of
 
@@ -301,11 +301,10 @@ def listed_whole(session: Session, namespace: str, registry: Registry) -> None:
     lab = registry.of(namespace)
     if lab is None:
         return
-    before, after = Coverage(session, registry, without=namespace), Coverage(session, registry)
     affected: set[str] = set()
-    if ("lab", lab.id) in after.whole - before.whole:
-        affected |= _about_lab(session, lab.id)
-    for whole, of in after.whole - before.whole:
+    for whole, of in turned_whole(session, registry, namespace):
+        if whole == "lab":
+            affected |= _about_lab(session, of)
         names = [ladder.name for ladder in LADDERS.values() if ladder.whole == whole and whole != "lab"]
         for name in names:
             begin = f"{name}|{of}" if whole == "country" else name

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 
 from sqlalchemy import Select, Table, func, select
 from sqlmodel import Session, col
@@ -20,6 +21,8 @@ from monitor.releases.notable import Rung, Standing
 from monitor.releases.paces import paces
 from monitor.releases.works import Work
 
+_Key = tuple[str, str]
+"""What can be listed whole: ("lab", its id), ("country", its code) or ("all", "")."""
 WORKS: Table = NotableWork.__table__  # type: ignore[attr-defined]
 _RECORDS: Table = NotableRecord.__table__  # type: ignore[attr-defined]
 _COLUMNS = tuple(WORKS.c[name] for name in Work._fields)
@@ -30,18 +33,15 @@ MAX_EARLIER = 200
 
 
 class Coverage:
-    """Whose repositories have been listed whole: by the sweeps of the namespaces of labs.
+    """Whose repositories have been listed whole: by the sweeps of the namespaces of labs."""
 
-    ``without``: a namespace that is taken as never listed.
-    """
-
-    def __init__(self, session: Session, registry: Registry, without: str | None = None) -> None:
-        watched, self._is_sample = _watched(registry), registry.is_sample
+    def __init__(self, session: Session, registry: Registry) -> None:
+        self._is_sample = registry.is_sample
         if session.scalar(_FILLING) is not None:
-            self.whole: set[tuple[str, str]] = set()
+            self.whole: set[_Key] = set()
             return
-        missing = Counter(key for name in _unlisted(session, registry, without) for key in _keys(registry, name))
-        self.whole = {key for key, number in watched.items() if missing[key] <= (1 - ENOUGH_LISTED[key[0]]) * number}
+        missing = _counted(registry, _unlisted(session, registry))
+        self.whole = {key for key, number in _watched(registry).items() if _is_whole(key, missing[key], number)}
 
     @property
     def covers_all(self) -> bool:
@@ -56,13 +56,38 @@ class Coverage:
         return (ladder.whole, of) in self.whole
 
 
+def turned_whole(session: Session, registry: Registry, namespace: str) -> set[_Key]:
+    """What has been listed whole only now that a namespace was listed for the first time: its lab, its country, all."""
+    unlisted = _unlisted(session, registry)
+    if namespace in unlisted or session.scalar(_FILLING) is not None:
+        return set()
+    missing, watched = _counted(registry, unlisted), _watched(registry)
+    return {
+        key
+        for key in _keys(registry, namespace)
+        if key in watched
+        and _is_whole(key, missing[key], watched[key])
+        and not _is_whole(key, missing[key] + 1, watched[key])
+    }
+
+
+def _is_whole(key: _Key, missing: int, watched: int) -> bool:
+    return missing <= (1 - ENOUGH_LISTED[key[0]]) * watched
+
+
 @lru_cache(maxsize=4)
-def _watched(registry: Registry) -> Counter[tuple[str, str]]:
+def _watched(registry: Registry) -> Counter[_Key]:
     """How many namespaces are watched of each lab, of each country, and of all."""
-    return Counter(key for name in registry.watched for key in _keys(registry, name))
+    return _counted(registry, registry.watched)
 
 
-def _keys(registry: Registry, name: str) -> tuple[tuple[str, str], ...]:
+def _counted(registry: Registry, names: Iterable[str]) -> Counter[_Key]:
+    return Counter(chain.from_iterable(_keys(registry, name) for name in names))
+
+
+# Each first sweep of a namespace asks for those of all that are not listed yet.
+@lru_cache(maxsize=4_096)
+def _keys(registry: Registry, name: str) -> tuple[_Key, ...]:
     lab = registry.of(name)
     return ("lab", lab.id if lab else ""), ("country", (lab.origin if lab else None) or ""), ("all", "")
 
@@ -74,13 +99,11 @@ _NOT_LISTED = _LAB_NAMESPACES.where(col(Namespace.swept_at).is_(None))
 _NUMBER = select(func.count()).select_from(_LAB_NAMESPACES.subquery())
 
 
-def _unlisted(session: Session, registry: Registry, without: str | None) -> set[str]:
+def _unlisted(session: Session, registry: Registry) -> set[str]:
     """The watched namespaces that no sweep has listed whole."""
     if session.scalar(_NUMBER) == len(registry.watched):
-        found = set(session.scalars(_NOT_LISTED))
-    else:
-        found = set(registry.watched).difference(session.scalars(_LISTED))
-    return found if without is None else found | {without}
+        return set(session.scalars(_NOT_LISTED))
+    return set(registry.watched).difference(session.scalars(_LISTED))
 
 
 def stored_works(session: Session, hub_ids: Collection[str]) -> dict[str, Work]:

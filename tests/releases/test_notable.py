@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from monitor.releases.query import parse, to_predicate
 from monitor.releases.recorder import News, record
 from monitor.releases.records import listed_whole
 from monitor.releases.records_fill import fill
+from monitor.releases.standings import Coverage, turned_whole
 from monitor.releases.works import Work, work_of
 from tests.fakes.hub import made_id, model
 from tests.releases.notable_history import (
@@ -142,6 +144,24 @@ def test_nothing_is_claimed_of_a_lab_before_its_namespaces_have_been_listed(engi
         session.execute(update(Namespace).where(col(Namespace.name) == "LGAI-EXAONE").values(swept_at=START))
         listed_whole(session, "LGAI-EXAONE", REGISTRY)
     assert reasons(engine) == {"LGAI-EXAONE/EXAONE-9.0-7B": ["first-of-lab"]}
+
+
+def test_a_lab_a_country_and_all_turn_whole_with_the_sweep_that_lists_enough_of_them(
+    sqlite_engine: Engine,
+) -> None:
+    names = sorted(REGISTRY.watched, key=lambda name: sha256(name.encode()).digest())
+    listed(sqlite_engine, but=names)
+    turned = set[str]()
+    with db.transaction(sqlite_engine) as session:
+        for begin in range(0, len(names), 30):
+            some = names[begin : begin + 30]
+            session.execute(update(Namespace).where(col(Namespace.name).in_(some[:-1])).values(swept_at=START))
+            before = Coverage(session, REGISTRY).whole
+            session.execute(update(Namespace).where(col(Namespace.name) == some[-1]).values(swept_at=START))
+            found = turned_whole(session, REGISTRY, some[-1])
+            assert found == Coverage(session, REGISTRY).whole - before
+            turned |= {kind for kind, _ in found}
+    assert turned >= {"lab", "country"}
 
 
 def test_a_database_from_before_is_filled_in_and_claims_nothing_until_then(engine: Engine) -> None:
