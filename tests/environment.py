@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select
 from sqlmodel import col
 
 from monitor import db
@@ -18,7 +18,7 @@ from monitor.ingest.context import IngestContext
 from monitor.ingest.hub.client import Hub
 from monitor.ingest.hub.rate_limiter import HubRateLimiter
 from monitor.labs import Registry, load
-from monitor.models import Change, Feed, FeedEntry, Release
+from monitor.models import Change, Feed, FeedEntry, Namespace, Release
 from monitor.notify import outbox
 from monitor.notify.debounce import publish_stable_changes
 from monitor.notify.matching import enqueue
@@ -121,6 +121,22 @@ class TestEnv:
         """Rows of a table."""
         with db.reading(self.engine) as session:
             return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def list_namespaces(engine: Engine) -> None:
+    """As if all but twenty namespaces of the registry had just been listed.
+
+    A service that begins on an empty database sweeps some 900, and takes the processor from what a test is of.
+    """
+    registry, at = load(), db.now()
+    same = {"reason": "registry", "added_at": at, "swept_at": at, "interval": 86_400.0, "repositories": 1}
+    rows = [
+        {"name": name, "lab": lab and lab.id, "due_at": at + timedelta(days=1), "failures": 0, **same}
+        for name in registry.watched[20:]
+        for lab in (registry.of(name),)
+    ]
+    with db.transaction(engine) as session:
+        session.execute(insert(Namespace), rows)
 
 
 def labs_file(folder: Path, text: str) -> Path:

@@ -19,6 +19,7 @@ from sqlmodel import col
 from monitor import db
 from monitor.models import Delivery, DeliveryState, Poll, Release, WebhookEvent
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
+from tests.environment import list_namespaces
 from tests.fakes.hub import Call, ReplayHub, model, until
 from tests.fakes.receiver import SlowReceiver
 from tests.fakes.slack import FakeSlack
@@ -38,6 +39,7 @@ class Scene:
         workspace = slack.workspace()
         self.channel = slack.channel(workspace, "releases")
         parts.environment |= {"MONITOR_SLACK_BOT_TOKEN": workspace.token, "MONITOR_SLACK_API_URL": slack.api_url}
+        list_namespaces(self.engine)
         with db.transaction(self.engine) as session:
             subscribe(session, SubscriptionCreate("slack", self.channel.id))
 

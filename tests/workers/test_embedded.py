@@ -19,6 +19,7 @@ from sqlalchemy import Engine, select
 
 from monitor import db
 from monitor.models import Poll, Release
+from tests.environment import list_namespaces
 from tests.fakes.feeds import FeedServer
 from tests.fakes.hub import ReplayHub, model, until
 
@@ -38,6 +39,14 @@ def none_is_left() -> Iterator[None]:
         process = STARTED.pop()
         process.kill()
         process.wait(10)
+
+
+@pytest.fixture
+def begun(tmp_path: Path, sqlite_engine: Engine) -> None:
+    """The database of `Running`, as after its first days."""
+    list_namespaces(sqlite_engine)
+    sqlite_engine.dispose()
+    (tmp_path / "monitor.db").rename(tmp_path / "up.db")
 
 
 class Running:
@@ -86,6 +95,8 @@ def _walked(folder: Path) -> bool:
     return row is not None and row.succeeded_at is not None
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("begun")
 def test_killed_at_any_moment_it_loses_nothing_and_repeats_at_most_the_one_in_doubt(tmp_path: Path) -> None:
     chance = random.Random(20_261_124)
     kills, number = 4, 0
@@ -101,7 +112,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_repeats_at_most_the_one_in_do
                 number += 1
             until(
                 lambda seen=number: len(_alerts(tmp_path / "out.txt")) >= seen - chance.randint(0, 11),
-                30,
+                90,
                 "some alerts",
             )
             running.kill()
@@ -109,7 +120,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_repeats_at_most_the_one_in_do
         # Killed at any moment, an earlier one may not have come to say so: the last says something after its start.
         hub.add(model("x/last"))
         wanted = {*(f"x/new-{n}" for n in range(number)), "x/last"}
-        until(lambda: wanted <= set(_alerts(tmp_path / "out.txt")), 30, "every alert")
+        until(lambda: wanted <= set(_alerts(tmp_path / "out.txt")), 90, "every alert")
         assert running.stop() == 0
     alerts, known = _alerts(tmp_path / "out.txt"), _known(tmp_path)
     assert set(alerts) == wanted
@@ -137,6 +148,7 @@ main()
 """``hub-monitor`` on a disk with room for as many pages as a file says (no fewer than there are)."""
 
 
+@pytest.mark.usefixtures("begun")
 def test_on_a_full_disk_it_says_so_in_a_line_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     pages, said = tmp_path / "pages", tmp_path / "err.txt"
     pages.write_text("1000000")
@@ -180,16 +192,18 @@ def test_it_stops_cleanly_when_asked_and_serves_its_page_meanwhile(tmp_path: Pat
         assert running.stop() == 0
 
 
+@pytest.mark.usefixtures("begun")
 def test_only_one_runs_on_a_database(tmp_path: Path) -> None:
     with ReplayHub(quota=1_000_000) as hub:
         first = Running(tmp_path, hub, "--no-web")
         until(lambda: "Watching" in (tmp_path / "err.txt").read_text(), 60, "its start")
         second = Running(tmp_path, hub, "--no-web")
-        assert second.process.wait(20) == 2
+        assert second.process.wait(90) == 2
         assert "another hub-monitor already runs" in (tmp_path / "err.txt").read_text()
         assert first.stop() == 0
 
 
+@pytest.mark.usefixtures("begun")
 def test_an_unreachable_hub_is_tried_again_until_it_answers(tmp_path: Path) -> None:
     hub = ReplayHub(quota=1_000_000)
     hub.start()
@@ -206,6 +220,7 @@ def test_an_unreachable_hub_is_tried_again_until_it_answers(tmp_path: Path) -> N
         hub.stop()
 
 
+@pytest.mark.usefixtures("begun")
 def test_a_heartbeat_follows_each_healthy_round_and_none_a_failed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
