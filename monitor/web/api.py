@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -303,16 +304,25 @@ def export(
     headers = {"Cache-Control": FOR_EVER if fixed else cache_control(request)}
     asked = form, query.normal, as_of_time
     state = opaque(*asked, __version__) if fixed else request.app.state.export_version.of(*asked)
-    if not relative and state and is_of_state(request.headers.get("if-none-match", ""), state):
-        return Response(status_code=304, headers=headers | {"ETag": f'W/"{state}"'})
+    known = None if relative or not state else tag_of_state(request.headers.get("if-none-match", ""), state)
+    if known is not None:
+        return Response(status_code=304, headers=headers | {"ETag": known})
     headers["Content-Disposition"] = f'attachment; filename="releases.{form}"'
     wanted = ExportRequest(service, query, form, as_of_time, state, relative)
     return ExportResponse(wanted, request.app.state.export_files, request.app.state.exports, headers)
 
 
-def is_of_state(known: str, state: str) -> bool:
-    """Whether an If-None-Match header has an ETag of this state: of a stream, or of a file with its content."""
-    return any(tag.strip().removeprefix("W/").strip('"').split(".")[0] == state for tag in known.split(","))
+def tag_of_state(known: str, state: str) -> str | None:
+    """The first ETag of an If-None-Match header that is of this state: of a stream, or of a file with its content.
+
+    `*` stands for any. It is sent back as it is: a client goes on with the strong tag of its file, as `If-Range` needs.
+    """
+    for tag in (part.strip() for part in known.split(",")):
+        if tag == "*":
+            return f'W/"{state}"'
+        if re.fullmatch(rf'(?:W/)?"{state}(?:\.[0-9a-f]{{1,64}})?"', tag):
+            return tag
+    return None
 
 
 @router.get(

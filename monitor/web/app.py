@@ -105,6 +105,7 @@ def create_app(service: Service) -> FastAPI:
         **openapi.about(service.settings),
         redoc_url=None,
         docs_url=None,
+        openapi_url=None,  # see pages/reference.py: with an ETag
         redirect_slashes=False,  # see TrailingSlashMiddleware
         # FastAPI's own would record whole paths and queries, and so the signatures of links in emails.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},

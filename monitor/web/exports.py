@@ -28,6 +28,7 @@ from monitor.releases.query import Query
 from monitor.releases.revisions import as_of as known
 from monitor.releases.search import stream
 from monitor.service import Service
+from monitor.web.compression import AS_IT_IS
 from monitor.web.export_files import ExportFiles, Key, TooLargeError
 from monitor.web.head import ONLY_HEAD
 from monitor.web.ranges import RangeResponse, strong_tags
@@ -187,8 +188,8 @@ class ExportResponse(Response):
             )  # fmt: skip
         except TooLargeError:
             return self._stream()
-        # GZipMiddleware leaves it as it is: a part of a file is not a part of the compressed one.
-        headers = self._given | {"Content-Encoding": "identity"}
+        # A part of a file is not a part of the compressed one; Parquet is compressed inside, and no middleware sees it.
+        headers = self._given if wanted.form == "parquet" else self._given | AS_IT_IS
         return RangeResponse(file, FORMATS[wanted.form], headers, ranges=file.size <= self._files.max_bytes)
 
     def _is_of_a_file(self, scope: Scope, asked: Headers) -> bool:

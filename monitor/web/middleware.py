@@ -21,7 +21,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
@@ -29,6 +28,7 @@ from structlog.contextvars import bound_contextvars
 from monitor.net.client_key import client_key
 from monitor.observability.tracing import http_request, routed
 from monitor.settings import Settings
+from monitor.web.compression import CompressionMiddleware
 from monitor.web.head import HeadMiddleware
 from monitor.web.proxies import TrustedProxyMiddleware
 
@@ -108,11 +108,7 @@ MAX_CONCURRENT_REQUESTS, MAX_WAITING_REQUESTS, MAX_WAIT_SECONDS = 2, 18, 10
 
 def add_middleware(web: FastAPI, settings: Settings) -> None:
     """Adds all middleware but the security headers, which stand outside; the last one added sees a request first."""
-    web.add_middleware(
-        PathPrefixMiddleware,
-        middleware=partial(GZipMiddleware, minimum_size=1_000, compresslevel=4),
-        applies=_in(COMPRESSED_PREFIXES),
-    )
+    web.add_middleware(PathPrefixMiddleware, middleware=CompressionMiddleware, applies=_is_compressed)
     web.add_middleware(BodyLimitMiddleware)
     web.add_middleware(NulMiddleware)
     web.add_middleware(TrailingSlashMiddleware)
@@ -137,6 +133,11 @@ def add_middleware(web: FastAPI, settings: Settings) -> None:
 
 def _in(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
     return lambda path: path == "/" or path.startswith(prefixes)
+
+
+def _is_compressed(path: str) -> bool:
+    # Parquet is compressed inside.
+    return _in(COMPRESSED_PREFIXES)(path) and not path.endswith(".parquet")
 
 
 class PathPrefixMiddleware:
@@ -210,13 +211,18 @@ class TrailingSlashMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.endswith("/") or path == "/" or scope["method"] not in {"GET", "HEAD"}:
+        if scope["type"] != "http" or not path.endswith("/") or path == "/" or not self._redirects(scope, path):
             await self.app(scope, receive, send)
             return
         # One slash at the beginning: two would name a host.
         target = quote(f"/{path.strip('/')}")
         query = scope["query_string"].decode("latin-1")
         await RedirectResponse(f"{target}?{query}" if query else target)(scope, receive, send)
+
+    @staticmethod
+    def _redirects(scope: Scope, path: str) -> bool:
+        # Many MCP servers are at /mcp/, and their clients repeat a POST where a 307 leads.
+        return scope["method"] in {"GET", "HEAD"} or path == "/mcp/"
 
 
 class SecurityHeadersMiddleware:

@@ -52,7 +52,9 @@ def page(request: Request, name: str, status: int = 200, **context: Any) -> HTML
         return response
     headers = {"ETag": weak_etag(response.body), "Cache-Control": page_cache_control(request)}
     if matches_etag(request.headers.get("if-none-match", ""), headers["ETag"]):
-        return HTMLResponse(status_code=304, headers=headers)
+        found = HTMLResponse(status_code=304, headers=headers)
+        del found.headers["content-type"]
+        return found
     response.headers.update(headers)
     return response
 

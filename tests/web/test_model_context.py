@@ -378,6 +378,40 @@ def test_no_body_breaks_the_server(client: httpx.Client, body: bytes, version: s
     assert answer.status_code < 500
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ([{"jsonrpc": "2.0", "id": 1, "method": "ping"}] * 2, "not a list"),
+        ("ping", "JSON-RPC"),
+        ({"id": 1, "method": "ping"}, "JSON-RPC"),
+        ({"jsonrpc": "2.0", "id": 1}, "method: a text expected"),
+        ({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []}, "params: an object expected"),
+        ({"jsonrpc": "2.0", "id": None, "method": "ping"}, "id: a text or a whole number expected"),
+        ({"jsonrpc": "2.0", "id": 1.5, "method": "ping"}, "id: a text or a whole number expected"),
+    ],
+)
+def test_what_is_no_message_is_refused_in_one_line(client: httpx.Client, message: Any, said: str) -> None:
+    answer = client.post("/mcp", json=message, headers=RPC)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, -32600)
+    assert said in error["message"] and "\n" not in error["message"] and "pydantic" not in error["message"]
+
+
+def test_a_body_of_another_type_is_refused_as_elsewhere(client: httpx.Client) -> None:
+    for declared in ("text/plain", "application/x-www-form-urlencoded", ""):
+        answer = client.post("/mcp", content=json.dumps(LIST), headers=RPC | {"Content-Type": declared})
+        assert answer.status_code == 415
+        assert "application/json expected" in answer.json()["error"]["message"]
+    for declared in ("application/json; charset=utf-8", "Application/JSON"):
+        assert client.post("/mcp", json=LIST, headers=RPC | {"Content-Type": declared}).status_code == 200
+
+
+def test_the_address_may_end_with_a_slash(address: str) -> None:
+    answer = httpx.post(f"{address}/mcp/", json=LIST, headers=RPC, follow_redirects=True)
+    assert (answer.status_code, answer.url.path) == (200, "/mcp")
+    assert answer.json()["result"]["tools"]
+
+
 # --- who may do what --------------------------------------------------------------------------------------
 
 
@@ -441,6 +475,15 @@ def test_a_wrong_token_is_refused_before_the_body_is_read(administered: tuple[st
         head = f"POST /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer no\r\nContent-Length: 1000\r\n\r\n"
         one.sendall(head.encode())  # and no body
         assert b"401" in one.recv(1_000)
+
+
+def test_the_scheme_of_the_token_is_written_in_any_case(administered: tuple[str, Engine]) -> None:
+    for scheme in ("bearer", "BEARER"):
+        answer = httpx.post(f"{administered[0]}/mcp", json=LIST, headers=RPC | {"Authorization": f"{scheme} {TOKEN}"})
+        assert {tool["name"] for tool in answer.json()["result"]["tools"]} == READ_TOOLS | WRITE_TOOLS
+    for wrong in (f"Basic {TOKEN}", TOKEN, "Bearer", ""):
+        refused_ = httpx.post(f"{administered[0]}/mcp", json=LIST, headers=RPC | {"Authorization": wrong})
+        assert refused_.status_code == 401, wrong
 
 
 def test_a_token_without_an_administrator_is_refused(address: str) -> None:

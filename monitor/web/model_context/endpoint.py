@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import orjson
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
@@ -26,6 +27,8 @@ from monitor.web.audits import MAX_BODY_BYTES
 
 router = APIRouter()
 PATH = "/mcp"
+INVALID_REQUEST = -32600
+"""A code of JSON-RPC."""
 INSTALL = "the MCP server needs the package mcp: pip install 'hub-release-monitor[mcp]'"
 
 
@@ -42,11 +45,49 @@ async def serve(request: Request) -> Response:
     refuse_rebinding(request, service.settings)
     is_admin = has_token(request.headers.get("authorization"), service.settings)
     require_sdk()
+    refuse_other_types(request.headers.get("content-type", ""))
     body = await read_limited_body(request, MAX_BODY_BYTES)
+    problem = problem_of(body)
+    if problem is not None:
+        error = {"code": INVALID_REQUEST, "message": problem}
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400, {"Cache-Control": "no-store"})
     servers: dict[bool, Any] = request.app.state.mcp_servers
     if is_admin not in servers:
         servers[is_admin] = await run_in_threadpool(_server, service, is_admin)
     return await _answered(request, servers[is_admin], body)
+
+
+def refuse_other_types(content_type: str) -> None:
+    """Raises HTTPException for a body that is not declared as JSON."""
+    media_type = content_type.partition(";")[0].strip()
+    if media_type.lower() != "application/json":
+        raise HTTPException(415, f"Content-Type {short(media_type, 80)!r}: application/json expected")
+
+
+def problem_of(body: bytes) -> str | None:
+    """What makes a body that is JSON no message of JSON-RPC; None for one that is, and for what is no JSON.
+
+    The SDK would answer with the report of its validation, in many lines.
+    """
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if isinstance(message, list):
+        return "one message expected, not a list: batches are not answered"
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        return 'a message of JSON-RPC expected: an object with "jsonrpc": "2.0"'
+    return _problem_in(message)
+
+
+def _problem_in(message: dict[str, Any]) -> str | None:
+    if not isinstance(message.get("method"), str) and not message.keys() & {"result", "error"}:
+        return "method: a text expected"
+    if not isinstance(message.get("params", {}), dict):
+        return "params: an object expected"
+    if "id" in message and (not isinstance(message["id"], str | int) or isinstance(message["id"], bool)):
+        return "id: a text or a whole number expected"
+    return None
 
 
 def _server(service: Service, is_admin: bool) -> Any:
@@ -62,6 +103,9 @@ async def _answered(request: Request, server: Any, body: bytes) -> Response:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
     manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
+    # The SDK compares the media type as it is written.
+    others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+    headers = [*others, (b"content-type", b"application/json")]
     started: Message = {"status": 499, "headers": []}
     answer = bytearray()
     is_read = False
@@ -89,7 +133,7 @@ async def _answered(request: Request, server: Any, body: bytes) -> Response:
 
         group.start_soon(watch)
         async with manager.run():
-            await manager.handle_request(request.scope, receive, send)
+            await manager.handle_request(request.scope | {"headers": headers}, receive, send)
         group.cancel_scope.cancel()
     response = Response(bytes(answer), started["status"], {"Cache-Control": "no-store"})
     kept = [(name, value) for name, value in started["headers"] if name.lower() != b"content-length"]
@@ -103,7 +147,9 @@ def has_token(authorization: str | None, settings: Settings) -> bool:
         return False
     if settings.admin_token is None:
         raise HTTPException(403, "MONITOR_ADMIN_TOKEN is not set: leave the Authorization header out to read")
-    if not hmac.compare_digest(f"Bearer {settings.admin_token.get_secret_value()}".encode(), authorization.encode()):
+    scheme, _, token = authorization.partition(" ")
+    right = hmac.compare_digest(settings.admin_token.get_secret_value().encode(), token.strip().encode())
+    if scheme.lower() != "bearer" or not right:
         raise HTTPException(
             401,
             "the bearer token is not the value of MONITOR_ADMIN_TOKEN; leave the Authorization header out to read",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
+from monitor.web.http_responses import as_json
 from monitor.web.openapi import TAGS
 from monitor.web.render import page
 
@@ -25,6 +26,12 @@ class Call:
     summary: str
     parameters: list[dict[str, str]]
     answers: list[tuple[str, str]]
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def document(request: Request) -> Response:
+    """The API as OpenAPI."""
+    return as_json(request, request.app.openapi())
 
 
 @router.get("/docs", response_class=HTMLResponse)
