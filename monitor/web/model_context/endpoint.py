@@ -133,7 +133,7 @@ async def _answered(request: Request, server: Any, body: bytes) -> Response:
 
         group.start_soon(watch)
         async with manager.run():
-            await manager.handle_request(request.scope | {"headers": headers}, receive, send)
+            await manager.handle_request({**request.scope, "headers": headers}, receive, send)
         group.cancel_scope.cancel()
     response = Response(bytes(answer), started["status"], {"Cache-Control": "no-store"})
     kept = [(name, value) for name, value in started["headers"] if name.lower() != b"content-length"]
