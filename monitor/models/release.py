@@ -361,7 +361,9 @@ class Change(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "change"
     __table_args__: ClassVar[Any] = (
-        Index("ix_change_event_release_id", "event", "release_id"),
+        Index("ix_change_event_release_id", "event", "release_id", "at"),
+        # For ``changed:`` in queries.
+        Index("ix_change_field_at", "field", "at", "release_id"),
         # Who had a name before.
         Index(
             "ix_change_former_name",

@@ -20,7 +20,7 @@ from monitor.db.upsert import insert_or_ignore
 from monitor.enums import BRIEF_UNITS, Digest
 from monitor.models import Delivery, Stack, StackMember, Subscription, Target
 from monitor.releases.briefs.model import BriefPeriod, named_period, newest_published
-from monitor.releases.query import QueryError, parse
+from monitor.releases.query import QueryError, parse, parse_filter
 from monitor.releases.query.describe import describe
 from monitor.releases.query.periods import week_name
 from monitor.releases.query.spelling import spelled
@@ -77,7 +77,7 @@ def subscribe(session: Session, wanted: SubscriptionCreate, options: dict[str, A
     zone(wanted.timezone)
     if not 0 <= wanted.hour <= 23:
         raise SubscriptionError("hour", f"hour {wanted.hour}: 0 to 23 expected")
-    normal = parse(wanted.filter).normal
+    normal = parse_filter(wanted.filter).normal
     when = parse_trigger(wanted.when).normal if wanted.when.strip() else None
     if wanted.stack:
         when = _watched_stack(session, wanted)
@@ -244,7 +244,7 @@ def change(subscription: Subscription, **changes: Any) -> None:
         raise SubscriptionError("filter", "this subscription has a trigger: make another one for a filter")
     if "filter" in changes:
         changes["typed"] = changes["filter"]
-        changes["filter"] = parse(changes["typed"]).normal
+        changes["filter"] = parse_filter(changes["typed"]).normal
     digest, filter_text = changes.get("digest", subscription.digest), changes.get("filter", subscription.filter)
     _refuse_brief_of_some(digest, filter_text, subscription.when, operator=subscription.operator)
     for name, value in changes.items():

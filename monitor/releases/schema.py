@@ -663,18 +663,26 @@ def _typed(kind: Any) -> str:
 # --- the query language -----------------------------------------------------------------------------------
 
 
-Takes = Literal["text", "word", "count", "bytes", "date", "country", "lab", "launch", "threshold"]
+Takes = Literal["text", "word", "count", "bytes", "date", "country", "lab", "launch", "threshold", "change"]
+
+CHANGED = {
+    "license": ("license", "license_class"), "gated": ("gated",), "repo": ("repo_id",), "namespace": ("namespace",),
+    "status": ("status",), "weights": ("weights",), "params": ("params_total",), "active": ("params_active",),
+    "kind": ("kind",), "foundation": ("foundation_repo_id",), "openness": ("openness",), "origin": ("origin",),
+    "lab": ("lab",), "notable": ("notable",),
+}  # fmt: skip
+"""What ``changed:`` can name: query fields, and ``weights``, each with the fields of the table of changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryField:
     """A field of the query language.
 
-    ``takes``: ``text``, ``word`` (one of ``words``), ``count``, ``bytes``, ``date``, ``country``, ``lab``, or a syntax
-    of its own (``launch``, ``threshold``). ``meaning`` is plain text; ``example`` is a query. ``release_field``: the
-    field of the release object that it filters by; None if it filters by the history of changes. ``column``: the column
-    of the table, by which ``sortable`` fields are also sorted (largest first unless ``ascending``); None if the values
-    are not simply compared with one column.
+    ``takes``: ``text``, ``word`` (one of ``words``), ``count``, ``bytes``, ``date``, ``country``, ``lab``, ``change``
+    (one of ``words`` or a date), or a syntax of its own (``launch``, ``threshold``). ``meaning`` is plain text;
+    ``example`` is a query. ``release_field``: the field of the release object that it filters by; None if it filters by
+    the history of changes. ``column``: the column of the table, by which ``sortable`` fields are also sorted (largest
+    first unless ``ascending``); None if the values are not simply compared with one column.
     """
 
     name: str
@@ -771,6 +779,9 @@ QUERY_FIELDS: tuple[QueryField, ...] = (
            "provider:novita", of="providers", column=None),
     _query("via", "word", _words(Via), "via:trending", of="detected_via", words=tuple(Via)),
     _query("event", "word", f"what happened: {_words(Event)}", "event:withdrawn", of=None, words=tuple(Event)),
+    _query("changed", "change", f"what changed since it was first seen, as its history has it: any, none,"
+           f" {_words(CHANGED)}; or when, which in the same part of the query is said of each change that it names by"
+           " changed:, event: or crossed:", "changed:license", of=None, words=tuple(CHANGED)),
     _query("status", "word", _words(Status), "status:live", words=tuple(Status)),
 )  # fmt: skip
 """Every field that a query accepts."""

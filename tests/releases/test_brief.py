@@ -124,7 +124,7 @@ def test_every_section_counts_its_period(filled: Engine) -> None:
     ]
 
 
-def test_few_changes_lead_to_the_releases_that_changed(filled: Engine) -> None:
+def test_changes_lead_to_the_releases_that_changed_then(filled: Engine) -> None:
     with db.transaction(filled) as session:
         # Withdrawn in another week: in no link of this one.
         at = BEGIN + timedelta(days=9)
@@ -132,19 +132,21 @@ def test_few_changes_lead_to_the_releases_that_changed(filled: Engine) -> None:
     found = brief(filled)
     (section,) = (one for one in found.sections if one.title == "Changes and withdrawals")
     assert [one.query for one in section.sentences] == [
-        "event:withdrawn repo:Qwen/Qwen3-1B,Qwen/Qwen3-2B",
-        "event:relicensed repo:Qwen/Qwen3-3B",
+        "event:withdrawn changed:2026-W40",
+        "event:relicensed changed:2026-W40",
     ]
     with db.reading(filled) as session, as_of(session, found.as_of):
         rows = search(session, parse(str(section.sentences[0].query))).items
         assert sorted(row.repo_id for row in rows) == ["Qwen/Qwen3-1B", "Qwen/Qwen3-2B"]
-    with db.transaction(filled) as session:
-        at = BEGIN + timedelta(days=3)
-        odd = session.scalars(select(Release).where(Release.kind == "merge")).one()
-        gone = {"field": "status", "after": "gone", "reason": "t", "event": "withdrawn"}
-        session.add(Change(release_id=odd.id or 0, at=at, **gone))
-    (section,) = (one for one in brief(filled).sections if one.title == "Changes and withdrawals")
-    assert section.sentences[0].query == "event:withdrawn"
+    during = BEGIN + timedelta(days=3, hours=1, minutes=30)
+    (section,) = (one for one in brief(filled, at=during).sections if one.title == "Changes and withdrawals")
+    counted, held = section.sentences
+    assert counted.text == "Withdrawals: 1 (Qwen/Qwen3-1B)."
+    assert counted.query == "event:withdrawn changed:2026-W40 changed:<2026-09-30T01:30:00Z"
+    with db.reading(filled) as session, as_of(session, during):
+        assert [row.repo_id for row in search(session, parse(str(counted.query))).items] == ["Qwen/Qwen3-1B"]
+        later = search(session, parse(str(held.query))).items
+        assert sorted(row.repo_id for row in later) == ["Qwen/Qwen3-2B", "Qwen/Qwen3-3B"]
 
 
 def test_a_period_without_releases_is_no_percent_of_nothing(filled: Engine) -> None:

@@ -125,8 +125,8 @@ def test_each_query_field_filters_by_a_field_of_the_release_object_and_a_column(
     for field in QUERY_FIELDS:
         assert field.release_field is None or field.release_field in NAMES, field.name
         assert field.column is None or field.column in Release.model_fields, field.name
-        assert bool(field.words) == (field.takes == "word"), field.name
-    assert {one.name for one in QUERY_FIELDS if one.release_field is None} == {"crossed", "event"}
+        assert bool(field.words) == (field.takes in {"word", "change"}), field.name
+    assert {one.name for one in QUERY_FIELDS if one.release_field is None} == {"changed", "crossed", "event"}
 
 
 @pytest.mark.parametrize("field", QUERY_FIELDS, ids=lambda field: field.name)

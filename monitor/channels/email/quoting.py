@@ -28,7 +28,7 @@ LEFT_OUT = "…"
 """What stands for a value that is not quoted."""
 UNQUOTED_TRIGGER = "a condition on the numbers of releases"
 _TAKES = {field.name: field.takes for field in QUERY_FIELDS}
-_CLOSED = {"word", "count", "bytes", "date", "country", "launch", "threshold"}
+_CLOSED = {"word", "count", "bytes", "date", "country", "launch", "threshold", "change"}
 """What a field takes where its values are a closed list, a number or a date."""
 _KNOWN = {
     "license": frozenset(LICENSES) | frozenset(LicenseClass),

@@ -33,7 +33,7 @@ from monitor.notify.subscriptions import (
     zone,
 )
 from monitor.notify.subscriptions import pause as pause_subscription
-from monitor.releases.query import QueryError, parse
+from monitor.releases.query import QueryError, parse_filter
 from monitor.releases.triggers import parse_trigger
 
 UNSUBSCRIBED = "unsubscribed"
@@ -73,7 +73,7 @@ class AlertPreferences:
         zone(self.timezone)
         try:
             when = parse_trigger(self.when).normal if self.when.strip() else ""
-            return replace(self, filter=parse(self.filter).normal, when=when)
+            return replace(self, filter=parse_filter(self.filter).normal, when=when)
         except QueryError as error:
             raise SubscriptionError(getattr(error, "field", "filter"), str(error)) from None
 

@@ -29,7 +29,7 @@ from monitor.models import Subscription
 from monitor.notify.subscriptions import remove
 from monitor.notify.trigger_preview import preview_trigger
 from monitor.releases import search
-from monitor.releases.query import QueryError, parse
+from monitor.releases.query import Query, QueryError, parse, parse_filter
 from monitor.releases.query.spelling import spelled
 from monitor.releases.search import SearchError
 from monitor.releases.triggers import parse_trigger
@@ -80,7 +80,7 @@ def handle_command(context: SlackContext, command: Command) -> Reply | Work:
     if verb not in work:
         return replies.help_reply(f"Unknown command */hub {escape(verb, 40)}*.")
     if verb in {"subscribe", "search"}:
-        problem = check_query(rest)
+        problem = check_query(rest, parse_filter if verb == "subscribe" else parse)
         if problem is not None:
             return problem
     if verb == "when" and rest:
@@ -92,12 +92,12 @@ def handle_command(context: SlackContext, command: Command) -> Reply | Work:
     return work[verb]
 
 
-def check_query(query: str) -> Reply | None:
-    """Returns the error reply for an invalid query, None for a valid one."""
+def check_query(query: str, read: Callable[[str], Query] = parse) -> Reply | None:
+    """Returns the error reply for an invalid query, None for a valid one that ``read`` reads."""
     if units(query) > MAX_QUERY_UNITS:
         return replies.text_reply(f"Queries can have at most {MAX_QUERY_UNITS:,} characters.")
     try:
-        parse(query)
+        read(query)
     except QueryError as error:
         return replies.query_error_reply(query, error)
     return None
@@ -122,7 +122,7 @@ def _preview_trigger(context: SlackContext, channel: ChannelRef, text: str) -> R
 
 def preview_subscription(context: SlackContext, channel: ChannelRef, query: str) -> Reply:
     """Returns the preview of a filter with the buttons that subscribe to it."""
-    parsed = parse(query)
+    parsed = parse_filter(query)
     some = [one for one in _subscriptions(context, channel) if one.when is None]
     known = any(one.filter == parsed.normal and not one.paused for one in some)
     # Shown and saved in the query language's own spelling, in the order in which it was typed.

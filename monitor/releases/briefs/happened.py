@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -10,7 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from monitor.enums import Event
-from monitor.models import Change, Release
+from monitor.models import Change, Release, iso
 from monitor.releases.briefs.model import CHANGES_HOLD, Sentence
 from monitor.releases.briefs.source import Source, number
 from monitor.releases.outages import RECORDED_WITHIN, outages_as_of
@@ -20,9 +19,6 @@ from monitor.text import short
 
 MAX_NAMED = 3
 """Releases that a sentence on changes names, the newest."""
-MAX_LINKED = 20
-"""Releases up to which its link leads to them alone; of more, to all with such a change."""
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 CHANGES = {
     Event.WITHDRAWN: "withdrawals",
     Event.RETURNED: "returns after a withdrawal",
@@ -48,30 +44,27 @@ def changes(source: Source) -> Iterable[Sentence]:
         .where(event.in_(list(CHANGES)), at >= source.period.begin, at < until, col(Release.pending).is_(False))
         .subquery()
     )
+    then = f"changed:{source.period.name}"
+    if until < source.period.end:
+        then += f" changed:<{iso(until)}"
     names: dict[str, list[str]] = {}
     numbers: dict[str, int] = {}
-    named = select(changed).where(changed.c.newest <= MAX_LINKED).order_by(changed.c.newest)
+    named = select(changed).where(changed.c.newest <= MAX_NAMED).order_by(changed.c.newest)
     for row in source.session.execute(named):
         names.setdefault(row.event, []).append(row.repo_id)
         numbers[row.event] = row.number
     for one, noun in CHANGES.items():
         if one in names:
-            shown = ", ".join(short(name, 120) for name in names[one][:MAX_NAMED])
+            shown = ", ".join(short(name, 120) for name in names[one])
             more = f" and {number(numbers[one] - MAX_NAMED)} more" if numbers[one] > MAX_NAMED else ""
             text = f"{noun.capitalize()}: {number(numbers[one])} ({shown}{more})."
-            yield source.sentence(text, _changed_query(one, names[one], numbers[one]))
+            yield source.sentence(text, f"event:{one} {then}")
     if not names:
-        yield source.sentence("No changes known in that period.", f"event:{','.join(CHANGES)}")
+        yield source.sentence("No changes known in that period.", f"event:{','.join(CHANGES)} {then}")
     if until < source.period.end:
         text = f"Changes after {until:%Y-%m-%d %H:%M} UTC are not counted: a change has to hold for a day."
-        yield source.sentence(text, f"event:{','.join(CHANGES)}")
-
-
-def _changed_query(event: str, names: list[str], total: int) -> str:
-    """The query for releases with such a change: for those of the period, where they are few and can be named."""
-    if total > len(names) or not all(map(_PLAIN_NAME.fullmatch, names)):
-        return f"event:{event}"
-    return f"event:{event} repo:{','.join(sorted(set(names)))}"
+        later = f"changed:{source.period.name} changed:>={iso(until)}"
+        yield source.sentence(text, f"event:{','.join(CHANGES)} {later}")
 
 
 def unseen(source: Source) -> Iterable[Sentence]:

@@ -77,10 +77,23 @@ _SUBJECTS = {
     "provider": "the inference provider that serves it is",
     "via": "it was detected by",
     "event": "what happened is",
+    "changed": "its history has a change",
     "status": "its state on the Hub is",
 }
 """What a term says of a release, up to its values; a field that is not here is named as it is."""
 
+CHANGE_WORDS = {
+    "license": "of the licence", "gated": "of the gate", "repo": "of the name", "namespace": "of the owner",
+    "status": "of the state on the Hub", "weights": "of the files with weights", "params": "of total parameters",
+    "active": "of active parameters", "kind": "of the kind", "foundation": "of the model at its root",
+    "openness": "of the openness", "origin": "of the publisher's country", "lab": "of the lab",
+    "notable": "of what makes it notable",
+}  # fmt: skip
+"""What ``changed:`` names, as a reader understands it."""
+
+NO_CHANGE = "no change"
+_NOTHING = {"changed": NO_CHANGE, "notable": "nothing", "conflict": "none", "format": "none", "provider": "none"}
+"""How ``none`` is said of a field where it does not mean that something is unknown."""
 _GATES = {"true": "required", "no": "not required", "auto": "granted automatically", "manual": "granted by hand"}
 _OPERATORS = {">=": "at least ", ">": "more than ", "<=": "at most ", "<": "less than ", ":": ""}
 _BACK = re.compile(r"(\d+)([hd])")
@@ -114,8 +127,8 @@ def condition(query: Query) -> str:
 def value_words(field: str, operator: str, value: str) -> str:
     """How a canonical value is written in the text."""
     if value == NONE:
-        return {"notable": "nothing", "conflict": "none", "format": "none", "provider": "none"}.get(field, "unknown")
-    if field in DATES:
+        return _NOTHING.get(field, "unknown")
+    if field in DATES and value not in CHANGE_WORDS:
         return _dates(operator, value)
     if field in COUNTS:
         return _counts(operator, value)
@@ -146,6 +159,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "suspected": _root,
     "parent": _root,
     "gated": lambda value: _GATES.get(value, value),
+    "changed": lambda value: CHANGE_WORDS[value],
     "event": lambda value: EVENT_WORDS.get(value, value),
     "crossed": _threshold,
     "conflict": lambda value: "one" if value == ANY else value,
@@ -169,10 +183,12 @@ def _clause(node: Node) -> str:
             return _term(field, operator, values, negated=False)
 
 
-def _term(field: str, operator: str, values: tuple[str, ...], *, negated: bool) -> str:
+def _term(field: str, operator: str, values: tuple[str, ...], *, negated: bool) -> str:  # noqa: PLR0911
     if field == "conflict" and values in {(ANY,), (NONE,)}:
         clause = f"the stated licence contradicts {value_words(field, operator, values[0])} upstream"
         return f"not ({clause})" if negated else clause
+    if field == "changed":
+        return _changed([value_words(field, operator, value) for value in values], negated=negated)
     subject = _SUBJECTS.get(field, f"{field} is")
     if values == (NONE,):
         subject = _DATES.get(field, subject)
@@ -188,6 +204,14 @@ def _term(field: str, operator: str, values: tuple[str, ...], *, negated: bool) 
     if len(words) == 2:
         return f"{subject} neither {words[0]} nor {words[1]}"
     return f"{subject} none of {_list(words, 'and')}"
+
+
+def _changed(words: list[str], *, negated: bool) -> str:
+    """That the history of a release has such a change, which is also said if there is none at all."""
+    if words == [NO_CHANGE]:
+        return f"its history has {'a known change' if negated else NO_CHANGE}"
+    clause = f"its history has {_list([one if one == NO_CHANGE else f'a change {one}' for one in words], 'or')}"
+    return f"not ({clause})" if negated else clause
 
 
 def _counts(operator: str, value: str) -> str:

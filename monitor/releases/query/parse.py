@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any as Anything
@@ -29,6 +30,21 @@ def _grammar() -> Lark:
 def parse(text: str) -> Query:
     """Reads a query; an empty one matches everything. Raises QueryError with column and expectation."""
     return _parsed(text, in_use())
+
+
+_CHANGED = re.compile(r"\bchange[ds]\s*[^\w\s]", re.IGNORECASE)
+
+
+def parse_filter(text: str) -> Query:
+    """Reads a filter of alerts, which are sent when something happens. Raises QueryError, also for ``changed:``."""
+    query = parse(text)
+    if query.names("changed"):
+        raise QueryError(
+            place.start() + 1 if (place := _CHANGED.search(text)) else 1,
+            "no changed: in an alert expected: it finds what had changed before, and nothing has when a release is new;"
+            " event: is sent when something changes, like event:relicensed or event:gated,ungated",
+        )
+    return query
 
 
 @lru_cache(maxsize=1_000)

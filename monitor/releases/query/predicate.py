@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any as Anything
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from monitor.db.engine import now as this_moment
 from monitor.enums import Event, Format
-from monitor.models import Release
+from monitor.models import Change, Release
 from monitor.models.search_text import build_search_text
 from monitor.releases.query.glob import matcher
 from monitor.releases.query.parents import labs_of, origins
-from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, formats_of, written
-from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, Bounds, bounds, fold
+from monitor.releases.query.tree import All, Any, Node, Not, Part, Query, Term, is_when, names_changes, written
+from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, Bounds, bounds, fold, is_time
 from monitor.releases.query.words import labs_called
-from monitor.releases.schema import EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
+from monitor.releases.schema import CHANGED, EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
 
 _RELEASED = (Event.RELEASE,)
 
 
 class Predicate(Protocol):
-    """Whether a release, and what happened to it (words of :class:`~monitor.enums.Event`), is asked for."""
+    """Whether a release, and what happened to it (words of :class:`~monitor.enums.Event`), is asked for.
 
-    def __call__(self, release: Release, happened: Collection[str] = _RELEASED, /) -> bool: ...
+    ``changes``: the changes that are recorded of it, which ``changed:`` is compared with.
+    """
+
+    def __call__(
+        self, release: Release, happened: Collection[str] = _RELEASED, changes: Sequence[Change] = (), /
+    ) -> bool: ...
 
 
-_Test = Callable[[Release, Collection[str]], bool]
+class _Past(NamedTuple):
+    """What happened to a release, and the changes that are recorded of it."""
+
+    words: Collection[str]
+    changes: Sequence[Change] = ()
+
+
+_Test = Callable[[Release, _Past], bool]
 
 _ATTRIBUTES = {field.name: field.column for field in QUERY_FIELDS if field.column is not None}
 
@@ -35,40 +47,52 @@ _ATTRIBUTES = {field.name: field.column for field in QUERY_FIELDS if field.colum
 def to_predicate(query: Query, now: datetime | None = None) -> Predicate:
     """The same meaning as :func:`to_sql`; dates that count back do so from each call, or from ``now``.
 
-    ``event:`` is compared with the ``happened`` argument; in SQL it reads the table of changes.
+    ``event:`` is compared with the ``happened`` argument, and ``changed:`` with ``changes``; in SQL both read the table
+    of changes.
     """
-    test = _node(query.root, now, ())
+    test = _node(query.root, now, Part())
 
-    def holds(release: Release, happened: Collection[str] = _RELEASED, /) -> bool:
-        return test(release, happened)
+    def holds(release: Release, happened: Collection[str] = _RELEASED, changes: Sequence[Change] = (), /) -> bool:
+        return test(release, _Past(happened, changes))
 
     return holds
 
 
-def explain(query: Query, release: Release, now: datetime | None = None) -> list[tuple[str, bool]]:
-    """The parts that must all hold, as text, and whether each does."""
-    parts = query.root.items if isinstance(query.root, All) else (query.root,)
-    return [(written(part, inside=True), _node(part, now, formats_of(parts))(release, _RELEASED)) for part in parts]
+def explain(
+    query: Query, release: Release, now: datetime | None = None, changes: Sequence[Change] = ()
+) -> list[tuple[str, bool]]:
+    """The parts that must all hold, as text, and whether each does. ``changes``: those recorded of the release."""
+    items = query.root.items if isinstance(query.root, All) else (query.root,)
+    part, past = Part().of(items), _Past(_RELEASED, changes)
+    return [(written(item, inside=True), _node(item, now, part)(release, past)) for item in items]
 
 
-def _node(node: Node, now: datetime | None, formats: tuple[str, ...]) -> _Test:  # noqa: PLR0911
+def _node(node: Node, now: datetime | None, part: Part) -> _Test:  # noqa: PLR0911
     match node:
         case All(items):
-            every = [_node(item, now, formats_of(items) or formats) for item in items]
-            return lambda release, happened: all(holds(release, happened) for holds in every)
+            part = part.of(items)
+            every = [_node(item, now, part) for item in items if not is_when(item)]
+            times = [item for item in items if is_when(item)]
+            if times and not names_changes(items):
+                every.append(_recorded(_ANY_CHANGE, times, now))
+            return lambda release, past: all(holds(release, past) for holds in every)
         case Any(items):
-            some = [_node(item, now, formats) for item in items]
-            return lambda release, happened: any(holds(release, happened) for holds in some)
+            some = [_node(item, now, part) for item in items]
+            return lambda release, past: any(holds(release, past) for holds in some)
         case Not(item):
-            inner = _node(item, now, formats)
-            return lambda release, happened: not inner(release, happened)
+            inner = _node(item, now, part)
+            return lambda release, past: not inner(release, past)
+        case Term("event" | "crossed" as field, _, words) if part.times:
+            return _happened_then(field, frozenset(words), part.times, now)
         case Term("event" | "crossed", _, words):
             wanted = frozenset(words)
-            return lambda _, happened: not wanted.isdisjoint(happened)
+            return lambda _, past: not wanted.isdisjoint(past.words)
+        case Term("changed", operator, values):
+            return _changed(operator, values, part.times, now)
         case Term("format", _, values):
             return _format(frozenset(values))
-        case Term("memory", operator, values) if formats and NONE not in values:
-            return _memory(operator, values, formats)
+        case Term("memory", operator, values) if part.formats and NONE not in values:
+            return _memory(operator, values, part.formats)
         case Term(field, operator, values):
             choices = [_value(field, operator, value, now) for value in values]
             first = choices[0]
@@ -77,13 +101,58 @@ def _node(node: Node, now: datetime | None, formats: tuple[str, ...]) -> _Test: 
             return lambda release, _: any(holds(release) for holds in choices)
 
 
+_ANY_CHANGE = frozenset(name for names in CHANGED.values() for name in names)
+"""The fields that ``changed:`` can name."""
+
+
+def _happened_then(field: str, words: frozenset[str], times: Sequence[Term], now: datetime | None) -> _Test:
+    """An event or a threshold by its recorded change, which has a time; releases and launches have none."""
+    unwritten = words & {Event.RELEASE, Event.LAUNCH}
+    names = frozenset(f"crossed {word}" for word in words)
+
+    def holds(_: Release, past: _Past) -> bool:
+        if field == "event" and not unwritten.isdisjoint(past.words):
+            return True
+        return any(
+            (one.event in words if field == "event" else one.field in names) and _is_then(one, times, now)
+            for one in past.changes
+        )
+
+    return holds
+
+
+def _changed(operator: str, values: tuple[str, ...], times: Sequence[Term], now: datetime | None) -> _Test:
+    named = _recorded(frozenset(name for value in values for name in CHANGED.get(value, ())), times, now)
+    any_then = _recorded(_ANY_CHANGE, times, now)
+    some = tuple(value for value in values if is_time(value))
+    timed = _recorded(_ANY_CHANGE, [Term("changed", operator, some)], now)
+
+    def holds(release: Release, past: _Past) -> bool:
+        unchanged = NONE in values and not any_then(release, past)
+        return unchanged or named(release, past) or (bool(some) and timed(release, past))
+
+    return holds
+
+
+def _recorded(names: frozenset[str], times: Sequence[Term], now: datetime | None) -> _Test:
+    return lambda _, past: any(one.field in names and _is_then(one, times, now) for one in past.changes)
+
+
+def _is_then(change: Change, times: Sequence[Term], now: datetime | None) -> bool:
+    """Whether a change was at one of the values of each of the times."""
+    at = now or this_moment()
+    return all(
+        any(_within(change.at, bounds("changed", one.operator, value, at)) for value in one.values) for one in times
+    )
+
+
 def _format(values: frozenset[str]) -> _Test:
     """Of an event ``runnable:gguf`` the format that came; else those of the release."""
     comes = {f"{Event.RUNNABLE}:{value}" for value in values}
     known = values - {ANY, NONE}
 
-    def holds(release: Release, happened: Collection[str]) -> bool:
-        came = [word for word in happened if word.startswith(_CAME)]
+    def holds(release: Release, past: _Past) -> bool:
+        came = [word for word in past.words if word.startswith(_CAME)]
         if came:
             return ANY in values or not comes.isdisjoint(came)
         words = (release.format_words or "").split(";") if release.format_words else []
@@ -100,7 +169,7 @@ def _memory(operator: str, values: tuple[str, ...], formats: tuple[str, ...]) ->
     ranges = [bounds("memory", operator, value, this_moment()) for value in values]
     names = tuple(Format) if ANY in formats else formats
 
-    def holds(release: Release, _: Collection[str]) -> bool:
+    def holds(release: Release, _: _Past) -> bool:
         sizes = [release.memory_bytes] if ANY in formats else []
         entries = (release.formats or {}).get
         for name in names:

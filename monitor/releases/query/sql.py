@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any as Anything
 
@@ -29,10 +29,10 @@ from monitor.db.engine import now as this_moment
 from monitor.enums import Event, Format
 from monitor.models import Change, Release, Tally
 from monitor.releases.query.parents import labs_of, origins
-from monitor.releases.query.tree import All, Any, Node, Not, Query, Term, formats_of
-from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, Bounds, bounds
+from monitor.releases.query.tree import All, Any, Node, Not, Part, Query, Term, is_when, names_changes
+from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, Bounds, bounds, is_time
 from monitor.releases.query.words import certain, labs_called
-from monitor.releases.schema import EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
+from monitor.releases.schema import CHANGED, EXACT_FIELDS, LIST_FIELDS, QUERY_FIELDS
 
 COLUMNS: dict[str, Anything] = {
     field.name: getattr(Release, field.column) for field in QUERY_FIELDS if field.column is not None
@@ -92,32 +92,69 @@ def _elements_postgresql(element: Anything, compiler: Anything, **kw: Anything) 
 
 def to_sql(query: Query, now: datetime | None = None) -> ColumnElement[bool]:
     """The condition on ``release``. What is unknown fulfils no comparison, and so every negated one."""
-    return _node(query.root, now or this_moment(), ())
+    return _node(query.root, now or this_moment(), Part())
 
 
-def _node(node: Node, now: datetime, formats: tuple[str, ...]) -> ColumnElement[bool]:  # noqa: PLR0911
+def _node(node: Node, now: datetime, part: Part) -> ColumnElement[bool]:  # noqa: PLR0911
     match node:
         case All(items):
-            named = formats_of(items) or formats
-            return and_(true(), *(_node(item, now, named) for item in items))
+            part = part.of(items)
+            found = [_node(item, now, part) for item in items if not is_when(item)]
+            times = [item for item in items if is_when(item)]
+            if times and not names_changes(items):
+                found.append(_recorded(_ANY_CHANGE, times, now))
+            return and_(true(), *found)
         case Any(items):
-            return or_(false(), *(_node(item, now, formats) for item in items))
+            return or_(false(), *(_node(item, now, part) for item in items))
         case Not(item):
             # SQL's third truth value ends here: unknown is false, and its negation true.
-            return not_(func.coalesce(_node(item, now, formats), false()))
+            return not_(func.coalesce(_node(item, now, part), false()))
         case Term("event", _, values):
-            return _happened(values)
+            return _happened(values, part.times, now)
         case Term("crossed", _, lines):
-            crossed = select(1).where(
-                col(Change.release_id) == col(Release.id), col(Change.field).in_([f"crossed {line}" for line in lines])
-            )
-            return exists(crossed.correlate(Release))
+            return _recorded(col(Change.field).in_([f"crossed {line}" for line in lines]), part.times, now)
+        case Term("changed", _, values):
+            return _changed(node, values, part.times, now)
         case Term("format", _, values):
             return or_(*map(_format, values))
-        case Term("memory", operator, values) if formats and NONE not in values:
-            return or_(*(_memory(operator, value, formats) for value in values))
+        case Term("memory", operator, values) if part.formats and NONE not in values:
+            return or_(*(_memory(operator, value, part.formats) for value in values))
         case Term(field, operator, values):
             return _term(field, operator, values, now)
+
+
+_ANY_CHANGE = col(Change.field).in_([name for names in CHANGED.values() for name in names])
+"""Changes of what ``changed:`` can name."""
+
+
+def _changed(term: Term, values: tuple[str, ...], times: Sequence[Term], now: datetime) -> ColumnElement[bool]:
+    parts: list[ColumnElement[bool]] = []
+    names = [name for value in values if value in CHANGED for name in CHANGED[value]]
+    if names:
+        parts.append(_recorded(col(Change.field).in_(names), times, now, few=True))
+    if NONE in values:
+        parts.append(not_(_recorded(_ANY_CHANGE, times, now)))
+    some = tuple(value for value in values if is_time(value))
+    if some:
+        parts.append(_recorded(_ANY_CHANGE, [Term("changed", term.operator, some)], now))
+    return or_(*parts)
+
+
+def _recorded(
+    which: ColumnElement[bool], times: Sequence[Term], now: datetime, *, few: bool = False
+) -> ColumnElement[bool]:
+    """That such a change of the release is recorded, at one of the values of each of ``times``.
+
+    Where there are times or ``few`` such changes, all of these are read first, by an index that holds what is read of
+    them, and each release is compared with the list of their ids; else those of each release are looked up.
+    """
+    if not times and not few:
+        return exists(select(1).where(col(Change.release_id) == col(Release.id), which).correlate(Release))
+    at = [
+        or_(*(_within(col(Change.at), bounds("changed", one.operator, value, now)) for value in one.values))
+        for one in times
+    ]
+    return col(Release.id).in_(select(col(Change.release_id)).where(which, *at))
 
 
 def _launched(values: tuple[str, ...]) -> ColumnElement[bool]:
@@ -128,15 +165,14 @@ def _launched(values: tuple[str, ...]) -> ColumnElement[bool]:
     return or_(*parts, *([column.is_not(None)] if ANY in values else []))
 
 
-def _happened(words: tuple[str, ...]) -> ColumnElement[bool]:
+def _happened(words: tuple[str, ...], times: Sequence[Term], now: datetime) -> ColumnElement[bool]:
     """Every release was released, a member of a launch was launched, and the rest is written with its changes."""
     parts: list[ColumnElement[bool]] = [true()] if Event.RELEASE in words else []
     if Event.LAUNCH in words:
         parts.append(col(Release.launch_id).is_not(None))
     noted = [word for word in words if word not in {Event.RELEASE, Event.LAUNCH, NONE}]
     if noted:
-        change = select(1).where(col(Change.release_id) == col(Release.id), col(Change.event).in_(noted))
-        parts.append(exists(change.correlate(Release)))
+        parts.append(_recorded(col(Change.event).in_(noted), times, now))
     return or_(false(), *parts)
 
 

@@ -25,7 +25,7 @@ FIELDS = {
     "lang": "language", "languages": "language", "tags": "tag", "library_name": "library",
     "date": "released", "released_at": "released", "first_seen": "seen", "first_seen_at": "seen",
     "detected_via": "via", "events": "event", "formats": "format", "runs": "format", "vram": "memory",
-    "ram": "memory", "trending_rank": "trending",
+    "ram": "memory", "trending_rank": "trending", "changes": "changed",
 }  # fmt: skip
 """A field by another name: the release object's, the Hub's, and what people type."""
 
@@ -47,6 +47,11 @@ VALUES = {
         "released": "release", "launched": "launch", "license": "relicensed", "licence": "relicensed",
         "withdrawal": "withdrawn", "deleted": "withdrawn", "removed": "withdrawn", "gate": "gated",
         "return": "returned", "announcement": "announced", "rename": "renamed",
+    },
+    "changed": {
+        "licence": "license", "licenseclass": "license", "gate": "gated", "name": "repo", "repoid": "repo",
+        "repository": "repo", "owner": "namespace", "parameters": "params", "paramstotal": "params",
+        "paramsactive": "active", "base": "foundation", "country": "origin", "files": "weights",
     },
     "format": {
         "llamacpp": "gguf", "ggml": "gguf", "mlxlm": "mlx", "bitsandbytes": "bnb", "float8": "fp8", "fp4": "nvfp4",

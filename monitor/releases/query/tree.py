@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
-from monitor.releases.query.values import ANY, COUNTS, NONE, UNIT_WORDS
+from monitor.enums import Event
+from monitor.releases.query.values import ANY, COUNTS, NONE, UNIT_WORDS, is_time
 
 
 class QueryError(ValueError):
@@ -76,9 +77,39 @@ class Query:
         return {value for term in _terms(self.root) if term.field == field for value in term.values}
 
 
-def formats_of(items: Iterable[Node]) -> tuple[str, ...]:
-    """The formats that a conjunction names: what else it says of memory is said of these; ``any`` of all."""
-    items = tuple(items)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a conjunction says that the meaning of its other terms depends on.
+
+    ``formats``: what it says of memory is said of these. ``times``: what it says of changes is said of those in all of
+    these times, terms of ``changed:``.
+    """
+
+    formats: tuple[str, ...] = ()
+    times: tuple[Term, ...] = ()
+
+    def of(self, items: Sequence[Node]) -> Part:
+        """The part of a conjunction within this one: where it names none of its own, those of this one hold."""
+        return Part(_formats_of(items) or self.formats, tuple(filter(is_when, items)) or self.times)
+
+
+def is_when(item: Node) -> TypeGuard[Term]:
+    """Whether an item only says when something changed."""
+    return isinstance(item, Term) and item.field == "changed" and all(map(is_time, item.values))
+
+
+def names_changes(items: Sequence[Node]) -> bool:
+    """Whether a conjunction holds only where a change that it names is recorded, so that its times are said of that."""
+    unwritten = {NONE, str(Event.RELEASE), str(Event.LAUNCH)}
+    named = (item for item in items if isinstance(item, Term) and item.field in {"event", "crossed", "changed"})
+    return any(
+        unwritten.isdisjoint(item.values) and not (item.field == "changed" and any(map(is_time, item.values)))
+        for item in named
+    )
+
+
+def _formats_of(items: Sequence[Node]) -> tuple[str, ...]:
+    """The formats that a conjunction names; ``any`` for all."""
     named = [value for item in items if isinstance(item, Term) and item.field == "format" for value in item.values]
     any_format = Not(Term("format", ":", (NONE,))) in items
     return (*(value for value in named if value != NONE), *([ANY] if any_format else []))

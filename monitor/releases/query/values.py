@@ -40,8 +40,8 @@ BACK = re.compile(r"(\d{1,5})([hdw])")
 FIELDS = tuple(field.name for field in QUERY_FIELDS)
 COUNTS = tuple(field.name for field in QUERY_FIELDS if field.takes in {"count", "bytes"})
 BYTES = tuple(field.name for field in QUERY_FIELDS if field.takes == "bytes")
-DATES = tuple(field.name for field in QUERY_FIELDS if field.takes == "date")
-WORDS = {field.name: field.words for field in QUERY_FIELDS if field.takes == "word"}
+DATES = tuple(field.name for field in QUERY_FIELDS if field.takes in {"date", "change"})
+WORDS = {field.name: field.words for field in QUERY_FIELDS if field.words}
 LICENSE_CLASSES = frozenset(LicenseClass)
 ANY = "any"
 """The value that means: known, whatever it is."""
@@ -67,6 +67,8 @@ def readings(field: str, operator: str, text: str) -> tuple[str, tuple[str, ...]
         return ":", (NONE,)  # unknown is not more or less than anything: params:>none means params:none
     if field in COUNTS:
         return operator, (_range(text, _size if field in BYTES else _count),)
+    if field == "changed":
+        return _change(operator, text)
     if field in DATES:
         if operator == ":" and BACK.fullmatch(text.lower()):
             operator = ">="  # released:7d means in the last 7 days
@@ -77,6 +79,25 @@ def readings(field: str, operator: str, text: str) -> tuple[str, tuple[str, ...]
         return operator, (NONE,)
     found = _READERS.get(field, fold)(text)
     return operator, (found,) if isinstance(found, str) else tuple(found)
+
+
+def _change(operator: str, text: str) -> tuple[str, tuple[str, ...]]:
+    """What changed, or when."""
+    word = _known_word("changed", text)
+    if word is not None:
+        if operator != ":":
+            raise ValueProblem(f"changed takes no {operator} before {word}; only times can be compared")
+        return operator, (word,)
+    try:
+        return ">=" if operator == ":" and BACK.fullmatch(text.lower()) else operator, (_range(text, _date),)
+    except ValueProblem:
+        expected = f"one of {', '.join(WORDS['changed'])}, any or none, or a time like 2026-01-31, 2026-W05 or 7d"
+        raise ValueProblem(f"changed {text!r}: {nearest(text, WORDS['changed'])}{expected} expected") from None
+
+
+def is_time(value: str) -> bool:
+    """Whether a canonical value of ``changed:`` says when, and not what."""
+    return value != NONE and value not in WORDS["changed"]
 
 
 def canonical(field: str, operator: str, text: str) -> tuple[str, str]:
@@ -111,14 +132,23 @@ def _word(field: str) -> Callable[[str], str]:
     """Reads a value of a closed vocabulary, in whatever of its spellings."""
 
     def read(text: str) -> str:
-        known = {comparison_key(word): str(word) for word in WORDS[field]} | synonyms.VALUES.get(field, {})
-        found = known.get(comparison_key(text))
+        found = _known_word(field, text)
         if found is None:
             expected = f"one of {', '.join(WORDS[field])} or none expected"
-            raise ValueProblem(f"{field} {text!r}: {nearest(text, known.values())}{expected}")
+            near = nearest(text, _spellings(field).values())
+            raise ValueProblem(f"{field} {text!r}: {near}{expected}")
         return found
 
     return read
+
+
+def _known_word(field: str, text: str) -> str | None:
+    return _spellings(field).get(comparison_key(text))
+
+
+@cache
+def _spellings(field: str) -> dict[str, str]:
+    return {comparison_key(word): str(word) for word in WORDS[field]} | synonyms.VALUES.get(field, {})
 
 
 def _lab(text: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from decimal import Decimal
 from typing import ClassVar, NamedTuple, TypeAlias
 
 from monitor.classify.repo_ids import HubURLError, reference
-from monitor.releases.query import Query, QueryError, parse
+from monitor.releases.query import Query, QueryError, parse, parse_filter
 from monitor.releases.query.spelling import at, plain_characters
 from monitor.releases.query.values import ValueProblem, canonical, nearest, number
 from monitor.releases.tally import DIMENSIONS
@@ -272,7 +272,7 @@ def _first(text: str, arguments: list[_Argument], end: int, *, new: bool = False
         raise TriggerError(field.column, f"{nearest(name, DIMENSIONS)}one of {', '.join(DIMENSIONS)} expected")
     if text[end:].strip():
         raise TriggerError(_column(text, end), f"nothing after {'new' if new else 'first'}(…) expected")
-    return First(name, _query(query[0]) if query else parse(""), new)
+    return First(name, _query(query[0], read=parse_filter) if query else parse(""), new)
 
 
 def _new(text: str, arguments: list[_Argument], end: int) -> First:
@@ -297,10 +297,10 @@ def _drop(text: str, arguments: list[_Argument], end: int) -> Drop:
     return Drop(name, repo_id, line)
 
 
-def _query(argument: _Argument) -> Query:
+def _query(argument: _Argument, read: Callable[[str], Query] = parse) -> Query:
     """Reads an argument as a query; an error has the column that it has in the expression."""
     try:
-        return parse(argument.text)
+        return read(argument.text)
     except QueryError as error:
         raise TriggerError(argument.column + error.column - 1, error.expected) from None
 

@@ -52,7 +52,7 @@ def why(caller: Caller, wanted: Why) -> tuple[WhyFound, str]:
         release = found_release(session, wanted.repo_id)
         name = release.repo_id
         if wanted.filters:
-            items = [explained_filter(parse(text), release, at) for text in wanted.filters]
+            items = [explained_filter(session, parse(text), release, at) for text in wanted.filters]
         else:
             items = filters_of_subscriptions(session, release, at)
     query = parse(cited_release(name))

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from monitor.enums import BRIEF_UNITS
-from monitor.models import Release, Subscription
+from monitor.models import Change, Release, Subscription
 from monitor.releases.query import Query, QueryError, explain, parse
 from monitor.releases.query.describe import describe
 from monitor.web.model_context.answers import Explained, Part
@@ -16,9 +16,11 @@ from monitor.web.model_context.answers import Explained, Part
 MAX_SUBSCRIPTIONS = 200
 
 
-def explained_filter(query: Query, release: Release, at: datetime | None, **about: str) -> Explained:
+def explained_filter(session: Session, query: Query, release: Release, at: datetime | None, **about: str) -> Explained:
     """A filter in words, with the parts that hold of a release."""
-    parts = [Part(text=text, holds=holds) for text, holds in explain(query, release, at)]
+    recorded = select(Change).where(col(Change.release_id) == release.id)
+    changes = list(session.scalars(recorded)) if query.names("changed") else []
+    parts = [Part(text=text, holds=holds) for text, holds in explain(query, release, at, changes)]
     matches = all(part.holds for part in parts)
     return Explained(filter=query.normal, words=describe(query), matches=matches, parts=parts, **about)
 
@@ -39,5 +41,5 @@ def filters_of_subscriptions(session: Session, release: Release, at: datetime | 
         except QueryError:  # stored by another version
             continue
         about = {"subscription": one.id, "channel": one.channel, "digest": str(one.digest)}
-        found.append(explained_filter(wanted, release, at, **about))
+        found.append(explained_filter(session, wanted, release, at, **about))
     return sorted(found, key=lambda item: not item.matches)[:MAX_SUBSCRIPTIONS]

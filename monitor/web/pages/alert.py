@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from monitor.notify.trigger_preview import preview_trigger
-from monitor.releases.query import QueryError, parse
+from monitor.releases.query import QueryError, parse_filter
 from monitor.releases.query.describe import describe
 from monitor.web.api import service_of
 from monitor.web.render import page
@@ -29,7 +29,7 @@ def alert(
             trigger = preview_trigger(service_of(request).read_engine, when)
             words = trigger.description
         else:
-            query = parse(filter)
+            query = parse_filter(filter)
             filter, words = query.normal, describe(query)  # noqa: A001
             later = bool(query.fields & {"event", "crossed"})
     except QueryError as error:

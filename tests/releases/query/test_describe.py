@@ -57,6 +57,13 @@ WORDED = [
     ),
     ("event:withdrawn", "a withdrawal, of any release"),
     (
+        "changed:license,gated changed:2026-W48",
+        "releases where its history has a change in 2026-W48 and its history has a change of the gate or a change of "
+        "the licence",
+    ),
+    ("changed:none", "releases where its history has no change"),
+    ("-changed:params", "releases where not (its history has a change of total parameters)"),
+    (
         "crossed:downloads>=1M,trending<=10",
         "releases where it reached 1M downloads in 30 days or the top 10 of trending models",
     ),

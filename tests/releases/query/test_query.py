@@ -212,6 +212,9 @@ def test_each_meaning_is_the_same_in_the_tables(sqlite_engine: Engine) -> None:
         ("(a b", 5, "closing parenthesis"),
         ("a)", 2, "not ')'"),
         ("params:>=many", 10, "a count expected"),
+        ("changed:licens", 9, "did you mean license?"),
+        ("changed:>=license", 11, "only times can be compared"),
+        ("changed:soon", 9, "or a time like 2026-01-31"),
         ("params:0.0001", 8, "a count expected"),
         ("params:1X", 8, "a count expected"),
         ("params:>=9300000T", 10, "a count expected"),
@@ -274,6 +277,8 @@ def test_an_error_names_column_and_expectation(query: str, column: int, expected
         ("-(origin:CN OR origin:KR)", "-origin:CN,KR"),
         ("-(-a b)", "a OR -b"),
         ("launch:007,Any", "launch:any OR launch:7"),
+        ("changes:Licence,gate", "changed:license,gated"),
+        ("changed:7d", "changed:>=168h"),
     ],
 )
 def test_the_same_meaning_has_one_form(one: str, other: str) -> None:
@@ -411,6 +416,8 @@ TEXT = st.text(st.sampled_from("abAB%_\\*'\"é-. "), min_size=1, max_size=6)
 MOMENTS = st.one_of(st.none(), st.sampled_from([NOW, NOW - timedelta(days=1), NOW - timedelta(days=40),
                                                 datetime(2026, 4, 30, tzinfo=UTC)]))  # fmt: skip
 LINES = ("downloads>=1M", "likes>=1K", "trending<=10")
+CHANGED_FIELDS = ("license", "license_class", "params_total", "gated", "other")
+CHANGE_TIMES = st.sampled_from([NOW, NOW - timedelta(days=1), datetime(2026, 4, 20, tzinfo=UTC), MIDNIGHT])
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -440,6 +447,10 @@ ROWS = st.lists(
             "formats": st.sampled_from([{}, gguf(None), gguf(1.0), gguf(0.999999999)]),
             "served_by": st.sampled_from([None, "", "novita", "fal-ai;novita", "fal-ai-2"]),
             "events": st.lists(st.sampled_from(["gated", "relicensed", *LINES]), unique=True),
+            "changes": st.lists(
+                st.tuples(st.sampled_from(CHANGED_FIELDS), CHANGE_TIMES),
+                max_size=3,
+            ),
         }
     ),
     min_size=1,
@@ -483,6 +494,11 @@ SAMPLED = [
 "format:gguf", "format:mlx,none", "format:any", "format:none", "memory:<=1GB", "memory:>1GB", "memory:none",
 "memory:0.5GB..7GB", "memory:<1GiB", "(format:gguf memory:<=1GB)", "(format:any memory:<=1GB)",
 "(format:gguf -memory:<1GB)",
+"changed:license", "changed:params,gated", "changed:any", "changed:none", "changed:license,none",
+"(changed:license changed:>=2026-04-25)", "(event:gated changed:2026-05)", "(-changed:license changed:2026-W17)",
+"(changed:>=2026-04-10 changed:<2026-05-01)", "(event:release,gated changed:1d)",
+"(changed:2026-04 (changed:license OR -changed:gated))", "(crossed:likes>=1K,downloads>=1M changed:today)",
+"(changed:license,1d changed:<2026-05-01)", "(changed:none changed:2026-04)",
 "status:gone,live", "via:webhook", "openness:unknown", "library:gguf", "library:none", "seen:none",
 ]  # fmt: skip
 TERMS = st.one_of(
@@ -493,7 +509,7 @@ TERMS = st.one_of(
         _compare(field, _COUNT)
         for field in ("params", "active", "context", "downloads", "likes", "trending", "derivatives")
     ),
-    *(_compare(field, _DATE) for field in ("released", "seen")),
+    *(_compare(field, _DATE) for field in ("released", "seen", "changed")),
 )  # fmt: skip
 QUERIES = st.recursive(
     TERMS,
@@ -575,7 +591,7 @@ def test_however_it_is_spelled_it_is_the_same_filter(pair: tuple[str, str]) -> N
 
 
 def test_every_field_of_the_language_is_tried() -> None:
-    sampled = {text.partition(":")[0].strip("(") for text in SAMPLED}
+    sampled = {text.partition(":")[0].strip("(-") for text in SAMPLED}
     composed = {"repo", "namespace", "task", "tag", "released", "seen"}
     counted = {"params", "active", "context", "downloads", "likes", "trending", "derivatives"}
     assert set(FIELDS) == sampled | composed | counted
@@ -630,7 +646,7 @@ def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
 @given(rows=ROWS, queries=st.lists(QUERIES, min_size=1, max_size=12))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, Any]], queries: list[str]) -> None:
-    happened = [row.pop("events") for row in rows]
+    happened, rest = [row.pop("events") for row in rows], [row.pop("changes") for row in rows]
     # A repository's name begins with its namespace.
     named = [row | {"repo_id": f"{row['namespace']}/{row['repo_id']}"} for row in rows]
     releases = [release(number, **row) for number, row in enumerate(named)]
@@ -641,14 +657,19 @@ def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, Any]], que
         session.flush()
         session.add_all(releases)
         session.flush()
-        session.add_all(changed(row, word) for row, events in zip(releases, happened, strict=True) for word in events)
+        recorded = [
+            [*(changed(row, word) for word in events), *(change_of(row, field, at) for field, at in changes)]
+            for row, events, changes in zip(releases, happened, rest, strict=True)
+        ]
+        session.add_all(one for some in recorded for one in some)
     with Session(engine) as session:
         for text in queries:
             query = parse(text)
             by_sql = set(session.scalars(select(Release.hub_id).where(to_sql(query, NOW))))
             holds = to_predicate(query, NOW)
             alerts = [words_of(row, events) for row, events in zip(releases, happened, strict=True)]
-            found = {row.hub_id for row, words in zip(releases, alerts, strict=True) if holds(row, words)}
+            pasts = zip(releases, alerts, recorded, strict=True)
+            found = {row.hub_id for row, words, changes in pasts if holds(row, words, changes)}
             assert by_sql == found, query.normal
             by_words = found_by_words(session, query)
             assert by_words is None or by_words >= by_sql, query.normal
@@ -690,6 +711,11 @@ def changed(row: Release, word: str) -> Change:
     line = word in LINES
     field, event = (f"crossed {word}", "momentum") if line else ("x", word)
     return Change(release_id=row.id, at=NOW, field=field, reason="y", event=event)
+
+
+def change_of(row: Release, field: str, at: datetime) -> Change:
+    """A change of a release that was no event."""
+    return Change(release_id=row.id, at=at, field=field, reason="y")
 
 
 def words_of(row: Release, events: list[str]) -> set[str]:
