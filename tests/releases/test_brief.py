@@ -264,7 +264,9 @@ def test_a_period_that_has_not_begun_or_was_before_the_hub_is_refused() -> None:
     with pytest.raises(SearchError, match="2026-W40 had not begun at 2026-09-28 00:00 UTC"):
         brief_period(WEEK, BEGIN)
     assert brief_period(WEEK, BEGIN + timedelta(seconds=1)).begin == BEGIN
-    assert brief_period("last-week", BEGIN).name == "2026-W39"
+    assert brief_period("last-week", BEGIN).name == brief_period("this-week", BEGIN).name == "2026-W39"
+    assert brief_period("this-week", BEGIN + timedelta(seconds=1)).name == WEEK
+    assert brief_period("this month", datetime(2026, 12, 1, tzinfo=UTC)).name == "2026-11"
     assert brief_period("last month", BEGIN).name == "2026-08"
     with pytest.raises(SearchError, match="2015-12"):
         brief_period("2015-12", BEGIN)

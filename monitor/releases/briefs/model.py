@@ -160,9 +160,13 @@ def _shares(kept: Mapping[str, Any]) -> Shares:
 
 
 def brief_period(text: str, at: datetime) -> BriefPeriod:
-    """The week or month that a text names, also ``last-week``. ``at``: the brief's time. Raises SearchError."""
+    """The week or month that a text names, also ``last-week``. ``at``: the brief's time. Raises SearchError.
+
+    At midnight "this" one is the one that ends then: a day given as the time is its end, and pages round to the minute.
+    """
     known = read_period(text)
-    name = absolute_period(known, at) if known else ""
+    until = at - timedelta(microseconds=1) if known and known.startswith("this-") else at
+    name = absolute_period(known, until) if known else ""
     if "W" not in name and len(name) != 7:
         raise SearchError("period", f"period {text!r}: a week like 2026-W48 or a month like 2026-11 expected")
     period = named_period(name)
