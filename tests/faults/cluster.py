@@ -16,6 +16,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.fakes.hub import ReplayHub, until
+from tests.left_behind import LEFT_BEHIND
 from tests.servers import free_port
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -69,7 +70,7 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         if self._migrate:
-            subprocess.run(self.command("migrate"), env=self.environment, check=True, timeout=120)
+            subprocess.run(self.command("migrate"), env=self.environment, check=True)
         self._keeping.start()
         return self
 
@@ -84,6 +85,7 @@ class Cluster:
             with self._changing:
                 ended = [name for name, process in self.running.items() if process.poll() is not None]
                 for name in ended:
+                    LEFT_BEHIND.ended(self.running[name].pid)
                     self._begin(*name.rsplit("-", 1))
 
     def start(self, service: str, number: int = 1) -> None:
@@ -93,13 +95,15 @@ class Cluster:
 
     def _begin(self, service: str, number: str) -> None:
         name = f"{service}-{number}"
-        log = (self.folder / f"{name}.log").open("ab")
         command = self.command(service)
         if service == "worker":
             command += ["--hostname", f"{name}-{uuid.uuid4().hex}@test"]
-        self.running[name] = subprocess.Popen(
-            command, env=self.environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
-        )
+        with (self.folder / f"{name}.log").open("ab") as log:
+            started = subprocess.Popen(
+                command, env=self.environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
+        LEFT_BEHIND.started(started.pid)
+        self.running[name] = started
 
     def command(self, service: str) -> list[str]:
         """The command of a service, with a free port for the web and few processes for a worker."""
@@ -116,13 +120,13 @@ class Cluster:
         process = self._taken(name)
         with suppress(ProcessLookupError):  # it had ended of itself
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        _ended(process)
 
     def stop(self, name: str) -> int:
         """Asks a service to stop; its exit code."""
         process = self._taken(name)
         process.send_signal(signal.SIGTERM)
-        return process.wait(60)
+        return _ended(process)
 
     def stop_group(self, name: str, then: Callable[[], object]) -> int:
         """Asks a worker and all its children to stop, as systemd does by default; ``then``: once it has heard.
@@ -131,9 +135,9 @@ class Cluster:
         """
         process = self._taken(name)
         os.killpg(process.pid, signal.SIGTERM)
-        until(lambda: "Warm shutdown" in self.log(name), 30, "the worker's word that it stops")
+        until(lambda: "Warm shutdown" in self.log(name), what="the worker's word that it stops")
         then()
-        return process.wait(60)
+        return _ended(process)
 
     def _taken(self, name: str) -> subprocess.Popen[bytes]:
         with self._changing:
@@ -145,3 +149,10 @@ class Cluster:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process, once it has ended."""
+    code = process.wait()
+    LEFT_BEHIND.ended(process.pid)
+    return code
