@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.forks import FORKS, become
 
 COMMAND = str(Path(sys.executable).parent / "hub-monitor")
+PATIENCE_SECONDS = 300
 
 
 def run(*args: str, stdin: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -21,11 +22,11 @@ def run(*args: str, stdin: str | None = None, **settings: str) -> subprocess.Com
         environment = {**os.environ, **settings}
         process = FORKS.Process(target=_child, args=(args, environment, Path.cwd(), folder))
         process.start()
-        process.join(60)
+        process.join(PATIENCE_SECONDS)
         if process.is_alive():
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired([COMMAND, *args], 60)
+            raise subprocess.TimeoutExpired([COMMAND, *args], PATIENCE_SECONDS)
         out, err = ((folder / stream).read_text() for stream in ("out", "err"))
     return subprocess.CompletedProcess([COMMAND, *args], process.exitcode or 0, out, err)
 
@@ -43,4 +44,4 @@ def _child(args: tuple[str, ...], environment: dict[str, str], here: Path, folde
 def started(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Runs the console script itself, as a user does."""
     environment = {**os.environ, **settings}
-    return subprocess.run([COMMAND, *args], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([COMMAND, *args], env=environment, capture_output=True, text=True, check=False)

@@ -30,7 +30,7 @@ notebook = nbformat.read(sys.argv[1], 4)
 # DuckDB would download its extension for HTTP.
 first = nbformat.v4.new_code_cell("import duckdb_extensions; duckdb_extensions.import_extension('httpfs')")
 notebook.cells.insert(0, first)
-NotebookClient(notebook, timeout=100, kernel_name="python3", record_timing=False).execute()
+NotebookClient(notebook, timeout=None, kernel_name="python3", record_timing=False).execute()
 del notebook.cells[0]
 nbformat.write(notebook, sys.argv[1])
 """
@@ -51,7 +51,7 @@ def executed(folder: Path) -> dict[str, Any]:
         copy.write_text(NOTEBOOK.read_text("utf-8").replace(SERVER, address), "utf-8")
         own = {name: str(folder / name) for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR")}
         ran = subprocess.run(
-            [PYTHON, "-c", SCRIPT, copy], cwd=folder, env=os.environ | own, capture_output=True, text=True, timeout=110,
+            [PYTHON, "-c", SCRIPT, copy], cwd=folder, env=os.environ | own, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
         if ran.returncode:

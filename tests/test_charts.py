@@ -170,7 +170,7 @@ def test_hostile_names_are_only_ever_text(name: str) -> None:
         assert max(map(len, texts(chart))) <= 120
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=60), st.integers(0, 2**63 - 1))
 def test_any_label_and_number_make_sound_xml(label: str, number: int) -> None:
     chart = charts.bars([(label, number)], label)

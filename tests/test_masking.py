@@ -110,7 +110,7 @@ def test_an_error_of_a_command_and_a_wrong_setting_show_none() -> None:
 
 def _get(address: str, **headers: str) -> str:
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=30) as answer:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60) as answer:
             return str(answer.headers) + answer.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         return str(error.headers) + error.read().decode("utf-8", "replace")
@@ -165,17 +165,17 @@ def test_a_running_monitor_shows_none(tmp_path: Path, monkeypatch: pytest.Monkey
             process = subprocess.Popen(command, env={**os.environ, **given}, stdout=out, stderr=err)
         try:
             log = tmp_path / "err.txt"
-            port = until(lambda: re.search(r"127\.0\.0\.1:(\d+)/", log.read_text()), 60, "its address")[1]
-            until(lambda: "feed read failed" in log.read_text(), 60, "a feed that fails")
-            until(lambda: "recorded" in log.read_text(), 60, "the first look")
+            port = until(lambda: re.search(r"127\.0\.0\.1:(\d+)/", log.read_text()), what="its address")[1]
+            until(lambda: "feed read failed" in log.read_text(), what="a feed that fails")
+            until(lambda: "recorded" in log.read_text(), what="the first look")
             hub.add(model("x/new"))
-            until(lambda: log.read_text().count("delivery failed") >= 3, 60, "deliveries that fail")
+            until(lambda: log.read_text().count("delivery failed") >= 3, what="deliveries that fail")
             pages = {path: _get(f"http://127.0.0.1:{port}{path}") for path in PAGES}
             admin = {"Authorization": f"Bearer {ADMIN}"}
             pages["subscriptions"] = _get(f"http://127.0.0.1:{port}/api/v1/subscriptions", **admin)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(300)
     collector.server.shutdown()
     collector.server.server_close()
     for name, text in pages.items():
@@ -222,12 +222,12 @@ def test_the_access_log_names_no_link_and_can_be_switched_off(tmp_path: Path, mo
     with (tmp_path / "log.txt").open("w") as log:
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
     try:
-        until(lambda: _answers(port), 60, "uvicorn")
+        until(lambda: _answers(port), what="uvicorn")
         for link in links:
             _get(f"http://127.0.0.1:{port}{link}")
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(300)
     said = (tmp_path / "log.txt").read_text()
     for link in links:
         assert not [

@@ -61,15 +61,16 @@ assert search(re.compile("a+a+a+b")), "a pattern that takes the cube of a text i
 slow = [(where, search(pattern)) for where, pattern in found.values()]
 print(len(found), [one for one in slow if one[1] is not None])
 """
-LENGTH, SECONDS = 1_500, 0.5
-"""2^1500 steps end in no test's time, and 1500^3 not in half a second; 1500^2 end in a tenth of that. What is read of a
-text in one go is bounded where a pattern takes the square of it (names by their 300 characters, titles by theirs)."""
+LENGTH, SECONDS = 1_500, 5
+"""2^1500 steps end in no test's time, and 1500^3 in minutes; thirty times 1500^2, the most of any pattern, in 0.5 s.
+What is read of a text in one go is bounded where a pattern takes the square of it (names by their 300 characters,
+titles by theirs)."""
 
 
 @pytest.mark.slow
 def test_no_pattern_backtracks_for_ever() -> None:
     script = SWEEP.replace("LENGTH", str(LENGTH)).replace("SECONDS", str(SECONDS))
-    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2_000:]
     number, slow = done.stdout.split(maxsplit=1)
     assert int(number) > 150

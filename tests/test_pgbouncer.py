@@ -58,11 +58,11 @@ def pooled(postgres_url: str) -> Iterator[str]:
     command = [str(PROGRAM), "-q", *(["-u", owner] if os.geteuid() == 0 else []), str(folder / "pgbouncer.ini")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: _answers(port), 20, "PgBouncer to answer")
+        until(lambda: _answers(port), what="PgBouncer to answer")
         yield f"postgresql+psycopg://{direct.username}:{PASSWORD}@127.0.0.1:{port}/{direct.database}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)
         shutil.rmtree(folder)
 
 

@@ -79,9 +79,7 @@ class Reader:
     environment: dict[str, str]
 
     def run(self, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words, check=False, env=self.environment, cwd=folder, capture_output=True, text=True, timeout=150
-        )
+        return subprocess.run(words, check=False, env=self.environment, cwd=folder, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +110,6 @@ def _installed(command: str) -> str:
     return str(Path(sys.executable).parent / command)
 
 
-@pytest.mark.timeout(320)
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS), ids=str)
 def test_every_command_runs(command: str, reader: Reader, tmp_path: Path) -> None:
     folder = shutil.copytree(reader.folder, tmp_path / "copy")
@@ -176,8 +173,8 @@ def _starts_and_stops(words: list[str], environment: dict[str, str], folder: Pat
     with log.open("w") as out:
         process = subprocess.Popen(words, env=environment, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
     try:
-        until(lambda: "page at http://" in log.read_text(), 90, "its start")
+        until(lambda: "page at http://" in log.read_text(), what="its start")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
     finally:
         process.kill()

@@ -17,7 +17,7 @@ from tests.channels.workers import Workers, states
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.teams import FakeTeams
 
-TARGETS, ALERTS, KILLS, PATIENCE_SECONDS = 12, 3, 2, 120
+TARGETS, ALERTS, KILLS, PATIENCE_SECONDS = 12, 3, 2, 300
 
 
 def rush(engine: Engine, database_url: str, channel: str, targets: list[str]) -> tuple[int, int]:

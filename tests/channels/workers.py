@@ -39,19 +39,19 @@ class Workers:
 
     def __enter__(self) -> Workers:
         for _, ready in self.running:
-            assert ready.poll(100) and ready.recv() == "ready"
+            assert ready.poll(300) and ready.recv() == "ready"
         return self
 
     def __exit__(self, *_: object) -> None:
         for process, _ in self.running:
             process.kill()
-            process.join(10)
+            process.join(300)
 
     def kill_one(self, chance: random.Random) -> None:
         """Kills one at random (SIGKILL), and starts another in its place."""
         process, _ = self.running.pop(chance.randrange(len(self.running)))
         process.kill()
-        process.join(10)
+        process.join(300)
         self.killed += 1
         self._start()
 

@@ -106,7 +106,7 @@ MODELS = fields(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(MODELS)
 def test_nothing_that_the_hub_could_send_raises(model: dict[str, Any]) -> None:
     found = classified(model)
@@ -117,7 +117,7 @@ def test_nothing_that_the_hub_could_send_raises(model: dict[str, Any]) -> None:
     assert release_object(unrecorded(model, found, now(), "test"))["kind"] == found.kind
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(MODELS.filter(lambda model: isinstance(model.get("tags"), list)), st.randoms(use_true_random=False))
 def test_the_order_of_tags_does_not_matter(model: dict[str, Any], chance: Any) -> None:
     shuffled = list(model["tags"])
@@ -133,7 +133,6 @@ SIGNALS = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(SIGNALS, SIGNALS, st.booleans())
 def test_more_evidence_of_the_same_never_makes_it_less_sure(some: list[str], more: list[str], korean: bool) -> None:
     card = {"language": "ko"} if korean else {}

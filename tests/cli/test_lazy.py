@@ -28,7 +28,7 @@ finally:
 def imported(*args: str) -> set[str]:
     """The top-level packages that a run of hub-monitor has imported at its end."""
     command = [sys.executable, "-c", IMPORTED, *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return set(done.stderr.splitlines()[-1].split())
 
 

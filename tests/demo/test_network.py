@@ -48,10 +48,10 @@ def test_the_demo_asks_nobody_but_this_machine(tmp_path: Path) -> None:
         process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=alerts, stderr=subprocess.STDOUT)
     try:
         until(
-            lambda: process.poll() is not None or output.read_bytes().count(b"\n") > 8, 120, "some releases to be sent"
+            lambda: process.poll() is not None or output.read_bytes().count(b"\n") > 8, what="some releases to be sent"
         )
         assert process.poll() is None, output.read_text()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(300)
     assert asked.read_text() == ""

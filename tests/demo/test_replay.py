@@ -54,7 +54,7 @@ def test_a_large_labs_release_with_its_size_is_among_the_first() -> None:
 def test_releases_appear_in_order_until_all_were_played(hub: ReplayHub) -> None:
     began = datetime.now(UTC)
     with Replay(hub, speed=2000) as replay:
-        assert replay.done.wait(30)
+        assert replay.done.wait(300)
     expected = [one.repo_id for one in replay.releases]
     assert replay.played == expected and 200 <= len(expected) <= 260
     api = HfApi(endpoint=hub.endpoint, token=False)
@@ -84,7 +84,7 @@ def test_what_stood_private_comes_in_below_the_newest(hub: ReplayHub) -> None:
 
 def test_the_original_dates_are_kept_out(hub: ReplayHub) -> None:
     with Replay(hub, speed=2000) as replay:
-        replay.done.wait(30)
+        replay.done.wait(300)
     shown = {row.id: row.created_at for row in HfApi(endpoint=hub.endpoint, token=False).list_models()}
     assert not [one.repo_id for one in load_timeline() if shown.get(one.repo_id) == one.created]
 

@@ -77,8 +77,9 @@ def empty(repo_id: str, **facts: Any) -> Facts:
     return {"id": repo_id, **facts}
 
 
-def until(condition: Callable[[], Any], timeout: float = 10.0, what: str = "the condition") -> Any:
-    """Wait until `condition()` is true and return what it gave; fail after `timeout` seconds.
+def until(condition: Callable[[], Any], timeout: float = 120.0, what: str = "the condition") -> Any:
+    """Wait until `condition()` is true and return what it gave; fail after `timeout` seconds, which
+    are many: a machine may be loaded, and to wait costs time only where a test fails.
 
     It is asked again after 5 ms, and ever more rarely down to every 50: what waits long leaves the cores to others.
     """

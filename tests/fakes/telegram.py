@@ -156,7 +156,7 @@ class FakeTelegram(LoopbackServer):
         sent = {"Content-Type": "application/json"} | (headers or {})
         request = urllib.request.Request(url, data=body, headers=sent, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -502,6 +502,7 @@ def test_the_first_read_is_history_and_what_comes_later_is_new(web: FeedServer, 
     assert (row.title, row.failures, row.error, row.leased_until) == ("News of a lab", 0, None, None)
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_feed_is_not_read_before_it_is_due(web: FeedServer, feeds: Reading) -> None:
     url = web.put("/feed", rss(numbered(3)))
     for _ in range(3):
@@ -627,6 +628,7 @@ def test_a_private_address_is_refused_unless_allowed(web: FeedServer, feeds: Rea
     assert web.asked == []
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_feed_that_fails_is_asked_ever_more_rarely_and_never_given_up(web: FeedServer, feeds: Reading) -> None:
     url = web.fail("/feed", 500)
     feeds.read(url)
@@ -652,6 +654,7 @@ def test_a_failure_before_the_first_read_leaves_it_the_first(web: FeedServer, fe
     assert len(feeds.entries(url)) == 3
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_wants_to_be_left_alone_is(web: FeedServer, feeds: Reading, status: int) -> None:
     url = web.fail("/feed", status, retry_after="7200")
@@ -729,6 +732,7 @@ def test_a_feed_is_read_as_often_as_it_speaks(moments: Sequence[datetime], expec
     assert feed_interval(moments, MOMENT, 300) == expected
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_busy_feed_is_read_more_often_than_a_silent_one(web: FeedServer, feeds: Reading) -> None:
     def dated(every: timedelta) -> str:
         dates = [now() - number * every for number in range(10)]
@@ -754,6 +758,7 @@ def test_a_feed_is_read_more_rarely_the_longer_it_is_silent(web: FeedServer, fee
     assert intervals == [300, 12_600, 25_200, 37_800]
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize(
     ("headers", "extra", "expected"),
     [
@@ -812,7 +817,7 @@ def test_workers_share_the_feeds(web: FeedServer, engine: Engine) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert sorted(asked.path for asked in web.asked) == sorted(f"/{n}" for n in range(12))
     assert {len(feeds.entries(url)) for url in urls} == {3}
 

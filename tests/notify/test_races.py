@@ -27,7 +27,7 @@ def at_once(*works: Callable[[], object]) -> None:
     errors: list[BaseException] = []
 
     def begin(work: Callable[[], object]) -> None:
-        ready.wait(60)
+        ready.wait(300)
         try:
             work()
         except BaseException as error:
@@ -37,7 +37,7 @@ def at_once(*works: Callable[[], object]) -> None:
     for one in threads:
         one.start()
     for one in threads:
-        one.join(120)
+        one.join(300)
     assert not errors
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select, update
 from sqlmodel import col
@@ -306,7 +306,7 @@ def test_a_worker_that_is_killed_loses_no_notice_and_doubles_none(desk: Desk, da
     _settled(desk)
     worker = FORKS.Process(target=_die, args=(database_url, desk.now))
     worker.start()
-    worker.join(60)
+    worker.join(300)
     assert worker.exitcode == 9
     with db.reading(desk.engine) as session:
         assert not list(session.scalars(select(Notice)))
@@ -331,7 +331,6 @@ _STATES = st.fixed_dictionaries(
 
 
 @given(_STATES, _STATES)
-@settings(deadline=None)
 def test_a_state_differs_from_itself_in_nothing_and_each_difference_is_a_sentence(
     before: dict[str, Any], after: dict[str, Any]
 ) -> None:

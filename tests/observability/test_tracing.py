@@ -109,7 +109,9 @@ def test_a_request_tells_its_route_and_not_what_stands_in_its_path(
     web = WebThread(create_app(Service(Settings(database_url=sqlite_url))), "127.0.0.1", 0)
     web.start()
     headers = {"X-Request-ID": "a-request-of-mine"}
-    httpx.get(f"http://127.0.0.1:{web.port}/preferences/a.secret.signature", headers=headers, trust_env=False)
+    httpx.get(
+        f"http://127.0.0.1:{web.port}/preferences/a.secret.signature", headers=headers, trust_env=False, timeout=60
+    )
     web.stop()
     telemetry.flush()
     (span,) = collector.named("GET /preferences/{token}")
@@ -137,7 +139,7 @@ def test_a_request_is_a_span_of_kind_server_as_the_conventions_name_it(
 ) -> None:
     web = WebThread(create_app(Service(Settings(database_url=sqlite_url))), "127.0.0.1", 0)
     web.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", trust_env=False) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{web.port}", trust_env=False, timeout=60) as client:
         client.get("/labs/qwen?as_of=2026-11-01", headers={"User-Agent": "a reader"})
         client.head("/labs/qwen")
         client.get("/a-mistyped-link/secret-signature")
@@ -167,7 +169,7 @@ def test_a_request_is_a_span_of_kind_server_as_the_conventions_name_it(
 def test_an_answer_that_is_the_servers_failure_is_an_error(collector: Collector, tmp_path: Path) -> None:
     web = WebThread(create_app(Service(Settings(database_url=f"sqlite:///{tmp_path}/none/none.db"))), "127.0.0.1", 0)
     web.start()
-    assert httpx.get(f"http://127.0.0.1:{web.port}/readyz", trust_env=False).status_code == 503
+    assert httpx.get(f"http://127.0.0.1:{web.port}/readyz", trust_env=False, timeout=60).status_code == 503
     web.stop()
     telemetry.flush()
     (span,) = collector.named("GET /readyz")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, IntegrityError, StatementError
 from monitor import db
 from monitor.db.upsert import insert_new_rows
 from monitor.models import Poll
+from tests.generated import on_one_fixture
 
 TABLE = Poll.__table__  # type: ignore[attr-defined]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
@@ -58,7 +59,7 @@ def test_no_text_is_read_as_anything_but_itself(engine: Engine, number: int) -> 
     assert found == {row["name"]: (row["state"], row["failures"], NOON, row["error"]) for row in rows}
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(30)
 @given(texts=st.lists(TEXT, min_size=60, max_size=60))
 def test_any_text_comes_back_as_it_went_in(engine: Engine, texts: list[str]) -> None:
     rows = [row | {"error": text, "state": {"said": text}} for row, text in zip(polls(60), texts, strict=True)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
@@ -23,6 +23,7 @@ from monitor.releases.query import parse
 from monitor.releases.recorder import record
 from monitor.releases.revisions import as_of
 from tests.fakes.hub import made_id, model
+from tests.generated import on_one_fixture
 
 T0 = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SIZES = ("0.6B", "1.7B", "4B", "8B", "14B", "32B", "30B-A3B", "235B-A22B")
@@ -98,7 +99,7 @@ def recorded(engine: Engine, rows: Sequence[Release], batches: Sequence[int]) ->
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(25)
 def test_any_order_and_any_timing_inside_the_window_give_the_same_launch(
     sqlite_engine: Engine, data: st.DataObject
 ) -> None:
@@ -125,7 +126,7 @@ def test_any_order_and_any_timing_inside_the_window_give_the_same_launch(
     minutes=st.lists(st.integers(0, 600), min_size=2, max_size=8, unique=True),
     data=st.data(),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(25)
 def test_a_chain_of_steps_within_the_window_is_one_launch_in_any_order(
     sqlite_engine: Engine, minutes: list[int], data: st.DataObject
 ) -> None:
@@ -172,7 +173,7 @@ def test_derivatives_by_no_lab_are_no_launches_even_of_own_derivatives(sqlite_en
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(25)
 def test_works_on_an_original_by_no_lab_join_it_in_any_order_of_one_look(
     sqlite_engine: Engine, data: st.DataObject
 ) -> None:
@@ -250,7 +251,7 @@ def test_members_that_several_workers_see_at_the_same_moment_are_one_launch(engi
 
     def worker(sizes: Sequence[str]) -> None:
         try:
-            together.wait(30)
+            together.wait(300)
             for name in [f"Qwen/Qwen9-{size}{variant}" for size in sizes for variant in ("", "-Base")]:
                 with db.transaction(engine) as session:
                     record(
@@ -263,7 +264,7 @@ def test_members_that_several_workers_see_at_the_same_moment_are_one_launch(engi
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert not failures
     with db.reading(engine) as session:
         (launch,) = session.scalars(select(Launch))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete
 
@@ -35,6 +35,7 @@ from monitor.releases.search import SearchError
 from monitor.releases.stats import stats
 from tests.conftest import ROOT
 from tests.environment import labs_file
+from tests.generated import on_one_fixture
 from tests.releases.query.test_query import launch, release
 
 LENSES = load_lenses(None)
@@ -155,7 +156,7 @@ def fill(engine: Engine, rows: list[dict[str, Any]]) -> list[Release]:
 
 
 @given(rows=ROWS, lens=UNDER, text=QUERIES)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(120)
 def test_what_a_lens_counts_is_what_is_counted_by_hand(
     engine: Engine, registry: Registry, rows: list[dict[str, Any]], lens: Lens, text: str
 ) -> None:
@@ -183,7 +184,7 @@ def test_what_a_lens_counts_is_what_is_counted_by_hand(
 
 
 @given(rows=ROWS, text=QUERIES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(25)
 def test_weights_of_one_and_parameters_are_the_statistics(
     engine: Engine, registry: Registry, rows: list[dict[str, Any]], text: str
 ) -> None:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlmodel import Session, col
@@ -37,6 +37,7 @@ from monitor.releases.records_fill import fill
 from monitor.releases.standings import Coverage, turned_whole
 from monitor.releases.works import Work, work_of
 from tests.fakes.hub import made_id, model
+from tests.generated import on_one_fixture
 from tests.releases.notable_history import (
     NAMESPACE,
     NEVER,
@@ -348,7 +349,7 @@ def definition_of(engine: Engine) -> dict[str, list[str]]:
 
 
 @given(draw=st.randoms(use_true_random=False), number=st.integers(2, 24))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(8)
 def test_no_order_of_arrival_and_no_later_change_matters(engine: Engine, draw: random.Random, number: int) -> None:
     emptied(engine)
     looks = history(draw, number)

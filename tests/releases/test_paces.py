@@ -6,7 +6,7 @@ import random
 from datetime import date
 
 import time_machine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 from sqlmodel import col
@@ -19,6 +19,7 @@ from monitor.releases.records_fill import fill
 from monitor.releases.revisions import as_of
 from monitor.releases.search import search
 from monitor.releases.works import work_of
+from tests.generated import on_one_fixture
 from tests.releases.notable_history import REGISTRY, adopted, day, listed, look, reasons, seen
 
 LINE = 10**6
@@ -48,7 +49,7 @@ def fastest(engine: Engine) -> set[str]:
 
 
 @given(draw=st.randoms(use_true_random=False))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(5)
 def test_the_fastest_is_as_defined_whatever_is_learnt_or_corrected(engine: Engine, draw: random.Random) -> None:
     with db.transaction(engine) as session:
         session.execute(delete(Release))

@@ -137,7 +137,7 @@ TIMES = st.datetimes(timezones=st.just(UTC))
     artefacts=st.dictionaries(st.sampled_from(ARTEFACTS), FOUND),
     released=st.none() | TIMES,
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_a_row_reads_the_same_from_the_texts_of_an_earlier_version(
     lineage: list[dict[str, Any]], artefacts: dict[str, Any], released: datetime | None
 ) -> None:

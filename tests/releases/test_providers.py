@@ -63,14 +63,17 @@ def test_the_hub_says_it_where_it_is_asked_and_in_two_forms(env: TestEnv) -> Non
     env.hub.add(model("x/y"))
     api = f"{env.hub.endpoint}/api/models"
     asked = {"expand": "inferenceProviderMapping"}
-    detail, listing = httpx.get(f"{api}/{QWEN}", params=asked).json(), httpx.get(api, params=asked).json()
+    detail, listing = (
+        httpx.get(f"{api}/{QWEN}", params=asked, timeout=60).json(),
+        httpx.get(api, params=asked, timeout=60).json(),
+    )
     assert detail["inferenceProviderMapping"] == {"novita": entry()}
     by_name = {row["id"]: row for row in listing}
     assert by_name[QWEN]["inferenceProviderMapping"] == [{"provider": "novita", **entry()}]
     assert "inferenceProviderMapping" not in by_name["x/y"]  # of that one it is not known
     for params in ({}, {"full": "true"}, {"expand": "likes"}):
-        assert all("inferenceProviderMapping" not in row for row in httpx.get(api, params=params).json())
-    assert "inferenceProviderMapping" not in httpx.get(f"{api}/{QWEN}").json()
+        assert all("inferenceProviderMapping" not in row for row in httpx.get(api, params=params, timeout=60).json())
+    assert "inferenceProviderMapping" not in httpx.get(f"{api}/{QWEN}", timeout=60).json()
 
 
 def test_both_forms_mean_the_same() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, event
 
@@ -15,6 +15,7 @@ from monitor.models import Release
 from monitor.releases import search as searching
 from monitor.releases.query import parse
 from monitor.releases.search import SORTS, SearchError, search, stream
+from tests.generated import on_one_fixture
 from tests.releases.query.test_query import release
 
 NUMBERS = st.sampled_from([None, 0, 1, 1, 2**63 - 1])
@@ -29,7 +30,7 @@ ROWS = st.lists(
 
 
 @given(rows=ROWS, sort=st.sampled_from(sorted(SORTS)), reverse=st.booleans(), limit=st.integers(1, 4))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(60)
 def test_pages_give_every_release_once_in_order_and_what_is_unknown_last(
     engine: Engine, rows: list[dict[str, Any]], sort: str, reverse: bool, limit: int
 ) -> None:

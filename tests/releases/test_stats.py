@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete
 
@@ -21,6 +21,7 @@ from monitor.releases.query import parse, to_predicate, to_tally
 from monitor.releases.search import SearchError
 from monitor.releases.stats import COLUMNS, DIMENSIONS, UNTALLIED, add_launches, count_facets, dimensions, stats
 from monitor.releases.sums import summed
+from tests.generated import on_one_fixture
 from tests.releases.query.test_query import launch, release
 
 SPRING = datetime(2026, 3, 29, 1, tzinfo=UTC)
@@ -126,7 +127,7 @@ def assert_sums(found: list[dict[str, Any]], matching: list[Release], by: list[s
 
 
 @given(rows=ROWS, text=QUERIES, by=BY, tz=st.sampled_from(["UTC", "Europe/Paris", "Asia/Kolkata", "America/St_Johns"]))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(60)
 def test_counts_sums_and_medians_are_those_counted_by_hand(
     engine: Engine, rows: list[dict[str, Any]], text: str, by: list[str], tz: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlmodel import Session, col
@@ -14,6 +14,7 @@ from monitor import db
 from monitor.models import MEASURED, Release, Tally
 from monitor.releases.sums import MAX_COUNT
 from monitor.releases.tally import DIMENSIONS, merge
+from tests.generated import on_one_fixture
 from tests.releases.query.test_query import release
 
 VALUES = {
@@ -75,7 +76,7 @@ def kept(session: Session) -> Counter[tuple[object, ...]]:
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(40)
 def test_the_tally_is_the_history_counted(engine: Engine, steps: list[tuple[object, ...]]) -> None:
     number = 0
     with db.transaction(engine) as session:

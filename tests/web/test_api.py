@@ -185,7 +185,7 @@ def _asked(small: TestClient, examples: int, **chosen: Any) -> int:
     for result in schema.include(**chosen).get_all_operations():
 
         @given(case=result.ok().as_strategy())
-        @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
         def check(case: schemathesis.Case) -> None:
             headers = {"Authorization": "Bearer t", "X-Webhook-Secret": "t"}
             # That a query is text does not make it one that can be read.

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import Engine
@@ -27,6 +27,7 @@ from monitor.service import Service
 from monitor.settings import Settings
 from monitor.web.app import create_app
 from monitor.web.middleware import HEADERS
+from tests.generated import on_one_fixture
 from tests.releases.query.test_query import release
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -120,7 +121,7 @@ def cursors(draw: st.DrawFn) -> str:
 DEEP = base64.urlsafe_b64encode(b"[" * 2_900).decode().rstrip("=")
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(80)
 @given(cursor=cursors(), places=st.sampled_from([(one,) for one in PAGED]))
 @example(cursor=DEEP, places=PAGED)
 @example(cursor="\x00", places=PAGED)

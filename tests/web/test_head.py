@@ -60,7 +60,7 @@ def test_every_route_that_answers_get_answers_head_alike(service: Service) -> No
 
 
 def test_head_of_an_export_sends_none_and_takes_no_slot(service: Service) -> None:
-    with served(service) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with served(service) as address, httpx.Client(base_url=address, timeout=60) as client:
         for _ in range(2 * service.settings.concurrent_exports):
             answer = client.head("/export.parquet")
             assert (answer.status_code, answer.content) == (200, b"")

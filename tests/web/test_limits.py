@@ -98,11 +98,11 @@ def test_a_connection_that_was_limited_is_not_any_more(engine: Engine, monkeypat
 
 def test_an_export_is_limited_by_the_statement_and_not_as_a_whole(engine: Engine) -> None:
     counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT max(i) FROM n"
-    limited = engine.execution_options(timeout=1.0, timeout_each=True)
+    limited = engine.execution_options(timeout=2.0, timeout_each=True)
     with db.reading(limited) as session:
         for _ in range(3):
             assert session.scalar(text(counting)) == 200_000
-            time.sleep(0.6)
+            time.sleep(0.9)
     endless = counting.replace("200000", "2000000000")
     with pytest.raises(Exception) as given_up, db.reading(limited) as session:
         session.execute(text(endless))

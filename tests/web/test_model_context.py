@@ -20,7 +20,7 @@ import httpx
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
@@ -39,9 +39,10 @@ from monitor.web.app import create_app
 from monitor.web.audits import MAX_BODY_BYTES
 from monitor.web.model_context.release_tools import SHOWN_FIELDS
 from tests.fakes.hub import until
+from tests.generated import on_one_fixture
 from tests.servers import free_port, served
 from tests.web.history import BASE, HOSTILE, SCRIPT, fill
-from tests.web.test_disconnect import SLOW, busy, working
+from tests.web.test_disconnect import SLOW, busy, keeps_working, working
 from tests.web.test_disconnect import service as slow_service  # noqa: F401 - a fixture
 
 TOKEN, KEY = "the-token-of-the-administrator", "a-key-of-more-than-thirty-two-characters"
@@ -182,11 +183,13 @@ def test_releases_are_those_of_the_api_and_the_page_that_is_named(
     connect: Connect, address: str, service: Service
 ) -> None:
     found = call(connect, "search_releases", query="origin:US foundation:CN", limit=5)
-    api = httpx.get(f"{address}/api/v1/releases", params={"q": "origin:US foundation:CN", "limit": 5}).json()
+    api = httpx.get(
+        f"{address}/api/v1/releases", params={"q": "origin:US foundation:CN", "limit": 5}, timeout=60
+    ).json()
     assert found["items"] == [{name: one[name] for name in SHOWN_FIELDS} for one in api["items"]]
     assert found["query"] == "foundation:CN origin:US"
     page = urlsplit(found["page"])
-    assert httpx.get(f"{address}{page.path}?{page.query}").status_code == 200
+    assert httpx.get(f"{address}{page.path}?{page.query}", timeout=60).status_code == 200
     following = call(connect, "search_releases", query="origin:US foundation:CN", limit=5, cursor=found["next"])
     assert not {one["repo_id"] for one in following["items"]} & {one["repo_id"] for one in found["items"]}
     chosen = call(connect, "search_releases", query=f"repo:{BASE}", fields=["license", "tags"])
@@ -197,14 +200,14 @@ def test_every_citation_leads_to_its_page(connect: Connect, address: str) -> Non
     for name, arguments in CALLS.items():
         cited = call(connect, name, **arguments)["citation"]
         path = urlsplit(cited["url"]).path
-        about = httpx.get(f"{address}/api/v1/citations/{path.removeprefix('/c/')}").json()
+        about = httpx.get(f"{address}/api/v1/citations/{path.removeprefix('/c/')}", timeout=60).json()
         assert about["rows"] == cited["rows"] and about["as_of"] == cited["as_of"], name
-        assert httpx.get(f"{address}{path}").status_code == 200
+        assert httpx.get(f"{address}{path}", timeout=60).status_code == 200
 
 
 def test_a_release_comes_with_the_evidence_of_its_values(connect: Connect, address: str) -> None:
     found = call(connect, "get_release", repo_id=BASE.upper())["release"]
-    assert found == httpx.get(f"{address}/api/v1/releases/{BASE}").json()
+    assert found == httpx.get(f"{address}/api/v1/releases/{BASE}", timeout=60).json()
     assert found["evidence"]["kind"][0]["says"]
 
 
@@ -358,7 +361,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(60)
 @given(st.sampled_from(sorted(CALLS)), st.data())
 def test_no_arguments_break_the_server(client: httpx.Client, name: str, data: st.DataObject) -> None:
     names = st.sampled_from([*CALLS[name], "as_of", "limit", "cursor"]) | st.text(max_size=10)
@@ -371,7 +374,7 @@ def test_no_arguments_break_the_server(client: httpx.Client, name: str, data: st
     assert "the server failed" not in text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(60)
 @given(st.binary(max_size=200) | ANY_JSON.map(lambda value: json.dumps(value).encode()), st.text("0123-", max_size=10))
 def test_no_body_breaks_the_server(client: httpx.Client, body: bytes, version: str) -> None:
     answer = client.post("/mcp", content=body, headers=RPC | {"MCP-Protocol-Version": version})
@@ -467,11 +470,13 @@ def test_without_the_token_nothing_of_subscriptions_is_shown(administered: tuple
 def test_a_wrong_token_is_refused_before_the_body_is_read(administered: tuple[str, Engine]) -> None:
     address, _ = administered
     for token in ("wrong", TOKEN + "x", TOKEN[:-1]):
-        answer = httpx.post(f"{address}/mcp", content=b"\xff no JSON", headers={"Authorization": f"Bearer {token}"})
+        answer = httpx.post(
+            f"{address}/mcp", content=b"\xff no JSON", headers={"Authorization": f"Bearer {token}"}, timeout=60
+        )
         assert answer.status_code == 401 and "MONITOR_ADMIN_TOKEN" in answer.json()["error"]["message"]
         assert answer.headers["WWW-Authenticate"] == "Bearer"
     host, port = address.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as one:
+    with socket.create_connection((host, int(port)), timeout=60) as one:
         head = f"POST /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer no\r\nContent-Length: 1000\r\n\r\n"
         one.sendall(head.encode())  # and no body
         assert b"401" in one.recv(1_000)
@@ -487,7 +492,7 @@ def test_the_scheme_of_the_token_is_written_in_any_case(administered: tuple[str,
 
 
 def test_a_token_without_an_administrator_is_refused(address: str) -> None:
-    answer = httpx.post(f"{address}/mcp", json={}, headers={"Authorization": "Bearer x"})
+    answer = httpx.post(f"{address}/mcp", json={}, headers={"Authorization": "Bearer x"}, timeout=60)
     assert answer.status_code == 403 and "MONITOR_ADMIN_TOKEN is not set" in answer.json()["error"]["message"]
 
 
@@ -526,7 +531,7 @@ def test_pages_of_other_sites_reach_nothing(sqlite_engine: Engine, sqlite_url: s
 
 
 def test_bodies_are_bounded_as_those_of_the_audit(address: str) -> None:
-    answer = httpx.post(f"{address}/mcp", content=b" " * (MAX_BODY_BYTES + 1), headers=RPC)
+    answer = httpx.post(f"{address}/mcp", content=b" " * (MAX_BODY_BYTES + 1), headers=RPC, timeout=60)
     assert answer.status_code == 413 and str(MAX_BODY_BYTES) in answer.json()["error"]["message"]
 
 
@@ -546,11 +551,11 @@ def test_a_call_ends_when_its_client_disconnects(slow_service: Service) -> None:
     ).encode()
     with served(slow_service) as address, busy(slow_service.engine):
         host, port = address.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=30) as one:
+        with socket.create_connection((host, int(port)), timeout=60) as one:
             lines = [f"{name}: {value}" for name, value in (RPC | {"Host": host, "Content-Length": len(body)}).items()]
             one.sendall("\r\n".join(["POST /mcp HTTP/1.1", *lines, "", ""]).encode() + body)
-            until(lambda: working(slow_service), 30, "the query to run")
-        until(lambda: not working(slow_service), 30, "its connection to be given back")
+            until(lambda: keeps_working(slow_service), what="the query to run")
+        until(lambda: not working(slow_service), what="its connection to be given back")
 
 
 def test_a_thousand_sessions_leave_nothing_behind(service: Service) -> None:
@@ -618,7 +623,7 @@ def test_the_command_ends_with_its_input_and_by_signals(sqlite_url: str, tmp_pat
             process.stdin.close()
         else:
             process.send_signal(number)
-        assert process.wait(20) in {0, -signal.SIGTERM, -signal.SIGINT}
+        assert process.wait(300) in {0, -signal.SIGTERM, -signal.SIGINT}
         assert process.stderr is not None and b"Traceback" not in process.stderr.read()
 
 
@@ -654,19 +659,19 @@ def test_the_command_serves_http(filled: Path, tmp_path: Path) -> None:
     try:
         address = f"http://127.0.0.1:{port}"
         assert process.stderr is not None and f"{address}/mcp".encode() in process.stderr.readline()
-        until(lambda: _answers(address), 20, "the server to answer")
+        until(lambda: _answers(address), what="the server to answer")
         found = call(over_http(address), "get_release", repo_id=SCRIPT)
         assert found["page"].startswith(f"{address}/releases/")
         link = urlsplit(found["citation"]["url"])
-        assert httpx.get(f"{address}{link.path}").status_code == 200
+        assert httpx.get(f"{address}{link.path}", timeout=60).status_code == 200
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) in {0, 130, -signal.SIGINT}
+        assert process.wait(300) in {0, 130, -signal.SIGINT}
 
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/healthz").status_code == 200
+        return httpx.get(f"{address}/healthz", timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -60,12 +60,12 @@ def front(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ht
         config.write_text(_main_config(folder, port, address.removeprefix("http://")))
         process = subprocess.Popen([str(NGINX), "-e", "stderr", "-p", str(folder), "-c", str(config)])
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                until(lambda: _answers(client), 20, "nginx to answer")
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                until(lambda: _answers(client), what="nginx to answer")
                 yield client
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(300)
     service.dispose()
 
 
@@ -162,5 +162,5 @@ def test_the_access_log_has_no_links_of_emails(front: httpx.Client, tmp_path_fac
     for path in (*paths, "/labs?after=them"):
         front.get(f"http://{front.base_url.netloc.decode()}{path}")
     (log,) = tmp_path_factory.getbasetemp().glob("nginx[0-9]*/access.log")
-    until(lambda: "after=them" in log.read_text(), 10, "the last request in the log")
+    until(lambda: "after=them" in log.read_text(), what="the last request in the log")
     assert "s3cret" not in log.read_text()

@@ -30,7 +30,7 @@ with TestClient(create_app(service)) as client:
 
 def test_without_pyarrow_parquet_is_neither_offered_nor_begun(migrated_sqlite: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, f"sqlite:///{migrated_sqlite}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     status, text = found["/export.parquet"]
     error = json.loads(text)["error"]

@@ -82,7 +82,7 @@ def test_beat_sends_a_round_at_once_and_then_each_task_at_its_interval() -> None
         lambda task, args, expires: sent.append((task, args, expires)), {"a": _entry("a", 0.02), "b": _entry("b", 600)}
     )
     beat.start()
-    until(lambda: len(sent) > 5, 30, "some rounds")
+    until(lambda: len(sent) > 5, what="some rounds")
     beat.stop()
     assert {one[0] for one in sent[:2]} == {"a", "b"}
     assert sent[0][1:] in {(("x",), 0.02), (("x",), 600)}
@@ -93,9 +93,9 @@ def test_beat_goes_on_at_other_intervals() -> None:
     sent: list[str] = []
     beat = Beat(lambda task, **_: sent.append(task), {"a": _entry("a", 600), "b": _entry("b", 600)})
     beat.start()
-    until(lambda: len(sent) == 2, 30, "the first round")
+    until(lambda: len(sent) == 2, what="the first round")
     beat.reschedule({"a": _entry("a", 0.02), "b": _entry("b", 600)})
-    until(lambda: sent.count("a") > 3, 30, "more of one of them")
+    until(lambda: sent.count("a") > 3, what="more of one of them")
     beat.stop()
     assert sent.count("b") == 1
 
@@ -114,6 +114,6 @@ def test_a_demo_whose_recording_is_over_polls_as_seldom_as_up_does(tmp_path: Pat
         assert (service.settings.hub_interval, service.ingest.hub_interval) == (60, 60)
         assert service.ingest.launch_window == window
         polls = sent.count(("hub.poll", "created"))
-        until(lambda: sent.count(("hub.hints",)) >= 2, 30, "two more seconds")
+        until(lambda: sent.count(("hub.hints",)) >= 2, what="two more seconds")
         assert sent.count(("hub.poll", "created")) <= polls + 1
         beat.stop()

@@ -46,7 +46,7 @@ class Sink:
 
     def __exit__(self, *_: object) -> None:
         self._pipe.send("stop")
-        self._process.join(20)
+        self._process.join(300)
 
     def count(self) -> int:
         """How many emails have come."""
@@ -185,7 +185,7 @@ def run_load(
     workers: int,
     *,
     meanwhile: Callable[[Workers, int], object] = lambda _workers, _came: None,
-    patience: float = 120,
+    patience: float = 300,
 ) -> Result:
     """Announces a release to everyone while workers wait, until all were notified. ``meanwhile``: called all the time,
     with the workers and the number of emails that came."""
@@ -234,7 +234,7 @@ def paired(engine: Engine, database_url: str, sink: Sink, workers: int, slices: 
         for number in range(slices):
             alerts = announce(engine, f"Model-{workers}-{number}")
             began = time.monotonic()
-            until(lambda alerts=alerts: _came(sink) >= alerts and left(engine) == 0, 120, f"{alerts} emails")  # type: ignore[misc]
+            until(lambda alerts=alerts: _came(sink) >= alerts and left(engine) == 0, what=f"{alerts} emails")  # type: ignore[misc]
             took += time.monotonic() - began
             found = sink.emails()
             emails, lost, twice = emails + alerts, lost + alerts - len(set(found)), twice + len(found) - len(set(found))

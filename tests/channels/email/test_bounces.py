@@ -90,7 +90,7 @@ def test_a_hard_bounce_ends_the_emails_at_once(env: EmailTestEnv) -> None:
     assert env.deliver() == 0 and len(env.sink.emails) == 1
     row = env.subscriptions()[0]
     assert row.paused and "cannot be delivered" in (row.paused_because or "")
-    until(lambda: refused(env, message_of(row, release())), 20, "the list of suppressed addresses to be read again")
+    until(lambda: refused(env, message_of(row, release())), what="the list of suppressed addresses to be read again")
 
 
 def refused(env: EmailTestEnv, message: Message) -> bool:

@@ -16,6 +16,7 @@ TOKENS = Tokens("one key")
 IDENT = "0123456789ab"
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_a_token_says_what_it_was_made_for(purpose: Purpose) -> None:
     claim = TOKENS.read(purpose, TOKENS.make(purpose, IDENT))
@@ -32,6 +33,7 @@ def test_no_purpose_does_for_another(made: Purpose, used: Purpose) -> None:
         TOKENS.read(used, TOKENS.make(made, IDENT))
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_each_lasts_as_long_as_it_should(purpose: Purpose) -> None:
     token = TOKENS.make(purpose, IDENT)

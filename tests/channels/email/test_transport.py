@@ -123,7 +123,7 @@ def test_each_thread_has_its_own_connection(env: EmailTestEnv) -> None:
     barrier = threading.Barrier(4)
 
     def run(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(300)
         for turn in range(5):
             env.email.send(message_of(subscription, release(), key=f"k-{number}-{turn}"))
 
@@ -131,7 +131,7 @@ def test_each_thread_has_its_own_connection(env: EmailTestEnv) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(300)
     assert len(env.sink.emails) == 20 and env.sink.connections == 4
     assert len({email.message["Message-ID"] for email in env.sink.emails}) == 20
 

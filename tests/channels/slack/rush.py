@@ -47,7 +47,7 @@ class Crowd:
 
     def __exit__(self, *_: object) -> None:
         self._pipe.send("stop")
-        self._process.join(20)
+        self._process.join(300)
 
     def ask(self, what: str) -> Any:
         """``count`` of messages; ``messages``: (channel, time, key) of each; ``too_fast``; ``refused``."""

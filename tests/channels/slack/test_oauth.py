@@ -23,7 +23,7 @@ from tests.fakes.slack import Workspace
 
 def browser(env: SlackTestEnv) -> httpx.Client:
     """A browser that has asked to add the app, without the cookie being kept from plain HTTP."""
-    return httpx.Client(base_url=env.base, trust_env=False)
+    return httpx.Client(base_url=env.base, trust_env=False, timeout=60)
 
 
 def asked(env: SlackTestEnv, client: httpx.Client) -> dict[str, str]:
@@ -141,7 +141,7 @@ def test_a_code_that_slack_does_not_know_is_sent(env: SlackTestEnv) -> None:
 
 def test_without_client_id_it_says_what_to_set(env: SlackTestEnv) -> None:
     env.settings = env.settings.model_copy(update={"slack_client_id": None})
-    answer = httpx.get(f"{env.base}/slack/install", trust_env=False)
+    answer = httpx.get(f"{env.base}/slack/install", trust_env=False, timeout=60)
     assert answer.status_code == 503
     assert "MONITOR_SLACK_CLIENT_ID" in answer.text
 

@@ -77,7 +77,7 @@ def ask(url: str, body: bytes, content_type: str = "application/json") -> int:
     """The status of a request as anybody could send it."""
     request = urllib.request.Request(url, body, {"Content-Type": content_type}, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -63,7 +63,7 @@ def _is_sound(card: Json) -> None:
 
 
 @given(text=HOSTILE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_what_is_escaped_is_no_markup(text: str) -> None:
     found = shown(f"• {escape(text)}")
     assert (found.markup, found.links) == ((), ())
@@ -76,7 +76,7 @@ def test_what_is_escaped_is_no_markup(text: str) -> None:
 
 
 @given(texts_=st.lists(HOSTILE, max_size=30), headings=st.lists(HOSTILE, max_size=5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_card_fits(texts_: list[str], headings: list[str]) -> None:
     lines = tuple((Run(f"x{text}", "https://a.example/"), Run(text)) for text in texts_)
     blocks = tuple(Block(lines, heading, listed=True) for heading in headings)

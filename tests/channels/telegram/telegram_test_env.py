@@ -65,7 +65,7 @@ class TelegramTestEnv(ChannelTestEnv):
         base = self.base
         before = len(self.telegram.messages)
         assert self.telegram.says(base, chat or self.chat, text, **how) == (200, "")
-        until(lambda: len(self.telegram.messages) > before, 10, "the reply")
+        until(lambda: len(self.telegram.messages) > before, what="the reply")
         assert not self.telegram.refused and not self.telegram.unknown
         reply = self.telegram.messages[-1]
         self.forget_limits()

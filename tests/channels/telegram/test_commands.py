@@ -215,7 +215,7 @@ def test_a_chat_that_removes_the_bot_gets_nothing_until_it_resumes(env: Telegram
     member = {"user": {"id": 1, "is_bot": True, "first_name": "Hub"}, "status": "kicked"}
     change = {"chat": env.chat.described(), "date": int(time.time()), "new_chat_member": member}
     assert env.telegram.update(env.base, {"my_chat_member": change}) == (200, "")
-    until(lambda: sum(one.paused for one in env.subscriptions()) == 2, 10, "two pauses")
+    until(lambda: sum(one.paused for one in env.subscriptions()) == 2, what="two pauses")
     assert not env.subscription(other).paused
     assert "the bot was removed from the chat" in str(env.subscriptions()[0].paused_because)
     assert env.tells("/resume") == "Resumed:\n• origin:CN"
@@ -230,7 +230,7 @@ def test_a_group_that_becomes_a_supergroup_takes_its_subscriptions_along(env: Te
         "from": {"id": 1, "is_bot": False, "first_name": "x"},
     }  # fmt: skip
     assert env.telegram.update(env.base, {"message": message}) == (200, "")
-    until(lambda: env.subscription(ident).target == str(moved.id), 10, "the move")
+    until(lambda: env.subscription(ident).target == str(moved.id), what="the move")
 
 
 # --- requests ---------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_an_update_counts_once_and_an_old_one_not_at_all(env: TelegramTestEnv) -
     }  # fmt: skip
     for _ in range(3):
         assert env.telegram.update(base, {"update_id": 77, "message": message}) == (200, "")
-    until(lambda: len(env.subscriptions()) == 1, 10, "one removal")
+    until(lambda: len(env.subscriptions()) == 1, what="one removal")
     old = message | {"date": int(time.time()) - 3_600}
     assert env.telegram.update(base, {"update_id": 78, "message": old}) == (200, "")
     env.forget_limits()
@@ -295,7 +295,7 @@ def test_who_writes_too_much_is_not_answered(env: TelegramTestEnv) -> None:
     env.chat.state = "kicked"  # so that no reply has to wait for the pace of the chat
     for _ in range(40):
         env.telegram.says(base, env.chat, "/list")
-    until(lambda: sum(method == "sendMessage" for method, _ in env.telegram.calls) >= 1, 10, "a reply")
+    until(lambda: sum(method == "sendMessage" for method, _ in env.telegram.calls) >= 1, what="a reply")
     time.sleep(0.2)
     assert sum(method == "sendMessage" for method, _ in env.telegram.calls) <= 15
 

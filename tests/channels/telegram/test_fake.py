@@ -73,7 +73,7 @@ def asked(telegram: FakeTelegram, path: str, **fields: object) -> tuple[int, Jso
         f"{telegram.url}{path}", json.dumps(fields).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

@@ -24,7 +24,7 @@ from tests.fakes.telegram import FakeTelegram
 
 @pytest.mark.slow
 def test_workers_that_are_killed_lose_nothing_and_keep_the_pace(engine: Engine, database_url: str) -> None:
-    chance, alerts, patience = random.Random(5), 3, 120
+    chance, alerts, patience = random.Random(5), 3, 300
     with FakeTelegram(strict_pace=True) as telegram:
         chats = [telegram.chat() for _ in range(12)]
         environment = {

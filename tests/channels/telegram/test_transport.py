@@ -326,6 +326,7 @@ def test_formatting_that_telegram_refuses_is_left_out_so_that_the_text_arrives(e
 # --- limits -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_chat_gets_no_more_than_telegram_allows_whatever_its_topics(env: TelegramTestEnv) -> None:
     env.telegram.strict_pace = True
     forum = env.telegram.chat("supergroup", topics={7: "open", 8: "open"})

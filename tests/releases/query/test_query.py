@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 from sqlmodel import Session, col
@@ -21,6 +21,7 @@ from monitor.releases.query import Query, QueryError, explain, lookup, parse, to
 from monitor.releases.query.values import FIELDS
 from monitor.releases.search import indexed
 from tests.environment import labs_file
+from tests.generated import on_one_fixture
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -540,7 +541,7 @@ def written_twice(draw: st.DrawFn, depth: int = 3) -> tuple[str, str]:
 
 
 @given(pair=written_twice())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_however_it_is_written_the_same_meaning_is_the_same_filter(pair: tuple[str, str]) -> None:
     one, other = pair
     assume(max(len(one), len(other)) <= 2_000)
@@ -583,7 +584,7 @@ def spelled_otherwise(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @given(pair=spelled_otherwise())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_however_it_is_spelled_it_is_the_same_filter(pair: tuple[str, str]) -> None:
     plain, other = pair
     assume(max(map(len, pair)) <= 2_000)
@@ -598,7 +599,7 @@ def test_every_field_of_the_language_is_tried() -> None:
 
 
 @given(query=QUERIES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_normal_form_means_the_same_and_is_its_own(query: str) -> None:
     parsed = parse(query)
     again = parse(parsed.normal)
@@ -633,7 +634,7 @@ def test_the_normal_form_means_the_same_and_is_its_own(query: str) -> None:
         max_size=14,
     ).map("".join)
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
     try:
         parsed = parse(text)
@@ -644,7 +645,7 @@ def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
 
 
 @given(rows=ROWS, queries=st.lists(QUERIES, min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_one_fixture(60)
 def test_sql_and_predicate_agree(engine: Engine, rows: list[dict[str, Any]], queries: list[str]) -> None:
     happened, rest = [row.pop("events") for row in rows], [row.pop("changes") for row in rows]
     # A repository's name begins with its namespace.
