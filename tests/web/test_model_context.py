@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -30,14 +31,23 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from monitor import db
+from monitor.audit.policy import PolicyTable, RuleTable, WaiverTable
+from monitor.channels import channel_classes
 from monitor.models import Subscription
 from monitor.notify.subscriptions import SubscriptionCreate, subscribe
+from monitor.releases.corrections import FIELDS as CORRECTABLE
+from monitor.releases.lenses import load_lenses
+from monitor.releases.schema import QUERY_FIELDS
+from monitor.releases.triggers.expression import parse_trigger
 from monitor.service import Service
 from monitor.settings import Settings
 from monitor.text import plain
 from monitor.web.app import create_app
 from monitor.web.audits import MAX_BODY_BYTES
+from monitor.web.model_context.admin_tools import ADMIN_TOOLS, WHEN
+from monitor.web.model_context.audit_tools import POLICY
 from monitor.web.model_context.release_tools import SHOWN_FIELDS
+from monitor.web.model_context.tools import TOOLS
 from tests.fakes.hub import until
 from tests.generated import on_one_fixture
 from tests.servers import free_port, served
@@ -258,10 +268,44 @@ def test_resources_are_listed_and_read(connect: Connect) -> None:
     release = json.loads(texts[f"hub-monitor://releases/{BASE}"])
     assert release["release"]["repo_id"] == BASE and release["citation"]["url"]
     assert json.loads(texts["hub-monitor://labs/qwen"])["lab"]["origin"] == "CN"
-    assert texts["hub-monitor://briefs/2026-04"].startswith("# Open-weight releases")
+    brief = texts["hub-monitor://briefs/2026-04"]
+    assert brief.startswith("# Open-weight releases")
+    assert "Query: `released:2026-04`" in brief and "Cite: <http" in brief
     for wrong in ("hub-monitor://nothing", "hub-monitor://labs/nobody", f"hub-monitor://labs/{'x' * 5_000}"):
         error = protocol_error(connect, lambda client, uri=wrong: client.read_resource(uri)).error
         assert error.code == INVALID_PARAMS and len(error.message) < 500
+
+
+def test_every_answer_has_its_query_time_and_citation(connect: Connect) -> None:
+    for name, arguments in CALLS.items():
+        found = call(connect, name, **arguments)
+        assert found["query"] is not None and found["as_of"], name
+        assert found["citation"]["url"], (name, found["citation_problem"])
+
+
+def test_descriptions_name_what_an_argument_takes() -> None:
+    texts = {(tool.name, name): one.description or "" for tool in (*TOOLS, *ADMIN_TOOLS)
+            for name, one in tool.arguments.model_fields.items()}  # fmt: skip
+    assert all(texts.values())
+    words = {
+        ("shares", "lens"): [f"`{lens}`" for lens in load_lenses(None)],
+        ("audit", "policy"): [f"`{name}`" for table in (PolicyTable, RuleTable, WaiverTable)
+                              for name in table.model_fields.keys() - {"rule", "waiver"}],
+        ("create_subscription", "channel"): sorted(channel_classes().keys() - {"terminal"}),
+        ("create_subscription", "when"): [f"{name}(" for name in ("share", "count", "first", "new", "drop")],
+        ("correct_release", "values"): list(CORRECTABLE),
+        ("search_releases", "query"): [f"`{one.name}`" for one in QUERY_FIELDS],
+    }  # fmt: skip
+    for place, expected in words.items():
+        assert [word for word in expected if word not in texts[place]] == [], place
+
+
+def test_the_forms_that_descriptions_give_are_read(connect: Connect) -> None:
+    lines = re.findall(r"`(\[\[rule\]\]|\w+ = [^`]+)`", POLICY.partition("A whole policy: ")[2])
+    found = call(connect, "audit", ids=[BASE], policy="\n".join(lines))
+    assert len(lines) == 3 and found["items"][0]["findings"] == []
+    for text in re.findall(r"`(share\(origin[^`]+)`", WHEN):
+        assert parse_trigger(text).normal == text
 
 
 # --- errors -----------------------------------------------------------------------------------------------
@@ -288,11 +332,11 @@ def test_resources_are_listed_and_read(connect: Connect) -> None:
         ("shares", {"of": "CN", "lens": "original"}, ["there is no lens 'original'", "originals"]),
         ("stats", {"by": "beauty"}, ["by", "month"]),
         ("brief", {"period": "someday"}, ["someday"]),
-        ("get_lab", {"lab": "nobody"}, ["there is no lab nobody"]),
+        ("get_lab", {"lab": "nobody"}, ["lab: there is no lab nobody", "namespace:NAME"]),
         ("audit", {}, ["documents: at least one"]),
         ("audit", {"ids": ["a/b"], "policy": "["}, ["policy"]),
         ("why", {"repo_id": BASE}, ["filters: at least one", "administrator"]),
-        ("why", {"repo_id": BASE, "filters": ["kind:"]}, ["column"]),
+        ("why", {"repo_id": BASE, "filters": ["kind:base", "kind:"]}, ["filters.1: column"]),
         ("explain_query", {"query": "params:>lots"}, ["query: column 9", "a count expected"]),
     ],
 )

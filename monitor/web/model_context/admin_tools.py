@@ -11,6 +11,8 @@ from monitor.enums import Digest
 from monitor.releases.corrections import FIELDS as CORRECTABLE
 from monitor.releases.corrections import parse_correction
 from monitor.releases.reclassify import correct_release
+from monitor.releases.tally import DIMENSIONS
+from monitor.releases.triggers.expression import NUMBERS
 from monitor.web import admin
 from monitor.web.model_context.answers import Corrected, SubscriptionsFound
 from monitor.web.model_context.arguments import RepoId
@@ -25,6 +27,18 @@ Ident = Annotated[str, Field(min_length=1, max_length=40, description="id of a s
 
 def _envelope() -> dict[str, Any]:
     return {"query": None, "as_of": time_of(None), "citation": None, "citation_problem": NO_CITATION}
+
+
+CHANNEL_NAMES = ("slack", "email", "telegram", "discord", "teams", "webhook", "apprise")
+"""The channels that reach somebody; the terminal is that of the command."""
+WHEN = (
+    "A trigger instead of a filter: a notice when a number crosses a line, and when it is crossed back. One of "
+    "`share(PART, WHOLE, SPAN) >= 80%`, `count(QUERY, SPAN) > 100`, `first(FIELD, QUERY)` (a value's first release "
+    "that matches), `new(FIELD, QUERY)` (a value's first release of all, if it matches) and "
+    "`drop(NUMBER, REPO) >= 10%`. PART, WHOLE and QUERY are filters; WHOLE and QUERY may be left out. SPAN is 24h, 7d, "
+    f"4w, 3mo or all. FIELD is one of {', '.join(DIMENSIONS)}. NUMBER is one of {', '.join(NUMBERS)}. A comma and a "
+    "space separate arguments: `share(origin:CN, kind:base params:>=100B, 30d) >= 80%`."
+)
 
 
 class ListSubscriptions(Arguments):
@@ -42,16 +56,16 @@ def list_subscriptions(caller: Caller, _wanted: ListSubscriptions) -> tuple[Subs
 class CreateSubscription(Arguments):
     """Where alerts go, and which."""
 
-    channel: str = Field(max_length=40, description="a channel of this installation: slack, email, webhook, apprise")
+    channel: str = Field(
+        max_length=40, description=f"one of {', '.join(CHANNEL_NAMES)}, where this installation has it set up"
+    )
     target: str = Field(
         min_length=1,
         max_length=2_000,
-        description="a Slack channel id, an email address, or a URL, as the channel has it",
+        description="where messages go: an email address, the id of a channel or chat, or a URL, as the channel has it",
     )
     filter: str = Field("", max_length=2_000, description="which releases, in the query language; empty: all")
-    when: str = Field(
-        "", max_length=2_000, description="a trigger instead of a filter: a count or a share that crosses a line"
-    )
+    when: str = Field("", max_length=2_000, description=WHEN)
     digest: Digest = Field(Digest.IMMEDIATE, description="at once, or as a digest")
     timezone: str = Field("UTC", max_length=64, description="time zone of digests, like Europe/Paris")
     hour: int = Field(8, ge=0, le=23, description="hour of daily and weekly digests")

@@ -28,6 +28,18 @@ class AuditedText(Arguments):
     text: str = Field(max_length=audits.MAX_BODY_BYTES, description="its whole text")
 
 
+POLICY = (
+    "Rules as TOML; empty: only what is known. Each `[[rule]]` has an `id` and one query, as `query` of search_releases"
+    " describes it: `deny` and `warn` are violated by what it matches, as an error and as a warning, `require` by what "
+    "it does not match; `message` and `severity` (error, warning, note) may follow. A `[[waiver]]` excepts models from "
+    "a rule: `rule` (an id), `models` (a query), `reason` and `expires` (a date without quotes). Before them, "
+    "`unresolved` and `unknown` say how what names no repository, and what is not in the history, is reported: error, "
+    "warning, note or ignore; `name` is the policy's own. A whole policy: `[[rule]]` and, on lines of their own, "
+    '`id = "free"` and `require = "license:permissive conflict:none"`.'
+)
+"""The form of a policy, for a model that has not seen one."""
+
+
 class Audit(Arguments):
     """What to audit, under which policy."""
 
@@ -41,7 +53,7 @@ class Audit(Arguments):
     ids: list[Annotated[str, Field(max_length=300)]] = Field(
         [], max_length=MAX_PAGE, description="ids of repositories or URLs of the Hub"
     )
-    policy: str = Field("", max_length=100_000, description="rules and waivers as TOML; empty: only what is known")
+    policy: str = Field("", max_length=100_000, description=POLICY)
 
 
 def audit(caller: Caller, wanted: Audit) -> tuple[AuditFound, str]:

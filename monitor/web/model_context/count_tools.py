@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from monitor.releases.lenses import chosen_lenses, measure_shares, parse_countries, spread
+from monitor.releases.lenses import chosen_lenses, load_lenses, measure_shares, parse_countries, spread
 from monitor.releases.stats import DIMENSIONS, dimensions
 from monitor.releases.sums import SUMS, summed
 from monitor.releases.totals import sums
@@ -18,6 +18,10 @@ MAX_ROWS = 1_000
 """Of an answer with counts."""
 
 
+_LENSES = ", ".join(f"`{lens.id}` ({lens.title})" for lens in load_lenses(None).values())
+"""The lenses that ship, for a model that has not seen one."""
+
+
 class Shares(Arguments):
     """Whose share, of what, under which lenses."""
 
@@ -29,7 +33,7 @@ class Shares(Arguments):
         "repositories,originals,foundation,downloads",
         max_length=500,
         description="a lens (a definition of what is counted, by what weight, and whose it is), several with commas, or"
-        " `all`; a wrong name is answered with the list of lenses",
+        f" `all`. There are {_LENSES}, and what the operator of this server added, which a wrong name is answered with",
     )
     as_of: AsOf = ""
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from monitor import db
-from monitor.releases.query import parse
+from monitor.releases.query import Query, QueryError, parse
 from monitor.releases.query.describe import describe
 from monitor.web.model_context.answers import QueryExplained, ToolError, WhyFound, number_of
 from monitor.web.model_context.arguments import (
@@ -47,12 +47,12 @@ def why(caller: Caller, wanted: Why) -> tuple[WhyFound, str]:
         raise ToolError(
             "filters: at least one expected; only with the administrator's token are the filters of subscriptions shown"
         )
-    at = time_asked(wanted.as_of)
+    at, filters = time_asked(wanted.as_of), [_filter(place, text) for place, text in enumerate(wanted.filters)]
     with history(caller, at) as session:
         release = found_release(session, wanted.repo_id)
         name = release.repo_id
         if wanted.filters:
-            items = [explained_filter(session, parse(text), release, at) for text in wanted.filters]
+            items = [explained_filter(session, query, release, at) for query in filters]
         else:
             items = filters_of_subscriptions(session, release, at)
     query = parse(cited_release(name))
@@ -60,6 +60,13 @@ def why(caller: Caller, wanted: Why) -> tuple[WhyFound, str]:
     answer = WhyFound(**envelope(query, at, cited_releases(caller, query, at), page), repo_id=name, items=items)
     matching = sum(one.matches for one in items)
     return answer, f"{matching} of {number_of(len(items), 'filter')} match {name}."
+
+
+def _filter(place: int, text: str) -> Query:
+    try:
+        return parse(text)
+    except QueryError as error:
+        raise ToolError(f"filters.{place}: {error}") from None
 
 
 class ExplainQuery(Arguments):

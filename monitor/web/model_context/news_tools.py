@@ -6,11 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from monitor.releases.briefs.model import Brief
 from monitor.releases.launches.queries import find_launches, parse_cursor
+from monitor.releases.query import Query, parse
 from monitor.web.briefs import make_known_brief
 from monitor.web.model_context.answers import BriefFound, LaunchesFound, number_of
 from monitor.web.model_context.arguments import AsOf, QueryText, query_asked, time_asked
-from monitor.web.model_context.citing import cited, cited_releases, envelope, page_link
+from monitor.web.model_context.citing import Cited, cited, cited_releases, envelope, page_link
 from monitor.web.model_context.language import DATA
 from monitor.web.model_context.reading import history
 from monitor.web.model_context.tool import Arguments, Caller, Tool
@@ -39,6 +41,16 @@ def launches(caller: Caller, wanted: Launches) -> tuple[LaunchesFound, str]:
     return answer, f"{number_of(len(items), 'launch', 'launches')}{'; more with `cursor`' if following else ''}."
 
 
+def query_of(brief: Brief) -> Query:
+    """The query of all releases of a brief; each of its sentences has one of its own."""
+    return parse(f"released:{brief.period.name}")
+
+
+def cited_brief(caller: Caller, brief: Brief) -> Cited:
+    """Cites a brief as of its time."""
+    return cited(caller.service, "brief", {"period": brief.period.name}, brief.as_of)
+
+
 class BriefOf(Arguments):
     """Which period."""
 
@@ -57,8 +69,7 @@ def brief(caller: Caller, wanted: BriefOf) -> tuple[BriefFound, str]:
         for sentence in section["sentences"]:
             sentence["link"] = site + sentence["link"]
     page = page_link(caller, f"/brief/{found.period.name}", as_of=wanted.as_of)
-    params = {"period": found.period.name}
-    about = envelope(None, found.as_of, cited(caller.service, "brief", params, found.as_of), page)
+    about = envelope(query_of(found), found.as_of, cited_brief(caller, found), page)
     answer = BriefFound.model_validate(
         {name: value for name, value in content.items() if name in BriefFound.model_fields} | about
     )

@@ -16,6 +16,7 @@ from monitor.web.briefs import make_known_brief
 from monitor.web.model_context.answers import Answer, ToolError, fitted
 from monitor.web.model_context.lab_tools import GetLab, get_lab
 from monitor.web.model_context.language import GRAMMAR
+from monitor.web.model_context.news_tools import cited_brief, query_of
 from monitor.web.model_context.release_tools import GetRelease, get_release
 from monitor.web.model_context.tool import Caller
 
@@ -55,7 +56,10 @@ def _lab(caller: Caller, lab: str) -> str:
 
 def _brief(caller: Caller, period: str) -> str:
     found = make_known_brief(caller.service.read_engine, None, period)
-    return without_control(to_markdown(found, caller.service.settings.public_url))
+    link, problem = cited_brief(caller, found)
+    cite = f"Cite: <{link.url}> (as of {link.as_of})" if link else f"No citation: {problem}"
+    text = without_control(to_markdown(found, caller.service.settings.public_url))
+    return f"{text}\nQuery: `{query_of(found).normal}`\n\n{cite}\n"
 
 
 def _language(_caller: Caller) -> str:
