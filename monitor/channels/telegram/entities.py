@@ -95,6 +95,11 @@ def render_plain(text: ChatText) -> Rendered:
     return build(_bare(_all_pieces(fit(text, lambda line: _cost(_bare([*_of_line(line), Piece("\n")])), room))))
 
 
+def without_formatting(shown: Rendered) -> Rendered:
+    """The words of a message alone: what was in links and code is parted now, too."""
+    return build([Piece(_cut(shown.text, MAX_MESSAGE_UNITS))])
+
+
 def render_lines(lines: Sequence[Sequence[Piece]]) -> Rendered:
     """Lines within Telegram's limits; those that have no room are left out and counted."""
     kept: list[Sequence[Piece]] = []

@@ -19,7 +19,7 @@ from monitor.channels.base import Channel
 from monitor.channels.chat_text import ChatText, of_brief, of_message, of_notice
 from monitor.channels.message_context import brief_of_notice, facts_of_message
 from monitor.channels.telegram.api import MESSAGE_ERRORS, NOT_MODIFIED, UNEDITABLE_ERRORS, BotApi, TelegramError
-from monitor.channels.telegram.entities import Rendered, render, render_plain
+from monitor.channels.telegram.entities import Rendered, render, render_plain, without_formatting
 from monitor.channels.telegram.rate_limiter import TelegramRateLimiter
 from monitor.channels.telegram.targets import TelegramTarget, parse_target
 from monitor.db.engine import transaction
@@ -108,8 +108,14 @@ class Telegram(Channel):
                     raise
                 time.sleep(error.retry_after or 0)
         answered = {"message_id": message_id, "allow_sending_without_reply": True}
-        where = {"chat_id": target.chat_id, "message_thread_id": target.topic}
-        self._api.call("sendMessage", **where, disable_notification=True, reply_parameters=answered, **_of(shown))
+        fields = {"chat_id": target.chat_id, "message_thread_id": target.topic, "reply_parameters": answered}
+        try:
+            self._api.call("sendMessage", **fields, disable_notification=True, **_of(shown))
+        except TelegramError as error:
+            if not error.is_one_of(MESSAGE_ERRORS):
+                raise
+            log.warning("Telegram refused the formatting of a reply", error=str(error))
+            self._api.call("sendMessage", **fields, disable_notification=True, **_of(without_formatting(shown)))
 
     def username(self) -> str:
         """The name of the bot, as commands in groups name it. Raises SendError."""

@@ -43,6 +43,12 @@ def silent(env: TelegramTestEnv, text: str, **how: Any) -> None:
 # --- subscriptions ----------------------------------------------------------------------------------------
 
 
+def test_a_reply_whose_formatting_telegram_refuses_comes_without(env: TelegramTestEnv) -> None:
+    env.telegram.fail("sendMessage", "400 Bad Request: can't parse MessageEntity: Unsupported type specified")
+    reply = env.ask("/list")
+    assert reply["text"].startswith("This chat has no subscriptions yet.") and not described(reply)
+
+
 def test_a_channel_that_is_subscribed_by_its_name_finds_its_subscriptions(env: TelegramTestEnv) -> None:
     channel = env.telegram.chat("channel", username="HubReleases")
     ident = env.subscribe("kind:base", target="@hubreleases")
