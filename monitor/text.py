@@ -10,15 +10,21 @@ FOLD = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+"""Control characters, and what Unicode shows as nothing (Default_Ignorable_Code_Point) or as a blank that is no space.
+
+But for U+FE0F and its like, which choose how an emoji looks. Tags (U+E0000 on) can hide whole sentences.
+"""
 
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#!|~&])")
 
 
 def plain(text: object) -> str:
-    """Text on one line, without control characters and without marks that turn the direction of writing."""
+    """Text on one line, without control and invisible characters and marks that turn the direction of writing."""
     return _UNPRINTABLE.sub("", str(text))
 
 
@@ -66,7 +72,6 @@ def _continues(text: str, at: int) -> bool:
     if (
         unicodedata.category(char).startswith("M")
         or "\U0001f3fb" <= char <= "\U0001f3ff"  # skin tones
-        or "\U000e0020" <= char <= "\U000e007f"  # tags, of the flags of England and others
         or "\u1160" <= char <= "\u11ff"  # vowels and ends of Hangul syllables
     ):
         return True
