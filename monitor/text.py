@@ -56,7 +56,7 @@ MAX_CLUSTER = 32
 def fitting(text: str, most: int) -> str:
     """The beginning of ``text``, at most ``most`` code points long, that ends between characters as readers see them.
 
-    A letter keeps its marks, an emoji its skin tone, and a flag its second half, or is left out.
+    A character keeps its marks, an emoji its skin tone, and a flag its second half, or is left out.
     """
     if len(text) <= most:
         return text
