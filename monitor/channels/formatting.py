@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from monitor.enums import BRIEF_UNITS, FORMAT_NAMES, Event, Kind, Precision, event_of, kind_name
+from monitor.enums import BRIEF_UNITS, FORMAT_NAMES, Event, Kind, event_of, kind_name
 from monitor.models import Change, Launch, Release, Subscription
 from monitor.notify.message import Message
 from monitor.notify.subscriptions import describe_subscription
-from monitor.releases.format_entries import COPIES
+from monitor.releases.format_entries import COPIES, how_soon
 from monitor.releases.launches.facts import publisher_name
 from monitor.releases.notable import merged
 from monitor.releases.schema import training
@@ -181,7 +181,7 @@ def runs(release: Release) -> str | None:
 def _copy(release: Release, name: str, entry: Mapping[str, Any]) -> str:
     if entry["repo_id"] == release.repo_id:
         return f"{FORMAT_NAMES[name]} from the start"
-    return f"{FORMAT_NAMES[name]}{_after(entry)} ({plain(entry['by'])[:60]})"
+    return _when(release, name, entry, plain(entry["by"])[:60])
 
 
 def runs_in(release: Release, name: str) -> str | None:
@@ -191,18 +191,12 @@ def runs_in(release: Release, name: str) -> str | None:
         return f"runs: {FORMAT_NAMES[name]}" if name in FORMAT_NAMES else None
     if entry["repo_id"] == release.repo_id:
         return f"runs: {FORMAT_NAMES[name]} from the start"
-    return f"runs: {FORMAT_NAMES[name]}{_after(entry)} ({plain(entry['repo_id'])[:150]})"
+    return f"runs: {_when(release, name, entry, plain(entry['repo_id'])[:150])}"
 
 
-def _after(entry: Mapping[str, Any]) -> str:
-    """`` after 3 h``; ``about`` if only the time of creation is known, nothing if no time is."""
-    hours = entry["after_hours"]
-    if hours is None:
-        return ""
-    about = "about " if entry["precision"] == Precision.CREATED else ""
-    if hours < 1:
-        return f" after {about}{round(hours * 60)} min"
-    return f" after {about}{hours:.0f} h" if hours < 48 else f" after {about}{hours / 24:.0f} days"
+def _when(release: Release, name: str, entry: Mapping[str, Any], by: str) -> str:
+    """``GGUF after 3 h (unsloth)``."""
+    return " ".join(filter(None, (FORMAT_NAMES[name], how_soon(entry, release.released_precision), f"({by})")))
 
 
 def strongest_reason(releases: Iterable[Any]) -> str | None:
@@ -249,12 +243,25 @@ def _crossed(line: str) -> str:
     return f"{value} {measure} or more{within}" if sign else f"among the top {line.partition('<=')[2]} trending"
 
 
+MAX_NAMED_PROVIDERS = 4
+
+
+def _providers(after: str) -> str:
+    """``novita, its first known inference provider``; ``fal-ai, novita and 2 more, its first known …providers``."""
+    names = plain(after).split(", ")
+    if len(names) == 1:
+        return f"{names[0]}, its first known inference provider"
+    shown = names if len(names) <= MAX_NAMED_PROVIDERS else names[: MAX_NAMED_PROVIDERS - 1]
+    *before, last = shown if shown is names else [*shown, f"{len(names) - len(shown)} more"]
+    return f"{', '.join(before)} and {last}, its first known inference providers"
+
+
 _GATES = {"auto": "automatic", "manual": "by hand"}
 _CHANGES: dict[Event, Callable[[Change], str]] = {
     Event.MOMENTUM: lambda change: (
         f"{_crossed(change.field.removeprefix('crossed '))} (from {_known(change.before)} to {change.after})"
     ),
-    Event.SERVED: lambda change: f"now served by {_value(change.field, change.after)}, its first inference provider",
+    Event.SERVED: lambda change: f"now served by {_providers(str(change.after))}",
     Event.WEIGHTS: lambda change: "weights added" if change.after else "weights removed",
     Event.GATED: lambda change: f"{EVENTS[Event.GATED]} ({_GATES.get(str(change.after), 'somehow')})",
 }

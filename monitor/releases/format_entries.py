@@ -92,6 +92,23 @@ def _copy(row: Any, copy: Copy) -> dict[str, Any]:
     }
 
 
+def how_soon(entry: Mapping[str, Any], released_precision: str | None) -> str:
+    """When a release could be had in a format: ``after 3 h``, ``from the start``; empty if nothing is known of it.
+
+    Where only the creation of the copy is known, ``after about 3 h``; where only that of the release is, which may have
+    been public much later, ``within 3 h``. ``entry``: of ``formats``, or its ``trusted``.
+    """
+    hours, is_created = entry["after_hours"], entry["precision"] == Precision.CREATED
+    if hours is None:
+        return ""
+    if hours == 0:
+        return "" if is_created else "from the start"
+    lead = "after about" if is_created else "within" if released_precision == Precision.CREATED else "after"
+    if hours < 1:
+        return f"{lead} {round(hours * 60)} min"
+    return f"{lead} {hours:.0f} h" if hours < 48 else f"{lead} {hours / 24:.0f} days"
+
+
 def _with_cache(memory: Mapping[str, Any], own: Mapping[str, Any] | None) -> dict[str, Any]:
     """The memory of a copy with the key-value cache of the release, whose configuration is read; a copy's is not."""
     if memory["kv_gb_per_1k_tokens"] is not None or own is None or own["kv_gb_per_1k_tokens"] is None:

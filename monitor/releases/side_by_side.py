@@ -19,6 +19,7 @@ from monitor.enums import ARTEFACTS, FORMAT_NAMES, kind_name
 from monitor.labs import Registry
 from monitor.labs.countries import name as country
 from monitor.models import Release
+from monitor.releases.format_entries import how_soon
 from monitor.releases.query import parse
 from monitor.releases.schema import FIELDS, release_object
 from monitor.releases.search import find, search
@@ -213,8 +214,8 @@ def _formats(one: Object) -> Cell:
 def _format(one: Object, name: str, entry: Object) -> str:
     if entry["repo_id"] == one["repo_id"]:
         return f"{FORMAT_NAMES.get(name, name)}: in its own files"
-    after = "" if entry["after_hours"] is None else f" after {entry['after_hours']:,} h"
-    return f"{FORMAT_NAMES.get(name, name)}{after}: {entry['repo_id']}"
+    when = " ".join(filter(None, (FORMAT_NAMES.get(name, name), how_soon(entry, one["released_precision"]))))
+    return f"{when}: {entry['repo_id']}"
 
 
 def _memory(one: Object) -> Cell:

@@ -21,6 +21,7 @@ from monitor.enums import FORMAT_NAMES, kind_name
 from monitor.labs.countries import name as country
 from monitor.masking import masked, public_url, without_user
 from monitor.models import iso
+from monitor.releases.format_entries import how_soon
 from monitor.releases.launches.facts import FORMATS
 from monitor.releases.parquet import has_parquet
 from monitor.releases.schema import QUERY_FIELDS, hub_url, training
@@ -170,6 +171,7 @@ templates.env.filters |= {
     "kind_name": kind_name,
     "format_name": FORMATS.get,
     "runs_as": FORMAT_NAMES.get,
+    "how_soon": how_soon,
     "sizes": sizes,
     "training": training,
     "number": number,

@@ -76,7 +76,7 @@ def test_a_change_is_one_sentence() -> None:
 def test_the_first_provider_is_one_sentence() -> None:
     change = Change(id=3, release_id=1, at=now(), field="providers", before=None, after="fal-ai", reason="sweep")
     text = of_message(message(release(), event="served:3"), MessageFacts(changes={"served:3": change}), SITE)
-    assert text.title == "🇨🇳 Qwen3-Next-80B-A3B by Qwen: now served by fal-ai, its first inference provider"
+    assert text.title == "🇨🇳 Qwen3-Next-80B-A3B by Qwen: now served by fal-ai, its first known inference provider"
 
 
 def test_a_launch_and_a_digest_are_lists_by_publisher() -> None:

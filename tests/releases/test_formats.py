@@ -18,6 +18,7 @@ from monitor.demo.world import made_id
 from monitor.ingest import sweeps
 from monitor.models import Change, FormatQueue, Release
 from monitor.notify.matching import enqueue
+from monitor.releases.format_entries import how_soon
 from monitor.releases.formats import Found, find_formats
 from monitor.releases.query import parse
 from monitor.releases.recorder import News
@@ -273,3 +274,18 @@ def test_texts_say_what_runs_and_since_when() -> None:
     )
     assert format_change("runnable:mlx", None, row) == "runs: MLX after 5 h (b/m)"
     assert runs(Release(kind="quantized", formats=row.formats)) is None
+
+
+def test_times_that_only_creation_dates_give_are_said_to_be_such() -> None:
+    def text(hours: float, precision: str, released_precision: str) -> str:
+        return how_soon({"after_hours": hours, "precision": precision}, released_precision)
+
+    assert text(3, "window", "exact") == "after 3 h"
+    assert text(3, "created", "window") == text(3, "created", "created") == "after about 3 h"
+    assert text(640, "window", "created") == "within 27 days"  # public at any time since its repository was made
+    assert text(0, "window", "window") == "from the start"
+    assert text(0, "created", "window") == ""
+    row = Release(repo_id="q/m", kind="base", released_precision="created", formats={
+        "gguf": {"first_at": "2026-05-01", "repo_id": "a/m", "by": "a", "precision": "window", "after_hours": 640.0},
+    })  # fmt: skip
+    assert runs(row) == "runs: GGUF within 27 days (a)"

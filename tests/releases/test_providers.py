@@ -294,4 +294,10 @@ def test_the_news_is_put_into_words() -> None:
     row = Release(repo_id=QWEN, namespace="Qwen", lab="qwen", origin="CN")
     change = Change(release_id=1, field="providers", before=None, after="novita, together", reason="sweep")
     assert headline(row, "served:7") == f"{QWEN}: now served"
-    assert format_change("served:7", change, row) == "now served by novita, together, its first inference provider"
+    assert format_change("served:7", change, row) == (
+        "now served by novita and together, its first known inference providers"
+    )
+    change.after = "a, b, c, d, e"
+    assert format_change("served:7", change, row) == (
+        "now served by a, b, c and 2 more, its first known inference providers"
+    )

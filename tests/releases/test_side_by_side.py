@@ -88,7 +88,7 @@ def test_formats_memory_and_providers_are_said_in_words() -> None:
     row.own_memory = {"weights_gb": 16.381, "kv_gb_per_1k_tokens": 0.1475}
     row.providers = []
     found = table(row, made("nobody/thing"))
-    assert found["Running it", "Formats"].cells[0].lines == ("GGUF after 3.3 h: unsloth/Qwen3-8B-GGUF",)
+    assert found["Running it", "Formats"].cells[0].lines == ("GGUF after 3 h: unsloth/Qwen3-8B-GGUF",)
     assert found["Running it", "Formats"].cells[1].lines == ("none known",)
     assert found["Running it", "Memory"].cells[0].lines == (
         "own weights: 16.381 GB, and 0.1475 GB for 1,000 tokens (estimate)",

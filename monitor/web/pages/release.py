@@ -241,7 +241,7 @@ def _timeline(session: Session, row: Release) -> list[TimelineEntry]:
         event = CHANGE_LABELS.get(change.field, change.field)
         if change.event == Event.RUNNABLE:
             form = FORMAT_NAMES.get(change.field.removeprefix(FIELD), "another format")
-            entries.append(TimelineEntry(change.at, f"Seen to run as {form}", format_value(change.after)))
+            entries.append(TimelineEntry(change.at, f"First seen as {form}", format_value(change.after)))
             continue
         before, after = change.before, change.after
         if change.field == "kind":

@@ -183,6 +183,43 @@ def test_an_update_says_what_changed_and_answers_the_first_email(env: EmailTestE
     assert second["Message-ID"] != first["Message-ID"]
 
 
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ("served", "now served by fal-ai and novita, its first known inference providers"),
+        ("runnable", "runs: GGUF after 3 h (unsloth/Qwen3-GGUF)"),
+    ],
+)
+def test_a_first_provider_and_a_first_copy_are_in_the_subject_and_both_bodies(
+    env: EmailTestEnv, event: str, says: str
+) -> None:
+    env.subscriber(f"event:{event}")
+    copy = {"first_at": "2026-05-01T15:00:00Z", "repo_id": "unsloth/Qwen3-GGUF", "by": "unsloth",
+            "precision": "window", "after_hours": 3.0, "memory": None}  # fmt: skip
+    row = release(formats={"gguf": copy})
+    with transaction(env.engine) as session:
+        session.add(row)
+        session.flush()
+        assert row.id is not None
+        change = Change(
+            release_id=row.id, at=now(), field="providers", before=None, after="fal-ai, novita", reason="sweep"
+        )
+        session.add(change)
+        session.flush()
+        ident = f"{event}:{change.id}" if event == "served" else "runnable:gguf"
+    env.news(row, event=ident)
+    assert env.deliver() == 1
+    message = check(env.sink.emails[0])
+    assert message["Subject"] == f"Qwen3-Next-80B-A3B by Qwen: {says}"
+    text, html = texts(message)
+    assert f"🇨🇳 Qwen3-Next-80B-A3B by Qwen: {says}" in text.splitlines()
+    assert f"<strong>{says}</strong>" in html
+    assert text.count(says) == html.count(f">{says}<")
+    for part in (text, html):
+        assert "https://monitor.example/releases/Qwen/Qwen3-Next-80B-A3B" in part
+        assert f"event:{event}" in part
+
+
 def test_the_confirmation_has_a_link_and_no_unsubscribing_that_does_nothing(env: EmailTestEnv) -> None:
     assert env.sign_up(filter="origin:CN kind:base", digest="daily", timezone="Asia/Tokyo", hour=7).status_code == 202
     assert env.confirmations() == 1

@@ -98,6 +98,50 @@ def test_what_happens_later_is_sent_in_the_thread_of_the_first_message(env: Slac
     assert "licence changed from Qwen-research to Apache-2.0" in visible(second)
 
 
+COPY = {"first_at": "2026-05-01T15:00:00Z", "repo_id": "unsloth/Qwen3-GGUF", "by": "unsloth", "precision": "window",
+        "after_hours": 3.0, "memory": None}  # fmt: skip
+
+
+def test_a_first_provider_and_a_first_copy_say_who(env: SlackTestEnv) -> None:
+    env.subscribe("event:served")
+    env.subscribe("event:runnable")
+    row = release(formats={"gguf": COPY})
+    env.known(row)
+    with transaction(env.engine) as session:
+        assert row.id is not None
+        change = Change(release_id=row.id, at=now(), field="providers", before=None, after="fal-ai", reason="sweep")
+        session.add(change)
+    for event, says in (
+        (f"served:{change.id}", "now served by fal-ai, its first known inference provider"),
+        ("runnable:gguf", "runs: GGUF after 3 h (unsloth/Qwen3-GGUF)"),
+    ):
+        env.news(row, event=event)
+        assert env.deliver() == 1
+        message = env.slack.messages[-1]
+        assert visible(message).splitlines()[0] == (
+            f"🇨🇳 *Qwen3-Next-80B-A3B <https://huggingface.co/Qwen/Qwen3-Next-80B-A3B>* by Qwen: {says}"
+        )
+        assert f"Matches `event:{event.partition(':')[0]}`" in visible(message)
+        assert message["text"].startswith(f"🇨🇳 Qwen3-Next-80B-A3B by Qwen: {says}: 80B (active 3B)")
+
+
+def test_a_digest_says_who_serves_and_what_runs(env: SlackTestEnv) -> None:
+    env.subscribe("event:served,runnable", digest=Digest.DAILY)
+    row = release(formats={"gguf": COPY})
+    env.known(row)
+    with transaction(env.engine) as session:
+        assert row.id is not None
+        change = Change(release_id=row.id, at=now(), field="providers", before=None, after="a, b", reason="sweep")
+        session.add(change)
+    env.news(row, event=f"served:{change.id}")
+    env.news(row, event="runnable:gguf")
+    assert env.deliver() == 1
+    lines = visible(env.slack.messages[0]).splitlines()
+    link = "• Qwen3-Next-80B-A3B <https://huggingface.co/Qwen/Qwen3-Next-80B-A3B>"
+    assert f"{link}: now served by a and b, its first known inference providers" in lines
+    assert f"{link}: runs: GGUF after 3 h (unsloth/Qwen3-GGUF)" in lines
+
+
 def test_where_the_first_message_was_deleted_an_update_stands_alone(env: SlackTestEnv) -> None:
     env.subscribe()
     row = release()
