@@ -33,8 +33,9 @@ _TAGS: dict[str, Format] = {
     "exl3": Format.EXL3,
     "bitsandbytes": Format.BNB,
 }
-_NOT_THE_MODEL = ("mmproj", "imatrix")
-"""GGUF files that hold a projector of images or a measurement, and no language model."""
+_MEASUREMENT = "imatrix"
+"""How the name of a GGUF file begins or ends that holds an importance matrix, and no model. In the midst of the name of
+a model's file it says that one was used."""
 _MAX_VALUE = 200
 
 
@@ -49,10 +50,16 @@ def formats_in(model: wire.Model) -> dict[str, Evidence]:
         evidence = look(facts)
         if evidence is not None:
             found[str(form)] = evidence
-    packing = None if str(Format.MLX) in found else _packing(facts)
+    packing = None if str(Format.MLX) in found or _is_gguf_alone(facts, found) else _packing(facts)
     if packing is not None:
         found[str(packing[0])] = packing[1]
     return dict(sorted(found.items()))
+
+
+def _is_gguf_alone(facts: wire.Facts, found: Mapping[str, Evidence]) -> bool:
+    """Whether a repository whose files are not listed shows GGUF and no tensors: other tags speak of its base then."""
+    shows_tensors = "safetensors" in facts.tags or bool(tensor_types(facts)) or bool(wire.quantization(facts.config))
+    return str(Format.GGUF) in found and not wire.files(facts) and not shows_tensors
 
 
 def _gguf(facts: wire.Facts) -> Evidence | None:
@@ -69,8 +76,9 @@ def _gguf(facts: wire.Facts) -> Evidence | None:
 
 def is_gguf_model(name: str) -> bool:
     """Whether a file is a GGUF file of a model, and not of what goes with one."""
-    lower = name.lower()
-    return lower.endswith(".gguf") and not any(word in lower for word in _NOT_THE_MODEL)
+    stem, dot, ending = name.lower().rpartition("/")[2].rpartition(".")
+    is_measurement = stem.startswith(_MEASUREMENT) or stem.endswith(_MEASUREMENT)
+    return bool(dot) and ending == "gguf" and "mmproj" not in stem and not is_measurement
 
 
 def _mlx(facts: wire.Facts) -> Evidence | None:
@@ -80,8 +88,23 @@ def _mlx(facts: wire.Facts) -> Evidence | None:
     return _library(facts, "mlx") or _tag(facts, "mlx")
 
 
+_ONNX = (".onnx", ".ort")
+_TENSORS = (".safetensors", ".bin", ".pt", ".pth")
+
+
 def _onnx(facts: wire.Facts) -> Evidence | None:
-    return _by_ending(facts, "onnx", (".onnx", ".ort"))
+    """In a repository with other weights, a file that is named or placed as exporters do; others are parts beside the
+    model, such as a speaker encoder."""
+    named = [name for name in wire.files(facts) if name.lower().endswith(_ONNX)]
+    if named and any(name.lower().endswith(_TENSORS) for name in wire.files(facts)):
+        exported = next((name for name in named if _is_exported(name.lower())), None)
+        return None if exported is None else _file(exported)
+    return _by_ending(facts, "onnx", _ONNX)
+
+
+def _is_exported(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    return "onnx" in folder or "model" in file
 
 
 def _coreml(facts: wire.Facts) -> Evidence | None:
@@ -164,7 +187,7 @@ def _by_types(counts: Mapping[str, int], *, packed: bool) -> tuple[Format, Evide
 def _is_only_other(facts: wire.Facts) -> bool:
     """Whether the files show weights of another kind alone, so that a tag speaks of no tensors here."""
     files = wire.files(facts)
-    return bool(files) and not any(name.lower().endswith((".safetensors", ".bin", ".pt", ".pth")) for name in files)
+    return bool(files) and not any(name.lower().endswith(_TENSORS) for name in files)
 
 
 def _library(facts: wire.Facts, word: str) -> Evidence | None:

@@ -21,6 +21,9 @@ _WITHOUT = frozenset(
     {"linear_attention", "conv", "mamba", "mamba2", "moe", "mlp", "recurrent", "gated_deltanet", "rwkv", "short_conv"}
 )
 _STATE_SPACE = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv6", "rwkv7"})
+_OTHERWISE = ("block_configs", "compress_ratios", "use_cla")
+"""Keys of models whose layers keep different numbers of heads (Nemotron-NAS), compressed values (DeepSeek-V4) or those
+of other layers (Hunyuan): how much that is, is not computed here."""
 
 
 class KVCache(NamedTuple):
@@ -60,7 +63,9 @@ def kv_cache(config: Mapping[str, Any]) -> KVCache | None:
     if layers == _Layers(0, 0):
         return KVCache(0, 0, "no layer keeps keys and values")
     full, sliding = _per_layer(text, wide=True), _per_layer(text, wide=False)
-    window = first(text, "sliding_window", "attention_chunk_size")
+    window, most = first(text, "sliding_window", "attention_chunk_size"), first(text, "max_position_embeddings")
+    if window is not None and most is not None and window >= most:
+        layers = _Layers(layers.full + layers.sliding, 0)  # a window that no text fills (Phi-3.5) is none
     if full is None or sliding is None or (layers.sliding and window is None):
         return None
     parts, fixed = [], 0
@@ -78,6 +83,8 @@ def _generates(config: Mapping[str, Any]) -> bool:
 
 def _layers(config: Mapping[str, Any], number: int) -> _Layers | None:  # noqa: PLR0911
     """The layers that keep something; None if the configuration lists kinds that are not known."""
+    if any(config.get(key) for key in _OTHERWISE):
+        return None
     model_type = wire.text(config, "model_type") or ""
     if model_type in _STATE_SPACE:
         return _Layers(0, 0)
@@ -110,7 +117,9 @@ def _listed(kinds: Any, own: int) -> _Layers | None:
     return _Layers(sum(word in _FULL for word in words), sum(word in _SLIDING for word in words))
 
 
-def _windowed(config: Mapping[str, Any], model_type: str, number: int) -> _Layers:
+def _windowed(config: Mapping[str, Any], model_type: str, number: int) -> _Layers | None:
+    if first(config, "attention_chunk_size") is not None:
+        return None  # Llama 4: which layers are chunked is not listed
     window = first(config, "sliding_window")
     if window is None or config.get("use_sliding_window") is False:
         return _Layers(number, 0)
@@ -132,8 +141,9 @@ def _per_layer(config: Mapping[str, Any], *, wide: bool) -> _PerLayer | None:
         )
     queries = first(config, "num_attention_heads", "n_head", "n_heads", "num_heads")
     heads = first(config, "num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
-    if heads is None:
-        heads = 1 if config.get("multi_query") is True else queries
+    if config.get("multi_query") is True and (heads is None or config.get("new_decoder_architecture") is False):
+        heads = 1  # Falcon-7B states its query heads there, and keeps one
+    heads = heads or queries
     hidden = first(config, "hidden_size", "n_embd", "d_model", "dim")
     width = first(config, "head_dim", "kv_channels", "attention_head_dim")
     if width is None and hidden is not None and queries is not None:

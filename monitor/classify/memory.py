@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from monitor.classify import wire
 from monitor.classify.formats import formats_in, is_gguf_model, tensor_types
 from monitor.classify.kv_cache import kv_cache
+from monitor.classify.size_packing import MIN_PACKED_SHARE, count_tensors
 from monitor.enums import Format
 
 _TYPE_BITS = {
@@ -33,7 +34,13 @@ _SCALE_BITS: dict[str, float] = {Format.AWQ: 0.16, Format.GPTQ: 0.16, Format.NVF
                                  Format.BNB: 0.5}  # fmt: skip
 """Bits that scales and zero points add to each packed value: 16 + 4 for 128 values, 8 for 16, 8 for 32, 32 for 64."""
 _FOUR_BITS = frozenset({Format.AWQ, Format.GPTQ, Format.NVFP4, Format.MXFP4, Format.BNB})
-_HUB_UNPACKS = frozenset({Format.AWQ, Format.GPTQ, Format.MXFP4, Format.BNB, Format.NVFP4})
+_OTHER_SCALE_BITS = 0.125
+"""Of formats without a name here: 16 for 128 values, as compressed-tensors writes them unless it is set otherwise."""
+_HOLDERS = ("I32", "U8", "I8")
+"""Types whose elements the Hub may count by the values that are packed in them."""
+MAX_INDEX_RATIO = 1.5
+"""An index whose size is further from what the types of the tensors take, or that leaves a parameter less than a bit
+or more than 64, is of something else."""
 _MAX_BYTES = 2**62
 
 
@@ -99,8 +106,8 @@ def _has_tensors(facts: wire.Facts) -> bool:
 
 
 def in_gb(number: int) -> float:
-    """Bytes in GB of 10^9, to a thousandth."""
-    return round(number / 1e9, 3)
+    """Bytes in GB of 10^9, to a thousandth; what is less than a tenth to three digits, so that nothing becomes 0."""
+    return round(number / 1e9, 3) if number >= 10**8 else float(f"{number / 1e9:.3g}")
 
 
 def in_bytes(found: Mapping[str, Any] | None) -> int | None:
@@ -113,35 +120,53 @@ def in_bytes(found: Mapping[str, Any] | None) -> int | None:
 
 def _tensors(facts: wire.Facts, params: int | None, form: str | None) -> Weights | None:
     """By the size that the index states, else by the types of the tensors, else by parameters and stated bits."""
-    stated = facts.contents.index_total_bytes
-    if stated is not None:
-        return Weights(stated, _mean(stated, params), "index", f"total_size of its safetensors index: {stated:,} bytes")
     counts = tensor_types(facts)
-    if counts and counts.keys() <= _TYPE_BITS.keys():
-        return _typed(counts, params, form)
+    typed = _typed(facts, counts, params, form) if counts and counts.keys() <= _TYPE_BITS.keys() else None
+    stated = facts.contents.index_total_bytes
+    if stated is not None and _fits(stated, typed, params):
+        return Weights(stated, _mean(stated, params), "index", f"total_size of its safetensors index: {stated:,} bytes")
+    if counts:
+        return typed
     bits = _stated_bits(facts, form)
     if params is None or bits is None:
         return None
     return _computed(params, bits, "its configuration")
 
 
-def _typed(counts: Mapping[str, int], params: int | None, form: str | None) -> Weights:
-    packed = {name: number for name, number in counts.items() if name in {"I32", "U8", "I8"}}
-    served, values = sum(counts.values()), sum(packed.values())
-    if values and form in _HUB_UNPACKS and params is not None and _near(served, params):
-        # The Hub served the values that the packed elements hold, and no scales.
-        each = 4 + _SCALE_BITS[form]
-        rest = sum(number * _TYPE_BITS[name] for name, number in counts.items() if name not in packed)
-        size = math.ceil((values * each + rest) / 8)
-        formula = f"{values:,} values × {each:g} bits with scales + {rest // 8:,} bytes of other tensors"
-        return Weights(size, _mean(size, params), "types", formula)
+def _fits(stated: int, typed: Weights | None, params: int | None) -> bool:
+    """Whether the size that an index states agrees with what else is known."""
+    if typed is not None:
+        return 1 / MAX_INDEX_RATIO < stated / typed.bytes < MAX_INDEX_RATIO
+    return params is None or 1 <= 8 * stated / params <= 64
+
+
+def _typed(facts: wire.Facts, counts: Mapping[str, int], params: int | None, form: str | None) -> Weights | None:
+    """By the types of the tensors; None where it is not known how many bits the values of packed ones have."""
+    values = sum(counts.get(name, 0) for name in _HOLDERS)
+    served = sum(counts.values())
+    packing = count_tensors(facts)
+    if packing is None or values < MIN_PACKED_SHARE * served or (packing.certain and packing.unpacked is None):
+        return _stored(counts, params)
+    each = packing.bits or (4 if form in _FOUR_BITS else None)
+    if each is None or params is None:
+        return None
+    holder = max(_HOLDERS, key=lambda name: counts.get(name, 0))
+    unpacked = packing.unpacked or served + round(values * (_TYPE_BITS[holder] / each - 1))
+    if abs(math.log(params / unpacked)) < abs(math.log(params / served)):
+        return _stored(counts, params)
+    # The Hub counted the values that the packed elements hold, and no scales.
+    width = each + _SCALE_BITS.get(form or "", _OTHER_SCALE_BITS)
+    rest = sum(number * _TYPE_BITS[name] for name, number in counts.items() if name not in _HOLDERS)
+    size = math.ceil((values * width + rest) / 8)
+    formula = f"{values:,} values × {width:g} bits with scales + {rest // 8:,} bytes of other tensors"
+    return Weights(size, _mean(size, params), "types", formula)
+
+
+def _stored(counts: Mapping[str, int], params: int | None) -> Weights:
+    """Each element in the width of its type."""
     size = sum(number * _TYPE_BITS[name] for name, number in counts.items()) // 8
     parts = [f"{number:,} × {_TYPE_BITS[name]} bits ({name})" for name, number in sorted(counts.items())]
     return Weights(size, _mean(size, params), "types", " + ".join(parts))
-
-
-def _near(one: int, other: int) -> bool:
-    return 0.9 < one / other < 1.1
 
 
 def _mean(size: int, params: int | None) -> float | None:
@@ -180,7 +205,10 @@ _DTYPES = {"float32": 32.0, "float16": 16.0, "bfloat16": 16.0}
 
 def _gguf(facts: wire.Facts, params: int | None) -> Weights | None:
     """By the type in the names of the files: Q4_K_M where there is one, else the one nearest to it in bits."""
-    total = wire.count(wire.mapping(facts, "gguf"), "total") or params
+    header = wire.mapping(facts, "gguf")
+    # Of a repository with a projector of images, the Hub may have read that file.
+    of_model = wire.text(header, "architecture") not in _NOT_THE_MODEL
+    total = (wire.count(header, "total") if of_model else None) or params
     types = {found for name in wire.files(facts) if is_gguf_model(name) and (found := gguf_type(name)) is not None}
     if total is None or not types:
         return None
@@ -188,11 +216,15 @@ def _gguf(facts: wire.Facts, params: int | None) -> Weights | None:
     return _computed(total, GGUF_BITS[variant], f"the usual mean of {variant}", variant)
 
 
+_NOT_THE_MODEL = frozenset({"clip", "mmproj"})
 _BY_LENGTH = sorted(GGUF_BITS, key=lambda one: (-len(one), one))
 
 
 def gguf_type(name: str) -> str | None:
-    """The type of a GGUF file, as its name ends: ``Q4_K_M``; None if it names none."""
+    """The type of a GGUF file, the last one that its name has (``gemma-bf16-Q4_0.gguf``); None if it names none."""
     stem = name.rpartition("/")[2].upper().removesuffix(".GGUF").replace("-", ".").replace("_", ".")
     words = f".{stem}."
-    return next((one for one in _BY_LENGTH if f".{one.replace('_', '.')}." in words), None)
+    # Where one type is the beginning of another, both begin at the same place: the longer one comes first.
+    ends = {one: words.rfind(f".{one.replace('_', '.')}.") for one in _BY_LENGTH}
+    last = max(_BY_LENGTH, key=ends.__getitem__)
+    return last if ends[last] >= 0 else None

@@ -52,6 +52,8 @@ class TensorCount(NamedTuple):
     """Whether the counts are known by type; without that, no packing can be seen."""
     certain: bool = True
     """Whether one of the counts is that of the parameters. False for values of mixed or unknown width."""
+    bits: float | None = None
+    """Bits of a packed value; None if nothing is packed, or it is not known how."""
     stated_total: int | None = None
     """``total``, if it differs from the sum of ``parameters``: it can be taken from an index file."""
 
@@ -192,6 +194,7 @@ def _undone(by_type: Mapping[str, int], plain: int, holder: str, packing: _Packi
         _unpacked_by_hub(packing, holder),
         packed * _BITS[holder] // 8,
         is_packed=True if holder == "U8" and scales_counted else None,
+        bits=bits,
     )
 
 
@@ -199,7 +202,7 @@ def _signed_bytes(plain: int, packed: int, *, fp8: bool) -> TensorCount:
     """Signed bytes are eight-bit weights; in a model in FP8 they can be pairs of FP4 values (DeepSeek-V4)."""
     if not fp8:
         return TensorCount(plain)
-    return TensorCount(plain, plain + packed, "4-bit values unpacked from I8", True, packed)
+    return TensorCount(plain, plain + packed, "4-bit values unpacked from I8", True, packed, bits=4)
 
 
 def _unpacked_by_hub(packing: _Packing, holder: str) -> bool:

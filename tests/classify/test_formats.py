@@ -38,7 +38,9 @@ def config(**more: Any) -> dict[str, Any]:
 
 FORMATS: list[tuple[dict[str, Any], dict[str, str]]] = [
     (facts("a-Q4_K_M.gguf"), {"gguf": "file"}),
-    (facts("mmproj-a.gguf", "imatrix.gguf", tags=("gguf",)), {}),
+    (facts("mmproj-a.gguf", "imatrix.gguf", "imatrix_unsloth.gguf", "Qwen3-8B.imatrix.gguf", tags=("gguf",)), {}),
+    (facts("Ornith-35B-MXFP4_MOE-Imatrix-Q6_K.gguf"), {"gguf": "file"}),
+    (facts("imatrix/Qwen3-8B-Q4_K_M.gguf"), {"gguf": "file"}),
     ({"id": "a/b", "tags": ["gguf"]}, {"gguf": "tag"}),
     ({"id": "a/b-GGUF", "tags": []}, {}),
     ({"id": "a/b", "gguf": {"total": 7, "architecture": "llama"}}, {"gguf": "gguf"}),
@@ -58,6 +60,12 @@ FORMATS: list[tuple[dict[str, Any], dict[str, str]]] = [
      {"nvfp4": "tag"}),
     (facts("m.safetensors", **types(BF16=10), tags=("fp8", "awq")), {}),
     (facts("onnx/model_q4.onnx", "model.safetensors"), {"onnx": "file"}),
+    (facts("unet/model.onnx", "unet/diffusion_pytorch_model.safetensors"), {"onnx": "file"}),
+    (facts("decoder_model_merged.onnx", "pytorch_model.bin"), {"onnx": "file"}),
+    (facts("rmvpe.onnx"), {"onnx": "file"}),
+    (facts("assets/token2wav/campplus.onnx", "assets/speech_tokenizer_v2_25hz.onnx", "model-00001.safetensors"), {}),
+    ({"id": "a/b", "tags": ["gguf", "mxfp4"]}, {"gguf": "tag"}),
+    ({"id": "a/b", "tags": ["gguf", "safetensors", "fp8"]}, {"fp8": "tag", "gguf": "tag"}),
     (facts("Model.mlpackage/Data/weights.bin"), {"coreml": "file"}),
     (facts("model.safetensors", tags=("onnx", "coreml")), {}),
     (facts("m.safetensors", **config(quantization_config={"quant_method": "exl3"})), {"exl3": "config"}),
@@ -122,9 +130,68 @@ def test_every_type_is_read_in_the_names_of_files() -> None:
     assert gguf_type("UD-Q4_K_XL/Model-UD-Q4_K_XL.gguf") == "Q4_K_XL"
 
 
+def test_of_several_types_in_a_name_the_last_one_counts() -> None:
+    assert gguf_type("gemma-3-12b-bf16-Q4_0.gguf") == "Q4_0"
+    assert gguf_type("gpt-oss-20b-MXFP4-Q2_K.gguf") == "Q2_K"
+
+
+def weights(model: dict[str, Any], params: int | None, form: str | None = None) -> float | None:
+    found = memory(model, params, form)
+    return None if found is None else found["weights_gb"]
+
+
+def test_packed_values_take_the_bits_that_they_have() -> None:
+    def quantized(method: str, **more: Any) -> dict[str, Any]:
+        return config(quantization_config={"quant_method": method, **more})
+
+    def packed(*parts: dict[str, Any]) -> dict[str, Any]:
+        made = facts("m.safetensors")
+        for part in parts:
+            made |= part
+        return made
+
+    # As the Hub serves compressed-tensors in four bits: the values, under the type that they are packed in.
+    ints = types(I32=25 * 10**9, BF16=2 * 10**9)
+    groups = {"group_0": {"weights": {"num_bits": 4, "group_size": 128}}}
+    served = packed(ints, quantized("compressed-tensors", config_groups=groups))
+    assert weights(served, 27 * 10**9) == pytest.approx(25 * 4.125 / 8 + 4, abs=0.01)
+    eight = packed(ints, quantized("gptq", bits=8))
+    assert weights(eight, 27 * 10**9, "gptq") == pytest.approx(25 * 8.16 / 8 + 4, abs=0.01)
+    # FP4 experts in signed bytes, two in each, of which the Hub counts both (DeepSeek-V4).
+    experts = packed(types(I8=270 * 10**9, F8_E4M3=10**10, BF16=10**9), quantized("fp8", expert_dtype="fp4"))
+    assert weights(experts, 281 * 10**9, "fp8") == pytest.approx(270 * 4.125 / 8 + 10 + 2, abs=0.01)
+    whole = packed(types(I8=7 * 10**9, F16=10**9), quantized("bitsandbytes", load_in_8bit=True))
+    assert weights(whole, 8 * 10**9, "bnb") == 9.0
+
+
+def test_where_it_is_not_known_how_values_are_packed_nothing_is_said() -> None:
+    unstated = facts("m.safetensors", **types(I32=25 * 10**9, BF16=2 * 10**9))
+    assert weights(unstated, 27 * 10**9) is None
+    gptq = unstated | config(quantization_config={"quant_method": "gptq", "bits": 4})
+    assert weights(gptq, None, "gptq") is None
+    assert weights(facts("m.safetensors", **types(U32=10**9, F16=10**9), library_name="mlx"), None, "mlx") == 6.0
+
+
+def test_an_index_of_something_else_is_not_believed() -> None:
+    typed = facts("m.safetensors", **types(BF16=35 * 10**9))
+    assert weights(wire.prepared(typed, RepositoryFiles(index_total_bytes=1_329_888)), 35 * 10**9) == 70.0
+    untyped = facts("m.safetensors", **config(torch_dtype="bfloat16"))
+    assert weights(wire.prepared(untyped, RepositoryFiles(index_total_bytes=1_329_888)), 35 * 10**9) == 70.0
+
+
+def test_a_small_file_takes_little_and_not_nothing() -> None:
+    assert weights(facts("adapter.safetensors", **types(F32=100_000)), 100_000) == 0.0004
+
+
+def test_the_header_of_a_projector_is_not_that_of_the_model() -> None:
+    copy = facts("mmproj-F16.gguf", "m-Q4_K_M.gguf", gguf={"total": 460_000_000, "architecture": "clip"})
+    assert weights(copy, 27 * 10**9, "gguf") == pytest.approx(16.5, abs=0.01)
+    assert weights(copy, None, "gguf") is None
+
+
 def test_weights_by_the_best_that_is_known() -> None:
     index = RepositoryFiles(index_total_bytes=5_000_000_000)
-    by_index = memory(wire.prepared(facts("m.safetensors", **types(BF16=10)), index), 2_500_000_000, None)
+    by_index = memory(wire.prepared(facts("m.safetensors", **types(BF16=2_499_999_990)), index), 2_500_000_000, None)
     assert by_index is not None
     assert (by_index["weights_gb"], by_index["bits"], by_index["basis"]) == (5.0, 16.0, "index")
     by_types = memory(facts("m.safetensors", **types(BF16=10**9, F32=10**9)), 2 * 10**9, None)
@@ -176,6 +243,12 @@ CACHES: list[tuple[dict[str, Any], tuple[int, int] | None]] = [
     (CAUSAL | {"architectures": ["BertModel"]}, None),
     (CAUSAL | {"num_hidden_layers": None}, None),
     ({"architectures": ["XForConditionalGeneration"], "text_config": CAUSAL}, (8_192, 0)),
+    (CAUSAL | {"sliding_window": 262_144, "max_position_embeddings": 131_072}, (4 * 2 * 8 * 64 * 2, 0)),
+    (CAUSAL | {"multi_query": True, "num_kv_heads": 8, "new_decoder_architecture": False}, (4 * 2 * 64 * 2, 0)),
+    (CAUSAL | {"multi_query": True, "num_kv_heads": 2, "new_decoder_architecture": True}, (4 * 2 * 2 * 64 * 2, 0)),
+    (CAUSAL | {"num_key_value_heads": None, "block_configs": [{"attention": {"no_op": True}}] * 4}, None),
+    (CAUSAL | {"sliding_window": 128, "compress_ratios": [0, 4, 128, 4]}, None),
+    (CAUSAL | {"attention_chunk_size": 8_192}, None),
     ({}, None),
 ]
 
