@@ -27,7 +27,7 @@ from sqlmodel import col
 
 from monitor.db.engine import now as this_moment
 from monitor.enums import Event, Format
-from monitor.models import Change, Release, Tally
+from monitor.models import COUNTED, MEASURED, Change, Release, Tally
 from monitor.releases.query.parents import labs_of, origins
 from monitor.releases.query.tree import All, Any, Node, Not, Part, Query, Term, is_when, names_changes
 from monitor.releases.query.values import ANY, COUNTS, DATES, LICENSE_CLASSES, NONE, Bounds, bounds, is_time
@@ -71,6 +71,33 @@ def _holds_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
 @compiles(holds, "postgresql")
 def _holds_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
     return f"strpos({compiler.process(element.clauses, **kw)})"
+
+
+class unindexed(GenericFunction[Anything]):  # noqa: N801
+    """A column whose own index is not searched for NULL.
+
+    SQLite takes NULL for as rare as any other value: of a column that is mostly unknown, it would look up most of the
+    table by that index, where those that are walked for a page hold the column.
+    """
+
+    inherit_cache = True
+
+
+@compiles(unindexed, "sqlite")
+def _unindexed_sqlite(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
+
+
+@compiles(unindexed, "postgresql")
+def _unindexed_postgresql(element: Anything, compiler: Anything, **kw: Anything) -> str:
+    return f"{compiler.process(element.clauses, **kw)}"
+
+
+_WALKED = frozenset({*COUNTED, *MEASURED})
+
+
+def _is_unknown(column: Anything) -> ColumnElement[bool]:
+    return (unindexed(col(column)) if column.key in _WALKED else col(column)).is_(None)
 
 
 class elements(FunctionElement[Anything]):  # noqa: N801
@@ -183,7 +210,7 @@ def _term(field: str, operator: str, values: tuple[str, ...], now: datetime) -> 
         column = col(COLUMNS[field])
         known = [value for value in values if value != NONE]
         parts = [column.in_(known)] if known else []
-        return or_(*parts, *([column.is_(None)] if NONE in values else []))
+        return or_(*parts, *([_is_unknown(column)] if NONE in values else []))
     if field in LIST_FIELDS:
         return _in_list(field, values)
     plain = [value for value in values if _is_plain(field, value)]
@@ -205,8 +232,10 @@ def _is_plain(field: str, value: str) -> bool:
 def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElement[bool]:  # noqa: PLR0911
     if field == "":
         return _word(value)
-    if field in COUNTS or field in DATES:
+    if field in DATES:  # of unknown dates there are few, and a page is walked in the order of one
         return col(COLUMNS[field]).is_(None) if value == NONE else _between(field, operator, value, now)
+    if field in COUNTS:
+        return _is_unknown(COLUMNS[field]) if value == NONE else _between(field, operator, value, now)
     if field in _OWN:
         return _OWN[field](value)
     match field:
@@ -224,7 +253,7 @@ def _value(field: str, operator: str, value: str, now: datetime) -> ColumnElemen
 
 
 def _same(column: Anything, value: str) -> ColumnElement[bool]:
-    return col(column).is_(None) if value == NONE else folded(col(column)) == value
+    return _is_unknown(column) if value == NONE else folded(col(column)) == value
 
 
 def _pattern(value: str) -> str:

@@ -89,5 +89,15 @@ def test_each_query_in_each_order_is_read_by_an_index(history: Engine, sort: str
         assert sort == "id" or scans(history, found) == [], text
 
 
+@pytest.mark.parametrize("text", ["format:gguf lab:none", "provider:any lab:none", "format:mlx params:none"])
+def test_what_is_mostly_unknown_is_not_looked_up_by_its_own_index(history: Engine, text: str) -> None:
+    with db.reading(history) as session, statements(history) as asked:
+        search(session, parse(text))
+        first = next(one for one in asked if "ORDER BY" in one[0])
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {first[0]}", first[1]).all()
+    steps = [row[3] for row in plan]
+    assert steps and not any("(lab=?" in step or "(params_total=?" in step for step in steps), steps
+
+
 def test_a_scan_would_be_found(history: Engine) -> None:
     assert scans(history, [("SELECT library FROM release", ())])
