@@ -180,7 +180,7 @@ def runs(release: Release) -> str | None:
 
 def _copy(release: Release, name: str, entry: Mapping[str, Any]) -> str:
     if entry["repo_id"] == release.repo_id:
-        return f"{FORMAT_NAMES[name]} from the start"
+        return _own(name, entry)
     return _when(release, name, entry, plain(entry["by"])[:60])
 
 
@@ -190,8 +190,13 @@ def runs_in(release: Release, name: str) -> str | None:
     if entry is None:
         return f"runs: {FORMAT_NAMES[name]}" if name in FORMAT_NAMES else None
     if entry["repo_id"] == release.repo_id:
-        return f"runs: {FORMAT_NAMES[name]} from the start"
+        return f"runs: {_own(name, entry)}"
     return f"runs: {_when(release, name, entry, plain(entry['repo_id'])[:150])}"
+
+
+def _own(name: str, entry: Mapping[str, Any]) -> str:
+    """``FP8 from the start``; ``GGUF (in its own files)`` where these came later, or it is not known when."""
+    return f"{FORMAT_NAMES[name]} {'from the start' if entry['after_hours'] == 0 else '(in its own files)'}"
 
 
 def _when(release: Release, name: str, entry: Mapping[str, Any], by: str) -> str:

@@ -49,11 +49,42 @@ def public_at(row: Any) -> tuple[datetime, str]:
     return row.first_seen_at, "seen"
 
 
+SEEN_AT = "seen_at"
+"""The key of a format of a repository's own files that came after the repository was first looked at: when it was."""
+
+
+def date_added(
+    found: Mapping[str, Any], before: Mapping[str, Any] | None, files_before: Iterable[str], at: datetime
+) -> dict[str, Any]:
+    """The formats of a repository's own files, those with SEEN_AT whose files came after an earlier look.
+
+    ``before``: what was found then, None if nothing was looked for; ``files_before``: the files that were listed then.
+    A format that was not recognised before, or that was read from something else than a file, is not known to be new.
+    """
+    had, dated = list(files_before), {}
+    for name, one in found.items():
+        earlier, evidence = (before or {}).get(name), one["evidence"]
+        if earlier is not None:
+            dated[name] = one | {key: earlier[key] for key in (SEEN_AT,) if key in earlier}
+        elif before is not None and had and evidence["signal"] == "file":
+            # The names in evidence are cut where they are very long.
+            was_there = any(file.startswith(evidence["value"]) for file in had)
+            dated[name] = one if was_there else one | {SEEN_AT: iso(at)}
+        else:
+            dated[name] = one
+    return dated
+
+
+def available_at(row: Any, found: Mapping[str, Any]) -> tuple[datetime, str]:
+    """When a format of a repository's own files became public, and how that is known."""
+    seen_at = found.get(SEEN_AT)
+    return public_at(row) if seen_at is None else (datetime.fromisoformat(seen_at), "seen")
+
+
 def own_copies(row: Any) -> list[Copy]:
-    """The formats of a release's own files: there from its release on, by its publisher."""
-    at, precision = public_at(row)
+    """The formats of a release's own files, by its publisher: there from its release on, unless they were added."""
     return [
-        Copy(name, at, precision, row.repo_id, row.namespace, row.lab, True, found)
+        Copy(name, *available_at(row, found), row.repo_id, row.namespace, row.lab, True, found)
         for name, found in (row.own_formats or {}).items()
     ]
 

@@ -28,7 +28,7 @@ from monitor.models import Change, FormatQueue, Release, ReleaseFormat
 from monitor.releases import records
 from monitor.releases.changes import PUBLIC
 from monitor.releases.classification import BaseModelLookup
-from monitor.releases.format_entries import COPIES, Copy, format_columns, is_trusted, public_at
+from monitor.releases.format_entries import COPIES, SEEN_AT, Copy, available_at, format_columns, is_trusted
 from monitor.releases.recorder import MAX_NEWS_AGE, Enqueue, News
 from monitor.releases.repository_files import load_files
 
@@ -143,13 +143,12 @@ def _note_copies(session: Session, rows: Sequence[Row[Any]], registry: Registry)
         if row.id not in originals:
             continue
         key, namespace = originals[row.id]
-        at, _ = public_at(row)
         trusted = is_trusted(registry, row.namespace, namespace)
         public = row.status in PUBLIC and not row.pending
         values += [
-            {"release_id": row.id, "format": name, "original": key, "at": at, "is_trusted": trusted,
-             "is_public": public}
-            for name in row.own_formats or {}
+            {"release_id": row.id, "format": name, "original": key, "at": available_at(row, of_it)[0],
+             "is_trusted": trusted, "is_public": public}
+            for name, of_it in (row.own_formats or {}).items()
         ]  # fmt: skip
         concerned.add(key)
     session.execute(delete(_COPY).where(_COPY.c.release_id.in_(ids)))
@@ -276,11 +275,12 @@ def _first_copies(session: Session, hub_ids: Collection[str]) -> dict[str, list[
     recent = now() - MAX_NEWS_AGE
     found: dict[str, list[tuple[Copy, bool]]] = defaultdict(list)
     for row in session.execute(query):
-        at, precision = public_at(row)
         of_it = (row.own_formats or {}).get(row.format)
         if of_it is not None:
+            at, precision = available_at(row, of_it)
+            is_new = row.first_seen_at > recent or (SEEN_AT in of_it and at > recent)
             copy = Copy(row.format, at, precision, row.repo_id, row.namespace, row.lab, row.is_trusted, of_it)
-            found[row.original].append((copy, not row.is_backfilled and row.first_seen_at > recent))
+            found[row.original].append((copy, is_new and not row.is_backfilled))
     return found
 
 
@@ -304,7 +304,7 @@ def _unnoted(session: Session, formats: Mapping[int, Mapping[str, Any]]) -> dict
 def _first(session: Session, row: Release, form: str, fresh: Mapping[str, bool]) -> list[News]:
     """Notes that a release runs in a format, once and for all.
 
-    It is news if the release was seen as news, and it or the copy was seen for the first time within a day.
+    It is news if the release was seen as news, and it, the copy or the file was seen for the first time within a day.
     """
     assert row.id is not None
     entry = row.formats[form]
@@ -315,7 +315,10 @@ def _first(session: Session, row: Release, form: str, fresh: Mapping[str, bool])
             reason="its own files" if own else "a copy", event=str(Event.RUNNABLE),
         )
     )  # fmt: skip
-    is_new = row.first_seen_at > now() - MAX_NEWS_AGE or (not own and fresh.get(form, False))
+    recent = now() - MAX_NEWS_AGE
+    added = (row.own_formats or {}).get(form, {}) if own else {}
+    is_fresh = available_at(row, added)[0] > recent if SEEN_AT in added else fresh.get(form, False) and not own
+    is_new = row.first_seen_at > recent or is_fresh
     if row.is_backfilled or row.status not in PUBLIC or not is_new:
         return []
     return [News(row, f"{Event.RUNNABLE}:{form}")]

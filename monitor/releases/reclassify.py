@@ -18,6 +18,7 @@ from monitor.releases.changes import record_change
 from monitor.releases.classification import BaseModelLookup, looked_up
 from monitor.releases.columns import release_columns
 from monitor.releases.corrections import active_corrections, add_corrections, apply_corrections, end_corrections
+from monitor.releases.format_entries import date_added
 from monitor.releases.format_queue import queue_formats
 from monitor.releases.launches.grouping import leaves_launch
 from monitor.releases.recorder import TRACKED_COLUMNS, promote_placeholder
@@ -116,6 +117,7 @@ def _batch(
     for row in rows:
         found = classify(row.facts, registry, lookup, files=files.get(row.hub_id, NO_FILES), same_size=lookup.same_size)
         columns = release_columns(row.facts, found)
+        columns["own_formats"] = date_added(columns["own_formats"], row.own_formats, (), at)
         columns = apply_corrections(columns, by_hand.get(row.id, ()))
         # Names and popularity come from later observations; only the classification is repeated.
         classified = {name: value for name, value in columns.items() if name not in _FACTS}

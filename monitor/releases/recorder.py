@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from monitor.classify import classify
+from monitor.classify import classify, wire
 from monitor.classify.subject import has_weights
 from monitor.dates import hub_time
 from monitor.db.engine import in_values
@@ -27,7 +27,7 @@ from monitor.releases.classification import BaseModelLookup, Classifications, cl
 from monitor.releases.columns import hub_counts, release_columns, storable_count
 from monitor.releases.corrections import active_corrections, apply_corrections
 from monitor.releases.counters import Key, count, delays
-from monitor.releases.format_entries import format_columns
+from monitor.releases.format_entries import date_added, format_columns
 from monitor.releases.format_queue import queue_formats
 from monitor.releases.hub_facts import POPULARITY, StorableFacts, normalize
 from monitor.releases.launches.announcements import link_earlier_announcements, mark_released
@@ -391,6 +391,9 @@ def _reclassify(
     had_weights = has_weights(row.facts)
     before = {name: getattr(row, name) for name in TRACKED_COLUMNS}
     columns = release_columns(known.facts, classification)
+    if not row.pending:
+        had = wire.files(wire.read(row.facts))
+        columns["own_formats"] = date_added(columns["own_formats"], row.own_formats, had, observation.observed_at)
     for name, value in apply_corrections(columns, active_corrections(session, [row]).get(row.id, ())).items():
         setattr(row, name, value)
     if leaves_launch(row, registry):

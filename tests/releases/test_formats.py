@@ -192,6 +192,32 @@ def test_formats_of_its_own_files_come_with_the_release(env: TestEnv) -> None:
     assert headline(env.release("deepseek-ai/DeepSeek-V9"), "runnable:fp8").endswith("runs: FP8 from the start")
 
 
+def listed(*names: str) -> list[dict[str, str]]:
+    """Files as the Hub lists them."""
+    return [{"rfilename": name} for name in ("config.json", *names)]
+
+
+def test_a_file_that_is_added_later_is_not_there_from_the_start(env: TestEnv) -> None:
+    with time_machine.travel(BEGAN, tick=False) as clock:
+        env.begin("Qwen", "unsloth")
+        env.hub.add(model(BASE) | {"siblings": ["config.json", "model.safetensors"]})
+        look(env, "Qwen")
+        clock.shift(timedelta(hours=5))
+        env.hub.add(packed("unsloth/Qwen4-8B-GGUF"))
+        look(env, "unsloth")
+        clock.shift(timedelta(days=9))
+        env.hub.change(BASE, siblings=listed("model.safetensors", "m-Q4_K_M.gguf", "onnx/model.onnx"))
+        assert look(env, "Qwen").news == 1
+        entry = env.release(BASE).formats["onnx"]
+        assert (entry["first_at"], entry["precision"], entry["after_hours"]) == ("2026-05-10T17:00:00Z", "seen", None)
+        assert formats(env)["gguf"] == ("unsloth/Qwen4-8B-GGUF", "unsloth/Qwen4-8B-GGUF")
+        assert runs(env.release(BASE)) == "runs: GGUF after 5 h (unsloth), ONNX (in its own files)"
+        clock.shift(timedelta(days=1))
+        env.hub.change(BASE, siblings=listed("model.safetensors", "m-Q8_0.gguf", "onnx/model.onnx"))
+        assert look(env, "Qwen").news == 0
+        assert env.release(BASE).formats["onnx"] == entry
+
+
 def test_memory_of_a_copy_is_found_beside_its_format(env: TestEnv) -> None:
     env.begin("Qwen", "a")
     env.hub.add(model(BASE, params=30_000_000_000))
