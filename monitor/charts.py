@@ -16,8 +16,9 @@ from typing import Any
 
 import orjson
 
-from monitor.enums import MEASURE_NAMES, Kind, LicenseClass, Openness, Size, kind_name
+from monitor.enums import FORMAT_NAMES, MEASURE_NAMES, Kind, LicenseClass, Openness, Size, kind_name
 from monitor.labs.countries import name as country
+from monitor.releases.listed import LISTED
 from monitor.text import plain, short
 
 Row = Mapping[str, Any]
@@ -52,6 +53,7 @@ UNITS = {
     "launches": "launches",
     "params_total": "parameters",
     "params_median": "median parameters",
+    "share": "share of releases",
     **MEASURE_NAMES,
 }
 WIDTH, HEIGHT = 720, 260
@@ -135,11 +137,11 @@ def by_day(rows: Sequence[tuple[str, int]], title: str) -> Chart:
 
 
 def bars(
-    rows: Sequence[tuple[str | None, float]], title: str, unit: str = "releases", total: float | None = None
+    rows: Sequence[tuple[str | None, float]], title: str, unit: str = "releases", totals: Sequence[float] | None = None
 ) -> Chart:
-    """Horizontal bars of (label, number), in the given order; with their percentage of ``total`` if that is given."""
+    """Horizontal bars of (label, number), in the given order; with percentages of ``totals`` if these are given."""
     values: list[dict[str, Any]] = [{"x": _label(name), "y": number, "n": _number(number)} for name, number in rows]
-    for item in values:
+    for item, total in zip(values, totals or [0] * len(values), strict=True):
         if total:
             item["n"] = f"{item['y'] / total:.1%} ({item['n']})"
         item["d"] = f"{item['x']}: {item['n']}"
@@ -237,9 +239,11 @@ def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "c
     """A line for each value of ``color``. ``x`` holds dates (ISO 8601) or numbers; unknown values have no point."""
     known = [row for row in rows if row[x] is not None and row[value] is not None]
     values, groups = _grouped(known, x, color, value)
-    summary = _summary(title, values, x)
+    is_share = value == "share"
+    summary = _summary(title, [] if is_share else values, x)
     for item in values:
-        item["d"] = f"{item['x']}{' · ' + item['g'] if color else ''}: {_exact(item['y'])}"
+        number = f"{item['y']:.1%}" if is_share else _exact(item["y"])
+        item["d"] = f"{item['x']}{' · ' + item['g'] if color else ''}: {number}"
 
     def plan(_width: int) -> Any:
         alt = _altair()
@@ -248,13 +252,14 @@ def lines(rows: Sequence[Row], x: str, color: str | None = None, value: str = "c
         else:
             across = alt.X("x:Q", title=x, axis=alt.Axis(tickCount=6, grid=False))
         # Points that are not seen still say their value where a pointer is on them.
+        scale = alt.Axis(tickCount=5, format=".0%") if is_share else _numbers_axis(row[value] for row in known)
         points = alt.OverlayMarkDef(size=22, opacity=1 if len(values) <= MAX_SHOWN_POINTS else 0)
         return (
             _of_rows()
             .mark_line(strokeWidth=2, point=points if len(values) <= MAX_POINTS else False)
             .encode(
                 x=across,
-                y=alt.Y("y:Q", title=UNITS.get(value, value), axis=_numbers_axis(row[value] for row in known)),
+                y=alt.Y("y:Q", title=UNITS.get(value, value), axis=scale),
                 color=_colours(groups, symbolType="stroke", symbolStrokeWidth=3) if color else alt.value(PALETTE[0]),
                 description="d:N",
             )
@@ -271,13 +276,28 @@ def of_stats(
     title = title or f"{unit} by {' and '.join(by)}{', in percent' if share else ''}".replace("_", " ")
     time = next((name for name in by if name in _FORMATS), None)
     other = next((name for name in by if name != time), None)
+    if time is not None and other in LISTED:  # columns would be as high as all values, not as all releases
+        return lines(_most(rows, other, value), time, other, "share" if share else value, title)
     if time is not None:
         return over_time(rows, time, other, value, title, share=share)
-    found = [(" · ".join(_named(name, row[name]) for name in by), row[value] or 0) for row in rows]
+    whole = sum(row[value] or 0 for row in rows)
+    found = [
+        (" · ".join(_named(name, row[name]) for name in by), row[value] or 0, row.get("of", whole)) for row in rows
+    ]
     ranked = sorted(found, key=lambda item: (-item[1], item[0]))
     if len(ranked) > MAX_BARS:
         title = f"{title} (the {MAX_BARS} largest of {len(ranked):,})"
-    return bars(ranked[:MAX_BARS], title, unit, sum(number for _, number in ranked) if share else None)
+    shown = ranked[:MAX_BARS]
+    return bars([item[:2] for item in shown], title, unit, [item[2] for item in shown] if share else None)
+
+
+def _most(rows: Sequence[Row], name: str, value: str) -> list[Row]:
+    """The rows of the most frequent values of a dimension, and of none; the others cannot be added up."""
+    totals: dict[Any, float] = {}
+    for row in rows:
+        totals[row[name]] = totals.get(row[name], 0) + (row[value] or 0)
+    kept = sorted((key for key in totals if key is not None), key=lambda key: (-totals[key], key))[:MAX_GROUPS]
+    return [row for row in rows if row[name] is None or row[name] in kept]
 
 
 def over_time_title(value: str, by: Sequence[str], meaning: str) -> str:
@@ -380,11 +400,10 @@ def _grouped(
     kept = named if len(named) <= MAX_GROUPS else named[: MAX_GROUPS - 1]
     kept.sort(key=lambda key: order.index(key) if key in order else len(order))
     labels = {key: _named(color, key) for key in kept}
-    labels |= dict.fromkeys(named[len(kept) :], "other") | {
-        key: "unknown" for key in totals if key in {None, "unknown"}
-    }
+    unknown = _named(color, None) if color in LISTED else "unknown"
+    labels |= dict.fromkeys(named[len(kept) :], "other") | {key: unknown for key in totals if key in {None, "unknown"}}
     groups = [*_coloured(kept, labels)]
-    groups += [(name, shade) for name, shade in (("other", OTHER), ("unknown", UNKNOWN)) if name in labels.values()]
+    groups += [(name, shade) for name, shade in (("other", OTHER), (unknown, UNKNOWN)) if name in labels.values()]
     ranks = {name: rank for rank, (name, _) in enumerate(groups)}
     sums: dict[tuple[Any, str], float] = {}
     for row in rows:
@@ -422,6 +441,8 @@ def _when(unit: str) -> str:
 def _named(dimension: str, value: Any) -> str:
     if dimension == "kind" and value is not None:
         return kind_name(value)
+    if dimension in LISTED:
+        return _label(FORMAT_NAMES.get(value, value)) if value is not None else "none known"
     return country(value) if dimension in {"origin", "foundation"} else _label(value)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitor import charts
 from monitor.charts import Chart
+from monitor.releases.stats import add_shares
 
 SVG = "{http://www.w3.org/2000/svg}"
 MONTHS = [f"2026-{month:02}" for month in range(1, 10)]
@@ -145,6 +146,26 @@ def test_stats_are_drawn_as_suits_their_dimensions() -> None:
         texts(charts.of_stats([{"kind": "base", "size": "tiny", "count": 3}], ["kind", "size"]))
     )
     assert "parameters by month" in texts(charts.of_stats(ROWS, ["month"], "params_total"))
+
+
+def test_what_has_several_values_is_not_stacked_and_its_shares_are_of_releases() -> None:
+    found = [("2026-01", "gguf", 3), ("2026-01", "mlx", 2), ("2026-01", None, 1), ("2026-02", "gguf", 1)]
+    rows = [{"month": month, "format": name, "count": number, "of": 4} for month, name, number in found]
+    add_shares(rows, ["month", "format"])
+    chart = charts.of_stats(rows, ["month", "format"])
+    assert b'"line"' in chart.drawing(720) and b'"bar"' not in chart.drawing(720)
+    assert {"GGUF", "MLX", "none known"} <= set(texts(chart))
+    assert "2026-01 · GGUF: 75.0%" in charts.of_stats(rows, ["month", "format"], share=True).svg()
+    alone = [row for row in rows if row["month"] == "2026-01"]
+    assert charts.of_stats(alone, ["format"], share=True).summary.endswith(
+        ": GGUF 75.0% (3), MLX 50.0% (2), none known 25.0% (1)"
+    )
+
+
+def test_formats_beyond_those_that_are_drawn_are_left_out_as_they_do_not_add_up() -> None:
+    rows = [{"month": "2026-01", "provider": f"p{number}", "count": number, "of": 99} for number in range(1, 15)]
+    drawn = set(texts(charts.of_stats(rows, ["month", "provider"])))
+    assert {"p14", "p7"} <= drawn and not {"p6", "other"} & drawn
 
 
 HOSTILE = (

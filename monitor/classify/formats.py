@@ -93,8 +93,8 @@ _TENSORS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 def _onnx(facts: wire.Facts) -> Evidence | None:
-    """In a repository with other weights, a file that is named or placed as exporters do; others are parts beside the
-    model, such as a speaker encoder."""
+    """In a repository with other weights, a file that is named or placed as exporters do; others are parts of the
+    program around it, such as a speaker encoder."""
     named = [name for name in wire.files(facts) if name.lower().endswith(_ONNX)]
     if named and any(name.lower().endswith(_TENSORS) for name in wire.files(facts)):
         exported = next((name for name in named if _is_exported(name.lower())), None)

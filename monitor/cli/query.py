@@ -17,6 +17,7 @@ from monitor.db import migrations
 from monitor.enums import MEASURE_NAMES
 from monitor.models import Release
 from monitor.releases.export import FORMATS, as_csv, as_jsonl
+from monitor.releases.listed import listed_in
 from monitor.releases.parquet import write_parquet
 from monitor.releases.query import Query, parse
 from monitor.releases.revisions import as_of as known
@@ -126,6 +127,10 @@ def stats_command(
     else:
         columns = ("count", "share", "launches", "params_total", "params_known", "params_median")
         heads = ("releases", "share", "launches", "parameters", "known", "median")
+    if listed_in(names):  # a release counts in each of its values: what shares are of is in no sum of the rows
+        place = columns.index("share") + 1
+        columns = (*columns[:place], "of", *columns[place:])
+        heads = (*heads[:place], "of", *heads[place:])
     write(rows, form, (*names, *columns), (*names, *heads))
 
 

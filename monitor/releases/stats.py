@@ -28,6 +28,7 @@ from sqlmodel import Session, col
 from monitor.dates import EARLIEST, latest, plausible
 from monitor.db.engine import UTCDateTime
 from monitor.models import MEASURED, Release, Tally
+from monitor.releases.listed import LISTED, add_wholes, joined, listed_in, split, value_of, without_none
 from monitor.releases.query import Query, to_tally
 from monitor.releases.search import FOR_A_THOUSAND, SearchError, conditions
 from monitor.releases.sums import SUMS, of_tally, plausible_count, sum_of
@@ -39,6 +40,7 @@ UNTALLIED: dict[str, Any] = {
     "family": Release.family,
     "conflict": case((col(Release.license_conflict).is_not(None), col(Release.effective_license_class))),
     "params_source": Release.params_source,
+    **LISTED,
 }
 """Dimensions that the tally does not hold: they are counted from the releases themselves."""
 COLUMNS: dict[str, Any] = {name: getattr(Release, column) for name, column in COUNTED.items()} | UNTALLIED
@@ -58,8 +60,10 @@ def dimensions(text: str) -> list[str]:
     """One or two dimensions from ``month,origin``; raises SearchError."""
     names = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in names if name not in DIMENSIONS]
-    if unknown or not 1 <= len(names) <= 2 or len(set(names)) != len(names) or sum(n in TIMES for n in names) > 1:
-        raise SearchError("by", f"by {text!r}: one or two of {', '.join(DIMENSIONS)} expected, at most one of time")
+    alike = max(sum(name in some for name in names) for some in (TIMES, LISTED))
+    if unknown or not 1 <= len(names) <= 2 or len(set(names)) != len(names) or alike > 1:
+        message = f"by {text!r}: one or two of {', '.join(DIMENSIONS)} expected, at most one of time"
+        raise SearchError("by", f"{message}, and one of {' and '.join(LISTED)}")
     return names
 
 
@@ -92,8 +96,9 @@ def stats(
     :func:`add_shares`.
     ``params_total`` sums the known parameter counts, of which there are ``params_known``; ``params_median`` is their
     median, or the whole number below it, and None for all where ``medians`` is False, or is not said and too many match
-    (see ``MAX_RELEASES_FOR_MEDIANS``). Periods (in the zone ``tz``) without releases have a row with count 0. Raises
-    SearchError, also for more than ``MAX_ROWS`` rows.
+    (see ``MAX_RELEASES_FOR_MEDIANS``). A release counts in each of its formats or providers; then ``of`` is what shares
+    are of (see :mod:`monitor.releases.listed`), except where ``value`` is ``launches``. Periods (in the zone ``tz``)
+    without releases have a row with count 0. Raises SearchError, also for more than ``MAX_ROWS`` rows.
     """
     place = zone(tz)
     tallied = (
@@ -112,8 +117,8 @@ def stats(
     else:
         keys = [_key(session, name, place) for name in by]
         counts = [plausible_count(col(getattr(Release, measure))).label(measure)] if measure else []
-        matching = select(*keys, col(Release.params_total).label("params"), *counts).where(*conditions(session, query))
-        some = _apart(session, matching)
+        matching = joined(select(*keys, col(Release.params_total).label("params"), *counts), by)
+        some = _apart(session, matching.where(*conditions(session, query)))
         keys, params = [some.c[name] for name in by], some.c.params
         high, low = func.sum(params.op("/", return_type=BigInteger())(2**32)), func.sum(params % 2**32)
         sums = sum_of(some.c[measure]) if measure else []
@@ -128,6 +133,10 @@ def stats(
     if medians or (medians is None and sum(row["count"] for row in rows) <= MAX_RELEASES_FOR_MEDIANS):
         _add_medians(session, query, by, place, rows)
     rows += empty
+    if listed_in(by) and value != "launches":
+        single = [name for name in by if name not in LISTED] or ["kind"]
+        once = stats(session, query, single, tz=tz, medians=False, launches=False, value=value)
+        add_wholes(rows, by, once, value)
     add_shares(rows, by, value)
     return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in by))
 
@@ -174,14 +183,15 @@ def add_shares(rows: list[Row], by: list[str], value: str = "count") -> None:
     """Sets ``share`` of each row: what part of all (0 to 1, rounded to 6 digits) its ``value`` is.
 
     All are the rows of the same month, week or day where ``by`` has another dimension too, else all rows; those with an
-    unknown value of a dimension count among them. None where the value is unknown or all are 0.
+    unknown value of a dimension count among them. With a dimension of several values, all are ``of`` of the row. None
+    where the value is unknown or all are 0.
     """
     time = next((name for name in by if name in TIMES), None) if len(by) > 1 else None
     totals: Counter[Any] = Counter()
     for row in rows:
         totals[row[time] if time else None] += row[value] or 0
     for row in rows:
-        total = totals[row[time] if time else None]
+        total = row["of"] if "of" in row else totals[row[time] if time else None]
         row["share"] = round(row[value] / total, 6) if total and row[value] is not None else None
 
 
@@ -189,8 +199,12 @@ UNKNOWN = (None, "unknown")
 """Values of dimensions that are not known."""
 
 
-def shown_rows(rows: list[Row], by: list[str], *, last: int = 0, known: bool = False) -> list[Row]:
+def shown_rows(
+    rows: list[Row], by: list[str], *, last: int = 0, known: bool = False, value: str = "count"
+) -> list[Row]:
     """The rows of the ``last`` periods (0: all), and with ``known`` only those with known values of all dimensions.
+
+    ``value``: what shares are of.
 
     The last periods are chosen by their rows, not by a condition on the date: so the tally answers, however long the
     history.
@@ -199,7 +213,10 @@ def shown_rows(rows: list[Row], by: list[str], *, last: int = 0, known: bool = F
     if time is not None and last:
         first = sorted({row[time] for row in rows if row[time] is not None})[-last:][:1]
         rows = [row for row in rows if first and row[time] is not None and row[time] >= first[0]]
-    return [row for row in rows if all(row[name] not in UNKNOWN for name in by)] if known else rows
+    if not known:
+        return rows
+    kept = [row for row in rows if all(row[name] not in UNKNOWN for name in by)]
+    return without_none(rows, kept, by, value) if kept and "of" in kept[0] else kept
 
 
 def add_launches(session: Session, query: Query, by: list[str], rows: list[Row]) -> None:
@@ -232,7 +249,8 @@ def _add_launches(
 ) -> None:
     """How many launches have members in each row: few releases are of a launch, and an index holds those."""
     keys, launch = [_key(session, name, place, written=False) for name in by], col(Release.launch_id)
-    members = select(launch.label("launch"), *keys).where(launch.is_not(None), *within, *conditions(session, query))
+    members = joined(select(launch.label("launch"), *keys), by)
+    members = members.where(launch.is_not(None), *within, *conditions(session, query))
     # Each once by hashing, and then counted: count(distinct) sorts them all, at twice the price.
     some = _apart(session, members.distinct())
     keys = [some.c[name] for name in by]
@@ -246,7 +264,8 @@ def _add_launches(
 def _add_medians(session: Session, query: Query, by: list[str], place: ZoneInfo, rows: list[Row]) -> None:
     params = col(Release.params_total)
     keys = [_key(session, name, place) for name in by]
-    known = select(*keys, params.label("params")).where(params.is_not(None), *conditions(session, query)).subquery()
+    with_params = joined(select(*keys, params.label("params")), by)
+    known = with_params.where(params.is_not(None), *conditions(session, query)).subquery()
     columns = [known.c[name] for name in by]
     place_in = func.row_number().over(partition_by=columns, order_by=known.c.params).label("place")
     number = func.count().over(partition_by=columns).label("number")
@@ -273,6 +292,8 @@ def _begins(session: Session, name: str) -> bool:
 
 
 def _key(session: Session, name: str, place: ZoneInfo, *, written: bool = True) -> ColumnElement[Any]:
+    if name in LISTED:
+        return value_of(name)
     if name in COLUMNS or name == "root":
         column: ColumnElement[Any] = (COLUMNS | _ROOT)[name].label(name)
         return column
@@ -389,7 +410,8 @@ class Facets:
     """The most frequent values of each dimension except time, ``{value, count}``, most frequent first.
 
     ``total``: how many releases were counted; ``exact``: these are all that match, not only the newest. ``sampled``:
-    dimensions whose values were counted among the newest alone, while the others were counted among all.
+    dimensions whose values were counted among the newest alone, while the others were counted among all. A release
+    counts in each of its formats and providers.
     """
 
     values: dict[str, list[Row]]
@@ -430,7 +452,7 @@ def _newest(session: Session, query: Query, names: list[str]) -> list[tuple[Any,
 def _most_frequent(
     names: list[str], rows: list[tuple[Any, ...]], counts: list[int], limit: int
 ) -> dict[str, list[Row]]:
-    return {name: _frequent(rows, counts, place, limit) for place, name in enumerate(names)}
+    return {name: _frequent(rows, counts, place, limit, name) for place, name in enumerate(names)}
 
 
 def facets(session: Session, query: Query, limit: int = 20) -> dict[str, list[Row]]:
@@ -438,9 +460,10 @@ def facets(session: Session, query: Query, limit: int = 20) -> dict[str, list[Ro
     return count_facets(session, query, limit).values
 
 
-def _frequent(rows: list[tuple[Any, ...]], counts: list[int], place: int, limit: int) -> list[Row]:
+def _frequent(rows: list[tuple[Any, ...]], counts: list[int], place: int, limit: int, name: str) -> list[Row]:
     found: Counter[str | None] = Counter()
     for row, count in zip(rows, counts, strict=True):
-        found[row[place] or None] += count
+        for value in split(row[place]) if name in LISTED else (row[place] or None,):
+            found[value] += count
     some = sorted(found.items(), key=lambda item: (-item[1], item[0] is None, item[0]))[:limit]
     return [{"value": value, "count": count} for value, count in some]

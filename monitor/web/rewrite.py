@@ -21,6 +21,8 @@ FACETS = {
     "license_class": ("license", "Licence"),
     "task": ("task", "Task"),
     "lab": ("lab", "Lab"),
+    "format": ("format", "Runs as"),
+    "provider": ("provider", "Served by"),
     "family": ("family", "Family"),
     "lab_kind": ("lab_kind", "Kind of publisher"),
     "conflict": ("conflict", "Licence conflict"),
@@ -77,7 +79,7 @@ def counted(query: Query, row: Mapping[str, object], by: Sequence[str]) -> str |
         elif value is None and name == "foundation":
             return None  # built on nothing that is known, or on something of unknown origin
         else:
-            text = NONE if value is None else fold(str(value)) if name == "task" else str(value)
+            text = NONE if value is None else fold(str(value)) if name in {"task", "provider"} else str(value)
             narrowed.append(Term("foundation" if name == "root" else FACETS[name][0], ":", (text,)))
     return _text([*_items(query), *narrowed])
 

@@ -32,13 +32,16 @@ class SideBySide(BaseModel):
 
 class CountRow(BaseModel):
     """The values of the dimensions under their names, and the numbers of what has them. What was not asked for is
-    missing: ``launches`` and medians are left out of sums over time, a sum stands under its name with ``unknown``."""
+    missing: ``launches`` and medians are left out of sums over time, a sum stands under its name with ``unknown``.
+
+    A release counts in each of its formats and providers: then ``of`` is what ``share`` is of, each release once."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, str | int | float | None]
 
     count: int
     share: float | None = None
+    of: int | None = None
     launches: int | None = None
     params_total: int | None = None
     params_known: int | None = None
@@ -100,8 +103,9 @@ class Value(BaseModel):
 
 
 class FacetCounts(BaseModel):
-    """The most frequent values of each dimension. ``exact`` is false where only the newest ``total`` were counted;
-    ``sampled``: dimensions of which only the newest 1,000 were, while the others were counted among all."""
+    """The most frequent values of each dimension, a release in each of its formats and providers. ``exact`` is false
+    where only the newest ``total`` were counted; ``sampled``: dimensions of which only the newest 1,000 were, while the
+    others were counted among all."""
 
     origin: list[Value]
     foundation: list[Value]
@@ -115,6 +119,8 @@ class FacetCounts(BaseModel):
     family: list[Value]
     conflict: list[Value]
     params_source: list[Value]
+    format: list[Value]
+    provider: list[Value]
     total: int
     exact: bool
     sampled: list[str]

@@ -275,6 +275,8 @@ def test_stats_are_drawn_into_a_file(tmp_path: Path) -> None:
     assert "100.0% (1)" in (tmp_path / "origins.svg").read_text()
     summed = json.loads(run("stats", "--by", "origin", "--sum", "params").stdout)
     assert (summed["params_total"], summed["share"], summed["unknown"]) == (7_615_616_512, 1, 0)
+    by_format = json.loads(run("stats", "--by", "format").stdout.splitlines()[0])
+    assert list(by_format)[:4] == ["format", "count", "share", "of"]
     one_line(run("stats", "--by", "origin", "--sum", "hearts"), 2, "hearts", "downloads_all_time")
     one_line(run("stats", "--by", "month", "--tz", "Mars/Base"), 2, "Mars/Base", "IANA")
 

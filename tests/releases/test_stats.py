@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from statistics import median_low
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,9 +18,21 @@ from sqlalchemy import Engine, delete
 from monitor import db
 from monitor.models import Launch, Release
 from monitor.releases import stats as counting
+from monitor.releases.listed import LISTED, split
 from monitor.releases.query import parse, to_predicate, to_tally
 from monitor.releases.search import SearchError
-from monitor.releases.stats import COLUMNS, DIMENSIONS, UNTALLIED, add_launches, count_facets, dimensions, stats
+from monitor.releases.stats import (
+    COLUMNS,
+    DIMENSIONS,
+    TIMES,
+    UNTALLIED,
+    add_launches,
+    add_shares,
+    count_facets,
+    dimensions,
+    shown_rows,
+    stats,
+)
 from monitor.releases.sums import summed
 from tests.generated import on_one_fixture
 from tests.releases.query.test_query import launch, release
@@ -43,6 +56,8 @@ ROWS = st.lists(
             "license_conflict": st.sampled_from(["declares mit", None]),
             "effective_license_class": st.sampled_from(["permissive", "community"]),
             "params_total": st.sampled_from([None, 0, 1, 7_615_616_512, 2**62, 2**63 - 1]),
+            "format_words": st.sampled_from([None, "gguf", "gguf;mlx", "fp8;gguf;mlx"]),
+            "served_by": st.sampled_from([None, "", "novita", "fal-ai;novita"]),
             "pending": st.sampled_from([False, False, False, True]),
             "downloads": st.sampled_from([None, 0, 7, 2**40, 2**41]),
             "likes": st.sampled_from([None, 2]),
@@ -60,10 +75,11 @@ QUERIES = st.sampled_from(
      "-released:2026-03", "released:<2026-04",
      "released:none", "released:2026-03-29..", "-released:>2026-01 lab:qwen", "released:..2026-02-15",
      "task:text-generation", "qwen3",
+     "format:gguf", "provider:none", "-format:mlx provider:any",
      "foundation:none", "launch:any", "launch:2", "-launch:1,none"]
 )  # fmt: skip
 BY = st.lists(st.sampled_from(DIMENSIONS), min_size=1, max_size=2, unique=True).filter(
-    lambda names: len({"month", "week", "day"} & set(names)) < 2
+    lambda names: len({"month", "week", "day"} & set(names)) < 2 and len(LISTED.keys() & set(names)) < 2
 )
 
 
@@ -85,43 +101,53 @@ def key(row: Release, name: str, tz: str) -> Any:
     return getattr(row, COLUMNS[name].key) if name in COLUMNS else period(row, name, tz)
 
 
-def by_hand(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Key → (count, its share, launches, parameters, how many known, their median)."""
+def grouped(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...], list[Release]]:
+    """The releases of each key; one that has several formats or providers is of several."""
     groups: dict[tuple[Any, ...], list[Release]] = defaultdict(list)
     for row in rows:
-        groups[tuple(key(row, name, tz) for name in by)].append(row)
+        values = [split(key(row, name, tz)) if name in LISTED else [key(row, name, tz)] for name in by]
+        for group in product(*values):
+            groups[group].append(row)
+    return groups
+
+
+def by_hand(rows: list[Release], by: list[str], tz: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Key → (count, its share, launches, parameters, how many known, their median)."""
+    groups = grouped(rows, by, tz)
     found = {}
     for group, some in groups.items():
         params = sorted(row.params_total for row in some if row.params_total is not None)
         low, high = (median_low(params), median_low([-n for n in params])) if params else (0, 0)
         launches = len({row.launch_id for row in some} - {None})
         median = (low - high) // 2 if params else None
-        share = len(some) / sum(len(groups[other]) for other in groups if _together(by, group, other))
+        share = len(some) / len(together(groups, by, group))
         found[group] = (len(some), round(share, 6), launches, sum(params) if params else None, len(params), median)
     return found
 
 
-def _together(by: list[str], one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether two rows of the statistics have shares of the same whole."""
-    times = [place for place, name in enumerate(by) if name in {"month", "week", "day"}]
-    return len(by) == 1 or all(one[place] == other[place] for place in times)
+def together(groups: dict[tuple[Any, ...], list[Release]], by: list[str], one: tuple[Any, ...]) -> list[Release]:
+    """The releases, each once, that the share of a row of the statistics is of."""
+    several = any(name in LISTED for name in by)
+    times = [place for place, name in enumerate(by) if name in TIMES]
+    same = [place for place, name in enumerate(by) if name not in LISTED] if several else times if len(by) > 1 else []
+    some = [rows for other, rows in groups.items() if all(one[place] == other[place] for place in same)]
+    return list({id(row): row for rows in some for row in rows}.values())
+
+
+def downloads(rows: list[Release]) -> list[int]:
+    return [row.downloads for row in rows if row.downloads is not None and row.downloads <= 2**40]
 
 
 def assert_sums(found: list[dict[str, Any]], matching: list[Release], by: list[str], tz: str) -> None:
     """Each row has the sum of its known counts, its share and how many are unknown; the parts are the whole."""
-    groups: dict[tuple[Any, ...], list[Release]] = defaultdict(list)
-    for row in matching:
-        groups[tuple(key(row, name, tz) for name in by)].append(row)
-    known = {
-        group: [row.downloads for row in some if row.downloads is not None and row.downloads <= 2**40]
-        for group, some in groups.items()
-    }
+    groups = grouped(matching, by, tz)
+    known = {group: downloads(some) for group, some in groups.items()}
     counts = {tuple(row[name] for name in by): row for row in found if row["count"]}
     assert counts.keys() == groups.keys()
     for group, row in counts.items():
         assert row["downloads"] == (sum(known[group]) if known[group] else None)
         assert row["unknown"] == len(groups[group]) - len(known[group])
-        whole = sum(sum(known[other]) for other in groups if _together(by, group, other))
+        whole = sum(downloads(together(groups, by, group)))
         assert row["share"] == (round(row["downloads"] / whole, 6) if whole and known[group] else None)
     assert sum(row["downloads"] or 0 for row in found) == sum(map(sum, known.values()))
 
@@ -143,7 +169,11 @@ def test_counts_sums_and_medians_are_those_counted_by_hand(
     matching = [row for row in releases if not row.pending and holds(row)]
     with db.reading(engine) as session:
         found = stats(session, query, by, tz=tz)
-        counted = {tuple(row[name] for name in by): tuple(row.values())[len(by) :] for row in found if row["count"] > 0}
+        counted = {
+            tuple(row[name] for name in by): tuple(value for name, value in row.items() if name not in {*by, "of"})
+            for row in found
+            if row["count"] > 0
+        }
         assert counted == by_hand(matching, by, tz)
         assert_sums(stats(session, query, by, tz=tz, value="downloads"), matching, by, tz)
         if tz == "UTC":
@@ -156,6 +186,38 @@ def test_counts_sums_and_medians_are_those_counted_by_hand(
         for name in COLUMNS:
             counts = {item["value"]: item["count"] for item in seen.values[name]}
             assert counts == {group[0]: row[0] for group, row in by_hand(matching, [name], tz).items()}
+
+
+def test_a_release_counts_in_each_format_and_shares_are_of_releases(engine: Engine) -> None:
+    rows = [
+        release(1, format_words="gguf;mlx", origin="CN", served_by="novita"),
+        release(2, format_words="gguf", origin="US", served_by=""),
+        release(3, format_words=None, origin="CN"),
+        release(4, format_words="fp8;gguf;mlx", origin="CN", served_by="fal-ai;novita"),
+    ]
+    with db.transaction(engine) as session:
+        session.add_all(rows)
+    with db.reading(engine) as session:
+        found = stats(session, parse(""), ["format"])
+        assert [(row["format"], row["count"], row["share"], row["of"]) for row in found] == [
+            ("fp8", 1, 0.25, 4), ("gguf", 3, 0.75, 4), ("mlx", 2, 0.5, 4), (None, 1, 0.25, 4),
+        ]  # fmt: skip
+        by_provider = stats(session, parse("kind:base"), ["origin", "provider"], value="downloads")
+        counts = {(row["origin"], row["provider"]): row["count"] for row in by_provider}
+        assert counts == {("CN", "fal-ai"): 1, ("CN", "novita"): 2, ("CN", None): 1, ("US", None): 1}
+        known = shown_rows(found, ["format"], known=True)
+        add_shares(known, ["format"])
+        assert [(row["format"], row["share"], row["of"]) for row in known] == [
+            ("fp8", 0.333333, 3), ("gguf", 1, 3), ("mlx", 0.666667, 3),
+        ]  # fmt: skip
+        values = count_facets(session, parse("origin:CN")).values
+        assert values["format"] == [
+            {"value": "gguf", "count": 2}, {"value": "mlx", "count": 2}, {"value": "fp8", "count": 1},
+            {"value": None, "count": 1},
+        ]  # fmt: skip
+        assert values["provider"] == [
+            {"value": "novita", "count": 2}, {"value": "fal-ai", "count": 1}, {"value": None, "count": 1},
+        ]  # fmt: skip
 
 
 @pytest.fixture
@@ -218,7 +280,7 @@ def test_more_rows_than_an_answer_holds_are_refused(months: Engine, monkeypatch:
             assert caught.value.field == "by"
 
 
-@pytest.mark.parametrize("by", ["", "year", "month,day", "origin,origin", "origin,kind,lab"])
+@pytest.mark.parametrize("by", ["", "year", "month,day", "origin,origin", "origin,kind,lab", "format,provider"])
 def test_what_cannot_be_counted_by_is_refused(by: str) -> None:
     with pytest.raises(SearchError):
         dimensions(by)

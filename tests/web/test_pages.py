@@ -354,6 +354,28 @@ def test_each_number_under_a_chart_links_to_what_it_counts(client: httpx.Client)
             assert f"{number} launches of " in client.get(f"{path}?q={query}").text
 
 
+def test_formats_and_providers_are_facets_and_dimensions_and_say_what_they_count(client: httpx.Client) -> None:
+    page = client.get("/releases?q=lab:qwen").text
+    assert "Runs as" in page and "Served by" in page and "none known" in page
+    assert "q=format%3Anone+lab%3Aqwen" in page and "q=lab%3Aqwen+provider%3Anone" in page
+    all_releases = sum(row["count"] for row in client.get("/api/v1/stats?by=kind").json()["items"])
+    for name in ("format", "provider"):
+        rows = client.get(f"/api/v1/stats?by={name}").json()["items"]
+        assert rows and all(row["of"] == all_releases for row in rows)
+        table = client.get(f"/trends/table?by={name}").text
+        assert f"A release counts in each of its {name}s; there are {all_releases:,} releases in all." in table
+        link, number = re.findall(r'<a href="(/releases\?[^"]+)">([\d,]+)</a>', table)[0]
+        query = link.replace("&amp;", "&").split("?q=")[1]
+        counted = client.get(f"/api/v1/stats?by=kind&q={query}").json()["items"]
+        assert sum(row["count"] for row in counted) == int(number.replace(",", ""))
+        assert client.get(f"/trends/chart.csv?by={name}").text.startswith(f"{name},count,share,of,launches,")
+        assert client.get(f"/trends/chart?by=month,{name}&known=true&share=true").status_code == 200
+        assert client.get(f"/trends/chart.csv?by=month,{name}&value=downloads").text.startswith(
+            f"month,{name},downloads,unknown,count,share,of,"
+        )
+    assert client.get("/trends/chart?by=format,provider").status_code == 422
+
+
 def test_trends_are_narrowed_by_a_query(client: httpx.Client) -> None:
     page = client.get("/trends", params={"q": "lab:qwen OR lab:google"}).text
     assert quote("(lab:qwen OR lab:google)", safe="").replace("%20", "+") in page

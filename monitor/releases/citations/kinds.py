@@ -21,6 +21,7 @@ from monitor.models import MEASURED
 from monitor.releases.briefs.model import brief_period
 from monitor.releases.briefs.sections import make_brief
 from monitor.releases.lenses import chosen_lenses, lenses_in_use, measure_shares, parse_countries
+from monitor.releases.listed import listed_in
 from monitor.releases.query import parse
 from monitor.releases.query.absolute import absolute
 from monitor.releases.schema import FIELDS
@@ -200,9 +201,10 @@ def _stats_rows(session: Session, params: Params) -> Iterator[Row]:
     by, value = params["by"].split(","), params.get("value", "count")
     query, launches = parse(params.get("q", "")), value == "launches"
     rows = stats(session, query, by, tz=params.get("tz", "UTC"), medians=False, launches=launches, value=value)
-    shown = shown_rows(rows, by, last=params.get("last", 0), known=params.get("known", False))
+    shown = shown_rows(rows, by, last=params.get("last", 0), known=params.get("known", False), value=value)
     add_shares(shown, by, value)
     more = ["launches"] if launches else [value, "unknown"] if value in MEASURED else []
+    more += ["of"] if listed_in(by) and not launches else []
     names = (*by, "count", *more, "params_total", "params_known", "share")
     for row in shown:
         yield {name: row[name] for name in names}

@@ -18,6 +18,8 @@ from monitor.enums import MEASURE_NAMES
 from monitor.releases.export import FORMATS, cell
 from monitor.releases.launches.announcement_queries import LAUNCHED, OPEN, open_and_closed
 from monitor.releases.launches.announcements import ANNOUNCED
+from monitor.releases.listed import listed_in
+from monitor.releases.listed import releases as releases_in
 from monitor.releases.query import Query as ParsedQuery
 from monitor.releases.query import QueryError, parse
 from monitor.releases.query.tree import All
@@ -141,8 +143,10 @@ def as_csv(request: Request, session: Reading, options: Options) -> Response:
         columns = tuple(found.rows[0] if found.rows else (*found.by, "count"))
     else:
         columns = (*found.by, *NUMBERS)
+        if listed_in(found.by) and options.value != "launches":
+            columns = (*found.by, "count", "share", "of", *NUMBERS[2:])
         if options.value in SUMS.values():
-            columns = (*found.by, *dict.fromkeys((options.value, "unknown", *NUMBERS)))
+            columns = (*found.by, *dict.fromkeys((options.value, "unknown", *columns[len(found.by) :])))
         if options.value != "launches":
             add_launches(session, parse(options.q), found.by, found.rows)
     return csv_response(request, columns, found.rows, "chart.csv")
@@ -189,11 +193,14 @@ def count(request: Request, session: Session, options: ChartOptions) -> Counted:
             session, parse(options.q), by, medians=False, launches=launched, value=options.value, meaning=options.time
         )
     rows = shown_rows(rows, by, last=options.last)
-    shown = shown_rows(rows, by, known=options.known)
+    shown = shown_rows(rows, by, known=options.known, value=options.value)
     if options.time != "stock" or len(by) > 1:
         add_shares(shown, by, "count" if options.by == ACCESS else options.shown)
     # The same releases stand in every period of sums over time.
-    whole, part = (sum(row["count"] for row in some) if options.time == "released" else 0 for some in (rows, shown))
+    if listed_in(by):
+        whole, part = (releases_in(some, by) if options.value == "count" else 0 for some in (rows, shown))
+    else:
+        whole, part = (sum(row["count"] for row in some) if options.time == "released" else 0 for some in (rows, shown))
     return Counted(by, shown, whole - part, whole)
 
 
@@ -212,7 +219,7 @@ def _table(session: Session, options: ChartOptions, found: Counted) -> dict[str,
     query = parse(options.q)
     if options.by != ACCESS and options.value != "launches" and options.time == "released":
         add_launches(session, query, found.by, found.rows[:MAX_TABLE_ROWS])
-    numbers = {"left_out": found.left_out, "total": found.total}
+    numbers = {"left_out": found.left_out, "total": found.total, "listed": listed_in(found.by)}
     return {"by": found.by, "rows": found.rows, "query": query, **numbers}
 
 
