@@ -1,6 +1,7 @@
 """family: the words of a release's name up to its version; filled in for the releases that are there."""
 
 import re
+from collections.abc import Iterator
 
 import sqlalchemy as sa
 
@@ -21,7 +22,10 @@ _FROM = re.compile(r"\s+FROM\s+release\b")
 
 def upgrade() -> None:
     op.add_column("release", sa.Column(COLUMN, sa.Text(), nullable=True))
-    _fill()
+    if op.get_bind().dialect.name == "postgresql":
+        _rewrite()
+    else:
+        _update()
     op.create_index(INDEX, "release", [COLUMN, "released_at", "id"])
     view = _FROM.sub(f", {COLUMN} FROM release", _view(), count=1)
     if op.get_bind().dialect.name == "sqlite":
@@ -33,23 +37,42 @@ def upgrade() -> None:
     op.execute(f"COMMENT ON COLUMN releases_view.{COLUMN} IS '{COMMENT}'")
 
 
-def _fill() -> None:
-    bind = op.get_bind()
-    some = sa.text("SELECT id, name FROM release WHERE id > :last ORDER BY id LIMIT :most")
+def _update() -> None:
     put = sa.text("UPDATE release SET family = :family WHERE id = :id")
-    if bind.dialect.name == "postgresql":  # one statement for all rows: one for each takes many times as long
-        put = sa.text(
-            "UPDATE release AS r SET family = v.family FROM unnest(CAST(:ids AS bigint[]), CAST(:families AS text[])) "
-            "AS v (id, family) WHERE r.id = v.id"
-        )
+    for some in _families():
+        op.get_bind().execute(put, [{"id": ident, "family": family} for ident, family in some])
+
+
+def _rewrite() -> None:
+    """PostgreSQL: writes the table anew with its families, and each index once.
+
+    An UPDATE writes another version of every row, and with it another entry into each of twenty indexes: 1.2 to 1.5 ms a row.
+    """
+    bind = op.get_bind()
+    op.execute("CREATE TEMPORARY TABLE family_of_release (id bigint PRIMARY KEY, family text) ON COMMIT DROP")
+    put = sa.text(
+        "INSERT INTO family_of_release SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:families AS text[]))"
+    )
+    for some in _families():
+        ids, families = zip(*some, strict=True)
+        bind.execute(put, {"ids": list(ids), "families": list(families)})
+    # No expression of ALTER TABLE may hold a query, but a function may.
+    op.execute(
+        "CREATE FUNCTION pg_temp.family_of_release(bigint) RETURNS text STABLE LANGUAGE plpgsql AS "
+        "$$ BEGIN RETURN (SELECT family FROM pg_temp.family_of_release WHERE id = $1); END $$"
+    )
+    op.execute(f"ALTER TABLE release ALTER COLUMN {COLUMN} TYPE text USING pg_temp.family_of_release(id)")
+    op.execute("DROP FUNCTION pg_temp.family_of_release(bigint)")
+    op.execute("DROP TABLE pg_temp.family_of_release")
+
+
+def _families() -> Iterator[list[tuple[int, str]]]:
+    """The id and the family of each release, in batches."""
+    query = sa.text("SELECT id, name FROM release WHERE id > :last ORDER BY id LIMIT :most")
     last = 0
-    while rows := bind.execute(some, {"last": last, "most": BATCH_ROWS}).all():
+    while rows := op.get_bind().execute(query, {"last": last, "most": BATCH_ROWS}).all():
         last = rows[-1].id
-        families = [family_of(row.name) for row in rows]
-        if bind.dialect.name == "postgresql":
-            bind.execute(put, {"ids": [row.id for row in rows], "families": families})
-        else:
-            bind.execute(put, [{"id": row.id, "family": one} for row, one in zip(rows, families, strict=True)])
+        yield [(row.id, family_of(row.name)) for row in rows]
 
 
 def downgrade() -> None:
