@@ -108,7 +108,7 @@ def _write(
     elif form is AuditFormat.CYCLONEDX:
         from monitor.audit.cyclonedx import to_cyclonedx  # half a second to import
 
-        sys.stdout.write(to_cyclonedx(entries, db.now(), name))
+        sys.stdout.writelines(to_cyclonedx(entries, db.now(), name))
     elif form is AuditFormat.MARKDOWN:
         sys.stdout.writelines(to_markdown(entries, unreadable))
     elif form in {AuditFormat.JSON, AuditFormat.JSONL} or (form is None and not sys.stdout.isatty()):
