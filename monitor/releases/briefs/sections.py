@@ -18,6 +18,7 @@ from monitor.labs import in_use
 from monitor.labs.countries import name as country
 from monitor.models import Release
 from monitor.releases.briefs.corrections import earlier_corrections
+from monitor.releases.briefs.gained import gained
 from monitor.releases.briefs.happened import changes, unseen
 from monitor.releases.briefs.model import Brief, BriefPeriod, Section, Sentence
 from monitor.releases.briefs.shares import by_country, by_foundation, shares_text
@@ -50,6 +51,7 @@ def make_brief(session: Session, period: BriefPeriod, at: datetime) -> Brief:
         _section("What came out", _releases(source)),
         _section("Notable releases", _notable(source)),
         _section("Most used so far", _records(source)),
+        _section("Most downloads gained", gained(source)),
         by_country(source),
         by_foundation(source),
         _section("Who built on whom", _built_on(source)),
