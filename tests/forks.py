@@ -6,11 +6,15 @@ import multiprocessing
 import os
 from pathlib import Path
 
+from monitor.cli import commands
+
 FORKS = multiprocessing.get_context("forkserver")
-_COMMANDS = ("ingest", "query", "admin", "maintenance", "launch_commands", "errors")
+# One alone needs the libraries of MCP, which take longer than all else.
+_COMMANDS = sorted(set(commands.modules.values()) - {"monitor.cli.model_context"})
+_CHANNELS = ("apprise", "email", "slack.transport")
 FORKS.set_forkserver_preload(
-    ["workers.main", "workers.up", "monitor.channels.email", "monitor.channels.slack.transport"]
-    + [f"monitor.cli.{name}" for name in _COMMANDS]
+    ["workers.main", "workers.up", "monitor.cli.errors", *_COMMANDS]
+    + [f"monitor.channels.{name}" for name in _CHANNELS]
     + ["tests.warm"]
 )
 

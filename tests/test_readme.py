@@ -19,6 +19,7 @@ import typer
 
 from monitor.settings import Settings, variable
 from tests.conftest import ROOT
+from tests.console import run
 from tests.fakes.hub import ReplayHub, model, until
 from workers.app import QUEUES
 from workers.main import app
@@ -78,9 +79,6 @@ class Reader:
     folder: Path
     environment: dict[str, str]
 
-    def run(self, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(words, check=False, env=self.environment, cwd=folder, capture_output=True, text=True)
-
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
@@ -100,10 +98,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             # Of the namespaces of the registry, a pass sweeps as many; for each release here two would do.
             "MONITOR_HUB_REQUESTS_PER_WINDOW": "100",
         }
-        made = Reader(folder, environment)
-        done = made.run([_installed("hub-monitor"), "poll", "--source", "hub"], folder)
+        words = [_installed("hub-monitor"), "poll", "--source", "hub"]
+        done = subprocess.run(words, check=False, env=environment, cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        yield made
+        yield Reader(folder, environment)
 
 
 def _installed(command: str) -> str:
@@ -111,13 +109,14 @@ def _installed(command: str) -> str:
 
 
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS), ids=str)
-def test_every_command_runs(command: str, reader: Reader, tmp_path: Path) -> None:
+def test_every_command_runs(command: str, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shutil.copytree(reader.folder, tmp_path / "copy")
-    words = [_installed("hub-monitor"), *shlex.split(command)[1:]]
+    _, *words = shlex.split(command)
     if command.startswith(ENDLESS):
-        _starts_and_stops([*words, "--port", "0"], reader.environment, folder)
+        _starts_and_stops([_installed("hub-monitor"), *words, "--port", "0"], reader.environment, folder)
         return
-    done = reader.run(words, folder)
+    monkeypatch.chdir(folder)
+    done = run(*words, **reader.environment)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
 
