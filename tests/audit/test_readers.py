@@ -307,7 +307,7 @@ def test_a_source_is_parsed_and_never_run(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=300), st.sampled_from(["a.yaml", "a.py", "a.txt", "a.json", "Modelfile", "a.ipynb", "-"]))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_any_text_is_read_or_named(text: str, name: str) -> None:
     for one in read_document(Document(name, text)):
         assert isinstance(one, Unreadable) or (one.repo_id is None) == (one.problem is not None)

@@ -129,7 +129,7 @@ def test_what_has_no_room_is_counted() -> None:
 
 
 @given(text=st.text(max_size=60), most=st.integers(60, 200))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_strangers_stay_on_their_line(text: str, most: int) -> None:
     row = release(name=text, namespace=text, lab=None, task=text, license=text, foundation_repo_id=text)
     shown = of_message(message(row, typed=text), MessageFacts(), SITE)

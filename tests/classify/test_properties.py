@@ -106,7 +106,7 @@ MODELS = fields(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(MODELS)
 def test_nothing_that_the_hub_could_send_raises(model: dict[str, Any]) -> None:
     found = classified(model)
@@ -117,7 +117,7 @@ def test_nothing_that_the_hub_could_send_raises(model: dict[str, Any]) -> None:
     assert release_object(unrecorded(model, found, now(), "test"))["kind"] == found.kind
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(MODELS.filter(lambda model: isinstance(model.get("tags"), list)), st.randoms(use_true_random=False))
 def test_the_order_of_tags_does_not_matter(model: dict[str, Any], chance: Any) -> None:
     shuffled = list(model["tags"])

@@ -145,7 +145,7 @@ def test_the_result_is_kept_for_the_page_the_metrics_and_the_review(url: str, sq
 
 
 @given(st.sampled_from(sorted(SOURCES)), st.text(max_size=300))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_any_text_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, source: str, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / f"any-{source}"
     path.write_text(text)

@@ -127,7 +127,7 @@ def test_threads_are_closed_and_forums_want_tags(discord: FakeDiscord) -> None:
 
 
 @given(texts=st.lists(HOSTILE, max_size=40), headings=st.lists(HOSTILE, max_size=5), listed=st.booleans())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_every_message_fits(texts: list[str], headings: list[str], listed: bool) -> None:
     lines = tuple((Run(f"x{text}", "https://a.example/"), Run(text)) for text in texts)
     blocks = tuple(Block(lines, heading, listed=listed) for heading in headings)

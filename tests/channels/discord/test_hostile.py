@@ -63,7 +63,7 @@ def _is_sound(message: Json) -> None:
 
 
 @given(text=HOSTILE, most=st.integers(20, 400))
-@settings(max_examples=400)
+@settings(max_examples=120)
 def test_what_is_escaped_is_shown_as_it_was(text: str, most: int) -> None:
     clean = plain(text)
     found = spans(escape(text))
@@ -78,7 +78,7 @@ def test_what_is_escaped_is_shown_as_it_was(text: str, most: int) -> None:
 
 
 @given(texts=st.lists(HOSTILE, min_size=1, max_size=4))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_pieces_of_a_line_stay_apart(texts: list[str]) -> None:
     line = (Run("• "), *(Run(text, bold=number % 2 == 1) for number, text in enumerate(texts)))
     found = spans(render_line(line))

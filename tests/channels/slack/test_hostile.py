@@ -70,7 +70,7 @@ def _stranger(texts: list[str]) -> tuple[Release, FeedEntry]:
 
 
 @given(some=messages())
-@settings(max_examples=250, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 def test_no_ping_no_broken_markup_and_none_refused(
     env: SlackTestEnv, some: list[tuple[Message, RenderContext]]
 ) -> None:
@@ -110,7 +110,7 @@ def _markup(value: Any) -> list[Json]:
 
 
 @given(text=HOSTILE, most=st.integers(1, 400))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_text_fits_and_reads_back(text: str, most: int) -> None:
     assert units(line(text, most)) <= most
     shown = escape(text, most)

@@ -63,7 +63,7 @@ def _is_sound(card: Json) -> None:
 
 
 @given(text=HOSTILE)
-@settings(max_examples=400)
+@settings(max_examples=120)
 def test_what_is_escaped_is_no_markup(text: str) -> None:
     found = shown(f"• {escape(text)}")
     assert (found.markup, found.links) == ((), ())

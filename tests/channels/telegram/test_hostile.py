@@ -93,7 +93,7 @@ def test_a_thousand_hostile_names_ping_nobody_and_break_no_message(env: Telegram
 
 @given(st.lists(st.builds(Piece, HOSTILE, st.sampled_from([None, "bold", "code"]),
                           st.sampled_from([None, None, "https://lab.example/x"])), min_size=1, max_size=6))  # fmt: skip
-@settings(max_examples=600)
+@settings(max_examples=150)
 def test_telegram_finds_nothing_in_any_pieces(pieces: list[Piece]) -> None:
     pieces = [
         Piece(one.text.encode("utf-8", "ignore").decode() or "…", None if one.url else one.style, one.url)
@@ -124,7 +124,7 @@ TEXTS = st.builds(
 
 
 @given(TEXTS)
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 def test_every_text_fits_with_and_without_formatting(text: ChatText) -> None:
     shown = render(text)
     kept, read = read_text(shown.text, shown.entities)

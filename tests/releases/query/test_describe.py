@@ -76,7 +76,7 @@ def test_a_query_is_put_in_plain_words(query: str, words: str) -> None:
 
 
 @given(query=QUERIES)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_every_query_can_be_described_and_no_value_is_left_out(query: str) -> None:
     try:
         parsed = parse(query)
@@ -92,7 +92,7 @@ def test_every_query_can_be_described_and_no_value_is_left_out(query: str) -> No
 
 
 @given(one=QUERIES, other=QUERIES)
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_only_queries_of_one_meaning_have_the_same_words(one: str, other: str) -> None:
     try:
         first, second = parse(one), parse(other)

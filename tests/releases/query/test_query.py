@@ -541,7 +541,7 @@ def written_twice(draw: st.DrawFn, depth: int = 3) -> tuple[str, str]:
 
 
 @given(pair=written_twice())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_however_it_is_written_the_same_meaning_is_the_same_filter(pair: tuple[str, str]) -> None:
     one, other = pair
     assume(max(len(one), len(other)) <= 2_000)
@@ -584,7 +584,7 @@ def spelled_otherwise(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @given(pair=spelled_otherwise())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_however_it_is_spelled_it_is_the_same_filter(pair: tuple[str, str]) -> None:
     plain, other = pair
     assume(max(map(len, pair)) <= 2_000)
@@ -599,7 +599,7 @@ def test_every_field_of_the_language_is_tried() -> None:
 
 
 @given(query=QUERIES)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_the_normal_form_means_the_same_and_is_its_own(query: str) -> None:
     parsed = parse(query)
     again = parse(parsed.normal)
@@ -634,7 +634,7 @@ def test_the_normal_form_means_the_same_and_is_its_own(query: str) -> None:
         max_size=14,
     ).map("".join)
 )
-@settings(max_examples=500)
+@settings(max_examples=150)
 def test_any_text_is_read_or_refused_with_a_column(text: str) -> None:
     try:
         parsed = parse(text)

@@ -117,7 +117,7 @@ TRIGGERS = st.one_of(
 
 
 @given(text=TRIGGERS)
-@settings(max_examples=400)
+@settings(max_examples=120)
 def test_the_form_of_an_expression_reads_back_as_the_same(text: str) -> None:
     try:
         trigger = parse_trigger(text)
@@ -131,7 +131,7 @@ def test_the_form_of_an_expression_reads_back_as_the_same(text: str) -> None:
 
 
 @given(query=QUERIES)
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_every_query_can_be_counted(query: str) -> None:
     try:
         normal = parse(query).normal
@@ -141,7 +141,7 @@ def test_every_query_can_be_counted(query: str) -> None:
 
 
 @given(text=st.text(st.sampled_from('shareount(), "\\%><=:.0129dwmo-ORCN'), max_size=40))
-@settings(max_examples=400)
+@settings(max_examples=120)
 def test_no_text_makes_it_fail_otherwise(text: str) -> None:
     try:
         parse_trigger(text)
