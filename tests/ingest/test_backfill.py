@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+import time_machine
 
+from monitor import db
 from monitor.ingest.backfill import PAGE, Progress, backfill
 from monitor.ingest.hub.responses import HubError
 from monitor.models import Delivery, Release
@@ -16,11 +18,18 @@ from tests.fakes.hub import model
 def test_a_backfill_waits_for_the_allowance_and_tells_nobody(env: TestEnv) -> None:
     env.subscribe()
     env.hub.add_many(model(f"Qwen/Old-{n}-7B", createdAt="2025-05-01T00:00:00.000Z") for n in range(5))
-    env.rate_limiter.shut(1)
-    reports: list[Progress] = []
-    done = backfill(env.ingest, since=None, namespaces=["Qwen"], limit=None, report=reports.append)
+    waits: list[float] = []
+    with time_machine.travel(db.now(), tick=False) as clock:
+
+        def wait(progress: Progress) -> None:
+            if progress.waiting > 0:
+                waits.append(progress.waiting)
+                clock.shift(progress.waiting)
+
+        env.rate_limiter.shut(1)
+        done = backfill(env.ingest, since=None, namespaces=["Qwen"], limit=None, report=wait)
     assert (done.met, done.learnt) == (5, 5)
-    assert any(report.waiting > 0 for report in reports)
+    assert len(waits) == 1
     assert env.count(Delivery) == 0
 
 
