@@ -89,11 +89,11 @@ class FakeDiscord(LoopbackServer):
     """The server.
 
     ``strict_pace``: it answers 429 where a webhook gets more than 5 messages, or 5 edits, in 2 s or 30 in 60 s. What
-    is refused for another reason counts, too.
+    is refused for another reason counts, too. ``window``: other seconds than 2, for tests that must be faster than it.
     """
 
-    def __init__(self, *, strict_pace: bool = False, bucket: int = 5) -> None:
-        self.strict_pace, self.bucket = strict_pace, bucket
+    def __init__(self, *, strict_pace: bool = False, bucket: int = 5, window: float = 2.0) -> None:
+        self.strict_pace, self.bucket, self.window = strict_pace, bucket, window
         self.hooks: dict[str, Hook] = {}
         self.messages: dict[str, Json] = {}
         self.pings: list[str] = []
@@ -221,9 +221,9 @@ class FakeDiscord(LoopbackServer):
         took = hook.took.setdefault(method, deque())
         while took and took[0] <= at - 60:
             took.popleft()
-        recent = [one for one in took if one > at - 2]
+        recent = [one for one in took if one > at - self.window]
         over = self.strict_pace and (len(recent) >= self.bucket or len(took) >= 30)
-        oldest = recent[0] + 2 if recent else at + 2
+        oldest = (recent[0] if recent else at) + self.window
         wait = max(0.001, (took[0] + 60 if len(took) >= 30 else oldest) - at)
         if not over:
             took.append(at)

@@ -61,7 +61,7 @@ def test_a_card_that_teams_would_not_show_is_refused(path: tuple[Any, ...], valu
 
 
 def test_size_signature_type_and_rate_are_checked() -> None:
-    with FakeTeams(strict_pace=True) as teams:
+    with FakeTeams(strict_pace=True, window=60) as teams:
         url = teams.workflow()
         body = json.dumps(GOOD).encode()
         assert ask(url, b" " * 28_673) == 413

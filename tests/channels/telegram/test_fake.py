@@ -79,6 +79,7 @@ def asked(telegram: FakeTelegram, path: str, **fields: object) -> tuple[int, Jso
         return error.code, json.loads(error.read())
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_tokens_rates_and_misspelled_fields() -> None:
     with FakeTelegram(strict_pace=True) as telegram:
         chat = telegram.chat()
