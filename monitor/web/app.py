@@ -33,6 +33,7 @@ from monitor.releases.query import QueryError
 from monitor.releases.search import SearchError
 from monitor.service import Service
 from monitor.settings import Settings, SettingsError, load
+from monitor.text import short
 from monitor.web import (
     admin,
     api,
@@ -173,6 +174,15 @@ ERROR_CODES = {
 """The `code` of errors that have one status."""
 
 
+def _without_detail(number: int, method: str, allowed: str) -> str | None:
+    """What an error says that the router has only named."""
+    if number == HTTPStatus.NOT_FOUND:
+        return "there is nothing at this address; /openapi.json lists the addresses of the API"
+    if number == HTTPStatus.METHOD_NOT_ALLOWED and allowed:
+        return f"{short(method, 20)} is not answered here, {allowed} only"
+    return None
+
+
 def _answer(status: int | None, code: str) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
         message, field, number = explained(error, status)
@@ -185,6 +195,8 @@ def _answer(status: int | None, code: str) -> Any:
         if isinstance(error, DBAPIError) and timed_out(error):
             name = "query_timeout"
         if request.url.path.startswith(FOR_PROGRAMS):
+            if number in set(HTTPStatus) and message == HTTPStatus(number).phrase:
+                message = _without_detail(number, request.method, headers.get("Allow", "")) or message
             return JSONResponse({"error": {"code": name, "message": message, "field": field}}, number, headers)
         response = pages.error(request, number, message)
         response.headers.update(headers)

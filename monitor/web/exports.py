@@ -158,7 +158,9 @@ class ExportRequest:
 class ExportResponse(Response):
     """An export: streamed where all of CSV or JSON lines is asked for, else from a file that is written first.
 
-    HEAD and ranges are answered from the file, so that length, parts and ETag belong together.
+    HEAD and ranges are answered from the file, so that length, parts and ETag belong together. HEAD does not answer
+    before the file is written: readers of tables take the length from it, which no count of rows gives, and without one
+    they read no ranges.
     """
 
     def __init__(self, wanted: ExportRequest, files: ExportFiles, slots: ExportSlots, headers: dict[str, str]) -> None:

@@ -216,7 +216,8 @@ def to_json(feed: Feed) -> dict[str, Any]:
         "version": "https://jsonfeed.org/version/1.1",
         "title": plain(feed.title),
         "home_page_url": feed.home,
-        "feed_url": feed.here,
+        # The identifier of the feed, and so the same on every page.
+        "feed_url": feed.first,
         "language": "en",
         "authors": [{"name": GENERATOR}],
     }

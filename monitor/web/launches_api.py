@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from monitor.releases.coverage import coverage as covered
 from monitor.releases.launches.announcement_queries import list_announcements, open_and_closed
@@ -22,8 +25,18 @@ Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many.")]
 
 Lab = Annotated[str | None, Query(max_length=100, description="Only of this lab.")]
 State = Annotated[Literal["announced", "released"] | None, Query(description="Only in this state.")]
+MONTH = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])")
+
+
+def _month(text: str) -> str:
+    if not MONTH.fullmatch(text):
+        raise PydanticCustomError("month", "a month like 2026-05 expected")
+    return text
+
+
 Month = Annotated[
-    str | None, Query(pattern=r"^(19|20)\d\d-(0[1-9]|1[0-2])$", description="Only of this month of UTC: `2026-05`.")
+    Annotated[str, AfterValidator(_month)] | None,
+    Query(json_schema_extra={"pattern": f"^{MONTH.pattern}$"}, description="Only of this month of UTC: `2026-05`."),
 ]
 
 

@@ -173,6 +173,12 @@ def test_pages_hold_each_release_once(client: TestClient, sqlite_engine: Engine,
     assert found == walk(client, f"/feed.{form}?limit=500")[0]
 
 
+def test_pages_of_a_json_feed_are_of_one_feed(client: TestClient) -> None:
+    first = client.get("/feed.json?limit=2").json()
+    second = client.get(first["next_url"]).json()
+    assert first["feed_url"] == second["feed_url"] != first["next_url"]
+
+
 def test_what_comes_while_pages_are_read_shifts_none_of_them(client: TestClient, sqlite_engine: Engine) -> None:
     first = client.get("/feed.json?limit=2").json()
     add(sqlite_engine, *(release(50 + n, released_at=DAY + timedelta(days=40 + n)) for n in range(5)))

@@ -72,6 +72,17 @@ def test_head_of_what_takes_only_orders_is_refused_as_get_is(client: httpx.Clien
     assert client.head("/hooks/hub").status_code == client.get("/hooks/hub").status_code == 405
 
 
+def test_what_is_not_there_is_said_in_words(client: httpx.Client) -> None:
+    for path, method, said in (
+        ("/api/v1/nothing", "GET", "/openapi.json lists"),
+        ("/mcp", "GET", "GET is not answered here, POST only"),
+        ("/api/v1/labs", "DELETE", "DELETE is not answered here, GET, HEAD only"),
+    ):
+        assert said in client.request(method, path).json()["error"]["message"]
+    wrong = client.get("/api/v1/announcements?month=May").json()["error"]
+    assert (wrong["field"], wrong["message"]) == ("month", "a month like 2026-05 expected")
+
+
 def test_a_refused_method_is_answered_with_all_those_that_its_path_takes(service: Service) -> None:
     web = create_app(service)
     taken: dict[str, set[str]] = {"/static/style.css": {"GET", "HEAD"}}
