@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
 
 from monitor.releases.coverage import coverage as covered
 from monitor.releases.launches.announcement_queries import list_announcements, open_and_closed
 from monitor.releases.launches.queries import find_launches, get_launch, parse_cursor
 from monitor.releases.query import parse
 from monitor.releases.review import review as doubtful
+from monitor.releases.search import SearchError
+from monitor.text import short
 from monitor.web.api import Present, Q, Reading, service_of
 from monitor.web.http_responses import as_json, errors
 from monitor.web.schemas import Announcements, CoverageObject, Doubts, Launches, LaunchObject, Months
@@ -28,15 +28,13 @@ State = Annotated[Literal["announced", "released"] | None, Query(description="On
 MONTH = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])")
 
 
-def _month(text: str) -> str:
-    if not MONTH.fullmatch(text):
-        raise PydanticCustomError("month", "a month like 2026-05 expected")
-    return text
-
-
 Month = Annotated[
-    Annotated[str, AfterValidator(_month)] | None,
-    Query(json_schema_extra={"pattern": f"^{MONTH.pattern}$"}, description="Only of this month of UTC: `2026-05`."),
+    str | None,
+    Query(
+        json_schema_extra={"pattern": f"^{MONTH.pattern}$"},
+        max_length=40,
+        description="Only of this month of UTC: `2026-05`.",
+    ),
 ]
 
 
@@ -83,6 +81,8 @@ def announcements(
     request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Limit = 100
 ) -> Response:
     """Models that the labs' feeds named: announced, or released once their weights came."""
+    if month is not None and not MONTH.fullmatch(month):
+        raise SearchError("month", f"month {short(month, 40)!r}: a month expected, like 2026-05")
     return as_json(request, {"items": list_announcements(session, lab=lab, state=state, month=month, limit=limit)})
 
 

@@ -80,7 +80,7 @@ def test_what_is_not_there_is_said_in_words(client: httpx.Client) -> None:
     ):
         assert said in client.request(method, path).json()["error"]["message"]
     wrong = client.get("/api/v1/announcements?month=May").json()["error"]
-    assert (wrong["field"], wrong["message"]) == ("month", "a month like 2026-05 expected")
+    assert (wrong["field"], wrong["message"]) == ("month", "month 'May': a month expected, like 2026-05")
 
 
 def test_a_refused_method_is_answered_with_all_those_that_its_path_takes(service: Service) -> None:
