@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -213,11 +213,11 @@ ATTACKS = (
 """Each is run on its own, in this order: the last one uses up the attacker's minute."""
 
 
-def print_table(targets: dict[str, Target]) -> None:
+def print_table(targets: dict[str, Target], attacks: Sequence[Attack] = ATTACKS) -> None:
     """One row for each attack, one column for each server."""
     print(f"| attack | before | {' | '.join(targets)} |")
     print(f"| --- | --- | {' | '.join('---' for _ in targets)} |")
-    for attack in ATTACKS:
+    for attack in attacks:
         cells = []
         for target in targets.values():
             try:

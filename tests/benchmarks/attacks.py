@@ -30,7 +30,8 @@ from urllib.parse import quote
 from sqlalchemy import NullPool, create_engine, make_url, text
 
 from monitor import db
-from tests.benchmarks._attack_table import ATTACKER, Target, print_table
+from tests.benchmarks import _attack_parts
+from tests.benchmarks._attack_table import ATTACKER, ATTACKS, Target, print_table
 from tests.benchmarks._million import databases
 from tests.fakes.hub import ReplayHub, model, until
 from tests.faults.cluster import Cluster
@@ -38,6 +39,8 @@ from tests.servers import RedisServer
 
 NUMBER = int(os.environ.get("NUMBER", "150000"))
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "300"))
+PARTS_ONLY = bool(os.environ.get("ATTACK_PARTS_ONLY"))
+"""Leaves out the attacks of anonymous readers."""
 POST = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
 TAGS = " ".join(f"-tag:t{number}" for number in range(90))
 SLOW = (
@@ -162,6 +165,7 @@ def _phase(hub: ReplayHub, port: int, process: int, output: Path, name: str, *, 
 ENVIRONMENT = {
     "MONITOR_FEEDS": "", "MONITOR_HUB_INTERVAL": "1", "MONITOR_HUB_REQUESTS_PER_WINDOW": "100000",
     "MONITOR_ADMIN_TOKEN": "bench", "MONITOR_SECRET_KEY": "a key of the benchmark, which is long enough",
+    **_attack_parts.ENVIRONMENT,
 }  # fmt: skip
 
 
@@ -228,9 +232,14 @@ def main() -> None:
         hub = stack.enter_context(ReplayHub(quota=1_000_000))
         hub.add(model("x/before"))
         one, other = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
+        feed = stack.enter_context(_attack_parts.EndlessFeed())
         print(f"{NUMBER:,} releases\n")
+        ENVIRONMENT["MONITOR_FEEDS"] = feed.url
+        parts = _attack_parts.attacks(feed)
         with _cluster(other, hub, urls["postgresql"]) as cluster, Up(one, hub, urls["sqlite"]) as up:
-            print_table({"up, SQLite": Target(up.port, (up.process.pid,)), "cluster, PostgreSQL": cluster})
+            targets = {"up, SQLite": Target(up.port, (up.process.pid,)), "cluster, PostgreSQL": cluster}
+            print_table(targets, parts if PARTS_ONLY else (*parts, *ATTACKS))
+        ENVIRONMENT["MONITOR_FEEDS"] = ""
         if not SECONDS:
             return
         for file in one.iterdir():
