@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -65,6 +65,7 @@ from monitor.web.error_messages import explained
 from monitor.web.export_files import ExportFiles
 from monitor.web.exports import ExportSlots, ExportVersion
 from monitor.web.head import allowed_methods
+from monitor.web.known_parameters import refuse_unknown_parameters
 from monitor.web.model_context import endpoint as model_context
 from monitor.web.own_forms import HourlyLimit
 from monitor.web.stalled import StalledReaders
@@ -123,7 +124,8 @@ def create_app(service: Service) -> FastAPI:
     web.state.new_stacks = HourlyLimit(service.settings, "stacks", audits.STACKS_PER_HOUR)
     web.state.export_version = ExportVersion(service.read_engine)
     set_page_layout(web, LAYOUTS)
-    web.include_router(api.router)
+    for questions in (api, stories, briefs, uptake, citations, shares, side_by_side):
+        web.include_router(questions.router, dependencies=[Depends(refuse_unknown_parameters)])
     web.include_router(admin.router)
     web.include_router(hooks.router)
     web.include_router(syndication.router)
@@ -132,15 +134,9 @@ def create_app(service: Service) -> FastAPI:
     web.include_router(email.router)
     web.include_router(slack.router)
     web.include_router(telegram.router)
-    web.include_router(stories.router)
     web.include_router(calendar_feed.router)
-    web.include_router(briefs.router)
-    web.include_router(uptake.router)
     web.include_router(brief_feed.router)
-    web.include_router(citations.router)
     web.include_router(comparisons.router)
-    web.include_router(shares.router)
-    web.include_router(side_by_side.router)
     saved.install(web, service.settings)
     web.include_router(audits.router)
     web.include_router(badges.router)

@@ -35,7 +35,8 @@ Open-weight model releases on the Hugging Face Hub: whose, from where, how big, 
 
 Read by anybody, without a key, within the limits of this server; only administration needs a token. `q` is a query in
 the query language. Unknown values are null, times are ISO 8601 in UTC. HEAD is answered wherever GET is. A request with
-`If-None-Match` is answered with 304 while the ETag is the same. Errors are `{"error": {"code", "message", "field"}}`.\
+`If-None-Match` is answered with 304 while the ETag is the same. A parameter that an address does not take is refused
+with 422. Errors are `{"error": {"code", "message", "field"}}`.\
 """
 HEADERS = {
     "X-Request-ID": "The request's id in the server's log; the one that was sent with it, if any.",
