@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import Response
 
 from monitor.releases.coverage import coverage as covered
@@ -28,14 +28,23 @@ State = Annotated[Literal["announced", "released"] | None, Query(description="On
 MONTH = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])")
 
 
-Month = Annotated[
-    str | None,
-    Query(
-        json_schema_extra={"pattern": f"^{MONTH.pattern}$"},
-        max_length=40,
-        description="Only of this month of UTC: `2026-05`.",
-    ),
-]
+def requested_month(
+    month: Annotated[
+        str | None,
+        Query(
+            json_schema_extra={"pattern": f"^{MONTH.pattern}$"},
+            max_length=40,
+            description="Only of this month of UTC: `2026-05`.",
+        ),
+    ] = None,
+) -> str | None:
+    """A dependency: the month of the request, or None. Raises SearchError for what is none."""
+    if month is not None and not MONTH.fullmatch(month):
+        raise SearchError("month", f"month {short(month, 40)!r}: a month expected, like 2026-05")
+    return month
+
+
+Month = Annotated[str | None, Depends(requested_month)]
 
 
 @router.get(
@@ -78,11 +87,9 @@ def launch(
     responses=errors(),
 )
 def announcements(
-    request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None, limit: Limit = 100
+    request: Request, session: Reading, month: Month, lab: Lab = None, state: State = None, limit: Limit = 100
 ) -> Response:
     """Models that the labs' feeds named: announced, or released once their weights came."""
-    if month is not None and not MONTH.fullmatch(month):
-        raise SearchError("month", f"month {short(month, 40)!r}: a month expected, like 2026-05")
     return as_json(request, {"items": list_announcements(session, lab=lab, state=state, month=month, limit=limit)})
 
 

@@ -103,9 +103,7 @@ def _card(request: Request, item: LaunchWithMembers) -> Card:
 
 
 @router.get("/announcements", response_class=HTMLResponse)
-def announced(
-    request: Request, session: Reading, lab: Lab = None, state: State = None, month: Month = None
-) -> HTMLResponse:
+def announced(request: Request, session: Reading, month: Month, lab: Lab = None, state: State = None) -> HTMLResponse:
     """What the labs' feeds announced."""
     items = list_announcements(session, lab=lab, state=state, month=month, limit=MAX_ANNOUNCEMENTS)
     return page(request, "announcements", items=items, lab=lab, state=state, month=month)
