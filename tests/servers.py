@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
@@ -176,3 +178,20 @@ def served(service: Service, port: int = 0) -> Iterator[str]:
         yield f"http://127.0.0.1:{web.port}"
     finally:
         web.stop()
+
+
+def answer_to_announced(url: str, length: int, headers: Mapping[str, str]) -> int:
+    """The status that answers a POST of which only the headers are sent, with a body of ``length`` bytes announced.
+
+    Sent whole, what is refused before it is read breaks the connection now before its answer is read, and now after.
+    """
+    place = urlsplit(url)
+    connection = HTTPConnection(place.netloc, timeout=60)
+    try:
+        connection.putrequest("POST", place.path)
+        for name, value in {"Content-Length": str(length), **headers}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return connection.getresponse().status
+    finally:
+        connection.close()
