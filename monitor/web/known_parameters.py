@@ -11,14 +11,14 @@ from monitor.releases.query.values import nearest
 from monitor.releases.search import SearchError
 from monitor.text import short
 
-FOR_PROGRAMS = ("/api/", "/export.")
+STRICT = ("/api/", "/export.")
 """Pages and feeds are left out: what leads there adds parameters of its own to count its readers."""
 
 
 def refuse_unknown_parameters(request: Request) -> None:
     """Raises SearchError for the first parameter of a request to the API that its address does not take."""
     route = request.scope.get("route")
-    if not request.url.path.startswith(FOR_PROGRAMS) or not isinstance(route, APIRoute):
+    if not request.query_params or not request.url.path.startswith(STRICT) or not isinstance(route, APIRoute):
         return
     known = [one.alias for one in get_flat_params(route.dependant) if isinstance(one.field_info, Query)]
     for name in request.query_params:

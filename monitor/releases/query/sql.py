@@ -140,8 +140,8 @@ def _node(node: Node, now: datetime, part: Part) -> ColumnElement[bool]:  # noqa
             return _happened(values, part.times, now)
         case Term("crossed", _, lines):
             return _recorded(col(Change.field).in_([f"crossed {line}" for line in lines]), part.times, now)
-        case Term("changed", _, values):
-            return _changed(node, values, part.times, now)
+        case Term("changed"):
+            return _changed(node, part.times, now)
         case Term("format", _, values):
             return or_(*map(_format, values))
         case Term("memory", operator, values) if part.formats and NONE not in values:
@@ -154,14 +154,14 @@ _ANY_CHANGE = col(Change.field).in_([name for names in CHANGED.values() for name
 """Changes of what ``changed:`` can name."""
 
 
-def _changed(term: Term, values: tuple[str, ...], times: Sequence[Term], now: datetime) -> ColumnElement[bool]:
+def _changed(term: Term, times: Sequence[Term], now: datetime) -> ColumnElement[bool]:
     parts: list[ColumnElement[bool]] = []
-    names = [name for value in values if value in CHANGED for name in CHANGED[value]]
+    names = [name for value in term.values if value in CHANGED for name in CHANGED[value]]
     if names:
         parts.append(_recorded(col(Change.field).in_(names), times, now, few=True))
-    if NONE in values:
+    if NONE in term.values:
         parts.append(not_(_recorded(_ANY_CHANGE, times, now)))
-    some = tuple(value for value in values if is_time(value))
+    some = tuple(value for value in term.values if is_time(value))
     if some:
         parts.append(_recorded(_ANY_CHANGE, [Term("changed", term.operator, some)], now))
     return or_(*parts)
